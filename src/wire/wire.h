@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * wire: what the host and an agent say to each other over one byte stream.
+ *
+ * The stream is a virtio-serial port: it has no boundaries, it outlives the host's process, and a
+ * restored machine does not know that it was restored. So every connection begins with a preamble
+ * that an agent finds in whatever state its parser is (see "Start of a connection"), and each frame
+ * ends with a mark, so that a frame cut off by the host's death is never taken for a whole one.
+ *
+ * Used on both sides, by the host against hostile bytes: libc only, no I/O, no allocation by a
+ * declared length. All numbers are little-endian. Functions return 0 or -errno.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_VERSION 1u
+#define WIRE_HEADER_SIZE 12u
+#define WIRE_PAYLOAD_MAX (256u * 1024) /* of any frame; also the longest START */
+#define WIRE_DATA_MAX (32u * 1024)     /* of a DATA frame, so that streams take turns */
+#define WIRE_WINDOW (256u * 1024)      /* bytes of DATA that may be under way per stream and channel */
+#define WIRE_STREAMS_MAX 1024u         /* open at once */
+#define WIRE_FRAME_MAX (WIRE_HEADER_SIZE + WIRE_PAYLOAD_MAX + 1u)
+#define WIRE_END 0xC1u                 /* the byte behind every payload */
+
+/*
+ * A frame: header, payload, WIRE_END. The header is length u32 (of the payload), stream u32,
+ * type u8, channel u8, two zero bytes.
+ *
+ * Stream numbers are chosen by the host, are not zero, and are not used again in a connection.
+ * A request that starts no process (CLAIM, PING, QUIESCE) takes a number of its own, and its answer
+ * bears that number.
+ *
+ * Start of a connection: the host sends WIRE_PREAMBLE_PAD zero bytes (they complete any frame that
+ * the agent may be in the middle of, and its missing WIRE_END condemns it), then WIRE_MAGIC and 16
+ * random bytes, the nonce. The agent, on a bad frame or on a header that is all zero, throws bytes
+ * away until it finds WIRE_MAGIC; on WIRE_MAGIC it closes all streams (see START_KEEP), then sends
+ * WIRE_MAGIC, the nonce and HELLO. The host throws everything away until it finds magic and nonce.
+ *
+ * Flow: DATA of each channel of each stream, in each direction, has a window of WIRE_WINDOW bytes;
+ * CREDIT gives back what the receiver has passed on. Whoever sends beyond its window breaks the
+ * protocol. Other frames need no credit.
+ */
+#define WIRE_MAGIC_SIZE 16u
+#define WIRE_NONCE_SIZE 16u
+#define WIRE_PREAMBLE_PAD WIRE_FRAME_MAX
+extern const uint8_t wire_magic[WIRE_MAGIC_SIZE];
+
+typedef enum {
+    /* both directions */
+    WIRE_DATA = 1, /* bytes of the frame's channel */
+    WIRE_EOF,      /* no more DATA on this channel; empty */
+    WIRE_CREDIT,   /* bytes u32: so much more DATA may be sent on this channel */
+
+    /* host to agent */
+    WIRE_CLAIM = 16, /* id s, hostname s, machine_id b[16], entropy b[32..256], realtime_ns u64,
+                        user s (who runs what names nobody), environment v; answer OK or ERROR */
+    WIRE_START,      /* flags u32, timeout_ms u64 (0: none), user s ("": the claim's), cwd s ("": home),
+                        tag s ("": none), argv v, environment v; answer STARTED or ERROR */
+    WIRE_ATTACH,     /* tag s: a process that was started with START_KEEP and has no stream now;
+                        answer STARTED, or ERROR with ENOENT or EBUSY */
+    WIRE_SIGNAL,     /* signal u32: to the stream's first process */
+    WIRE_KILL,       /* SIGKILL to all that the stream's process started; empty */
+    WIRE_CLOSE,      /* the host forgets this stream: the process is killed as by WIRE_KILL, unless it
+                        was started with START_KEEP; no answer, no further frames; empty */
+    WIRE_PING,       /* any payload up to 64 bytes; answer PONG with the same */
+    WIRE_QUIESCE,    /* write caches to the disk and give back what can be read again: a snapshot
+                        follows; answer OK or ERROR */
+
+    /* agent to host */
+    WIRE_HELLO = 64, /* version u32, sandbox id s ("" before a claim), kernel release s */
+    WIRE_OK,         /* empty */
+    WIRE_ERROR,      /* errno u32, WireObject u32, name s (of the object), message s; ends a stream */
+    WIRE_STARTED,    /* pid u32 */
+    WIRE_EXITED,     /* WireExit u32, status u32 (exit status or signal), user_us u64, system_us u64,
+                        peak_rss_kib u64; behind all DATA; ends the stream */
+    WIRE_PONG,
+} WireType;
+
+/* Channels: descriptors 0 to 3 of the process. Control is a socket, both ways (START_CONTROL). */
+typedef enum {
+    WIRE_STDIN,
+    WIRE_STDOUT,
+    WIRE_STDERR,
+    WIRE_CONTROL,
+    _WIRE_CHANNELS,
+} WireChannel;
+
+enum {
+    START_KEEP = 1 << 0,         /* survives WIRE_CLOSE and a new connection; ATTACH finds it by its tag */
+    START_NO_STDIN = 1 << 1,     /* descriptor 0 is /dev/null */
+    START_MERGE_STDERR = 1 << 2, /* descriptor 2 is descriptor 1 */
+    START_CONTROL = 1 << 3,      /* descriptor 3 is the control channel */
+    START_DISCARD_OUTPUT = 1 << 4, /* descriptors 1 and 2 are /dev/null */
+    _START_FLAGS_ALL = (1 << 5) - 1,
+};
+
+/* What an ERROR is about. */
+typedef enum {
+    WIRE_ABOUT_REQUEST, /* the frame itself */
+    WIRE_ABOUT_PROGRAM,
+    WIRE_ABOUT_DIRECTORY,
+    WIRE_ABOUT_USER,
+    WIRE_ABOUT_TAG,
+    WIRE_ABOUT_SYSTEM, /* the guest ran out of something or a step of a claim failed; name says which */
+    _WIRE_ABOUT_MAX,
+} WireObject;
+
+typedef enum {
+    WIRE_EXIT_STATUS,
+    WIRE_EXIT_SIGNAL,
+    WIRE_EXIT_TIMEOUT,
+    WIRE_EXIT_OUT_OF_MEMORY,
+    _WIRE_EXIT_MAX,
+} WireExit;
+
+typedef struct {
+    uint32_t length;
+    uint32_t stream;
+    uint8_t type;
+    uint8_t channel;
+} WireHeader;
+
+/* --- frames --- */
+
+/* Writes a header into WIRE_HEADER_SIZE bytes. */
+void wire_header_put(uint8_t *out, const WireHeader *header);
+
+/*
+ * Looks for one frame at the start of `data`. Returns 1 and sets *ret_header, *ret_payload (into
+ * `data`) and *ret_size (bytes of the whole frame); 0 when more bytes are needed; -EPROTO when this
+ * is no frame (too long, reserved bytes set, stream or channel out of range, no WIRE_END behind it).
+ * Types are not checked here. An all-zero header is -EPROTO too.
+ */
+int wire_frame_get(const uint8_t *data, size_t size, WireHeader *ret_header,
+                   const uint8_t **ret_payload, size_t *ret_size);
+
+/*
+ * Looks for `needle` in `data`. Returns its offset, or -EAGAIN with *ret_keep set to how many bytes
+ * at the end of `data` may be the beginning of it and must be kept.
+ */
+ptrdiff_t wire_find(const uint8_t *data, size_t size, const uint8_t *needle, size_t needle_size,
+                    size_t *ret_keep);
+
+/* --- fields of a payload, writing: bounded by the caller's buffer --- */
+
+typedef struct {
+    uint8_t *data;
+    size_t size;
+    size_t used;
+    bool overflow; /* something did not fit: nothing more is written */
+} WireWriter;
+
+/*
+ * Begins a frame in `buffer`: leaves room for the header, which wire_frame_end() fills in with the
+ * length. Use: WireWriter w; wire_frame_begin (&w, buf, sizeof buf); wire_put_…; n = wire_frame_end ().
+ */
+void wire_frame_begin(WireWriter *w, uint8_t *buffer, size_t size);
+/* Returns the whole frame's size, or -EMSGSIZE. */
+ptrdiff_t wire_frame_end(WireWriter *w, uint32_t stream, WireType type, WireChannel channel);
+
+void wire_put_u32(WireWriter *w, uint32_t value);
+void wire_put_u64(WireWriter *w, uint64_t value);
+void wire_put_bytes(WireWriter *w, const void *data, size_t size);      /* b: length u32, bytes */
+void wire_put_string(WireWriter *w, const char *string);                /* s: the same, no NUL in it */
+void wire_put_strv(WireWriter *w, const char *const *strv);             /* v: count u32, strings; NULL is empty */
+
+/* --- reading: every call checks; after the first failure all return failure --- */
+
+typedef struct {
+    const uint8_t *data;
+    size_t left;
+    bool failed;
+} WireReader;
+
+void wire_reader_init(WireReader *r, const uint8_t *payload, size_t size);
+uint32_t wire_get_u32(WireReader *r);
+uint64_t wire_get_u64(WireReader *r);
+const uint8_t *wire_get_bytes(WireReader *r, size_t *ret_size);
+/*
+ * A new string, or NULL when there is none, it is longer than `max` bytes, or it has a NUL in it
+ * (the reader has failed then).
+ */
+char *wire_get_string(WireReader *r, size_t max);
+/* A new NULL-terminated vector of at most max_count strings of max bytes each, or NULL. */
+char **wire_get_strv(WireReader *r, size_t max_count, size_t max);
+void wire_strv_free(char **strv);
+/* 0 when all was read, nothing failed and nothing is left; -EBADMSG otherwise. */
+int wire_reader_end(const WireReader *r);
