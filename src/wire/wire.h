@@ -20,10 +20,10 @@
 #define WIRE_HEADER_SIZE 12u
 #define WIRE_PAYLOAD_MAX (256u * 1024) /* of any frame; also the longest START */
 #define WIRE_DATA_MAX (32u * 1024)     /* of a DATA frame, so that streams take turns */
-#define WIRE_WINDOW (256u * 1024)      /* bytes of DATA that may be under way per stream and channel */
-#define WIRE_STREAMS_MAX 1024u         /* open at once */
+#define WIRE_WINDOW (256u * 1024) /* bytes of DATA that may be under way per stream and channel */
+#define WIRE_STREAMS_MAX 1024u    /* open at once */
 #define WIRE_FRAME_MAX (WIRE_HEADER_SIZE + WIRE_PAYLOAD_MAX + 1u)
-#define WIRE_END 0xC1u                 /* the byte behind every payload */
+#define WIRE_END 0xC1u /* the byte behind every payload */
 
 /*
  * A frame: header, payload, WIRE_END. The header is length u32 (of the payload), stream u32,
@@ -57,25 +57,25 @@ typedef enum {
     /* host to agent */
     WIRE_CLAIM = 16, /* id s, hostname s, machine_id b[16], entropy b[32..256], realtime_ns u64,
                         user s (who runs what names nobody), environment v; answer OK or ERROR */
-    WIRE_START,      /* flags u32, timeout_ms u64 (0: none), user s ("": the claim's), cwd s ("": home),
-                        tag s ("": none), argv v, environment v; answer STARTED or ERROR */
-    WIRE_ATTACH,     /* tag s: a process that was started with START_KEEP and has no stream now;
-                        answer STARTED, or ERROR with ENOENT or EBUSY */
-    WIRE_SIGNAL,     /* signal u32: to the stream's first process */
-    WIRE_KILL,       /* SIGKILL to all that the stream's process started; empty */
-    WIRE_CLOSE,      /* the host forgets this stream: the process is killed as by WIRE_KILL, unless it
-                        was started with START_KEEP; no answer, no further frames; empty */
-    WIRE_PING,       /* any payload up to 64 bytes; answer PONG with the same */
-    WIRE_QUIESCE,    /* write caches to the disk and give back what can be read again: a snapshot
-                        follows; answer OK or ERROR */
+    WIRE_START,  /* flags u32, timeout_ms u64 (0: none), user s ("": the claim's), cwd s ("": home),
+                    tag s ("": none), argv v, environment v; answer STARTED or ERROR */
+    WIRE_ATTACH, /* tag s: a process that was started with START_KEEP and has no stream now;
+                    answer STARTED, or ERROR with ENOENT or EBUSY */
+    WIRE_SIGNAL, /* signal u32: to the stream's first process */
+    WIRE_KILL,   /* SIGKILL to all that the stream's process started; empty */
+    WIRE_CLOSE,  /* the host forgets this stream: the process is killed as by WIRE_KILL, unless it
+                    was started with START_KEEP; no answer, no further frames; empty */
+    WIRE_PING,   /* any payload up to 64 bytes; answer PONG with the same */
+    WIRE_QUIESCE, /* write caches to the disk and give back what can be read again: a snapshot
+                     follows; answer OK or ERROR */
 
     /* agent to host */
     WIRE_HELLO = 64, /* version u32, sandbox id s ("" before a claim), kernel release s */
     WIRE_OK,         /* empty */
-    WIRE_ERROR,      /* errno u32, WireObject u32, name s (of the object), message s; ends a stream */
-    WIRE_STARTED,    /* pid u32 */
-    WIRE_EXITED,     /* WireExit u32, status u32 (exit status or signal), user_us u64, system_us u64,
-                        peak_rss_kib u64; behind all DATA; ends the stream */
+    WIRE_ERROR,   /* errno u32, WireObject u32, name s (of the object), message s; ends a stream */
+    WIRE_STARTED, /* pid u32 */
+    WIRE_EXITED,  /* WireExit u32, status u32 (exit status or signal), user_us u64, system_us u64,
+                     peak_rss_kib u64; behind all DATA; ends the stream */
     WIRE_PONG,
 } WireType;
 
@@ -89,10 +89,10 @@ typedef enum {
 } WireChannel;
 
 enum {
-    START_KEEP = 1 << 0,         /* survives WIRE_CLOSE and a new connection; ATTACH finds it by its tag */
-    START_NO_STDIN = 1 << 1,     /* descriptor 0 is /dev/null */
-    START_MERGE_STDERR = 1 << 2, /* descriptor 2 is descriptor 1 */
-    START_CONTROL = 1 << 3,      /* descriptor 3 is the control channel */
+    START_KEEP = 1 << 0, /* survives WIRE_CLOSE and a new connection; ATTACH finds it by its tag */
+    START_NO_STDIN = 1 << 1,       /* descriptor 0 is /dev/null */
+    START_MERGE_STDERR = 1 << 2,   /* descriptor 2 is descriptor 1 */
+    START_CONTROL = 1 << 3,        /* descriptor 3 is the control channel */
     START_DISCARD_OUTPUT = 1 << 4, /* descriptors 1 and 2 are /dev/null */
     _START_FLAGS_ALL = (1 << 5) - 1,
 };
@@ -104,7 +104,8 @@ typedef enum {
     WIRE_ABOUT_DIRECTORY,
     WIRE_ABOUT_USER,
     WIRE_ABOUT_TAG,
-    WIRE_ABOUT_SYSTEM, /* the guest ran out of something or a step of a claim failed; name says which */
+    WIRE_ABOUT_SYSTEM, /* the guest ran out of something or a step of a claim failed; name says
+                          which */
     _WIRE_ABOUT_MAX,
 } WireObject;
 
@@ -131,8 +132,8 @@ void wire_header_put(uint8_t *out, const WireHeader *header);
 /*
  * Looks for one frame at the start of `data`. Returns 1 and sets *ret_header, *ret_payload (into
  * `data`) and *ret_size (bytes of the whole frame); 0 when more bytes are needed; -EPROTO when this
- * is no frame (too long, reserved bytes set, stream or channel out of range, no WIRE_END behind it).
- * Types are not checked here. An all-zero header is -EPROTO too.
+ * is no frame (too long, reserved bytes set, stream or channel out of range, no WIRE_END behind
+ * it). Types are not checked here. An all-zero header is -EPROTO too.
  */
 int wire_frame_get(const uint8_t *data, size_t size, WireHeader *ret_header,
                    const uint8_t **ret_payload, size_t *ret_size);
@@ -155,7 +156,8 @@ typedef struct {
 
 /*
  * Begins a frame in `buffer`: leaves room for the header, which wire_frame_end() fills in with the
- * length. Use: WireWriter w; wire_frame_begin (&w, buf, sizeof buf); wire_put_…; n = wire_frame_end ().
+ * length. Use: WireWriter w; wire_frame_begin (&w, buf, sizeof buf); wire_put_…; n = wire_frame_end
+ * ().
  */
 void wire_frame_begin(WireWriter *w, uint8_t *buffer, size_t size);
 /* Returns the whole frame's size, or -EMSGSIZE. */
@@ -163,9 +165,10 @@ ptrdiff_t wire_frame_end(WireWriter *w, uint32_t stream, WireType type, WireChan
 
 void wire_put_u32(WireWriter *w, uint32_t value);
 void wire_put_u64(WireWriter *w, uint64_t value);
-void wire_put_bytes(WireWriter *w, const void *data, size_t size);      /* b: length u32, bytes */
-void wire_put_string(WireWriter *w, const char *string);                /* s: the same, no NUL in it */
-void wire_put_strv(WireWriter *w, const char *const *strv);             /* v: count u32, strings; NULL is empty */
+void wire_put_bytes(WireWriter *w, const void *data, size_t size); /* b: length u32, bytes */
+void wire_put_string(WireWriter *w, const char *string);           /* s: the same, no NUL in it */
+void wire_put_strv(WireWriter *w,
+                   const char *const *strv); /* v: count u32, strings; NULL is empty */
 
 /* --- reading: every call checks; after the first failure all return failure --- */
 

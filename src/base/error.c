@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* error: one table of names. */
+#include "error.h"
+
+static const char *const names[] = {
+    [CLOCHE_ERROR_FAILED] = "Failed",
+    [CLOCHE_ERROR_INVALID_ARGUMENT] = "InvalidArgument",
+    [CLOCHE_ERROR_NO_SUCH_SANDBOX] = "NoSuchSandbox",
+    [CLOCHE_ERROR_NO_SUCH_TEMPLATE] = "NoSuchTemplate",
+    [CLOCHE_ERROR_TEMPLATE_NOT_READY] = "TemplateNotReady",
+    [CLOCHE_ERROR_TEMPLATE_DAMAGED] = "TemplateDamaged",
+    [CLOCHE_ERROR_NOT_PERMITTED] = "NotPermitted",
+    [CLOCHE_ERROR_QUOTA_EXCEEDED] = "QuotaExceeded",
+    [CLOCHE_ERROR_BUSY] = "Busy",
+    [CLOCHE_ERROR_UNSUPPORTED] = "Unsupported",
+    [CLOCHE_ERROR_GUEST_LOST] = "GuestLost",
+    [CLOCHE_ERROR_TIMED_OUT] = "TimedOut",
+    [CLOCHE_ERROR_NO_SUCH_PROGRAM] = "NoSuchProgram",
+    [CLOCHE_ERROR_NO_SUCH_DIRECTORY] = "NoSuchDirectory",
+    [CLOCHE_ERROR_NO_SUCH_USER] = "NoSuchUser",
+    [CLOCHE_ERROR_PERMISSION_DENIED] = "PermissionDenied",
+    [CLOCHE_ERROR_OUT_OF_RESOURCES] = "OutOfResources",
+    [CLOCHE_ERROR_RUNNER_LOST] = "RunnerLost",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(names) == _CLOCHE_ERROR_MAX);
+
+G_DEFINE_QUARK(cloche - error - quark, cloche_error)
+
+const char *
+cloche_error_name(ClocheError code)
+{
+    return names[code];
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm: machines, made by libvirt (vm-libvirt.c) or, in tests, by a fake that runs the real agent.
+ *
+ * A machine is one running guest; it knows nothing of users. All calls return at once and finish in
+ * the main context that was the thread's default one when the call was made. libvirt's types stay
+ * in this folder.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+typedef struct Vm Vm;           /* a connection to what runs machines */
+typedef struct Machine Machine; /* one guest; owned by the caller of vm_start_finish() */
+
+/* What a template's state depends on; part of its key. Strings live as long as the Vm. */
+typedef struct {
+    const char *hypervisor; /* e.g. "QEMU 7.2.17 (Debian 1:7.2+dfsg-7+deb12u13)": the exact build */
+    const char *machine_type; /* the versioned one, e.g. "pc-q35-7.2" */
+    const char *cpu_model;    /* "maximum" (emulated), or what the host's model expands to */
+    const char *accelerator;  /* "kvm" or "tcg" */
+    gboolean emulated;        /* no hardware virtualization: no security boundary */
+} VmFacts;
+
+typedef struct {
+    const char *name;   /* of the machine, [a-z0-9-]+; unique */
+    const char *kernel; /* absolute paths, here and below */
+    const char *initrd;
+    const char *disk; /* qcow2, the machine's own */
+    const char *ram;  /* file of exactly memory_mib */
+    const char
+        *state; /* device state to restore; NULL: boot, and share the RAM file (a template) */
+    const char *socket;  /* where the agent's channel is bound, at most 107 bytes */
+    const char *console; /* file for the guest's serial console; is cut at 1 MiB */
+    guint vcpus;
+    guint64 memory_mib;
+} MachineSpec;
+
+typedef enum {
+    MACHINE_SHUT_DOWN, /* the guest powered off or rebooted */
+    MACHINE_PANICKED,  /* the guest's kernel did */
+    MACHINE_DIED,      /* QEMU ended, or somebody destroyed it from outside */
+} MachineEnd;
+
+/* Called once, in the main context, when a machine has ended by other means than machine_destroy.
+ */
+typedef void (*MachineEnded)(Machine *machine, MachineEnd how, gpointer data);
+
+/*
+ * Opens `uri` (qemu:///system, or qemu:///embed?root=/absolute/dir). Blocks: for start-up only.
+ * The default GMainContext must run, for libvirt's events.
+ */
+Vm *vm_open(const char *uri, GError **error);
+void vm_close(Vm *vm);
+
+/*
+ * Finds out by a real try which accelerator works: boots `kernel` with `initrd` and the command
+ * line word cloche.probe (the agent then powers off at once) under KVM, in `directory` (for its
+ * console file), and takes emulation when that does not end in a power-off within 30 s. Finishes
+ * with the facts.
+ */
+void vm_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
+                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+const VmFacts *vm_probe_finish(Vm *vm, GAsyncResult *result, GError **error);
+
+/*
+ * Starts a machine: boots it, or restores it when spec->state is set. Finishes when its vCPUs run
+ * and its agent's channel is connected: *ret_fd is a non-blocking stream socket, owned by the
+ * caller. On failure nothing of the machine is left but the files that the caller made. `ended` may
+ * be called any time after the finish.
+ */
+void vm_start_async(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
+                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+Machine *vm_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
+
+/* Stops the vCPUs of a machine that was booted and writes its device state to the new file `path`.
+ * Its RAM is then in spec->ram, whole. The machine is good for nothing but machine_destroy_async().
+ */
+void machine_save_async(Machine *machine, const char *path, GAsyncReadyCallback callback,
+                        gpointer data);
+gboolean machine_save_finish(Machine *machine, GAsyncResult *result, GError **error);
+
+/* Ends the machine, whatever its state, and frees it. `ended` is not called any more, from now on.
+ * Finishes when QEMU is gone and its files can be removed. Never fails for a machine that ended
+ * already. */
+void machine_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
+gboolean machine_destroy_finish(Vm *vm, GAsyncResult *result, GError **error);
+
+/* The process id of QEMU, 0 when it has none. */
+pid_t machine_pid(const Machine *machine);
+
+/* Destroys every machine whose name begins with `prefix` and which this Vm did not start (left by
+ * an earlier life of the daemon). Blocks: for start-up only. Returns how many, or -1 with an error.
+ */
+int vm_sweep(Vm *vm, const char *prefix, GError **error);
+
+/*
+ * Copies a qcow2 overlay: creates `path` with `backing` (format "qcow2" or "raw") behind it.
+ * Blocks for about 10 ms: for worker threads.
+ */
+gboolean vm_create_overlay(const char *path, const char *backing, const char *format,
+                           GError **error);
