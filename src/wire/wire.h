@@ -31,7 +31,7 @@
  *
  * Stream numbers are chosen by the host, are not zero, and are not used again in a connection.
  * A request that starts no process (CLAIM, PING, QUIESCE) takes a number of its own, and its answer
- * bears that number.
+ * bears that number. HELLO has the stream number 0, and nothing else has.
  *
  * Start of a connection: the host sends WIRE_PREAMBLE_PAD zero bytes (they complete any frame that
  * the agent may be in the middle of, and its missing WIRE_END condemns it), then WIRE_MAGIC and 16
