@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* link-private: what link.c (the connection) and stream.c (the streams on it) share. */
+#pragma once
+
+#include "link.h"
+
+/* More unsent bytes than this, and new streams are refused: the guest takes nothing. */
+#define LINK_UNSENT_MAX (8u * 1024 * 1024)
+
+struct GuestLink {
+    int fd;
+    guint in_source, out_source, quiet_timer, greet_timer;
+    GByteArray *in, *out;
+    guint8 nonce[WIRE_NONCE_SIZE];
+    gboolean greeted; /* magic and nonce were found */
+    gint64 heard_us;  /* CLOCK_BOOTTIME of the last bytes */
+    gboolean asked;   /* a PING is under way */
+    gboolean dead;
+    guint32 last_stream;
+    GHashTable *streams;  /* guint32 number → GuestStream, not owned */
+    GHashTable *requests; /* guint32 number → GTask, owned */
+    GTask *greeting;
+    GuestLost lost;
+    gpointer lost_data;
+};
+
+/* A stream or request number that was not used in this connection. */
+guint32 link_next_number(GuestLink *link);
+/* Sends a frame that wire_frame_end() finished. */
+void link_send(GuestLink *link, const guint8 *frame, gsize size);
+/* Ends the link from inside: must be the last thing that a handler does. */
+void link_lose(GuestLink *link, GuestLoss why, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* Starts or stops the watch for silence, as answers are due or not. */
+void link_watch_quiet(GuestLink *link);
+
+/* A frame for a stream. FALSE when it breaks the protocol. May free the stream. */
+gboolean stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *payload);
+/* The stream is over: `ended` with this error. */
+void stream_lose(GuestStream *stream, const GError *error);
+/* From the payload of an ERROR frame; NULL when it is malformed. */
+GError *stream_read_error(const guint8 *payload, gsize size);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * link: one connection to one agent, and the streams on it.
+ *
+ * All that arrives is hostile. A frame that breaks the protocol ends the link, and `lost` says so;
+ * nothing is guessed or repaired. Everything runs in the thread's default main context.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "wire.h"
+
+typedef struct GuestLink GuestLink;
+typedef struct GuestStream GuestStream;
+
+typedef enum {
+    GUEST_GONE,           /* the channel closed: its machine went away */
+    GUEST_HUNG,           /* no answer for GUEST_HUNG_S */
+    GUEST_BROKE_PROTOCOL, /* it sent what no agent sends */
+} GuestLoss;
+
+/* Silence, while an answer is due, after which the agent is asked, and after which it is given up.
+ */
+#define GUEST_QUIET_S 5
+#define GUEST_HUNG_S 20
+
+/* Called once. All streams have ended with CLOCHE_ERROR_GUEST_LOST before. The link is to be freed.
+ */
+typedef void (*GuestLost)(GuestLink *link, GuestLoss why, const char *message, gpointer data);
+
+/* Takes `fd`, a non-blocking stream socket. */
+GuestLink *guest_link_new(int fd, GuestLost lost, gpointer data);
+/* Closes the connection. All streams and requests end with CLOCHE_ERROR_GUEST_LOST and the message
+ * `why`; `lost` is not called. NULL is fine. */
+void guest_link_free(GuestLink *link, const char *why);
+
+/* Sends the preamble and waits for the agent's HELLO. Must be the first call, and is made once. */
+void guest_link_greet_async(GuestLink *link, guint timeout_s, GAsyncReadyCallback callback,
+                            gpointer data);
+gboolean guest_link_greet_finish(GuestLink *link, GAsyncResult *result, GError **error);
+
+typedef struct {
+    const char *id;                 /* [a-z0-9]{1,64} */
+    const char *hostname;           /* at most 63 characters */
+    const char *user;               /* who runs what names nobody */
+    const char *const *environment; /* NAME=value */
+} GuestClaim;
+
+/* Makes the machine somebody's: names, randomness and clock are taken from the host at this moment.
+ */
+void guest_link_claim_async(GuestLink *link, const GuestClaim *claim, GAsyncReadyCallback callback,
+                            gpointer data);
+gboolean guest_link_claim_finish(GuestLink *link, GAsyncResult *result, GError **error);
+
+/* Asks the agent to get ready for a snapshot. */
+void guest_link_quiesce_async(GuestLink *link, GAsyncReadyCallback callback, gpointer data);
+gboolean guest_link_quiesce_finish(GuestLink *link, GAsyncResult *result, GError **error);
+
+/* --- streams: a process each --- */
+
+typedef struct {
+    const char *const *argv;
+    const char *const *environment; /* NAME=value, or NULL */
+    const char *cwd;                /* NULL: the user's home */
+    const char *user;               /* NULL: the claim's */
+    const char *tag;                /* NULL: none */
+    guint64 timeout_ms;             /* 0: none */
+    guint32 flags;                  /* START_… */
+} GuestStart;
+
+typedef struct {
+    WireExit how;
+    guint32 status; /* exit status, or signal */
+    guint64 user_us, system_us, peak_rss_kib;
+} GuestExit;
+
+typedef struct {
+    void (*started)(GuestStream *stream, guint32 pid, gpointer data);
+    /* The receiver gives the bytes back with guest_stream_credit() when it has passed them on. */
+    void (*received)(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize size,
+                     gpointer data);
+    /* Once, and last: how it ended, or why it could not start or was lost. Then call
+     * guest_stream_free(). */
+    void (*ended)(GuestStream *stream, const GuestExit *how, const GError *error, gpointer data);
+} GuestStreamEvents;
+
+/* Starts a process. NULL with an error when the request is too long or too much is under way. */
+GuestStream *guest_stream_start(GuestLink *link, const GuestStart *start,
+                                const GuestStreamEvents *events, gpointer data, GError **error);
+/* Takes up a process that was started with START_KEEP and that tag. */
+GuestStream *guest_stream_attach(GuestLink *link, const char *tag, const GuestStreamEvents *events,
+                                 gpointer data, GError **error);
+/* Queues bytes for WIRE_STDIN or WIRE_CONTROL; they leave as the guest takes them. */
+void guest_stream_write(GuestStream *stream, WireChannel channel, const void *bytes, gsize size);
+/* No more is written to this channel, after what is queued. */
+void guest_stream_write_end(GuestStream *stream, WireChannel channel);
+void guest_stream_credit(GuestStream *stream, WireChannel channel, gsize size);
+void guest_stream_signal(GuestStream *stream, int signal);
+/* SIGKILL for all that it started; `ended` follows. */
+void guest_stream_kill(GuestStream *stream);
+/* Closes it if it has not ended: what was not started with START_KEEP is killed. NULL is fine. */
+void guest_stream_free(GuestStream *stream);

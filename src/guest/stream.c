@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stream: a process in the guest, seen from the host: windows in both directions, and how it ended.
+ *
+ * What the guest may send is counted here and not believed: a byte beyond the window ends the link.
+ */
+#include <errno.h>
+
+#include "error.h"
+#include "link-private.h"
+
+#define NAME_MAX_SIZE 4096u
+
+typedef struct {
+    GByteArray *queued; /* for the guest, beyond its window; NULL: nothing */
+    guint32 out_window; /* what may still be sent */
+    guint32 in_window;  /* what the guest may still send */
+    gboolean ending, ended;
+} Channel;
+
+struct GuestStream {
+    GuestLink *link; /* NULL: gone */
+    guint32 number;
+    gboolean over; /* no frames any more, in either direction */
+    Channel channels[_WIRE_CHANNELS];
+    const GuestStreamEvents *events;
+    gpointer data;
+};
+
+/* --- errors of the guest --- */
+
+static ClocheError
+error_code(WireObject about, guint32 errnum)
+{
+    switch (about) {
+    case WIRE_ABOUT_PROGRAM:
+        if (errnum == EACCES || errnum == EPERM)
+            return CLOCHE_ERROR_PERMISSION_DENIED;
+        if (errnum == E2BIG || errnum == ENOMEM || errnum == EAGAIN)
+            return CLOCHE_ERROR_OUT_OF_RESOURCES;
+        return CLOCHE_ERROR_NO_SUCH_PROGRAM;
+    case WIRE_ABOUT_DIRECTORY:
+        return errnum == EACCES ? CLOCHE_ERROR_PERMISSION_DENIED : CLOCHE_ERROR_NO_SUCH_DIRECTORY;
+    case WIRE_ABOUT_USER:
+        return CLOCHE_ERROR_NO_SUCH_USER;
+    case WIRE_ABOUT_REQUEST:
+        return CLOCHE_ERROR_INVALID_ARGUMENT;
+    default:
+        return CLOCHE_ERROR_OUT_OF_RESOURCES;
+    }
+}
+
+GError *
+stream_read_error(const guint8 *payload, gsize size)
+{
+    static const char *const objects[_WIRE_ABOUT_MAX] = {"request", "program", "directory",
+                                                         "user",    "tag",     "guest"};
+    WireReader r;
+    guint32 errnum, about;
+    g_autofree char *name = NULL, *message = NULL, *name_ok = NULL, *message_ok = NULL;
+
+    wire_reader_init(&r, payload, size);
+    errnum = wire_get_u32(&r);
+    about = wire_get_u32(&r);
+    name = wire_get_string(&r, NAME_MAX_SIZE);
+    message = wire_get_string(&r, NAME_MAX_SIZE);
+    if (wire_reader_end(&r) < 0 || about >= _WIRE_ABOUT_MAX)
+        return NULL;
+    name_ok = g_utf8_make_valid(name, -1);
+    message_ok = g_utf8_make_valid(message, -1);
+    return g_error_new(CLOCHE_ERROR, error_code(about, errnum), "%s '%s': %s", objects[about],
+                       name_ok, message_ok);
+}
+
+/* --- sending --- */
+
+static void
+send_simple(GuestStream *stream, WireType type, WireChannel channel, const guint32 *value)
+{
+    guint8 frame[64];
+    WireWriter w;
+
+    wire_frame_begin(&w, frame, sizeof(frame));
+    if (value)
+        wire_put_u32(&w, *value);
+    link_send(stream->link, frame, (gsize)wire_frame_end(&w, stream->number, type, channel));
+}
+
+static void
+send_data(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize size)
+{
+    guint8 header[WIRE_HEADER_SIZE];
+    const guint8 end = WIRE_END;
+
+    wire_header_put(header, &(WireHeader){.length = (guint32)size,
+                                          .stream = stream->number,
+                                          .type = WIRE_DATA,
+                                          .channel = channel});
+    link_send(stream->link, header, sizeof(header));
+    link_send(stream->link, bytes, size);
+    link_send(stream->link, &end, 1);
+}
+
+static void
+flush_channel(GuestStream *stream, WireChannel number)
+{
+    Channel *channel = &stream->channels[number];
+    gsize sent = 0, length = channel->queued ? channel->queued->len : 0;
+
+    while (sent < length && channel->out_window > 0) {
+        gsize n = MIN(MIN(length - sent, channel->out_window), WIRE_DATA_MAX);
+
+        send_data(stream, number, channel->queued->data + sent, n);
+        channel->out_window -= (guint32)n;
+        sent += n;
+    }
+    if (sent > 0)
+        g_byte_array_remove_range(channel->queued, 0, (guint)sent);
+    if (sent == length && channel->ending && !channel->ended) {
+        channel->ended = TRUE;
+        send_simple(stream, WIRE_EOF, number, NULL);
+    }
+}
+
+void
+guest_stream_write(GuestStream *stream, WireChannel channel, const void *bytes, gsize size)
+{
+    Channel *c = &stream->channels[channel];
+
+    if (stream->over)
+        return;
+    if (!c->queued)
+        c->queued = g_byte_array_new();
+    g_byte_array_append(c->queued, bytes, (guint)size);
+    flush_channel(stream, channel);
+}
+
+void
+guest_stream_write_end(GuestStream *stream, WireChannel channel)
+{
+    if (stream->over)
+        return;
+    stream->channels[channel].ending = TRUE;
+    flush_channel(stream, channel);
+}
+
+void
+guest_stream_credit(GuestStream *stream, WireChannel channel, gsize size)
+{
+    guint32 value = (guint32)size;
+
+    if (stream->over || size == 0)
+        return;
+    stream->channels[channel].in_window += value;
+    send_simple(stream, WIRE_CREDIT, channel, &value);
+}
+
+void
+guest_stream_signal(GuestStream *stream, int signal)
+{
+    guint32 value = (guint32)signal;
+
+    if (!stream->over)
+        send_simple(stream, WIRE_SIGNAL, WIRE_STDIN, &value);
+}
+
+void
+guest_stream_kill(GuestStream *stream)
+{
+    if (!stream->over)
+        send_simple(stream, WIRE_KILL, WIRE_STDIN, NULL);
+}
+
+/* --- receiving --- */
+
+static void
+leave_link(GuestStream *stream)
+{
+    stream->over = TRUE;
+    if (!stream->link)
+        return;
+    g_hash_table_remove(stream->link->streams, GUINT_TO_POINTER(stream->number));
+    link_watch_quiet(stream->link);
+    stream->link = NULL;
+}
+
+void
+stream_lose(GuestStream *stream, const GError *error)
+{
+    leave_link(stream);
+    stream->events->ended(stream, NULL, error, stream->data);
+}
+
+static gboolean
+handle_data(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+{
+    Channel *channel = &stream->channels[header->channel];
+
+    if (header->channel == WIRE_STDIN || header->length > channel->in_window)
+        return FALSE;
+    channel->in_window -= header->length;
+    stream->events->received(stream, header->channel, payload, header->length, stream->data);
+    return TRUE;
+}
+
+static gboolean
+handle_credit(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+{
+    Channel *channel = &stream->channels[header->channel];
+    WireReader r;
+    guint32 value;
+
+    wire_reader_init(&r, payload, header->length);
+    value = wire_get_u32(&r);
+    if (wire_reader_end(&r) < 0 || value > WIRE_WINDOW - channel->out_window)
+        return FALSE;
+    channel->out_window += value;
+    flush_channel(stream, header->channel);
+    return TRUE;
+}
+
+static gboolean
+handle_started(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+{
+    WireReader r;
+    guint32 pid;
+
+    wire_reader_init(&r, payload, header->length);
+    pid = wire_get_u32(&r);
+    if (wire_reader_end(&r) < 0)
+        return FALSE;
+    stream->events->started(stream, pid, stream->data);
+    return TRUE;
+}
+
+static gboolean
+handle_exited(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+{
+    WireReader r;
+    GuestExit how;
+    guint32 kind;
+
+    wire_reader_init(&r, payload, header->length);
+    kind = wire_get_u32(&r);
+    how.status = wire_get_u32(&r);
+    how.user_us = wire_get_u64(&r);
+    how.system_us = wire_get_u64(&r);
+    how.peak_rss_kib = wire_get_u64(&r);
+    if (wire_reader_end(&r) < 0 || kind >= _WIRE_EXIT_MAX || how.status > 255)
+        return FALSE;
+    how.how = kind;
+    leave_link(stream);
+    stream->events->ended(stream, &how, NULL, stream->data);
+    return TRUE;
+}
+
+static gboolean
+handle_error(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+{
+    g_autoptr(GError) error = stream_read_error(payload, header->length);
+
+    if (!error)
+        return FALSE;
+    stream_lose(stream, error);
+    return TRUE;
+}
+
+gboolean
+stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+{
+    switch (header->type) {
+    case WIRE_DATA:
+        return handle_data(stream, header, payload);
+    case WIRE_CREDIT:
+        return handle_credit(stream, header, payload);
+    case WIRE_EOF:
+        return header->length == 0;
+    case WIRE_STARTED:
+        return handle_started(stream, header, payload);
+    case WIRE_EXITED:
+        return handle_exited(stream, header, payload);
+    case WIRE_ERROR:
+        return handle_error(stream, header, payload);
+    default:
+        return FALSE;
+    }
+}
+
+/* --- life --- */
+
+static GuestStream *
+stream_open(GuestLink *link, WireWriter *w, WireType type, const GuestStreamEvents *events,
+            gpointer data, GError **error)
+{
+    guint32 number = link_next_number(link);
+    ptrdiff_t size = wire_frame_end(w, number, type, WIRE_STDIN);
+    GuestStream *stream;
+
+    if (link->dead || size < 0 || link->out->len > LINK_UNSENT_MAX ||
+        g_hash_table_size(link->streams) >= WIRE_STREAMS_MAX) {
+        g_set_error(error, CLOCHE_ERROR,
+                    link->dead ? CLOCHE_ERROR_GUEST_LOST
+                    : size < 0 ? CLOCHE_ERROR_INVALID_ARGUMENT
+                               : CLOCHE_ERROR_BUSY,
+                    link->dead ? "The sandbox was lost"
+                    : size < 0 ? "Arguments and environment are too long together"
+                               : "Too many processes are under way in this sandbox");
+        return NULL;
+    }
+    stream = g_new0(GuestStream, 1);
+    stream->link = link;
+    stream->number = number;
+    stream->events = events;
+    stream->data = data;
+    for (guint i = 0; i < _WIRE_CHANNELS; i++)
+        stream->channels[i].in_window = stream->channels[i].out_window = WIRE_WINDOW;
+    g_hash_table_insert(link->streams, GUINT_TO_POINTER(number), stream);
+    link_send(link, w->data, (gsize)size);
+    link_watch_quiet(link);
+    return stream;
+}
+
+static const char *
+or_empty(const char *string)
+{
+    return string ? string : "";
+}
+
+GuestStream *
+guest_stream_start(GuestLink *link, const GuestStart *start, const GuestStreamEvents *events,
+                   gpointer data, GError **error)
+{
+    g_autofree guint8 *frame = g_malloc(WIRE_FRAME_MAX);
+    WireWriter w;
+
+    wire_frame_begin(&w, frame, WIRE_FRAME_MAX);
+    wire_put_u32(&w, start->flags);
+    wire_put_u64(&w, start->timeout_ms);
+    wire_put_string(&w, or_empty(start->user));
+    wire_put_string(&w, or_empty(start->cwd));
+    wire_put_string(&w, or_empty(start->tag));
+    wire_put_strv(&w, start->argv);
+    wire_put_strv(&w, start->environment);
+    return stream_open(link, &w, WIRE_START, events, data, error);
+}
+
+GuestStream *
+guest_stream_attach(GuestLink *link, const char *tag, const GuestStreamEvents *events,
+                    gpointer data, GError **error)
+{
+    guint8 frame[512];
+    WireWriter w;
+
+    wire_frame_begin(&w, frame, sizeof(frame));
+    wire_put_string(&w, tag);
+    return stream_open(link, &w, WIRE_ATTACH, events, data, error);
+}
+
+void
+guest_stream_free(GuestStream *stream)
+{
+    if (!stream)
+        return;
+    if (!stream->over)
+        send_simple(stream, WIRE_CLOSE, WIRE_STDIN, NULL);
+    leave_link(stream);
+    for (guint i = 0; i < _WIRE_CHANNELS; i++)
+        g_clear_pointer(&stream->channels[i].queued, g_byte_array_unref);
+    g_free(stream);
+}
