@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* image: reading what build-image made. */
+#include <string.h>
+
+#include "digest.h"
+#include "error.h"
+#include "store.h"
+
+#define MEMORY_MIB_MIN 64
+#define MEMORY_MIB_MAX (1024 * 1024)
+#define VCPUS_MAX 64
+
+static const char *const parts[] = {"kernel", "initrd", "disk.ext4"};
+
+gboolean
+image_name_is_valid(const char *name)
+{
+    gsize length = strlen(name);
+
+    return length >= 1 && length <= 32 && g_ascii_islower(name[0]) &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
+}
+
+char *
+image_path(const Image *image, const char *part)
+{
+    return g_build_filename(image->dir, part, NULL);
+}
+
+/* A required key; FALSE with an error that names file, section and key. */
+static gboolean
+read_string(GKeyFile *file, const char *path, const char *key, char **ret_value, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    *ret_value = g_key_file_get_string(file, "Image", key, &cause);
+    if (*ret_value)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: %s", path, cause->message);
+    return FALSE;
+}
+
+static gboolean
+read_number(GKeyFile *file, const char *path, const char *key, guint64 min, guint64 max,
+            guint64 *ret_value, GError **error)
+{
+    guint64 value = g_key_file_get_uint64(file, "Image", key, NULL);
+
+    if (value < min || value > max) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED,
+                    "%s: [Image] %s is not between %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT,
+                    path, key, min, max);
+        return FALSE;
+    }
+    *ret_value = value;
+    return TRUE;
+}
+
+static void
+read_exercises(Image *image, GKeyFile *file)
+{
+    for (char **language = image->languages; *language; language++) {
+        g_autofree char *key = g_strconcat("Exercise.", *language, NULL);
+        char *code = g_key_file_get_string(file, "Image", key, NULL);
+
+        if (code)
+            g_hash_table_insert(image->exercise, g_strdup(*language), code);
+    }
+}
+
+static gboolean
+read_fields(Image *image, GKeyFile *file, const char *path, GError **error)
+{
+    guint64 vcpus;
+
+    if (!read_string(file, path, "Name", &image->name, error) ||
+        !read_string(file, path, "Description", &image->description, error) ||
+        !read_string(file, path, "Digest", &image->digest, error) ||
+        !read_string(file, path, "User", &image->user, error) ||
+        !read_string(file, path, "Kernel", &image->kernel_release, error) ||
+        !read_number(file, path, "MemoryMiB", MEMORY_MIB_MIN, MEMORY_MIB_MAX, &image->memory_mib,
+                     error) ||
+        !read_number(file, path, "Vcpus", 1, VCPUS_MAX, &vcpus, error))
+        return FALSE;
+    image->vcpus = (guint)vcpus;
+    image->languages = g_key_file_get_string_list(file, "Image", "Runners", NULL, NULL);
+    if (!image->languages)
+        image->languages = g_new0(char *, 1);
+    read_exercises(image, file);
+    return TRUE;
+}
+
+static GKeyFile *
+open_conf(const char *dir, char **ret_path, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) cause = NULL;
+
+    *ret_path = g_build_filename(dir, "image.conf", NULL);
+    if (g_key_file_load_from_file(file, *ret_path, G_KEY_FILE_NONE, &cause))
+        return g_steal_pointer(&file);
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: %s", *ret_path,
+                cause->message);
+    return NULL;
+}
+
+Image *
+image_load(const Store *store, const char *name, GError **error)
+{
+    g_autoptr(Image) image = g_new0(Image, 1);
+    g_autoptr(GKeyFile) file = NULL;
+    g_autofree char *link = g_build_filename(store->state, "images", name, NULL);
+    g_autofree char *target = NULL, *path = NULL;
+
+    image->exercise = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    target = image_name_is_valid(name) ? g_file_read_link(link, NULL) : NULL;
+    if (!target) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
+                    "template '%s' is not installed: 'cloche status' lists those that are", name);
+        return NULL;
+    }
+    image->dir = g_build_filename(store->state, "images", target, NULL);
+    file = open_conf(image->dir, &path, error);
+    if (!file || !read_fields(image, file, path, error))
+        return NULL;
+    return g_steal_pointer(&image);
+}
+
+void
+image_free(Image *image)
+{
+    if (!image)
+        return;
+    g_free(image->name);
+    g_free(image->description);
+    g_free(image->digest);
+    g_free(image->user);
+    g_free(image->kernel_release);
+    g_free(image->dir);
+    g_strfreev(image->languages);
+    g_hash_table_unref(image->exercise);
+    g_free(image);
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **
+image_list(const Store *store)
+{
+    g_autofree char *path = g_build_filename(store->state, "images", NULL);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *link = g_build_filename(path, name, NULL);
+
+        if (image_name_is_valid(name) && g_file_test(link, G_FILE_TEST_IS_SYMLINK))
+            g_ptr_array_add(names, g_strdup(name));
+    }
+    g_ptr_array_sort(names, compare_names);
+    g_ptr_array_add(names, NULL);
+    return (char **)g_ptr_array_steal(names, NULL);
+}
+
+gboolean
+image_verify(const Image *image, GError **error)
+{
+    g_autofree char *conf = NULL;
+    g_autoptr(GKeyFile) file = open_conf(image->dir, &conf, error);
+
+    if (!file)
+        return FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+        g_autofree char *path = image_path(image, parts[i]);
+        g_auto(FileDigest) expected = {
+            .size = g_key_file_get_uint64(file, parts[i], "Size", NULL),
+            .sha256 = g_key_file_get_string(file, parts[i], "Sha256", NULL),
+        };
+        g_auto(FileDigest) found = {0};
+
+        if (!file_digest(path, &found, error) || !file_digest_check(path, &found, &expected, error))
+            return FALSE;
+    }
+    return TRUE;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * store: what lasts on disk, and where.
+ *
+ *   STATE/images/NAME → NAME-DIGEST    made by build-image (vm-images/README.md)
+ *   STATE/templates/NAME-KEY/          template.conf, ram, state, disk.qcow2
+ *   STATE/machines/NAME/               a machine's overlay; removed with it
+ *   STATE/sandboxes/ID                 a record per sandbox
+ *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
+ *   RUN/machines/NAME/                 a machine's sockets and console
+ *
+ * QEMU's user gets to these through the folders' group.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+    char *state, *ram, *run; /* absolute */
+} Store;
+
+/* Makes the folders. `group` (NULL: leave it) is the group of QEMU's user. */
+Store *store_open(const char *state, const char *ram, const char *run, const char *group,
+                  GError **error);
+void store_free(Store *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
+
+/* Removes folders and sockets of all machines and all unfinished templates: nothing runs at
+ * start-up. */
+gboolean store_sweep(const Store *store, GError **error);
+
+/* --- images --- */
+
+typedef struct {
+    char *name, *description, *digest, *user, *kernel_release;
+    char *dir;
+    char **languages;     /* whose runner is started before the snapshot */
+    GHashTable *exercise; /* language → code */
+    guint vcpus;
+    guint64 memory_mib;
+} Image;
+
+/* The newest image of that name: CLOCHE_ERROR_NO_SUCH_TEMPLATE when there is none. */
+Image *image_load(const Store *store, const char *name, GError **error);
+void image_free(Image *image);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Image, image_free)
+/* The names of the installed images, sorted. */
+char **image_list(const Store *store);
+/* A file of the image: "kernel", "initrd" or "disk.ext4". */
+char *image_path(const Image *image, const char *part);
+/* Reads all parts and compares them with image.conf. Blocks: for worker threads. */
+gboolean image_verify(const Image *image, GError **error);
+
+/* Whether it may name an image: [a-z][a-z0-9-]{0,31}. */
+gboolean image_name_is_valid(const char *name);
+
+/* --- templates: an image that was booted and snapshotted --- */
+
+typedef struct {
+    const Store *store;
+    char *name, *key; /* the key covers all that the state depends on */
+    char *dir;        /* of the stored parts */
+    char *staging;    /* of the parts while they are made */
+    char *ram;        /* the RAM file that machines map, on tmpfs */
+} Template;
+
+/* Names the places; reads and writes nothing. */
+Template *template_new(const Store *store, const char *name, const char *key);
+void template_free(Template *template);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Template, template_free)
+/* A part in `dir`, or in `staging`: "state", "disk.qcow2", "blank.qcow2". */
+char *template_path(const Template *template, const char *part);
+char *template_staging_path(const Template *template, const char *part);
+gboolean template_exists(const Template *template);
+/* Bytes that it takes on disk. */
+guint64 template_disk_usage(const Template *template);
+
+/* The calls below block: for worker threads. */
+
+/* Begins to make it: an empty staging folder, and a RAM file of that size. */
+gboolean template_stage(const Template *template, guint64 memory_mib, GError **error);
+/* Keeps what was made: copies the RAM file, writes digests, and puts the folder in its place at
+ * once. */
+gboolean template_commit(const Template *template, GError **error);
+/* Undoes template_stage(). */
+void template_discard(const Template *template);
+/* Verifies every part against its digest and fills the RAM file from the store. */
+gboolean template_load(const Template *template, GError **error);
+/* Removes every other version of this template. */
+gboolean template_remove_others(const Template *template, GError **error);
+
+/* --- records: what is known of a sandbox, written before anybody hears of it --- */
+
+typedef struct {
+    char *id, *name, *template, *machine;
+    guint32 owner;
+    gint64 created_us;     /* time of day */
+    gint64 deadline_us;    /* CLOCK_BOOTTIME of this boot */
+    char **metadata;       /* key, value, key, value, … */
+    char *idempotency_key; /* NULL: none */
+} Record;
+
+/* Writes it atomically: a reader finds the old or the new one. */
+gboolean record_write(const Store *store, const Record *record, GError **error);
+void record_remove(const Store *store, const char *id);
