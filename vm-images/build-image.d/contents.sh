@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# contents: makes the parts of an image: kernel, root file system, initrd.
+#
+# Kernel and root file system are kept in the cache under what they were made of, so that a new agent
+# costs a new initrd and no more. An image shares its files with the cache; nobody ever writes them.
+#
+# shellcheck shell=bash disable=SC2154
+
+# In the order in which they load. ext4 and the CPU's random numbers are built in.
+modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
+    virtio_console virtio-rng failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci)
+
+# cached ENTRY MAKER: runs MAKER with a new folder, unless the cache has ENTRY.
+cached() {
+    local entry=$cache/$1
+    [ ! -e "$entry" ] || return 0
+    mkdir "$work/entry"
+    "$2" "$work/entry"
+    mv -T "$work/entry" "$entry"
+}
+
+# A copy without copying where the file system can, a second name for the same file elsewhere.
+share() {
+    cp --reflink=always "$1" "$2" 2>/dev/null || ln -f "$1" "$2"
+}
+
+# write_file FILE COMMAND…: for run, whose output is the log's.
+write_file() {
+    local file=$1
+    shift
+    "$@" >"$file"
+}
+
+# remove_others FOLDER NAME KEEP: of all NAME-DIGEST only KEEP stays.
+remove_others() {
+    local path
+    for path in "$1/$2"-*; do
+        [[ $path =~ /$2-[0-9a-f]{16}$ && $path != "$1/$3" ]] || continue
+        rm -rf --one-file-system "$path"
+    done
+}
+
+# --- kernel ---
+
+# The package is only unpacked, in a folder that apt's own unprivileged user can write to.
+fetch_kernel() {
+    run download_kernel "$1"
+    run pick_kernel "$1"
+}
+
+download_kernel() {
+    mkdir "$work/download" && chown _apt "$work/download" && cd "$work/download" || return
+    apt-get download "$kernel_package=$kernel_version" && dpkg-deb -x ./*.deb .
+}
+
+pick_kernel() {
+    local module file
+    install -m 644 "$work/download/boot/vmlinuz-$kernel_release" "$1/kernel" && mkdir "$1/modules" || return
+    for module in "${modules[@]}"; do
+        file=$(find "$work/download" -name "$module.ko" -o -name "$module.ko.xz")
+        [ -n "$file" ] || { echo "$kernel_package has no module '$module'" && return 1; }
+        case $file in
+        *.xz) xz -dc "$file" >"$1/modules/$module.ko" ;;
+        *) install -m 644 "$file" "$1/modules" ;;
+        esac || return
+        echo "$module.ko" >>"$1/modules/order"
+    done
+    rm -r "$work/download"
+}
+
+# --- root file system ---
+
+build_root() {
+    run build_empty_packages
+    write_apt_options
+    install_packages
+    rename_step "making the disk"
+    step_progress 95 100
+    run make_disk "$1/disk.ext4"
+}
+
+build_empty_packages() {
+    local control
+    mkdir "$work/debs" || return
+    for control in "$recipe_dir"/packages/*/control; do
+        [ -e "$control" ] || continue
+        install -D -m 644 "$control" "$work/empty/DEBIAN/control" && dpkg-deb -b "$work/empty" "$work/debs" || return
+    done
+}
+
+# How this machine reaches its sources (a proxy, no check of dates) holds for the build too.
+write_apt_options() {
+    apt-config dump | grep -E '^Acquire::(https?|Check-[A-Za-z-]*|Retries)\b' >"$work/apt.conf" || true
+}
+
+# In an environment that says nothing of the machine but its proxies: python and others would heed it.
+mmdebstrap_isolated() {
+    local variable keep=() include=()
+    for variable in http_proxy https_proxy no_proxy; do
+        [ -z "${!variable:-}" ] || keep+=("$variable=${!variable}")
+    done
+    [ -z "${recipe[Packages]}" ] || include=("--include=$(list_items "${recipe[Packages]}" | paste -sd,)")
+    exec unshare --mount --propagation private --pid --fork --kill-child \
+        env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" \
+        IMAGE_RECIPE="$(realpath "$recipe_dir")" IMAGE_DEBS="$work/debs" IMAGE_USER="${recipe[User]}" \
+        mmdebstrap --mode=root --variant=apt --format=directory --verbose --skip=output/dev \
+        --aptopt="$work/apt.conf" "${include[@]}" \
+        --hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr \
+        --setup-hook="$parts/root-setup" --essential-hook="$parts/root-essential" \
+        --customize-hook="$parts/root-customize" "$suite" "$work/root" "${apt_sources[@]}" >"$work/output" 2>&1
+}
+
+install_packages() {
+    local line
+    mkfifo "$work/output"
+    in_background mmdebstrap_isolated
+    begin_packages
+    while IFS= read -r line; do
+        printf '%s\n' "$line" >>"$log"
+        on_package_line "$line"
+    done <"$work/output"
+    finish_background || fail
+}
+
+# Each package is fetched, unpacked and set up. How many there are is said in two parts, for the base
+# and for the recipe's; until the second is known, three more come with each that the recipe names.
+begin_packages() {
+    packages_seen=0 packages_all=0
+    packages_guess=$((4 * $(list_items "${recipe[Packages]}" | wc -l)))
+}
+
+on_package_line() {
+    case $1 in
+    'Get:'* | 'Unpacking '* | 'Setting up '*) packages_seen=$((packages_seen + 1)) ;;
+    *' newly installed, '*) [[ $1 =~ ([0-9]+)\ newly ]] && count_packages "${BASH_REMATCH[1]}" ;;
+    'I: image: '*) rename_step "${1#I: image: }" ;;
+    *) return 0 ;;
+    esac
+    [ "$packages_all" = 0 ] || step_progress "$packages_seen" $((packages_all * 110 / 100))
+}
+
+count_packages() {
+    packages_all=$((packages_all + 3 * $1 + 3 * packages_guess))
+    [ "$packages_guess" = 0 ] || packages_guess=-$packages_guess
+}
+
+# No journal and no checksums: a machine that dies takes its overlay along. Nothing is left for the guest's kernel to
+# initialize later, for that would be written into each machine's overlay.
+make_disk() {
+    local uuid=${root_digest:0:8}-${root_digest:8:4}-${root_digest:12}-8000-000000000000
+    truncate -s "${recipe[DiskMiB]}M" "$1" &&
+        mke2fs -q -F -t ext4 -d "$work/root" -L "cloche" -U "$uuid" -m 1 -O ^has_journal,^metadata_csum,^resize_inode \
+            -E "hash_seed=$uuid,lazy_itable_init=0,assume_storage_prezeroed=1,root_owner=0:0" "$1" &&
+        rm -rf --one-file-system "$work/root"
+}
+
+# --- initrd ---
+
+# Not compressed: QEMU copies it into the guest, but the guest would have to unpack it, emulated.
+pack_initrd() {
+    local tree=$work/initrd language
+    mkdir -p "$tree"/{dev,proc,root,run,sys,runners} &&
+        install -m 755 "$agent" "$tree/init" &&
+        cp -r --no-preserve=ownership "$cache/kernel-$kernel_digest/modules" "$tree/modules" || return
+    for language in $(list_items "${recipe[Runners]}"); do
+        cp -rL --no-preserve=ownership,timestamps "$runners/$language" "$tree/runners/" || return
+    done
+    (cd "$tree" && find . | sort | cpio --quiet --reproducible -o -H newc -R 0:0) >"$1"
+}

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# recipe: reads recipe.conf, and takes nothing that it does not know.
+#
+# Values are kept as they stand in the file, GLib's escapes included: they go into image.conf, which
+# the daemon reads with GLib.
+#
+# shellcheck shell=bash disable=SC2034
+
+declare -A recipe=()
+recipe_keys=()
+
+# A sentence when the value is bad, nothing when it is good.
+value_fault() {
+    local key=$1 value=$2
+    case $key in
+    Name) matches "$value" '[a-z][a-z0-9-]{0,31}' || echo "wants [a-z][a-z0-9-]{0,31}" ;;
+    Description) [ -n "$value" ] || echo "is empty" ;;
+    Packages) matches "$value" '([a-z0-9][a-z0-9+.-]+(;|$))*' || echo "wants names of packages, each with ';'" ;;
+    User) matches "$value" '[a-z_][a-z0-9_-]{0,31}' || echo "wants [a-z_][a-z0-9_-]{0,31}" ;;
+    Runners) matches "$value" '([a-z][a-z0-9-]*(;|$))*' || echo "wants names of languages, each with ';'" ;;
+    MemoryMiB) in_range "$value" 64 1048576 || echo "wants a number from 64 to 1048576" ;;
+    Vcpus) in_range "$value" 1 64 || echo "wants a number from 1 to 64" ;;
+    DiskMiB) in_range "$value" 64 1048576 || echo "wants a number from 64 to 1048576" ;;
+    Exercise.*) [ -n "$value" ] || echo "is empty" ;;
+    *) echo "is not known" ;;
+    esac
+}
+
+matches() {
+    [[ $1 =~ ^($2)$ ]]
+}
+
+in_range() {
+    matches "$1" '[1-9][0-9]{0,6}' && [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
+}
+
+read_recipe() {
+    local file=$1/recipe.conf line number=0 section= key value fault
+    [ -f "$file" ] || die "there is no recipe in '$1': no recipe.conf"
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1))
+        case $line in
+        '' | '#'*) ;;
+        '[Recipe]') section=Recipe ;;
+        *=*)
+            [ -n "$section" ] || die "$file:$number: a value before [Recipe]"
+            key=$(trim "${line%%=*}") value=$(trim "${line#*=}")
+            fault=$(value_fault "$key" "$value")
+            [ -z "$fault" ] || die "$file:$number: $key $fault"
+            [ -z "${recipe[$key]+set}" ] || die "$file:$number: $key is there twice"
+            recipe[$key]=$value
+            recipe_keys+=("$key")
+            ;;
+        *) die "$file:$number: neither [Recipe] nor KEY=VALUE" ;;
+        esac
+    done <"$file"
+    check_whole "$file"
+}
+
+trim() {
+    local text=$1
+    text=${text#"${text%%[![:space:]]*}"}
+    printf %s "${text%"${text##*[![:space:]]}"}"
+}
+
+check_whole() {
+    local file=$1 key
+    for key in Name Description Packages User Runners MemoryMiB Vcpus DiskMiB; do
+        [ -n "${recipe[$key]+set}" ] || die "$file: $key is missing"
+    done
+    for key in "${recipe_keys[@]}"; do
+        case $key in
+        Exercise.*)
+            [[ ";${recipe[Runners]};" = *";${key#Exercise.};"* ]] ||
+                die "$file: $key, but Runners does not name ${key#Exercise.}"
+            ;;
+        esac
+    done
+}
+
+# The items of a list value, one a line.
+list_items() {
+    tr ';' '\n' <<<"$1" | sed '/^$/d'
+}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# report: what the person at the terminal sees, and how a build ends early.
+#
+# On a terminal one line is drawn again and again; elsewhere each step is a line. Long work runs in a
+# process group of its own in the background, because bash acts on a signal only between commands
+# and in wait: so an interruption ends the build at once, with all that it had started.
+#
+# shellcheck shell=bash
+
+name= log= work= child= step_name= step_percent=0 step_weight=0 drawn=
+
+say() {
+    clear_bar
+    echo "build-image: ${name:+$name: }$*" >&2
+}
+
+die() {
+    say "$@"
+    exit 1
+}
+
+# --- progress ---
+
+clear_bar() {
+    [ -z "$drawn" ] || printf '\r\033[K' >&2
+    drawn=
+}
+
+draw_bar() {
+    local percent=$1 width=30 filled bar
+    filled=$((percent * width / 100))
+    printf -v bar '%*s' "$filled" ''
+    printf -v bar '%-*s' "$width" "${bar// /#}"
+    bar="$name [$bar] $percent% $step_name"
+    [ "$bar" != "$drawn" ] || return 0
+    printf '\r%s\033[K' "${bar:0:${COLUMNS:-80}-1}" >&2
+    drawn=$bar
+}
+
+# Ends the step before and begins one that takes so many hundredths of a build's usual time.
+step() {
+    step_percent=$((step_percent + step_weight))
+    step_weight=$1
+    rename_step "$2"
+}
+
+rename_step() {
+    step_name=$1
+    [ -z "$log" ] || echo "--- $step_name" >>"$log"
+    if [ -t 2 ]; then draw_bar "$step_percent"; else say "$step_name"; fi
+}
+
+# How far the step is: the parts that are done, and all of them.
+step_progress() {
+    local done=$1 all=$2
+    [ -t 2 ] || return 0
+    [ "$done" -le "$all" ] || done=$all
+    draw_bar $((step_percent + step_weight * done / all))
+}
+
+steps_done() {
+    rm -rf --one-file-system "$work"
+    work=
+    say "$1"
+}
+
+# --- work in the background ---
+
+in_background() {
+    set -m
+    "$@" </dev/null &
+    child=$!
+    set +m
+}
+
+finish_background() {
+    local status=0
+    wait "$child" || status=$?
+    child=
+    return $status
+}
+
+# Runs a command or function with its output in the log; its failure is the build's.
+run() {
+    in_background "$@" >>"$log" 2>&1
+    finish_background || fail
+}
+
+# --- the end ---
+
+# The step, the end of the log, and where all of it is.
+fail() {
+    say "failed while $step_name; the last lines of the log:"
+    tail -n 20 "$log" | sed 's/^/  /' >&2
+    say "the full log is $log"
+    exit 1
+}
+
+start_work() {
+    : >"$log"
+    work=$(mktemp -d "$images/.build-XXXXXX")
+    chmod 755 "$work"
+}
+
+# SIGKILL, for the work is thrown away anyway and must not outlive this script.
+clean_up() {
+    trap '' HUP INT TERM
+    clear_bar
+    if [ -n "$child" ]; then
+        kill -KILL -- "-$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+    fi
+    [ -z "$work" ] || rm -rf --one-file-system "$work"
+}
+
+interrupted() {
+    clean_up
+    [ -z "$work" ] || rm -f "$log"
+    say "interrupted; nothing was changed"
+    trap - EXIT "$1"
+    kill "-$1" $$
+}
+
+trap clean_up EXIT
+for signal in HUP INT TERM; do
+    # shellcheck disable=SC2064
+    trap "interrupted $signal" "$signal"
+done
