@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cli: parsing, waiting and failing, the same for every verb. */
+#include "cli.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+
+#include "hint.h"
+#include "term.h"
+#include "text.h"
+
+static void
+print_help(const Cli *cli, GOptionContext *context)
+{
+    g_autofree char *program = g_strdup_printf("cloche %s", cli->verb->name);
+    g_autofree char *help = NULL;
+
+    g_set_prgname(program);
+    help = g_option_context_get_help(context, /* main_help= */ TRUE, /* group= */ NULL);
+    fputs(help, stdout);
+}
+
+/* The words up to "--" for GOption, which reorders and shortens its copy; those behind it apart. */
+static char **
+split_words(char **argv, char ***ret_behind)
+{
+    GPtrArray *before = g_ptr_array_new();
+
+    *ret_behind = NULL;
+    for (gsize i = 0; argv[i] != NULL; i++) {
+        if (g_str_equal(argv[i], "--")) {
+            *ret_behind = g_strdupv(argv + i + 1);
+            break;
+        }
+        g_ptr_array_add(before, g_strdup(argv[i]));
+    }
+    g_ptr_array_add(before, NULL);
+    return (char **)g_ptr_array_free(before, FALSE);
+}
+
+static char **
+join_words(char *const *first, char *const *second)
+{
+    GStrvBuilder *builder = g_strv_builder_new();
+    char **joined;
+
+    g_strv_builder_addv(builder, (const char **)first);
+    if (second != NULL)
+        g_strv_builder_addv(builder, (const char **)second);
+    joined = g_strv_builder_end(builder);
+    g_strv_builder_unref(builder);
+    return joined;
+}
+
+static GOptionContext *
+make_context(Cli *cli, const GOptionEntry *entries, gboolean *help)
+{
+    GOptionContext *context = g_option_context_new(cli->verb->synopsis);
+    const GOptionEntry common[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &cli->json, "Print what the service answered as JSON",
+         NULL},
+        {"help", 'h', 0, G_OPTION_ARG_NONE, help, "Show this help", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_set_summary(context, cli->verb->summary);
+    g_option_context_set_description(context, cli->verb->description);
+    if (entries != NULL)
+        g_option_context_add_main_entries(context, entries, /* translation= */ NULL);
+    g_option_context_add_main_entries(context, common, /* translation= */ NULL);
+    return context;
+}
+
+static gboolean
+check_command(Cli *cli, char **behind, int *ret_status)
+{
+    if (behind == NULL || behind[0] == NULL) {
+        *ret_status = cli_usage(cli, "which command? It stands behind '--': cloche %s %s",
+                                cli->verb->name, cli->verb->synopsis);
+        return FALSE;
+    }
+    cli->command = g_strdupv(behind);
+    return TRUE;
+}
+
+gboolean
+cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
+{
+    gboolean help = FALSE;
+    g_autoptr(GOptionContext) context = make_context(cli, entries, &help);
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) behind = NULL;
+    g_auto(GStrv) words = split_words(argv, &behind);
+
+    if (!text_check_utf8((const char *const *)argv, "", &error) ||
+        !g_option_context_parse_strv(context, &words, &error)) {
+        *ret_status = cli_usage(cli, "%s", error->message);
+        return FALSE;
+    }
+    if (help) {
+        print_help(cli, context);
+        *ret_status = CLI_OK;
+        return FALSE;
+    }
+    cli->words = join_words(words + 1, cli->verb->takes_command ? NULL : behind);
+    return !cli->verb->takes_command || check_command(cli, behind, ret_status);
+}
+
+gboolean
+cli_parse_words(Cli *cli, const GOptionEntry *entries, char **argv, guint min, guint max,
+                int *ret_status)
+{
+    guint n;
+
+    if (!cli_parse(cli, entries, argv, ret_status))
+        return FALSE;
+    n = g_strv_length(cli->words);
+    if (n < min)
+        *ret_status = cli_usage(cli, "something is missing: cloche %s %s", cli->verb->name,
+                                cli->verb->synopsis);
+    else if (n > max)
+        *ret_status = cli_usage(cli, "'%s' is one word too many%s", cli->words[max],
+                                cli->verb->takes_command ? " before '--'" : "");
+    return n >= min && n <= max;
+}
+
+static void
+note_signal(Cli *cli, int number)
+{
+    cli->signal = number;
+    g_cancellable_cancel(cli->interrupted);
+}
+
+/* G_SOURCE_REMOVE gives the signal its usual effect back: the second one ends the program. */
+static gboolean
+on_sigint(gpointer cli)
+{
+    note_signal(cli, SIGINT);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_sigterm(gpointer cli)
+{
+    note_signal(cli, SIGTERM);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_sighup(gpointer cli)
+{
+    note_signal(cli, SIGHUP);
+    return G_SOURCE_REMOVE;
+}
+
+/* A signal that whoever started us had ignored (nohup) stays ignored. */
+static void
+watch_signal(Cli *cli, int number, GSourceFunc callback)
+{
+    struct sigaction action;
+
+    if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+        return;
+    g_unix_signal_add(number, callback, cli);
+}
+
+gboolean
+cli_connect(Cli *cli, GError **error)
+{
+    cli->manager = client_connect(cli->bus, error);
+    if (cli->manager == NULL)
+        return FALSE;
+    watch_signal(cli, SIGINT, on_sigint);
+    watch_signal(cli, SIGTERM, on_sigterm);
+    watch_signal(cli, SIGHUP, on_sighup);
+    return TRUE;
+}
+
+void
+cli_on_reply(GObject *source, GAsyncResult *result, gpointer reply)
+{
+    *(GAsyncResult **)reply = g_object_ref(result);
+}
+
+void
+cli_await(GAsyncResult **reply)
+{
+    while (g_atomic_pointer_get(reply) == NULL)
+        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+}
+
+static gboolean
+on_pause_over(gpointer is_over)
+{
+    *(gboolean *)is_over = TRUE;
+    return G_SOURCE_CONTINUE;
+}
+
+gboolean
+cli_pause(Cli *cli, guint milliseconds)
+{
+    gboolean is_over = FALSE;
+    guint timer = g_timeout_add(milliseconds, on_pause_over, &is_over);
+
+    while (!is_over && cli->signal == 0)
+        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+    g_source_remove(timer);
+    return cli->signal == 0;
+}
+
+static void
+print_problem(const char *message, const char *hint)
+{
+    g_autofree char *shown = text_escape_lines(message);
+    g_autofree char *shown_hint = hint != NULL ? text_escape_lines(hint) : NULL;
+
+    fprintf(stderr, "%scloche: %s%s\n", term_style(stderr, STYLE_RED), shown,
+            term_style(stderr, STYLE_OFF));
+    if (shown_hint != NULL)
+        fprintf(stderr, "cloche: %s\n", shown_hint);
+}
+
+int
+cli_usage(Cli *cli, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    g_autofree char *hint = g_strdup_printf("see cloche %s --help", cli->verb->name);
+    va_list arguments;
+
+    va_start(arguments, format);
+    message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    if (cli->json)
+        cli_print_json(json_from_error("Usage", message));
+    else
+        print_problem(message, hint);
+    return CLI_USAGE;
+}
+
+static int
+exit_status_for(const Cli *cli, const GError *error)
+{
+    if (cli->signal != 0)
+        return 128 + cli->signal;
+    if (error->domain == G_OPTION_ERROR)
+        return CLI_USAGE;
+    if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_PROGRAM))
+        return CLI_NOT_FOUND;
+    if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_PERMISSION_DENIED))
+        return CLI_NOT_EXECUTABLE;
+    return CLI_FAILED;
+}
+
+JsonNode *
+cli_error_node(const GError *error)
+{
+    return json_from_error(hint_error_name(error), error->message);
+}
+
+int
+cli_fail(Cli *cli, GError *error)
+{
+    g_autofree char *hint = NULL;
+
+    client_tidy_error(error);
+    if (cli->json) {
+        cli_print_json(cli_error_node(error));
+    } else if (cli->signal == 0) {
+        hint = hint_for_error(cli, error);
+        print_problem(error->message, hint);
+    }
+    return exit_status_for(cli, error);
+}
+
+void
+cli_note(const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    g_autofree char *shown = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    shown = text_escape_lines(message);
+    fprintf(stderr, "cloche: %s\n", shown);
+}
+
+void
+cli_print_json(JsonNode *node)
+{
+    g_autofree char *line = json_to_line(node);
+
+    fputs(line, stdout);
+}
+
+gboolean
+cli_flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return TRUE;
+    if (errno != EPIPE)
+        cli_note("cannot write the output: %s", g_strerror(errno));
+    return FALSE;
+}

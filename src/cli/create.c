@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* create: a sandbox that lives until its timeout; its id alone is printed, for scripts. */
+#include "options.h"
+#include "sandbox.h"
+#include "verbs.h"
+
+typedef struct {
+    char *template;
+    char *timeout;
+    char *name;
+    char **metadata;
+    char **environment;
+    char *key;
+} Words;
+
+static void
+words_clear(Words *words)
+{
+    g_free(words->template);
+    g_free(words->timeout);
+    g_free(words->name);
+    g_strfreev(words->metadata);
+    g_strfreev(words->environment);
+    g_free(words->key);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+
+static GVariant *
+create_options(const Words *words, GError **error)
+{
+    g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
+
+    options_add_text(&options, "template", words->template);
+    options_add_text(&options, "name", words->name);
+    options_add_text(&options, "idempotency-key", words->key);
+    if (!options_add_timeout(&options, words->timeout, error) ||
+        !options_add_pairs(&options, "metadata", words->metadata, error) ||
+        !options_add_pairs(&options, "environment", words->environment, error))
+        return NULL;
+    return g_variant_dict_end(&options);
+}
+
+static void
+show(Cli *cli, const char *path)
+{
+    JsonObject *object;
+    JsonNode *node;
+
+    if (!cli->json) {
+        puts(client_sandbox_id(path));
+        return;
+    }
+    object = json_object_new();
+    node = json_node_new(JSON_NODE_OBJECT);
+    json_object_set_string_member(object, "id", client_sandbox_id(path));
+    json_object_set_string_member(object, "sandbox", path);
+    json_node_take_object(node, object);
+    cli_print_json(node);
+}
+
+static int
+create(Cli *cli, const Words *words)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL;
+    GVariant *options = create_options(words, &error);
+
+    if (options == NULL)
+        return cli_fail(cli, error);
+    g_variant_ref_sink(options);
+    if (cli_connect(cli, &error))
+        path = sandbox_create(cli, words->template, options, &error);
+    g_variant_unref(options);
+    if (path == NULL)
+        return cli_fail(cli, error);
+    if (cli->signal == 0) {
+        show(cli, path);
+        if (cli_flush())
+            return CLI_OK;
+    }
+    /* Nobody has heard its id. With a key somebody may have, from an earlier call. */
+    if (words->key == NULL)
+        sandbox_kill(cli, client_sandbox_id(path), /* error= */ NULL);
+    return cli->signal != 0 ? 128 + cli->signal : CLI_FAILED;
+}
+
+static int
+run(Cli *cli, char **argv)
+{
+    g_auto(Words) words = {0};
+    const GOptionEntry entries[] = {
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "What it is made from", "NAME"},
+        {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &words.timeout,
+         "When it is killed: 90, 5m, 2h, 1d from now (5m)", "TIME"},
+        {"name", 'n', 0, G_OPTION_ARG_FILENAME, &words.name, "A name, for people", "NAME"},
+        {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.metadata,
+         "A note, for programs; can be given many times", "KEY=VALUE"},
+        {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
+         "Add to the environment of all its processes; can be given many times", "KEY=VALUE"},
+        {"idempotency-key", 0, 0, G_OPTION_ARG_FILENAME, &words.key,
+         "The same key gives the same sandbox, as long as that lives", "KEY"},
+        G_OPTION_ENTRY_NULL,
+    };
+    int status;
+
+    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
+        return status;
+    return create(cli, &words);
+}
+
+const Verb verb_create = {
+    .name = "create",
+    .synopsis = "",
+    .summary = "Makes a sandbox and prints its id.",
+    .description =
+        "It lives until its timeout; 'cloche extend' puts that off, 'cloche kill' ends it now.\n"
+        "\n"
+        "Examples:\n"
+        "  id=$(cloche create --timeout 1h --name build --metadata task=17)\n"
+        "  cloche exec $id -- hostname",
+    .run = run,
+};

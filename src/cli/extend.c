@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* extend: sets when a sandbox ends, counted from now. */
+#include "sandbox.h"
+#include "text.h"
+#include "verbs.h"
+
+static gboolean
+set_timeout(Cli *cli, ClocheSandbox *sandbox, guint64 seconds, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+
+    cloche_sandbox_call_set_timeout(sandbox, seconds, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    return cloche_sandbox_call_set_timeout_finish(sandbox, reply, error);
+}
+
+static int
+show(Cli *cli, const char *id, guint64 seconds)
+{
+    JsonObject *object;
+    JsonNode *node;
+
+    if (!cli->json)
+        return CLI_OK;
+    object = json_object_new();
+    node = json_node_new(JSON_NODE_OBJECT);
+    json_object_set_string_member(object, "id", id);
+    json_object_set_int_member(object, "timeout", seconds);
+    json_node_take_object(node, object);
+    cli_print_json(node);
+    return cli_flush() ? CLI_OK : CLI_FAILED;
+}
+
+static int
+run(Cli *cli, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ClocheSandbox) sandbox = NULL;
+    guint64 seconds;
+    int status;
+
+    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ 2, &status))
+        return status;
+    if (!text_to_seconds(cli->words[1], &seconds, &error))
+        return cli_usage(cli, "%s", error->message);
+    if (!cli_connect(cli, &error))
+        return cli_fail(cli, error);
+    sandbox = sandbox_find(cli, cli->words[0], &error);
+    if (sandbox == NULL || !set_timeout(cli, sandbox, seconds, &error))
+        return cli_fail(cli, error);
+    return show(cli, cli->words[0], seconds);
+}
+
+const Verb verb_extend = {
+    .name = "extend",
+    .synopsis = "ID TIME",
+    .summary = "Sets when a sandbox ends: that time from now.",
+    .description =
+        "TIME is seconds, or a number with s, m, h or d. It may also be sooner than before.\n"
+        "\n"
+        "Example:\n"
+        "  cloche extend $id 30m",
+    .run = run,
+};

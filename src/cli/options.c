@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* options: what is not given is left to the service. */
+#include "options.h"
+
+#include "text.h"
+
+void
+options_add_text(GVariantDict *options, const char *key, const char *text)
+{
+    if (text != NULL)
+        g_variant_dict_insert(options, key, "s", text);
+}
+
+gboolean
+options_add_timeout(GVariantDict *options, const char *text, GError **error)
+{
+    guint64 seconds;
+
+    if (text == NULL)
+        return TRUE;
+    if (!text_to_seconds(text, &seconds, error))
+        return FALSE;
+    g_variant_dict_insert(options, "timeout", "t", seconds);
+    return TRUE;
+}
+
+gboolean
+options_add_pairs(GVariantDict *options, const char *key, char **words, GError **error)
+{
+    GVariant *pairs;
+
+    if (words == NULL)
+        return TRUE;
+    pairs = text_to_pairs((const char *const *)words, error);
+    if (pairs == NULL)
+        return FALSE;
+    g_variant_dict_insert_value(options, key, pairs);
+    return TRUE;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * options: words of the command line into the a{sv} of a call. A word that was not given adds
+ * nothing.
+ */
+#pragma once
+
+#include <glib.h>
+
+void options_add_text(GVariantDict *options, const char *key, const char *text);
+
+/* "5m" becomes timeout t 300. */
+gboolean options_add_timeout(GVariantDict *options, const char *text, GError **error);
+
+/* KEY=VALUE words become an a{ss}. */
+gboolean options_add_pairs(GVariantDict *options, const char *key, char **words, GError **error);

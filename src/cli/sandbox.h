@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sandbox: making, finding and ending one from the command line.
+ *
+ * A sandbox that belongs to one command is leased: its timeout is short and put off again and again
+ * while the command runs. So a command may take as long as it likes, and when this program is
+ * killed the sandbox goes soon after.
+ */
+#pragma once
+
+#include "cli.h"
+
+/* Makes one, waiting for its template. options: a{sv}, may be floating. Returns its object path. */
+char *sandbox_create(Cli *cli, const char *template, GVariant *options, GError **error);
+
+/* One that lives, by its id. */
+ClocheSandbox *sandbox_find(Cli *cli, const char *id, GError **error);
+
+/* A signal does not stop this: it is the way to leave nothing behind. */
+gboolean sandbox_kill(Cli *cli, const char *id, GError **error);
+
+typedef struct SandboxLease SandboxLease;
+
+/* Makes one that lives until the lease is ended, which also ends the sandbox. */
+SandboxLease *sandbox_lease(Cli *cli, const char *template, GError **error);
+ClocheSandbox *sandbox_lease_get(SandboxLease *lease);
+const char *sandbox_lease_id(SandboxLease *lease);
+void sandbox_lease_end(SandboxLease *lease);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SandboxLease, sandbox_lease_end)

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* status: the service, its templates and its pool, as they are now. */
+#include "table.h"
+#include "template.h"
+#include "term.h"
+#include "text.h"
+#include "verbs.h"
+
+static void
+add_property(JsonObject *object, GDBusProxy *proxy, const char *name)
+{
+    g_autoptr(GVariant) value = g_dbus_proxy_get_cached_property(proxy, name);
+
+    if (value != NULL)
+        json_object_set_member(object, name, json_from_variant(value));
+}
+
+static void
+print_json(Cli *cli, GVariant *templates)
+{
+    static const char *const names[] = {"Version", "DefaultTemplate", "Accelerator", "Emulated",
+                                        "Pool",    "Limits"};
+    JsonObject *object = json_object_new();
+    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+        add_property(object, G_DBUS_PROXY(cli->manager), names[i]);
+    json_object_set_member(object, "Templates", json_from_variant(templates));
+    json_node_take_object(node, object);
+    cli_print_json(node);
+}
+
+static void
+print_service(Cli *cli)
+{
+    g_autofree char *version = text_escape(cloche_manager_get_version(cli->manager));
+    g_autofree char *accelerator = text_escape(cloche_manager_get_accelerator(cli->manager));
+
+    printf("cloched %s on the %s bus, accelerator: %s\n", version,
+           cli->bus == G_BUS_TYPE_SYSTEM ? "system" : "session",
+           *accelerator != '\0' ? accelerator : "being found out");
+    if (cloche_manager_get_emulated(cli->manager))
+        printf("%semulated: this machine has no hardware virtualization. Emulation is no security "
+               "boundary: run only code that you trust.%s\n",
+               term_style(stdout, STYLE_YELLOW), term_style(stdout, STYLE_OFF));
+}
+
+static void
+print_table(const char *title, const Table *table)
+{
+    g_autofree char *lines =
+        table_render(table, term_style(stdout, STYLE_BOLD), term_style(stdout, STYLE_OFF));
+
+    printf("\n%s\n%s", title, lines);
+}
+
+static const char *
+lookup_text(GVariant *dictionary, const char *key)
+{
+    const char *text = "";
+
+    g_variant_lookup(dictionary, key, "&s", &text);
+    return text;
+}
+
+static guint64
+lookup_number(GVariant *dictionary, const char *key)
+{
+    g_autoptr(GVariant) value = g_variant_lookup_value(dictionary, key, /* type= */ NULL);
+
+    if (value != NULL && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT32))
+        return g_variant_get_uint32(value);
+    if (value != NULL && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
+        return g_variant_get_uint64(value);
+    return 0;
+}
+
+/* "ready", "preparing 40 %: installing packages" or "failed: why" */
+static void
+add_state(Table *table, GVariant *template)
+{
+    const char *state = lookup_text(template, "state");
+    double progress = 0;
+
+    g_variant_lookup(template, "progress", "d", &progress);
+    if (g_str_equal(state, "preparing"))
+        table_add_printf(table, "%s %.0f %%: %s", state, progress * 100,
+                         lookup_text(template, "step"));
+    else if (g_str_equal(state, "failed"))
+        table_add_printf(table, "%s: %s", state, lookup_text(template, "error"));
+    else
+        table_add(table, state);
+}
+
+static void
+add_languages(Table *table, GVariant *template)
+{
+    g_auto(GStrv) languages = NULL;
+    g_autofree char *joined = NULL;
+
+    if (g_variant_lookup(template, "languages", "^as", &languages))
+        joined = g_strjoinv(", ", languages);
+    table_add(table, joined != NULL && *joined != '\0' ? joined : "none");
+}
+
+static void
+add_template(Table *table, GVariant *template, const char *default_name)
+{
+    const char *name = lookup_text(template, "name");
+    g_autofree char *size = text_from_size(lookup_number(template, "size"));
+
+    table_add_printf(table, "%s%s", name, g_strcmp0(name, default_name) == 0 ? " (default)" : "");
+    add_languages(table, template);
+    table_add_printf(table, "%" G_GUINT64_FORMAT " MiB", lookup_number(template, "memory-mib"));
+    table_add_printf(table, "%" G_GUINT64_FORMAT, lookup_number(template, "vcpus"));
+    table_add(table, size);
+    add_state(table, template);
+}
+
+static void
+print_templates(Cli *cli, GVariant *templates)
+{
+    static const char *const heads[] = {"NAME",   "LANGUAGES", "MEMORY", "VCPUS",
+                                        "STORED", "STATE",     NULL};
+    g_autoptr(Table) table = table_new(heads);
+
+    for (gsize i = 0; i < g_variant_n_children(templates); i++) {
+        g_autoptr(GVariant) template = g_variant_get_child_value(templates, i);
+
+        add_template(table, template, cloche_manager_get_default_template(cli->manager));
+    }
+    if (table_n_rows(table) > 0)
+        print_table("Templates", table);
+    else
+        puts("\nNo template is installed.");
+}
+
+static void
+print_pool(GVariant *pool)
+{
+    static const char *const heads[] = {"TEMPLATE", "READY",   "TARGET", "STARTING", "WAITING",
+                                        "RESTORED", "CLAIMED", "FAILED", NULL};
+    static const char *const keys[] = {"ready",    "target",  "starting", "waiting",
+                                       "restored", "claimed", "failed"};
+    g_autoptr(Table) table = table_new(heads);
+    GVariantIter iter;
+    const char *name;
+    GVariant *figures;
+
+    g_variant_iter_init(&iter, pool);
+    while (g_variant_iter_loop(&iter, "{&s@a{sv}}", &name, &figures)) {
+        table_add(table, name);
+        for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
+            table_add_printf(table, "%" G_GUINT64_FORMAT, lookup_number(figures, keys[i]));
+    }
+    if (table_n_rows(table) > 0)
+        print_table("Pool", table);
+}
+
+static void
+print_limits(GVariant *limits)
+{
+    g_autofree char *timeout = text_from_seconds(lookup_number(limits, "timeout"));
+    g_autofree char *code = text_from_size(lookup_number(limits, "code-size"));
+    g_autofree char *output = text_from_size(lookup_number(limits, "output-size"));
+
+    printf("\nLimits\n");
+    printf("timeout %s, %" G_GUINT64_FORMAT " sandboxes, %" G_GUINT64_FORMAT
+           " MiB of memory in all, %s of code, %s of output\n",
+           timeout, lookup_number(limits, "sandboxes"), lookup_number(limits, "memory-mib"), code,
+           output);
+}
+
+static void
+print_for_people(Cli *cli, GVariant *templates)
+{
+    GVariant *pool = cloche_manager_get_pool(cli->manager);
+    GVariant *limits = cloche_manager_get_limits(cli->manager);
+
+    print_service(cli);
+    print_templates(cli, templates);
+    if (pool != NULL)
+        print_pool(pool);
+    if (limits != NULL)
+        print_limits(limits);
+}
+
+static int
+run(Cli *cli, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) templates = NULL;
+    int status;
+
+    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 0, &status))
+        return status;
+    if (cli_connect(cli, &error))
+        templates = template_list(cli, &error);
+    if (templates == NULL)
+        return cli_fail(cli, error);
+    if (cli->json)
+        print_json(cli, templates);
+    else
+        print_for_people(cli, templates);
+    return cli_flush() ? CLI_OK : CLI_FAILED;
+}
+
+const Verb verb_status = {
+    .name = "status",
+    .synopsis = "",
+    .summary = "Shows the service, its templates, its pool and its limits.",
+    .description = "Examples:\n"
+                   "  cloche status\n"
+                   "  cloche status --json | jq '.Pool.python.ready'",
+    .run = run,
+};

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* template: the list is asked for once a second while somebody waits; nothing is asked otherwise.
+ */
+#include "template.h"
+
+#include "term.h"
+
+#define LOOK_AGAIN_MS 1000
+
+GVariant *
+template_list(Cli *cli, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+    GVariant *templates;
+
+    cloche_manager_call_list_templates(cli->manager, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_manager_call_list_templates_finish(cli->manager, &templates, reply, error))
+        return NULL;
+    return templates;
+}
+
+static GVariant *
+find_template(Cli *cli, const char *name, GError **error)
+{
+    const char *wanted = name != NULL ? name : cloche_manager_get_default_template(cli->manager);
+    g_autoptr(GVariant) templates = template_list(cli, error);
+    GVariantIter iter;
+    GVariant *template;
+
+    if (templates == NULL)
+        return NULL;
+    g_variant_iter_init(&iter, templates);
+    while ((template = g_variant_iter_next_value(&iter)) != NULL) {
+        const char *found = "";
+
+        g_variant_lookup(template, "name", "&s", &found);
+        if (g_strcmp0(found, wanted) == 0)
+            return template;
+        g_variant_unref(template);
+    }
+    return NULL;
+}
+
+static gboolean
+is_preparing(GVariant *template)
+{
+    const char *state = "";
+
+    g_variant_lookup(template, "state", "&s", &state);
+    return g_str_equal(state, "preparing");
+}
+
+static void
+show_progress(TermProgress *progress, GVariant *template)
+{
+    const char *name = "", *step = "";
+    g_autofree char *what = NULL;
+    double fraction = 0;
+
+    g_variant_lookup(template, "name", "&s", &name);
+    g_variant_lookup(template, "step", "&s", &step);
+    g_variant_lookup(template, "progress", "d", &fraction);
+    what = g_strdup_printf("preparing template %s", name);
+    term_progress_show(progress, what, step, fraction);
+}
+
+GVariant *
+template_await(Cli *cli, const char *name, GError **error)
+{
+    TermProgress progress = {0};
+    GVariant *template;
+
+    while ((template = find_template(cli, name, error)) != NULL && is_preparing(template)) {
+        show_progress(&progress, template);
+        g_variant_unref(template);
+        cli_pause(cli, LOOK_AGAIN_MS); /* a signal cancels the next look */
+    }
+    term_progress_end(&progress);
+    return template;
+}
+
+gboolean
+template_is_coming(Cli *cli, const char *name, GError **error)
+{
+    g_autoptr(GVariant) template = NULL;
+
+    if (!g_error_matches(*error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY) &&
+        !g_error_matches(*error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_NOT_READY))
+        return FALSE;
+    template = find_template(cli, name, /* error= */ NULL);
+    if (template == NULL || !is_preparing(template))
+        return FALSE;
+    g_clear_error(error);
+    return TRUE;
+}
+
+void
+template_warn_emulated(Cli *cli)
+{
+    if (!cloche_manager_get_emulated(cli->manager) || !term_is_terminal(stderr))
+        return;
+    fprintf(stderr,
+            "%semulated: this machine has no hardware virtualization; do not rely on the walls%s\n",
+            term_style(stderr, STYLE_YELLOW), term_style(stderr, STYLE_OFF));
+}
+
+char *
+template_names(Cli *cli)
+{
+    g_autoptr(GVariant) templates = template_list(cli, /* error= */ NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    g_autofree char *joined = NULL;
+
+    if (templates == NULL)
+        return NULL;
+    for (gsize i = 0; i < g_variant_n_children(templates); i++) {
+        g_autoptr(GVariant) template = g_variant_get_child_value(templates, i);
+        const char *name;
+
+        if (g_variant_lookup(template, "name", "&s", &name))
+            g_ptr_array_add(names, (char *)name);
+    }
+    if (names->len == 0)
+        return g_strdup("no template is installed");
+    g_ptr_array_add(names, NULL);
+    joined = g_strjoinv(", ", (char **)names->pdata);
+    return g_strconcat("installed are: ", joined, NULL);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* text: durations, KEY=VALUE, sizes, and what a terminal may be given. */
+#include "text.h"
+
+#include <string.h>
+
+static gboolean
+unit_in_seconds(const char *unit, guint64 *ret_seconds)
+{
+    static const struct {
+        const char *name;
+        guint64 seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 60 * 60}, {"d", 24 * 60 * 60}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (g_str_equal(unit, units[i].name)) {
+            *ret_seconds = units[i].seconds;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+gboolean
+text_to_seconds(const char *text, guint64 *ret_seconds, GError **error)
+{
+    gsize n_digits = strspn(text, "0123456789");
+    g_autofree char *digits = g_strndup(text, n_digits);
+    guint64 count, unit;
+
+    if (n_digits == 0 || !unit_in_seconds(text + n_digits, &unit)) {
+        g_set_error(
+            error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+            "'%s' is no duration: write seconds, or a number with s, m, h or d (90, 5m, 2h)", text);
+        return FALSE;
+    }
+    if (!g_ascii_string_to_unsigned(digits, 10, 1, G_MAXINT64 / unit, &count, /* error= */ NULL)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "the duration '%s' is too %s",
+                    text,
+                    strspn(digits, "0") == n_digits ? "short: one second is the least" : "long");
+        return FALSE;
+    }
+    *ret_seconds = count * unit;
+    return TRUE;
+}
+
+/* The key of KEY=VALUE; NULL when the word is something else. */
+static char *
+pair_key(const char *word)
+{
+    const char *equals = strchr(word, '=');
+
+    return equals != NULL && equals != word ? g_strndup(word, equals - word) : NULL;
+}
+
+GVariant *
+text_to_pairs(const char *const *words, GError **error)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_auto(GVariantBuilder) pairs = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{ss}"));
+
+    if (!text_check_utf8(words, "", error))
+        return NULL;
+    for (gsize i = 0; words != NULL && words[i] != NULL; i++) {
+        char *key = pair_key(words[i]);
+
+        if (key == NULL) {
+            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                        "'%s' is not of the form KEY=VALUE", words[i]);
+            return NULL;
+        }
+        g_variant_builder_add(&pairs, "{ss}", key, words[i] + strlen(key) + 1);
+        if (!g_hash_table_add(seen, key)) {
+            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                        "'%s': this key is given twice", words[i]);
+            return NULL;
+        }
+    }
+    return g_variant_builder_end(&pairs);
+}
+
+gboolean
+text_check_utf8(const char *const *words, const char *what, GError **error)
+{
+    for (gsize i = 0; words != NULL && words[i] != NULL; i++) {
+        g_autofree char *shown = NULL;
+
+        if (g_utf8_validate(words[i], -1, /* end= */ NULL))
+            continue;
+        shown = g_utf8_make_valid(words[i], -1);
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s'%s' is not UTF-8 text",
+                    what, shown);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+char *
+text_from_seconds(guint64 seconds)
+{
+    guint64 minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
+
+    if (days > 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "d %" G_GUINT64_FORMAT "h", days, hours % 24);
+    if (hours > 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "h %" G_GUINT64_FORMAT "m", hours,
+                               minutes % 60);
+    if (minutes > 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "m %" G_GUINT64_FORMAT "s", minutes,
+                               seconds % 60);
+    return g_strdup_printf("%" G_GUINT64_FORMAT "s", seconds);
+}
+
+char *
+text_from_size(guint64 bytes)
+{
+    if (bytes == 1)
+        return g_strdup("1 byte");
+    if (bytes < 1000)
+        return g_strdup_printf("%" G_GUINT64_FORMAT " bytes", bytes);
+    if (bytes < 999500)
+        return g_strdup_printf("%.0f KB", bytes / 1e3);
+    if (bytes < 999950000)
+        return g_strdup_printf("%.1f MB", bytes / 1e6);
+    return g_strdup_printf("%.1f GB", bytes / 1e9);
+}
+
+static gboolean
+is_harmless(gunichar c)
+{
+    switch (g_unichar_type(c)) {
+    case G_UNICODE_CONTROL:
+    case G_UNICODE_FORMAT:
+    case G_UNICODE_LINE_SEPARATOR:
+    case G_UNICODE_PARAGRAPH_SEPARATOR:
+    case G_UNICODE_PRIVATE_USE:
+    case G_UNICODE_SURROGATE:
+        return FALSE;
+    default:
+        return TRUE;
+    }
+}
+
+static char *
+escape(const char *text, gboolean keep_breaks)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *escaped = g_string_new(NULL);
+
+    for (const char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+
+        if (is_harmless(c) || (keep_breaks && c == '\n'))
+            g_string_append_unichar(escaped, c);
+        else
+            g_string_append_printf(escaped, c < 0x100 ? "\\x%02x" : "\\u%04x", c);
+    }
+    return g_string_free(escaped, FALSE);
+}
+
+char *
+text_escape(const char *text)
+{
+    return escape(text, /* keep_breaks= */ FALSE);
+}
+
+char *
+text_escape_lines(const char *text)
+{
+    return escape(text, /* keep_breaks= */ TRUE);
+}
+
+gsize
+text_width(const char *text)
+{
+    gsize width = 0;
+
+    for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+
+        if (!g_unichar_iszerowidth(c))
+            width += g_unichar_iswide(c) ? 2 : 1;
+    }
+    return width;
+}

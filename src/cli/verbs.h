@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* verbs: each is in the file of its name. */
+#pragma once
+
+#include "cli.h"
+
+extern const Verb verb_run, verb_code, verb_create, verb_exec, verb_list, verb_kill, verb_extend,
+    verb_status;
