@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * runner: frames of the runner protocol in both directions.
+ *
+ * Fields are those of the wire (b, s and v of wire.h); strings must be UTF-8 besides, because they
+ * go to D-Bus as they are.
+ */
+#include "runner.h"
+
+#include "error.h"
+#include "wire.h"
+
+#include <string.h>
+
+#define HEADER_SIZE 12u
+/* Behind this many bytes that were given out, what is left moves to the front. */
+#define COMPACT_AT (64u * 1024)
+
+enum {
+    REQUEST_RESEED = 1,
+    REQUEST_EXECUTE,
+};
+
+struct RunnerParser {
+    GByteArray *input;
+    gsize used; /* of input, given out already */
+    gboolean is_ready;
+    guint32 execution; /* between the first message of one and its end; else 0 */
+    gboolean has_error;
+    GError *broken;
+};
+
+typedef struct {
+    guint32 length;
+    guint32 execution;
+    guint8 type;
+} Header;
+
+/* --- messages --- */
+
+static void
+free_parts(RunnerMessage *message)
+{
+    for (guint i = 0; i < message->result.n_parts; i++) {
+        g_free(message->result.parts[i].mime_type);
+        g_clear_pointer(&message->result.parts[i].data, g_bytes_unref);
+    }
+    g_free(message->result.parts);
+}
+
+void
+runner_message_free(RunnerMessage *message)
+{
+    if (!message)
+        return;
+    switch (message->type) {
+    case RUNNER_READY:
+        g_free(message->ready.language);
+        g_free(message->ready.version);
+        break;
+    case RUNNER_RESULT:
+        free_parts(message);
+        break;
+    case RUNNER_ERROR:
+        g_free(message->error.name);
+        g_free(message->error.value);
+        g_free(message->error.traceback);
+        break;
+    case RUNNER_DONE:
+        break;
+    }
+    g_free(message);
+}
+
+/* --- fields --- */
+
+/* A new string of UTF-8 without NUL, or NULL, and then the reader has failed. */
+static char *
+get_text(WireReader *r, gsize max)
+{
+    size_t size = 0;
+    const uint8_t *bytes = wire_get_bytes(r, &size);
+
+    if (!bytes || size > max || !g_utf8_validate_len((const char *)bytes, size, NULL)) {
+        r->failed = true;
+        return NULL;
+    }
+    return g_strndup((const char *)bytes, size);
+}
+
+static gboolean
+is_mime_type(const guint8 *bytes, gsize size)
+{
+    if (size == 0 || size > RUNNER_MIME_MAX || !memchr(bytes, '/', size))
+        return FALSE;
+    for (gsize i = 0; i < size; i++)
+        if (!g_ascii_isgraph(bytes[i]))
+            return FALSE;
+    return TRUE;
+}
+
+static char *
+get_mime_type(WireReader *r)
+{
+    size_t size = 0;
+    const uint8_t *bytes = wire_get_bytes(r, &size);
+
+    if (!bytes || !is_mime_type(bytes, size)) {
+        r->failed = true;
+        return NULL;
+    }
+    return g_strndup((const char *)bytes, size);
+}
+
+static void
+get_part(WireReader *r, RunnerPart *part)
+{
+    size_t size = 0;
+
+    part->mime_type = get_mime_type(r);
+    const uint8_t *bytes = wire_get_bytes(r, &size);
+    if (bytes)
+        part->data = g_bytes_new(bytes, size);
+}
+
+static void
+get_result(WireReader *r, RunnerMessage *message)
+{
+    guint32 is_main = wire_get_u32(r);
+    guint32 count = wire_get_u32(r);
+
+    if (is_main > 1 || count == 0 || count > RUNNER_PARTS_MAX)
+        r->failed = true;
+    if (r->failed)
+        return;
+    message->result.is_main = is_main == 1;
+    message->result.parts = g_new0(RunnerPart, count);
+    message->result.n_parts = count;
+    for (guint i = 0; i < count && !r->failed; i++)
+        get_part(r, &message->result.parts[i]);
+}
+
+static void
+get_done(WireReader *r, RunnerMessage *message)
+{
+    guint32 status = wire_get_u32(r);
+
+    if (status >= _RUNNER_STATUS_MAX)
+        r->failed = true;
+    message->done.status = status;
+    message->done.count = wire_get_u32(r);
+}
+
+/* A payload of this type, or NULL when it is none. */
+static RunnerMessage *
+parse_payload(RunnerType type, const guint8 *payload, gsize size)
+{
+    g_autoptr(RunnerMessage) message = g_new0(RunnerMessage, 1);
+    WireReader r;
+
+    wire_reader_init(&r, payload, size);
+    message->type = type;
+    switch (type) {
+    case RUNNER_READY:
+        message->ready.language = get_text(&r, RUNNER_NAME_MAX);
+        message->ready.version = get_text(&r, RUNNER_NAME_MAX);
+        break;
+    case RUNNER_RESULT:
+        get_result(&r, message);
+        break;
+    case RUNNER_ERROR:
+        message->error.name = get_text(&r, RUNNER_TEXT_MAX);
+        message->error.value = get_text(&r, RUNNER_TEXT_MAX);
+        message->error.traceback = get_text(&r, RUNNER_TEXT_MAX);
+        break;
+    case RUNNER_DONE:
+        get_done(&r, message);
+        break;
+    }
+    return wire_reader_end(&r) == 0 ? g_steal_pointer(&message) : NULL;
+}
+
+/* --- the parser --- */
+
+RunnerParser *
+runner_parser_new(void)
+{
+    RunnerParser *parser = g_new0(RunnerParser, 1);
+
+    parser->input = g_byte_array_new();
+    return parser;
+}
+
+void
+runner_parser_free(RunnerParser *parser)
+{
+    if (!parser)
+        return;
+    g_byte_array_unref(parser->input);
+    g_clear_error(&parser->broken);
+    g_free(parser);
+}
+
+void
+runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size)
+{
+    if (parser->broken)
+        return;
+    if (parser->used == parser->input->len || parser->used >= COMPACT_AT) {
+        g_byte_array_remove_range(parser->input, 0, (guint)parser->used);
+        parser->used = 0;
+    }
+    g_byte_array_append(parser->input, bytes, (guint)size);
+}
+
+/* Why a frame with this header must not come now, or NULL. */
+static const char *
+find_fault(const RunnerParser *parser, const Header *header, const guint8 *raw)
+{
+    if (raw[9] != 0 || raw[10] != 0 || raw[11] != 0)
+        return "a header that is none";
+    if (header->length > RUNNER_FRAME_MAX)
+        return "a frame that is too long";
+    if (header->type < RUNNER_READY || header->type > RUNNER_DONE)
+        return "a frame of no known type";
+    if ((header->type == RUNNER_READY) == parser->is_ready)
+        return parser->is_ready ? "it is ready a second time" : "it was not ready yet";
+    if ((header->type == RUNNER_READY) != (header->execution == 0))
+        return "a frame that belongs to no execution";
+    if (parser->execution != 0 && header->execution != parser->execution)
+        return "an execution within another";
+    if (header->type == RUNNER_ERROR && parser->has_error)
+        return "a second error of one execution";
+    return NULL;
+}
+
+static gboolean
+read_header(const RunnerParser *parser, const guint8 *raw, Header *ret_header,
+            const char **ret_fault)
+{
+    guint32 length, execution;
+
+    memcpy(&length, raw, 4);
+    memcpy(&execution, raw + 4, 4);
+    *ret_header = (Header){GUINT32_FROM_LE(length), GUINT32_FROM_LE(execution), raw[8]};
+    *ret_fault = find_fault(parser, ret_header, raw);
+    return *ret_fault == NULL;
+}
+
+/* Follows what the message means for those behind it. */
+static void
+advance(RunnerParser *parser, const Header *header)
+{
+    gboolean is_over = header->type == RUNNER_DONE;
+
+    parser->used += HEADER_SIZE + header->length;
+    parser->is_ready = TRUE;
+    parser->execution = is_over ? 0 : header->execution;
+    parser->has_error = !is_over && (parser->has_error || header->type == RUNNER_ERROR);
+}
+
+static RunnerMessage *
+fail(RunnerParser *parser, const char *fault, GError **error)
+{
+    parser->broken =
+        g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "the runner broke its protocol: %s", fault);
+    g_propagate_error(error, g_error_copy(parser->broken));
+    return NULL;
+}
+
+RunnerMessage *
+runner_parser_next(RunnerParser *parser, GError **error)
+{
+    const guint8 *raw = parser->input->data + parser->used;
+    gsize left = parser->input->len - parser->used;
+    const char *fault = NULL;
+    Header header;
+
+    if (parser->broken) {
+        g_propagate_error(error, g_error_copy(parser->broken));
+        return NULL;
+    }
+    if (left < HEADER_SIZE)
+        return NULL;
+    if (!read_header(parser, raw, &header, &fault))
+        return fail(parser, fault, error);
+    if (left - HEADER_SIZE < header.length)
+        return NULL;
+
+    RunnerMessage *message = parse_payload(header.type, raw + HEADER_SIZE, header.length);
+    if (!message)
+        return fail(parser, "a frame whose fields are wrong", error);
+    message->execution = header.execution;
+    advance(parser, &header);
+    return message;
+}
+
+/* --- requests --- */
+
+static void
+put_u32(GByteArray *out, gsize value)
+{
+    guint32 little = GUINT32_TO_LE((guint32)value);
+
+    g_byte_array_append(out, (const guint8 *)&little, sizeof little);
+}
+
+static void
+put_bytes(GByteArray *out, const void *bytes, gsize size)
+{
+    put_u32(out, size);
+    g_byte_array_append(out, bytes, (guint)size);
+}
+
+static void
+put_strv(GByteArray *out, const char *const *strv)
+{
+    put_u32(out, strv ? g_strv_length((char **)strv) : 0);
+    for (; strv && *strv; strv++)
+        put_bytes(out, *strv, strlen(*strv));
+}
+
+/* An error for what would not fit into a frame; before anything is copied. */
+static gboolean
+check_size(const char *what, gsize size, const char *const *environment, GError **error)
+{
+    gsize total = size;
+
+    for (; environment && *environment; environment++)
+        total += strlen(*environment) + 4;
+    if (total <= RUNNER_FRAME_MAX - 64)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                "%s and environment have %" G_GSIZE_FORMAT " bytes, at most %u are possible", what,
+                total, RUNNER_FRAME_MAX - 64);
+    return FALSE;
+}
+
+/* A frame whose payload comes next; its length is filled in by end_frame(). */
+static GByteArray *
+begin_frame(guint32 execution, guint8 type)
+{
+    const guint8 rest[4] = {type};
+    GByteArray *out = g_byte_array_new();
+
+    g_assert(execution != 0);
+    put_u32(out, 0);
+    put_u32(out, execution);
+    g_byte_array_append(out, rest, sizeof rest);
+    return out;
+}
+
+static GBytes *
+end_frame(GByteArray *out)
+{
+    guint32 length = GUINT32_TO_LE(out->len - HEADER_SIZE);
+
+    memcpy(out->data, &length, sizeof length);
+    return g_byte_array_free_to_bytes(out);
+}
+
+GBytes *
+runner_encode_reseed(guint32 execution, const void *entropy, gsize entropy_size,
+                     const char *const *environment, const char *directory, GError **error)
+{
+    g_assert(entropy_size >= RUNNER_ENTROPY_MIN && entropy_size <= RUNNER_ENTROPY_MAX);
+    if (!check_size("directory", entropy_size + strlen(directory), environment, error))
+        return NULL;
+
+    GByteArray *out = begin_frame(execution, REQUEST_RESEED);
+    put_bytes(out, entropy, entropy_size);
+    put_strv(out, environment);
+    put_bytes(out, directory, strlen(directory));
+    return end_frame(out);
+}
+
+GBytes *
+runner_encode_execute(guint32 execution, guint32 flags, const char *code,
+                      const char *const *environment, GError **error)
+{
+    if (!check_size("code", strlen(code), environment, error))
+        return NULL;
+
+    GByteArray *out = begin_frame(execution, REQUEST_EXECUTE);
+    put_u32(out, flags);
+    put_bytes(out, code, strlen(code));
+    put_strv(out, environment);
+    return end_frame(out);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * runner: the host's side of the runner protocol (docs/runner-protocol.md), as bytes and structs.
+ *
+ * What comes from a runner is hostile. The parser does no I/O and holds no more than one frame
+ * beyond what it was fed and did not give out yet; the memory that a frame takes follows the bytes
+ * that arrived and not the length that it declares.
+ */
+#pragma once
+
+#include <glib.h>
+
+#define RUNNER_FRAME_MAX (32u * 1024 * 1024) /* the payload of a frame, both ways */
+#define RUNNER_PARTS_MAX 64u                 /* MIME types of one result */
+#define RUNNER_MIME_MAX 255u                 /* bytes of a MIME type */
+#define RUNNER_NAME_MAX 64u                  /* bytes of a language, and of a version */
+#define RUNNER_TEXT_MAX (1024u * 1024)       /* bytes of each text of an error */
+#define RUNNER_ENTROPY_MIN 32u
+#define RUNNER_ENTROPY_MAX 256u
+
+typedef enum {
+    RUNNER_READY = 16,
+    RUNNER_RESULT,
+    RUNNER_ERROR,
+    RUNNER_DONE,
+} RunnerType;
+
+typedef enum {
+    RUNNER_OK,
+    RUNNER_FAILED,
+    RUNNER_INTERRUPTED,
+    _RUNNER_STATUS_MAX,
+} RunnerStatus;
+
+enum {
+    RUNNER_SILENT = 1 << 0,     /* no results, no history, the count stays */
+    RUNNER_NO_HISTORY = 1 << 1, /* results, but no history */
+};
+
+typedef struct {
+    char *mime_type; /* printable ASCII with a slash */
+    GBytes *data;    /* any bytes, whatever the type says */
+} RunnerPart;
+
+typedef struct {
+    RunnerType type;
+    guint32 execution; /* the request's number; 0 for RUNNER_READY only */
+    union {
+        struct {
+            char *language, *version;
+        } ready;
+        struct {
+            gboolean is_main; /* the value of the last expression */
+            RunnerPart *parts;
+            guint n_parts; /* 1 to RUNNER_PARTS_MAX */
+        } result;
+        struct {
+            char *name, *value, *traceback;
+        } error;
+        struct {
+            RunnerStatus status;
+            guint32 count;
+        } done;
+    };
+} RunnerMessage;
+
+void runner_message_free(RunnerMessage *message);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunnerMessage, runner_message_free)
+
+typedef struct RunnerParser RunnerParser;
+
+RunnerParser *runner_parser_new(void);
+void runner_parser_free(RunnerParser *parser);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunnerParser, runner_parser_free)
+
+/* Adds bytes that the runner sent. Take out all messages before feeding again. */
+void runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size);
+
+/*
+ * The next message, owned by the caller. NULL without an error: more bytes are needed. NULL with
+ * CLOCHE_ERROR_FAILED: the runner broke its protocol, and so says every further call.
+ *
+ * RUNNER_READY comes first and once. From an execution's first message to its RUNNER_DONE all bear
+ * its number, and at most one is a RUNNER_ERROR. Whether that number was asked for, how many
+ * results there are and how large they are together is for the caller to check.
+ */
+RunnerMessage *runner_parser_next(RunnerParser *parser, GError **error);
+
+/*
+ * A request as the bytes to send; `execution` is not zero. Strings must be UTF-8. `environment` is
+ * a vector of NAME=value, or NULL. CLOCHE_ERROR_INVALID_ARGUMENT when it is larger than a frame.
+ */
+GBytes *runner_encode_reseed(guint32 execution, const void *entropy, gsize entropy_size,
+                             const char *const *environment, const char *directory, GError **error);
+GBytes *runner_encode_execute(guint32 execution, guint32 flags, const char *code,
+                              const char *const *environment, GError **error);

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""server: takes requests, one after the other, and keeps the executed code from breaking that.
+
+SIGINT must hit the executed code and nothing else: not the runner between executions, and not a frame
+that is half sent. A flag would leave gaps; the handler looks at the stack that it interrupts instead.
+"""
+
+import asyncio
+import os
+import platform
+import signal
+import sys
+import time
+from os import environ  # whatever the executed code makes of os.environ
+
+from .channel import DONE, EXECUTE, READY, RESEED, UNINTERRUPTIBLE, Channel, field, u32
+from .randomness import Randomness
+from .results import Results
+from .shell import FAILED, Outcome, Shell
+from .streams import Streams
+from .warmup import warm_up
+
+_SILENT, _NO_HISTORY = 1, 2
+
+
+def _interruptible(function, *args):
+    """What SIGINT may interrupt is what this has called."""
+    return function(*args)
+
+
+def _interrupt_handler(channel):
+    def on_sigint(number, frame):
+        is_sending = False
+        while frame is not None and frame.f_code is not _interruptible.__code__:
+            is_sending = is_sending or frame.f_code is UNINTERRUPTIBLE
+            frame = frame.f_back
+        if frame is None:
+            return
+        if not is_sending:
+            raise KeyboardInterrupt
+        channel.interrupted = True
+
+    return on_sigint
+
+
+def _split(assignments):
+    return dict(assignment.partition("=")[::2] for assignment in assignments)
+
+
+def _set_environment(variables):
+    """Sets variables, and removes those that are None. Returns what sets them back."""
+    before = {name: environ.get(name) for name in variables}
+    for name, value in variables.items():
+        if value is not None:
+            environ[name] = value
+        else:
+            environ.pop(name, None)
+    if "TZ" in variables:
+        time.tzset()
+    return before
+
+
+class Server:
+    def __init__(self):
+        self._channel = Channel(3)
+        self._streams = Streams()
+        self._results = Results(self._channel, self._streams)
+        self._shell = Shell.create(self._results, self._streams)
+        self._on_sigint = _interrupt_handler(self._channel)
+        signal.signal(signal.SIGINT, self._on_sigint)
+        warm_up(self._shell)
+        self._randomness = Randomness()
+        self._randomness.freeze()
+
+    def serve(self):
+        version = platform.python_version()
+        self._channel.send(READY, field(b"python") + field(version.encode()))
+        while True:
+            self._run_background_tasks()
+            request = self._channel.receive()
+            if request is None:
+                return
+            kind, fields = request
+            if kind == EXECUTE:
+                self._execute(fields.number(), fields.text(), _split(fields.texts()))
+            elif kind == RESEED:
+                self._reseed(fields.data(), _split(fields.texts()), fields.text())
+            else:
+                raise ValueError(f"unknown request {kind}")
+
+    def _run_background_tasks(self):
+        """Tasks that top-level code left in its event loop go on until the next request."""
+        loop = self._shell.loop
+        if loop is None or loop.is_closed() or self._channel.has_input:
+            return
+        if asyncio.all_tasks(loop):
+            loop.add_reader(self._channel, loop.stop)
+            try:
+                loop.run_forever()
+            except BaseException:
+                pass  # a task's SystemExit
+            loop.remove_reader(self._channel)
+
+    def _execute(self, flags, code, environment):
+        is_silent = bool(flags & _SILENT)
+        self._results.begin(is_silent)
+        before = {}
+        try:
+            before = _set_environment(environment)
+            keep = not flags & (_SILENT | _NO_HISTORY)
+            outcome = _interruptible(self._shell.run, code, is_silent, keep)
+        except BaseException as error:  # neither IPython nor the runner is sure to have caught it
+            outcome = Outcome(error)
+        if self._channel.is_closed:
+            self._end_child(outcome)
+        _set_environment(before)
+        self._finish(outcome)
+
+    def _finish(self, outcome):
+        if signal.getsignal(signal.SIGINT) is not self._on_sigint:
+            signal.signal(signal.SIGINT, self._on_sigint)
+        self._streams.restore()
+        if outcome.error is not None:
+            self._results.fail(outcome.name, outcome.value, outcome.traceback)
+        count = self._shell.execution_count - 1
+        self._channel.send(DONE, u32(outcome.status) + u32(count))
+
+    def _end_child(self, outcome):
+        """A forked child came out of the cell that forked it, where only the parent goes on."""
+        status = outcome.status
+        if isinstance(outcome.error, SystemExit):
+            code = outcome.error.code
+            status = code if isinstance(code, int) else int(code is not None)
+        elif status == FAILED:
+            print(outcome.traceback, file=sys.stderr)
+        self._streams.flush()
+        os._exit(status & 0xFF)
+
+    def _reseed(self, entropy, environment, directory):
+        outcome = Outcome()
+        try:
+            self._randomness.reseed(entropy)
+            _set_environment(environment)
+            sys.path[1:1] = [path for path in environment.get("PYTHONPATH", "").split(":") if path]
+            if directory:
+                os.chdir(directory)
+                self._shell.user_ns["_dh"][:] = [os.getcwd()]
+        except Exception as error:
+            outcome = Outcome(error)
+        self._finish(outcome)
+
+
+def main():
+    Server().serve()
+    os._exit(0)  # nobody is left to wait for threads

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""shell: IPython's shell, showing what a notebook shows, through Results instead of Jupyter.
+
+One thing to know of IPython here: it shows an exception (_showtraceback) before it tells that the
+execution failed with it. So the last one shown is held back until the execution has ended: it is the
+execution's error then, or, when the execution went on, output for stderr.
+"""
+
+import asyncio
+import builtins
+import getpass
+import io
+import os
+import sys
+import tokenize
+import traceback
+import warnings
+
+from IPython.core.autocall import ExitAutocall
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.formatters import DisplayFormatter
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type, default
+from traitlets.config import Config
+
+OK, FAILED, INTERRUPTED = 0, 1, 2
+
+_HERE = os.path.dirname(__file__) + os.sep
+
+# No rich representation unless somebody registers one.
+_PLAIN = {type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range}
+
+
+class _Formatter(DisplayFormatter):
+    """Asks only the plain-text formatter about plain values: half the time of a small cell."""
+
+    def format(self, obj, include=None, exclude=None):
+        kind = type(obj)
+        if kind not in _PLAIN or include or exclude or self._has_printer(kind):
+            return super().format(obj, include=include, exclude=exclude)
+        text = self.formatters["text/plain"](obj)
+        return ({} if text is None else {"text/plain": text}), {}
+
+    def _has_printer(self, kind):
+        formatters = [self.mimebundle_formatter, self.ipython_display_formatter]
+        formatters += [one for name, one in self.formatters.items() if name != "text/plain"]
+        for formatter in formatters:
+            if not formatter.type_printers.keys().isdisjoint(kind.__mro__):
+                return True
+            if (kind.__module__, kind.__name__) in formatter.deferred_printers:
+                return True
+        return False
+
+
+class _DisplayHook(DisplayHook):
+    """The value of the last expression."""
+
+    def quiet(self):
+        """Whether the cell ends with a semicolon; asked for each value, so seldom tokenized."""
+        source = self.shell.source
+        if ";" not in source.rstrip().rpartition("\n")[2]:
+            return False
+        last = None
+        try:
+            for token in tokenize.generate_tokens(io.StringIO(source).readline):
+                if token.type not in _INVISIBLE_TOKENS:
+                    last = token.string
+        except (tokenize.TokenError, SyntaxError):
+            pass  # magics are no Python
+        return last == ";"
+
+    def write_output_prompt(self):
+        pass
+
+    def write_format_data(self, format_dict, md_dict=None):
+        self.shell.results.show(format_dict, is_main=True)
+
+    def finish_displayhook(self):
+        pass
+
+    def __call__(self, result=None):
+        super().__call__(result)
+        if result is not None and not self.quiet():
+            _forget_figure(result)
+
+
+_INVISIBLE_TOKENS = {
+    tokenize.ENDMARKER,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.COMMENT,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+}
+
+
+def _forget_figure(value):
+    """A figure that was the cell's value was shown: the end of the cell must not show it again."""
+    figure = sys.modules.get("matplotlib.figure")
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if figure and pyplot and issubclass(type(value), figure.Figure):
+        if "inline" in pyplot.get_backend():
+            pyplot.close(value)
+
+
+class _DisplayPublisher(DisplayPublisher):
+    """What display() shows. The update of an earlier display is a display like any other."""
+
+    def publish(self, data, metadata=None, source=None, **kwargs):
+        self.shell.results.show(data, is_main=False)
+
+    def clear_output(self, wait=False):
+        pass
+
+
+class _Exit(ExitAutocall):
+    """exit and quit: IPython's end the shell, these only the execution."""
+
+    def __call__(self, code=None):
+        raise SystemExit(code)
+
+
+def _no_input(*args, **kwargs):
+    raise StdinNotImplementedError("input() is not available: this code runs without a terminal")
+
+
+class Outcome:
+    """How an execution ended: its status and, unless it is OK, its error in words."""
+
+    def __init__(self, error=None, lines=None):
+        self.error = error
+        self.status = OK
+        if error is not None:
+            self.status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+            self.name = type(error).__name__
+            self.value = _words(error)
+            self.traceback = "\n".join(lines if lines is not None else _format(error))
+
+
+def _words(error):
+    try:
+        return str(error)
+    except BaseException:
+        return f"<{type(error).__name__} whose text cannot be had>"
+
+
+def _format(error):
+    try:
+        return traceback.format_exception(error)
+    except BaseException:
+        return [f"{type(error).__name__}: {_words(error)}"]
+
+
+class Shell(InteractiveShell):
+    displayhook_class = Type(_DisplayHook)
+    display_pub_class = Type(_DisplayPublisher)
+
+    @classmethod
+    def create(cls, results, streams):
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "NoColor"
+        config.InteractiveShell.display_page = True
+        cls.results, cls.streams = results, streams
+        cls.source = ""
+        shell = cls.instance(config=config)
+        shell.loop_runner = shell._run_loop
+        builtins.input = _no_input
+        getpass.getpass = _no_input
+        warnings.filterwarnings("ignore", message="To exit: use 'exit', 'quit'")
+        return shell
+
+    loop = None  # of top-level await; made when first needed
+    _shown = None
+    _is_cancelled = False
+
+    def run(self, code, silent, keep):
+        """Runs one cell and returns its Outcome."""
+        self.source = code
+        self._shown = None
+        self._is_cancelled = False
+        result = self.run_cell(code, store_history=keep, silent=silent)
+        error = result.error_before_exec
+        if error is None:
+            error = result.error_in_exec
+        return self._conclude(error)
+
+    def _conclude(self, error):
+        shown, self._shown = self._shown, None
+        lines = None
+        if shown is not None and shown[0] is error:
+            lines = shown[1]
+        elif shown is not None:
+            self._print(shown)
+        if self._is_cancelled and isinstance(error, asyncio.CancelledError):
+            error = KeyboardInterrupt()
+            lines = [*lines[:-1], "KeyboardInterrupt: "] if lines else None
+        return Outcome(error, lines)
+
+    def _showtraceback(self, etype, evalue, stb):
+        if self._shown is not None:
+            self._print(self._shown)
+        self._shown = (evalue, stb)
+
+    def _print(self, shown):
+        print("\n".join(shown[1]), file=sys.stderr)
+
+    def show_usage_error(self, exc):
+        self._showtraceback(type(exc), exc, [f"UsageError: {exc}"])
+
+    def _get_exc_info(self, exc_tuple=None):
+        """Without the runner's own frames below the user's: input() and the handler of SIGINT."""
+        etype, value, trace = super()._get_exc_info(exc_tuple)
+        at, last = trace, None
+        while at is not None:
+            if not at.tb_frame.f_code.co_filename.startswith(_HERE):
+                last = at
+            at = at.tb_next
+        if last is not None:
+            last.tb_next = None
+        return etype, value, trace
+
+    def _run_loop(self, coroutine):
+        """Top-level await. An interrupted cell must end here: left in the loop, it would go on later."""
+        if self.loop is None or self.loop.is_closed():
+            self.loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self.loop)
+        task = self.loop.create_task(coroutine)
+        while True:
+            try:
+                return self.loop.run_until_complete(task)
+            except KeyboardInterrupt:
+                if task.done():
+                    raise
+                self._is_cancelled = True
+                task.cancel()
+
+    @property
+    def system(self):
+        """`!command`. A child writes to descriptor 1 itself, unless the cell's output is captured."""
+        if not self.streams.are_original:
+            return self.system_piped
+        self.streams.flush()
+        return self.system_raw
+
+    def init_display_formatter(self):
+        self.display_formatter = _Formatter(parent=self)
+        self.configurables.append(self.display_formatter)
+
+    @default("exiter")
+    def _exiter_default(self):
+        return _Exit(self)
+
+    def enable_gui(self, gui=None):
+        pass

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""streams: sys.stdin, sys.stdout and sys.stderr of the executed code, and the descriptors below them.
+
+Executed code closes, redirects and wraps these as it likes. Copies of descriptors 1 and 2 are kept
+out of its sight, and after each execution all is put back as the next one must find it.
+"""
+
+import io
+import os
+import sys
+
+from .channel import move_high
+
+
+def _open(fd):
+    """Never fails on a character: what cannot be encoded comes out as an escape."""
+    raw = io.FileIO(fd, "w", closefd=False)
+    name = {1: "<stdout>", 2: "<stderr>"}[fd]
+    raw.name = name
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
+    )
+
+
+class _Stream:
+    """One of the two: its name in sys, its descriptor, the kept copy, the text stream."""
+
+    def __init__(self, name, fd):
+        self.name = name
+        self.fd = fd
+        self.text = _open(fd)
+        self._kept = move_high(fd)
+        self._identity = self._identify(self._kept)
+        setattr(sys, name, self.text)
+        setattr(sys, f"__{name}__", self.text)
+
+    @staticmethod
+    def _identify(fd):
+        try:
+            status = os.fstat(fd)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def flush(self):
+        try:
+            self.text.flush()
+        except (OSError, ValueError):
+            pass  # closed, or its descriptor is; restore() makes it good again
+
+    def restore(self):
+        current = getattr(sys, self.name, None)
+        if current is not self.text:
+            try:
+                current.flush()
+            except Exception:
+                pass  # the user's own object, or none
+            setattr(sys, self.name, self.text)
+        if self._identify(self.fd) != self._identity:
+            self.flush()
+            os.dup2(self._kept, self.fd)
+        try:
+            self.text.flush()
+        except (OSError, ValueError):
+            self.text = _open(self.fd)
+            setattr(sys, self.name, self.text)
+            setattr(sys, f"__{self.name}__", self.text)
+
+
+class Streams:
+    def __init__(self):
+        null = os.open(os.devnull, os.O_RDONLY)
+        if null != 0:
+            os.dup2(null, 0)
+            os.close(null)
+        sys.stdin = sys.__stdin__ = open(0, closefd=False)
+        self._streams = [_Stream("stdout", 1), _Stream("stderr", 2)]
+
+    @property
+    def are_original(self):
+        """Whether what is written to sys.stdout goes to descriptor 1."""
+        return sys.stdout is self._streams[0].text
+
+    def flush(self):
+        for stream in self._streams:
+            stream.flush()
+
+    def restore(self):
+        for stream in self._streams:
+            stream.restore()
