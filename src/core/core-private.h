@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* core-private: what core.c (life, templates), create.c and registry.c share. */
+#pragma once
+
+#include "core.h"
+
+/* Sandboxes that ended, of which it is still known why. */
+#define ENDED_KEPT 1024
+
+typedef struct {
+    char *id;
+    guint32 owner;
+    EndReason reason;
+} Ended;
+
+struct Core {
+    CoreConfig config;
+    Host host;
+    GHashTable *pools; /* template name → Pool */
+    const VmFacts *facts;
+    GError *probe_error;
+    Deadlines *deadlines;
+    const CoreEvents *events;
+    gpointer events_data;
+
+    GHashTable *sandboxes; /* id → Sandbox, running ones; owned */
+    GQueue ended;          /* of Ended, the oldest first */
+    guint64 last_serial;
+    guint claiming;       /* creations under way */
+    GHashTable *creating; /* "uid key" → Creation with an idempotency key that is under way */
+
+    GCancellable *cancellable; /* of everything, at the stop */
+    GTask *stopping;
+};
+
+/* Adds a sandbox that was claimed. Takes it. */
+void registry_add(Core *core, Sandbox *sandbox);
+/* The running sandbox that this user created with this key, or NULL. */
+Sandbox *registry_find_key(Core *core, guint32 owner, const char *key);
+gboolean registry_write_record(Core *core, const Sandbox *sandbox, GError **error);
+void registry_end_all(Core *core, EndReason reason);
+void registry_clear(Core *core);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* core: the beginning and the end of everything, and the accelerator. */
+#include "core-private.h"
+#include "error.h"
+
+/* --- news --- */
+
+static void
+on_pool_changed(gpointer data)
+{
+    Core *core = data;
+
+    if (core->events)
+        core->events->manager_changed(core->events_data);
+}
+
+static void
+refill_all(Core *core)
+{
+    GHashTableIter iter;
+    gpointer pool;
+
+    g_hash_table_iter_init(&iter, core->pools);
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
+        pool_refill(pool);
+}
+
+static void
+on_released(gpointer data)
+{
+    Core *core = data;
+
+    if (!core->stopping) {
+        refill_all(core);
+        return;
+    }
+    if (core->host.count == 0) {
+        GTask *task = g_steal_pointer(&core->stopping);
+
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+    }
+}
+
+/* --- start --- */
+
+static void
+add_pools(Core *core)
+{
+    g_auto(GStrv) names = image_list(core->host.store);
+    PoolConfig config = {core->config.pool_target, core->config.memory_max_mib};
+
+    for (char **name = names; *name; name++) {
+        g_autoptr(GError) error = NULL;
+        Image *image = image_load(core->host.store, *name, &error);
+
+        if (image)
+            g_hash_table_insert(core->pools, g_strdup(*name),
+                                pool_new(&core->host, &config, image, on_pool_changed, core));
+        else
+            g_warning("Image '%s' cannot be used: %s", *name, error->message);
+    }
+}
+
+Core *
+core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
+{
+    Deadlines *deadlines = deadlines_new(error);
+    Core *core;
+
+    if (!deadlines)
+        return NULL;
+    core = g_new0(Core, 1);
+    core->config = *config;
+    core->config.default_template = g_strdup(config->default_template);
+    core->host.vm = vm;
+    core->host.store = store;
+    core->host.on_release = on_released;
+    core->host.on_release_data = core;
+    core->deadlines = deadlines;
+    core->cancellable = g_cancellable_new();
+    core->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)pool_free);
+    core->sandboxes = g_hash_table_new(g_str_hash, g_str_equal);
+    core->creating = g_hash_table_new(g_str_hash, g_str_equal);
+    g_queue_init(&core->ended);
+    add_pools(core);
+    return core;
+}
+
+void
+core_set_events(Core *core, const CoreEvents *events, gpointer data)
+{
+    core->events = events;
+    core->events_data = data;
+}
+
+static void
+fail_all(Core *core, const GError *error)
+{
+    GHashTableIter iter;
+    gpointer pool;
+
+    g_hash_table_iter_init(&iter, core->pools);
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
+        pool_fail(pool, error);
+}
+
+static void
+use_facts(Core *core, const VmFacts *facts)
+{
+    GHashTableIter iter;
+    gpointer pool;
+
+    core->facts = facts;
+    g_message("Machines run on %s with the accelerator %s", facts->hypervisor, facts->accelerator);
+    if (facts->emulated)
+        g_warning("Machines are emulated. This is slow, and no security boundary: for development "
+                  "and tests only");
+    core->events->manager_changed(core->events_data);
+    g_hash_table_iter_init(&iter, core->pools);
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
+        pool_prepare(pool, facts);
+}
+
+static void
+on_probed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Core *core = data;
+    g_autoptr(GError) error = NULL;
+    const VmFacts *facts = vm_probe_finish(core->host.vm, result, &error);
+
+    if (core->stopping)
+        ; /* too late to use it */
+    else if (!facts)
+        fail_all(core, error);
+    else if (facts->emulated && !core->config.allow_emulation) {
+        g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                    "Hardware virtualization does not work here, and AllowEmulation=no forbids to "
+                    "do without");
+        fail_all(core, error);
+    } else
+        use_facts(core, facts);
+    host_release(&core->host);
+}
+
+void
+core_start(Core *core)
+{
+    GHashTableIter iter;
+    gpointer pool;
+    g_autofree char *kernel = NULL, *initrd = NULL;
+
+    g_hash_table_iter_init(&iter, core->pools);
+    if (!g_hash_table_iter_next(&iter, NULL, &pool)) {
+        g_warning(
+            "No image is installed: build one with build-image, and start this service again");
+        return;
+    }
+    kernel = image_path(pool_image(pool), "kernel");
+    initrd = image_path(pool_image(pool), "initrd");
+    host_hold(&core->host);
+    vm_probe_async(core->host.vm, kernel, initrd, core->host.store->run, core->cancellable,
+                   on_probed, core);
+}
+
+/* --- stop --- */
+
+void
+core_stop_async(Core *core, GAsyncReadyCallback callback, gpointer data)
+{
+    GHashTableIter iter;
+    gpointer pool;
+
+    core->stopping = g_task_new(NULL, NULL, callback, data);
+    g_cancellable_cancel(core->cancellable);
+    registry_end_all(core, END_SERVICE_STOPPED);
+    host_hold(&core->host); /* until all pools are told */
+    g_hash_table_iter_init(&iter, core->pools);
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
+        pool_stop(pool, "The service is stopping");
+    host_release(&core->host);
+}
+
+void
+core_stop_finish(GAsyncResult *result)
+{
+    g_task_propagate_boolean(G_TASK(result), NULL);
+}
+
+void
+core_free(Core *core)
+{
+    registry_clear(core);
+    g_hash_table_unref(core->creating);
+    g_hash_table_unref(core->pools);
+    deadlines_free(core->deadlines);
+    g_object_unref(core->cancellable);
+    g_free((char *)core->config.default_template);
+    g_free(core);
+}
+
+/* --- what is known --- */
+
+const CoreConfig *
+core_config(const Core *core)
+{
+    return &core->config;
+}
+
+const VmFacts *
+core_facts(const Core *core)
+{
+    return core->facts;
+}
+
+static int
+compare_pools(gconstpointer a, gconstpointer b)
+{
+    return g_strcmp0(pool_image(a)->name, pool_image(b)->name);
+}
+
+GList *
+core_pools(Core *core)
+{
+    return g_list_sort(g_hash_table_get_values(core->pools), compare_pools);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * core: all sandboxes, all pools, and what may be asked of them.
+ *
+ * It knows users by their uid and nothing of how they ask. News goes up through CoreEvents. A
+ * Sandbox that it gives out is good until the main loop runs again; whoever waits for something
+ * keeps the id.
+ */
+#pragma once
+
+#include "pool.h"
+#include "sandbox.h"
+
+typedef struct Core Core;
+
+typedef struct {
+    const char *default_template;
+    guint pool_target;
+    guint64 memory_max_mib; /* of all machines */
+    guint sandboxes_max;    /* of all users */
+    guint64 timeout_max_s;
+    gboolean allow_emulation;
+} CoreConfig;
+
+typedef struct {
+    void (*sandbox_added)(const Sandbox *sandbox, gpointer data);
+    /* The deadline was set anew. */
+    void (*sandbox_changed)(const Sandbox *sandbox, gpointer data);
+    /* Its state and end reason are the last ones. */
+    void (*sandbox_ended)(const Sandbox *sandbox, gpointer data);
+    /* The accelerator became known. */
+    void (*manager_changed)(gpointer data);
+} CoreEvents;
+
+/* Copies the config. Loads the images of the store; one that is damaged becomes a template that
+ * failed. */
+Core *core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error);
+void core_set_events(Core *core, const CoreEvents *events, gpointer data);
+/* Finds the accelerator and prepares all templates, in the background. */
+void core_start(Core *core);
+/* Ends everything. Finishes when no machine and no file of one is left; then core_free(). */
+void core_stop_async(Core *core, GAsyncReadyCallback callback, gpointer data);
+void core_stop_finish(GAsyncResult *result);
+void core_free(Core *core);
+
+const CoreConfig *core_config(const Core *core);
+/* NULL until it was found out. */
+const VmFacts *core_facts(const Core *core);
+/* All pools, by the name of their template; not owned. */
+GList *core_pools(Core *core);
+
+/* --- sandboxes --- */
+
+typedef struct {
+    const char *template; /* NULL: the default one */
+    const char *name;     /* "": none */
+    guint64 timeout_s;
+    char **metadata;             /* key, value, …, sorted by key */
+    char **environment;          /* NAME=value, sorted */
+    guint vcpus;                 /* 0: the template's */
+    guint64 memory_mib;          /* 0: the template's */
+    const char *idempotency_key; /* NULL: none */
+} CreateRequest;
+
+void core_create_async(Core *core, guint32 owner, const CreateRequest *request,
+                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+/* Its id: a new string. */
+char *core_create_finish(Core *core, GAsyncResult *result, GError **error);
+
+/* The sandbox that `owner` may see; CLOCHE_ERROR_NO_SUCH_SANDBOX, which tells the owner of one that
+ * ended why. */
+Sandbox *core_find(Core *core, guint32 owner, const char *id, GError **error);
+/* TRUE when that uid may see and use what `owner` has: its own, or all for root. */
+gboolean core_may_see(guint32 uid, guint32 owner);
+/* All sandboxes that run, the oldest first; not owned. */
+GPtrArray *core_list(Core *core);
+
+/* From now. CLOCHE_ERROR_INVALID_ARGUMENT beyond the bounds. */
+gboolean core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error);
+gboolean core_check_timeout(const Core *core, guint64 timeout_s, GError **error);
+void core_end(Core *core, Sandbox *sandbox, EndReason reason);
+
+/* One execution in a sandbox of its own, which is ended afterwards. */
+void core_run_code_async(Core *core, guint32 owner, const CreateRequest *request,
+                         const char *language, const GuestCode *code, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, gpointer data);
+GuestExecution *core_run_code_finish(GAsyncResult *result, GError **error);

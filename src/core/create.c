@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * create: from a request to a sandbox that runs.
+ *
+ * A machine may be lost in the very moment when it is claimed; then another one is taken,
+ * CLAIMS_MAX times in all. Calls with the same idempotency key of the same user share one creation.
+ */
+#include <string.h>
+
+#include "core-private.h"
+#include "error.h"
+#include "util.h"
+
+#define CLAIMS_MAX 3
+
+typedef struct {
+    Core *core;
+    Sandbox *sandbox;
+    char **environment;
+    Pool *pool;
+    guint claims;
+    char *share_key;      /* in core->creating; NULL: no idempotency key */
+    GPtrArray *followers; /* of GTask: later calls with the same key */
+} Creation;
+
+static void
+creation_free(gpointer data)
+{
+    Creation *creation = data;
+
+    if (creation->sandbox && creation->sandbox->instance)
+        instance_end(g_steal_pointer(&creation->sandbox->instance), "The sandbox was not created");
+    sandbox_free(creation->sandbox);
+    g_strfreev(creation->environment);
+    g_free(creation->share_key);
+    g_ptr_array_unref(creation->followers);
+    g_free(creation);
+}
+
+/* The one place where a creation ends, for its own caller and for those who share it. */
+static void
+finish(GTask *task, const char *id, GError *error)
+{
+    Creation *creation = g_task_get_task_data(task);
+
+    creation->core->claiming--;
+    if (creation->share_key)
+        g_hash_table_remove(creation->core->creating, creation->share_key);
+    for (guint i = 0; i < creation->followers->len; i++) {
+        GTask *follower = creation->followers->pdata[i];
+
+        if (error)
+            g_task_return_error(follower, g_error_copy(error));
+        else
+            g_task_return_pointer(follower, g_strdup(id), g_free);
+    }
+    if (error)
+        g_task_return_error(task, error);
+    else
+        g_task_return_pointer(task, g_strdup(id), g_free);
+    g_object_unref(task);
+}
+
+static void take_machine(GTask *task);
+
+static void
+on_claimed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Creation *creation = g_task_get_task_data(task);
+    Sandbox *sandbox = creation->sandbox;
+    GError *error = NULL;
+
+    if (!guest_link_claim_finish(NULL, result, &error)) {
+        g_warning("Machine %s could not be claimed: %s", sandbox->id, error->message);
+        record_remove(creation->core->host.store, sandbox->id);
+        instance_end(g_steal_pointer(&sandbox->instance), "The machine could not be claimed");
+        if (++creation->claims < CLAIMS_MAX &&
+            !g_cancellable_is_cancelled(creation->core->cancellable)) {
+            g_error_free(error);
+            take_machine(task);
+        } else {
+            finish(task, NULL, error);
+        }
+        return;
+    }
+    instance_reseed(sandbox->instance, (const char *const *)creation->environment);
+    sandbox_change(sandbox, SANDBOX_CLAIMED);
+    creation->sandbox = NULL;
+    registry_add(creation->core, sandbox);
+    finish(task, sandbox->id, NULL);
+}
+
+static void
+claim(GTask *task, Instance *instance)
+{
+    Creation *creation = g_task_get_task_data(task);
+    Sandbox *sandbox = creation->sandbox;
+    GuestClaim guest_claim = {0};
+    GError *error = NULL;
+
+    sandbox->instance = instance;
+    g_free(sandbox->id);
+    sandbox->id = g_strdup(instance_id(instance));
+    if (!registry_write_record(creation->core, sandbox, &error)) {
+        finish(task, NULL, error);
+        return;
+    }
+    guest_claim.id = guest_claim.hostname = sandbox->id;
+    guest_claim.user = pool_image(creation->pool)->user;
+    guest_claim.environment = (const char *const *)creation->environment;
+    guest_link_claim_async(instance_link(instance), &guest_claim, on_claimed, task);
+}
+
+static void
+on_taken(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    GError *error = NULL;
+    Instance *instance = pool_take_finish(result, &error);
+
+    if (instance)
+        claim(task, instance);
+    else
+        finish(task, NULL, error);
+}
+
+/* Idle machines of other templates make room. */
+static void
+make_room(Core *core, Pool *pool)
+{
+    GHashTableIter iter;
+    gpointer other;
+
+    g_hash_table_iter_init(&iter, core->pools);
+    while (pool_lacks_memory(pool) && g_hash_table_iter_next(&iter, NULL, &other))
+        while (other != pool && pool_lacks_memory(pool) && pool_give_up_one(other))
+            ;
+}
+
+static void
+take_machine(GTask *task)
+{
+    Creation *creation = g_task_get_task_data(task);
+
+    make_room(creation->core, creation->pool);
+    pool_take_async(creation->pool, g_task_get_cancellable(task), on_taken, task);
+}
+
+/* --- the request --- */
+
+static gboolean
+check_size(const Image *image, const CreateRequest *request, GError **error)
+{
+    if (request->vcpus != 0 && request->vcpus != image->vcpus)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                    "vcpus: machines of template '%s' have %u, not %u", image->name, image->vcpus,
+                    request->vcpus);
+    else if (request->memory_mib != 0 && request->memory_mib != image->memory_mib)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                    "memory-mib: machines of template '%s' have %" G_GUINT64_FORMAT
+                    ", not %" G_GUINT64_FORMAT,
+                    image->name, image->memory_mib, request->memory_mib);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+static Pool *
+find_pool(Core *core, const char *name, GError **error)
+{
+    Pool *pool = g_hash_table_lookup(core->pools, name);
+    g_autofree char *shown = g_strndup(name, 64);
+
+    if (!pool)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
+                    "template '%s' is not installed: ListTemplates tells which are", shown);
+    return pool;
+}
+
+static gboolean
+check_room(Core *core, GError **error)
+{
+    guint used = g_hash_table_size(core->sandboxes) + core->claiming;
+
+    if (used < core->config.sandboxes_max)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
+                "The limit sandboxes is reached: %u of %u are in use; end one, or ask the "
+                "administrator to raise it in cloched.conf",
+                used, core->config.sandboxes_max);
+    return FALSE;
+}
+
+/* All that a second call with the same key must ask for again. */
+static char *
+request_text(const CreateRequest *request, const char *template)
+{
+    g_autofree char *metadata = g_strjoinv("\n", request->metadata);
+    g_autofree char *environment = g_strjoinv("\n", request->environment);
+
+    return g_strdup_printf("%s\n\n%s\n\n%" G_GUINT64_FORMAT "\n\n%s\n\n%s", template, request->name,
+                           request->timeout_s, metadata, environment);
+}
+
+static Sandbox *
+sandbox_new(const Pool *pool, guint32 owner, const CreateRequest *request)
+{
+    const Image *image = pool_image(pool);
+    Sandbox *sandbox = g_new0(Sandbox, 1);
+
+    sandbox->name = g_strdup(request->name);
+    sandbox->template = g_strdup(image->name);
+    sandbox->owner = owner;
+    sandbox->created_us = g_get_real_time();
+    sandbox->deadline_us = util_boottime_us() + (gint64)request->timeout_s * G_USEC_PER_SEC;
+    sandbox->metadata = g_strdupv(request->metadata);
+    sandbox->vcpus = image->vcpus;
+    sandbox->memory_mib = image->memory_mib;
+    sandbox->languages = g_strdupv(image->languages);
+    sandbox->idempotency_key = g_strdup(request->idempotency_key);
+    sandbox->request = request_text(request, image->name);
+    return sandbox;
+}
+
+static gboolean
+check_same(const Sandbox *first, const char *request, GError **error)
+{
+    if (g_str_equal(first->request, request))
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                "idempotency-key '%s' was used with other options", first->idempotency_key);
+    return FALSE;
+}
+
+/* A sandbox with this key lives, or is being created. FALSE: neither; true: `task` is answered or
+ * waits. */
+static gboolean
+join_earlier(Core *core, GTask *task, guint32 owner, const CreateRequest *request,
+             const char *template, const char *share_key)
+{
+    g_autofree char *text = request_text(request, template);
+    Sandbox *living = registry_find_key(core, owner, request->idempotency_key);
+    Creation *under_way = g_hash_table_lookup(core->creating, share_key);
+    GError *error = NULL;
+
+    if (!living && !under_way)
+        return FALSE;
+    if (!check_same(living ? living : under_way->sandbox, text, &error))
+        g_task_return_error(task, error);
+    else if (living)
+        g_task_return_pointer(task, g_strdup(living->id), g_free);
+    else
+        g_ptr_array_add(under_way->followers, g_object_ref(task));
+    g_object_unref(task);
+    return TRUE;
+}
+
+void
+core_create_async(Core *core, guint32 owner, const CreateRequest *request,
+                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    /* A creation that others may share goes on when its first caller leaves. */
+    GTask *task = g_task_new(NULL, request->idempotency_key ? NULL : cancellable, callback, data);
+    const char *name = request->template ? request->template : core->config.default_template;
+    g_autofree char *share_key = NULL;
+    GError *error = NULL;
+    Pool *pool = find_pool(core, name, &error);
+    Creation *creation;
+
+    if (request->idempotency_key)
+        share_key = g_strdup_printf("%u %s", owner, request->idempotency_key);
+    if (share_key && pool && join_earlier(core, task, owner, request, name, share_key))
+        return;
+    if (!pool || !check_size(pool_image(pool), request, &error) ||
+        !core_check_timeout(core, request->timeout_s, &error) || !check_room(core, &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    creation = g_new0(Creation, 1);
+    creation->core = core;
+    creation->pool = pool;
+    creation->sandbox = sandbox_new(pool, owner, request);
+    creation->environment = g_strdupv(request->environment);
+    creation->followers = g_ptr_array_new_with_free_func(g_object_unref);
+    creation->share_key = g_steal_pointer(&share_key);
+    if (creation->share_key)
+        g_hash_table_insert(core->creating, creation->share_key, creation);
+    core->claiming++;
+    g_task_set_check_cancellable(task, FALSE);
+    g_task_set_task_data(task, creation, creation_free);
+    take_machine(task);
+}
+
+char *
+core_create_finish(Core *core, GAsyncResult *result, GError **error)
+{
+    GCancellable *cancellable = g_task_get_cancellable(G_TASK(result));
+    char *id = g_task_propagate_pointer(G_TASK(result), error);
+    Sandbox *sandbox = id ? g_hash_table_lookup(core->sandboxes, id) : NULL;
+
+    if (sandbox && g_cancellable_is_cancelled(cancellable))
+        core_end(core, sandbox, END_CALLER_LEFT);
+    return id;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* oneshot: create, execute, end: one piece of code in a sandbox of its own. */
+#include "core-private.h"
+#include "error.h"
+
+typedef struct {
+    Core *core;
+    guint32 owner;
+    char *id; /* NULL until it is created */
+    char *language, *code;
+    GuestCode guest_code;
+} OneShot;
+
+static void
+oneshot_free(gpointer data)
+{
+    OneShot *shot = data;
+
+    g_free(shot->id);
+    g_free(shot->language);
+    g_free(shot->code);
+    g_free(shot);
+}
+
+static void
+end_sandbox(GTask *task)
+{
+    OneShot *shot = g_task_get_task_data(task);
+    gboolean left = g_cancellable_is_cancelled(g_task_get_cancellable(task));
+    Sandbox *sandbox = shot->id ? g_hash_table_lookup(shot->core->sandboxes, shot->id) : NULL;
+
+    if (sandbox)
+        core_end(shot->core, sandbox, left ? END_CALLER_LEFT : END_KILLED);
+}
+
+static void
+fail(GTask *task, GError *error)
+{
+    end_sandbox(task);
+    g_task_return_error(task, error);
+    g_object_unref(task);
+}
+
+static void
+on_executed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    GError *error = NULL;
+    GuestExecution *execution = guest_interpreter_execute_finish(NULL, result, &error);
+
+    if (!execution) {
+        fail(task, error);
+        return;
+    }
+    g_task_return_pointer(task, execution, (GDestroyNotify)guest_execution_free);
+    end_sandbox(task);
+    g_object_unref(task);
+}
+
+static void
+on_created(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    OneShot *shot = g_task_get_task_data(task);
+    GError *error = NULL;
+    Sandbox *sandbox;
+    GuestInterpreter *interpreter;
+
+    shot->id = core_create_finish(shot->core, result, &error);
+    if (!shot->id) {
+        fail(task, error);
+        return;
+    }
+    sandbox = core_find(shot->core, shot->owner, shot->id, &error);
+    interpreter = sandbox ? sandbox_interpreter(sandbox, shot->language, &error) : NULL;
+    if (interpreter)
+        guest_interpreter_execute_async(interpreter, &shot->guest_code,
+                                        g_task_get_cancellable(task), on_executed, task);
+    else
+        fail(task, error);
+}
+
+void
+core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, const char *language,
+                    const GuestCode *code, GCancellable *cancellable, GAsyncReadyCallback callback,
+                    gpointer data)
+{
+    GTask *task = g_task_new(NULL, cancellable, callback, data);
+    OneShot *shot = g_new0(OneShot, 1);
+
+    shot->core = core;
+    shot->owner = owner;
+    shot->language = g_strdup(language);
+    shot->code = g_strdup(code->code);
+    shot->guest_code = *code;
+    shot->guest_code.code = shot->code;
+    shot->guest_code.environment = NULL; /* the sandbox's is the code's */
+    g_task_set_task_data(task, shot, oneshot_free);
+    core_create_async(core, owner, request, cancellable, on_created, task);
+}
+
+GuestExecution *
+core_run_code_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pool: machines of one template, made ready before anyone asks. */
+#include "pool.h"
+
+#include "error.h"
+
+/* Restores in a row that may fail before callers are told, and the pauses between them. */
+#define FAILURES_MAX 3
+#define PAUSE_MIN_MS 200
+#define PAUSE_MAX_MS 30000
+
+struct Pool {
+    Host *host;
+    PoolConfig config;
+    Image *image;
+    Template *template;
+    GCancellable *cancellable; /* of all starts */
+    PoolState state;
+    char *step;
+    double progress;
+    GError *error;
+    GQueue ready;   /* of Instance, the oldest first */
+    GQueue waiting; /* of GTask */
+    guint starting, failures, pause_source;
+    guint64 claimed, restored, failed;
+    void (*changed)(gpointer data);
+    gpointer changed_data;
+};
+
+static void take_up(Pool *pool, Instance *instance);
+
+/* --- callers that wait --- */
+
+static void
+fail_waiting(Pool *pool, const GError *error)
+{
+    GTask *task;
+
+    while ((task = g_queue_pop_head(&pool->waiting))) {
+        g_task_return_error(task, g_error_copy(error));
+        g_object_unref(task);
+    }
+}
+
+static void
+stop_waiting(Pool *pool, GTask *task, GError *error)
+{
+    g_queue_remove(&pool->waiting, task);
+    g_task_return_error(task, error);
+    g_object_unref(task);
+}
+
+static gboolean
+on_wait_timeout(gpointer data)
+{
+    GTask *task = data;
+    Pool *pool = g_task_get_task_data(task);
+
+    if (g_queue_find(&pool->waiting, task))
+        stop_waiting(
+            pool, task,
+            g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                        "No machine of template '%s' became ready within %d seconds%s; try again",
+                        pool->image->name, POOL_WAIT_S,
+                        pool->state == POOL_PREPARING ? ": it is still being prepared" : ""));
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_wait_cancelled(GCancellable *cancellable, gpointer data)
+{
+    GTask *task = data;
+    Pool *pool = g_task_get_task_data(task);
+
+    if (g_queue_find(&pool->waiting, task))
+        stop_waiting(pool, task,
+                     g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "The caller has left"));
+    return G_SOURCE_REMOVE;
+}
+
+static void
+attach(GTask *task, GSource *source, GSourceFunc function, GPtrArray *sources)
+{
+    g_source_set_callback(source, function, task, NULL);
+    g_source_attach(source, NULL);
+    g_ptr_array_add(sources, source);
+}
+
+static void
+destroy_source(gpointer source)
+{
+    g_source_destroy(source);
+    g_source_unref(source);
+}
+
+static void
+wait_in_line(Pool *pool, GTask *task)
+{
+    GCancellable *cancellable = g_task_get_cancellable(task);
+    GPtrArray *sources = g_ptr_array_new_with_free_func(destroy_source);
+
+    attach(task, g_timeout_source_new_seconds(POOL_WAIT_S), on_wait_timeout, sources);
+    if (cancellable)
+        attach(task, g_cancellable_source_new(cancellable),
+               G_SOURCE_FUNC((void (*)(void))on_wait_cancelled), sources);
+    g_object_set_data_full(G_OBJECT(task), "sources", sources, (GDestroyNotify)g_ptr_array_unref);
+    g_queue_push_tail(&pool->waiting, task);
+}
+
+/* --- machines that wait --- */
+
+static void
+on_ready_lost(Instance *instance, EndReason why, gpointer data)
+{
+    Pool *pool = data;
+
+    g_warning("A machine of template '%s' was lost before anybody used it: %s", pool->image->name,
+              end_reason_name(why));
+    g_queue_remove(&pool->ready, instance);
+    instance_end(instance, "The machine was lost");
+    pool_refill(pool);
+}
+
+static void
+end_instance(gpointer instance)
+{
+    instance_end(instance, "The caller has left");
+}
+
+static void
+give(Pool *pool, Instance *instance, GTask *task)
+{
+    pool->claimed++;
+    instance_watch(instance, NULL, NULL);
+    g_task_return_pointer(task, instance, end_instance);
+    g_object_unref(task);
+}
+
+static void
+take_up(Pool *pool, Instance *instance)
+{
+    GTask *task = g_queue_pop_head(&pool->waiting);
+
+    if (task) {
+        give(pool, instance, task);
+        return;
+    }
+    g_queue_push_tail(&pool->ready, instance);
+    instance_watch(instance, on_ready_lost, pool);
+}
+
+/* --- refill --- */
+
+static gboolean
+on_pause_over(gpointer data)
+{
+    Pool *pool = data;
+
+    pool->pause_source = 0;
+    pool_refill(pool);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_restore_failed(Pool *pool, GError *error)
+{
+    guint pause_ms = PAUSE_MIN_MS << MIN(pool->failures, 8);
+
+    pool->failed++;
+    pool->failures++;
+    g_warning("A machine of template '%s' could not be restored: %s", pool->image->name,
+              error->message);
+    if (pool->failures >= FAILURES_MAX)
+        fail_waiting(pool, error);
+    if (pool->pause_source == 0)
+        pool->pause_source = g_timeout_add(MIN(pause_ms, PAUSE_MAX_MS), on_pause_over, pool);
+}
+
+static void
+on_restored(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    Instance *instance = instance_start_finish(result, &error);
+    Pool *pool;
+
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return; /* the pool is gone */
+    pool = data;
+    pool->starting--;
+    if (instance) {
+        pool->restored++;
+        pool->failures = 0;
+        take_up(pool, instance);
+    } else {
+        on_restore_failed(pool, error);
+    }
+    pool_refill(pool);
+}
+
+/* While callers wait all processors help; in the background half of them, so that claims come
+ * first. */
+static guint
+starts_at_once(const Pool *pool)
+{
+    guint processors = g_get_num_processors();
+
+    return pool->waiting.length > 0 ? processors : MAX(1, processors / 2);
+}
+
+static gboolean
+memory_is_free(const Pool *pool)
+{
+    return pool->host->memory_mib + pool->image->memory_mib <= pool->config.memory_max_mib;
+}
+
+void
+pool_refill(Pool *pool)
+{
+    while (pool->state == POOL_READY && pool->pause_source == 0 && memory_is_free(pool) &&
+           pool->starting < starts_at_once(pool) &&
+           pool->ready.length + pool->starting < pool->config.target + pool->waiting.length) {
+        pool->starting++;
+        instance_restore_async(pool->host, pool->image, pool->template, pool->cancellable,
+                               on_restored, pool);
+    }
+}
+
+gboolean
+pool_give_up_one(Pool *pool)
+{
+    Instance *instance = g_queue_pop_tail(&pool->ready);
+
+    if (!instance)
+        return FALSE;
+    instance_end(instance, "Its memory is needed");
+    return TRUE;
+}
+
+/* --- preparation --- */
+
+static void
+on_progress(const char *step, double fraction, gpointer data)
+{
+    Pool *pool = data;
+
+    g_free(pool->step);
+    pool->step = g_strdup(step);
+    pool->progress = fraction;
+    pool->changed(pool->changed_data);
+}
+
+void
+pool_fail(Pool *pool, const GError *error)
+{
+    g_warning("Template '%s' cannot be used: %s", pool->image->name, error->message);
+    g_clear_error(&pool->error);
+    pool->error = g_error_copy(error);
+    pool->state = POOL_FAILED;
+    fail_waiting(pool, error);
+    pool->changed(pool->changed_data);
+}
+
+static void
+on_prepared(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Pool *pool;
+    g_autoptr(GError) error = NULL;
+    gboolean ok = forge_prepare_finish(result, &error);
+
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return;
+    pool = data;
+    if (!ok) {
+        pool_fail(pool, error);
+        return;
+    }
+    pool->state = POOL_READY;
+    pool->changed(pool->changed_data);
+    pool_refill(pool);
+}
+
+void
+pool_prepare(Pool *pool, const VmFacts *facts)
+{
+    g_autofree char *key = forge_key(pool->image, facts);
+
+    pool->template = template_new(pool->host->store, pool->image->name, key);
+    forge_prepare_async(pool->host, pool->image, pool->template, on_progress, pool,
+                        pool->cancellable, on_prepared, pool);
+}
+
+/* --- life --- */
+
+Pool *
+pool_new(Host *host, const PoolConfig *config, Image *image, void (*changed)(gpointer data),
+         gpointer data)
+{
+    Pool *pool = g_new0(Pool, 1);
+
+    pool->host = host;
+    pool->config = *config;
+    pool->image = image;
+    pool->cancellable = g_cancellable_new();
+    pool->step = g_strdup("waiting for the accelerator");
+    pool->changed = changed;
+    pool->changed_data = data;
+    g_queue_init(&pool->ready);
+    g_queue_init(&pool->waiting);
+    return pool;
+}
+
+void
+pool_stop(Pool *pool, const char *why)
+{
+    g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, why);
+
+    pool->state = POOL_FAILED;
+    g_clear_error(&pool->error);
+    pool->error = g_error_copy(error);
+    g_cancellable_cancel(pool->cancellable);
+    g_clear_handle_id(&pool->pause_source, g_source_remove);
+    fail_waiting(pool, error);
+    while (pool_give_up_one(pool))
+        ;
+}
+
+void
+pool_free(Pool *pool)
+{
+    g_object_unref(pool->cancellable);
+    template_free(pool->template);
+    image_free(pool->image);
+    g_clear_error(&pool->error);
+    g_free(pool->step);
+    g_free(pool);
+}
+
+const Image *
+pool_image(const Pool *pool)
+{
+    return pool->image;
+}
+
+const Template *
+pool_template(const Pool *pool)
+{
+    return pool->template;
+}
+
+PoolFigures
+pool_figures(const Pool *pool)
+{
+    return (PoolFigures){
+        .state = pool->state,
+        .step = pool->step,
+        .progress = pool->progress,
+        .error = pool->error ? pool->error->message : NULL,
+        .target = pool->config.target,
+        .ready = pool->ready.length,
+        .starting = pool->starting,
+        .waiting = pool->waiting.length,
+        .claimed = pool->claimed,
+        .restored = pool->restored,
+        .failed = pool->failed,
+    };
+}
+
+gboolean
+pool_lacks_memory(const Pool *pool)
+{
+    const Host *host = pool->host;
+
+    return pool->state == POOL_READY && pool->ready.length == 0 && pool->starting == 0 &&
+           host->memory_mib - host->ending_mib + pool->image->memory_mib >
+               pool->config.memory_max_mib;
+}
+
+void
+pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(NULL, cancellable, callback, data);
+    Instance *instance = g_queue_pop_head(&pool->ready);
+    GError *error = NULL;
+
+    g_task_set_task_data(task, pool, NULL);
+    if (instance) {
+        give(pool, instance, task);
+        pool_refill(pool);
+        return;
+    }
+    if (pool->state == POOL_FAILED)
+        error = g_error_copy(pool->error);
+    else if (pool->waiting.length >= POOL_WAITING_MAX)
+        error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                            "%d callers wait for template '%s' already; try again",
+                            POOL_WAITING_MAX, pool->image->name);
+    else if (pool_lacks_memory(pool))
+        error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
+                            "The limit memory-mib is reached: machines take %" G_GUINT64_FORMAT
+                            " of %" G_GUINT64_FORMAT " MiB, and one more needs %" G_GUINT64_FORMAT,
+                            pool->host->memory_mib, pool->config.memory_max_mib,
+                            pool->image->memory_mib);
+    if (error) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    wait_in_line(pool, task);
+    pool_refill(pool);
+}
+
+Instance *
+pool_take_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}

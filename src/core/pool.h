@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pool: machines of one template, made ready before anyone asks.
+ *
+ * pool_take() gives a machine away and forgets it, so a used one can never come back here. Callers
+ * that find none wait for the next, in order.
+ */
+#pragma once
+
+#include "forge.h"
+#include "instance.h"
+
+typedef struct Pool Pool;
+
+/* A caller waits no longer than this; D-Bus clients give up after 25 s. */
+#define POOL_WAIT_S 20
+/* Callers that may wait at once. */
+#define POOL_WAITING_MAX 256
+
+typedef enum {
+    POOL_PREPARING,
+    POOL_READY,
+    POOL_FAILED,
+} PoolState;
+
+typedef struct {
+    PoolState state;
+    const char *step;  /* of the preparation */
+    double progress;   /* 0 to 1 */
+    const char *error; /* NULL unless failed */
+    guint target, ready, starting, waiting;
+    guint64 claimed, restored, failed;
+} PoolFigures;
+
+typedef struct {
+    guint target;           /* machines to keep ready */
+    guint64 memory_max_mib; /* of all machines of the host */
+} PoolConfig;
+
+/* Takes the image. `changed` is called when the state or the progress of the preparation changes.
+ */
+Pool *pool_new(Host *host, const PoolConfig *config, Image *image, void (*changed)(gpointer data),
+               gpointer data);
+/* Ends all machines that wait, all starts, and all callers with `why`. Nothing is started any more.
+ */
+void pool_stop(Pool *pool, const char *why);
+/* After pool_stop(), when the host counts nothing any more. */
+void pool_free(Pool *pool);
+
+const Image *pool_image(const Pool *pool);
+/* NULL before pool_prepare(). */
+const Template *pool_template(const Pool *pool);
+PoolFigures pool_figures(const Pool *pool);
+
+/* Makes the template ready, then fills the pool. Once. */
+void pool_prepare(Pool *pool, const VmFacts *facts);
+/* It cannot be prepared at all. */
+void pool_fail(Pool *pool, const GError *error);
+
+/* A machine of one's own. CLOCHE_ERROR_BUSY when none came within POOL_WAIT_S or too many wait,
+ * CLOCHE_ERROR_QUOTA_EXCEEDED when the host's memory for machines is used up, or why the template
+ * cannot be had. */
+void pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callback,
+                     gpointer data);
+Instance *pool_take_finish(GAsyncResult *result, GError **error);
+
+/* Memory became free, or may be needed: starts what may be started. */
+void pool_refill(Pool *pool);
+/* Gives up one machine that nobody has claimed; FALSE when there is none. */
+gboolean pool_give_up_one(Pool *pool);
+/* Whether a caller would be refused for want of memory. */
+gboolean pool_lacks_memory(const Pool *pool);

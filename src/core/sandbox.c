@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* sandbox: its states, and what can be said of it without asking anybody. */
+#include "sandbox.h"
+
+#include "error.h"
+#include "util.h"
+
+enum { STAYS = -1 };
+
+/* clang-format off */
+static const gint8 next_state[_SANDBOX_STATE_MAX][_SANDBOX_EVENT_MAX] = {
+    /*                    CLAIMED          STOP           DEADLINE       LOST          */
+    [SANDBOX_CLAIMING] = {SANDBOX_RUNNING, SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_RUNNING]  = {STAYS,           SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_ENDED]    = {STAYS,           STAYS,         STAYS,         STAYS},
+};
+/* clang-format on */
+
+static const char *const state_names[] = {"claiming", "running", "ended"};
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == _SANDBOX_STATE_MAX);
+
+const char *
+sandbox_state_name(SandboxState state)
+{
+    return state_names[state];
+}
+
+gboolean
+sandbox_change(Sandbox *sandbox, SandboxEvent event)
+{
+    int next = next_state[sandbox->state][event];
+
+    if (next == STAYS)
+        return FALSE;
+    sandbox->state = (SandboxState)next;
+    return TRUE;
+}
+
+void
+sandbox_free(Sandbox *sandbox)
+{
+    if (!sandbox)
+        return;
+    g_assert(!sandbox->instance && !sandbox->deadline);
+    g_free(sandbox->id);
+    g_free(sandbox->name);
+    g_free(sandbox->template);
+    g_strfreev(sandbox->metadata);
+    g_strfreev(sandbox->languages);
+    g_free(sandbox->idempotency_key);
+    g_free(sandbox->request);
+    g_free(sandbox);
+}
+
+gint64
+sandbox_expires_us(const Sandbox *sandbox)
+{
+    return g_get_real_time() + sandbox->deadline_us - util_boottime_us();
+}
+
+const char *
+sandbox_metadata(const Sandbox *sandbox, const char *key)
+{
+    for (char **entry = sandbox->metadata; *entry; entry += 2)
+        if (g_str_equal(entry[0], key))
+            return entry[1];
+    return NULL;
+}
+
+GuestInterpreter *
+sandbox_interpreter(const Sandbox *sandbox, const char *language, GError **error)
+{
+    const char *name = language ? language : sandbox->languages[0];
+    GuestInterpreter *interpreter = name ? instance_interpreter(sandbox->instance, name) : NULL;
+    g_autofree char *known = g_strjoinv(", ", sandbox->languages);
+
+    if (!interpreter)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                    "template '%s' has no interpreter for '%s'; it has: %s", sandbox->template,
+                    name ? name : "any language", known[0] ? known : "none");
+    return interpreter;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* sandbox: a claimed machine: an id, an owner, a template, a deadline, metadata. */
+#pragma once
+
+#include "deadline.h"
+#include "instance.h"
+
+#define SANDBOX_TIMEOUT_DEFAULT_S 300
+#define SANDBOX_NAME_MAX 64          /* characters */
+#define SANDBOX_METADATA_MAX 64      /* entries */
+#define SANDBOX_METADATA_KEY_MAX 128 /* bytes */
+#define SANDBOX_METADATA_VALUE_MAX 4096
+#define SANDBOX_IDEMPOTENCY_KEY_MAX 128
+
+typedef enum {
+    SANDBOX_CLAIMING, /* its machine is being made its own; nobody has heard of it */
+    SANDBOX_RUNNING,
+    SANDBOX_ENDED,
+    _SANDBOX_STATE_MAX,
+} SandboxState;
+
+typedef enum {
+    SANDBOX_CLAIMED,
+    SANDBOX_STOP,
+    SANDBOX_DEADLINE,
+    SANDBOX_LOST,
+    _SANDBOX_EVENT_MAX,
+} SandboxEvent;
+
+const char *sandbox_state_name(SandboxState state);
+
+typedef struct {
+    struct Core *core; /* once it is registered */
+    char *id, *name, *template;
+    guint32 owner;
+    SandboxState state;
+    EndReason end_reason;
+    gint64 created_us;  /* time of day */
+    gint64 deadline_us; /* CLOCK_BOOTTIME */
+    char **metadata;    /* key, value, …, sorted by key */
+    guint vcpus;
+    guint64 memory_mib;
+    char **languages;      /* of the template */
+    char *idempotency_key; /* NULL: none */
+    char *request;      /* what it was asked for, to compare with a second call of the same key */
+    guint64 serial;     /* the order of creation */
+    Instance *instance; /* NULL once it has ended */
+    Deadline *deadline; /* NULL unless it runs */
+} Sandbox;
+
+void sandbox_free(Sandbox *sandbox);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sandbox, sandbox_free)
+
+/* The one place where a state changes. FALSE when the event means nothing in this state. */
+gboolean sandbox_change(Sandbox *sandbox, SandboxEvent event);
+
+/* The time of day at which it expires, as the clocks stand now. */
+gint64 sandbox_expires_us(const Sandbox *sandbox);
+/* NULL when it has no such entry. */
+const char *sandbox_metadata(const Sandbox *sandbox, const char *key);
+/* NULL when its template has no runner for the language; NULL language: the first one. */
+GuestInterpreter *sandbox_interpreter(const Sandbox *sandbox, const char *language, GError **error);
