@@ -202,8 +202,13 @@ compare_serials(gconstpointer a, gconstpointer b)
 GPtrArray *
 core_list(Core *core)
 {
-    GPtrArray *all = g_hash_table_get_values_as_ptr_array(core->sandboxes);
+    GPtrArray *all = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer sandbox;
 
+    g_hash_table_iter_init(&iter, core->sandboxes);
+    while (g_hash_table_iter_next(&iter, NULL, &sandbox))
+        g_ptr_array_add(all, sandbox);
     g_ptr_array_sort(all, compare_serials);
     return all;
 }

@@ -183,11 +183,12 @@ parse_payload(RunnerType type, const guint8 *payload, gsize size)
 /* --- the parser --- */
 
 RunnerParser *
-runner_parser_new(void)
+runner_parser_new(gboolean is_ready)
 {
     RunnerParser *parser = g_new0(RunnerParser, 1);
 
     parser->input = g_byte_array_new();
+    parser->is_ready = is_ready;
     return parser;
 }
 

@@ -69,7 +69,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunnerMessage, runner_message_free)
 
 typedef struct RunnerParser RunnerParser;
 
-RunnerParser *runner_parser_new(void);
+/* `is_ready`: of a runner that said so on an earlier connection. */
+RunnerParser *runner_parser_new(gboolean is_ready);
 void runner_parser_free(RunnerParser *parser);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunnerParser, runner_parser_free)
 
@@ -80,7 +81,7 @@ void runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size);
  * The next message, owned by the caller. NULL without an error: more bytes are needed. NULL with
  * CLOCHE_ERROR_FAILED: the runner broke its protocol, and so says every further call.
  *
- * RUNNER_READY comes first and once. From an execution's first message to its RUNNER_DONE all bear
+ * RUNNER_READY comes first and once (never when the parser was made ready). From an execution's first message to its RUNNER_DONE all bear
  * its number, and at most one is a RUNNER_ERROR. Whether that number was asked for, how many
  * results there are and how large they are together is for the caller to check.
  */

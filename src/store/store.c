@@ -3,6 +3,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <grp.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,6 +95,7 @@ record_write(const Store *store, const Record *record, GError **error)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autofree char *path = record_path(store, record->id), *text = NULL;
+    g_autofree char *fresh = g_strconcat(path, ".new", NULL);
     static const char section[] = "Sandbox";
     gsize length;
 
@@ -109,10 +111,14 @@ record_write(const Store *store, const Record *record, GError **error)
     if (record->idempotency_key)
         g_key_file_set_string(file, section, "IdempotencyKey", record->idempotency_key);
     text = g_key_file_to_data(file, &length, NULL);
-    /* Consistent, but not durable: after a crash of the host no machine lives that it could
-     * describe. */
-    return g_file_set_contents_full(path, text, (gssize)length, G_FILE_SET_CONTENTS_CONSISTENT,
-                                    0600, error);
+    /* Atomic, but not durable: after a crash of the host no machine lives that it could describe.
+     */
+    if (!g_file_set_contents_full(fresh, text, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600,
+                                  error))
+        return FALSE;
+    if (g_rename(fresh, path) < 0)
+        return util_set_errno(error, errno, "Cannot write the record '%s'", path);
+    return TRUE;
 }
 
 void

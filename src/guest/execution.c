@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* execution: what one piece of code gave, within bounds. */
+#include "execution.h"
+
+GuestExecution *
+guest_execution_new(void)
+{
+    GuestExecution *execution = g_new0(GuestExecution, 1);
+
+    guest_output_init(&execution->out);
+    guest_output_init(&execution->err);
+    execution->results = g_ptr_array_new_with_free_func((GDestroyNotify)runner_message_free);
+    return execution;
+}
+
+void
+guest_execution_free(GuestExecution *execution)
+{
+    if (!execution)
+        return;
+    guest_output_clear(&execution->out);
+    guest_output_clear(&execution->err);
+    g_ptr_array_unref(execution->results);
+    g_free(execution->error_name);
+    g_free(execution->error_value);
+    g_free(execution->traceback);
+    g_free(execution);
+}
+
+static void
+add_result(GuestExecution *execution, RunnerMessage *message)
+{
+    gsize size = 0;
+
+    for (guint i = 0; i < message->result.n_parts; i++)
+        size += g_bytes_get_size(message->result.parts[i].data);
+    if (execution->results->len >= GUEST_RESULTS_MAX ||
+        execution->results_size + size > GUEST_RESULTS_SIZE_MAX) {
+        execution->results_truncated = TRUE;
+        runner_message_free(message);
+        return;
+    }
+    execution->results_size += size;
+    g_ptr_array_add(execution->results, message);
+}
+
+void
+guest_execution_set_error(GuestExecution *execution, const char *name, const char *value)
+{
+    g_free(execution->error_name);
+    g_free(execution->error_value);
+    execution->error_name = g_strdup(name);
+    execution->error_value = g_strdup(value);
+    if (!execution->traceback)
+        execution->traceback = g_strdup("");
+}
+
+void
+guest_execution_add(GuestExecution *execution, RunnerMessage *message)
+{
+    static const GuestExecutionStatus statuses[_RUNNER_STATUS_MAX] = {
+        [RUNNER_OK] = GUEST_EXECUTION_OK,
+        [RUNNER_FAILED] = GUEST_EXECUTION_ERROR,
+        [RUNNER_INTERRUPTED] = GUEST_EXECUTION_INTERRUPTED,
+    };
+
+    switch (message->type) {
+    case RUNNER_RESULT:
+        add_result(execution, message);
+        return;
+    case RUNNER_ERROR:
+        execution->error_name = g_steal_pointer(&message->error.name);
+        execution->error_value = g_steal_pointer(&message->error.value);
+        execution->traceback = g_steal_pointer(&message->error.traceback);
+        break;
+    case RUNNER_DONE:
+        execution->status = statuses[message->done.status];
+        execution->count = message->done.count;
+        break;
+    case RUNNER_READY:
+        break;
+    }
+    runner_message_free(message);
+}

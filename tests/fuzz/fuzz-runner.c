@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fuzz-runner: the parser of what a runner says (src/guest/runner.h).
+ *
+ * The first byte of the input says in pieces of which size the rest arrives. Whatever arrives, the
+ * same bytes in one piece must give the same number of messages.
+ */
+#include "runner.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* All strings and bytes are read, so that a checker of memory sees a bad one. */
+static gsize
+weigh(const RunnerMessage *message)
+{
+    gsize weight = message->execution;
+
+    if (message->type == RUNNER_READY)
+        weight += g_str_hash(message->ready.language) + g_str_hash(message->ready.version);
+    if (message->type == RUNNER_ERROR)
+        weight += g_str_hash(message->error.name) + g_str_hash(message->error.value) +
+                  g_str_hash(message->error.traceback);
+    for (guint i = 0; message->type == RUNNER_RESULT && i < message->result.n_parts; i++)
+        weight += g_str_hash(message->result.parts[i].mime_type) +
+                  g_bytes_hash(message->result.parts[i].data);
+    return weight;
+}
+
+static gsize
+parse(const uint8_t *data, size_t size, size_t piece)
+{
+    g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
+    gsize weight = 0;
+
+    for (size_t at = 0; at < size; at += piece) {
+        RunnerMessage *message;
+        runner_parser_feed(parser, data + at, MIN(piece, size - at));
+        while ((message = runner_parser_next(parser, NULL))) {
+            weight += weigh(message) + 1;
+            runner_message_free(message);
+        }
+    }
+    return weight;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > 1)
+        g_assert_cmpuint(parse(data + 1, size - 1, data[0] + 1), ==,
+                         parse(data + 1, size - 1, size));
+    return 0;
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tests of the runner protocol on the host: what it takes, what it refuses, what it sends. */
+#include "error.h"
+#include "runner.h"
+
+#include <string.h>
+
+/* --- frames as a runner would build them --- */
+
+static void
+put_u32(GByteArray *out, guint32 value)
+{
+    guint32 little = GUINT32_TO_LE(value);
+
+    g_byte_array_append(out, (const guint8 *)&little, sizeof little);
+}
+
+static void
+put_bytes(GByteArray *out, const void *bytes, gsize size)
+{
+    put_u32(out, (guint32)size);
+    g_byte_array_append(out, bytes, (guint)size);
+}
+
+static void
+put_text(GByteArray *out, const char *text)
+{
+    put_bytes(out, text, strlen(text));
+}
+
+/* Adds a frame to `out` and frees its payload. */
+static void
+put_frame(GByteArray *out, guint32 execution, guint8 type, GByteArray *payload)
+{
+    const guint8 rest[4] = {type};
+
+    put_u32(out, payload->len);
+    put_u32(out, execution);
+    g_byte_array_append(out, rest, sizeof rest);
+    g_byte_array_append(out, payload->data, payload->len);
+    g_byte_array_unref(payload);
+}
+
+static void
+put_ready(GByteArray *out)
+{
+    GByteArray *payload = g_byte_array_new();
+
+    put_text(payload, "python");
+    put_text(payload, "3.11.2");
+    put_frame(out, 0, RUNNER_READY, payload);
+}
+
+static void
+put_result(GByteArray *out, guint32 execution, guint32 is_main, const char *mime, const void *data,
+           gsize size)
+{
+    GByteArray *payload = g_byte_array_new();
+
+    put_u32(payload, is_main);
+    put_u32(payload, 1);
+    put_text(payload, mime);
+    put_bytes(payload, data, size);
+    put_frame(out, execution, RUNNER_RESULT, payload);
+}
+
+static void
+put_error(GByteArray *out, guint32 execution, const char *name, const char *value)
+{
+    GByteArray *payload = g_byte_array_new();
+
+    put_text(payload, name);
+    put_text(payload, value);
+    put_text(payload, "Traceback\n");
+    put_frame(out, execution, RUNNER_ERROR, payload);
+}
+
+static void
+put_done(GByteArray *out, guint32 execution, guint32 status)
+{
+    GByteArray *payload = g_byte_array_new();
+
+    put_u32(payload, status);
+    put_u32(payload, 7);
+    put_frame(out, execution, RUNNER_DONE, payload);
+}
+
+static void
+assert_broken(RunnerParser *parser)
+{
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_null(runner_parser_next(parser, &error));
+        g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED);
+        g_assert_true(g_str_has_prefix(error->message, "the runner broke its protocol: "));
+    }
+}
+
+/* Feeds all, takes `good` messages, and expects that what is next is refused. */
+static void
+assert_refused(GByteArray *input, int good)
+{
+    g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
+    g_autoptr(GError) error = NULL;
+
+    runner_parser_feed(parser, input->data, input->len);
+    for (int i = 0; i < good; i++) {
+        g_autoptr(RunnerMessage) message = runner_parser_next(parser, &error);
+        g_assert_no_error(error);
+        g_assert_nonnull(message);
+    }
+    assert_broken(parser);
+}
+
+/* --- what it takes --- */
+
+static GByteArray *
+whole_conversation(void)
+{
+    GByteArray *out = g_byte_array_new();
+
+    put_ready(out);
+    put_result(out, 5, 1, "image/png", "\x89PNG\0\xff", 6);
+    put_error(out, 5, "Fehler", "\xc3\xa4");
+    put_result(out, 5, 0, "text/plain", "", 0);
+    put_done(out, 5, RUNNER_FAILED);
+    put_done(out, 6, RUNNER_OK);
+    return out;
+}
+
+static void
+check_message(int n, const RunnerMessage *message)
+{
+    static const RunnerType types[] = {RUNNER_READY,  RUNNER_RESULT, RUNNER_ERROR,
+                                       RUNNER_RESULT, RUNNER_DONE,   RUNNER_DONE};
+    static const guint32 executions[] = {0, 5, 5, 5, 5, 6};
+
+    g_assert_cmpint(message->type, ==, types[n]);
+    g_assert_cmpuint(message->execution, ==, executions[n]);
+    if (n == 0) {
+        g_assert_cmpstr(message->ready.language, ==, "python");
+        g_assert_cmpstr(message->ready.version, ==, "3.11.2");
+    } else if (n == 1) {
+        gsize size;
+        const guint8 *data = g_bytes_get_data(message->result.parts[0].data, &size);
+        g_assert_true(message->result.is_main);
+        g_assert_cmpuint(message->result.n_parts, ==, 1);
+        g_assert_cmpstr(message->result.parts[0].mime_type, ==, "image/png");
+        g_assert_cmpmem(data, size, "\x89PNG\0\xff", 6);
+    } else if (n == 2) {
+        g_assert_cmpstr(message->error.name, ==, "Fehler");
+        g_assert_cmpstr(message->error.value, ==, "\xc3\xa4");
+        g_assert_cmpstr(message->error.traceback, ==, "Traceback\n");
+    } else if (n == 3) {
+        g_assert_false(message->result.is_main);
+        g_assert_cmpuint(g_bytes_get_size(message->result.parts[0].data), ==, 0);
+    } else {
+        g_assert_cmpint(message->done.status, ==, n == 4 ? RUNNER_FAILED : RUNNER_OK);
+        g_assert_cmpuint(message->done.count, ==, 7);
+    }
+}
+
+/* Fed in pieces of every size, a conversation is the same messages. */
+static void
+test_pieces(void)
+{
+    g_autoptr(GByteArray) input = whole_conversation();
+
+    for (guint piece = 1; piece <= input->len; piece++) {
+        g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
+        int n = 0;
+        for (guint at = 0; at < input->len; at += piece) {
+            g_autoptr(GError) error = NULL;
+            RunnerMessage *message;
+            runner_parser_feed(parser, input->data + at, MIN(piece, input->len - at));
+            while ((message = runner_parser_next(parser, &error))) {
+                check_message(n++, message);
+                runner_message_free(message);
+            }
+            g_assert_no_error(error);
+        }
+        g_assert_cmpint(n, ==, 6);
+    }
+}
+
+/* A frame of the largest size arrives, and one byte more is refused by its header alone. */
+static void
+test_largest(void)
+{
+    const gsize size = RUNNER_FRAME_MAX - 16 - strlen("a/b");
+    g_autofree char *data = g_malloc0(size);
+    g_autoptr(GByteArray) input = g_byte_array_new();
+    g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
+    g_autoptr(GError) error = NULL;
+
+    put_ready(input);
+    put_result(input, 1, 1, "a/b", data, size);
+    put_u32(input, RUNNER_FRAME_MAX + 1);
+    put_u32(input, 1);
+    put_u32(input, RUNNER_RESULT);
+    runner_parser_feed(parser, input->data, input->len);
+
+    g_autoptr(RunnerMessage) ready = runner_parser_next(parser, &error);
+    g_assert_no_error(error);
+    g_autoptr(RunnerMessage) result = runner_parser_next(parser, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(ready);
+    g_assert_cmpuint(g_bytes_get_size(result->result.parts[0].data), ==, size);
+    assert_broken(parser);
+}
+
+/* --- what it refuses --- */
+
+static void
+test_order(void)
+{
+    g_autoptr(GByteArray) early = g_byte_array_new();
+    put_done(early, 1, RUNNER_OK);
+    assert_refused(early, 0);
+
+    g_autoptr(GByteArray) twice = g_byte_array_new();
+    put_ready(twice);
+    put_ready(twice);
+    assert_refused(twice, 1);
+
+    g_autoptr(GByteArray) nobodys = g_byte_array_new();
+    put_ready(nobodys);
+    put_done(nobodys, 0, RUNNER_OK);
+    assert_refused(nobodys, 1);
+
+    g_autoptr(GByteArray) nested = g_byte_array_new();
+    put_ready(nested);
+    put_result(nested, 1, 0, "a/b", "", 0);
+    put_done(nested, 2, RUNNER_OK);
+    assert_refused(nested, 2);
+}
+
+/* One error per execution; the next execution may have its own. */
+static void
+test_errors(void)
+{
+    g_autoptr(GByteArray) input = g_byte_array_new();
+
+    put_ready(input);
+    put_error(input, 1, "a", "b");
+    put_done(input, 1, RUNNER_FAILED);
+    put_error(input, 2, "a", "b");
+    put_error(input, 2, "a", "b");
+    assert_refused(input, 4);
+}
+
+static void
+test_texts(void)
+{
+    g_autofree char *long_text = g_strnfill(RUNNER_TEXT_MAX + 1, 'x');
+    const char *const bad[] = {"\xff", "\xc3", "\xed\xa0\x80", long_text};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GByteArray) input = g_byte_array_new();
+        put_ready(input);
+        put_error(input, 1, "name", bad[i]);
+        assert_refused(input, 1);
+    }
+
+    g_autoptr(GByteArray) input = g_byte_array_new();
+    GByteArray *payload = g_byte_array_new();
+    put_bytes(payload, "a\0b", 3);
+    put_text(payload, "3");
+    put_frame(input, 0, RUNNER_READY, payload);
+    assert_refused(input, 0);
+}
+
+static void
+test_mime_types(void)
+{
+    g_autofree char *long_type = g_strnfill(RUNNER_MIME_MAX + 1, '/');
+    const char *const bad[] = {"", "text", "a b/c", "a/b\n", "a/\xc3\xa4", long_type};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GByteArray) input = g_byte_array_new();
+        put_ready(input);
+        put_result(input, 1, 0, bad[i], "x", 1);
+        assert_refused(input, 1);
+    }
+}
+
+/* A payload of numbers only, which no type but DONE has. */
+static void
+assert_numbers_refused(guint8 type, guint32 first, guint32 second, int more)
+{
+    g_autoptr(GByteArray) input = g_byte_array_new();
+    GByteArray *payload = g_byte_array_new();
+
+    put_ready(input);
+    put_u32(payload, first);
+    put_u32(payload, second);
+    for (int i = 0; i < more; i++)
+        put_u32(payload, 0);
+    put_frame(input, 1, type, payload);
+    assert_refused(input, 1);
+}
+
+static void
+test_numbers(void)
+{
+    assert_numbers_refused(RUNNER_DONE, _RUNNER_STATUS_MAX, 1, 0);
+    assert_numbers_refused(RUNNER_DONE, RUNNER_OK, 1, 1);
+    assert_numbers_refused(RUNNER_RESULT, 2, 1, 2);
+    assert_numbers_refused(RUNNER_RESULT, 1, 0, 0);
+    assert_numbers_refused(RUNNER_RESULT, 1, G_MAXUINT32, 2);
+    assert_numbers_refused(RUNNER_RESULT, 1, RUNNER_PARTS_MAX + 1, 2);
+    assert_numbers_refused(RUNNER_DONE + 1, 0, 0, 0);
+    assert_numbers_refused(RUNNER_READY - 1, 0, 0, 0);
+}
+
+/* Each of the header's three zero bytes must be one. */
+static void
+test_reserved(void)
+{
+    for (int i = 9; i < 12; i++) {
+        g_autoptr(GByteArray) input = g_byte_array_new();
+        put_ready(input);
+        input->data[i] = 1;
+        assert_refused(input, 0);
+    }
+}
+
+/* --- what it sends --- */
+
+static void
+test_reseed(void)
+{
+    const char *const environment[] = {"A=1", NULL};
+    guint8 entropy[RUNNER_ENTROPY_MIN];
+    g_autoptr(GByteArray) expected = g_byte_array_new();
+    GByteArray *payload = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+
+    memset(entropy, 0xE5, sizeof entropy);
+    put_bytes(payload, entropy, sizeof entropy);
+    put_u32(payload, 1);
+    put_text(payload, "A=1");
+    put_text(payload, "/home/user");
+    put_frame(expected, 3, 1, payload);
+
+    g_autoptr(GBytes) frame =
+        runner_encode_reseed(3, entropy, sizeof entropy, environment, "/home/user", &error);
+    g_assert_no_error(error);
+    gsize size;
+    const guint8 *data = g_bytes_get_data(frame, &size);
+    g_assert_cmpmem(data, size, expected->data, expected->len);
+}
+
+static void
+test_execute(void)
+{
+    g_autoptr(GByteArray) expected = g_byte_array_new();
+    GByteArray *payload = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+
+    put_u32(payload, RUNNER_SILENT | RUNNER_NO_HISTORY);
+    put_text(payload, "print('\xc3\xa4')");
+    put_u32(payload, 0);
+    put_frame(expected, G_MAXUINT32, 2, payload);
+
+    g_autoptr(GBytes) frame = runner_encode_execute(G_MAXUINT32, RUNNER_SILENT | RUNNER_NO_HISTORY,
+                                                    "print('\xc3\xa4')", NULL, &error);
+    g_assert_no_error(error);
+    gsize size;
+    const guint8 *data = g_bytes_get_data(frame, &size);
+    g_assert_cmpmem(data, size, expected->data, expected->len);
+}
+
+static void
+test_too_long(void)
+{
+    g_autofree char *half = g_strnfill(RUNNER_FRAME_MAX / 2, 'x');
+    const char *const environment[] = {half, NULL};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(runner_encode_execute(1, 0, half, environment, &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
+
+    g_autoptr(GBytes) frame = runner_encode_execute(1, 0, half, NULL, NULL);
+    g_assert_cmpuint(g_bytes_get_size(frame), ==, 12 + 4 + 4 + RUNNER_FRAME_MAX / 2 + 4);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/runner/pieces", test_pieces);
+    g_test_add_func("/runner/largest", test_largest);
+    g_test_add_func("/runner/order", test_order);
+    g_test_add_func("/runner/errors", test_errors);
+    g_test_add_func("/runner/texts", test_texts);
+    g_test_add_func("/runner/mime-types", test_mime_types);
+    g_test_add_func("/runner/numbers", test_numbers);
+    g_test_add_func("/runner/reserved", test_reserved);
+    g_test_add_func("/runner/reseed", test_reseed);
+    g_test_add_func("/runner/execute", test_execute);
+    g_test_add_func("/runner/too-long", test_too_long);
+    return g_test_run();
+}
