@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm-domain-xml: a machine's description for libvirt.
+ *
+ * A template and the machines restored from it must have the same devices at the same addresses,
+ * so the same text serves both, and only three things differ: how RAM is mapped, "-incoming", and
+ * where the serial console goes. Whatever wakes up by itself (USB, HPET, balloon, watchdogs of the
+ * guest's kernel) is left out: an idle machine must cost nothing.
+ */
+#include "vm-domain-xml.h"
+
+#include <string.h>
+
+#define TRANSLATION_CACHE_MIB 128 /* unbounded, QEMU grows to 1.5 GB; it is no faster for that */
+#define ENTROPY_BYTES_PER_SECOND 4096
+
+/*
+ * What would wake an idle guest: the lockup detector every four seconds, compaction twice a second,
+ * the statistics of memory each second.
+ */
+#define KERNEL_WORDS                                                                               \
+    "console=ttyS0 quiet loglevel=1 panic=-1 nowatchdog sysctl.vm.compaction_proactiveness=0 "     \
+    "sysctl.vm.stat_interval=60"
+/*
+ * Mitigations guard a border that is not there. The TSC is the host's: it needs no other clock to
+ * watch it twice a second.
+ */
+#define EMULATED_KERNEL_WORDS " mitigations=off tsc=reliable"
+
+static void add(GString *xml, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* As g_string_append_printf(), with every argument escaped for XML. */
+static void
+add(GString *xml, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_markup_vprintf_escaped(format, args);
+    va_end(args);
+    g_string_append(xml, text);
+}
+
+static void
+add_kernel(GString *xml, const DomainPlan *plan)
+{
+    const char *emulated = plan->facts->emulated ? EMULATED_KERNEL_WORDS : "";
+
+    add(xml,
+        "  <os>\n"
+        "    <type arch='x86_64' machine='%s'>hvm</type>\n"
+        "    <kernel>%s</kernel>\n"
+        "    <initrd>%s</initrd>\n"
+        "    <cmdline>" KERNEL_WORDS "%s%s%s</cmdline>\n"
+        "  </os>\n",
+        plan->facts->machine_type, plan->spec->kernel, plan->spec->initrd, emulated,
+        plan->words ? " " : "", plan->words ? plan->words : "");
+}
+
+static void
+add_cpu(GString *xml, const VmFacts *facts)
+{
+    g_string_append(xml, "  <features>\n"
+                         "    <acpi/>\n"
+                         "    <apic/>\n"
+                         "    <vmport state='off'/>\n"
+                         "    <smm state='off'/>\n");
+    if (facts->emulated)
+        add(xml, "    <tcg><tb-cache unit='MiB'>%d</tb-cache></tcg>\n", TRANSLATION_CACHE_MIB);
+    g_string_append(xml, "  </features>\n");
+
+    if (facts->emulated)
+        g_string_append(xml, "  <cpu mode='maximum' check='none'/>\n");
+    else
+        g_string_append(xml, "  <cpu mode='host-model' check='partial'/>\n");
+    g_string_append(xml, "  <clock offset='utc'>\n"
+                         "    <timer name='hpet' present='no'/>\n"
+                         "  </clock>\n");
+}
+
+static void
+add_disk(GString *xml, const char *path)
+{
+    /*
+     * cache=unsafe: the overlay is thrown away with its machine, and nobody waits for the host's
+     * disk. relabel=no: libvirt would take the file, and the image behind it, for itself.
+     */
+    add(xml,
+        "    <disk type='file' device='disk'>\n"
+        "      <driver name='qemu' type='qcow2' cache='unsafe' discard='unmap'"
+        " detect_zeroes='unmap'/>\n"
+        "      <source file='%s'>\n"
+        "        <seclabel model='dac' relabel='no'/>\n"
+        "      </source>\n"
+        "      <target dev='vda' bus='virtio'/>\n"
+        "      <address type='pci' domain='0' bus='0' slot='2' function='0'/>\n"
+        "    </disk>\n",
+        path);
+}
+
+static void
+add_channel(GString *xml, const char *socket)
+{
+    add(xml,
+        "    <controller type='virtio-serial' index='0'>\n"
+        "      <address type='pci' domain='0' bus='0' slot='3' function='0'/>\n"
+        "    </controller>\n"
+        "    <channel type='unix'>\n"
+        "      <source mode='bind' path='%s'/>\n"
+        "      <target type='virtio' name='org.cloche.agent'/>\n"
+        "    </channel>\n",
+        socket);
+}
+
+/* A restored machine's console goes nowhere: its guest is hostile, and could fill the host's disk.
+ */
+static void
+add_console(GString *xml, const MachineSpec *spec)
+{
+    if (spec->console && !spec->state)
+        add(xml,
+            "    <serial type='file'>\n"
+            "      <source path='%s'/>\n"
+            "      <target type='isa-serial' port='0'/>\n"
+            "    </serial>\n",
+            spec->console);
+    else
+        g_string_append(xml, "    <serial type='null'>\n"
+                             "      <target type='isa-serial' port='0'/>\n"
+                             "    </serial>\n");
+}
+
+static void
+add_devices(GString *xml, const MachineSpec *spec)
+{
+    g_string_append(xml, "  <devices>\n"
+                         "    <controller type='usb' model='none'/>\n");
+    if (spec->disk)
+        add_disk(xml, spec->disk);
+    if (spec->socket)
+        add_channel(xml, spec->socket);
+    add_console(xml, spec);
+    add(xml,
+        "    <rng model='virtio-non-transitional'>\n"
+        "      <rate bytes='%d' period='1000'/>\n"
+        "      <backend model='random'>/dev/urandom</backend>\n"
+        "      <address type='pci' domain='0' bus='0' slot='4' function='0'/>\n"
+        "    </rng>\n"
+        "    <panic model='isa'/>\n"
+        "    <memballoon model='none'/>\n"
+        "    <video><model type='none'/></video>\n"
+        "  </devices>\n",
+        ENTROPY_BYTES_PER_SECOND);
+}
+
+/* In QEMU's options a comma in a value is written twice. */
+static char *
+option_value(const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", /* max_tokens= */ -1);
+
+    return g_strjoinv(",,", parts);
+}
+
+/*
+ * libvirt cannot say "a private mapping of this file", so the memory object comes by QEMU's own
+ * options. The later -machine wins over libvirt's, whose own object stays untouched. The object's
+ * id is a part of the saved state.
+ */
+static void
+add_ram(GString *xml, const DomainPlan *plan)
+{
+    const MachineSpec *spec = plan->spec;
+    g_autofree char *path = option_value(spec->ram);
+    const char *sharing = "share=on";
+
+    if (spec->state)
+        sharing = plan->ram_read_only ? "share=off,readonly=on,rom=off" : "share=off";
+
+    g_string_append(xml, "  <qemu:commandline>\n"
+                         "    <qemu:arg value='-object'/>\n");
+    add(xml,
+        "    <qemu:arg value='memory-backend-file,id=cloche.ram,size=%" G_GUINT64_FORMAT
+        "M,mem-path=%s,%s,merge=off,dump=off'/>\n",
+        spec->memory_mib, path, sharing);
+    g_string_append(xml, "    <qemu:arg value='-machine'/>\n"
+                         "    <qemu:arg value='memory-backend=cloche.ram'/>\n");
+    if (spec->state)
+        g_string_append(xml, "    <qemu:arg value='-incoming'/>\n"
+                             "    <qemu:arg value='defer'/>\n");
+    g_string_append(xml, "  </qemu:commandline>\n");
+}
+
+char *
+domain_xml(const DomainPlan *plan)
+{
+    const MachineSpec *spec = plan->spec;
+    GString *xml = g_string_new(NULL);
+
+    add(xml,
+        "<domain type='%s' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"
+        "  <name>%s</name>\n"
+        "  <uuid>%s</uuid>\n"
+        "  <memory unit='MiB'>%" G_GUINT64_FORMAT "</memory>\n"
+        "  <memoryBacking><nosharepages/></memoryBacking>\n"
+        "  <vcpu placement='static'>%u</vcpu>\n",
+        g_str_equal(plan->facts->accelerator, "kvm") ? "kvm" : "qemu", spec->name, plan->uuid,
+        spec->memory_mib, spec->vcpus);
+    add_kernel(xml, plan);
+    add_cpu(xml, plan->facts);
+    g_string_append(xml, "  <on_poweroff>destroy</on_poweroff>\n"
+                         "  <on_reboot>destroy</on_reboot>\n"
+                         "  <on_crash>destroy</on_crash>\n");
+    add_devices(xml, spec);
+    if (spec->ram)
+        add_ram(xml, plan);
+    g_string_append(xml, "</domain>\n");
+    return g_string_free(xml, /* free_segment= */ FALSE);
+}

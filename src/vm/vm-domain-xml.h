@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vm-domain-xml: a machine's description for libvirt. Pure: no I/O, no libvirt. */
+#pragma once
+
+#include "vm.h"
+
+/* What beside a MachineSpec makes a domain. In the spec, `disk`, `ram`, `socket` and `console` may
+ * be NULL here: such a machine lacks the thing (the probe's has no disk, channel or RAM file). */
+typedef struct {
+    const MachineSpec *spec;
+    const VmFacts *facts; /* machine_type, accelerator and emulated are used */
+    const char *uuid;
+    const char *words;      /* more words for the kernel's command line, or NULL */
+    gboolean ram_read_only; /* QEMU can map a file privately that it may not write (8.2) */
+} DomainPlan;
+
+char *domain_xml(const DomainPlan *plan);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm-embed: what libvirt's embedded QEMU driver needs around it.
+ *
+ * Run by root, QEMU gets a user of its own. libvirt asks QEMU what it can do with root's power to
+ * open /dev/kvm, and then believes its notes only while QEMU's user can open it too. Where that
+ * user cannot, every single start of a machine asks QEMU all over again, which takes seconds. So
+ * there /dev/kvm is covered, in a mount namespace of this process alone, by an empty file: asked
+ * once, noted, and true, since those machines have no use of it anyway.
+ */
+#include "vm-embed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "util.h"
+#include "vm-reaper.h"
+
+#define KVM_DEVICE "/dev/kvm"
+#define GROUPS_MAX 64
+
+static const char *const qemu_users[] = {"libvirt-qemu", "qemu", "nobody"};
+
+/* The value of "root" in qemu:///embed?root=/absolute/dir, or NULL. */
+static char *
+root_of_uri(const char *uri, GError **error)
+{
+    g_autofree char *root = NULL;
+    const char *query = strchr(uri, '?');
+    g_autoptr(GHashTable) parameters = NULL;
+
+    parameters =
+        g_uri_parse_params(query ? query + 1 : "", /* length= */ -1, "&", G_URI_PARAMS_NONE, error);
+    if (!parameters)
+        return NULL;
+    root = g_strdup(g_hash_table_lookup(parameters, "root"));
+    if (!root || !g_path_is_absolute(root)) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "'%s' names no absolute root directory", uri);
+        return NULL;
+    }
+    return g_steal_pointer(&root);
+}
+
+static const struct passwd *
+find_qemu_user(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(qemu_users); i++) {
+        const struct passwd *user = getpwnam(qemu_users[i]);
+
+        if (user)
+            return user;
+    }
+    return NULL;
+}
+
+/* Tries it, in a child: groups and access lists are the kernel's to judge. */
+static gboolean
+user_can_open_kvm(const struct passwd *user)
+{
+    gid_t groups[GROUPS_MAX];
+    int n = GROUPS_MAX, status;
+    pid_t pid;
+
+    if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
+        n = GROUPS_MAX;
+    pid = fork();
+    if (pid < 0)
+        return FALSE;
+    if (pid == 0)
+        _exit(setgroups(n, groups) < 0 || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
+              setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0 ||
+              access(KVM_DEVICE, R_OK | W_OK) < 0);
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return FALSE;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Nobody may open the cover; root, who can, finds that it is no KVM. */
+static gboolean
+cover_kvm(const char *root, GError **error)
+{
+    g_autofree char *cover = g_build_filename(root, "no-kvm", NULL);
+    int fd = open(cover, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0);
+
+    if (fd < 0)
+        return util_set_errno(error, errno, "cannot create '%s'", cover);
+    close(fd);
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+        mount(cover, KVM_DEVICE, NULL, MS_BIND, NULL) < 0)
+        return util_set_errno(error, errno, "cannot cover %s", KVM_DEVICE);
+    return TRUE;
+}
+
+static gboolean
+write_configuration(const Embed *embed, GError **error)
+{
+    g_autofree char *directory = g_build_filename(embed->root, "etc", NULL);
+    g_autofree char *path = g_build_filename(directory, "qemu.conf", NULL);
+    g_autoptr(GString) text = g_string_new("# Written by cloche at each start.\n");
+
+    if (embed->own_user)
+        g_string_append_printf(text, "user = \"+%u\"\ngroup = \"+%u\"\n", (unsigned)embed->uid,
+                               (unsigned)embed->gid);
+    g_string_append(text, "security_driver = \"none\"\n" /* profiles know libvirt's own paths */
+                          "dynamic_ownership = 0\n"      /* embed_hand_over() does it */
+                          "seccomp_sandbox = 1\n"
+                          "stdio_handler = \"file\"\n" /* there is no virtlogd */
+                          "namespaces = []\n"
+                          "cgroup_controllers = []\n");
+    return util_make_directory(directory, 0755, error) &&
+           g_file_set_contents(path, text->str, (gssize)text->len, error);
+}
+
+static gboolean
+choose_user(Embed *embed, GError **error)
+{
+    const struct passwd *user;
+    struct stat device;
+
+    if (geteuid() != 0)
+        return TRUE;
+    user = find_qemu_user();
+    if (!user) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "there is no user '%s' to run QEMU",
+                    qemu_users[0]);
+        return FALSE;
+    }
+    embed->own_user = TRUE;
+    embed->uid = user->pw_uid;
+    embed->gid = user->pw_gid;
+    if (stat(KVM_DEVICE, &device) < 0 || user_can_open_kvm(user))
+        return TRUE;
+    g_message("user '%s' may not open %s: machines will be emulated", user->pw_name, KVM_DEVICE);
+    return cover_kvm(embed->root, error);
+}
+
+gboolean
+embed_prepare(const char *uri, Embed *embed, GError **error)
+{
+    if (!g_str_has_prefix(uri, "qemu:///embed"))
+        return TRUE;
+    embed->root = root_of_uri(uri, error);
+    if (!embed->root)
+        return FALSE;
+    /* QEMU's user passes through to what libvirt gives it inside. */
+    if (!util_make_directory(embed->root, 0711, error) || !choose_user(embed, error) ||
+        !write_configuration(embed, error))
+        return FALSE;
+    reaper_start();
+    return TRUE;
+}
+
+void
+embed_clear(Embed *embed)
+{
+    g_clear_pointer(&embed->root, g_free);
+}
+
+gboolean
+embed_hand_over(const Embed *embed, const MachineSpec *spec, GError **error)
+{
+    const char *const paths[] = {spec->disk, spec->ram};
+
+    if (!embed->own_user)
+        return TRUE;
+    for (gsize i = 0; i < G_N_ELEMENTS(paths); i++)
+        if (paths[i] && lchown(paths[i], embed->uid, embed->gid) < 0)
+            return util_set_errno(error, errno, "cannot give '%s' to QEMU's user", paths[i]);
+    return TRUE;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vm-error: libvirt's errors as ours. */
+#pragma once
+
+#include <glib.h>
+
+/* Sets `error` to CLOCHE_ERROR_FAILED: the text, a colon, and libvirt's last message of this
+ * thread. Returns FALSE. */
+gboolean vm_error_set(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm-probe: which accelerator works, and what a template's state will depend on.
+ *
+ * That libvirt offers KVM means only that QEMU could open the device. Whether a guest lives there
+ * is tried, with the very kernel that the templates use. A guest that says nothing within the
+ * bound counts like one that dies: emulation it is.
+ */
+#include "vm-probe.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "vm-error.h"
+#include "vm-libvirt.h"
+
+#define TRY_TIMEOUT_S 30
+#define TRY_MEMORY_MIB 256
+#define READ_ONLY_RAM_VERSION 8002000 /* QEMU 8.2.0, as libvirt counts */
+#define DIGEST_CHARS 12
+
+typedef struct {
+    LibvirtVm *vm;
+    char *kernel;
+    char *initrd;
+    char *console;
+
+    VmFacts kvm; /* strings owned; accelerator is NULL when libvirt offers no KVM */
+    VmFacts tcg;
+    gboolean ram_read_only;
+
+    guint timeout;
+    Machine *machine; /* while it is being tried */
+    gboolean works;
+} Probe;
+
+static void
+facts_clear(VmFacts *facts)
+{
+    g_free((char *)facts->hypervisor);
+    g_free((char *)facts->machine_type);
+    g_free((char *)facts->cpu_model);
+    *facts = (VmFacts){0};
+}
+
+static void
+probe_free(Probe *probe)
+{
+    facts_clear(&probe->kvm);
+    facts_clear(&probe->tcg);
+    g_free(probe->kernel);
+    g_free(probe->initrd);
+    g_free(probe->console);
+    g_free(probe);
+}
+
+/* --- words --- */
+
+char *
+probe_between(const char *text, const char *before, const char *after)
+{
+    const char *begin = strstr(text, before), *end;
+
+    if (!begin)
+        return NULL;
+    begin += strlen(before);
+    end = strstr(begin, after);
+    return end ? g_strndup(begin, (gsize)(end - begin)) : NULL;
+}
+
+char *
+probe_cpu_model(const char *capabilities)
+{
+    g_autofree char *mode = probe_between(capabilities, "<mode name='host-model'", "</mode>");
+    g_autofree char *model = mode ? probe_between(mode, "<model ", "</model>") : NULL;
+    const char *name = model ? strchr(model, '>') : NULL;
+    g_autofree char *digest = NULL;
+
+    if (!name)
+        return NULL;
+    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, mode, /* length= */ -1);
+    return g_strdup_printf("%s %.*s", name + 1, DIGEST_CHARS, digest);
+}
+
+char *
+probe_hypervisor(const char *version_output)
+{
+    g_autofree char *version = probe_between(version_output, "QEMU emulator version ", "\n");
+
+    return version ? g_strconcat("QEMU ", version, NULL) : NULL;
+}
+
+/*
+ * Emulated, the CPU is QEMU's own invention, but its clock runs at the host's rate, which a guest
+ * measures once, when it boots.
+ */
+static char *
+emulated_cpu_model(void)
+{
+    g_autofree char *info = NULL, *name = NULL;
+
+    if (g_file_get_contents("/proc/cpuinfo", &info, /* length= */ NULL, /* error= */ NULL))
+        name = probe_between(info, "model name\t: ", "\n");
+    return g_strconcat("maximum on ", name ? name : "an unnamed processor", NULL);
+}
+
+/* --- facts, in a worker --- */
+
+static char *
+ask_hypervisor(const char *emulator, GError **error)
+{
+    g_autoptr(GSubprocess) process = NULL;
+    g_autofree char *output = NULL;
+    char *hypervisor = NULL;
+
+    process = g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE, error, emulator, "--version", NULL);
+    if (!process || !g_subprocess_communicate_utf8(process, /* stdin= */ NULL,
+                                                   /* cancellable= */ NULL, &output,
+                                                   /* stderr= */ NULL, error))
+        return NULL;
+    if (output)
+        hypervisor = probe_hypervisor(output);
+    if (!hypervisor)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "'%s' does not tell its version",
+                    emulator);
+    return hypervisor;
+}
+
+static gboolean
+fill_facts(VmFacts *facts, const char *capabilities, GError **error)
+{
+    g_autofree char *emulator = probe_between(capabilities, "<path>", "</path>");
+
+    facts->machine_type = probe_between(capabilities, "<machine>", "</machine>");
+    if (!emulator || !facts->machine_type || !facts->cpu_model) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                    "libvirt's capabilities lack the emulator, machine type or CPU model");
+        return FALSE;
+    }
+    facts->hypervisor = ask_hypervisor(emulator, error);
+    return facts->hypervisor != NULL;
+}
+
+static char *
+ask_capabilities(virConnectPtr connection, const char *type)
+{
+    return virConnectGetDomainCapabilities(connection, /* emulator= */ NULL, "x86_64", "q35", type,
+                                           /* flags= */ 0);
+}
+
+static gboolean
+collect_facts(Probe *probe, GError **error)
+{
+    g_autoptr(virConnect) connection = vm_connect(probe->vm, error);
+    g_autofree char *kvm = NULL, *tcg = NULL;
+    unsigned long version = 0;
+
+    if (!connection)
+        return FALSE;
+    tcg = ask_capabilities(connection, "qemu");
+    if (!tcg || virConnectGetVersion(connection, &version) < 0)
+        return vm_error_set(error, "cannot ask for QEMU's capabilities");
+    probe->ram_read_only = version >= READ_ONLY_RAM_VERSION;
+    probe->tcg.cpu_model = emulated_cpu_model();
+    probe->tcg.accelerator = "tcg";
+    probe->tcg.emulated = TRUE;
+    if (!fill_facts(&probe->tcg, tcg, error))
+        return FALSE;
+
+    kvm = ask_capabilities(connection, "kvm");
+    if (!kvm) /* libvirt's way to say that there is none */
+        return TRUE;
+    probe->kvm.cpu_model = probe_cpu_model(kvm);
+    if (fill_facts(&probe->kvm, kvm, /* error= */ NULL))
+        probe->kvm.accelerator = "kvm";
+    return TRUE;
+}
+
+static void
+run_facts(GTask *task)
+{
+    Probe *probe = g_task_get_task_data(task);
+    GError *error = NULL;
+
+    if (collect_facts(probe, &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+/* --- the try, in the main context --- */
+
+static void
+finish(GTask *task)
+{
+    Probe *probe = g_task_get_task_data(task);
+    VmFacts *facts = probe->works ? &probe->kvm : &probe->tcg;
+
+    facts_clear(&probe->vm->facts);
+    probe->vm->facts = *facts;
+    probe->vm->ram_read_only = probe->ram_read_only;
+    *facts = (VmFacts){0};
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+static void
+on_destroyed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Probe *probe = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_destroy_finish(&probe->vm->base, result, &error))
+        g_warning("%s", error->message);
+    finish(task);
+}
+
+static void
+end_try(GTask *task)
+{
+    Probe *probe = g_task_get_task_data(task);
+
+    g_clear_handle_id(&probe->timeout, g_source_remove);
+    machine_destroy_async(g_steal_pointer(&probe->machine), on_destroyed, task);
+}
+
+static gboolean
+on_timeout(gpointer data)
+{
+    GTask *task = data;
+    Probe *probe = g_task_get_task_data(task);
+
+    probe->timeout = 0;
+    end_try(task);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_ended(Machine *machine, MachineEnd how, gpointer data)
+{
+    GTask *task = data;
+    Probe *probe = g_task_get_task_data(task);
+
+    probe->works = how == MACHINE_SHUT_DOWN;
+    end_try(task);
+}
+
+static void
+on_started(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Probe *probe = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+    int fd;
+
+    probe->machine = vm_start_finish(&probe->vm->base, result, &fd, &error);
+    if (!probe->machine) {
+        g_debug("no KVM: %s", error->message);
+        finish(task);
+        return;
+    }
+    probe->timeout = g_timeout_add_seconds(TRY_TIMEOUT_S, on_timeout, task);
+}
+
+static void
+on_facts(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Probe *probe = g_task_get_task_data(task);
+    g_autofree char *name = g_strdup_printf("cloche-probe-%d", (int)getpid());
+    MachineSpec spec = {.name = name,
+                        .kernel = probe->kernel,
+                        .initrd = probe->initrd,
+                        .console = probe->console,
+                        .vcpus = 1,
+                        .memory_mib = TRY_MEMORY_MIB};
+    GError *error = NULL;
+
+    if (!g_task_propagate_boolean(G_TASK(result), &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    if (!probe->kvm.accelerator) {
+        finish(task);
+        return;
+    }
+    vm_start_with(probe->vm, &spec, &probe->kvm, "cloche.probe", on_ended, task,
+                  g_task_get_cancellable(task), on_started, task);
+}
+
+void
+libvirt_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
+                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(/* source= */ NULL, cancellable, callback, data), *facts;
+    Probe *probe = g_new0(Probe, 1);
+
+    probe->vm = (LibvirtVm *)vm;
+    probe->kernel = g_strdup(kernel);
+    probe->initrd = g_strdup(initrd);
+    probe->console = g_build_filename(directory, "probe-console.log", NULL);
+    g_task_set_task_data(task, probe, (GDestroyNotify)probe_free);
+
+    facts = g_task_new(/* source= */ NULL, cancellable, on_facts, task);
+    g_task_set_task_data(facts, probe, /* free= */ NULL);
+    vm_run(probe->vm, facts, run_facts);
+}
+
+const VmFacts *
+libvirt_probe_finish(Vm *vm, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error) ? &((LibvirtVm *)vm)->facts : NULL;
+}

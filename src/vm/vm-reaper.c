@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm-reaper: buries the QEMU processes of libvirt's embedded driver at once.
+ *
+ * libvirt's QEMUs are orphans by design, and libvirt, when it ends one, waits until the process id
+ * is free again. Under a first process that does not reap promptly that takes seconds. So we adopt
+ * them (PR_SET_CHILD_SUBREAPER), and a thread of its own reaps them, since libvirt's callers may
+ * block the main loop. Only what is surely an adopted QEMU is touched: GLib and libvirt wait for
+ * their own children.
+ */
+#include "vm-reaper.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LOOK_AGAIN_US 5000 /* at somebody else's zombie, or for a first child that is expected */
+
+static GMutex lock;
+static GCond changed;
+static unsigned expected; /* starts under way; guarded by `lock` */
+
+/*
+ * An adopted QEMU lives in the session that libvirt made for it; a QEMU that we run ourselves
+ * (for its version) lives in ours. The name tells it from libvirt's own intermediate process.
+ */
+static gboolean
+is_adopted_qemu(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)pid);
+    g_autofree char *name = NULL;
+
+    return getsid(pid) != getsid(0) && g_file_get_contents(path, &name, /* length= */ NULL, NULL) &&
+           g_str_has_prefix(name, "qemu-");
+}
+
+/* Without any child there is nothing that waitid() could wait for. */
+static void
+wait_for_first_child(void)
+{
+    g_mutex_lock(&lock);
+    while (expected == 0)
+        g_cond_wait(&changed, &lock);
+    g_mutex_unlock(&lock);
+    g_usleep(LOOK_AGAIN_US);
+}
+
+static gpointer
+reap(gpointer data)
+{
+    for (;;) {
+        siginfo_t info = {0};
+
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) < 0) {
+            if (errno == ECHILD)
+                wait_for_first_child();
+        } else if (is_adopted_qemu(info.si_pid)) {
+            waitpid(info.si_pid, /* wstatus= */ NULL, WNOHANG);
+        } else {
+            g_usleep(LOOK_AGAIN_US);
+        }
+    }
+    return NULL;
+}
+
+void
+reaper_start(void)
+{
+    static gsize started;
+
+    if (!g_once_init_enter(&started))
+        return;
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        g_warning("cannot adopt QEMU processes, ending machines may take seconds: %s",
+                  g_strerror(errno));
+    else
+        g_thread_unref(g_thread_new("vm-reaper", reap, NULL));
+    g_once_init_leave(&started, 1);
+}
+
+void
+reaper_expect(void)
+{
+    g_mutex_lock(&lock);
+    expected++;
+    g_cond_signal(&changed);
+    g_mutex_unlock(&lock);
+}
+
+void
+reaper_expect_no_more(void)
+{
+    g_mutex_lock(&lock);
+    expected--;
+    g_mutex_unlock(&lock);
+}

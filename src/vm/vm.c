@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm: the public calls, passed on to whatever runs the machines.
+ *
+ * Only vm_open() knows that this is libvirt. A test makes its own Vm and never comes by here to
+ * get it.
+ */
+#include "vm.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "error.h"
+#include "util.h"
+#include "vm-libvirt.h"
+#include "vm-ops.h"
+
+Vm *
+vm_open(const char *uri, GError **error)
+{
+    return vm_libvirt_open(uri, error);
+}
+
+void
+vm_close(Vm *vm)
+{
+    if (vm)
+        vm->ops->close(vm);
+}
+
+void
+vm_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
+               GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    vm->ops->probe_async(vm, kernel, initrd, directory, cancellable, callback, data);
+}
+
+const VmFacts *
+vm_probe_finish(Vm *vm, GAsyncResult *result, GError **error)
+{
+    return vm->ops->probe_finish(vm, result, error);
+}
+
+void
+vm_start_async(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
+               GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    vm->ops->start_async(vm, spec, ended, ended_data, cancellable, callback, data);
+}
+
+Machine *
+vm_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
+{
+    return vm->ops->start_finish(vm, result, ret_fd, error);
+}
+
+void
+machine_save_async(Machine *machine, const char *path, GAsyncReadyCallback callback, gpointer data)
+{
+    machine->vm->ops->save_async(machine, path, callback, data);
+}
+
+gboolean
+machine_save_finish(Machine *machine, GAsyncResult *result, GError **error)
+{
+    return machine->vm->ops->save_finish(machine, result, error);
+}
+
+void
+machine_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
+{
+    machine->vm->ops->destroy_async(machine, callback, data);
+}
+
+gboolean
+machine_destroy_finish(Vm *vm, GAsyncResult *result, GError **error)
+{
+    return vm->ops->destroy_finish(vm, result, error);
+}
+
+pid_t
+machine_pid(const Machine *machine)
+{
+    return machine->vm->ops->pid(machine);
+}
+
+int
+vm_sweep(Vm *vm, const char *prefix, GError **error)
+{
+    return vm->ops->sweep(vm, prefix, error);
+}
+
+gboolean
+vm_create_overlay(const char *path, const char *backing, const char *format, GError **error)
+{
+    g_autoptr(GSubprocess) process = NULL;
+    g_autofree char *message = NULL;
+
+    process = g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE,
+                               error, "qemu-img", "create", "-q", "-f", "qcow2", "-F", format, "-b",
+                               backing, path, /* end= */ NULL);
+    if (!process)
+        return FALSE;
+    if (!g_subprocess_communicate_utf8(process, /* stdin= */ NULL, /* cancellable= */ NULL,
+                                       /* stdout= */ NULL, &message, error))
+        return FALSE;
+    if (!g_subprocess_get_successful(process)) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "cannot create the disk '%s': %s",
+                    path, message ? g_strchomp(message) : "qemu-img was killed");
+        return FALSE;
+    }
+    /* QEMU's user gets at it by the group that the directory gives. */
+    if (chmod(path, 0660) < 0)
+        return util_set_errno(error, errno, "cannot open '%s' to QEMU's group", path);
+    return TRUE;
+}
