@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cgroup: files of the cgroup2 file system, by number of the process. */
+#include "cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 16 /* of groups that a guest's root made below ours */
+
+static int root_fd = -1;
+
+static void
+path_of(uint64_t number, const char *file, char *out, size_t size)
+{
+    snprintf(out, size, "p%" PRIu64 "%s", number, file);
+}
+
+int
+cgroup_open(const char *directory)
+{
+    root_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return root_fd < 0 ? -errno : 0;
+}
+
+int
+cgroup_create(uint64_t number)
+{
+    char path[64];
+
+    path_of(number, "", path, sizeof path);
+    if (mkdirat(root_fd, path, 0755) < 0)
+        return -errno;
+    int fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+void
+cgroup_kill(uint64_t number)
+{
+    char path[64];
+
+    path_of(number, "/cgroup.kill", path, sizeof path);
+    int fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return; /* it is gone: nothing is left to kill */
+    dprintf(fd, "1");
+    close(fd);
+}
+
+/* The number behind `key` in one of the kernel's "key number" files, or -1. */
+static long
+value_of(int fd, const char *key)
+{
+    char text[512];
+
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    if (n <= 0)
+        return -1;
+    text[n] = '\0';
+    const char *found = strstr(text, key);
+    return found ? strtol(found + strlen(key), NULL, 10) : -1;
+}
+
+static long
+value_in(uint64_t number, const char *file, const char *key)
+{
+    char path[64];
+
+    path_of(number, file, path, sizeof path);
+    int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    long value = value_of(fd, key);
+    close(fd);
+    return value;
+}
+
+bool
+cgroup_ran_out_of_memory(uint64_t number)
+{
+    return value_in(number, "/memory.events", "oom_kill ") > 0;
+}
+
+/* Root of the guest may have made groups of its own below; empty ones must not keep ours. */
+static int
+remove_below(int parent_fd, const char *name, int depth)
+{
+    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory)
+        return -errno;
+
+    for (struct dirent *entry; depth > 0 && (entry = readdir(directory));)
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            remove_below(fd, entry->d_name, depth - 1);
+    closedir(directory);
+    return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+int
+cgroup_remove(uint64_t number)
+{
+    char path[64];
+
+    path_of(number, "", path, sizeof path);
+    if (unlinkat(root_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0;
+    if (value_in(number, "/cgroup.events", "populated ") != 0)
+        return -EBUSY;
+    return remove_below(root_fd, path, DEPTH_MAX);
+}
+
+int
+cgroup_watch(uint64_t number)
+{
+    char path[64];
+
+    path_of(number, "/cgroup.events", path, sizeof path);
+    int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+void
+cgroup_watch_again(int fd)
+{
+    value_of(fd, "populated ");
+}

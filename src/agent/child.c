@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * child: descriptors, credentials, confinement, directory, environment, program; in this order,
+ * because each step needs a privilege that a later one gives up.
+ *
+ * It runs in a copy of a process without threads, so all of libc may be used, and nothing need be
+ * freed.
+ */
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "confine.h"
+
+#define REPORT_FD 4
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define NOFILE_SOFT 1024 /* what select() can take; who wants more raises it */
+
+_Noreturn static void
+fail(int error, WireObject about)
+{
+    ChildError report = {.error = error, .about = about};
+    /* A pipe takes these few bytes whole. Without a reader there is nobody to tell. */
+    ssize_t n = write(REPORT_FD, &report, sizeof report);
+    _exit(n == sizeof report ? 127 : 126);
+}
+
+static void
+must(int result, WireObject about)
+{
+    if (result < 0)
+        fail(errno, about);
+}
+
+static void
+take_descriptors(const Child *child)
+{
+    /* All of these are CHILD_FDS_MIN or more, so none is overwritten before it is copied. */
+    dup3(child->report_fd, REPORT_FD, O_CLOEXEC);
+    for (int i = 0; i < _WIRE_CHANNELS; i++)
+        if (child->fds[i] < 0)
+            close(i);
+        else
+            must(dup2(child->fds[i], i), WIRE_ABOUT_SYSTEM);
+}
+
+static void
+join_cgroup(int cgroup_fd)
+{
+    int fd = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    must(fd, WIRE_ABOUT_SYSTEM);
+    must((int)write(fd, "0", 1), WIRE_ABOUT_SYSTEM);
+}
+
+/* Undoes what the agent gave itself: blocked signals, protection from the OOM killer, limits. Its
+ * priority is not inherited (SCHED_RESET_ON_FORK). */
+static void
+become_ordinary(void)
+{
+    sigset_t none;
+    struct rlimit files;
+
+    setsid();
+    umask(022);
+    for (int signal_number = 1; signal_number < NSIG; signal_number++)
+        signal(signal_number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, /* oldset= */ NULL);
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > NOFILE_SOFT) {
+        files.rlim_cur = NOFILE_SOFT;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    /* Whoever could not lower it for the agent cannot, and need not, restore it. */
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    dprintf(fd, "0");
+    close(fd);
+}
+
+static void
+become_user(const Account *account)
+{
+    /* Or the program could not open /dev/stdout again. */
+    for (int fd = 0; fd <= WIRE_STDERR; fd++) {
+        struct stat st;
+        if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+            must(fchown(fd, account->uid, account->gid), WIRE_ABOUT_SYSTEM);
+    }
+    must(setgroups(account->n_groups, account->groups), WIRE_ABOUT_SYSTEM);
+    must(setresgid(account->gid, account->gid, account->gid), WIRE_ABOUT_SYSTEM);
+    must(setresuid(account->uid, account->uid, account->uid), WIRE_ABOUT_SYSTEM);
+}
+
+/* A user whose home does not exist (nobody) starts in /, unless a directory was asked for. */
+static void
+enter_directory(const char *home, const char *cwd)
+{
+    bool at_home = *cwd != '/' && chdir(home) == 0;
+
+    if (!*cwd) {
+        if (!at_home)
+            must(chdir("/"), WIRE_ABOUT_DIRECTORY);
+        return;
+    }
+    if (*cwd != '/' && !at_home)
+        fail(errno, WIRE_ABOUT_DIRECTORY);
+    must(chdir(cwd), WIRE_ABOUT_DIRECTORY);
+}
+
+static void
+set_environment(const Account *account, const Child *child)
+{
+    const char *const defaults[][2] = {
+        {"PATH", DEFAULT_PATH},     {"HOME", account->home},   {"USER", account->name},
+        {"LOGNAME", account->name}, {"SHELL", account->shell}, {"LANG", "C.UTF-8"},
+    };
+
+    clearenv();
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        must(setenv(defaults[i][0], defaults[i][1], 1), WIRE_ABOUT_SYSTEM);
+    for (size_t i = 0; i < sizeof child->environment / sizeof *child->environment; i++)
+        for (char *const *entry = child->environment[i]; entry && *entry; entry++)
+            if (putenv(*entry) != 0)
+                fail(errno, WIRE_ABOUT_SYSTEM);
+}
+
+_Noreturn void
+child_run(const Child *child)
+{
+    Account account = {.uid = 0};
+
+    take_descriptors(child);
+    if (child->joins_cgroup)
+        join_cgroup(child->cgroup_fd);
+    close_range(REPORT_FD + 1, ~0U, 0);
+    become_ordinary();
+
+    int r = account_find(child->user, &account);
+    if (r < 0)
+        fail(-r, r == -ENOMEM ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_USER);
+    r = confine_apply();
+    if (r < 0)
+        fail(-r, WIRE_ABOUT_SYSTEM);
+    become_user(&account);
+    enter_directory(account.home, child->cwd);
+    set_environment(&account, child);
+
+    /* The path is searched in the environment that was just made. */
+    execvp(child->argv[0], child->argv);
+    fail(errno, errno == ENOMEM || errno == EAGAIN ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_PROGRAM);
+}

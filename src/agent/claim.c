@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * claim: one table of steps, the entropy first, because later steps draw random numbers.
+ *
+ * Files are written in place, never renamed: each may be a bind mount. A claim that failed half-way
+ * counts as made, because the machine is no longer what the template was.
+ */
+#include "claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "port.h"
+#include "wire.h"
+
+#define ID_MAX 64u
+#define HOSTNAME_MAX 63u
+#define MACHINE_ID_SIZE 16u
+#define ENTROPY_MIN 32u
+#define ENTROPY_MAX 256u
+#define USER_MAX 256u
+#define ENVIRONMENT_MAX 4096u
+#define HOSTS_MAX 4096u
+#define HOSTS_ADDRESS "127.0.1.1"
+#define LOWER_AND_DIGITS "abcdefghijklmnopqrstuvwxyz0123456789"
+
+typedef struct {
+    char *id, *hostname, *user;
+    const uint8_t *machine_id, *entropy;
+    size_t machine_id_size, entropy_size;
+    uint64_t realtime_ns;
+    char **environment;
+} Claim;
+
+static struct {
+    bool owns_kernel;
+    bool is_made;
+    char *id, *user;
+    char **environment;
+} machine;
+
+void
+claim_open(bool owns_kernel)
+{
+    machine.owns_kernel = owns_kernel;
+}
+
+const char *
+claim_id(void)
+{
+    return machine.id ? machine.id : "";
+}
+
+const char *
+claim_user(void)
+{
+    return machine.user;
+}
+
+char *const *
+claim_environment(void)
+{
+    return machine.environment;
+}
+
+/* --- what is asked --- */
+
+static int
+parse(Claim *claim, const uint8_t *payload, size_t size)
+{
+    WireReader r;
+
+    wire_reader_init(&r, payload, size);
+    claim->id = wire_get_string(&r, ID_MAX);
+    claim->hostname = wire_get_string(&r, HOSTNAME_MAX);
+    claim->machine_id = wire_get_bytes(&r, &claim->machine_id_size);
+    claim->entropy = wire_get_bytes(&r, &claim->entropy_size);
+    claim->realtime_ns = wire_get_u64(&r);
+    claim->user = wire_get_string(&r, USER_MAX);
+    claim->environment = wire_get_strv(&r, ENVIRONMENT_MAX, WIRE_PAYLOAD_MAX);
+    return wire_reader_end(&r);
+}
+
+static void
+clear(Claim *claim)
+{
+    free(claim->id);
+    free(claim->hostname);
+    free(claim->user);
+    wire_strv_free(claim->environment);
+}
+
+static bool
+consists_of(const char *s, const char *characters)
+{
+    return *s && s[strspn(s, characters)] == '\0';
+}
+
+/* The name of what is wrong, or NULL. */
+static const char *
+find_fault(const Claim *claim)
+{
+    if (!consists_of(claim->id, LOWER_AND_DIGITS))
+        return "id";
+    if (!consists_of(claim->hostname, LOWER_AND_DIGITS "-") || *claim->hostname == '-')
+        return "hostname";
+    if (claim->machine_id_size != MACHINE_ID_SIZE)
+        return "machine_id";
+    if (claim->entropy_size < ENTROPY_MIN || claim->entropy_size > ENTROPY_MAX)
+        return "entropy";
+    for (char **entry = claim->environment; *entry; entry++)
+        if (**entry == '=' || !strchr(*entry, '='))
+            return "environment";
+    return NULL;
+}
+
+static int
+check_user(const char *user)
+{
+    Account account;
+    int r = account_find(user, &account);
+    if (r == 0)
+        account_clear(&account);
+    return r;
+}
+
+/* --- what is done --- */
+
+static int
+write_file(const char *path, const char *data, size_t size, mode_t mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = write(fd, data, size);
+    int r = n < 0 ? -errno : (size_t)n < size ? -ENOSPC : 0;
+    close(fd);
+    return r;
+}
+
+static int
+add_entropy(const Claim *claim)
+{
+    union {
+        struct rand_pool_info info;
+        uint8_t room[sizeof(struct rand_pool_info) + ENTROPY_MAX];
+    } pool;
+
+    if (!machine.owns_kernel)
+        return 0;
+    pool.info.entropy_count = (int)claim->entropy_size * 8;
+    pool.info.buf_size = (int)claim->entropy_size;
+    memcpy(pool.info.buf, claim->entropy, claim->entropy_size);
+
+    int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    bool is_done = ioctl(fd, RNDADDENTROPY, &pool) == 0 && ioctl(fd, RNDRESEEDCRNG) == 0;
+    int r = is_done ? 0 : -errno;
+    close(fd);
+    explicit_bzero(&pool, sizeof pool);
+    return r;
+}
+
+static int
+set_clock(const Claim *claim)
+{
+    struct timespec now = {
+        .tv_sec = (time_t)(claim->realtime_ns / 1000000000),
+        .tv_nsec = (long)(claim->realtime_ns % 1000000000),
+    };
+    return machine.owns_kernel && clock_settime(CLOCK_REALTIME, &now) < 0 ? -errno : 0;
+}
+
+static int
+renew_boot_id(const Claim *claim)
+{
+    uint8_t b[16];
+    char text[38];
+
+    if (!machine.owns_kernel)
+        return 0;
+    if (getrandom(b, sizeof b, 0) != sizeof b)
+        return -EIO;
+    b[6] = (b[6] & 0x0f) | 0x40; /* a random UUID, version 4 */
+    b[8] = (b[8] & 0x3f) | 0x80;
+    int n = snprintf(text, sizeof text,
+                     "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0],
+                     b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+                     b[13], b[14], b[15]);
+    return write_file(CLAIM_BOOT_ID_FILE, text, (size_t)n, 0444);
+}
+
+static int
+write_machine_id(const Claim *claim)
+{
+    char text[2 * MACHINE_ID_SIZE + 2];
+
+    for (size_t i = 0; i < MACHINE_ID_SIZE; i++)
+        snprintf(text + 2 * i, 3, "%02x", claim->machine_id[i]);
+    text[2 * MACHINE_ID_SIZE] = '\n';
+    return write_file("/etc/machine-id", text, 2 * MACHINE_ID_SIZE + 1, 0444);
+}
+
+static int
+set_hostname(const Claim *claim)
+{
+    char text[HOSTNAME_MAX + 2];
+    size_t size = strlen(claim->hostname);
+
+    if (sethostname(claim->hostname, size) < 0)
+        return -errno;
+    memcpy(text, claim->hostname, size);
+    text[size] = '\n';
+    return write_file("/etc/hostname", text, size + 1, 0644);
+}
+
+static size_t
+read_file(const char *path, char *out, size_t max)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, out, max);
+    if (fd >= 0)
+        close(fd);
+    return n < 0 ? 0 : (size_t)n;
+}
+
+/* The image's lines, but for an older name of this machine, and the new name's. */
+static int
+write_hosts(const Claim *claim)
+{
+    char before[HOSTS_MAX + 1], after[HOSTS_MAX + HOSTNAME_MAX + sizeof HOSTS_ADDRESS + 3];
+    size_t n = 0;
+
+    before[read_file("/etc/hosts", before, HOSTS_MAX)] = '\0';
+    for (char *line = before, *end; *line; line = end) {
+        end = strchrnul(line, '\n');
+        end += *end == '\n';
+        if (strncmp(line, HOSTS_ADDRESS, strlen(HOSTS_ADDRESS)) == 0)
+            continue;
+        memcpy(after + n, line, (size_t)(end - line));
+        n += (size_t)(end - line);
+    }
+    if (n > 0 && after[n - 1] != '\n')
+        after[n++] = '\n';
+    n += (size_t)snprintf(after + n, sizeof after - n, HOSTS_ADDRESS "\t%s\n", claim->hostname);
+    return write_file("/etc/hosts", after, n, 0644);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const Claim *claim);
+} steps[] = {
+    {"entropy", add_entropy},         {"clock", set_clock},        {"boot id", renew_boot_id},
+    {"machine id", write_machine_id}, {"host name", set_hostname}, {"hosts", write_hosts},
+};
+
+static void
+run_steps(uint32_t stream, Claim *claim)
+{
+    machine.is_made = true;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        int r = steps[i].run(claim);
+        if (r < 0) {
+            port_send_error(stream, -r, WIRE_ABOUT_SYSTEM, steps[i].name);
+            return;
+        }
+    }
+    machine.id = claim->id;
+    machine.user = claim->user;
+    machine.environment = claim->environment;
+    claim->id = claim->user = NULL;
+    claim->environment = NULL;
+    port_send(stream, WIRE_OK, 0);
+}
+
+static void
+check_and_run(uint32_t stream, Claim *claim)
+{
+    const char *fault = find_fault(claim);
+    if (fault) {
+        port_send_error(stream, EINVAL, WIRE_ABOUT_REQUEST, fault);
+        return;
+    }
+    int r = check_user(claim->user);
+    if (r < 0) {
+        port_send_error(stream, -r, r == -ENOENT ? WIRE_ABOUT_USER : WIRE_ABOUT_SYSTEM,
+                        claim->user);
+        return;
+    }
+    run_steps(stream, claim);
+}
+
+void
+claim_make(uint32_t stream, const uint8_t *payload, size_t size)
+{
+    Claim claim = {.id = NULL};
+
+    if (machine.is_made) {
+        port_send_error(stream, EALREADY, WIRE_ABOUT_REQUEST, claim_id());
+        return;
+    }
+    int r = parse(&claim, payload, size);
+    if (r < 0)
+        port_send_error(stream, -r, WIRE_ABOUT_REQUEST, "claim");
+    else
+        check_and_run(stream, &claim);
+    clear(&claim);
+}

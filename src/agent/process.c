@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * process: start, deadline, end.
+ *
+ * The agent never waits for a child: that the program runs, or why it does not, is what comes
+ * through a pipe that closes at exec. Three things must be over before a Process is freed: its
+ * first process is reaped, its cgroup is removed, its stream has ended.
+ */
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "child.h"
+#include "port.h"
+#include "stream.h"
+
+#define TIMEOUT_MAX_MS (UINT64_C(1000) * 3600 * 24 * 365 * 10)
+
+typedef struct Process Process;
+struct Process {
+    Process *previous, *next;
+    Stream stream;
+    StartRequest request;
+    uint64_t number; /* of its cgroup */
+    pid_t pid;       /* of its first process; 0 once reaped */
+    bool has_cgroup;
+    Source launch;  /* closes when the program runs */
+    Source emptied; /* cgroup.events, once the first process has ended before the others */
+    uint64_t deadline_ms;
+    bool has_timed_out;
+};
+
+static Process *processes;
+static unsigned n_processes;
+static uint64_t last_number;
+static int null_fd = -1;
+static Source timer = {.fd = -1};
+
+static void on_timer(Source *source, uint32_t events);
+
+void
+start_request_free(StartRequest *request)
+{
+    free(request->user);
+    free(request->cwd);
+    free(request->tag);
+    wire_strv_free(request->argv);
+    wire_strv_free(request->environment);
+    *request = (StartRequest){.flags = 0};
+}
+
+int
+process_open(const char *cgroup_directory)
+{
+    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0)
+        return -errno;
+    int r = cgroup_open(cgroup_directory);
+    if (r < 0)
+        return r;
+    int fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    return fd < 0 ? -errno : source_open(&timer, fd, EPOLLIN, on_timer);
+}
+
+/* --- finding --- */
+
+static Process *
+find_stream(uint32_t stream)
+{
+    for (Process *p = processes; p; p = p->next)
+        if (p->stream.number == stream)
+            return p;
+    return NULL;
+}
+
+static Process *
+find_tag(const char *tag)
+{
+    for (Process *p = processes; p; p = p->next)
+        if (p->pid != 0 && p->request.tag && strcmp(p->request.tag, tag) == 0)
+            return p;
+    return NULL;
+}
+
+bool
+process_has_stream(uint32_t stream)
+{
+    return find_stream(stream) != NULL;
+}
+
+unsigned
+process_count_streams(void)
+{
+    unsigned n = 0;
+    for (Process *p = processes; p; p = p->next)
+        n += p->stream.number != 0;
+    return n;
+}
+
+static bool
+is_kept(const Process *p)
+{
+    return p->request.flags & START_KEEP;
+}
+
+/* --- deadlines --- */
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void
+arm_timer(void)
+{
+    uint64_t first = 0;
+    for (Process *p = processes; p; p = p->next)
+        if (p->deadline_ms != 0 && (first == 0 || p->deadline_ms < first))
+            first = p->deadline_ms;
+
+    struct itimerspec at = {
+        .it_value.tv_sec = (time_t)(first / 1000),
+        .it_value.tv_nsec = (long)(first % 1000) * 1000000,
+    };
+    timerfd_settime(timer.fd, TFD_TIMER_ABSTIME, &at, /* old= */ NULL);
+}
+
+static void
+kill_all_of(Process *p)
+{
+    cgroup_kill(p->number);
+    /* It may have left its cgroup, if it is root. */
+    if (p->pid != 0)
+        kill(p->pid, SIGKILL);
+}
+
+static void
+on_timer(Source *source, uint32_t events)
+{
+    uint64_t now = now_ms();
+
+    for (Process *p = processes; p; p = p->next)
+        if (p->deadline_ms != 0 && p->deadline_ms <= now) {
+            p->deadline_ms = 0;
+            p->has_timed_out = p->pid != 0;
+            kill_all_of(p);
+        }
+    arm_timer();
+}
+
+/* --- the end --- */
+
+static void
+free_process(Process *p)
+{
+    if (p->previous)
+        p->previous->next = p->next;
+    else
+        processes = p->next;
+    if (p->next)
+        p->next->previous = p->previous;
+    n_processes--;
+
+    stream_clear(&p->stream);
+    source_close(&p->launch);
+    source_close(&p->emptied);
+    start_request_free(&p->request);
+    free(p);
+}
+
+static void
+free_if_over(Process *p)
+{
+    if (p->pid == 0 && !p->has_cgroup && p->stream.number == 0)
+        free_process(p);
+}
+
+static void
+on_emptied(Source *source, uint32_t events)
+{
+    Process *p = CONTAINER_OF(source, Process, emptied);
+
+    cgroup_watch_again(source->fd);
+    if (cgroup_remove(p->number) == -EBUSY)
+        return;
+    source_close(source);
+    p->has_cgroup = false;
+    free_if_over(p);
+}
+
+static void
+remove_cgroup_when_empty(Process *p)
+{
+    if (cgroup_remove(p->number) == 0) {
+        p->has_cgroup = false;
+        return;
+    }
+    int fd = cgroup_watch(p->number);
+    if (fd >= 0 && source_open(&p->emptied, fd, EPOLLPRI, on_emptied) == 0) {
+        /* It may have become empty before it was watched. */
+        cgroup_watch_again(fd);
+        if (cgroup_remove(p->number) == -EBUSY)
+            return;
+        source_close(&p->emptied);
+    }
+    p->has_cgroup = false;
+}
+
+static void
+on_stream_ended(Stream *stream)
+{
+    Process *p = CONTAINER_OF(stream, Process, stream);
+
+    if (p->pid == 0 && p->has_cgroup)
+        stream_drain(stream);
+    free_if_over(p);
+}
+
+static void
+on_stream_overrun(Stream *stream)
+{
+    kill_all_of(CONTAINER_OF(stream, Process, stream));
+}
+
+static const StreamHandlers stream_handlers = {
+    .overrun = on_stream_overrun,
+    .ended = on_stream_ended,
+};
+
+/* --- the start --- */
+
+static const char *
+name_of(const Process *p, WireObject about)
+{
+    switch (about) {
+    case WIRE_ABOUT_PROGRAM:
+        return p->request.argv[0];
+    case WIRE_ABOUT_DIRECTORY:
+        return p->request.cwd;
+    case WIRE_ABOUT_USER:
+        return p->request.user;
+    default:
+        return "start";
+    }
+}
+
+static void
+on_launched(Source *source, uint32_t events)
+{
+    Process *p = CONTAINER_OF(source, Process, launch);
+    ChildError report;
+
+    ssize_t n = read(source->fd, &report, sizeof report);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    source_close(source);
+    if (p->stream.number == 0)
+        return;
+    if (n == sizeof report)
+        stream_failed(&p->stream, report.error, report.about, name_of(p, report.about));
+    else
+        stream_started(&p->stream, (uint32_t)p->pid);
+}
+
+/* The two ends of a pipe or socket: the agent's does not block. */
+static int
+make_pair(WireChannel channel, int *ret_ours, int *ret_theirs)
+{
+    int ends[2];
+    int r = channel == WIRE_CONTROL ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
+                                    : pipe2(ends, O_CLOEXEC);
+    if (r < 0)
+        return -errno;
+    *ret_ours = ends[channel == WIRE_STDIN];
+    *ret_theirs = ends[channel != WIRE_STDIN];
+    fcntl(*ret_ours, F_SETFL, fcntl(*ret_ours, F_GETFL) | O_NONBLOCK);
+    return 0;
+}
+
+static bool
+is_null(uint32_t flags, WireChannel channel)
+{
+    return channel == WIRE_STDIN ? flags & START_NO_STDIN : flags & START_DISCARD_OUTPUT;
+}
+
+static int
+open_channel(Process *p, Child *child, WireChannel channel)
+{
+    uint32_t flags = p->request.flags;
+    int ours = -1;
+
+    if (channel == WIRE_CONTROL && !(flags & START_CONTROL))
+        return 0;
+    if (channel != WIRE_CONTROL && is_null(flags, channel)) {
+        child->fds[channel] = null_fd;
+        return 0;
+    }
+    if (channel == WIRE_STDERR && flags & START_MERGE_STDERR) {
+        child->fds[channel] = child->fds[WIRE_STDOUT];
+        return 0;
+    }
+    int r = make_pair(channel, &ours, &child->fds[channel]);
+    return r < 0 ? r : stream_add(&p->stream, channel, ours);
+}
+
+static void
+close_theirs(const Child *child)
+{
+    for (int i = 0; i < _WIRE_CHANNELS; i++) {
+        bool is_shared = i == WIRE_STDERR && child->fds[i] == child->fds[WIRE_STDOUT];
+        if (child->fds[i] >= 0 && child->fds[i] != null_fd && !is_shared)
+            close(child->fds[i]);
+    }
+    if (child->report_fd >= 0)
+        close(child->report_fd);
+    if (child->cgroup_fd >= 0)
+        close(child->cgroup_fd);
+}
+
+/* A copy of the agent that is born in its cgroup, so that nothing it starts can be elsewhere. */
+static pid_t
+spawn(Child *child)
+{
+    struct clone_args args = {
+        .flags = CLONE_INTO_CGROUP,
+        .exit_signal = SIGCHLD,
+        .cgroup = (uint64_t)child->cgroup_fd,
+    };
+
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0 && (errno == ENOSYS || errno == EINVAL)) {
+        child->joins_cgroup = true;
+        pid = fork();
+    }
+    if (pid == 0)
+        child_run(child);
+    return pid < 0 ? -errno : pid;
+}
+
+static int
+launch(Process *p, Child *child)
+{
+    int r = 0;
+
+    for (int i = 0; r == 0 && i < _WIRE_CHANNELS; i++)
+        r = open_channel(p, child, i);
+    if (r < 0)
+        return r;
+
+    int report[2];
+    if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    child->report_fd = report[1];
+    r = source_open(&p->launch, report[0], EPOLLIN, on_launched);
+    if (r < 0)
+        return r;
+
+    child->cgroup_fd = cgroup_create(p->number);
+    if (child->cgroup_fd < 0)
+        return child->cgroup_fd;
+    p->has_cgroup = true;
+    p->pid = spawn(child);
+    return p->pid < 0 ? p->pid : 0;
+}
+
+static Process *
+new_process(StartRequest *request)
+{
+    Process *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+
+    p->request = *request;
+    *request = (StartRequest){.flags = 0};
+    p->number = ++last_number;
+    p->launch.fd = p->emptied.fd = -1;
+    stream_init(&p->stream, &stream_handlers);
+    p->next = processes;
+    if (processes)
+        processes->previous = p;
+    processes = p;
+    n_processes++;
+    return p;
+}
+
+static void
+start(uint32_t stream, Process *p, char *const *environment)
+{
+    Child child = {
+        .user = p->request.user,
+        .cwd = p->request.cwd,
+        .argv = p->request.argv,
+        .environment = {environment, p->request.environment},
+        .fds = {-1, -1, -1, -1},
+        .report_fd = -1,
+        .cgroup_fd = -1,
+    };
+
+    int r = launch(p, &child);
+    close_theirs(&child);
+    if (r < 0) {
+        port_send_error(stream, -r, WIRE_ABOUT_SYSTEM, "start");
+        if (p->has_cgroup)
+            cgroup_remove(p->number);
+        free_process(p);
+        return;
+    }
+    stream_attach(&p->stream, stream);
+    if (p->request.timeout_ms != 0) {
+        uint64_t timeout =
+            p->request.timeout_ms < TIMEOUT_MAX_MS ? p->request.timeout_ms : TIMEOUT_MAX_MS;
+        p->deadline_ms = now_ms() + timeout;
+        arm_timer();
+    }
+}
+
+void
+process_start(uint32_t stream, StartRequest *request, char *const *environment)
+{
+    if (request->tag && find_tag(request->tag)) {
+        port_send_error(stream, EEXIST, WIRE_ABOUT_TAG, request->tag);
+        start_request_free(request);
+        return;
+    }
+    Process *p = n_processes < PROCESSES_MAX ? new_process(request) : NULL;
+    if (!p) {
+        port_send_error(stream, EAGAIN, WIRE_ABOUT_SYSTEM, "start");
+        start_request_free(request);
+        return;
+    }
+    start(stream, p, environment);
+}
+
+int
+process_attach(uint32_t stream, const char *tag)
+{
+    Process *p = find_tag(tag);
+    if (!p)
+        return -ENOENT;
+    if (p->stream.number != 0)
+        return -EBUSY;
+    stream_attach(&p->stream, stream);
+    if (p->launch.fd < 0)
+        stream_started(&p->stream, (uint32_t)p->pid);
+    return 0;
+}
+
+/* --- what the host says to a stream --- */
+
+int
+process_data(uint32_t stream, WireChannel channel, const uint8_t *data, size_t size)
+{
+    Process *p = find_stream(stream);
+    return p ? stream_data(&p->stream, channel, data, size) : 0;
+}
+
+int
+process_eof(uint32_t stream, WireChannel channel)
+{
+    Process *p = find_stream(stream);
+    return p ? stream_eof(&p->stream, channel) : 0;
+}
+
+int
+process_credit(uint32_t stream, WireChannel channel, uint32_t bytes)
+{
+    Process *p = find_stream(stream);
+    return p ? stream_credit(&p->stream, channel, bytes) : 0;
+}
+
+void
+process_signal(uint32_t stream, int signal_number)
+{
+    Process *p = find_stream(stream);
+    if (p && p->pid != 0)
+        kill(p->pid, signal_number);
+}
+
+void
+process_kill(uint32_t stream)
+{
+    Process *p = find_stream(stream);
+    if (p)
+        kill_all_of(p);
+}
+
+static void
+close_stream(Process *p)
+{
+    if (!is_kept(p)) {
+        kill_all_of(p);
+        stream_clear(&p->stream);
+    } else {
+        stream_detach(&p->stream);
+        if (p->pid == 0)
+            stream_drain(&p->stream);
+    }
+    free_if_over(p);
+}
+
+void
+process_close(uint32_t stream)
+{
+    Process *p = find_stream(stream);
+    if (p)
+        close_stream(p);
+}
+
+void
+process_close_all(void)
+{
+    for (Process *p = processes, *next; p; p = next) {
+        next = p->next;
+        if (p->stream.number != 0)
+            close_stream(p);
+    }
+}
+
+/* --- reaping --- */
+
+static uint64_t
+microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
+static StreamExit
+describe_exit(const Process *p, int status, const struct rusage *usage)
+{
+    StreamExit how = {
+        .how = WIRE_EXIT_STATUS,
+        .status = (uint32_t)WEXITSTATUS(status),
+        .user_us = microseconds(usage->ru_utime),
+        .system_us = microseconds(usage->ru_stime),
+        .peak_rss_kib = (uint64_t)usage->ru_maxrss,
+    };
+
+    if (!WIFSIGNALED(status))
+        return how;
+    how.status = (uint32_t)WTERMSIG(status);
+    how.how = WIRE_EXIT_SIGNAL;
+    if (how.status == SIGKILL && p->has_timed_out)
+        how.how = WIRE_EXIT_TIMEOUT;
+    else if (how.status == SIGKILL && cgroup_ran_out_of_memory(p->number))
+        how.how = WIRE_EXIT_OUT_OF_MEMORY;
+    return how;
+}
+
+static void
+first_process_ended(Process *p, int status, const struct rusage *usage)
+{
+    /* Its word about the start was there before its end was. */
+    if (p->launch.fd >= 0)
+        on_launched(&p->launch, EPOLLIN);
+
+    StreamExit how = describe_exit(p, status, usage);
+    p->pid = 0;
+    remove_cgroup_when_empty(p);
+    if (p->stream.number != 0)
+        stream_exited(&p->stream, &how);
+    else if (p->has_cgroup)
+        stream_drain(&p->stream);
+    free_if_over(p);
+}
+
+bool
+process_reaped(pid_t pid, int status, const struct rusage *usage)
+{
+    for (Process *p = processes; p; p = p->next)
+        if (p->pid == pid) {
+            first_process_ended(p, status, usage);
+            return true;
+        }
+    return false;
+}

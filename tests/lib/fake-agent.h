@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fake-agent: the real agent, on this machine's kernel.
+ *
+ * It is PID 1 of namespaces of its own (pid, mount, UTS, IPC) and sees private copies of the files
+ * that a claim writes; everything else it sees is this machine's. Needs root and cgroup2. It takes
+ * milliseconds, and nothing is left of it after fake_agent_reap().
+ */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* The directory where cgroup2 is mounted on this machine, or NULL. */
+const char *fake_agent_cgroup_root(void);
+
+/*
+ * Starts the agent at `agent_path` with the new cgroup `cgroup_dir` (absolute), and returns when it
+ * runs: its process id, and in *ret_fd the host's end of its stream, a close-on-exec socket that
+ * blocks. -1 with an error. The agent ends when that socket is closed.
+ */
+pid_t fake_agent_spawn(const char *agent_path, const char *cgroup_dir, int *ret_fd, GError **error);
+
+/*
+ * Kills the agent and all that it started, waits for it, and removes its cgroup. Returns its wait
+ * status. `pid` must not have been waited for before.
+ */
+int fake_agent_reap(pid_t pid, const char *cgroup_dir);
