@@ -12,13 +12,20 @@ import sys
 from .channel import move_high
 
 
+class _Buffer(io.BufferedWriter):
+    """Does not close: a TextIOWrapper that somebody put around it would do so when it is collected."""
+
+    def close(self):
+        self.flush()
+
+
 def _open(fd):
     """Never fails on a character: what cannot be encoded comes out as an escape."""
     raw = io.FileIO(fd, "w", closefd=False)
     name = {1: "<stdout>", 2: "<stderr>"}[fd]
     raw.name = name
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        _Buffer(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
     )
 
 
@@ -46,7 +53,7 @@ class _Stream:
         try:
             self.text.flush()
         except (OSError, ValueError):
-            pass  # closed, or its descriptor is; restore() makes it good again
+            pass  # detached, or its descriptor is closed; restore() makes it good again
 
     def restore(self):
         current = getattr(sys, self.name, None)

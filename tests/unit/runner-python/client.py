@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""client: the host's end of the runner protocol, for tests: starts the real runner and talks to it.
+
+Like the agent, it takes what is in the pipes of descriptors 1 and 2 before it reads descriptor 3.
+"""
+
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+
+RESEED, EXECUTE, READY, RESULT, ERROR, DONE = 1, 2, 16, 17, 18, 19
+SILENT, NO_HISTORY = 1, 2
+TIMEOUT_S = 60
+
+
+def text(value):
+    data = value if isinstance(value, bytes) else value.encode()
+    return struct.pack("<I", len(data)) + data
+
+
+def texts(values):
+    return struct.pack("<I", len(values)) + b"".join(map(text, values))
+
+
+class Payload:
+    def __init__(self, data):
+        self.data = data
+
+    def number(self):
+        value, self.data = struct.unpack("<I", self.data[:4])[0], self.data[4:]
+        return value
+
+    def bytes(self):
+        size = self.number()
+        value, self.data = self.data[:size], self.data[size:]
+        assert len(value) == size
+        return value
+
+    def text(self):
+        return self.bytes().decode()
+
+
+class Execution:
+    """Everything that the runner said of one request."""
+
+    def __init__(self):
+        self.out = self.err = b""
+        self.results = []  # (is main, {MIME type: bytes})
+        self.error = None  # (name, value, traceback)
+        self.status = self.count = None
+
+    @property
+    def main(self):
+        return [parts for is_main, parts in self.results if is_main]
+
+    @property
+    def displays(self):
+        return [parts for is_main, parts in self.results if not is_main]
+
+    @property
+    def plain(self):
+        return self.main[0]["text/plain"].decode()
+
+    def add(self, kind, payload):
+        if kind == RESULT:
+            is_main = bool(payload.number())
+            count = payload.number()
+            self.results.append((is_main, {payload.text(): payload.bytes() for _ in range(count)}))
+        elif kind == ERROR:
+            assert self.error is None
+            self.error = (payload.text(), payload.text(), payload.text())
+        elif kind == DONE:
+            self.status, self.count = payload.number(), payload.number()
+        assert payload.data == b""
+
+
+class RunnerGone(Exception):
+    pass
+
+
+class Runner:
+    def __init__(self, run, cwd, environment):
+        self.socket, theirs = socket.socketpair()
+        self._prepare = theirs.fileno()
+        self.process = subprocess.Popen(
+            ["/bin/bash", "-c", f'exec "$0" 3<&{theirs.fileno()} {theirs.fileno()}<&-', run],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+            cwd=cwd,
+            env=environment,
+        )
+        theirs.close()
+        self._input = b""
+        self._number = 0
+        self._pipes = {self.process.stdout.fileno(): "out", self.process.stderr.fileno(): "err"}
+        for fd in self._pipes:
+            os.set_blocking(fd, False)
+        number, kind, payload = self._frame(Execution())
+        assert (number, kind) == (0, READY)
+        self.ready = (payload.text(), payload.text())
+
+    def close(self):
+        self.socket.close()
+        self.process.wait(TIMEOUT_S)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def send(self, kind, payload):
+        self._number += 1
+        self.socket.sendall(struct.pack("<IIB3x", len(payload), self._number, kind) + payload)
+
+    def begin(self, code, flags=0, environment=()):
+        self.send(EXECUTE, struct.pack("<I", flags) + text(code) + texts(environment))
+
+    def execute(self, code, flags=0, environment=()):
+        self.begin(code, flags, environment)
+        return self.finish()
+
+    def reseed(self, entropy, environment=(), directory=""):
+        self.send(RESEED, text(entropy) + texts(environment) + text(directory))
+        return self.finish()
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+
+    def finish(self, execution=None):
+        execution = execution or Execution()
+        while execution.status is None:
+            number, kind, payload = self._frame(execution)
+            assert number == self._number, (number, kind)
+            execution.add(kind, payload)
+        return execution
+
+    def wait_for_output(self, execution, wanted):
+        """Reads output until `wanted` is in it."""
+        while wanted not in execution.out:
+            self._wait(execution, [])
+
+    def _frame(self, execution):
+        header = self._take(12, execution)
+        length, number, kind, zero = struct.unpack("<IIB3s", header)
+        assert zero == b"\0\0\0" and length <= 32 << 20
+        return number, kind, Payload(self._take(length, execution))
+
+    def _take(self, size, execution):
+        while len(self._input) < size:
+            if self.socket in self._wait(execution, [self.socket]):
+                self._drain(execution)
+                data = self.socket.recv(1 << 20)
+                if not data:
+                    raise RunnerGone(self.process.wait(TIMEOUT_S), execution.err)
+                self._input += data
+        data, self._input = self._input[:size], self._input[size:]
+        return data
+
+    def _wait(self, execution, others):
+        ready, _, _ = select.select([*others, *self._pipes], [], [], TIMEOUT_S)
+        if not ready:
+            raise TimeoutError(f"the runner says nothing; stderr: {execution.err!r}")
+        self._drain(execution)
+        return ready
+
+    def _drain(self, execution):
+        for fd, name in list(self._pipes.items()):
+            try:
+                while data := os.read(fd, 65536):
+                    setattr(execution, name, getattr(execution, name) + data)
+                del self._pipes[fd]
+            except BlockingIOError:
+                pass

@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tests of the Python runner as the agent meets it: a process, three descriptors, one protocol.
+
+usage: test_runner.py RUN, where RUN is the runner's entry
+"""
+
+import os
+import re
+import sys
+import tempfile
+import unittest
+
+from client import NO_HISTORY, SILENT, Execution, Runner, RunnerGone
+from tap import main
+
+RUN = os.path.abspath(sys.argv[1])
+MIB = 1 << 20
+
+
+def start(folder, **environment):
+    home = os.path.join(folder, "home")
+    os.makedirs(home, exist_ok=True)
+    path = os.environ["PATH"]
+    return Runner(RUN, home, {"HOME": home, "PATH": path, "LANG": "C.UTF-8", **environment})
+
+
+class Case(unittest.TestCase):
+    """One runner for all tests of a class: they must leave it usable, which is half of the test."""
+
+    environment = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
+        cls.runner = start(cls.folder.name, **cls.environment)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.runner.close()
+        cls.folder.cleanup()
+
+    def tearDown(self):
+        after = self.run_ok("print('out'); import sys; print('err', file=sys.stderr); 6 * 7")
+        self.assertEqual((after.out, after.err, after.plain), (b"out\n", b"err\n", "42"))
+
+    def run_ok(self, code, flags=0, environment=()):
+        execution = self.runner.execute(code, flags, environment)
+        self.assertIsNone(execution.error, execution.error and execution.error[2])
+        self.assertEqual(execution.status, 0)
+        return execution
+
+    def run_failing(self, code, name, status=1):
+        execution = self.runner.execute(code)
+        self.assertIsNotNone(execution.error, execution.out)
+        self.assertEqual((execution.error[0], execution.status), (name, status))
+        return execution
+
+    def value(self, code):
+        return self.run_ok(code).plain
+
+    def run_interrupted(self, code):
+        """Runs code that prints "now", interrupts it then, and returns the execution."""
+        execution = Execution()
+        self.runner.begin(code)
+        self.runner.wait_for_output(execution, b"now\n")
+        self.runner.interrupt()
+        return self.runner.finish(execution)
+
+
+class Shown(Case):
+    """What a notebook shows."""
+
+    def test_ready(self):
+        version = ".".join(map(str, sys.version_info[:3]))
+        self.assertEqual(self.runner.ready, ("python", version))
+
+    def test_value(self):
+        execution = self.run_ok("x = 20\nx + 1")
+        self.assertEqual(execution.results, [(True, {"text/plain": b"21"})])
+        self.assertEqual(self.run_ok("x + 2;").results, [])
+        self.assertEqual(self.run_ok("x + 2  # no; semicolon").main, [{"text/plain": b"22"}])
+        self.assertEqual(self.run_ok("x = 3").results, [])
+        self.assertEqual(self.run_ok("None").results, [])
+        self.assertEqual(self.run_ok("").results, [])
+
+    def test_history(self):
+        first = self.run_ok("'a' * 2")
+        second = self.run_ok("_ + 'b'")
+        self.assertEqual(second.plain, "'aab'")
+        self.assertEqual(second.count, first.count + 1)
+        self.assertEqual(self.value(f"_{first.count}, Out[{second.count}]"), "('aa', 'aab')")
+        self.assertEqual(self.value(f"In[{first.count}]"), "\"'a' * 2\"")
+
+    def test_silent(self):
+        before = self.run_ok("'kept'")
+        silent = self.run_ok("print('heard'); display(1); s = 5; s", SILENT)
+        self.assertEqual((silent.results, silent.out), ([], b"heard\n"))
+        self.assertEqual(silent.count, before.count)
+        unkept = self.run_ok("s + 1", NO_HISTORY)
+        self.assertEqual((unkept.plain, unkept.count), ("6", before.count))
+        self.assertEqual(self.value("len(In)"), str(before.count + 2))
+
+    def test_rich(self):
+        execution = self.run_ok(
+            "class Rich:\n"
+            "    def _repr_html_(self): return '<b>ä</b>'\n"
+            "    def _repr_png_(self): return b'\\x89PNG\\0'\n"
+            "    def __repr__(self): return 'rich'\n"
+            "display(Rich(), 'text')\n"
+            "class Bundle:\n"
+            "    def _repr_mimebundle_(self, **kwargs):\n"
+            "        return {'application/x.y+json': {'a': [1]}, 'image/jpeg': 'AAEC', 'bad': 'x'}\n"
+            "Bundle()"
+        )
+        self.assertEqual(
+            execution.displays,
+            [
+                {"text/plain": b"rich", "text/html": "<b>ä</b>".encode(), "image/png": b"\x89PNG\0"},
+                {"text/plain": b"'text'"},
+            ],
+        )
+        (main,) = execution.main
+        self.assertRegex(main.pop("text/plain").decode(), "Bundle at 0x")
+        self.assertEqual(main, {"application/x.y+json": b'{"a": [1]}', "image/jpeg": b"\0\1\2"})
+
+    def test_plain_types_can_be_registered(self):
+        self.run_ok("html = get_ipython().display_formatter.formatters['text/html']")
+        self.run_ok("html.for_type(int, lambda n: f'<i>{n}</i>')")
+        self.assertEqual(self.run_ok("7").main, [{"text/plain": b"7", "text/html": b"<i>7</i>"}])
+        self.run_ok("html.pop(int);")
+        self.assertEqual(self.run_ok("7").main, [{"text/plain": b"7"}])
+
+    def test_magics(self):
+        self.assertEqual(self.run_ok("!echo $((1 + 1)); echo e >&2").out, b"2\n")
+        self.assertEqual(self.value("files = !printf 'a\\nb\\n'\nlist(files)"), "['a', 'b']")
+        self.assertEqual(self.run_ok("%%bash\necho $((2 + 2))").out, b"4\n")
+        self.assertRegex(self.run_ok("%time 5").out, b"Wall time")
+        self.run_ok("%%capture caught\nprint('a')\n!echo b")
+        self.assertEqual(self.value("caught.stdout.split()"), "['a', 'b']")
+        self.assertEqual(self.run_ok("%pip --version").out[:4], b"pip ")
+        self.run_failing("%nosuchmagic", "UsageError")
+
+    def test_run_and_modules(self):
+        self.run_ok("%%writefile channel.py\nname = __name__\nprint('loaded')")
+        self.assertEqual(self.run_ok("import channel").out, b"loaded\n")
+        self.assertEqual(self.run_ok("%run channel.py\nname").plain, "'__main__'")
+        self.assertEqual(self.value("import sys; sys.path[0], sys.argv"), "('', [''])")
+
+    def test_main_module(self):
+        self.run_ok("import inspect, pickle\nclass C: pass\ndef f():\n    return 1  # here")
+        self.assertEqual(self.value("type(pickle.loads(pickle.dumps(C()))) is C, __name__"),
+                         "(True, '__main__')")
+        self.assertIn("# here", self.value("inspect.getsource(f)"))
+
+    def test_await(self):
+        self.assertEqual(self.value("import asyncio\nawait asyncio.sleep(0.001, 'slept')"), "'slept'")
+        self.assertEqual(self.value("asyncio.run(asyncio.sleep(0, 'ran'))"), "'ran'")
+        self.assertEqual(self.value("await asyncio.sleep(0, 'again')"), "'again'")
+
+    def test_task_goes_on_between_executions(self):
+        self.run_ok("import asyncio, os\nr, w = os.pipe()")
+        self.run_ok("async def later():\n    await asyncio.sleep(0.01)\n    os.write(w, b'x')\n"
+                    "task = asyncio.create_task(later()); await asyncio.sleep(0)")
+        # no top-level await, so only the time between executions can have run the task
+        after = Execution()
+        while not after.main or after.plain == "False":
+            after = self.run_ok("task.done()")
+        self.assertEqual(self.value("os.read(r, 1)"), "b'x'")
+
+    def test_figures(self):
+        self.run_ok("import matplotlib.pyplot as plt")
+        flushed = self.run_ok("plt.plot([1, 2]);")
+        self.assertEqual([sorted(parts) for parts in flushed.displays], [["image/png", "text/plain"]])
+        self.assertEqual(flushed.displays[0]["image/png"][:8], b"\x89PNG\r\n\x1a\n")
+        self.assertEqual(self.run_ok("len(plt.get_fignums())").results, [(True, {"text/plain": b"0"})])
+        shown = self.run_ok("plt.plot([1]); plt.show(); print('after')")
+        self.assertEqual(len(shown.results), 1)
+        value = self.run_ok("fig, ax = plt.subplots(); ax.plot([1]); fig")
+        self.assertEqual([main for main, _ in value.results], [True])
+        self.assertIn("image/png", value.main[0])
+        failed = self.run_failing("plt.plot([1]); 1 / 0", "ZeroDivisionError")
+        self.assertEqual(len(failed.displays), 1)
+        self.assertEqual(self.run_ok("plt.plot([1])", SILENT).results, [])
+        self.assertEqual(self.run_ok("1").displays, [])
+
+    def test_libraries(self):
+        table = self.run_ok("import pandas as pd; pd.DataFrame({'a': [1]})")
+        self.assertRegex(table.main[0]["text/html"], b"<table")
+        image = self.run_ok("from PIL import Image; Image.new('RGB', (2, 2))")
+        self.assertEqual(image.main[0]["image/png"][:4], b"\x89PNG")
+
+    def test_help_is_shown(self):
+        self.assertIn(b"Return the number of items", self.run_ok("len?").displays[0]["text/plain"])
+
+
+class Errors(Case):
+    def test_traceback(self):
+        execution = self.run_failing("def f():\n    raise ValueError('no')\nf()", "ValueError")
+        _, value, traceback = execution.error
+        self.assertEqual(value, "no")
+        self.assertIn("----> 3 f()", traceback)
+        self.assertNotIn("\x1b", traceback)
+        self.assertNotIn("cloche_runner", traceback)
+        self.assertNotIn("interactiveshell", traceback)
+        self.assertEqual((execution.out, execution.err), (b"", b""))
+
+    def test_syntax(self):
+        execution = self.run_failing("1 +", "SyntaxError")
+        self.assertIn("1 +", execution.error[2])
+        self.run_failing("if 1:\nx", "IndentationError")
+        self.run_failing("return 1", "SyntaxError")
+
+    def test_exit(self):
+        for code, value in (("import sys; sys.exit(3)", "3"), ("exit(4)", "4"), ("quit", "None")):
+            execution = self.run_failing(code, "SystemExit")
+            self.assertEqual(execution.error[1], value)
+            self.assertEqual(execution.err, b"")
+
+    def test_hostile_objects(self):
+        self.run_failing("class E(Exception):\n    def __str__(self): 1 / 0\nraise E", "E")
+        self.run_failing("class F(Exception):\n    def __bool__(self): 1 / 0\nraise F", "F")
+        shown = self.run_ok("class R:\n    def __repr__(self): raise KeyError('no repr')\nR()")
+        self.assertIn(b"no repr", shown.err)
+        self.run_failing("class X:\n    def __repr__(self): raise SystemExit(1)\nX()", "SystemExit")
+        self.run_failing("def f(): f()\nf()", "RecursionError")
+        self.run_failing("raise BaseException('base')", "BaseException")
+
+    def test_inner_run(self):
+        inner = self.run_ok("get_ipython().run_cell('1 / 0'); 5")
+        self.assertEqual(inner.plain, "5")
+        self.assertIn(b"ZeroDivisionError", inner.err)
+
+    def test_input(self):
+        execution = self.run_failing("input('name?')", "StdinNotImplementedError")
+        self.assertIn("input() is not available", execution.error[1])
+        self.assertNotIn("cloche_runner", execution.error[2])
+        self.run_failing("import getpass; getpass.getpass()", "StdinNotImplementedError")
+        self.assertEqual(self.value("import sys; sys.stdin.read()"), "''")
+
+    def test_texts(self):
+        execution = self.run_failing("raise ValueError('a\\0\\ud800ä')", "ValueError")
+        self.assertEqual(execution.error[1], "a\\x00\\ud800ä")
+        long = self.run_failing("raise ValueError('ä' * 3_000_000)", "ValueError")
+        self.assertLess(len(long.error[1].encode()), MIB + 1)
+        self.assertRegex(long.error[1], r"ä\n\[\.\.\. \d+ bytes \.\.\.\]\nä")
+        self.assertLess(len(long.error[2].encode()), MIB + 1)
+
+
+class Streams(Case):
+    def test_order(self):
+        execution = self.run_ok(
+            "import os, subprocess\nprint('1', end='')\nos.system('printf 2')\n"
+            "subprocess.run(['printf', '3'])\nprint('4', end='')\n!printf 5"
+        )
+        # what is not a line yet waits in Python, unless IPython starts the command
+        self.assertEqual(sorted(execution.out.decode()), list("12345"))
+        self.assertLess(execution.out.index(b"4"), execution.out.index(b"5"))
+
+    def test_bytes(self):
+        execution = self.run_ok("import sys; print('ä\\udcff'); sys.stdout.buffer.write(b'\\xff\\n');")
+        self.assertEqual(execution.out, "ä\\udcff\n".encode() + b"\xff\n")
+
+    def test_broken(self):
+        for code in (
+            "import sys; sys.stdout.close(); sys.stderr.close()",
+            "import sys; sys.stdout.detach()",
+            "import os; os.close(1); os.close(2)",
+            "import os; os.closerange(0, 64)",
+            "import io, sys; sys.stdout = sys.stderr = io.StringIO()",
+            "import sys; sys.stdout = None",
+            "import sys; del sys.stdout",
+            "import os; n = os.open('/dev/null', 1); os.dup2(n, 1); os.dup2(n, 2); os.close(n)",
+            "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'latin1'); print('ok')",
+            "import contextlib, io; c = contextlib.redirect_stdout(io.StringIO()); c.__enter__()",
+        ):
+            with self.subTest(code):
+                self.runner.execute(code)
+                self.tearDown()
+
+    def test_redirected_file(self):
+        self.run_ok("import os, sys\nf = open('kept', 'w')\nos.dup2(f.fileno(), 1)\nprint('into it')")
+        self.assertEqual(self.value("open('kept').read()"), "'into it\\n'")
+
+    def test_environment(self):
+        own = ["CLOCHE_A=1=2", "PATH=/nowhere", "TZ=UTC-5"]
+        inside = self.run_ok(
+            "import os, time\nos.environ['CLOCHE_A'] += '!'\nos.environ['CLOCHE_B'] = 'stays'\n"
+            "os.environ['CLOCHE_A'], os.environ['PATH'], time.timezone",
+            environment=own,
+        )
+        self.assertEqual(inside.plain, "('1=2!', '/nowhere', -18000)")
+        after = self.value("[os.environ.get(n) for n in ('CLOCHE_A', 'CLOCHE_B', 'TZ')], time.timezone")
+        self.assertEqual(after, "([None, 'stays', None], 0)")
+        self.assertNotEqual(self.value("os.environ['PATH']"), "'/nowhere'")
+        self.run_failing("os.environ['CLOCHE_C']", "KeyError")
+
+    def test_large(self):
+        code = "x = 1\n" * 200_000 + "len(In[-1])"
+        self.assertEqual(self.value(code), str(len(code)))
+        self.assertEqual(len(self.run_ok("print('x' * 5_000_000)").out), 5_000_001)
+
+
+class Bounds(Case):
+    def test_frame(self):
+        execution = self.run_ok(
+            "class Big:\n"
+            "    def _repr_html_(self): return 'h' * 20_000_000\n"
+            "    def _repr_png_(self): return b'p' * 30_000_000\n"
+            "    def __repr__(self): return 'small'\n"
+            "Big()"
+        )
+        (main,) = execution.main
+        self.assertEqual(sorted(main), ["text/html", "text/plain"])
+        self.assertEqual(main["text/plain"],
+                         b"small\n[image/png of 30000000 bytes is too large to be shown]")
+        self.assertEqual(self.value("from IPython.display import HTML\n" "'x' * 40_000_000"),
+                         "[text/plain of 40000002 bytes is too large to be shown]")
+
+    def test_execution(self):
+        many = self.run_ok("for i in range(1500): display(i)\n'the value'")
+        self.assertEqual(len(many.displays), 999)
+        self.assertEqual(many.plain, "'the value'")
+        self.assertEqual(many.err.count(b"results are left out"), 1)
+        large = self.run_ok("for i in range(5): display('x' * 10_000_000)\n'y' * 30_000_000")
+        self.assertEqual(len(large.displays), 3)
+        self.assertEqual(len(large.plain), 30_000_002)
+        self.assertEqual(len(self.run_ok("display(1)").displays), 1)
+
+
+class Interrupts(Case):
+    def test_python_and_c(self):
+        for code in ("import time; print('now'); time.sleep(100)", "print('now')\nwhile True: pass"):
+            execution = self.run_interrupted(code)
+            self.assertEqual((execution.error[0], execution.status), ("KeyboardInterrupt", 2))
+            self.assertNotIn("cloche_runner", execution.error[2])
+
+    def test_await(self):
+        execution = self.run_interrupted(
+            "import asyncio\nseen = []\ntry:\n    print('now')\n    await asyncio.sleep(100)\n"
+            "finally:\n    seen.append(1)\nseen.append(2)"
+        )
+        self.assertEqual((execution.error[0], execution.status), ("KeyboardInterrupt", 2))
+        self.assertEqual(self.value("await asyncio.sleep(0.01)\nseen"), "[1]")
+
+    def test_between(self):
+        for _ in range(20):
+            self.runner.interrupt()
+        self.assertEqual(self.value("1"), "1")
+
+    def test_own_handler(self):
+        own = self.run_ok("import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); 1")
+        self.assertEqual(own.plain, "1")
+        self.test_between()
+
+    def test_caught(self):
+        execution = self.run_interrupted(
+            "import time\ntry:\n    print('now')\n    time.sleep(100)\nexcept KeyboardInterrupt:\n    'caught'\n3"
+        )
+        self.assertEqual((execution.status, execution.plain), (0, "3"))
+
+    def test_while_sending(self):
+        """Interrupts that hit frames: each must arrive whole, which the client's parser checks."""
+        for _ in range(30):
+            execution = Execution()
+            self.runner.begin("print('now')\nwhile True: display('x' * 300_000)")
+            self.runner.wait_for_output(execution, b"now\n")
+            self.runner.interrupt()
+            self.assertEqual(self.runner.finish(execution).status, 2)
+
+
+class Processes(Case):
+    def test_child_falls_out(self):
+        for code, status in (("pass", 0), ("1 / 0", 256), ("import sys; sys.exit(7)", 7 * 256)):
+            execution = self.run_ok(
+                f"import os\npid = os.fork()\nif pid == 0:\n    display('child')\n    {code}\n"
+                "else:\n    status = os.waitpid(pid, 0)[1]\nif pid: display('parent')\nstatus if pid else 0"
+            )
+            self.assertEqual(execution.plain, str(status))
+            self.assertEqual(execution.displays, [{"text/plain": b"'parent'"}])
+            self.assertEqual(b"ZeroDivisionError" in execution.err, status == 256)
+
+    def test_pools(self):
+        self.run_ok("import multiprocessing, operator\nfrom concurrent import futures")
+        self.run_ok("def double(n):\n    return 2 * n")
+        self.assertEqual(self.value("with multiprocessing.Pool(2) as p: r = p.map(double, range(3))\nr"),
+                         "[0, 2, 4]")
+        self.assertEqual(self.value("with futures.ProcessPoolExecutor(1) as p: r = p.submit(double, 4).result()\nr"), "8")
+        self.assertEqual(self.value("with futures.ThreadPoolExecutor(2) as p: r = list(p.map(double, [5]))\nr"),
+                         "[10]")
+        spawned = self.run_ok(
+            "context = multiprocessing.get_context('spawn')\n"
+            "with context.Pool(1) as p: r = p.map(operator.neg, [1, 2])\nr"
+        )
+        self.assertEqual(spawned.plain, "[-1, -2]")
+
+    def test_thread_outlives_execution(self):
+        self.run_ok("import threading\ngo = threading.Event()\n"
+                    "def late():\n    go.wait(); display('late'); print('late')\n"
+                    "thread = threading.Thread(target=late); thread.start()")
+        execution = self.run_ok("go.set(); thread.join()")
+        self.assertEqual((execution.out, execution.displays), (b"late\n", [{"text/plain": b"'late'"}]))
+
+    def test_children_inherit_no_channel(self):
+        execution = self.run_ok("import os; os.system('ls -l /proc/self/fd') and None")
+        self.assertNotIn(b"socket", execution.out)
+        self.assertIn(b"pipe", execution.out)
+
+
+class Endings(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
+        self.addCleanup(self.folder.cleanup)
+
+    def test_host_closes(self):
+        runner = start(self.folder.name)
+        runner.execute("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()")
+        runner.close()
+        self.assertEqual(runner.process.returncode, 0)
+
+    def test_dies(self):
+        runner = start(self.folder.name)
+        with self.assertRaises(RunnerGone) as caught:
+            runner.execute("import os; os._exit(9)")
+        self.assertEqual(caught.exception.args[0], 9)
+        runner.close()
+
+    def test_without_libraries(self):
+        for name in ("numpy", "pandas", "matplotlib", "PIL"):
+            stub = os.path.join(self.folder.name, f"{name}.py")
+            with open(stub, "w") as file:
+                file.write("raise ImportError('not in this image')\n")
+        runner = start(self.folder.name, PYTHONPATH=self.folder.name)
+        self.addCleanup(runner.close)
+        self.assertEqual(runner.execute("import pandas").error[0], "ImportError")
+        self.assertEqual(runner.execute("1 + 1").plain, "2")
+        self.assertEqual(runner.reseed(b"e" * 32).status, 0)
+
+
+class Reseeding(Case):
+    """The same entropy gives the same numbers and another one others: so all state was replaced."""
+
+    draws = {
+        "random": "random.getrandbits(64), random.gauss(0, 1)",
+        "own Random": "own.getrandbits(64)",
+        "numpy global": "np.random.randint(1 << 60), np.random.standard_normal()",
+        "numpy Generator": "generator.integers(1 << 60)",
+        "numpy spawned": "sequence.spawn(1)[0].generate_state(1)",
+        "numpy RandomState": "legacy.standard_normal()",
+        "numpy RandomState of PCG64": "modern.standard_normal()",
+        "uuid1 node": "uuid.uuid1().node",
+        "authkey": "bytes(multiprocessing.current_process().authkey)",
+    }
+
+    def setUp(self):
+        self.run_ok("import random, uuid, ssl, os, tempfile, multiprocessing\nimport numpy as np\n"
+                    "own = random.Random(); generator = np.random.default_rng()\n"
+                    "sequence = np.random.SeedSequence(1); legacy = np.random.RandomState(1)\n"
+                    "modern = np.random.RandomState(np.random.PCG64(1))")
+
+    def draw(self, entropy):
+        # half of a pair of Gaussians is kept by the generator, and must be forgotten
+        self.run_ok("legacy.standard_normal(), modern.standard_normal(), np.random.standard_normal()")
+        self.run_ok("random.gauss(0, 1)")
+        self.assertEqual(self.runner.reseed(entropy).status, 0)
+        return {name: self.value(code) for name, code in self.draws.items()}
+
+    def test_generators(self):
+        first, second, other = (self.draw(entropy * 32) for entropy in (b"a", b"a", b"b"))
+        for name in self.draws:
+            with self.subTest(name):
+                self.assertEqual(first[name], second[name])
+                self.assertNotEqual(first[name], other[name])
+        numbers = re.findall(r"\d{6,}", " ".join(first.values()))
+        self.assertEqual(len(numbers), len(set(numbers)))
+
+    def test_openssl_and_names(self):
+        self.run_ok("added = []; add = ssl.RAND_add; ssl.RAND_add = lambda *a: added.append(a)")
+        self.run_ok("tempfile.mktemp(); names = tempfile._name_sequence")
+        self.runner.reseed(b"c" * 256)
+        self.assertEqual(self.value("ssl.RAND_add = add; [(len(a), b) for a, b in added]"), "[(32, 32.0)]")
+        self.assertEqual(self.value("tempfile._name_sequence is names"), "False")
+
+    def test_environment_and_directory(self):
+        place = os.path.join(self.folder.name, "place")
+        os.mkdir(place)
+        with open(os.path.join(place, "only_here.py"), "w") as file:
+            file.write("value = 5\n")
+        before = self.run_ok("1").count
+        done = self.runner.reseed(b"d" * 32, ["CLOCHE_R=ä=1", f"PYTHONPATH={place}/lib:"], place)
+        self.assertEqual((done.status, done.error, done.count), (0, None, before))
+        self.assertEqual(self.value("os.getcwd(), os.environ['CLOCHE_R']"), f"('{place}', 'ä=1')")
+        self.assertEqual(self.value("import only_here; only_here.value"), "5")
+        self.assertEqual(self.value("import sys; sys.path[:2]"), f"['', '{place}/lib']")
+
+    def test_no_directory(self):
+        done = self.runner.reseed(b"d" * 32, ["CLOCHE_N=1"], "/nowhere")
+        self.assertEqual((done.status, done.error[0]), (1, "FileNotFoundError"))
+        self.assertEqual(self.value("os.environ['CLOCHE_N']"), "'1'")
+
+
+if __name__ == "__main__":
+    main()
