@@ -103,7 +103,7 @@ wire_find(const uint8_t *data, size_t size, const uint8_t *needle, size_t needle
 
 /* --- writing --- */
 
-/* Room for `size` more bytes, or NULL. A frame keeps its last byte for WIRE_END. */
+/* Room for `size` more bytes, or NULL. */
 static uint8_t *
 take_room(WireWriter *w, size_t size)
 {
@@ -163,10 +163,6 @@ wire_put_u64(WireWriter *w, uint64_t value)
 void
 wire_put_bytes(WireWriter *w, const void *data, size_t size)
 {
-    if (size > WIRE_PAYLOAD_MAX) {
-        w->overflow = true;
-        return;
-    }
     wire_put_u32(w, (uint32_t)size);
     uint8_t *out = take_room(w, size);
     if (out && size > 0)

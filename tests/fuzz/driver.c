@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * driver: runs a fuzz target without a fuzzer, as a test of a few seconds.
+ * driver: runs a fuzz target where the compiler has no fuzzer.
  *
- * usage: fuzz-NAME CORPUS. Every file of the folder, then mutations of them, from a seed that is
- * always the same: a failure comes again. An input that crashes the target is written to standard
- * error as hexadecimal. With clang's -fsanitize=fuzzer the targets work without this file.
+ * First every file of the corpus folder, then random mutations of them: always the same ones, so
+ * that a failure can be repeated. Speaks TAP. Usage: TARGET CORPUS-FOLDER [MUTATIONS].
  */
 #include <dirent.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_MAX 256
+#define SEEDS_MAX 256u
 #define INPUT_MAX (64u * 1024)
-#define MUTATIONS_MAX 300000
-#define SECONDS_MAX 2.5
+#define EDITS_MAX 8u
+#define MUTATIONS 200000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,70 +26,49 @@ typedef struct {
     size_t size;
 } Input;
 
-static Input files[FILES_MAX];
-static size_t n_files;
-static const uint8_t *current;
-static size_t current_size;
-static uint64_t random_state = 0x9E3779B97F4A7C15u;
+static Input seeds[SEEDS_MAX];
+static size_t n_seeds;
+static uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
 
-/* xorshift64 */
+/* xorshift64* */
 static uint64_t
-random_below(uint64_t bound)
+random_below(uint64_t limit)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % bound;
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return (state * UINT64_C(0x2545F4914F6CDD1D) >> 16) % limit;
 }
 
-static void
-on_crash(int number)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < current_size; i++) {
-        char pair[2] = {digits[current[i] >> 4], digits[current[i] & 15]};
-        if (write(STDERR_FILENO, pair, 2) != 2)
-            break;
-    }
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-/* The target gets a copy of exactly the input's size, so that a checker of memory sees an overrun.
- */
+/* A copy of exactly its size, so that a sanitizer sees every step beyond its end. */
 static void
 run(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);
-
     if (!copy)
         abort();
-    if (size)
+    if (size > 0)
         memcpy(copy, data, size);
-    current = copy;
-    current_size = size;
     LLVMFuzzerTestOneInput(copy, size);
-    current_size = 0;
     free(copy);
 }
 
 static void
-load_file(const char *folder, const char *name)
+load(int directory_fd, const char *name)
 {
-    char path[4096];
-    Input *input = &files[n_files];
+    struct stat st;
 
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "rb");
-    input->data = malloc(INPUT_MAX);
-    if (!file || !input->data) {
-        perror(path);
-        exit(1);
+    int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        abort();
+    if (S_ISREG(st.st_mode) && st.st_size <= INPUT_MAX && n_seeds < SEEDS_MAX) {
+        Input *seed = &seeds[n_seeds++];
+        seed->size = (size_t)st.st_size;
+        seed->data = malloc(seed->size + 1);
+        if (!seed->data || read(fd, seed->data, seed->size) != st.st_size)
+            abort();
     }
-    input->size = fread(input->data, 1, INPUT_MAX, file);
-    fclose(file);
-    n_files++;
+    close(fd);
 }
 
 static int
@@ -99,107 +77,106 @@ by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* In the order of their names, which is the same everywhere. */
 static void
-load_corpus(const char *folder)
+load_all(const char *folder)
 {
     struct dirent **entries;
-    int count = scandir(folder, &entries, NULL, by_name);
 
-    for (int i = 0; i < count; i++) {
-        if (entries[i]->d_name[0] != '.' && n_files < FILES_MAX)
-            load_file(folder, entries[i]->d_name);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int n = fd < 0 ? -1 : scandir(folder, &entries, NULL, by_name);
+    for (int i = 0; i < n; i++) {
+        load(fd, entries[i]->d_name);
         free(entries[i]);
     }
-    if (n_files == 0) {
-        fprintf(stderr, "%s: no corpus\n", folder);
-        exit(1);
-    }
-    free(entries);
+    if (n >= 0)
+        free(entries);
+    if (fd >= 0)
+        close(fd);
 }
 
-/* Numbers at which lengths and counts go wrong. */
-static void
-put_number(uint8_t *at)
-{
-    static const uint32_t numbers[] = {0, 1, 0x7f, 0xff, 0xffff, 0x10000, 0x7fffffff, 0xffffffff};
-    uint32_t number = numbers[random_below(sizeof numbers / sizeof *numbers)];
+/* Numbers that lengths and counts go wrong at. */
+static const uint32_t interesting[] = {0,          1,          4,          255,        256,
+                                       65535,      65536,      0x3ffff,    0x40000,    0x40001,
+                                       0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff, 12};
 
-    memcpy(at, &number, sizeof number);
-}
-
-/* One change of `data`, which has room for INPUT_MAX bytes. Returns the new size. */
 static size_t
-mutate(uint8_t *data, size_t size)
+edit(uint8_t *data, size_t size)
 {
-    size_t at = size ? random_below(size) : 0;
-    size_t rest = size - at;
+    size_t at = random_below(size + 1);
+    size_t span = random_below(16) + 1;
+    uint32_t number = interesting[random_below(sizeof interesting / sizeof *interesting)];
 
-    switch (size ? random_below(6) : 5) {
-    case 0:
-        data[at] ^= (uint8_t)(1u << random_below(8));
-        return size;
-    case 1:
-        data[at] = (uint8_t)random_below(256);
-        return size;
-    case 2:
-        if (rest >= 4)
-            put_number(data + at);
-        return size;
-    case 3:
+    switch (random_below(6)) {
+    case 0: /* a bit */
+        if (at < size)
+            data[at] ^= (uint8_t)(1u << random_below(8));
+        break;
+    case 1: /* a byte */
+        if (at < size)
+            data[at] = (uint8_t)random_below(256);
+        break;
+    case 2: /* a number */
+        if (at + sizeof number <= size)
+            memcpy(data + at, &number, sizeof number);
+        break;
+    case 3: /* cut off */
         return at;
-    case 4: {
-        size_t gap = 1 + random_below(rest);
-        memmove(data + at, data + at + gap, rest - gap);
-        return size - gap;
+    case 4: /* cut out */
+        if (at + span <= size) {
+            memmove(data + at, data + at + span, size - at - span);
+            return size - span;
+        }
+        break;
+    default: /* repeat */
+        if (at + span <= size && size + span <= INPUT_MAX) {
+            memmove(data + at + span, data + at, size - at);
+            return size + span;
+        }
     }
-    default: {
-        const Input *other = &files[random_below(n_files)];
-        size_t from = random_below(other->size + 1);
-        size_t more = other->size - from;
-        if (more > INPUT_MAX - at)
-            more = INPUT_MAX - at;
-        memcpy(data + at, other->data + from, more);
-        return at + more;
-    }
-    }
+    return size;
 }
 
-static int
-run_mutations(void)
+/* A seed, or two that are joined, with a few edits. */
+static size_t
+mutate(uint8_t *out)
 {
-    static uint8_t data[INPUT_MAX];
-    clock_t end = clock() + (clock_t)(SECONDS_MAX * CLOCKS_PER_SEC);
-    int count;
+    const Input *seed = &seeds[random_below(n_seeds)];
+    size_t size = seed->size;
 
-    for (count = 0; count < MUTATIONS_MAX && clock() < end; count++) {
-        const Input *input = &files[random_below(n_files)];
-        size_t size = input->size;
-        memcpy(data, input->data, size);
-        for (uint64_t changes = 1 + random_below(4); changes > 0; changes--)
-            size = mutate(data, size);
-        run(data, size);
+    memcpy(out, seed->data, size);
+    if (random_below(4) == 0) {
+        const Input *second = &seeds[random_below(n_seeds)];
+        size_t cut = random_below(size + 1);
+        if (cut + second->size <= INPUT_MAX) {
+            memcpy(out + cut, second->data, second->size);
+            size = cut + second->size;
+        }
     }
-    return count;
+    for (uint64_t edits = random_below(EDITS_MAX) + 1; edits > 0; edits--)
+        size = edit(out, size);
+    return size;
 }
 
 int
 main(int argc, char **argv)
 {
-    static const int crashes[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    static uint8_t buffer[INPUT_MAX];
+    unsigned long mutations = argc > 2 ? strtoul(argv[2], NULL, 10) : MUTATIONS;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s CORPUS\n", argv[0]);
+    if (argc > 1)
+        load_all(argv[1]);
+    if (n_seeds == 0) {
+        fprintf(stderr, "usage: %s CORPUS-FOLDER [MUTATIONS]\n", argv[0]);
         return 2;
     }
-    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
-        signal(crashes[i], on_crash);
-    load_corpus(argv[1]);
-    for (size_t i = 0; i < n_files; i++)
-        run(files[i].data, files[i].size);
-    int count = run_mutations();
-    printf("1..1\nok 1 - %zu files, %d mutations\n", n_files, count);
-    for (size_t i = 0; i < n_files; i++)
-        free(files[i].data);
+    for (size_t i = 0; i < n_seeds; i++)
+        run(seeds[i].data, seeds[i].size);
+    printf("1..2\nok 1 %zu files of the corpus\n", n_seeds);
+    fflush(stdout);
+    for (unsigned long i = 0; i < mutations; i++)
+        run(buffer, mutate(buffer));
+    printf("ok 2 %lu mutations\n", mutations);
+    for (size_t i = 0; i < n_seeds; i++)
+        free(seeds[i].data);
     return 0;
 }
