@@ -20,8 +20,8 @@ MIB = 1 << 20
 def start(folder, **environment):
     home = os.path.join(folder, "home")
     os.makedirs(home, exist_ok=True)
-    path = os.environ["PATH"]
-    return Runner(RUN, home, {"HOME": home, "PATH": path, "LANG": "C.UTF-8", **environment})
+    environment = {"PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", **environment}
+    return Runner(RUN, home, {"HOME": home, "PATH": os.environ["PATH"], **environment})
 
 
 class Case(unittest.TestCase):
