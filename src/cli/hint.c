@@ -67,12 +67,15 @@ bus_hint(Cli *cli, const GError *error)
 char *
 hint_for_error(Cli *cli, const GError *error)
 {
+    if (error->domain == G_FILE_ERROR)
+        return NULL;
+    if (error->domain == G_OPTION_ERROR ||
+        g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT))
+        return g_strdup_printf("see cloche %s --help", cli->verb->name);
     if (error->domain != CLOCHE_ERROR)
         return bus_hint(cli, error);
     if (error->code == CLOCHE_ERROR_NO_SUCH_TEMPLATE)
         return template_names(cli);
-    if (error->code == CLOCHE_ERROR_INVALID_ARGUMENT)
-        return g_strdup_printf("see cloche %s --help", cli->verb->name);
     return g_strdup(hints[error->code]);
 }
 

@@ -27,7 +27,7 @@ input_read(int fd, gsize max, const char *what, GError **error)
                         what, g_strerror(errno));
             return NULL;
         }
-        if (input->len + n > max) {
+        if (input->len + (gsize)n > max) {
             set_too_long(error, what, max);
             return NULL;
         }

@@ -71,6 +71,14 @@ append_padding(GString *lines, gsize n)
         g_string_append_c(lines, ' ');
 }
 
+/* Where the last cells of a row are empty. */
+static void
+trim_spaces(GString *lines)
+{
+    while (lines->len > 0 && lines->str[lines->len - 1] == ' ')
+        g_string_truncate(lines, lines->len - 1);
+}
+
 char *
 table_render(const Table *table, const char *head_on, const char *head_off)
 {
@@ -88,6 +96,7 @@ table_render(const Table *table, const char *head_on, const char *head_off)
             append_padding(lines, widths[column] - text_width(cell) + 2);
             continue;
         }
+        trim_spaces(lines);
         if (i + 1 == table->n_columns)
             g_string_append(lines, head_off);
         g_string_append_c(lines, '\n');

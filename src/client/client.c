@@ -17,6 +17,12 @@ register_errors(void)
     g_once_init_leave(&once, 1);
 }
 
+static const char *
+bus_name(GBusType bus)
+{
+    return bus == G_BUS_TYPE_SYSTEM ? "system" : "session";
+}
+
 ClocheManager *
 client_connect(GBusType bus, GError **error)
 {
@@ -26,8 +32,10 @@ client_connect(GBusType bus, GError **error)
 
     register_errors();
     connection = g_bus_get_sync(bus, /* cancellable= */ NULL, error);
-    if (connection == NULL)
+    if (connection == NULL) {
+        g_prefix_error(error, "cannot reach the %s bus: ", bus_name(bus));
         return NULL;
+    }
     g_dbus_connection_set_exit_on_close(connection, FALSE);
     manager = cloche_manager_proxy_new_sync(connection, G_DBUS_PROXY_FLAGS_NONE, CLIENT_BUS_NAME,
                                             "/org/cloche1", /* cancellable= */ NULL, error);
@@ -36,8 +44,7 @@ client_connect(GBusType bus, GError **error)
     owner = g_dbus_proxy_get_name_owner(G_DBUS_PROXY(manager));
     if (owner == NULL) {
         g_set_error(error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN,
-                    "the service is not running on the %s bus",
-                    bus == G_BUS_TYPE_SYSTEM ? "system" : "session");
+                    "the service is not running on the %s bus", bus_name(bus));
         return NULL;
     }
     g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(manager), G_MAXINT);
