@@ -87,11 +87,17 @@ find_stream(uint32_t stream)
     return NULL;
 }
 
+static bool
+is_kept(const Process *p)
+{
+    return p->request.flags & START_KEEP;
+}
+
 static Process *
 find_tag(const char *tag)
 {
     for (Process *p = processes; p; p = p->next)
-        if (p->pid != 0 && p->request.tag && strcmp(p->request.tag, tag) == 0)
+        if (p->pid != 0 && is_kept(p) && strcmp(p->request.tag, tag) == 0)
             return p;
     return NULL;
 }
@@ -109,12 +115,6 @@ process_count_streams(void)
     for (Process *p = processes; p; p = p->next)
         n += p->stream.number != 0;
     return n;
-}
-
-static bool
-is_kept(const Process *p)
-{
-    return p->request.flags & START_KEEP;
 }
 
 /* --- deadlines --- */
@@ -434,7 +434,7 @@ start(uint32_t stream, Process *p, char *const *environment)
 void
 process_start(uint32_t stream, StartRequest *request, char *const *environment)
 {
-    if (request->tag && find_tag(request->tag)) {
+    if (request->flags & START_KEEP && find_tag(request->tag)) {
         port_send_error(stream, EEXIST, WIRE_ABOUT_TAG, request->tag);
         start_request_free(request);
         return;

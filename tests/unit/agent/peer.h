@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peer: the host's side of a connection to a real agent, for tests.
+ *
+ * It keeps what each stream sent. Every wait is for a frame, and a frame that does not come within
+ * ten seconds fails the test.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "wire.h"
+
+typedef struct {
+    pid_t pid;
+    int fd;
+    char *cgroup;
+    char *sandbox; /* of the last HELLO */
+    GByteArray *in;
+    GHashTable *streams;
+    guint32 last_stream;
+    guint n_frames;
+} Peer;
+
+/* What came of one stream. */
+typedef struct {
+    GByteArray *data[_WIRE_CHANNELS];
+    guint32 credit[_WIRE_CHANNELS]; /* given back by the agent */
+    gboolean eof[_WIRE_CHANNELS];
+    gboolean withholds_credit;
+    guint32 pid; /* 0: not started */
+    gboolean is_ok;
+    GBytes *pong;
+    gboolean has_exited;
+    WireExit how;
+    guint32 status;
+    guint64 user_us, system_us, peak_rss_kib;
+    int error; /* 0: none */
+    WireObject about;
+    char *name;
+} Answer;
+
+typedef struct {
+    guint32 flags;
+    guint64 timeout_ms;
+    const char *user, *cwd, *tag;
+    const char *const *environment;
+} Start;
+
+/* Starts an agent and connects. NULL, with the test skipped, where that needs more than we have. */
+Peer *peer_new(void);
+void peer_free(Peer *peer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peer, peer_free)
+
+/* A new connection on the same stream of bytes: forgets all answers, waits for HELLO. */
+void peer_connect(Peer *peer);
+/* The same in two halves. */
+void peer_send_preamble(Peer *peer, guint8 nonce[WIRE_NONCE_SIZE]);
+void peer_wait_hello(Peer *peer, const guint8 nonce[WIRE_NONCE_SIZE]);
+
+void peer_send_raw(Peer *peer, const void *data, gsize size);
+void peer_send(Peer *peer, guint32 stream, WireType type, WireChannel channel, const void *data,
+               gsize size);
+void peer_send_u32(Peer *peer, guint32 stream, WireType type, WireChannel channel, guint32 value);
+
+guint32 peer_new_stream(Peer *peer);
+/* `start` may be NULL: no flags, root, home. Does not wait. */
+guint32 peer_start(Peer *peer, const Start *start, const char *const *argv);
+guint32 peer_shell(Peer *peer, const Start *start, const char *script);
+guint32 peer_attach(Peer *peer, const char *tag);
+
+/* What came so far. */
+Answer *peer_answer(Peer *peer, guint32 stream);
+/* Takes one frame. */
+void peer_step(Peer *peer);
+/* Each takes frames until it is so. */
+Answer *peer_wait_started(Peer *peer, guint32 stream);
+Answer *peer_wait_end(Peer *peer, guint32 stream); /* EXITED, ERROR or OK */
+Answer *peer_wait_data(Peer *peer, guint32 stream, WireChannel channel, gsize size);
+void peer_ping(Peer *peer);
+
+/* All that came on a channel, as text. */
+char *answer_text(const Answer *answer, WireChannel channel);
+
+/* Waits, by way of pings, until the agent has `n` descriptors, and no cgroup below its own. */
+guint peer_count_fds(const Peer *peer);
+void peer_wait_clean(Peer *peer, guint n_fds);
