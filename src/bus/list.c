@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* list: ListSandboxes, its filter and its pages. */
+#include "call.h"
+#include "error.h"
+#include "options.h"
+#include "reply.h"
+
+#define LIMIT_DEFAULT 100u
+#define LIMIT_MAX 1000u
+
+typedef struct {
+    guint32 uid;
+    gboolean all_users;
+    const char *state, *template; /* NULL: any */
+    char **metadata;              /* key, value, …: all of them */
+    guint32 limit;
+    guint64 after; /* serial */
+} Filter;
+
+static void
+filter_clear(Filter *filter)
+{
+    g_strfreev(filter->metadata);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Filter, filter_clear)
+
+static gboolean
+unpack_after(GVariant *options, guint64 *ret_serial, GError **error)
+{
+    const char *after = "";
+
+    g_variant_lookup(options, "after", "&s", &after);
+    if (*after == '\0' ||
+        g_ascii_string_to_unsigned(after, 10, 0, G_MAXUINT64, ret_serial, /* error= */ NULL))
+        return TRUE;
+    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                        "after: it must be what an earlier call gave as 'next'");
+    return FALSE;
+}
+
+static gboolean
+unpack_filter(GVariant *options, Filter *filter, GError **error)
+{
+    static const Option known[] = {
+        {"state", "s"}, {"template", "s"}, {"metadata", "a{ss}"}, {"all-users", "b"},
+        {"limit", "u"}, {"after", "s"},    {NULL, NULL},
+    };
+
+    if (!options_check(options, known, error))
+        return FALSE;
+    g_variant_lookup(options, "state", "&s", &filter->state);
+    g_variant_lookup(options, "template", "&s", &filter->template);
+    g_variant_lookup(options, "all-users", "b", &filter->all_users);
+    g_variant_lookup(options, "limit", "u", &filter->limit);
+    filter->metadata = options_metadata(options, "metadata", error);
+    if (!filter->metadata || !unpack_after(options, &filter->after, error))
+        return FALSE;
+    if (filter->state && !g_str_equal(filter->state, "running")) {
+        g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                            "state: it must be 'running'");
+        return FALSE;
+    }
+    if (filter->limit < 1 || filter->limit > LIMIT_MAX) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "limit: it must be 1 to %u, not %u", LIMIT_MAX, filter->limit);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+matches(const Filter *filter, const Sandbox *sandbox)
+{
+    gboolean visible = filter->all_users ? core_may_see(filter->uid, sandbox->owner)
+                                         : filter->uid == sandbox->owner;
+
+    if (!visible || sandbox->serial <= filter->after)
+        return FALSE;
+    if (filter->template && !g_str_equal(filter->template, sandbox->template))
+        return FALSE;
+    for (char **entry = filter->metadata; *entry; entry += 2)
+        if (g_strcmp0(sandbox_metadata(sandbox, entry[0]), entry[1]) != 0)
+            return FALSE;
+    return TRUE;
+}
+
+void
+manager_list_sandboxes(Call *call, GVariant *parameters)
+{
+    g_autoptr(GVariant) options = g_variant_get_child_value(parameters, 0);
+    g_auto(Filter) filter = {.uid = call->peer->uid, .limit = LIMIT_DEFAULT};
+    g_autoptr(GPtrArray) all = core_list(call->core);
+    g_autofree char *next = NULL;
+    GError *error = NULL;
+    GVariantBuilder list;
+    guint count = 0;
+    guint64 last = 0;
+
+    if (!unpack_filter(options, &filter, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    g_variant_builder_init(&list, G_VARIANT_TYPE("a(oa{sv})"));
+    for (guint i = 0; i < all->len && !next; i++) {
+        const Sandbox *sandbox = all->pdata[i];
+        g_autofree char *path = reply_path(sandbox->id);
+
+        if (!matches(&filter, sandbox))
+            continue;
+        if (count++ == filter.limit) {
+            next = g_strdup_printf("%" G_GUINT64_FORMAT, last);
+            continue;
+        }
+        last = sandbox->serial;
+        g_variant_builder_add(&list, "(o@a{sv})", path, reply_sandbox(sandbox));
+    }
+    call_answer(call, g_variant_new("(a(oa{sv})s)", &list, next ? next : ""));
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* manager: the methods of org.cloche1.Manager. */
+#include <string.h>
+
+#include "call.h"
+#include "error.h"
+#include "options.h"
+#include "reply.h"
+
+#define CODE_TIMEOUT_DEFAULT_S 60u
+/* One-shot code: its sandbox ends this much behind its code's timeout, if nothing else ends it. */
+#define CODE_SLACK_S 60u
+
+/* --- a request's words --- */
+
+typedef struct {
+    CreateRequest request;
+    char *name;
+} Words;
+
+static void
+words_clear(Words *words)
+{
+    g_free(words->name);
+    g_strfreev(words->request.metadata);
+    g_strfreev(words->request.environment);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+
+/* What both CreateSandbox and RunCode take. The strings live as long as `options`. */
+static gboolean
+unpack_sandbox(GVariant *options, Words *words, GError **error)
+{
+    CreateRequest *request = &words->request;
+
+    g_variant_lookup(options, "template", "&s", &request->template);
+    g_variant_lookup(options, "vcpus", "u", &request->vcpus);
+    g_variant_lookup(options, "memory-mib", "t", &request->memory_mib);
+    request->name = words->name = options_name(options, "name", error);
+    if (!words->name)
+        return FALSE;
+    request->metadata = options_metadata(options, "metadata", error);
+    if (!request->metadata)
+        return FALSE;
+    request->environment = options_environment(options, "environment", error);
+    return request->environment != NULL;
+}
+
+static gboolean
+check_key(const char *key, GError **error)
+{
+    if (!key || (strlen(key) >= 1 && strlen(key) <= SANDBOX_IDEMPOTENCY_KEY_MAX))
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                "idempotency-key: it must have 1 to %d bytes, not %zu", SANDBOX_IDEMPOTENCY_KEY_MAX,
+                strlen(key));
+    return FALSE;
+}
+
+static gboolean
+check_on_timeout(GVariant *options, GError **error)
+{
+    const char *what = "kill";
+
+    g_variant_lookup(options, "on-timeout", "&s", &what);
+    if (g_str_equal(what, "kill"))
+        return TRUE;
+    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                        "on-timeout: it must be 'kill'");
+    return FALSE;
+}
+
+/* --- CreateSandbox --- */
+
+static void
+on_created(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+    g_autofree char *id = core_create_finish(call->core, result, &error);
+    g_autofree char *path = id ? reply_path(id) : NULL;
+
+    if (id)
+        call_answer(call, g_variant_new("(o)", path));
+    else
+        call_fail(call, error);
+}
+
+void
+manager_create_sandbox(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {
+        {"template", "s"}, {"timeout", "t"},      {"on-timeout", "s"},
+        {"name", "s"},     {"metadata", "a{ss}"}, {"environment", "a{ss}"},
+        {"vcpus", "u"},    {"memory-mib", "t"},   {"idempotency-key", "s"},
+        {NULL, NULL},
+    };
+    g_autoptr(GVariant) options = g_variant_get_child_value(parameters, 0);
+    g_auto(Words) words = {.request.timeout_s = SANDBOX_TIMEOUT_DEFAULT_S};
+    GError *error = NULL;
+
+    g_variant_lookup(options, "timeout", "t", &words.request.timeout_s);
+    g_variant_lookup(options, "idempotency-key", "&s", &words.request.idempotency_key);
+    if (!options_check(options, known, &error) || !check_on_timeout(options, &error) ||
+        !check_key(words.request.idempotency_key, &error) ||
+        !unpack_sandbox(options, &words, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    core_create_async(call->core, call->peer->uid, &words.request, call->peer->left, on_created,
+                      call);
+}
+
+/* --- RunCode --- */
+
+static void
+on_code_run(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+    g_autoptr(GuestExecution) execution = core_run_code_finish(result, &error);
+
+    if (execution)
+        call_answer(call, g_variant_new("(@a{sv})", reply_execution(execution)));
+    else
+        call_fail(call, error);
+}
+
+void
+manager_run_code(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {
+        {"template", "s"},        {"timeout", "t"}, {"name", "s"},
+        {"metadata", "a{ss}"},    {"vcpus", "u"},   {"memory-mib", "t"},
+        {"environment", "a{ss}"}, {NULL, NULL},
+    };
+    const char *language, *code;
+    g_autoptr(GVariant) options = NULL;
+    g_auto(Words) words = {0};
+    guint64 timeout_s = CODE_TIMEOUT_DEFAULT_S;
+    guint64 most_s = core_config(call->core)->timeout_max_s;
+    GuestCode guest_code = {0};
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&s&s@a{sv})", &language, &code, &options);
+    g_variant_lookup(options, "timeout", "t", &timeout_s);
+    if (!options_check(options, known, &error) || !code_check(code, &error) ||
+        !core_check_timeout(call->core, timeout_s, &error) ||
+        !unpack_sandbox(options, &words, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    guest_code.code = code;
+    guest_code.timeout_ms = timeout_s * 1000;
+    words.request.timeout_s = MIN(timeout_s + CODE_SLACK_S, most_s);
+    core_run_code_async(call->core, call->peer->uid, &words.request, language, &guest_code,
+                        call->peer->left, on_code_run, call);
+}
+
+/* --- the rest --- */
+
+void
+manager_get_sandbox(Call *call, GVariant *parameters)
+{
+    const char *id;
+    GError *error = NULL;
+    g_autofree char *path = NULL;
+
+    g_variant_get(parameters, "(&s)", &id);
+    if (!core_find(call->core, call->peer->uid, id, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    path = reply_path(id);
+    call_answer(call, g_variant_new("(o)", path));
+}
+
+void
+manager_kill_sandbox(Call *call, GVariant *parameters)
+{
+    const char *id;
+    GError *error = NULL;
+    Sandbox *sandbox;
+
+    g_variant_get(parameters, "(&s)", &id);
+    sandbox = core_find(call->core, call->peer->uid, id, &error);
+    if (!sandbox) {
+        call_fail(call, error);
+        return;
+    }
+    core_end(call->core, sandbox, END_KILLED);
+    call_answer(call, NULL);
+}
+
+void
+manager_list_templates(Call *call, GVariant *parameters)
+{
+    g_autoptr(GList) pools = core_pools(call->core);
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+    for (GList *l = pools; l; l = l->next)
+        g_variant_builder_add_value(&list, reply_template(l->data));
+    call_answer(call, g_variant_new("(aa{sv})", &list));
+}
+
+void
+manager_get_managed_objects(Call *call, GVariant *parameters)
+{
+    g_autoptr(GPtrArray) all = core_list(call->core);
+    GVariantBuilder objects;
+
+    g_variant_builder_init(&objects, G_VARIANT_TYPE("a{oa{sa{sv}}}"));
+    for (guint i = 0; i < all->len; i++) {
+        const Sandbox *sandbox = all->pdata[i];
+        g_autofree char *path = reply_path(sandbox->id);
+        GVariantBuilder interfaces;
+
+        if (!core_may_see(call->peer->uid, sandbox->owner))
+            continue;
+        g_variant_builder_init(&interfaces, G_VARIANT_TYPE("a{sa{sv}}"));
+        g_variant_builder_add(&interfaces, "{s@a{sv}}", "org.cloche1.Sandbox",
+                              reply_sandbox(sandbox));
+        g_variant_builder_add(&objects, "{oa{sa{sv}}}", path, &interfaces);
+    }
+    call_answer(call, g_variant_new("(a{oa{sa{sv}}})", &objects));
+}

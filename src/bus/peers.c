@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peers: who is at the other end of the bus.
+ *
+ * A peer is known from its first call until it leaves. One that leaves while the bus is asked for
+ * its uid is never known at all: the bus answers with an error.
+ */
+#include "peers.h"
+
+#define BUS "org.freedesktop.DBus"
+
+struct Peers {
+    GDBusConnection *connection;
+    GHashTable *known; /* name → Peer */
+    guint subscription;
+    GCancellable *cancellable;
+};
+
+typedef struct {
+    Peers *peers;
+    char *name;
+    PeerFound found;
+    gpointer data;
+} Question;
+
+Peer *
+peer_ref(Peer *peer)
+{
+    return g_rc_box_acquire(peer);
+}
+
+static void
+peer_clear(gpointer data)
+{
+    Peer *peer = data;
+
+    g_free(peer->name);
+    g_object_unref(peer->left);
+}
+
+void
+peer_unref(Peer *peer)
+{
+    g_rc_box_release_full(peer, peer_clear);
+}
+
+static void
+on_owner_changed(GDBusConnection *connection, const char *sender, const char *path,
+                 const char *interface, const char *signal, GVariant *parameters, gpointer data)
+{
+    Peers *peers = data;
+    const char *name, *before, *now;
+    g_autoptr(Peer) peer = NULL;
+
+    g_variant_get(parameters, "(&s&s&s)", &name, &before, &now);
+    if (*now == '\0' && g_hash_table_steal_extended(peers->known, name, NULL, (gpointer *)&peer))
+        g_cancellable_cancel(peer->left);
+}
+
+Peers *
+peers_new(GDBusConnection *connection)
+{
+    Peers *peers = g_new0(Peers, 1);
+
+    peers->connection = g_object_ref(connection);
+    peers->known = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)peer_unref);
+    peers->cancellable = g_cancellable_new();
+    peers->subscription = g_dbus_connection_signal_subscribe(
+        connection, BUS, BUS, "NameOwnerChanged", "/org/freedesktop/DBus", /* arg0= */ NULL,
+        G_DBUS_SIGNAL_FLAGS_NONE, on_owner_changed, peers, NULL);
+    return peers;
+}
+
+void
+peers_free(Peers *peers)
+{
+    if (!peers)
+        return;
+    g_cancellable_cancel(peers->cancellable);
+    g_object_unref(peers->cancellable);
+    g_dbus_connection_signal_unsubscribe(peers->connection, peers->subscription);
+    g_hash_table_unref(peers->known);
+    g_object_unref(peers->connection);
+    g_free(peers);
+}
+
+static Peer *
+add(Peers *peers, const char *name, guint32 uid)
+{
+    Peer *peer = g_hash_table_lookup(peers->known, name);
+
+    if (peer)
+        return peer;
+    peer = g_rc_box_new0(Peer);
+    peer->name = g_strdup(name);
+    peer->uid = uid;
+    peer->left = g_cancellable_new();
+    g_hash_table_insert(peers->known, peer->name, peer);
+    return peer;
+}
+
+static void
+on_uid(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Question *question = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+    g_autoptr(Peer) peer = NULL;
+    guint32 uid;
+
+    if (answer) {
+        g_variant_get(answer, "(u)", &uid);
+        peer = peer_ref(add(question->peers, question->name, uid));
+    }
+    question->found(peer, question->data);
+    g_free(question->name);
+    g_free(question);
+}
+
+void
+peers_find(Peers *peers, const char *name, PeerFound found, gpointer data)
+{
+    Peer *peer = g_hash_table_lookup(peers->known, name);
+    Question *question;
+
+    if (peer) {
+        g_autoptr(Peer) held = peer_ref(peer);
+
+        found(held, data);
+        return;
+    }
+    question = g_new0(Question, 1);
+    question->peers = peers;
+    question->name = g_strdup(name);
+    question->found = found;
+    question->data = data;
+    g_dbus_connection_call(peers->connection, BUS, "/org/freedesktop/DBus", BUS,
+                           "GetConnectionUnixUser", g_variant_new("(s)", name),
+                           G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, /* timeout= */ -1,
+                           peers->cancellable, on_uid, question);
+}
+
+void
+peers_foreach(Peers *peers, PeerFound each, gpointer data)
+{
+    GHashTableIter iter;
+    gpointer peer;
+
+    g_hash_table_iter_init(&iter, peers->known);
+    while (g_hash_table_iter_next(&iter, NULL, &peer))
+        each(peer, data);
+}

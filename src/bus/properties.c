@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* properties: org.freedesktop.DBus.Properties of the manager and of sandboxes. All are read-only.
+ */
+#include "call.h"
+#include "error.h"
+#include "reply.h"
+
+/* All properties of the interface that the object has; NULL with an error for any other interface.
+ */
+static GVariant *
+all_of(Call *call, const char *interface, GError **error)
+{
+    const char *own = call->sandbox ? "org.cloche1.Sandbox" : "org.cloche1.Manager";
+
+    if (g_str_equal(interface, own) || *interface == '\0')
+        return g_variant_ref_sink(call->sandbox ? reply_sandbox(call->sandbox)
+                                                : reply_manager(call->core));
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                "this object has no properties of the interface '%s'", interface);
+    return NULL;
+}
+
+void
+properties_get_all(Call *call, GVariant *parameters)
+{
+    const char *interface;
+    GError *error = NULL;
+    g_autoptr(GVariant) all = NULL;
+
+    g_variant_get(parameters, "(&s)", &interface);
+    all = all_of(call, interface, &error);
+    if (all)
+        call_answer(call, g_variant_new("(@a{sv})", all));
+    else
+        call_fail(call, error);
+}
+
+void
+properties_get(Call *call, GVariant *parameters)
+{
+    const char *interface, *name;
+    GError *error = NULL;
+    g_autoptr(GVariant) all = NULL, value = NULL;
+
+    g_variant_get(parameters, "(&s&s)", &interface, &name);
+    all = all_of(call, interface, &error);
+    value = all ? g_variant_lookup_value(all, name, NULL) : NULL;
+    if (value)
+        call_answer(call, g_variant_new("(v)", value));
+    else
+        call_fail(call, error ? error
+                              : g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                                            "there is no property '%s'", name));
+}
+
+void
+properties_set(Call *call, GVariant *parameters)
+{
+    call_fail(call, g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED,
+                                        "all properties are read-only: a change is a method"));
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* reply: what the core knows, as the GVariants of dbus/org.cloche1.xml. */
+#include "reply.h"
+
+#include <string.h>
+
+#include "options.h"
+
+static void
+add(GVariantBuilder *dict, const char *key, GVariant *value)
+{
+    g_variant_builder_add(dict, "{sv}", key, value);
+}
+
+char *
+reply_path(const char *id)
+{
+    return g_strconcat(SANDBOX_PATH "/", id, NULL);
+}
+
+/* --- text of a guest --- */
+
+/* UTF-8 of at most `max` bytes; what is none becomes U+FFFD. */
+static char *
+valid_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gboolean *ret_cut)
+{
+    char *text = g_utf8_make_valid((const char *)bytes, (gssize)size);
+    const char *end;
+
+    *ret_invalid = !g_utf8_validate_len((const char *)bytes, size, NULL);
+    *ret_cut = strlen(text) > max;
+    if (*ret_cut) {
+        g_utf8_validate_len(text, max, &end);
+        text[end - text] = '\0';
+    }
+    return text;
+}
+
+/* Adds NAME-size, NAME-truncated and NAME-invalid; returns the text, floating. */
+static GVariant *
+add_output(GVariantBuilder *dict, const char *name, const GuestOutput *output)
+{
+    g_autofree char *size = g_strconcat(name, "-size", NULL);
+    g_autofree char *truncated = g_strconcat(name, "-truncated", NULL);
+    g_autofree char *invalid = g_strconcat(name, "-invalid", NULL);
+    gboolean is_invalid, is_cut;
+    char *text =
+        valid_text(output->bytes->data, output->bytes->len, GUEST_OUTPUT_MAX, &is_invalid, &is_cut);
+
+    add(dict, size, g_variant_new_uint64(output->size));
+    add(dict, truncated, g_variant_new_boolean(is_cut || output->size > output->bytes->len));
+    add(dict, invalid, g_variant_new_boolean(is_invalid));
+    return g_variant_new_take_string(text);
+}
+
+/* --- run --- */
+
+static const char *
+exit_name(WireExit how)
+{
+    static const char *const names[_WIRE_EXIT_MAX] = {
+        [WIRE_EXIT_STATUS] = "exited",
+        [WIRE_EXIT_SIGNAL] = "signaled",
+        [WIRE_EXIT_TIMEOUT] = "timed-out",
+        [WIRE_EXIT_OUT_OF_MEMORY] = "out-of-memory",
+    };
+
+    return names[how];
+}
+
+GVariant *
+reply_run(const GuestRun *run)
+{
+    gboolean by_signal = run->exit.how != WIRE_EXIT_STATUS;
+    GVariantBuilder details;
+    GVariant *out, *err;
+
+    g_variant_builder_init(&details, G_VARIANT_TYPE_VARDICT);
+    add(&details, "pid", g_variant_new_uint32(run->pid));
+    add(&details, "how", g_variant_new_string(exit_name(run->exit.how)));
+    if (by_signal)
+        add(&details, "signal", g_variant_new_uint32(run->exit.status));
+    add(&details, "duration-us", g_variant_new_uint64((guint64)run->duration_us));
+    add(&details, "user-us", g_variant_new_uint64(run->exit.user_us));
+    add(&details, "system-us", g_variant_new_uint64(run->exit.system_us));
+    add(&details, "peak-rss-kib", g_variant_new_uint64(run->exit.peak_rss_kib));
+    out = add_output(&details, "stdout", &run->out);
+    err = add_output(&details, "stderr", &run->err);
+    return g_variant_new("(i@s@sa{sv})", (int)run->exit.status + (by_signal ? 128 : 0), out, err,
+                         &details);
+}
+
+/* --- executions --- */
+
+static gboolean
+is_text(const char *mime_type)
+{
+    return g_str_has_prefix(mime_type, "text/") || g_str_has_suffix(mime_type, "json") ||
+           g_str_has_suffix(mime_type, "javascript") || g_str_has_suffix(mime_type, "+xml");
+}
+
+static GVariant *
+reply_part(const RunnerPart *part)
+{
+    gsize size;
+    const guint8 *bytes = g_bytes_get_data(part->data, &size);
+    gboolean invalid, cut;
+
+    if (!is_text(part->mime_type))
+        return g_variant_new_from_bytes(G_VARIANT_TYPE_BYTESTRING, part->data, TRUE);
+    return g_variant_new_take_string(
+        valid_text(bytes, size, GUEST_RESULTS_SIZE_MAX, &invalid, &cut));
+}
+
+static GVariant *
+reply_results(const GuestExecution *execution)
+{
+    GVariantBuilder results;
+
+    g_variant_builder_init(&results, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < execution->results->len; i++) {
+        const RunnerMessage *message = execution->results->pdata[i];
+        GVariantBuilder result, data;
+
+        g_variant_builder_init(&result, G_VARIANT_TYPE_VARDICT);
+        g_variant_builder_init(&data, G_VARIANT_TYPE_VARDICT);
+        for (guint j = 0; j < message->result.n_parts; j++)
+            add(&data, message->result.parts[j].mime_type, reply_part(&message->result.parts[j]));
+        add(&result, "is-main-result", g_variant_new_boolean(message->result.is_main));
+        add(&result, "data", g_variant_builder_end(&data));
+        g_variant_builder_add_value(&results, g_variant_builder_end(&result));
+    }
+    return g_variant_builder_end(&results);
+}
+
+static GVariant *
+reply_error(const GuestExecution *execution)
+{
+    GVariantBuilder error;
+
+    g_variant_builder_init(&error, G_VARIANT_TYPE("a{ss}"));
+    g_variant_builder_add(&error, "{ss}", "name", execution->error_name);
+    g_variant_builder_add(&error, "{ss}", "value", execution->error_value);
+    g_variant_builder_add(&error, "{ss}", "traceback", execution->traceback);
+    return g_variant_builder_end(&error);
+}
+
+GVariant *
+reply_execution(const GuestExecution *execution)
+{
+    static const char *const statuses[] = {
+        [GUEST_EXECUTION_OK] = "ok",
+        [GUEST_EXECUTION_ERROR] = "error",
+        [GUEST_EXECUTION_INTERRUPTED] = "interrupted",
+        [GUEST_EXECUTION_TIMED_OUT] = "timed-out",
+    };
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add(&dict, "status", g_variant_new_string(statuses[execution->status]));
+    add(&dict, "stdout", add_output(&dict, "stdout", &execution->out));
+    add(&dict, "stderr", add_output(&dict, "stderr", &execution->err));
+    add(&dict, "results", reply_results(execution));
+    add(&dict, "results-truncated", g_variant_new_boolean(execution->results_truncated));
+    if (execution->error_name)
+        add(&dict, "error", reply_error(execution));
+    add(&dict, "execution-count", g_variant_new_uint32(execution->count));
+    add(&dict, "duration-us", g_variant_new_uint64((guint64)execution->duration_us));
+    return g_variant_builder_end(&dict);
+}
+
+/* --- sandboxes --- */
+
+static GVariant *
+reply_metadata(char **metadata)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE("a{ss}"));
+    for (; *metadata; metadata += 2)
+        g_variant_builder_add(&dict, "{ss}", metadata[0], metadata[1]);
+    return g_variant_builder_end(&dict);
+}
+
+GVariant *
+reply_sandbox(const Sandbox *sandbox)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add(&dict, "Id", g_variant_new_string(sandbox->id));
+    add(&dict, "Name", g_variant_new_string(sandbox->name));
+    add(&dict, "Template", g_variant_new_string(sandbox->template));
+    add(&dict, "State", g_variant_new_string(sandbox_state_name(sandbox->state)));
+    add(&dict, "Owner", g_variant_new_uint32(sandbox->owner));
+    add(&dict, "Created", g_variant_new_uint64((guint64)sandbox->created_us));
+    add(&dict, "Expires", g_variant_new_uint64((guint64)sandbox_expires_us(sandbox)));
+    add(&dict, "Metadata", reply_metadata(sandbox->metadata));
+    add(&dict, "Vcpus", g_variant_new_uint32(sandbox->vcpus));
+    add(&dict, "MemoryMiB", g_variant_new_uint64(sandbox->memory_mib));
+    add(&dict, "EndReason", g_variant_new_string(end_reason_name(sandbox->end_reason)));
+    return g_variant_builder_end(&dict);
+}
+
+/* --- manager --- */
+
+static const char *
+pool_state_name(PoolState state)
+{
+    static const char *const names[] = {"preparing", "ready", "failed"};
+
+    return names[state];
+}
+
+GVariant *
+reply_template(const Pool *pool)
+{
+    const Image *image = pool_image(pool);
+    const Template *template = pool_template(pool);
+    PoolFigures figures = pool_figures(pool);
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add(&dict, "name", g_variant_new_string(image->name));
+    add(&dict, "description", g_variant_new_string(image->description));
+    add(&dict, "state", g_variant_new_string(pool_state_name(figures.state)));
+    add(&dict, "step", g_variant_new_string(figures.step));
+    add(&dict, "progress", g_variant_new_double(figures.progress));
+    if (figures.error)
+        add(&dict, "error", g_variant_new_string(figures.error));
+    add(&dict, "languages", g_variant_new_strv((const char *const *)image->languages, -1));
+    add(&dict, "memory-mib", g_variant_new_uint64(image->memory_mib));
+    add(&dict, "vcpus", g_variant_new_uint32(image->vcpus));
+    if (template && figures.state == POOL_READY) {
+        add(&dict, "key", g_variant_new_string(template->key));
+        add(&dict, "size", g_variant_new_uint64(template_disk_usage(template)));
+    }
+    return g_variant_builder_end(&dict);
+}
+
+static GVariant *
+reply_pool(const Pool *pool)
+{
+    PoolFigures figures = pool_figures(pool);
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add(&dict, "target", g_variant_new_uint32(figures.target));
+    add(&dict, "ready", g_variant_new_uint32(figures.ready));
+    add(&dict, "starting", g_variant_new_uint32(figures.starting));
+    add(&dict, "waiting", g_variant_new_uint32(figures.waiting));
+    add(&dict, "claimed", g_variant_new_uint64(figures.claimed));
+    add(&dict, "restored", g_variant_new_uint64(figures.restored));
+    add(&dict, "failed", g_variant_new_uint64(figures.failed));
+    return g_variant_builder_end(&dict);
+}
+
+static GVariant *
+reply_pools(Core *core)
+{
+    g_autoptr(GList) pools = core_pools(core);
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE("a{sa{sv}}"));
+    for (GList *l = pools; l; l = l->next)
+        g_variant_builder_add(&dict, "{s@a{sv}}", pool_image(l->data)->name, reply_pool(l->data));
+    return g_variant_builder_end(&dict);
+}
+
+static GVariant *
+reply_limits(Core *core)
+{
+    const CoreConfig *config = core_config(core);
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add(&dict, "timeout", g_variant_new_uint64(config->timeout_max_s));
+    add(&dict, "sandboxes", g_variant_new_uint32(config->sandboxes_max));
+    add(&dict, "memory-mib", g_variant_new_uint64(config->memory_max_mib));
+    add(&dict, "code-size", g_variant_new_uint64(OPTION_CODE_MAX));
+    add(&dict, "output-size", g_variant_new_uint64(GUEST_OUTPUT_MAX));
+    return g_variant_builder_end(&dict);
+}
+
+GVariant *
+reply_manager(Core *core)
+{
+    const VmFacts *facts = core_facts(core);
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add(&dict, "Version", g_variant_new_string(CLOCHE_VERSION));
+    add(&dict, "DefaultTemplate", g_variant_new_string(core_config(core)->default_template));
+    add(&dict, "Accelerator", g_variant_new_string(facts ? facts->accelerator : ""));
+    add(&dict, "Emulated", g_variant_new_boolean(facts && facts->emulated));
+    add(&dict, "Pool", reply_pools(core));
+    add(&dict, "Limits", reply_limits(core));
+    return g_variant_builder_end(&dict);
+}

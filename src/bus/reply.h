@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* reply: what the core knows, as the GVariants of dbus/org.cloche1.xml. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "core.h"
+#include "run.h"
+
+#define SANDBOX_PATH "/org/cloche1/sandbox"
+
+/* (isssa{sv}) without the type's outer names: exit status, stdout, stderr, details; floating. */
+GVariant *reply_run(const GuestRun *run);
+/* a{sv}, floating. */
+GVariant *reply_execution(const GuestExecution *execution);
+/* All properties of a sandbox: a{sv}, floating. */
+GVariant *reply_sandbox(const Sandbox *sandbox);
+/* Of a template: a{sv}, floating. */
+GVariant *reply_template(const Pool *pool);
+/* All properties of the manager: a{sv}, floating. */
+GVariant *reply_manager(Core *core);
+/* The object path of a sandbox; a new string. */
+char *reply_path(const char *id);
