@@ -109,19 +109,23 @@ class Shown(Case):
             "display(Rich(), 'text')\n"
             "class Bundle:\n"
             "    def _repr_mimebundle_(self, **kwargs):\n"
-            "        return {'application/x.y+json': {'a': [1]}, 'image/jpeg': 'AAEC', 'bad': 'x'}\n"
+            "        return {'a/x+json': {'a': [1]}, 'image/jpeg': 'AAEC', 'bad': 'x'}\n"
             "Bundle()"
         )
         self.assertEqual(
             execution.displays,
             [
-                {"text/plain": b"rich", "text/html": "<b>ä</b>".encode(), "image/png": b"\x89PNG\0"},
+                {
+                    "text/plain": b"rich",
+                    "text/html": "<b>ä</b>".encode(),
+                    "image/png": b"\x89PNG\0",
+                },
                 {"text/plain": b"'text'"},
             ],
         )
         (main,) = execution.main
         self.assertRegex(main.pop("text/plain").decode(), "Bundle at 0x")
-        self.assertEqual(main, {"application/x.y+json": b'{"a": [1]}', "image/jpeg": b"\0\1\2"})
+        self.assertEqual(main, {"a/x+json": b'{"a": [1]}', "image/jpeg": b"\0\1\2"})
 
     def test_plain_types_can_be_registered(self):
         self.run_ok("html = get_ipython().display_formatter.formatters['text/html']")
@@ -153,7 +157,8 @@ class Shown(Case):
         self.assertIn("# here", self.value("inspect.getsource(f)"))
 
     def test_await(self):
-        self.assertEqual(self.value("import asyncio\nawait asyncio.sleep(0.001, 'slept')"), "'slept'")
+        self.run_ok("import asyncio")
+        self.assertEqual(self.value("await asyncio.sleep(0.001, 'slept')"), "'slept'")
         self.assertEqual(self.value("asyncio.run(asyncio.sleep(0, 'ran'))"), "'ran'")
         self.assertEqual(self.value("await asyncio.sleep(0, 'again')"), "'again'")
 
@@ -170,9 +175,9 @@ class Shown(Case):
     def test_figures(self):
         self.run_ok("import matplotlib.pyplot as plt")
         flushed = self.run_ok("plt.plot([1, 2]);")
-        self.assertEqual([sorted(parts) for parts in flushed.displays], [["image/png", "text/plain"]])
+        self.assertEqual([sorted(p) for p in flushed.displays], [["image/png", "text/plain"]])
         self.assertEqual(flushed.displays[0]["image/png"][:8], b"\x89PNG\r\n\x1a\n")
-        self.assertEqual(self.run_ok("len(plt.get_fignums())").results, [(True, {"text/plain": b"0"})])
+        self.assertEqual(self.value("len(plt.get_fignums())"), "0")
         shown = self.run_ok("plt.plot([1]); plt.show(); print('after')")
         self.assertEqual(len(shown.results), 1)
         value = self.run_ok("fig, ax = plt.subplots(); ax.plot([1]); fig")
@@ -219,6 +224,12 @@ class Errors(Case):
     def test_hostile_objects(self):
         self.run_failing("class E(Exception):\n    def __str__(self): 1 / 0\nraise E", "E")
         self.run_failing("class F(Exception):\n    def __bool__(self): 1 / 0\nraise F", "F")
+        self.run_failing("class S(str):\n    def encode(self, *a): 1 / 0\n"
+                         "class G(Exception):\n    def __str__(self): return S('s')\nraise G", "G")
+        # IPython itself stumbles over this one
+        self.run_failing("class M(type):\n    @property\n    def __name__(self): 1 / 0\n"
+                         "class H(Exception, metaclass=M):\n    @property\n"
+                         "    def __class__(self): 1 / 0\nraise H", "ZeroDivisionError")
         shown = self.run_ok("class R:\n    def __repr__(self): raise KeyError('no repr')\nR()")
         self.assertIn(b"no repr", shown.err)
         self.run_failing("class X:\n    def __repr__(self): raise SystemExit(1)\nX()", "SystemExit")
@@ -257,7 +268,8 @@ class Streams(Case):
         self.assertLess(execution.out.index(b"4"), execution.out.index(b"5"))
 
     def test_bytes(self):
-        execution = self.run_ok("import sys; print('ä\\udcff'); sys.stdout.buffer.write(b'\\xff\\n');")
+        code = "import sys; print('ä\\udcff'); sys.stdout.buffer.write(b'\\xff\\n');"
+        execution = self.run_ok(code)
         self.assertEqual(execution.out, "ä\\udcff\n".encode() + b"\xff\n")
 
     def test_broken(self):
@@ -270,7 +282,7 @@ class Streams(Case):
             "import sys; sys.stdout = None",
             "import sys; del sys.stdout",
             "import os; n = os.open('/dev/null', 1); os.dup2(n, 1); os.dup2(n, 2); os.close(n)",
-            "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'latin1'); print('ok')",
+            "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer); print('ok')",
             "import contextlib, io; c = contextlib.redirect_stdout(io.StringIO()); c.__enter__()",
         ):
             with self.subTest(code):
@@ -278,7 +290,7 @@ class Streams(Case):
                 self.tearDown()
 
     def test_redirected_file(self):
-        self.run_ok("import os, sys\nf = open('kept', 'w')\nos.dup2(f.fileno(), 1)\nprint('into it')")
+        self.run_ok("import os\nf = open('kept', 'w')\nos.dup2(f.fileno(), 1)\nprint('into it')")
         self.assertEqual(self.value("open('kept').read()"), "'into it\\n'")
 
     def test_environment(self):
@@ -289,13 +301,13 @@ class Streams(Case):
             environment=own,
         )
         self.assertEqual(inside.plain, "('1=2!', '/nowhere', -18000)")
-        after = self.value("[os.environ.get(n) for n in ('CLOCHE_A', 'CLOCHE_B', 'TZ')], time.timezone")
+        after = self.value("[*map(os.environ.get, ('CLOCHE_A', 'CLOCHE_B', 'TZ'))], time.timezone")
         self.assertEqual(after, "([None, 'stays', None], 0)")
         self.assertNotEqual(self.value("os.environ['PATH']"), "'/nowhere'")
         self.run_failing("os.environ['CLOCHE_C']", "KeyError")
 
     def test_large(self):
-        code = "x = 1\n" * 200_000 + "len(In[-1])"
+        code = "x = 1\n" * 20_000 + "len(In[-1])"
         self.assertEqual(self.value(code), str(len(code)))
         self.assertEqual(len(self.run_ok("print('x' * 5_000_000)").out), 5_000_001)
 
@@ -329,7 +341,8 @@ class Bounds(Case):
 
 class Interrupts(Case):
     def test_python_and_c(self):
-        for code in ("import time; print('now'); time.sleep(100)", "print('now')\nwhile True: pass"):
+        self.run_ok("import time")
+        for code in ("print('now'); time.sleep(100)", "print('now')\nwhile True: pass"):
             execution = self.run_interrupted(code)
             self.assertEqual((execution.error[0], execution.status), ("KeyboardInterrupt", 2))
             self.assertNotIn("cloche_runner", execution.error[2])
@@ -354,7 +367,8 @@ class Interrupts(Case):
 
     def test_caught(self):
         execution = self.run_interrupted(
-            "import time\ntry:\n    print('now')\n    time.sleep(100)\nexcept KeyboardInterrupt:\n    'caught'\n3"
+            "import time\ntry:\n    print('now')\n    time.sleep(100)\n"
+            "except KeyboardInterrupt:\n    caught = 3\ncaught"
         )
         self.assertEqual((execution.status, execution.plain), (0, "3"))
 
@@ -373,7 +387,8 @@ class Processes(Case):
         for code, status in (("pass", 0), ("1 / 0", 256), ("import sys; sys.exit(7)", 7 * 256)):
             execution = self.run_ok(
                 f"import os\npid = os.fork()\nif pid == 0:\n    display('child')\n    {code}\n"
-                "else:\n    status = os.waitpid(pid, 0)[1]\nif pid: display('parent')\nstatus if pid else 0"
+                "else:\n    status = os.waitpid(pid, 0)[1]\n"
+                "if pid: display('parent')\nstatus if pid else 0"
             )
             self.assertEqual(execution.plain, str(status))
             self.assertEqual(execution.displays, [{"text/plain": b"'parent'"}])
@@ -382,11 +397,13 @@ class Processes(Case):
     def test_pools(self):
         self.run_ok("import multiprocessing, operator\nfrom concurrent import futures")
         self.run_ok("def double(n):\n    return 2 * n")
-        self.assertEqual(self.value("with multiprocessing.Pool(2) as p: r = p.map(double, range(3))\nr"),
-                         "[0, 2, 4]")
-        self.assertEqual(self.value("with futures.ProcessPoolExecutor(1) as p: r = p.submit(double, 4).result()\nr"), "8")
-        self.assertEqual(self.value("with futures.ThreadPoolExecutor(2) as p: r = list(p.map(double, [5]))\nr"),
-                         "[10]")
+        for pool in (
+            "multiprocessing.Pool(2)",
+            "futures.ProcessPoolExecutor(2)",
+            "futures.ThreadPoolExecutor(2)",
+        ):
+            code = f"with {pool} as pool: numbers = list(pool.map(double, range(3)))\nnumbers"
+            self.assertEqual(self.value(code), "[0, 2, 4]")
         spawned = self.run_ok(
             "context = multiprocessing.get_context('spawn')\n"
             "with context.Pool(1) as p: r = p.map(operator.neg, [1, 2])\nr"
@@ -398,7 +415,8 @@ class Processes(Case):
                     "def late():\n    go.wait(); display('late'); print('late')\n"
                     "thread = threading.Thread(target=late); thread.start()")
         execution = self.run_ok("go.set(); thread.join()")
-        self.assertEqual((execution.out, execution.displays), (b"late\n", [{"text/plain": b"'late'"}]))
+        self.assertEqual(execution.out, b"late\n")
+        self.assertEqual(execution.displays, [{"text/plain": b"'late'"}])
 
     def test_children_inherit_no_channel(self):
         execution = self.run_ok("import os; os.system('ls -l /proc/self/fd') and None")
@@ -413,7 +431,7 @@ class Endings(unittest.TestCase):
 
     def test_host_closes(self):
         runner = start(self.folder.name)
-        runner.execute("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()")
+        runner.execute("from threading import Event, Thread\nThread(target=Event().wait).start()")
         runner.close()
         self.assertEqual(runner.process.returncode, 0)
 
@@ -459,7 +477,7 @@ class Reseeding(Case):
 
     def draw(self, entropy):
         # half of a pair of Gaussians is kept by the generator, and must be forgotten
-        self.run_ok("legacy.standard_normal(), modern.standard_normal(), np.random.standard_normal()")
+        self.run_ok("for one in (legacy, modern, np.random): one.standard_normal()")
         self.run_ok("random.gauss(0, 1)")
         self.assertEqual(self.runner.reseed(entropy).status, 0)
         return {name: self.value(code) for name, code in self.draws.items()}
@@ -477,7 +495,8 @@ class Reseeding(Case):
         self.run_ok("added = []; add = ssl.RAND_add; ssl.RAND_add = lambda *a: added.append(a)")
         self.run_ok("tempfile.mktemp(); names = tempfile._name_sequence")
         self.runner.reseed(b"c" * 256)
-        self.assertEqual(self.value("ssl.RAND_add = add; [(len(a), b) for a, b in added]"), "[(32, 32.0)]")
+        self.run_ok("ssl.RAND_add = add")
+        self.assertEqual(self.value("[(len(a), b) for a, b in added]"), "[(32, 32.0)]")
         self.assertEqual(self.value("tempfile._name_sequence is names"), "False")
 
     def test_environment_and_directory(self):

@@ -36,7 +36,7 @@ def field(data):
 
 
 class Fields:
-    """Reads the fields of a payload. The host is trusted: a bad one is an exception that ends us."""
+    """Reads the fields of a payload. The host is trusted: a bad one ends the runner."""
 
     def __init__(self, payload):
         self._payload = payload

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """randomness: makes a restored interpreter's random numbers its own.
 
-Every generator that exists is seeded from the entropy, each with a seed of its own. Finding them means
-a walk over the garbage collector's objects, 200,000 after the usual imports and far too slow for a
-claim. So those of the warm-up are found once, before gc.freeze() takes them out of the collector's
-lists, and a claim walks only over what was made since.
+Every generator that exists is seeded from the entropy, each with a seed of its own. Finding them
+means a walk over the garbage collector's objects, 145,000 after the usual imports and far too slow
+for a claim. So those of the warm-up are found once, before gc.freeze() takes them out of the
+collector's lists, and a claim walks only over what was made since.
 """
 
 import gc

@@ -26,7 +26,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def _encode(text):
-    return text.encode("utf-8", "backslashreplace")
+    return str.encode(text, "utf-8", "backslashreplace")  # whatever a subclass makes of it
 
 
 def _to_bytes(mime, value):
@@ -53,8 +53,9 @@ def _bound(parts):
         mime = max(parts, key=lambda name: len(parts[name]))
         notes.append(_note(mime, len(parts.pop(mime))))
     if notes:
-        plain = parts.get("text/plain")
-        parts["text/plain"] = b"\n".join([plain] * (plain is not None) + [_encode("\n".join(notes))])
+        if "text/plain" in parts:
+            notes.insert(0, parts["text/plain"].decode())
+        parts["text/plain"] = _encode("\n".join(notes))
 
 
 def _pack(bundle):

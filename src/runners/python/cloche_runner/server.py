@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """server: takes requests, one after the other, and keeps the executed code from breaking that.
 
-SIGINT must hit the executed code and nothing else: not the runner between executions, and not a frame
-that is half sent. A flag would leave gaps; the handler looks at the stack that it interrupts instead.
+SIGINT must hit the executed code and nothing else: not the runner between executions, and not a
+frame that is half sent. A flag would leave gaps; the handler looks at the stack that it interrupts.
 """
 
 import asyncio

@@ -2,8 +2,8 @@
 """shell: IPython's shell, showing what a notebook shows, through Results instead of Jupyter.
 
 One thing to know of IPython here: it shows an exception (_showtraceback) before it tells that the
-execution failed with it. So the last one shown is held back until the execution has ended: it is the
-execution's error then, or, when the execution went on, output for stderr.
+execution failed with it. So the last one shown is held back until the execution has ended: it is
+the execution's error then, or, when the execution went on, output for stderr.
 """
 
 import asyncio
@@ -30,7 +30,8 @@ OK, FAILED, INTERRUPTED = 0, 1, 2
 _HERE = os.path.dirname(__file__) + os.sep
 
 # No rich representation unless somebody registers one.
-_PLAIN = {type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range}
+_PLAIN = {type(None), bool, int, float, complex, str, bytes, range}
+_PLAIN |= {list, tuple, dict, set, frozenset}
 
 
 class _Formatter(DisplayFormatter):
@@ -133,24 +134,28 @@ class Outcome:
         self.error = error
         self.status = OK
         if error is not None:
-            self.status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
-            self.name = type(error).__name__
+            kind = type(error)  # isinstance() and kind.__name__ may run code of the user's
+            self.status = INTERRUPTED if issubclass(kind, KeyboardInterrupt) else FAILED
+            self.name = _type_name(kind)
             self.value = _words(error)
             self.traceback = "\n".join(lines if lines is not None else _format(error))
+
+
+_type_name = type.__dict__["__name__"].__get__
 
 
 def _words(error):
     try:
         return str(error)
     except BaseException:
-        return f"<{type(error).__name__} whose text cannot be had>"
+        return f"<{_type_name(type(error))} whose text cannot be had>"
 
 
 def _format(error):
     try:
         return traceback.format_exception(error)
     except BaseException:
-        return [f"{type(error).__name__}: {_words(error)}"]
+        return [f"{_type_name(type(error))}: {_words(error)}"]
 
 
 class Shell(InteractiveShell):
@@ -194,7 +199,7 @@ class Shell(InteractiveShell):
             lines = shown[1]
         elif shown is not None:
             self._print(shown)
-        if self._is_cancelled and isinstance(error, asyncio.CancelledError):
+        if self._is_cancelled and type(error) is asyncio.CancelledError:
             error = KeyboardInterrupt()
             lines = [*lines[:-1], "KeyboardInterrupt: "] if lines else None
         return Outcome(error, lines)
@@ -223,7 +228,7 @@ class Shell(InteractiveShell):
         return etype, value, trace
 
     def _run_loop(self, coroutine):
-        """Top-level await. An interrupted cell must end here: left in the loop, it would go on later."""
+        """Top-level await. An interrupted cell ends here: left in the loop, it would go on later."""
         if self.loop is None or self.loop.is_closed():
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
@@ -239,7 +244,7 @@ class Shell(InteractiveShell):
 
     @property
     def system(self):
-        """`!command`. A child writes to descriptor 1 itself, unless the cell's output is captured."""
+        """`!command`. It writes to descriptor 1 itself, unless the cell's output is captured."""
         if not self.streams.are_original:
             return self.system_piped
         self.streams.flush()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""streams: sys.stdin, sys.stdout and sys.stderr of the executed code, and the descriptors below them.
+"""streams: sys.stdin, sys.stdout and sys.stderr of the executed code, and what is below them.
 
 Executed code closes, redirects and wraps these as it likes. Copies of descriptors 1 and 2 are kept
 out of its sight, and after each execution all is put back as the next one must find it.
@@ -13,7 +13,7 @@ from .channel import move_high
 
 
 class _Buffer(io.BufferedWriter):
-    """Does not close: a TextIOWrapper that somebody put around it would do so when it is collected."""
+    """Does not close: a TextIOWrapper that somebody puts around it would, when it is collected."""
 
     def close(self):
         self.flush()

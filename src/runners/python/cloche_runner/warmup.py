@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """warmup: everything that is slow the first time, done before the snapshot.
 
-Imports are the smaller part: IPython, pandas and matplotlib load much of themselves, and read fonts,
-when they are first used. Each library is optional; none of it leaves a trace that code could see.
+Imports are the smaller part: IPython, pandas and matplotlib load much of themselves, and read
+fonts, when they are first used. Each library is optional, and no trace is left that code would see.
 """
 
 import importlib
