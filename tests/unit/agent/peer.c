@@ -345,7 +345,7 @@ char *
 answer_text(const Answer *answer, WireChannel channel)
 {
     const GByteArray *data = answer->data[channel];
-    return g_strndup((const char *)data->data, data->len);
+    return data->len > 0 ? g_strndup((const char *)data->data, data->len) : g_strdup("");
 }
 
 /* --- what is left --- */
@@ -384,4 +384,16 @@ peer_wait_clean(Peer *peer, guint n_fds)
     } while ((n_groups > 0 || peer_count_fds(peer) != n_fds) && g_get_monotonic_time() < end);
     g_assert_cmpuint(n_groups, ==, 0);
     g_assert_cmpuint(peer_count_fds(peer), ==, n_fds);
+}
+
+void
+peer_run_clean(gconstpointer test)
+{
+    void (*run)(Peer * peer) = (void (*)(Peer *))test;
+    g_autoptr(Peer) peer = peer_new();
+    if (!peer)
+        return;
+    guint n_fds = peer_count_fds(peer);
+    run(peer);
+    peer_wait_clean(peer, n_fds);
 }

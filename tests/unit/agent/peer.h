@@ -85,3 +85,7 @@ char *answer_text(const Answer *answer, WireChannel channel);
 /* Waits, by way of pings, until the agent has `n` descriptors, and no cgroup below its own. */
 guint peer_count_fds(const Peer *peer);
 void peer_wait_clean(Peer *peer, guint n_fds);
+
+/* A test function for g_test_add_data_func(): calls its data, a void (*)(Peer *), with an agent of
+ * its own, and fails when descriptors or cgroups are left. */
+void peer_run_clean(gconstpointer test);

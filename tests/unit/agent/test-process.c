@@ -5,19 +5,6 @@
 
 #include "peer.h"
 
-/* A test on an agent of its own, that leaves no descriptor and no cgroup. */
-static void
-run_clean(gconstpointer data)
-{
-    void (*test)(Peer * peer) = data;
-    g_autoptr(Peer) peer = peer_new();
-    if (!peer)
-        return;
-    guint n_fds = peer_count_fds(peer);
-    test(peer);
-    peer_wait_clean(peer, n_fds);
-}
-
 static void
 assert_output(Peer *peer, guint32 stream, const char *expected)
 {
@@ -244,7 +231,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
         g_autofree char *path = g_strdup_printf("/agent/process/%s", tests[i].name);
-        g_test_add_data_func(path, tests[i].test, run_clean);
+        g_test_add_data_func(path, tests[i].test, peer_run_clean);
     }
     return g_test_run();
 }
