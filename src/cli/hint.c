@@ -48,9 +48,10 @@ bus_hint(Cli *cli, const GError *error)
     gboolean is_system = cli->bus == G_BUS_TYPE_SYSTEM;
 
     if (service_is_missing(error))
-        return g_strdup(is_system ? "start it: systemctl start cloched (as root); for a service of "
-                                    "your own: cloched --user, then cloche --user"
-                                  : "start it: cloched --user");
+        return g_strdup(
+            is_system ? "start it: systemctl start cloched (as root); for one of your own: " CLOCHED
+                        " --user, then cloche --user"
+                      : "start it: " CLOCHED " --user");
     if (service_went_away(error))
         return g_strdup(
             "the service ended during the call; its journal tells why: journalctl -u cloched");
