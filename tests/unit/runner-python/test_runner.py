@@ -442,6 +442,15 @@ class Endings(unittest.TestCase):
         self.assertEqual(caught.exception.args[0], 9)
         runner.close()
 
+    def test_reset(self):
+        runner = start(self.folder.name)
+        self.addCleanup(runner.close)
+        runner.execute("gone = 1")
+        runner.execute("%reset -f")
+        self.assertEqual(runner.execute("gone").error[0], "NameError")
+        self.assertEqual(runner.execute("get_ipython().execution_count = -5").count, 0)
+        self.assertEqual(runner.execute("1").plain, "1")
+
     def test_without_libraries(self):
         for name in ("numpy", "pandas", "matplotlib", "PIL"):
             stub = os.path.join(self.folder.name, f"{name}.py")

@@ -11,6 +11,7 @@ import platform
 import signal
 import sys
 import time
+import traceback
 from os import environ  # whatever the executed code makes of os.environ
 
 from .channel import DONE, EXECUTE, READY, RESEED, UNINTERRUPTIBLE, Channel, field, u32
@@ -122,7 +123,7 @@ class Server:
         self._streams.restore()
         if outcome.error is not None:
             self._results.fail(outcome.name, outcome.value, outcome.traceback)
-        count = self._shell.execution_count - 1
+        count = min(max(self._shell.execution_count - 1, 0), 0xFFFFFFFF)  # anyone can set it
         self._channel.send(DONE, u32(outcome.status) + u32(count))
 
     def _end_child(self, outcome):
@@ -151,5 +152,10 @@ class Server:
 
 
 def main():
-    Server().serve()
-    os._exit(0)  # nobody is left to wait for threads
+    """Never returns: threads that were left behind would keep a usual exit waiting."""
+    try:
+        Server().serve()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
