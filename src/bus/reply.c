@@ -24,10 +24,11 @@ reply_path(const char *id)
 static char *
 valid_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gboolean *ret_cut)
 {
-    char *text = g_utf8_make_valid((const char *)bytes, (gssize)size);
+    const char *raw = bytes ? (const char *)bytes : ""; /* an empty array has no memory */
+    char *text = g_utf8_make_valid(raw, (gssize)size);
     const char *end;
 
-    *ret_invalid = !g_utf8_validate_len((const char *)bytes, size, NULL);
+    *ret_invalid = !g_utf8_validate_len(raw, size, NULL);
     *ret_cut = strlen(text) > max;
     if (*ret_cut) {
         g_utf8_validate_len(text, max, &end);

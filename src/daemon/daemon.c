@@ -11,7 +11,6 @@
 #include <glib-unix.h>
 #include <locale.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "server.h"
@@ -168,7 +167,6 @@ daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
     Daemon daemon = {0};
 
     setlocale(LC_ALL, "");
-    umask(007);
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
         g_printerr("cloched: %s; see cloched --help\n",

@@ -116,10 +116,18 @@ write_configuration(const Embed *embed, GError **error)
                           "dynamic_ownership = 0\n"      /* embed_hand_over() does it */
                           "seccomp_sandbox = 1\n"
                           "stdio_handler = \"file\"\n" /* there is no virtlogd */
-                          "namespaces = []\n"
-                          "cgroup_controllers = []\n");
+                          "namespaces = []\n");        /* they cannot move cover_kvm()'s mount */
     return util_make_directory(directory, 0755, error) &&
            g_file_set_contents(path, text->str, (gssize)text->len, error);
+}
+
+/* Otherwise libvirt prints all that it finds remarkable. Its errors are also returned to us. */
+static void
+redirect_log(const char *root)
+{
+    g_autofree char *outputs = g_strdup_printf("4:file:%s/libvirt.log", root);
+
+    g_setenv("LIBVIRT_LOG_OUTPUTS", outputs, /* overwrite= */ FALSE);
 }
 
 static gboolean
@@ -157,6 +165,7 @@ embed_prepare(const char *uri, Embed *embed, GError **error)
     if (!util_make_directory(embed->root, 0711, error) || !choose_user(embed, error) ||
         !write_configuration(embed, error))
         return FALSE;
+    redirect_log(embed->root);
     reaper_start();
     return TRUE;
 }

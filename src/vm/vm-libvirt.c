@@ -23,6 +23,7 @@
 #include "vm-error.h"
 #include "vm-monitor.h"
 #include "vm-reaper.h"
+#include "vm-stub.h"
 
 #define WORKERS 4
 
@@ -115,6 +116,19 @@ read_pid(const LibvirtVm *vm, const char *name)
     if (!g_file_get_contents(path, &text, /* length= */ NULL, /* error= */ NULL))
         return 0;
     return (pid_t)g_ascii_strtoll(text, /* endptr= */ NULL, 10);
+}
+
+/* What libvirt leaves of a machine: the socket, and a log where no virtlogd looks after it. */
+static void
+remove_traces(const LibvirtVm *vm, const char *name, const char *socket)
+{
+    if (socket)
+        unlink(socket);
+    if (vm->embed.root) {
+        g_autofree char *log = g_strdup_printf("%s/log/qemu/%s.log", vm->embed.root, name);
+
+        unlink(log);
+    }
 }
 
 /* --- start --- */
@@ -226,26 +240,45 @@ bring_up(Start *start, virDomainPtr domain, GCancellable *cancellable, GError **
 }
 
 static virDomainPtr
-create_domain(Start *start, GError **error)
+create_from(Start *start, virConnectPtr connection, const char *kernel, GError **error)
 {
     const MachineSpec *spec = &start->spec;
     DomainPlan plan = {.spec = spec,
                        .facts = &start->facts,
                        .uuid = start->uuid,
+                       .kernel = kernel,
                        .words = start->words,
                        .ram_read_only = start->vm->ram_read_only};
     g_autofree char *xml = domain_xml(&plan);
-    g_autoptr(virConnect) connection = vm_connect(start->vm, error);
     gint64 begin = g_get_monotonic_time();
     virDomainPtr domain;
 
-    if (!connection || !embed_hand_over(&start->vm->embed, spec, error))
-        return NULL;
     domain = virDomainCreateXML(connection, xml, spec->state ? VIR_DOMAIN_START_PAUSED : 0);
     if (!domain)
         vm_error_set(error, "libvirt cannot create it");
     g_debug("machine '%s': created in %.1f ms", spec->name,
             (double)(g_get_monotonic_time() - begin) / 1e3);
+    return domain;
+}
+
+/* A stub of the kernel lies beside the disk, where QEMU gets at it, until QEMU has read it. */
+static virDomainPtr
+create_domain(Start *start, GError **error)
+{
+    const MachineSpec *spec = &start->spec;
+    g_autoptr(virConnect) connection = vm_connect(start->vm, error);
+    g_autofree char *stub = NULL;
+    virDomainPtr domain;
+
+    if (!connection || !embed_hand_over(&start->vm->embed, spec, error))
+        return NULL;
+    if (!spec->state)
+        return create_from(start, connection, spec->kernel, error);
+    stub = g_strconcat(spec->disk, ".boot", NULL);
+    if (!stub_write(spec->kernel, stub, error))
+        return NULL;
+    domain = create_from(start, connection, stub, error);
+    unlink(stub);
     return domain;
 }
 
@@ -265,8 +298,7 @@ run_start(GTask *task)
     }
     if (domain)
         virDomainDestroy(domain);
-    if (start->spec.socket)
-        unlink(start->spec.socket);
+    remove_traces(start->vm, start->spec.name, start->spec.socket);
     g_prefix_error(&error, "machine '%s' did not start: ", start->spec.name);
     g_task_return_error(task, error);
 }
@@ -458,8 +490,7 @@ run_destroy(GTask *task)
         g_task_return_error(task, error);
         return;
     }
-    if (target->path)
-        unlink(target->path);
+    remove_traces(target->vm, target->name, target->path);
     g_debug("machine '%s': destroyed in %.1f ms", target->name,
             (double)(g_get_monotonic_time() - begin) / 1e3);
     g_task_return_boolean(task, TRUE);
@@ -578,13 +609,14 @@ vm_libvirt_open(const char *uri, GError **error)
     static gsize registered;
     LibvirtVm *vm = libvirt_vm_new(uri);
     g_autoptr(virConnect) connection = NULL;
+    gboolean prepared = embed_prepare(uri, &vm->embed, error);
 
     if (g_once_init_enter(&registered)) {
         virEventRegisterDefaultImpl();
         virSetErrorFunc(/* data= */ NULL, ignore_error);
         g_once_init_leave(&registered, 1);
     }
-    if (embed_prepare(uri, &vm->embed, error))
+    if (prepared)
         connection = vm_connect(vm, error);
     if (!connection) {
         libvirt_close(&vm->base);

@@ -5,15 +5,12 @@
  * libvirt's QEMUs are orphans by design, and libvirt, when it ends one, waits until the process id
  * is free again. Under a first process that does not reap promptly that takes seconds. So we adopt
  * them (PR_SET_CHILD_SUBREAPER), and a thread of its own reaps them, since libvirt's callers may
- * block the main loop. Only what is surely an adopted QEMU is touched: GLib and libvirt wait for
- * their own children.
+ * block the main loop. Only orphans are touched: GLib and libvirt wait for their own children.
  */
 #include "vm-reaper.h"
 
 #include <errno.h>
 #include <glib.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,18 +21,28 @@ static GMutex lock;
 static GCond changed;
 static unsigned expected; /* starts under way; guarded by `lock` */
 
-/*
- * An adopted QEMU lives in the session that libvirt made for it; a QEMU that we run ourselves
- * (for its version) lives in ours. The name tells it from libvirt's own intermediate process.
- */
 static gboolean
-is_adopted_qemu(pid_t pid)
+is_qemu(pid_t pid)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)pid);
     g_autofree char *name = NULL;
 
-    return getsid(pid) != getsid(0) && g_file_get_contents(path, &name, /* length= */ NULL, NULL) &&
+    return g_file_get_contents(path, &name, /* length= */ NULL, /* error= */ NULL) &&
            g_str_has_prefix(name, "qemu-");
+}
+
+/*
+ * What we or libvirt start and wait for stays in our session, but for the process in between: it
+ * leads the session that a QEMU then lives in, and is waited for too. That QEMU, even when it died
+ * before it was one, leads none; the one that libvirt questions about its abilities leaves a leader
+ * of its own behind.
+ */
+static gboolean
+is_orphan(pid_t pid)
+{
+    pid_t session = getsid(pid);
+
+    return session != getsid(0) && (session != pid || is_qemu(pid));
 }
 
 /* Without any child there is nothing that waitid() could wait for. */
@@ -58,7 +65,7 @@ reap(gpointer data)
         if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) < 0) {
             if (errno == ECHILD)
                 wait_for_first_child();
-        } else if (is_adopted_qemu(info.si_pid)) {
+        } else if (is_orphan(info.si_pid)) {
             waitpid(info.si_pid, /* wstatus= */ NULL, WNOHANG);
         } else {
             g_usleep(LOOK_AGAIN_US);

@@ -17,7 +17,7 @@ typedef struct Machine Machine; /* one guest; owned by the caller of vm_start_fi
 typedef struct {
     const char *hypervisor; /* e.g. "QEMU 7.2.17 (Debian 1:7.2+dfsg-7+deb12u13)": the exact build */
     const char *machine_type; /* the versioned one, e.g. "pc-q35-7.2" */
-    const char *cpu_model;    /* "maximum" (emulated), or what the host's model expands to */
+    const char *cpu_model;    /* what the guest sees and, emulated too, whose clock it runs by */
     const char *accelerator;  /* "kvm" or "tcg" */
     gboolean emulated;        /* no hardware virtualization: no security boundary */
 } VmFacts;
@@ -31,7 +31,8 @@ typedef struct {
     const char
         *state; /* device state to restore; NULL: boot, and share the RAM file (a template) */
     const char *socket;  /* where the agent's channel is bound, at most 107 bytes */
-    const char *console; /* file for the guest's serial console; is cut at 1 MiB */
+    const char *console; /* file for the serial console of a machine that boots, or NULL; one that
+                            is restored has none, since its guest could fill the disk */
     guint vcpus;
     guint64 memory_mib;
 } MachineSpec;
@@ -49,6 +50,10 @@ typedef void (*MachineEnded)(Machine *machine, MachineEnd how, gpointer data);
 /*
  * Opens `uri` (qemu:///system, or qemu:///embed?root=/absolute/dir). Blocks: for start-up only.
  * The default GMainContext must run, for libvirt's events.
+ *
+ * Embedded and run by root, QEMU runs as libvirt-qemu (or qemu, or nobody): it must be able to
+ * search the directories of a machine's files, of which vm_start_async() makes it disk's and ram's
+ * owner. With libvirtd, its group must be able to read disk, kernel and initrd and to write ram.
  */
 Vm *vm_open(const char *uri, GError **error);
 void vm_close(Vm *vm);
@@ -57,14 +62,15 @@ void vm_close(Vm *vm);
  * Finds out by a real try which accelerator works: boots `kernel` with `initrd` and the command
  * line word cloche.probe (the agent then powers off at once) under KVM, in `directory` (for its
  * console file), and takes emulation when that does not end in a power-off within 30 s. Finishes
- * with the facts.
+ * with the facts, which every vm_start_async() needs.
  */
 void vm_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 const VmFacts *vm_probe_finish(Vm *vm, GAsyncResult *result, GError **error);
 
 /*
- * Starts a machine: boots it, or restores it when spec->state is set. Finishes when its vCPUs run
+ * Starts a machine: boots it, or restores it when spec->state is set (`kernel` is then the one that
+ * its template booted, and `initrd` is not used). Finishes when its vCPUs run
  * and its agent's channel is connected: *ret_fd is a non-blocking stream socket, owned by the
  * caller. On failure nothing of the machine is left but the files that the caller made. `ended` may
  * be called any time after the finish.

@@ -2,8 +2,9 @@
 #
 # contents: makes the parts of an image: kernel, root file system, initrd.
 #
-# Kernel and root file system are kept in the cache under what they were made of, so that a new agent
-# costs a new initrd and no more. An image shares its files with the cache; nobody ever writes them.
+# Kernel and root file system are kept in the cache under what they were made of, so that a new
+# agent costs a new initrd and no more. An image shares its files with the cache; nobody ever writes
+# them.
 #
 # shellcheck shell=bash disable=SC2154
 
@@ -43,20 +44,21 @@ remove_others() {
 
 # --- kernel ---
 
-# The package is only unpacked, in a folder that apt's own unprivileged user can write to.
+# The package is only unpacked: what it would do to a machine is for one that boots by itself.
 fetch_kernel() {
     run download_kernel "$1"
     run pick_kernel "$1"
 }
 
 download_kernel() {
-    mkdir "$work/download" && chown _apt "$work/download" && cd "$work/download" || return
-    apt-get download "$kernel_package=$kernel_version" && dpkg-deb -x ./*.deb .
+    mkdir "$work/download" && chown _apt "$work/download" && cd "$work/download" &&
+        apt-get download "$kernel_package=$kernel_version" && dpkg-deb -x ./*.deb .
 }
 
 pick_kernel() {
     local module file
-    install -m 644 "$work/download/boot/vmlinuz-$kernel_release" "$1/kernel" && mkdir "$1/modules" || return
+    mkdir "$1/modules" || return
+    install -m 644 "$work/download/boot/vmlinuz-$kernel_release" "$1/kernel" || return
     for module in "${modules[@]}"; do
         file=$(find "$work/download" -name "$module.ko" -o -name "$module.ko.xz")
         [ -n "$file" ] || { echo "$kernel_package has no module '$module'" && return 1; }
@@ -85,30 +87,34 @@ build_empty_packages() {
     mkdir "$work/debs" || return
     for control in "$recipe_dir"/packages/*/control; do
         [ -e "$control" ] || continue
-        install -D -m 644 "$control" "$work/empty/DEBIAN/control" && dpkg-deb -b "$work/empty" "$work/debs" || return
+        install -D -m 644 "$control" "$work/empty/DEBIAN/control" || return
+        dpkg-deb -b "$work/empty" "$work/debs" || return
     done
 }
 
 # How this machine reaches its sources (a proxy, no check of dates) holds for the build too.
 write_apt_options() {
-    apt-config dump | grep -E '^Acquire::(https?|Check-[A-Za-z-]*|Retries)\b' >"$work/apt.conf" || true
+    apt-config dump | sed -En '/^Acquire::(https?|Check-[A-Za-z-]*|Retries)\b/p' >"$work/apt.conf"
 }
 
-# In an environment that says nothing of the machine but its proxies: python and others would heed it.
+# In an environment that says nothing of the machine but its proxies, for python and others would
+# heed it.
 mmdebstrap_isolated() {
     local variable keep=() include=()
     for variable in http_proxy https_proxy no_proxy; do
         [ -z "${!variable:-}" ] || keep+=("$variable=${!variable}")
     done
-    [ -z "${recipe[Packages]}" ] || include=("--include=$(list_items "${recipe[Packages]}" | paste -sd,)")
+    [ -z "${recipe[Packages]}" ] ||
+        include=("--include=$(list_items "${recipe[Packages]}" | paste -sd,)")
     exec unshare --mount --propagation private --pid --fork --kill-child \
-        env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" \
-        IMAGE_RECIPE="$(realpath "$recipe_dir")" IMAGE_DEBS="$work/debs" IMAGE_USER="${recipe[User]}" \
+        env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" IMAGE_DEBS="$work/debs" \
+        IMAGE_RECIPE="$(realpath "$recipe_dir")" IMAGE_USER="${recipe[User]}" \
         mmdebstrap --mode=root --variant=apt --format=directory --verbose --skip=output/dev \
         --aptopt="$work/apt.conf" "${include[@]}" \
         --hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr \
         --setup-hook="$parts/root-setup" --essential-hook="$parts/root-essential" \
-        --customize-hook="$parts/root-customize" "$suite" "$work/root" "${apt_sources[@]}" >"$work/output" 2>&1
+        --customize-hook="$parts/root-customize" "$suite" "$work/root" "${apt_sources[@]}" \
+        >"$work/output" 2>&1
 }
 
 install_packages() {
@@ -123,10 +129,10 @@ install_packages() {
     finish_background || fail
 }
 
-# Each package is fetched, unpacked and set up. How many there are is said in two parts, for the base
-# and for the recipe's; until the second is known, three more come with each that the recipe names.
+# Each package is fetched, unpacked and set up. How many there are is said in two parts, first for
+# the base system; until the second is known, each package that the recipe names counts as four.
 begin_packages() {
-    packages_seen=0 packages_all=0
+    packages_seen=0 packages_counted=0 packages_all=0
     packages_guess=$((4 * $(list_items "${recipe[Packages]}" | wc -l)))
 }
 
@@ -141,17 +147,19 @@ on_package_line() {
 }
 
 count_packages() {
-    packages_all=$((packages_all + 3 * $1 + 3 * packages_guess))
-    [ "$packages_guess" = 0 ] || packages_guess=-$packages_guess
+    packages_counted=$((packages_counted + $1))
+    packages_all=$((3 * (packages_counted + packages_guess)))
+    packages_guess=0
 }
 
-# No journal and no checksums: a machine that dies takes its overlay along. Nothing is left for the guest's kernel to
-# initialize later, for that would be written into each machine's overlay.
+# No journal and no checksums: a machine that dies takes its overlay along. Nothing is left for the
+# guest's kernel to initialize later, for that would be written into each machine's overlay.
 make_disk() {
     local uuid=${root_digest:0:8}-${root_digest:8:4}-${root_digest:12}-8000-000000000000
     truncate -s "${recipe[DiskMiB]}M" "$1" &&
-        mke2fs -q -F -t ext4 -d "$work/root" -L "cloche" -U "$uuid" -m 1 -O ^has_journal,^metadata_csum,^resize_inode \
-            -E "hash_seed=$uuid,lazy_itable_init=0,assume_storage_prezeroed=1,root_owner=0:0" "$1" &&
+        mke2fs -q -F -t ext4 -d "$work/root" -L cloche -U "$uuid" -m 1 \
+            -O ^has_journal,^metadata_csum,^resize_inode \
+            -E "hash_seed=$uuid,lazy_itable_init=0,assume_storage_prezeroed=1" "$1" &&
         rm -rf --one-file-system "$work/root"
 }
 
@@ -162,9 +170,10 @@ pack_initrd() {
     local tree=$work/initrd language
     mkdir -p "$tree"/{dev,proc,root,run,sys,runners} &&
         install -m 755 "$agent" "$tree/init" &&
-        cp -r --no-preserve=ownership "$cache/kernel-$kernel_digest/modules" "$tree/modules" || return
+        cp -r "$cache/kernel-$kernel_digest/modules" "$tree/modules" || return
     for language in $(list_items "${recipe[Runners]}"); do
-        cp -rL --no-preserve=ownership,timestamps "$runners/$language" "$tree/runners/" || return
+        cp -rL --preserve=mode "$runners/$language" "$tree/runners/" || return
     done
-    (cd "$tree" && find . | sort | cpio --quiet --reproducible -o -H newc -R 0:0) >"$1"
+    cd "$tree" && find . -name __pycache__ -prune -o -print | sort |
+        cpio --quiet --reproducible -o -H newc -R 0:0 >"$1"
 }

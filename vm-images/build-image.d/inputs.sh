@@ -2,8 +2,8 @@
 #
 # inputs: what an image depends on, and the digests of it.
 #
-# Asking apt takes a second or two, and an image that is up to date should be found at once: what apt
-# said is kept with the time stamps of apt's own files, and holds as long as they do.
+# Asking apt takes a second or two, and an image that is up to date should be found at once: what
+# apt said is kept with the time stamps of apt's own files, and holds as long as they do.
 #
 # shellcheck shell=bash disable=SC2154,SC2034
 
@@ -18,29 +18,35 @@ check_inputs() {
 
 # Sets suite, apt_sources (files), kernel_package, kernel_version and kernel_release.
 read_apt_facts() {
-    local stamp kept=$cache/apt-facts
-    stamp=$(find /etc/apt /var/lib/apt/lists /etc/os-release -printf '%p %s %T@\n' 2>/dev/null | sort | short_digest)
+    local stamp facts kept=$cache/apt-facts
+    stamp=$(find /etc/apt /etc/os-release /var/lib/apt/lists -printf '%p %s %T@\n' 2>/dev/null |
+        sort | short_digest)
     if [ ! -e "$kept" ] || [ "$(head -n 1 "$kept")" != "$stamp" ]; then
         ask_apt
-        printf '%s\n' "$stamp" "$suite" "$kernel_package" "$kernel_version" "${apt_sources[@]}" >"$kept.new"
+        printf '%s\n' "$stamp" "$suite" "$kernel_package" "$kernel_version" \
+            "${apt_sources[@]}" >"$kept.new"
         mv "$kept.new" "$kept"
     fi
-    mapfile -t apt_sources <"$kept"
-    suite=${apt_sources[1]} kernel_package=${apt_sources[2]} kernel_version=${apt_sources[3]}
-    apt_sources=("${apt_sources[@]:4}")
+    mapfile -t facts <"$kept"
+    suite=${facts[1]} kernel_package=${facts[2]} kernel_version=${facts[3]}
+    apt_sources=("${facts[@]:4}")
     kernel_release=${kernel_package#linux-image-}
 }
 
 ask_apt() {
     suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     # shellcheck disable=SC2016
-    mapfile -t apt_sources < <(apt-get indextargets --format '$(CODENAME) $(SOURCESENTRY)' \
-        'Created-By: Packages' 'Origin: Debian' | sed -n "s/^$suite[^ ]* \(.*\):[0-9]*$/\1/p" | sort -u)
+    mapfile -t apt_sources < <(
+        apt-get indextargets --format '$(CODENAME) $(SOURCESENTRY)' \
+            'Created-By: Packages' 'Origin: Debian' |
+            sed -n "s/^$suite[^ ]* \(.*\):[0-9]*$/\1/p" | sort -u
+    )
     [ ${#apt_sources[@]} != 0 ] ||
         die "apt knows no source of Debian '$suite'; does it after 'apt-get update'?"
-    read -r kernel_package kernel_version < <(apt-cache show --no-all-versions linux-image-cloud-amd64 |
-        sed -n 's/^Depends: \([^ ,]*\) (= \([^)]*\)).*/\1 \2/p') ||
-        die "apt does not know linux-image-cloud-amd64"
+    read -r kernel_package kernel_version < <(
+        apt-cache show --no-all-versions linux-image-cloud-amd64 |
+            sed -n 's/^Depends: \([^ ,]*\) (= \([^)]*\)).*/\1 \2/p'
+    ) || die "apt does not know linux-image-cloud-amd64"
 }
 
 # What the parts in the cache are made of, and what the whole image is made of.
@@ -51,14 +57,19 @@ digest_inputs() {
     root_digest=$({ echo "$builder $suite" && tree_digest "$recipe_dir"; } | short_digest)
     digest=$({
         echo "$root_digest $kernel_digest" && sha256sum <"$agent"
-        for language in $(list_items "${recipe[Runners]}"); do tree_digest "$runners/$language"; done
+        for language in $(list_items "${recipe[Runners]}"); do
+            tree_digest "$runners/$language"
+        done
     } | short_digest)
 }
 
-# Names, modes, links and contents of a folder, whatever its place and its files' times are.
-tree_digest() {
-    (cd "$1" && find . -printf '%P %y %m %l\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum)
-}
+# Names, modes, links and contents of a folder, whatever its place and its files' times are, and
+# whether python ran from it or not.
+tree_digest() (
+    cd "$1"
+    find . -name __pycache__ -prune -o -printf '%P %y %m %l\n' | sort
+    find . -name __pycache__ -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
+)
 
 short_digest() {
     sha256sum | cut -c 1-16

@@ -10,29 +10,27 @@
 declare -A recipe=()
 recipe_keys=()
 
-# A sentence when the value is bad, nothing when it is good.
+# What is wrong with a value; nothing when it is good.
 value_fault() {
     local key=$1 value=$2
     case $key in
-    Name) matches "$value" '[a-z][a-z0-9-]{0,31}' || echo "wants [a-z][a-z0-9-]{0,31}" ;;
-    Description) [ -n "$value" ] || echo "is empty" ;;
-    Packages) matches "$value" '([a-z0-9][a-z0-9+.-]+(;|$))*' || echo "wants names of packages, each with ';'" ;;
-    User) matches "$value" '[a-z_][a-z0-9_-]{0,31}' || echo "wants [a-z_][a-z0-9_-]{0,31}" ;;
-    Runners) matches "$value" '([a-z][a-z0-9-]*(;|$))*' || echo "wants names of languages, each with ';'" ;;
-    MemoryMiB) in_range "$value" 64 1048576 || echo "wants a number from 64 to 1048576" ;;
-    Vcpus) in_range "$value" 1 64 || echo "wants a number from 1 to 64" ;;
-    DiskMiB) in_range "$value" 64 1048576 || echo "wants a number from 64 to 1048576" ;;
-    Exercise.*) [ -n "$value" ] || echo "is empty" ;;
+    Name) fits "$value" '[a-z][a-z0-9-]{0,31}' ;;
+    User) fits "$value" '[a-z_][a-z0-9_-]{0,31}' ;;
+    Packages) fits "$value" '([a-z0-9][a-z0-9+.-]+(;|$))*' "names of packages, each with ';'" ;;
+    Runners) fits "$value" '([a-z][a-z0-9-]*(;|$))*' "names of languages, each with ';'" ;;
+    MemoryMiB | DiskMiB) fits_range "$value" 64 1048576 ;;
+    Vcpus) fits_range "$value" 1 64 ;;
+    Description | Exercise.*) [ -n "$value" ] || echo "is empty" ;;
     *) echo "is not known" ;;
     esac
 }
 
-matches() {
-    [[ $1 =~ ^($2)$ ]]
+fits() {
+    [[ $1 =~ ^($2)$ ]] || echo "wants ${3:-$2}"
 }
 
-in_range() {
-    matches "$1" '[1-9][0-9]{0,6}' && [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
+fits_range() {
+    [[ $1 =~ ^[1-9][0-9]{0,6}$ && $1 -ge $2 && $1 -le $3 ]] || echo "wants a number from $2 to $3"
 }
 
 read_recipe() {

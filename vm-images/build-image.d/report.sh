@@ -2,13 +2,13 @@
 #
 # report: what the person at the terminal sees, and how a build ends early.
 #
-# On a terminal one line is drawn again and again; elsewhere each step is a line. Long work runs in a
-# process group of its own in the background, because bash acts on a signal only between commands
+# On a terminal one line is drawn again and again; elsewhere each step is a line. Long work runs in
+# a process group of its own in the background, because bash acts on a signal only between commands
 # and in wait: so an interruption ends the build at once, with all that it had started.
 #
 # shellcheck shell=bash
 
-name= log= work= child= step_name= step_percent=0 step_weight=0 drawn=
+name= log= work= child= step_name= step_begin=0 step_weight=0 percent=0 drawn=
 
 say() {
     clear_bar
@@ -28,9 +28,8 @@ clear_bar() {
 }
 
 draw_bar() {
-    local percent=$1 width=30 filled bar
-    filled=$((percent * width / 100))
-    printf -v bar '%*s' "$filled" ''
+    local width=30 bar
+    printf -v bar '%*s' $((percent * width / 100)) ''
     printf -v bar '%-*s' "$width" "${bar// /#}"
     bar="$name [$bar] $percent% $step_name"
     [ "$bar" != "$drawn" ] || return 0
@@ -40,23 +39,25 @@ draw_bar() {
 
 # Ends the step before and begins one that takes so many hundredths of a build's usual time.
 step() {
-    step_percent=$((step_percent + step_weight))
-    step_weight=$1
+    step_begin=$((step_begin + step_weight))
+    step_weight=$1 percent=$step_begin
     rename_step "$2"
 }
 
 rename_step() {
     step_name=$1
-    [ -z "$log" ] || echo "--- $step_name" >>"$log"
-    if [ -t 2 ]; then draw_bar "$step_percent"; else say "$step_name"; fi
+    echo "--- $SECONDS s: $step_name" >>"$log"
+    if [ -t 2 ]; then draw_bar; else say "$step_name"; fi
 }
 
-# How far the step is: the parts that are done, and all of them.
+# How far the step is: what is done, and all. An estimate that grew does not move the bar back.
 step_progress() {
-    local done=$1 all=$2
+    local done=$1 all=$2 now
     [ -t 2 ] || return 0
     [ "$done" -le "$all" ] || done=$all
-    draw_bar $((step_percent + step_weight * done / all))
+    now=$((step_begin + step_weight * done / all))
+    [ "$now" -le "$percent" ] || percent=$now
+    draw_bar
 }
 
 steps_done() {
@@ -117,7 +118,7 @@ clean_up() {
 interrupted() {
     clean_up
     [ -z "$work" ] || rm -f "$log"
-    say "interrupted; nothing was changed"
+    say "interrupted"
     trap - EXIT "$1"
     kill "-$1" $$
 }
