@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm-stub: a kernel for machines that never boot.
+ *
+ * A restored machine must have the same firmware parts as its template, and one of them is there
+ * only when QEMU is given a kernel. QEMU then holds a copy of all of it, 14 MB in each machine that
+ * nobody reads. The setup sectors at its beginning are enough.
+ */
+#include "vm-stub.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "util.h"
+
+/* The Linux/x86 boot protocol. */
+#define SECTOR 512
+#define SETUP_SECTORS_OFFSET 0x1f1
+#define SETUP_SECTORS_DEFAULT 4 /* what 0 means */
+#define MAGIC_OFFSET 0x202
+#define MAGIC "HdrS"
+#define HEAD_MAX ((1 + 255 + 1) * SECTOR) /* boot sector, setup, one of the kernel itself */
+
+static gssize
+read_head(const char *path, guint8 *head, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    gssize size;
+
+    if (fd < 0) {
+        util_set_errno(error, errno, "cannot open '%s'", path);
+        return -1;
+    }
+    size = read(fd, head, HEAD_MAX);
+    if (size < 0)
+        util_set_errno(error, errno, "cannot read '%s'", path);
+    close(fd);
+    return size;
+}
+
+/* How much of the head is the stub, or 0 when this is no kernel. */
+static gsize
+stub_size(const guint8 *head, gsize size)
+{
+    gsize sectors, stub;
+
+    if (size < MAGIC_OFFSET + strlen(MAGIC) ||
+        memcmp(head + MAGIC_OFFSET, MAGIC, strlen(MAGIC)) != 0)
+        return 0;
+    sectors = head[SETUP_SECTORS_OFFSET] ? head[SETUP_SECTORS_OFFSET] : SETUP_SECTORS_DEFAULT;
+    stub = (1 + sectors + 1) * SECTOR;
+    return stub <= size ? stub : 0;
+}
+
+gboolean
+stub_write(const char *kernel, const char *path, GError **error)
+{
+    g_autofree guint8 *head = g_malloc(HEAD_MAX);
+    gssize size = read_head(kernel, head, error);
+    gsize stub;
+
+    if (size < 0)
+        return FALSE;
+    stub = stub_size(head, (gsize)size);
+    if (stub == 0) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "'%s' is no Linux kernel", kernel);
+        return FALSE;
+    }
+    if (!g_file_set_contents_full(path, (const char *)head, (gssize)stub, G_FILE_SET_CONTENTS_NONE,
+                                  0644, error))
+        return FALSE;
+    /* Whatever the umask: QEMU's user reads it. */
+    if (chmod(path, 0644) < 0)
+        return util_set_errno(error, errno, "cannot open '%s' to QEMU", path);
+    return TRUE;
+}
