@@ -70,10 +70,10 @@ const VmFacts *vm_probe_finish(Vm *vm, GAsyncResult *result, GError **error);
 
 /*
  * Starts a machine: boots it, or restores it when spec->state is set (`kernel` is then the one that
- * its template booted, and `initrd` is not used). Finishes when its vCPUs run
- * and its agent's channel is connected: *ret_fd is a non-blocking stream socket, owned by the
- * caller. On failure nothing of the machine is left but the files that the caller made. `ended` may
- * be called any time after the finish.
+ * its template booted, and `initrd` is not used). Finishes when its vCPUs run and its agent's
+ * channel is connected: *ret_fd is a non-blocking stream socket, owned by the caller. On failure
+ * nothing of the machine is left but the files that the caller made. `ended` may be called any time
+ * after the finish.
  */
 void vm_start_async(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-domain-xml: what libvirt is told about a machine. */
+#include <string.h>
+
+#include "vm-domain-xml.h"
+
+#define UUID "0c64b85f-8e1c-4f3a-9a38-0f9c1d2b3a4e"
+
+static const VmFacts tcg = {.machine_type = "pc-q35-7.2", .accelerator = "tcg", .emulated = TRUE};
+static const VmFacts kvm = {.machine_type = "pc-q35-8.2", .accelerator = "kvm"};
+
+static MachineSpec
+spec_of(const char *state)
+{
+    return (MachineSpec){.name = "cloche-a",
+                         .kernel = "/i/kernel",
+                         .initrd = "/i/initrd",
+                         .disk = "/s/disk.qcow2",
+                         .ram = "/t/ram",
+                         .state = state,
+                         .socket = "/run/a.sock",
+                         .console = "/s/console",
+                         .vcpus = 2,
+                         .memory_mib = 512};
+}
+
+static char *
+xml_of(const MachineSpec *spec, const VmFacts *facts, const char *words, gboolean ram_read_only)
+{
+    DomainPlan plan = {.spec = spec,
+                       .facts = facts,
+                       .uuid = UUID,
+                       .kernel = spec->kernel,
+                       .words = words,
+                       .ram_read_only = ram_read_only};
+
+    return domain_xml(&plan);
+}
+
+static void
+assert_has(const char *xml, const char *part)
+{
+    if (!strstr(xml, part))
+        g_error("'%s' is not in:\n%s", part, xml);
+}
+
+static void
+assert_lacks(const char *xml, const char *part)
+{
+    if (strstr(xml, part))
+        g_error("'%s' is in:\n%s", part, xml);
+}
+
+static void
+on_name(GMarkupParseContext *context, const char *element, const char **names, const char **values,
+        gpointer data, GError **error)
+{
+    g_ptr_array_add(data, g_strdup(element));
+}
+
+/* All elements in turn; fails on what is not XML. */
+static GPtrArray *
+elements_of(const char *xml)
+{
+    static const GMarkupParser parser = {.start_element = on_name};
+    GPtrArray *elements = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GMarkupParseContext) context =
+        g_markup_parse_context_new(&parser, 0, elements, /* destroy= */ NULL);
+    GError *error = NULL;
+
+    g_markup_parse_context_parse(context, xml, -1, &error);
+    g_assert_no_error(error);
+    g_markup_parse_context_end_parse(context, &error);
+    g_assert_no_error(error);
+    return elements;
+}
+
+static void
+test_boot(void)
+{
+    MachineSpec spec = spec_of(NULL);
+    g_autofree char *xml = xml_of(&spec, &tcg, NULL, /* ram_read_only= */ TRUE);
+    g_autoptr(GPtrArray) elements = elements_of(xml);
+
+    g_assert_cmpstr(g_ptr_array_index(elements, 0), ==, "domain");
+    assert_has(xml, "<domain type='qemu' ");
+    assert_has(xml, "<name>cloche-a</name>\n  <uuid>" UUID "</uuid>");
+    assert_has(xml, "<memory unit='MiB'>512</memory>");
+    assert_has(xml, "<vcpu placement='static'>2</vcpu>");
+    assert_has(xml, "machine='pc-q35-7.2'>hvm<");
+    assert_has(xml, "<initrd>/i/initrd</initrd>");
+    assert_has(xml, " panic=-1 ");
+    assert_has(xml, " mitigations=off tsc=reliable</cmdline>");
+    assert_has(xml, "<cpu mode='maximum' ");
+    assert_has(xml, "<tb-cache unit='MiB'>128</tb-cache>");
+    assert_has(xml, "<source mode='bind' path='/run/a.sock'/>");
+    assert_has(xml, "<serial type='file'>\n      <source path='/s/console'/>");
+    assert_has(xml, "'memory-backend-file,id=cloche.ram,size=512M,mem-path=/t/ram,share=on,");
+    assert_lacks(xml, "-incoming");
+    assert_lacks(xml, "readonly=on");
+}
+
+static void
+test_restore(void)
+{
+    MachineSpec spec = spec_of("/t/state");
+    g_autofree char *xml = xml_of(&spec, &tcg, NULL, /* ram_read_only= */ FALSE);
+    g_autofree char *read_only = xml_of(&spec, &tcg, NULL, /* ram_read_only= */ TRUE);
+
+    assert_has(xml, "mem-path=/t/ram,share=off,merge=off");
+    assert_has(xml, "<qemu:arg value='-incoming'/>\n    <qemu:arg value='defer'/>");
+    assert_has(xml, "<serial type='null'>");
+    assert_lacks(xml, "/s/console");
+    assert_lacks(xml, "<initrd>");
+    assert_lacks(xml, "readonly=on");
+    assert_has(read_only, "mem-path=/t/ram,share=off,readonly=on,rom=off,merge=off");
+}
+
+/* The state of one is loaded by the other: from <devices> to the console, and behind it, all is the
+ * same. */
+static void
+test_same_devices(void)
+{
+    MachineSpec boot = spec_of(NULL), restored = spec_of("/t/state");
+    g_autofree char *a = xml_of(&boot, &tcg, NULL, FALSE);
+    g_autofree char *b = xml_of(&restored, &tcg, NULL, FALSE);
+    const char *a_devices = strstr(a, "<features>"), *b_devices = strstr(b, "<features>");
+    const char *a_console = strstr(a, "<serial"), *b_console = strstr(b, "<serial");
+    const char *a_rest = strstr(a, "<target type='isa-serial'");
+    const char *b_rest = strstr(b, "<target type='isa-serial'");
+    const char *a_end = strstr(a, "</devices>"), *b_end = strstr(b, "</devices>");
+
+    g_assert_cmpmem(a_devices, (gsize)(a_console - a_devices), b_devices,
+                    (gsize)(b_console - b_devices));
+    g_assert_cmpmem(a_rest, (gsize)(a_end - a_rest), b_rest, (gsize)(b_end - b_rest));
+}
+
+static void
+test_kvm(void)
+{
+    MachineSpec spec = spec_of(NULL);
+    g_autofree char *xml = xml_of(&spec, &kvm, NULL, FALSE);
+
+    assert_has(xml, "<domain type='kvm' ");
+    assert_has(xml, "<cpu mode='host-model' ");
+    assert_lacks(xml, "mitigations=off");
+    assert_lacks(xml, "tsc=reliable");
+    assert_lacks(xml, "<tcg>");
+}
+
+static void
+test_probe(void)
+{
+    MachineSpec spec = {
+        .name = "p", .kernel = "/k", .initrd = "/i", .console = "/c", .vcpus = 1, .memory_mib = 64};
+    g_autofree char *xml = xml_of(&spec, &kvm, "cloche.probe", FALSE);
+    g_autoptr(GPtrArray) elements = elements_of(xml);
+
+    g_assert_cmpuint(elements->len, >, 10);
+    assert_has(xml, " cloche.probe</cmdline>");
+    assert_lacks(xml, "<disk ");
+    assert_lacks(xml, "<channel ");
+    assert_lacks(xml, "cloche.ram");
+}
+
+static void
+test_escapes(void)
+{
+    MachineSpec spec = spec_of("/t/state");
+
+    spec.disk = "/s/it's <a> & \"b\"";
+    spec.ram = "/t/a,b<c";
+    g_autofree char *xml = xml_of(&spec, &tcg, "a<b", FALSE);
+    g_autoptr(GPtrArray) elements = elements_of(xml);
+
+    g_assert_cmpuint(elements->len, >, 10);
+    assert_has(xml, "<source file='/s/it&apos;s &lt;a&gt; &amp; &quot;b&quot;'>");
+    assert_has(xml, "mem-path=/t/a,,b&lt;c,share=off");
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vm/domain-xml/boot", test_boot);
+    g_test_add_func("/vm/domain-xml/restore", test_restore);
+    g_test_add_func("/vm/domain-xml/same-devices", test_same_devices);
+    g_test_add_func("/vm/domain-xml/kvm", test_kvm);
+    g_test_add_func("/vm/domain-xml/probe", test_probe);
+    g_test_add_func("/vm/domain-xml/escapes", test_escapes);
+    return g_test_run();
+}
