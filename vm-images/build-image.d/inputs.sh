@@ -19,8 +19,8 @@ check_inputs() {
 # Sets suite, apt_sources (files), kernel_package, kernel_version and kernel_release.
 read_apt_facts() {
     local stamp facts kept=$cache/apt-facts
-    stamp=$(find /etc/apt /etc/os-release /var/lib/apt/lists -printf '%p %s %T@\n' 2>/dev/null |
-        sort | short_digest)
+    stamp=$({ find /etc/apt /etc/os-release /var/lib/apt/lists -printf '%p %s %T@\n' || true; } \
+        2>/dev/null | sort | short_digest)
     if [ ! -e "$kept" ] || [ "$(head -n 1 "$kept")" != "$stamp" ]; then
         ask_apt
         printf '%s\n' "$stamp" "$suite" "$kernel_package" "$kernel_version" \

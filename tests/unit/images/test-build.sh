@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What is in an image, what its digest depends on, and what is made anew when.
+
+. "$(dirname "$0")/lib.sh"
+set_up
+
+# Checksum by the rule of README.md, of all blocks, holes or not.
+checksum() {
+    /usr/bin/python3 - "$1" <<'END'
+import hashlib, struct, sys
+data, checksum = open(sys.argv[1], "rb").read(), hashlib.sha256()
+for offset in range(0, len(data), 65536):
+    block = data[offset : offset + 65536]
+    if any(block):
+        checksum.update(struct.pack("<Q", offset) + block)
+print(f"Size={len(data)} Sha256={checksum.hexdigest()}")
+END
+}
+
+section() {
+    sed -n "/^\[$1\]/,/^$/{/^[^[]/p}" "$image/image.conf"
+}
+
+calls() {
+    wc -l <"$fake/calls"
+}
+
+export http_proxy=http://proxy.example PYTHONDONTWRITEBYTECODE=1
+must_build
+is "an image is its name and its digest" "$(basename "$image" | grep -cE '^tiny-[0-9a-f]{16}$')" 1
+is "the name leads to it" "$(realpath "$images/tiny")" "$image"
+is "what the daemon reads" "$(section Image)" \
+    "Name=tiny
+Description=For tests; not for users
+User=someone
+Runners=tongue;
+Exercise.tongue=say(\"a;b\")\\n
+MemoryMiB=128
+Vcpus=2
+Digest=${image##*-}
+Kernel=9.9-cloud"
+for part in disk.ext4 kernel initrd; do
+    is "size and checksum of $part" "$(section $part | xargs)" "$(checksum "$image/$part")"
+done
+is "size of the disk" "$(stat -c %s "$image/disk.ext4")" $((64 * 1024 * 1024))
+is "the disk is sparse" "$(($(stat -c %b "$image/disk.ext4") < 8192))" 1
+is "content of the disk" "$(debugfs -R 'cat /etc/passwd' "$image/disk.ext4" 2>/dev/null)" someone
+is "the disk has no journal" "$(dumpe2fs -h "$image/disk.ext4" 2>/dev/null | grep -c has_journal)" 0
+is "the kernel" "$(cat "$image/kernel")" "a kernel"
+
+initrd() {
+    (mkdir -p "$tmp/initrd" && cd "$tmp/initrd" && cpio -idu --quiet <"$image/initrd" && cat "$1")
+}
+is "the agent is init" "$(initrd init)" agent
+is "the runner is there" "$(initrd runners/tongue/run)" runner
+is "first module" "$(initrd modules/order | head -n 1)" virtio_ring.ko
+is "each module is there" "$(cd "$tmp/initrd/modules" && xargs cat <order | xargs)" \
+    "$(sed 's/\.ko$//' "$tmp/initrd/modules/order" | xargs)"
+is "places to mount on" "$(cd "$tmp/initrd" && echo */)" \
+    "dev/ modules/ proc/ root/ run/ runners/ sys/"
+
+is "the machine's sources and the recipe's packages" \
+    "$(grep -o -e '--include=[^ ]*' -e '[^ ]*.sources' "$fake/calls" | xargs)" \
+    "--include=one,two /etc/apt/sources.list.d/one.sources"
+is "the machine's proxy holds inside" "$(grep -c '^http_proxy$' "$fake/environment")" 1
+is "its other environment does not" "$(grep -c PYTHONDONTWRITEBYTECODE "$fake/environment")" 0
+
+must_build
+is "nothing changed: it says so" "$(cat "$tmp/err")" \
+    "build-image: tiny: image $(basename "$image") is up to date"
+is "and does nothing" "$(calls)" 1
+
+# changes WHAT ROOT-FILE-SYSTEMS: the digest is new, the old image is gone, and so many were made.
+changes() {
+    local before=$image calls
+    calls=$(calls)
+    must_build
+    isnt "$1: other digest" "$image" "$before"
+    is "$1: the old image goes" "$(find "$images" -maxdepth 1 -name 'tiny-*')" "$image"
+    is "$1: root file systems made" $(($(calls) - calls)) "$2"
+}
+
+first=$image
+echo another >"$agent" && changes "agent" 0
+echo another >"$runners/tongue/run" && changes "runner" 0
+touch "$runners/tongue/more" && changes "file of a runner" 0
+sed -i 's/^Vcpus=2/Vcpus=1/' "$recipe/recipe.conf" && changes "value of the recipe" 1
+echo 'echo more' >>"$recipe/setup.sh" && changes "setup.sh" 1
+sed -i 's/nothing/less/' "$recipe/packages/empty/control" && changes "empty package" 1
+echo 1.1 >"$fake/kernel-version" && rm "$images/.cache/apt-facts" && changes "kernel" 0
+is "one root file system and one kernel are kept" \
+    "$(find "$images/.cache" -mindepth 1 -maxdepth 1 -type d | wc -l)" 2
+
+before=$image
+touch -d 2001-01-01 "$agent" "$recipe"/* "$runners/tongue/run"
+mkdir "$runners/tongue/__pycache__"
+touch "$runners/tongue/__pycache__/x.pyc"
+must_build
+is "times and python's traces do not count" "$image" "$before"
+
+echo agent >"$agent"
+echo runner >"$runners/tongue/run"
+rm "$runners/tongue/more"
+cp -r "$here/recipe/." "$recipe"
+echo 1.0 >"$fake/kernel-version"
+rm "$images/.cache/apt-facts"
+must_build
+is "the same things make the same digest" "$image" "$first"
+
+done_testing
