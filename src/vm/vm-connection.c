@@ -203,8 +203,12 @@ virConnectPtr
 vm_connect(LibvirtVm *vm, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&vm->lock);
-    gboolean again = vm->lost;
+    gboolean again;
 
+    /* It may be dead before the main context has come to hear of it. */
+    if (vm->connection && virConnectIsAlive(vm->connection) != 1)
+        vm->lost = TRUE;
+    again = vm->lost;
     if (!vm->connection || vm->lost) {
         close_connection(vm);
         if (!open_connection(vm, error)) {

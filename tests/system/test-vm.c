@@ -542,6 +542,48 @@ test_cancelled(void)
     g_object_unref(call.result);
 }
 
+static void
+systemctl(const char *verb)
+{
+    g_autoptr(GSubprocess) process = NULL;
+    Call call = {0};
+    GError *error = NULL;
+
+    process =
+        g_subprocess_new(G_SUBPROCESS_FLAGS_NONE, &error, "systemctl", verb, "libvirtd.socket",
+                         "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service", NULL);
+    g_assert_no_error(error);
+    g_subprocess_wait_check_async(process, /* cancellable= */ NULL, on_done, &call);
+    wait_for(&call.done, "systemctl");
+    g_subprocess_wait_check_finish(process, call.result, &error);
+    g_assert_no_error(error);
+    g_object_unref(call.result);
+}
+
+/* libvirtd's end ends no machine; one that ended meanwhile is missed when it is back. */
+static void
+test_libvirtd_restart(void)
+{
+    GError *error = NULL;
+
+    restore_one(&guests[0], "cloche-test-victim");
+    restore_one(&guests[1], "cloche-test-survivor");
+    systemctl("stop");
+    g_assert_cmpint(kill(machine_pid(guests[0].machine), SIGKILL), ==, 0);
+    systemctl("start");
+    g_assert_cmpuint(guests[0].news, ==, 0);
+    g_assert_cmpint(vm_sweep(vm, "cloche-test-", &error), ==, 0);
+    g_assert_no_error(error);
+    await_end(&guests[0], MACHINE_DIED);
+    g_assert_cmpuint(guests[1].news, ==, 0);
+    ping(&guests[1]);
+    destroy(&guests[0]);
+
+    g_assert_cmpint(kill(machine_pid(guests[1].machine), SIGKILL), ==, 0);
+    await_end(&guests[1], MACHINE_DIED);
+    destroy(&guests[1]);
+}
+
 /* A machine of this life is not swept. */
 static void
 test_sweep(void)
@@ -597,6 +639,8 @@ main(int argc, char **argv)
     g_test_add_func("/vm/reboot", test_reboot);
     g_test_add_func("/vm/panic", test_panic);
     g_test_add_func("/vm/cancelled", test_cancelled);
+    if (g_str_equal(uri, "qemu:///system"))
+        g_test_add_func("/vm/libvirtd-restart", test_libvirtd_restart);
     g_test_add_func("/vm/sweep", test_sweep);
     status = g_test_run();
     if (!util_remove_tree(directory, &error))
