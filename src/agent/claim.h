@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The file that is mounted over the kernel's boot id, when the agent owns the kernel. */
+/* What is mounted over the kernel's boot id, when the agent owns the kernel. */
 #define CLAIM_BOOT_ID_FILE "/run/cloche/boot-id"
 
 /* `owns_kernel`: the clock, the entropy pool and the boot id are the machine's own. */

@@ -66,8 +66,8 @@ typedef enum {
     WIRE_CLOSE,  /* the host forgets this stream: the process is killed as by WIRE_KILL, unless it
                     was started with START_KEEP; no answer, no further frames; empty */
     WIRE_PING,   /* any payload up to 64 bytes; answer PONG with the same */
-    WIRE_QUIESCE, /* write caches to the disk and give back what can be read again: a snapshot
-                     follows; answer OK or ERROR */
+    WIRE_QUIESCE, /* write what is only in memory to the disk: a snapshot follows; empty; answer
+                     OK or ERROR */
 
     /* agent to host */
     WIRE_HELLO = 64, /* version u32, sandbox id s ("" before a claim), kernel release s */
