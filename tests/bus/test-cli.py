@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-cli: the command line against a service, verb by verb and exit status by exit status.
+
+Usage: test-cli.py CLOCHE SERVICE... The service's command is started on a private bus, which is both
+its system and its session bus, and must serve a template whose first language is Python.
+"""
+import base64
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CLOCHE, SERVICE = sys.argv[1], sys.argv[2:]
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+                       "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+FIGURE = f"from IPython.display import Image, display; display(Image(data={PNG!r}))"
+
+
+class Bus:
+    """A dbus-daemon of its own, and the environment in which it is the machine's."""
+
+    def __init__(self):
+        self.daemon = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        address = self.daemon.stdout.readline().strip()
+        self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": address,
+                            "DBUS_SESSION_BUS_ADDRESS": address}
+
+    def start(self, command):
+        service = subprocess.Popen(command, env=self.environment)
+        subprocess.run(["gdbus", "wait", "--session", "--timeout", "60", "org.cloche1"],
+                       env=self.environment, check=True)
+        return service
+
+    def stop(self):
+        end(self.daemon)
+        self.daemon.stdout.close()
+
+
+def end(process):
+    process.terminate()
+    process.wait()
+
+
+class CliTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.bus = Bus()
+        cls.service = cls.bus.start(SERVICE)
+
+    @classmethod
+    def tearDownClass(cls):
+        end(cls.service)
+        cls.bus.stop()
+
+    def tearDown(self):
+        left = [box["Id"] for box in self.json("list")["sandboxes"]]
+        if left:
+            self.cloche("kill", *left)
+
+    def popen(self, *words, environment=None, **options):
+        return subprocess.Popen([CLOCHE, *words], env=environment or self.bus.environment, **options)
+
+    def cloche(self, *words, status=0, stdin=b""):
+        done = subprocess.run([CLOCHE, *words], env=self.bus.environment, input=stdin,
+                              capture_output=True, timeout=120)
+        self.assertEqual(done.returncode, status, (words, done.stdout, done.stderr))
+        return done
+
+    def out(self, *words, **options):
+        return self.cloche(*words, **options).stdout.decode()
+
+    def err(self, *words, **options):
+        return self.cloche(*words, **options).stderr.decode()
+
+    def json(self, *words, **options):
+        return json.loads(self.out("--json", *words, **options))
+
+    def create(self, *words):
+        return self.out("create", *words).strip()
+
+    def ids(self, *words):
+        return [box["Id"] for box in self.json("list", *words)["sandboxes"]]
+
+    # --- run and exec ---
+
+    def test_run_passes_output_and_status_on(self):
+        done = self.cloche("run", "--", "sh", "-c", "echo out; echo err >&2; exit 7", status=7)
+        self.assertEqual((done.stdout, done.stderr), (b"out\n", b"err\n"))
+        self.assertEqual(self.ids(), [])
+
+    def test_run_tells_signals_as_a_shell_does(self):
+        self.cloche("run", "--", "sh", "-c", "kill -9 $$", status=137)
+
+    def test_run_timeout(self):
+        done = self.cloche("run", "--timeout", "1", "--", "sleep", "60", status=137)
+        self.assertIn(b"--timeout", done.stderr)
+
+    def test_run_stdin_only_when_asked_for(self):
+        self.assertEqual(self.out("run", "--", "cat", stdin=b"ignored"), "")
+        self.assertEqual(self.out("run", "-i", "--", "cat", stdin=b"given"), "given")
+
+    def test_run_stdin_bound(self):
+        done = self.cloche("run", "-i", "--", "cat", stdin=bytes(16 * 1024 * 1024 + 1), status=2)
+        self.assertIn(b"16 MiB", done.stderr)
+
+    def test_words_behind_dashes_are_the_command(self):
+        self.assertEqual(self.out("run", "--", "echo", "--json", "--", "-h"), "--json -- -h\n")
+
+    def test_run_json(self):
+        answer = self.json("run", "--", "sh", "-c", "echo ö; exit 3", status=3)
+        self.assertEqual((answer["exit_status"], answer["stdout"], answer["stderr"]), (3, "ö\n", ""))
+        self.assertEqual(answer["details"]["how"], "exited")
+
+    def test_command_that_is_not_there(self):
+        self.assertIn("no-such-program", self.err("run", "--", "no-such-program", status=127))
+        error = self.json("run", "--", "no-such-program", status=127)["error"]
+        self.assertEqual(error["name"], "NoSuchProgram")
+
+    def test_command_that_may_not_be_run(self):
+        self.cloche("run", "--", "/etc/passwd", status=126)
+
+    def test_exec_options(self):
+        box = self.create("--env", "A=1")
+        self.assertEqual(self.out("exec", box, "--env", "B=2", "--cwd", "/", "--",
+                                  "sh", "-c", "echo $A$B; pwd"), "12\n/\n")
+        self.assertEqual(self.ids(), [box])
+
+    def test_exec_in_nothing(self):
+        self.assertIn("cloche list", self.err("exec", "nothing", "--", "true", status=125))
+        self.assertEqual(self.json("exec", "nothing", "--", "true", status=125)["error"]["name"],
+                         "NoSuchSandbox")
+
+    def test_interrupt_kills_the_sandbox_of_run(self):
+        for number in signal.SIGINT, signal.SIGTERM:
+            with self.watch_calls() as monitor, self.popen("run", "--", "sleep", "600") as running:
+                self.assertTrue(any("member=Run" in line for line in monitor.stdout))
+                running.send_signal(number)
+                self.assertEqual(running.wait(), 128 + number)
+                monitor.terminate()
+            self.assertEqual(self.ids(), [])
+
+    def watch_calls(self):
+        monitor = subprocess.Popen(["dbus-monitor", "--session", "interface='org.cloche1.Sandbox'"],
+                                   env=self.bus.environment, stdout=subprocess.PIPE, text=True)
+        # A monitor loses its name when it begins to see the others' messages.
+        self.assertTrue(any("member=NameLost" in line for line in monitor.stdout))
+        return monitor
+
+    # --- code ---
+
+    def test_code_value_and_output(self):
+        done = self.cloche("code", "-c", "print('x'); 6 * 7")
+        self.assertEqual((done.stdout, done.stderr), (b"x\n42\n", b""))
+        self.assertEqual(self.ids(), [])
+
+    def test_code_from_stdin_and_file(self):
+        self.assertEqual(self.out("code", stdin=b"1 + 1"), "2\n")
+        self.assertEqual(self.out("code", "-", stdin=b"1 + 1"), "2\n")
+        with tempfile.NamedTemporaryFile(suffix=".py") as file:
+            file.write("'ä'".encode())
+            file.flush()
+            self.assertEqual(self.out("code", file.name), "'ä'\n")
+
+    def test_code_error(self):
+        done = self.cloche("code", "-c", "print('before'); 1/0", status=1)
+        self.assertEqual(done.stdout, b"before\n")
+        self.assertIn(b"ZeroDivisionError: division by zero", done.stderr)
+        answer = self.json("code", "-c", "1/0", status=1)
+        self.assertEqual((answer["status"], answer["error"]["name"]), ("error", "ZeroDivisionError"))
+
+    def test_code_keeps_state_in_a_sandbox(self):
+        box = self.create()
+        self.assertEqual(self.out("code", "-s", box, "-c", "x = 6"), "")
+        self.assertEqual(self.out("code", "-s", box, "-c", "x * 7"), "42\n")
+
+    def test_code_saves_pictures(self):
+        with tempfile.TemporaryDirectory() as folder:
+            charts = os.path.join(folder, "new", "charts")
+            for number in 1, 2:
+                path = os.path.join(charts, f"chart-{number}.png")
+                self.assertIn(f"[image/png 1x1, 70 bytes] saved to {path}",
+                              self.err("code", "--save", charts, "-c", FIGURE))
+                with open(path, "rb") as file:
+                    self.assertEqual(file.read(), PNG)
+        self.assertIn("--save", self.err("code", "-c", FIGURE))
+
+    def test_code_json_has_bytes_as_base64(self):
+        result = self.json("code", "-c", FIGURE)["results"][0]
+        self.assertEqual(base64.b64decode(result["data"]["image/png"]), PNG)
+
+    def test_code_that_cannot_be_read(self):
+        self.assertIn("no-such-file", self.err("code", "/no-such-file", status=125))
+        self.assertIn("UTF-8", self.err("code", stdin=b"\xff", status=2))
+        self.assertIn("1 MiB", self.err("code", stdin=b" " * (1024 * 1024 + 1), status=2))
+
+    def test_code_in_an_unknown_language(self):
+        error = self.json("code", "-l", "cobol", "-c", "1", status=125)["error"]
+        self.assertIn("cobol", error["message"])
+
+    # --- create, list, extend, kill ---
+
+    def test_create_prints_the_id_alone(self):
+        self.assertRegex(self.out("create"), r"\A[a-z0-9]+\n\Z")
+        answer = self.json("create")
+        self.assertEqual(answer["sandbox"], "/org/cloche1/sandbox/" + answer["id"])
+
+    def test_idempotency_key(self):
+        self.assertEqual(self.create("--idempotency-key", "k"), self.create("--idempotency-key", "k"))
+        self.assertEqual(len(self.ids()), 1)
+
+    def test_list_filters(self):
+        one = self.create("--name", "one", "--metadata", "k=1")
+        two = self.create("--name", "two", "--metadata", "k=2")
+        self.assertEqual(self.ids(), [one, two])
+        self.assertEqual(self.ids("--metadata", "k=2"), [two])
+        self.assertEqual(self.ids("--metadata", "k=3"), [])
+        table = self.out("list").splitlines()
+        self.assertRegex(table[0], r"^ID +NAME +TEMPLATE +STATE +AGE +ENDS IN +OWNER +METADATA$")
+        self.assertRegex(table[1], rf"^{one} +one +\S+ +running +\d+s +4m \d+s +{os.getuid()} +k=1$")
+
+    def test_list_does_not_obey_metadata(self):
+        self.create("--metadata", "k=\033]0;title\a\u202e")
+        self.assertIn("k=\\x1b]0;title\\x07\\u202e", self.out("list"))
+
+    def test_extend(self):
+        box = self.create("--timeout", "60")
+        before = self.json("list")["sandboxes"][0]["Expires"]
+        self.assertEqual(self.out("extend", box, "1h"), "")
+        after = self.json("list")["sandboxes"][0]["Expires"]
+        self.assertAlmostEqual((after - before) / 1e6, 3540, delta=60)
+
+    def test_kill_goes_on_behind_an_error(self):
+        one, two = self.create(), self.create()
+        answer = self.json("kill", one, "nothing", two, status=125)
+        self.assertEqual((answer["killed"], answer["failed"]), ([one, two], ["nothing"]))
+        self.assertEqual(answer["error"]["name"], "NoSuchSandbox")
+        self.assertEqual(self.ids(), [])
+
+    def test_unknown_template(self):
+        for verb in ["create"], ["run", "--", "true"], ["code", "-c", "1"]:
+            words = [verb[0], "--template", "none", *verb[1:]]
+            self.assertIn("installed are: ", self.err(*words, status=125))
+            self.assertEqual(self.json(*words, status=125)["error"]["name"], "NoSuchTemplate")
+
+    # --- status, help, mistakes ---
+
+    def test_status(self):
+        status = self.json("status")
+        self.assertIn(status["DefaultTemplate"], [each["name"] for each in status["Templates"]])
+        self.assertIn("timeout", status["Limits"])
+        text = self.out("status")
+        self.assertIn(status["DefaultTemplate"] + " (default)", text)
+        self.assertEqual("emulated" in text, status["Emulated"])
+
+    def test_help_has_an_example_for_each_verb(self):
+        table = self.out("--help").partition("Verbs:")[2].partition("Options:")[0]
+        verbs = re.findall(r"^  ([a-z]+) ", table, re.MULTILINE)
+        self.assertEqual(verbs, ["run", "code", "create", "exec", "list", "kill", "extend", "status"])
+        for verb in verbs:
+            self.assertRegex(self.out(verb, "--help"), rf"Examples?:\n(.*\n)*.*cloche {verb}")
+        self.assertRegex(self.out("--version"), r"\Acloche \d")
+
+    def test_wrong_words(self):
+        for words in ([], ["bogus"], ["--bogus"], ["run"], ["run", "ls"], ["run", "--"],
+                      ["run", "--bogus", "--", "ls"], ["run", "--env", "X", "--", "ls"],
+                      ["run", "--timeout", "0", "--", "ls"], ["exec", "--", "ls"],
+                      ["exec", "a", "b", "--", "ls"], ["create", "extra"], ["create", "--name"],
+                      ["create", "--metadata", "a=1", "--metadata", "a=2"], ["kill"], ["extend", "a"],
+                      ["extend", "a", "5x"], ["list", "extra"], ["code", "a", "b"],
+                      ["code", "-c", "1", "file"], ["code", "-s", "a", "--template", "b"]):
+            with self.subTest(words=words):
+                self.assertIn("--help", self.err(*words, status=2))
+                self.assertEqual(self.json(*words, status=2)["error"]["name"], "Usage")
+
+    def test_terminal_gets_colours_and_pipes_do_not(self):
+        self.assertIn(b"\033[31m", self.on_terminal("xterm", "exec", "nothing", "--", "true"))
+        self.assertNotIn(b"\033", self.on_terminal("dumb", "exec", "nothing", "--", "true"))
+        self.assertNotIn("\033", self.err("exec", "nothing", "--", "true", status=125))
+
+    def on_terminal(self, name, *words):
+        ours, theirs = pty.openpty()
+        environment = {**self.bus.environment, "TERM": name, "NO_COLOR": ""}
+        with self.popen(*words, environment=environment, stdin=theirs, stdout=theirs,
+                        stderr=theirs) as process:
+            os.close(theirs)
+            shown = b""
+            while chunk := read_terminal(ours):
+                shown += chunk
+            process.wait()
+        os.close(ours)
+        return shown
+
+
+def read_terminal(fd):
+    try:
+        return os.read(fd, 65536)
+    except OSError:  # EIO: the other end is closed
+        return b""
+
+
+class NoServiceTest(unittest.TestCase):
+    def setUp(self):
+        self.bus = Bus()
+        self.addCleanup(self.bus.stop)
+
+    def cloche(self, *words, **environment):
+        return subprocess.run([CLOCHE, *words], env={**self.bus.environment, **environment},
+                              capture_output=True, text=True, timeout=120)
+
+    def test_service_is_not_there(self):
+        for bus, hint in ([], "systemctl start"), (["--user"], "cloched --user"):
+            done = self.cloche(*bus, "list")
+            self.assertEqual(done.returncode, 125)
+            self.assertIn(hint, done.stderr)
+            done = self.cloche(*bus, "--json", "list")
+            self.assertEqual(done.returncode, 125)
+            self.assertEqual(json.loads(done.stdout)["error"]["name"], "ServiceNotRunning")
+
+    def test_bus_is_not_there(self):
+        done = self.cloche("list", DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent")
+        self.assertEqual(done.returncode, 125)
+        self.assertIn("cannot reach the system bus", done.stderr)
+
+
+class TapResult(unittest.TestResult):
+    """One line for each test, as TAP has it."""
+
+    def line(self, test, good, trace=""):
+        print(f"{'ok' if good else 'not ok'} {self.testsRun} {test.id()}")
+        for row in trace.splitlines():
+            print("#", row)
+        sys.stdout.flush()
+
+    def addSuccess(self, test):
+        self.line(test, True)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.line(test, False, self._exc_info_to_string(err, test))
+
+    addError = addFailure
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self.line(test, False, f"{subtest}\n{self._exc_info_to_string(err, test)}")
+
+
+def main():
+    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    print(f"1..{suite.countTestCases()}")
+    result = TapResult()
+    suite.run(result)
+    sys.exit(0 if result.wasSuccessful() else 1)
+
+
+if __name__ == "__main__":
+    main()
