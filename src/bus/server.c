@@ -277,11 +277,19 @@ on_manager_changed(gpointer data)
                             reply_manager(server->core), changed);
 }
 
+static void
+on_template_changed(const char *name, gpointer data)
+{
+    send_signal(data, /* sandbox= */ NULL, MANAGER_PATH, MANAGER_INTERFACE, "TemplateChanged",
+                g_variant_new("(s)", name));
+}
+
 static const CoreEvents events = {
     .sandbox_added = on_sandbox_added,
     .sandbox_changed = on_sandbox_changed,
     .sandbox_ended = on_sandbox_ended,
     .manager_changed = on_manager_changed,
+    .template_changed = on_template_changed,
 };
 
 /* --- life --- */

@@ -6,12 +6,11 @@
 /* --- news --- */
 
 static void
-on_pool_changed(gpointer data)
+on_pool_changed(const Pool *pool, gpointer data)
 {
     Core *core = data;
 
-    if (core->events)
-        core->events->manager_changed(core->events_data);
+    core->events->template_changed(pool_image(pool)->name, core->events_data);
 }
 
 static void
@@ -54,11 +53,8 @@ add_pools(Core *core)
         g_autoptr(GError) error = NULL;
         Image *image = image_load(core->host.store, *name, &error);
 
-        if (image)
-            g_hash_table_insert(core->pools, g_strdup(*name),
-                                pool_new(&core->host, &config, image, on_pool_changed, core));
-        else
-            g_warning("Image '%s' cannot be used: %s", *name, error->message);
+        g_hash_table_insert(core->pools, g_strdup(*name),
+                            pool_new(&core->host, &config, image, error, on_pool_changed, core));
     }
 }
 
@@ -143,21 +139,33 @@ on_probed(GObject *source, GAsyncResult *result, gpointer data)
     host_release(&core->host);
 }
 
-void
-core_start(Core *core)
+/* Any image that can be booted will do to find out what can boot it. */
+static const Image *
+find_usable_image(Core *core)
 {
     GHashTableIter iter;
     gpointer pool;
-    g_autofree char *kernel = NULL, *initrd = NULL;
 
     g_hash_table_iter_init(&iter, core->pools);
-    if (!g_hash_table_iter_next(&iter, NULL, &pool)) {
-        g_warning(
-            "No image is installed: build one with build-image, and start this service again");
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
+        if (pool_figures(pool).state != POOL_FAILED)
+            return pool_image(pool);
+    return NULL;
+}
+
+void
+core_start(Core *core)
+{
+    const Image *image = find_usable_image(core);
+    g_autofree char *kernel = NULL, *initrd = NULL;
+
+    if (!image) {
+        g_warning("No usable image is installed: build one with build-image, and start this "
+                  "service again");
         return;
     }
-    kernel = image_path(pool_image(pool), "kernel");
-    initrd = image_path(pool_image(pool), "initrd");
+    kernel = image_path(image, "kernel");
+    initrd = image_path(image, "initrd");
     host_hold(&core->host);
     vm_probe_async(core->host.vm, kernel, initrd, core->host.store->run, core->cancellable,
                    on_probed, core);

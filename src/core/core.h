@@ -30,6 +30,8 @@ typedef struct {
     void (*sandbox_ended)(const Sandbox *sandbox, gpointer data);
     /* The accelerator became known. */
     void (*manager_changed)(gpointer data);
+    /* The state or the progress of its preparation changed. */
+    void (*template_changed)(const char *name, gpointer data);
 } CoreEvents;
 
 /* Copies the config. Loads the images of the store; one that is damaged becomes a template that

@@ -23,7 +23,7 @@ struct Pool {
     GQueue waiting; /* of GTask */
     guint starting, failures, pause_source;
     guint64 claimed, restored, failed;
-    void (*changed)(gpointer data);
+    PoolChanged changed;
     gpointer changed_data;
 };
 
@@ -246,18 +246,24 @@ on_progress(const char *step, double fraction, gpointer data)
     g_free(pool->step);
     pool->step = g_strdup(step);
     pool->progress = fraction;
-    pool->changed(pool->changed_data);
+    pool->changed(pool, pool->changed_data);
 }
 
-void
-pool_fail(Pool *pool, const GError *error)
+static void
+set_failed(Pool *pool, const GError *error)
 {
     g_warning("Template '%s' cannot be used: %s", pool->image->name, error->message);
     g_clear_error(&pool->error);
     pool->error = g_error_copy(error);
     pool->state = POOL_FAILED;
+}
+
+void
+pool_fail(Pool *pool, const GError *error)
+{
+    set_failed(pool, error);
     fail_waiting(pool, error);
-    pool->changed(pool->changed_data);
+    pool->changed(pool, pool->changed_data);
 }
 
 static void
@@ -275,15 +281,18 @@ on_prepared(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     pool->state = POOL_READY;
-    pool->changed(pool->changed_data);
+    pool->changed(pool, pool->changed_data);
     pool_refill(pool);
 }
 
 void
 pool_prepare(Pool *pool, const VmFacts *facts)
 {
-    g_autofree char *key = forge_key(pool->image, facts);
+    g_autofree char *key = NULL;
 
+    if (pool->state == POOL_FAILED)
+        return;
+    key = forge_key(pool->image, facts);
     pool->template = template_new(pool->host->store, pool->image->name, key);
     forge_prepare_async(pool->host, pool->image, pool->template, on_progress, pool,
                         pool->cancellable, on_prepared, pool);
@@ -292,8 +301,8 @@ pool_prepare(Pool *pool, const VmFacts *facts)
 /* --- life --- */
 
 Pool *
-pool_new(Host *host, const PoolConfig *config, Image *image, void (*changed)(gpointer data),
-         gpointer data)
+pool_new(Host *host, const PoolConfig *config, Image *image, const GError *error,
+         PoolChanged changed, gpointer data)
 {
     Pool *pool = g_new0(Pool, 1);
 
@@ -306,6 +315,8 @@ pool_new(Host *host, const PoolConfig *config, Image *image, void (*changed)(gpo
     pool->changed_data = data;
     g_queue_init(&pool->ready);
     g_queue_init(&pool->waiting);
+    if (error)
+        set_failed(pool, error);
     return pool;
 }
 

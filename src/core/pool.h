@@ -37,10 +37,13 @@ typedef struct {
     guint64 memory_max_mib; /* of all machines of the host */
 } PoolConfig;
 
-/* Takes the image. `changed` is called when the state or the progress of the preparation changes.
+typedef void (*PoolChanged)(const Pool *pool, gpointer data);
+
+/* Takes the image. `error`: why it cannot be used at all, or NULL. `changed` is called when the
+ * state or the progress of the preparation changes.
  */
-Pool *pool_new(Host *host, const PoolConfig *config, Image *image, void (*changed)(gpointer data),
-               gpointer data);
+Pool *pool_new(Host *host, const PoolConfig *config, Image *image, const GError *error,
+               PoolChanged changed, gpointer data);
 /* Ends all machines that wait, all starts, and all callers with `why`. Nothing is started any more.
  */
 void pool_stop(Pool *pool, const char *why);
@@ -52,7 +55,7 @@ const Image *pool_image(const Pool *pool);
 const Template *pool_template(const Pool *pool);
 PoolFigures pool_figures(const Pool *pool);
 
-/* Makes the template ready, then fills the pool. Once. */
+/* Makes the template ready, then fills the pool, unless it cannot be used at all. Once. */
 void pool_prepare(Pool *pool, const VmFacts *facts);
 /* It cannot be prepared at all. */
 void pool_fail(Pool *pool, const GError *error);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* image: reading what build-image made. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "digest.h"
 #include "error.h"
@@ -32,10 +36,13 @@ static gboolean
 read_string(GKeyFile *file, const char *path, const char *key, char **ret_value, GError **error)
 {
     g_autoptr(GError) cause = NULL;
+    char *value = g_key_file_get_string(file, "Image", key, &cause);
 
-    *ret_value = g_key_file_get_string(file, "Image", key, &cause);
-    if (*ret_value)
+    if (value) {
+        g_free(*ret_value);
+        *ret_value = value;
         return TRUE;
+    }
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: %s", path, cause->message);
     return FALSE;
 }
@@ -72,9 +79,9 @@ static gboolean
 read_fields(Image *image, GKeyFile *file, const char *path, GError **error)
 {
     guint64 vcpus;
+    char **languages;
 
-    if (!read_string(file, path, "Name", &image->name, error) ||
-        !read_string(file, path, "Description", &image->description, error) ||
+    if (!read_string(file, path, "Description", &image->description, error) ||
         !read_string(file, path, "Digest", &image->digest, error) ||
         !read_string(file, path, "User", &image->user, error) ||
         !read_string(file, path, "Kernel", &image->kernel_release, error) ||
@@ -83,9 +90,11 @@ read_fields(Image *image, GKeyFile *file, const char *path, GError **error)
         !read_number(file, path, "Vcpus", 1, VCPUS_MAX, &vcpus, error))
         return FALSE;
     image->vcpus = (guint)vcpus;
-    image->languages = g_key_file_get_string_list(file, "Image", "Runners", NULL, NULL);
-    if (!image->languages)
-        image->languages = g_new0(char *, 1);
+    languages = g_key_file_get_string_list(file, "Image", "Runners", NULL, NULL);
+    if (languages) {
+        g_strfreev(image->languages);
+        image->languages = languages;
+    }
     read_exercises(image, file);
     return TRUE;
 }
@@ -104,26 +113,47 @@ open_conf(const char *dir, char **ret_path, GError **error)
     return NULL;
 }
 
+/* build-image leaves alone what somebody has locked. */
+static gboolean
+lock_image(Image *image, GError **error)
+{
+    image->lock = open(image->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (image->lock >= 0 && flock(image->lock, LOCK_SH | LOCK_NB) == 0)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "Cannot use the image '%s': %s",
+                image->dir, g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean
+load(Image *image, const char *link, GError **error)
+{
+    g_autofree char *target = g_file_read_link(link, error);
+    g_autofree char *parent = g_path_get_dirname(link), *path = NULL;
+    g_autoptr(GKeyFile) file = NULL;
+
+    if (!target)
+        return FALSE;
+    image->dir = g_build_filename(parent, target, NULL);
+    if (!lock_image(image, error))
+        return FALSE;
+    file = open_conf(image->dir, &path, error);
+    return file && read_fields(image, file, path, error);
+}
+
 Image *
 image_load(const Store *store, const char *name, GError **error)
 {
-    g_autoptr(Image) image = g_new0(Image, 1);
-    g_autoptr(GKeyFile) file = NULL;
+    Image *image = g_new0(Image, 1);
     g_autofree char *link = g_build_filename(store->state, "images", name, NULL);
-    g_autofree char *target = NULL, *path = NULL;
 
+    image->name = g_strdup(name);
+    image->description = g_strdup("");
+    image->languages = g_new0(char *, 1);
+    image->lock = -1;
     image->exercise = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    target = image_name_is_valid(name) ? g_file_read_link(link, NULL) : NULL;
-    if (!target) {
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
-                    "template '%s' is not installed: 'cloche status' lists those that are", name);
-        return NULL;
-    }
-    image->dir = g_build_filename(store->state, "images", target, NULL);
-    file = open_conf(image->dir, &path, error);
-    if (!file || !read_fields(image, file, path, error))
-        return NULL;
-    return g_steal_pointer(&image);
+    load(image, link, error);
+    return image;
 }
 
 void
@@ -139,6 +169,8 @@ image_free(Image *image)
     g_free(image->dir);
     g_strfreev(image->languages);
     g_hash_table_unref(image->exercise);
+    if (image->lock >= 0)
+        close(image->lock);
     g_free(image);
 }
 

@@ -38,9 +38,12 @@ typedef struct {
     GHashTable *exercise; /* language → code */
     guint vcpus;
     guint64 memory_mib;
+    int lock;
 } Image;
 
-/* The newest image of that name: CLOCHE_ERROR_NO_SUCH_TEMPLATE when there is none. */
+/* The newest image of that name, kept from removal until it is freed. Never NULL: with an error,
+ * which is CLOCHE_ERROR_TEMPLATE_DAMAGED or says that it cannot be read, nothing but the name is
+ * known of it. */
 Image *image_load(const Store *store, const char *name, GError **error);
 void image_free(Image *image);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Image, image_free)

@@ -46,6 +46,22 @@ Vm *vm_libvirt_open(const char *uri, GError **error);
 /* Runs `run` in one of the workers; it must make `task` return. Takes over `task`. */
 void vm_run(LibvirtVm *vm, GTask *task, void (*run)(GTask *task));
 
+LibvirtMachine *vm_machine_new(LibvirtVm *vm, const MachineSpec *spec, MachineEnded ended,
+                               gpointer ended_data);
+/* From now on no event finds the machine. */
+void vm_machine_forget(LibvirtMachine *machine);
+void vm_machine_free(LibvirtMachine *machine);
+
+/* Removes what libvirt leaves of a machine: its socket (or NULL), and a log where no virtlogd looks
+ * after it. */
+void vm_remove_traces(const LibvirtVm *vm, const char *name, const char *socket);
+
+/* --- vm-start.c --- */
+
+void libvirt_start_async(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
+                         GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+Machine *libvirt_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
+
 /* As vm_start_async(), with facts that may not be the Vm's, for machines that lack some parts, and
  * with more words (or NULL) for the kernel. */
 void vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const char *words,

@@ -60,7 +60,9 @@ typedef enum {
     WIRE_START,  /* flags u32, timeout_ms u64 (0: none), user s ("": the claim's), cwd s ("": home),
                     tag s ("": none), argv v, environment v; answer STARTED or ERROR */
     WIRE_ATTACH, /* tag s: a process that was started with START_KEEP and has no stream now;
-                    answer STARTED, or ERROR with ENOENT or EBUSY */
+                    answer STARTED, or ERROR with ENOENT or EBUSY. The windows are fresh. What was
+                    under way when its last stream ended is lost, perhaps in the middle of a
+                    message: a host that cannot know kills the process and starts another */
     WIRE_SIGNAL, /* signal u32: to the stream's first process */
     WIRE_KILL,   /* SIGKILL to all that the stream's process started; empty */
     WIRE_CLOSE,  /* the host forgets this stream: the process is killed as by WIRE_KILL, unless it

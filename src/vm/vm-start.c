@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm-start: making a machine, by booting or by restoring.
+ *
+ * Whatever goes wrong half-way, the worker that began takes all of it down again, so that a caller
+ * has either a machine that runs or nothing. The table of machines knows it from before libvirt
+ * does: no event can come too early.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "util.h"
+#include "vm-domain-xml.h"
+#include "vm-error.h"
+#include "vm-libvirt.h"
+#include "vm-monitor.h"
+#include "vm-stub.h"
+
+/* libvirt has no call for it, but keeps a file. */
+static pid_t
+read_pid(const LibvirtVm *vm, const char *name)
+{
+    g_autofree char *directory = vm->embed.root
+                                     ? g_build_filename(vm->embed.root, "run", "qemu", NULL)
+                                     : g_strdup("/run/libvirt/qemu");
+    g_autofree char *path = g_strdup_printf("%s/%s.pid", directory, name);
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, /* length= */ NULL, /* error= */ NULL))
+        return 0;
+    return (pid_t)g_ascii_strtoll(text, /* endptr= */ NULL, 10);
+}
+
+typedef struct {
+    LibvirtVm *vm;
+    MachineSpec spec; /* its strings are owned */
+    VmFacts facts;    /* strings of the Vm's, or of the probe that waits for this */
+    char *uuid;
+    char *words;
+    LibvirtMachine *machine; /* for the main context only */
+    int fd;
+    pid_t pid;
+} Start;
+
+static Start *
+start_new(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const char *words)
+{
+    Start *start = g_new0(Start, 1);
+
+    start->vm = vm;
+    start->spec = *spec;
+    start->spec.name = g_strdup(spec->name);
+    start->spec.kernel = g_strdup(spec->kernel);
+    start->spec.initrd = g_strdup(spec->initrd);
+    start->spec.disk = g_strdup(spec->disk);
+    start->spec.ram = g_strdup(spec->ram);
+    start->spec.state = g_strdup(spec->state);
+    start->spec.socket = g_strdup(spec->socket);
+    start->spec.console = g_strdup(spec->console);
+    start->facts = *facts;
+    start->words = g_strdup(words);
+    start->fd = -1;
+    return start;
+}
+
+static void
+start_free(Start *start)
+{
+    if (start->fd >= 0)
+        close(start->fd);
+    g_free((char *)start->spec.name);
+    g_free((char *)start->spec.kernel);
+    g_free((char *)start->spec.initrd);
+    g_free((char *)start->spec.disk);
+    g_free((char *)start->spec.ram);
+    g_free((char *)start->spec.state);
+    g_free((char *)start->spec.socket);
+    g_free((char *)start->spec.console);
+    g_free(start->uuid);
+    g_free(start->words);
+    g_free(start);
+}
+
+/* The listener is libvirt's, made before QEMU runs: connecting does not wait for anybody. */
+static int
+connect_socket(const char *path, GError **error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0) {
+        util_set_errno(error, errno, "cannot make a socket");
+        return -1;
+    }
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        util_set_errno(error, errno, "cannot connect to '%s'", path);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static gboolean
+load_state(virDomainPtr domain, const char *path, GCancellable *cancellable, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    gboolean loaded;
+
+    if (fd < 0)
+        return util_set_errno(error, errno, "cannot open '%s'", path);
+    loaded = monitor_load(domain, fd, cancellable, error);
+    close(fd);
+    return loaded;
+}
+
+/* What follows once the domain exists. */
+static gboolean
+bring_up(Start *start, virDomainPtr domain, GCancellable *cancellable, GError **error)
+{
+    const MachineSpec *spec = &start->spec;
+    gint64 begin = g_get_monotonic_time(), loaded;
+
+    if (spec->state && !load_state(domain, spec->state, cancellable, error))
+        return FALSE;
+    loaded = g_get_monotonic_time();
+    if (spec->state && virDomainResume(domain) < 0)
+        return vm_error_set(error, "cannot resume");
+    g_debug("machine '%s': loaded in %.1f ms, resumed in %.1f ms", spec->name,
+            (double)(loaded - begin) / 1e3, (double)(g_get_monotonic_time() - loaded) / 1e3);
+    if (spec->socket) {
+        start->fd = connect_socket(spec->socket, error);
+        if (start->fd < 0)
+            return FALSE;
+    }
+    start->pid = read_pid(start->vm, spec->name);
+    return !g_cancellable_set_error_if_cancelled(cancellable, error);
+}
+
+static virDomainPtr
+create_from(Start *start, virConnectPtr connection, const char *kernel, GError **error)
+{
+    const MachineSpec *spec = &start->spec;
+    DomainPlan plan = {.spec = spec,
+                       .facts = &start->facts,
+                       .uuid = start->uuid,
+                       .kernel = kernel,
+                       .words = start->words,
+                       .ram_read_only = start->vm->ram_read_only};
+    g_autofree char *xml = domain_xml(&plan);
+    gint64 begin = g_get_monotonic_time();
+    virDomainPtr domain;
+
+    domain = virDomainCreateXML(connection, xml, spec->state ? VIR_DOMAIN_START_PAUSED : 0);
+    if (!domain)
+        vm_error_set(error, "libvirt cannot create it");
+    g_debug("machine '%s': created in %.1f ms", spec->name,
+            (double)(g_get_monotonic_time() - begin) / 1e3);
+    return domain;
+}
+
+/* A stub of the kernel lies beside the disk, where QEMU gets at it, until QEMU has read it. */
+static virDomainPtr
+create_domain(Start *start, GError **error)
+{
+    const MachineSpec *spec = &start->spec;
+    g_autoptr(virConnect) connection = vm_connect(start->vm, error);
+    g_autofree char *stub = NULL;
+    virDomainPtr domain;
+
+    if (!connection || !embed_hand_over(&start->vm->embed, spec, error))
+        return NULL;
+    if (!spec->state)
+        return create_from(start, connection, spec->kernel, error);
+    stub = g_strconcat(spec->disk, ".boot", NULL);
+    if (!stub_write(spec->kernel, stub, error))
+        return NULL;
+    domain = create_from(start, connection, stub, error);
+    unlink(stub);
+    return domain;
+}
+
+static void
+run_start(GTask *task)
+{
+    Start *start = g_task_get_task_data(task);
+    GCancellable *cancellable = g_task_get_cancellable(task);
+    g_autoptr(virDomain) domain = NULL;
+    GError *error = NULL;
+
+    if (!g_cancellable_set_error_if_cancelled(cancellable, &error))
+        domain = create_domain(start, &error);
+    if (domain && bring_up(start, domain, cancellable, &error)) {
+        g_task_return_boolean(task, TRUE);
+        return;
+    }
+    if (domain)
+        virDomainDestroy(domain);
+    vm_remove_traces(start->vm, start->spec.name, start->spec.socket);
+    g_prefix_error(&error, "machine '%s' did not start: ", start->spec.name);
+    g_task_return_error(task, error);
+}
+
+static gboolean
+check_spec(const MachineSpec *spec, GError **error)
+{
+    if (!spec->socket || strlen(spec->socket) < sizeof((struct sockaddr_un *)NULL)->sun_path)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                "machine '%s' did not start: the path of its socket is too long: '%s'", spec->name,
+                spec->socket);
+    return FALSE;
+}
+
+void
+vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const char *words,
+              MachineEnded ended, gpointer ended_data, GCancellable *cancellable,
+              GAsyncReadyCallback callback, gpointer data)
+{
+    Start *start = start_new(vm, spec, facts, words);
+    GTask *task = g_task_new(/* source= */ NULL, cancellable, callback, data);
+    GError *error = NULL;
+
+    /* A machine that came up in spite of the cancellation is the caller's all the same. */
+    g_task_set_check_cancellable(task, FALSE);
+    g_task_set_task_data(task, start, (GDestroyNotify)start_free);
+    if (!check_spec(spec, &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    start->machine = vm_machine_new(vm, spec, ended, ended_data);
+    start->uuid = g_strdup(start->machine->uuid);
+    vm_run(vm, task, run_start);
+}
+
+void
+libvirt_start_async(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
+                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    LibvirtVm *self = (LibvirtVm *)vm;
+
+    g_return_if_fail(self->facts.accelerator);
+    vm_start_with(self, spec, &self->facts, /* words= */ NULL, ended, ended_data, cancellable,
+                  callback, data);
+}
+
+Machine *
+libvirt_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
+{
+    Start *start = g_task_get_task_data(G_TASK(result));
+    LibvirtMachine *machine = g_steal_pointer(&start->machine);
+
+    if (!g_task_propagate_boolean(G_TASK(result), error)) {
+        if (machine) {
+            vm_machine_forget(machine);
+            vm_machine_free(machine);
+        }
+        return NULL;
+    }
+    machine->pid = start->pid;
+    machine->given = TRUE;
+    if (machine->over)
+        vm_machine_over(machine);
+    *ret_fd = start->fd;
+    start->fd = -1;
+    return &machine->base;
+}
