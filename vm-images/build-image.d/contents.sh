@@ -2,45 +2,14 @@
 #
 # contents: makes the parts of an image: kernel, root file system, initrd.
 #
-# Kernel and root file system are kept in the cache under what they were made of, so that a new
-# agent costs a new initrd and no more. An image shares its files with the cache; nobody ever writes
-# them.
+# This file and the root-* hooks beside it are what digests call the builder: changing one makes
+# all images anew.
 #
 # shellcheck shell=bash disable=SC2154
 
 # In the order in which they load. ext4 and the CPU's random numbers are built in.
 modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
     virtio_console virtio-rng failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci)
-
-# cached ENTRY MAKER: runs MAKER with a new folder, unless the cache has ENTRY.
-cached() {
-    local entry=$cache/$1
-    [ ! -e "$entry" ] || return 0
-    mkdir "$work/entry"
-    "$2" "$work/entry"
-    mv -T "$work/entry" "$entry"
-}
-
-# A copy without copying where the file system can, a second name for the same file elsewhere.
-share() {
-    cp --reflink=always "$1" "$2" 2>/dev/null || ln -f "$1" "$2"
-}
-
-# write_file FILE COMMAND…: for run, whose output is the log's.
-write_file() {
-    local file=$1
-    shift
-    "$@" >"$file"
-}
-
-# remove_others FOLDER NAME KEEP: of all NAME-DIGEST only KEEP stays.
-remove_others() {
-    local path
-    for path in "$1/$2"-*; do
-        [[ $path =~ /$2-[0-9a-f]{16}$ && $path != "$1/$3" ]] || continue
-        rm -rf --one-file-system "$path"
-    done
-}
 
 # --- kernel ---
 

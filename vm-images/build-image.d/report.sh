@@ -39,9 +39,13 @@ draw_bar() {
 
 # Ends the step before and begins one that takes so many hundredths of a build's usual time.
 step() {
+    skip_step "$1"
+    rename_step "$2"
+}
+
+skip_step() {
     step_begin=$((step_begin + step_weight))
     step_weight=$1 percent=$step_begin
-    rename_step "$2"
 }
 
 rename_step() {
@@ -80,6 +84,13 @@ finish_background() {
     wait "$child" || status=$?
     child=
     return $status
+}
+
+# write_file FILE COMMAND…: for run, whose output is the log's.
+write_file() {
+    local file=$1
+    shift
+    "$@" >"$file"
 }
 
 # Runs a command or function with its output in the log; its failure is the build's.

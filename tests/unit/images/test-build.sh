@@ -84,6 +84,9 @@ changes() {
 
 first=$image
 echo another >"$agent" && changes "agent" 0
+is "only the steps that are taken are shown" "$(sed '$d' "$tmp/err")" \
+    "build-image: tiny: packing the initrd
+build-image: tiny: adding up checksums"
 echo another >"$runners/tongue/run" && changes "runner" 0
 touch "$runners/tongue/more" && changes "file of a runner" 0
 sed -i 's/^Vcpus=2/Vcpus=1/' "$recipe/recipe.conf" && changes "value of the recipe" 1
