@@ -2,6 +2,9 @@
 /* test-process: how programs start, end, and fail to start; and that nothing is left of them. */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "peer.h"
 
@@ -180,6 +183,26 @@ test_ordinary_child(Peer *peer)
                   "0\n");
 }
 
+#define TRY_KEXEC "--try-kexec"
+
+/* What this very program does when the agent runs it: a call that the kernel would refuse with
+ * another error, because no kernel has so many segments. */
+static int
+try_kexec(void)
+{
+    return syscall(SYS_kexec_load, 0, 1000, NULL, 0) < 0 ? errno : 0;
+}
+
+static void
+test_no_other_kernel(Peer *peer)
+{
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    const char *const argv[] = {self, TRY_KEXEC, NULL};
+    const Answer *answer = peer_wait_end(peer, peer_start(peer, NULL, argv));
+    g_assert_cmpint(answer->how, ==, WIRE_EXIT_STATUS);
+    g_assert_cmpuint(answer->status, ==, EPERM);
+}
+
 static void
 test_flags(Peer *peer)
 {
@@ -224,10 +247,13 @@ main(int argc, char **argv)
         {"start-errors", test_start_errors},
         {"users-and-directories", test_users_and_directories},
         {"ordinary-child", test_ordinary_child},
+        {"no-other-kernel", test_no_other_kernel},
         {"flags", test_flags},
         {"background", test_background},
     };
 
+    if (argc == 2 && strcmp(argv[1], TRY_KEXEC) == 0)
+        return try_kexec();
     g_test_init(&argc, &argv, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
         g_autofree char *path = g_strdup_printf("/agent/process/%s", tests[i].name);
