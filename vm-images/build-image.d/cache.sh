@@ -29,6 +29,7 @@ remove_others() {
     local path
     for path in "$1/$2"-*; do
         [[ $path =~ /$2-[0-9a-f]{16}$ && $path != "$1/$3" ]] || continue
+        flock --nonblock "$path" true || continue # machines of a running service stand on it
         rm -rf --one-file-system "$path"
     done
 }
