@@ -97,6 +97,16 @@ is "one root file system and one kernel are kept" \
     "$(find "$images/.cache" -mindepth 1 -maxdepth 1 -type d | wc -l)" 2
 
 before=$image
+exec 5<"$before"
+flock --shared 5
+echo used >"$agent"
+must_build
+is "an image in use stays" "$(find "$images" -maxdepth 1 -name 'tiny-*' | wc -l)" 2
+exec 5<&-
+echo another >"$agent"
+changes "image that was in use" 0
+
+before=$image
 touch -d 2001-01-01 "$agent" "$recipe"/* "$runners/tongue/run"
 mkdir "$runners/tongue/__pycache__"
 touch "$runners/tongue/__pycache__/x.pyc"
