@@ -40,6 +40,8 @@ typedef struct {
 
 /* NULL: there is no row. */
 const Method *guard_find(const char *interface, const char *method);
+/* All rows, for the test that compares them with the interface's XML. */
+const Method *guard_methods(gsize *ret_count);
 
 void manager_create_sandbox(Call *call, GVariant *parameters);
 void manager_run_code(Call *call, GVariant *parameters);

@@ -35,3 +35,10 @@ guard_find(const char *interface, const char *method)
             return &methods[i];
     return NULL;
 }
+
+const Method *
+guard_methods(gsize *ret_count)
+{
+    *ret_count = G_N_ELEMENTS(methods);
+    return methods;
+}

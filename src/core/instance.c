@@ -85,6 +85,8 @@ tell_loss(gpointer data)
     instance->lost_source = 0;
     if (instance->lost)
         instance->lost(instance, instance->lost_why, instance->lost_data);
+    else if (instance->link) /* whoever starts or claims it hears it from what he waits for */
+        guest_link_close(instance->link, "The machine was lost");
     return G_SOURCE_REMOVE;
 }
 

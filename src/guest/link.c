@@ -134,7 +134,6 @@ void
 link_lose(GuestLink *link, GuestLoss why, const char *format, ...)
 {
     g_autofree char *message = NULL;
-    g_autoptr(GError) error = NULL;
     va_list ap;
 
     if (link->dead)
@@ -143,11 +142,7 @@ link_lose(GuestLink *link, GuestLoss why, const char *format, ...)
     message = g_strdup_vprintf(format, ap);
     va_end(ap);
     disconnect(link);
-
-    error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "The sandbox was lost: %s", message);
-    fail_all(link, error);
-    if (link->lost)
-        link->lost(link, why, message, link->lost_data);
+    link->lost(link, why, message, link->lost_data);
 }
 
 /* --- silence --- */
@@ -347,16 +342,21 @@ guest_link_new(int fd, GuestLost lost, gpointer data)
 }
 
 void
+guest_link_close(GuestLink *link, const char *why)
+{
+    g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, why);
+    g_autoptr(HeldLink) held = g_rc_box_acquire(link);
+
+    disconnect(held);
+    fail_all(held, error);
+}
+
+void
 guest_link_free(GuestLink *link, const char *why)
 {
-    g_autoptr(GError) error = NULL;
-
     if (!link)
         return;
-    disconnect(link);
-    link->lost = NULL;
-    error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, why);
-    fail_all(link, error);
+    guest_link_close(link, why);
     link_unref(link);
 }
 

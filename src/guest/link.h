@@ -31,8 +31,11 @@ typedef void (*GuestLost)(GuestLink *link, GuestLoss why, const char *message, g
 
 /* Takes `fd`, a non-blocking stream socket. */
 GuestLink *guest_link_new(int fd, GuestLost lost, gpointer data);
-/* Closes the connection. All streams and requests end with CLOCHE_ERROR_GUEST_LOST and the message
- * `why`; `lost` is not called. NULL is fine. */
+/* Closes the connection, if it is not yet. All streams and requests end with
+ * CLOCHE_ERROR_GUEST_LOST and the message `why`, and so do those that come later; `lost` is not
+ * called any more. */
+void guest_link_close(GuestLink *link, const char *why);
+/* Closes and frees it. NULL is fine. */
 void guest_link_free(GuestLink *link, const char *why);
 
 /* Sends the preamble and waits for the agent's HELLO. Must be the first call, and is made once. */

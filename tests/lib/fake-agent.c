@@ -41,6 +41,9 @@ static const struct {
     {"/etc/machine-id", SCRATCH "/machine-id", "uninitialized\n"},
 };
 
+/* As a guest's own init makes it: an empty /run with the runners in it. */
+static const char *const run_folders[] = {"/run/cloche", "/run/cloche/runners"};
+
 const char *
 fake_agent_cgroup_root(void)
 {
@@ -93,8 +96,27 @@ make_private(int report_fd)
         fail(report_fd, "unmounting tmpfs");
 }
 
+static void
+make_run(const char *runners, int report_fd)
+{
+    /* Opened first: it may be in what is covered. */
+    int source = open(runners, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char path[64];
+
+    if (source < 0)
+        fail(report_fd, "opening the runners");
+    if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+        fail(report_fd, "mounting tmpfs on /run");
+    for (gsize i = 0; i < G_N_ELEMENTS(run_folders); i++)
+        if (mkdir(run_folders[i], 0755) < 0)
+            fail(report_fd, run_folders[i]);
+    g_snprintf(path, sizeof path, "/proc/self/fd/%d", source);
+    if (mount(path, run_folders[1], NULL, MS_BIND, NULL) < 0)
+        fail(report_fd, "binding the runners");
+}
+
 _Noreturn static void
-run_agent(const char *path, const char *cgroup_dir, int fd, int report_fd)
+run_agent(const char *path, const char *cgroup_dir, const char *runners, int fd, int report_fd)
 {
     char *argv[] = {(char *)path,       "--fd", G_STRINGIFY(AGENT_FD), "--cgroup",
                     (char *)cgroup_dir, NULL};
@@ -103,6 +125,8 @@ run_agent(const char *path, const char *cgroup_dir, int fd, int report_fd)
     report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, AGENT_FD + 1);
     fd = fcntl(fd, F_DUPFD_CLOEXEC, AGENT_FD + 1);
     make_private(report_fd);
+    if (runners)
+        make_run(runners, report_fd);
     if (dup2(fd, AGENT_FD) < 0)
         fail(report_fd, "descriptor");
     /* Others of the caller's children may have inherited nothing; this one neither. */
@@ -145,7 +169,7 @@ read_report(int report_fd, GError **error)
 }
 
 static pid_t
-start(const char *path, const char *cgroup_dir, int fd, GError **error)
+start(const char *path, const char *cgroup_dir, const char *runners, int fd, GError **error)
 {
     int report[2];
 
@@ -155,7 +179,7 @@ start(const char *path, const char *cgroup_dir, int fd, GError **error)
     }
     pid_t pid = clone_into_namespaces();
     if (pid == 0)
-        run_agent(path, cgroup_dir, fd, report[1]);
+        run_agent(path, cgroup_dir, runners, fd, report[1]);
     int clone_error = errno;
     close(report[1]);
     gboolean runs =
@@ -167,7 +191,8 @@ start(const char *path, const char *cgroup_dir, int fd, GError **error)
 }
 
 pid_t
-fake_agent_spawn(const char *agent_path, const char *cgroup_dir, int *ret_fd, GError **error)
+fake_agent_spawn(const char *agent_path, const char *cgroup_dir, const char *runners, int *ret_fd,
+                 GError **error)
 {
     int ends[2];
 
@@ -180,7 +205,7 @@ fake_agent_spawn(const char *agent_path, const char *cgroup_dir, int *ret_fd, GE
         rmdir(cgroup_dir);
         return -1;
     }
-    pid_t pid = start(agent_path, cgroup_dir, ends[1], error);
+    pid_t pid = start(agent_path, cgroup_dir, runners, ends[1], error);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);

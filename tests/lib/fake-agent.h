@@ -18,8 +18,11 @@ const char *fake_agent_cgroup_root(void);
  * Starts the agent at `agent_path` with the new cgroup `cgroup_dir` (absolute), and returns when it
  * runs: its process id, and in *ret_fd the host's end of its stream, a close-on-exec socket that
  * blocks. -1 with an error. The agent ends when that socket is closed.
+ *
+ * `runners`, unless NULL, is a folder that it sees as /run/cloche/runners, in a /run of its own.
  */
-pid_t fake_agent_spawn(const char *agent_path, const char *cgroup_dir, int *ret_fd, GError **error);
+pid_t fake_agent_spawn(const char *agent_path, const char *cgroup_dir, const char *runners,
+                       int *ret_fd, GError **error);
 
 /*
  * Kills the agent and all that it started, waits for it, and removes its cgroup. Returns its wait

@@ -51,7 +51,8 @@ peer_new(void)
     peer->cgroup = g_strdup_printf("%s/cloche-test-%d-%u", root, (int)getpid(), count++);
     peer->in = g_byte_array_new();
     peer->streams = g_hash_table_new_full(NULL, NULL, NULL, answer_free);
-    peer->pid = fake_agent_spawn(g_getenv("CLOCHE_AGENT"), peer->cgroup, &peer->fd, &error);
+    peer->pid = fake_agent_spawn(g_getenv("CLOCHE_AGENT"), peer->cgroup, /* runners= */ NULL,
+                                 &peer->fd, &error);
     g_assert_no_error(error);
     peer_connect(peer);
     return peer;
