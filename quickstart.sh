@@ -1,0 +1,272 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# quickstart: from a fresh clone to a chart that untrusted Python drew in a microVM.
+#
+# Each step finds by itself what is done already, so a second run only does the last ones. Where
+# PID 1 is systemd, cloche is installed below /usr/local and is a service of the system bus.
+# Elsewhere a bus and a daemon of root's own are started from the build folder, by way of libvirt's
+# embedded driver; nothing is installed but packages.
+
+set -euo pipefail
+export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+top=$(dirname "$(readlink -f "$0")")
+build=$top/build-quickstart
+state=/var/lib/cloche
+run=/run/cloche-quickstart # ours; the daemon's is /run/cloche
+ram=/dev/shm/cloche
+work=$run
+
+. "$top/tests/lib/setup.sh"
+bus=unix:path=$run/bus
+
+usage() {
+    cat <<END
+Usage: sudo ./quickstart.sh [start | stop]
+            ./quickstart.sh [env | --help]
+
+  start   installs what is missing, builds cloche and the Python image, starts the service, and
+          runs code in a sandbox. This is the default. The service keeps running.
+  stop    ends the service and every sandbox. Packages, build and images stay.
+  env     prints what makes a shell find 'cloche', and cloche, busctl and gdbus find the service:
+              eval "\$(./quickstart.sh env)"
+
+Built is in $build.
+Images and templates are in $state; remove it to get its space back, after 'stop'.
+END
+}
+
+# --- steps and how long they took ---
+
+steps=()
+
+# step NAME COMMAND…
+step() {
+    local what=$1 begin=${EPOCHREALTIME/./} took
+    shift
+    "$@"
+    took=$(((${EPOCHREALTIME/./} - begin) / 1000))
+    steps+=("$(printf '%-34s %5d.%03d s' "$what" $((took / 1000)) $((took % 1000)))")
+}
+
+need_root() {
+    [ "$(id -u)" = 0 ] || die "this needs root: it installs packages and starts a service" \
+        "run: sudo $0 $*"
+}
+
+# --- the service, where PID 1 is systemd ---
+
+install_cloche() {
+    build "$build" "src/daemon/cloched src/cli/cloche src/agent/cloche-agent" \
+        --prefix=/usr/local --buildtype=release
+    has_systemd || return 0
+    with_progress "installing" meson install -C "$build" --no-rebuild --only-changed
+    with_progress "making the service's user" systemd-sysusers cloche.conf
+    with_progress "making the service's folders" systemd-tmpfiles --create cloche.conf
+    systemctl daemon-reload
+    busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig ||
+        die "the system bus does not answer" "see: systemctl status dbus"
+}
+
+start_unit() {
+    systemctl enable -q cloched.service
+    systemctl restart cloched.service ||
+        die "the service did not start" "its log: journalctl -u cloched -n 50"
+}
+
+# --- the service, elsewhere ---
+
+start_private() {
+    stop_private
+    mkdir -p "$run/bin"
+    ln -sf "$build/src/cli/cloche" "$run/bin/cloche"
+    cat >"$run/cloched.conf" <<END
+[Machines]
+Connection=qemu:///embed?root=/run/cloche/libvirt
+Group=libvirt-qemu
+[Folders]
+State=$state
+Run=/run/cloche
+Ram=$ram
+END
+    start_bus "$run" || die "dbus-daemon did not start"
+    start_daemon "$run" "$build/src/daemon/cloched" && return
+    tail -n 20 "$run/cloched.log" | sed 's/^/  /' >&2
+    die "the service did not start; the end of its log is above"
+}
+
+# Also what a daemon that was killed left.
+stop_private() {
+    local pid
+    end_process "$run" cloched 60
+    end_process "$run" dbus-daemon 5
+    for pid in $(pgrep -f '^[^ ]*qemu-system-[^ ]* .*/run/cloche/libvirt/'); do
+        kill -KILL "$pid" 2>/dev/null || true
+    done
+    rm -rf --one-file-system /run/cloche "${run:?}/bin" "$ram"
+    rm -f "$run"/bus* "$run/started"
+}
+
+# --- the service, in either way ---
+
+# Changes whenever what runs would be another thing.
+what_is_built() {
+    stat -L -c '%n %Y %s' "$build/src/daemon/cloched" "$image/image.conf"
+}
+
+is_running() {
+    if has_systemd; then
+        systemctl -q is-active cloched.service
+    else
+        runs "$run" cloched && runs "$run" dbus-daemon
+    fi
+}
+
+use_service() {
+    if has_systemd; then
+        export PATH=/usr/local/bin:$PATH
+    else
+        export PATH=$run/bin:$PATH DBUS_SYSTEM_BUS_ADDRESS=$bus
+    fi
+}
+
+make_image() {
+    image=$(build_image "$state" "$build/src/agent/cloche-agent" python) ||
+        die "there is no image" "mend what is said above, then run this again"
+}
+
+start_service() {
+    if is_running && [ "$(cat "$run/started" 2>/dev/null)" = "$(what_is_built)" ]; then
+        return
+    fi
+    say "starting the service"
+    if has_systemd; then start_unit; else start_private 9>&-; fi
+    what_is_built >"$run/started"
+}
+
+log_hint() {
+    if has_systemd; then echo "journalctl -u cloched -n 50"; else echo "less $run/cloched.log"; fi
+}
+
+# --- a sandbox ---
+
+prepare_template() {
+    cloche run -- true || die "no sandbox could be made" "the service's log: $(log_hint)"
+}
+
+create_sandbox() {
+    sandbox=$(cloche create --timeout 15m --name quickstart) ||
+        die "no sandbox could be made" "the service's log: $(log_hint)"
+}
+
+print_example() {
+    cat <<'END'
+import platform
+import matplotlib.pyplot as plt
+import numpy as np
+
+n = 200_000
+is_prime = np.ones(n + 1, dtype=bool)
+is_prime[:2] = False
+for i in range(2, int(n**0.5) + 1):
+    if is_prime[i]:
+        is_prime[i * i :: i] = False
+count = np.cumsum(is_prime)
+print(f"Python {platform.python_version()} on host '{platform.node()}', kernel {platform.release()}")
+print(f"There are {count[n]} primes below {n}; the last is {np.flatnonzero(is_prime)[-1]}.")
+
+x = np.arange(2, n + 1)
+figure, axes = plt.subplots(figsize=(7, 4))
+axes.plot(x, count[2:], label="primes up to x")
+axes.plot(x, x / np.log(x), label="x / ln x")
+axes.set(xlabel="x", title="How many primes there are")
+axes.legend();
+END
+}
+
+run_example() {
+    local charts=$run/charts
+    rm -rf "$charts"
+    print_example | cloche code --sandbox "$sandbox" --save "$charts" - ||
+        die "the example did not run" "the service's log: $(log_hint)"
+    chart=$PWD/cloche-chart.png
+    [ -w "$PWD" ] || chart=/tmp/cloche-chart.png
+    install -m 644 ${SUDO_UID:+-o "$SUDO_UID" -g "$SUDO_GID"} "$charts"/*.png "$chart" ||
+        die "the chart could not be saved as $chart"
+    rm -rf "$charts"
+}
+
+print_what_next() {
+    local entry
+    printf '\nThe chart is %s\n\nHow long it took:\n' "$chart"
+    for entry in "${steps[@]}"; do echo "  $entry"; done
+    cat <<END
+
+The service is running, and the sandbox $sandbox lives for 15 minutes. To try, as root:
+  eval "\$("$top/quickstart.sh" env)"
+  cloche status
+  cloche exec $sandbox -- uname -a
+  cloche code -c 'import pandas as pd; pd.DataFrame({"x": range(3)}).describe()'
+  cloche run -- sh -c 'curl --version; echo \$HOSTNAME'
+  busctl call org.cloche1 /org/cloche1 org.cloche1.Manager RunCode 'ssa{sv}' python '6 * 7' 0
+  gdbus introspect --system --dest org.cloche1 --object-path /org/cloche1 --recurse
+To end it: sudo "$top/quickstart.sh" stop
+END
+}
+
+# --- verbs ---
+
+start() {
+    need_root start
+    mkdir -p "$run"
+    exec 9>"$run.lock"
+    flock --nonblock 9 || die "another quickstart.sh is at work" "wait until it is done"
+    trap end_child EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+
+    # shellcheck disable=SC2086
+    step "packages" install_packages $packages_to_build $packages_to_run $packages_for_images
+    step "build" install_cloche
+    step "image" make_image
+    use_service
+    step "service" start_service
+    step "template (booted once, then kept)" prepare_template
+    step "sandbox" create_sandbox
+    step "code and chart" run_example
+    print_what_next
+}
+
+stop() {
+    need_root stop
+    if has_systemd; then
+        [ ! -e /usr/local/lib/systemd/system/cloched.service ] ||
+            systemctl disable -q --now cloched.service
+        rm -rf --one-file-system "${ram:?}"/*
+    else
+        stop_private
+    fi
+    rm -rf --one-file-system "$run" "$run.lock"
+    say "stopped"
+}
+
+print_env() {
+    is_running || die "the service is not running" "start it: sudo $0"
+    if has_systemd; then
+        echo "export PATH=\"/usr/local/bin:\$PATH\""
+    else
+        echo "export PATH=\"$run/bin:\$PATH\""
+        echo "export DBUS_SYSTEM_BUS_ADDRESS='$bus'"
+    fi
+}
+
+[ $# -le 1 ] || { usage >&2 && exit 2; }
+case ${1:-start} in
+start) start ;;
+stop) stop ;;
+env) print_env ;;
+--help | -h | help) usage ;;
+*) usage >&2 && exit 2 ;;
+esac

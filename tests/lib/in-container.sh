@@ -1,0 +1,185 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# in-container.sh [--no-init] [--copy DIR]... [--bind DIR]... COMMAND...
+#
+# Runs COMMAND as root in the current folder, in a copy of this machine that is thrown away: an
+# overlay of its root whose upper layer is in RAM, with systemd as PID 1 (by systemd-nspawn), or with
+# a shell (--no-init). --copy puts a tree over /, --bind shows a folder as it is, as the current one
+# is. What is started inside dies with it. Exits with COMMAND's status; 125: the container failed.
+#
+# Everything is mounted in a mount namespace of this script, so nothing can stay behind but cgroups,
+# which are removed.
+
+set -eu
+
+if [ "${IN_CONTAINER_STAGE:-1}" = 1 ]; then
+    IN_CONTAINER_STAGE=2 exec unshare --mount --propagation private -- "$0" "$@"
+fi
+unset IN_CONTAINER_STAGE
+
+init=yes copies=() binds=("$PWD")
+while :; do
+    case ${1:-} in
+    --no-init) init='' ;;
+    --copy) copies+=("$2") && shift ;;
+    --bind) binds+=("$2") && shift ;;
+    *) break ;;
+    esac
+    shift
+done
+
+box=/run/box # on a tmpfs of our own
+id=cloche-test-$$ main='' nspawn='' leader='' groups=()
+
+say() {
+    echo "in-container: $*" >&2
+}
+
+# --- root ---
+
+make_root() {
+    local dir
+    mount -t tmpfs -o mode=755,size=75% tmpfs /run
+    mkdir -p $box/root $box/upper/etc/systemd/system $box/work
+    chmod 755 $box/upper
+    mount -t overlay -o "lowerdir=/,upperdir=$box/upper,workdir=$box/work" overlay $box/root
+    for dir in "${copies[@]}"; do cp -a "$dir/." $box/root/; done
+}
+
+# The machine's own services are none of ours, and /tmp may hold the folder we are in.
+quiet_root() {
+    local unit
+    for unit in "$box"/root/etc/systemd/system/*.target.wants/*.{service,timer}; do
+        unit=$(basename "$unit")
+        case $unit in dbus* | libvirt* | '*'*) ;; *) ln -sf /dev/null "$box/root/etc/systemd/system/$unit" ;; esac
+    done
+    for unit in console-getty.service systemd-resolved.service; do
+        ln -sf /dev/null "$box/root/etc/systemd/system/$unit"
+    done
+    mkdir -p $box/root/etc/tmpfiles.d
+    ln -sf /dev/null $box/root/etc/tmpfiles.d/tmp.conf
+}
+
+# --- without an init ---
+
+run_plain() {
+    local dir
+    mount --rbind /dev $box/root/dev
+    mount -t tmpfs -o mode=1777 tmpfs $box/root/dev/shm
+    mount -t tmpfs -o mode=755 tmpfs $box/root/run
+    mount --rbind /sys $box/root/sys
+    for dir in "${binds[@]}"; do
+        mkdir -p "$box/root/$dir"
+        mount --bind "$dir" "$box/root/$dir"
+    done
+    # shellcheck disable=SC2016
+    unshare --pid --fork --kill-child --mount-proc=$box/root/proc chroot $box/root \
+        /bin/bash -c 'cd "$1"; shift; "$@" & wait $!' sh "$PWD" "$@" &
+    main=$!
+    wait $main
+}
+
+# --- with systemd ---
+
+# A cgroup of our own in systemd's hierarchy and in the unified one.
+make_cgroups() {
+    local base=/sys/fs/cgroup memberships line controllers path group
+    [ -d $base/unified ] || base=/sys/fs
+    mapfile -t memberships </proc/self/cgroup # at once: it changes below
+    for line in "${memberships[@]}"; do
+        IFS=: read -r _ controllers path <<<"$line"
+        case $controllers in
+        '') group=$base/$([ -d $base/unified ] && echo unified || echo "cgroup$path") ;;
+        name=systemd) group=$base/systemd$path ;;
+        *) continue ;;
+        esac
+        [ -d "$group" ] || continue
+        group=${group%/}/$id
+        mkdir "$group"
+        groups+=("$group")
+        echo 0 >"$group/cgroup.procs"
+    done
+}
+
+remove_cgroups() {
+    local group tries
+    for group in "${groups[@]}"; do
+        echo 0 >"${group%/*}/cgroup.procs" || true
+        [ ! -e "$group/cgroup.kill" ] || echo 1 >"$group/cgroup.kill"
+        for ((tries = 0; tries < 50; tries++)); do
+            find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
+            sleep 0.1
+        done
+    done
+}
+
+clean_up() {
+    trap '' INT TERM HUP EXIT
+    [ -z "$main" ] || kill -KILL "$main" 2>/dev/null || true # and so all inside
+    if [ -n "$nspawn" ] && kill -TERM "$nspawn" 2>/dev/null; then
+        timeout 15 tail --pid="$nspawn" -f /dev/null || kill -KILL "$nspawn" 2>/dev/null || true
+    fi
+    remove_cgroups
+}
+
+# libvirt makes no scopes in a unified hierarchy without controllers: that file is made to look so.
+write_init() {
+    echo hugetlb >$box/root/.controllers
+    cat >$box/root/.init <<'END'
+f=/sys/fs/cgroup/cgroup.controllers
+if [ -e $f ] && [ -z "$(cat $f)" ]; then mount --bind /.controllers $f; fi
+exec setpriv --pdeathsig KILL /lib/systemd/systemd
+END
+}
+
+# systemd-run expands $ in arguments: the command is a file.
+write_command() {
+    {
+        printf 'cd %q && ( ' "$PWD"
+        printf '%q ' "$@"
+        printf ')\necho $? >/.status\n'
+    } >$box/root/.command
+    rm -f $box/root/.status
+}
+
+boot() {
+    local dir options=() state='' tries
+    for dir in "${binds[@]}"; do options+=(--bind="$dir"); done
+    SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 setsid setpriv --pdeathsig KILL systemd-nspawn \
+        --quiet --directory=$box/root --machine="$id" --register=no --keep-unit --private-network \
+        --link-journal=no --resolv-conf=off --timezone=off --capability=all \
+        --drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE,CAP_SYS_RAWIO --console=read-only \
+        --kill-signal=SIGRTMIN+3 "${options[@]}" /bin/sh /.init </dev/null >$box/console 2>&1 &
+    nspawn=$!
+    for ((tries = 0; tries < 600; tries++)); do
+        kill -0 "$nspawn" 2>/dev/null || break
+        read -r leader _ <"/proc/$nspawn/task/$nspawn/children" || true
+        [ -z "$leader" ] || state=$(nsenter -t "$leader" -a systemctl is-system-running 2>/dev/null) || true
+        case $state in running | degraded) return ;; esac
+        sleep 0.1
+    done
+    say "systemd did not boot (${state:-no answer})"
+    cat $box/console >&2
+    exit 125
+}
+
+run_with_systemd() {
+    make_cgroups
+    quiet_root
+    write_init
+    write_command "$@"
+    boot
+    nsenter -t "$leader" -a -- systemd-run --quiet --wait --collect --pipe -E HOME=/root -E PATH="$PATH" \
+        /bin/bash /.command &
+    wait $! || true
+    [ -s $box/root/.status ] || { say "the container went down under the command" && exit 125; }
+    exit "$(cat $box/root/.status)"
+}
+
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+make_root
+if [ -n "$init" ]; then run_with_systemd "$@"; else run_plain "$@"; fi

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# setup: what quickstart.sh and tests/run.sh have in common: Debian's packages, the build, images,
+# and a bus with a daemon of its own where there is no system bus.
+#
+# Callers set top (the source tree) and work (a folder for logs). What runs for long is run by
+# with_progress, which ends it when the caller is ended.
+#
+# shellcheck shell=bash disable=SC2154
+
+packages_to_build="gcc libc6-dev meson ninja-build pkgconf libglib2.0-dev libsystemd-dev libseccomp-dev
+    libcap-dev libvirt-dev libjson-glib-dev libssl-dev"
+packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps"
+packages_for_images="mmdebstrap e2fsprogs cpio xz-utils util-linux python3 apt"
+packages_to_test="clang-format libasan8 libubsan1 python3-gi systemd-container dbus polkitd jq
+    libvirt-daemon-system-systemd"
+
+name=$(basename "$0") bar_is_drawn='' child=''
+
+# --- what people see ---
+
+clear_bar() {
+    [ -z "$bar_is_drawn" ] || printf '\r\033[K' >&2
+    bar_is_drawn=
+}
+
+say() {
+    clear_bar
+    printf '%s\n' "$*" >&2
+}
+
+die() {
+    say "$name: $1"
+    [ $# -lt 2 ] || say "$name: $2"
+    exit 1
+}
+
+draw_bar() {
+    local width=30 percent=$1 bar
+    printf -v bar '%*s' $((percent * width / 100)) ''
+    printf -v bar '%-*s' "$width" "${bar// /#}"
+    bar="$2 [${bar// /.}] $percent %"
+    printf '\r%s\033[K' "${bar:0:${COLUMNS:-80}-1}" >&2
+    bar_is_drawn=yes
+}
+
+# How far ninja or apt say that they are, in hundredths.
+percent_of_log() {
+    local all=0 done
+    read -r done all < <(tail -c 4096 "$1" | tr '\r' '\n' | sed -n \
+        -e 's/^\[\([0-9]*\)\/\([0-9]*\)\].*/\1 \2/p' \
+        -e 's/^dlstatus:[0-9]*:\([0-9]*\).*/\1 300/p' \
+        -e 's/^pmstatus:[^:]*:\([0-9]*\).*/\1 100/p' | tail -n 1) || true
+    if [ "${all:-0}" -gt 0 ]; then echo $((done * 100 / all)); else echo 0; fi
+}
+
+end_child() {
+    [ -z "$child" ] || kill "$child" 2>/dev/null || true
+    clear_bar
+}
+
+# with_progress WHAT COMMAND…: its output goes to a log, the end of which is shown when it fails.
+with_progress() {
+    local what=$1 log=$work/step.log
+    shift
+    "$@" >"$log" 2>&1 </dev/null &
+    child=$!
+    if [ -t 2 ]; then
+        while kill -0 $child 2>/dev/null; do
+            draw_bar "$(percent_of_log "$log")" "$what"
+            sleep 0.2
+        done
+    else
+        say "$what"
+    fi
+    if wait $child; then
+        child=
+        clear_bar
+        return
+    fi
+    child=
+    say "$name: failed: $what. The end of its output:"
+    tail -n 20 "$log" | sed 's/^/  /' >&2
+    die "all of it is in $log" "mend that, then run this again"
+}
+
+# --- packages ---
+
+missing_packages() {
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            echo "$package"
+    done
+}
+
+apt_install() {
+    apt-get -q update &&
+        DEBIAN_FRONTEND=noninteractive apt-get -q -y -o APT::Status-Fd=1 -o DPkg::Lock::Timeout=120 \
+            install --no-install-recommends "$@"
+}
+
+# Does nothing where all is there. Where PID 1 is not systemd, RUNLEVEL=1 keeps packages from
+# starting daemons that nobody here asked for.
+install_packages() {
+    local missing
+    command -v apt-get >/dev/null ||
+        die "this is no Debian: there is no apt-get" "$top/tests/lib/setup.sh lists what cloche needs"
+    mapfile -t missing < <(missing_packages "$@")
+    has_systemd || export RUNLEVEL=1
+    if [ ${#missing[@]} != 0 ]; then
+        with_progress "installing ${#missing[@]} packages: ${missing[*]}" apt_install "${missing[@]}"
+    elif ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then
+        with_progress "reading apt's sources" apt-get -q update
+    fi
+    unset RUNLEVEL
+}
+
+has_systemd() {
+    [ -d /run/systemd/system ] && [ "$(cat /proc/1/comm)" = systemd ]
+}
+
+# --- build ---
+
+# build DIR TARGETS OPTIONS…: TARGETS is one word, "" for all.
+build() {
+    local dir=$1 targets=$2
+    shift 2
+    [ -e "$dir/build.ninja" ] ||
+        with_progress "configuring the build" meson setup "$dir" "$top" "$@"
+    # shellcheck disable=SC2086
+    with_progress "building" ninja -C "$dir" $targets
+}
+
+# build_image STORE AGENT RECIPE: prints the image's folder; tells how far it is by itself.
+build_image() {
+    "$top/vm-images/build-image" --store "$1" --agent "$2" --runners "$top/src/runners" \
+        "$top/vm-images/$3"
+}
+
+# --- a bus and a daemon of one's own ---
+
+# start_bus DIR: a bus at DIR/bus for this user alone; its pid is in DIR/dbus-daemon.pid.
+start_bus() {
+    cat >"$1/bus.conf" <<END
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path=$1/bus</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow own="*"/>
+    <allow send_destination="*"/>
+    <allow receive_sender="*"/>
+  </policy>
+</busconfig>
+END
+    dbus-daemon --config-file="$1/bus.conf" --fork --print-pid=1 >"$1/dbus-daemon.pid"
+}
+
+# start_daemon DIR CLOCHED [VARIABLE=VALUE…]: on that bus, by DIR/cloched.conf; logs to
+# DIR/cloched.log, its pid is in DIR/cloched.pid. Returns when it can be called.
+start_daemon() {
+    local dir=$1 cloched=$2
+    shift 2
+    rm -f "$dir/cloched.pid"
+    env "$@" DBUS_SESSION_BUS_ADDRESS="unix:path=$dir/bus" \
+        setsid --fork sh -c 'echo $$ >"$1/cloched.pid"; exec "$2" --user --config "$1/cloched.conf"' \
+        sh "$dir" "$cloched" </dev/null >"$dir/cloched.log" 2>&1
+    until DBUS_SYSTEM_BUS_ADDRESS="unix:path=$dir/bus" busctl status org.cloche1 >/dev/null 2>&1; do
+        if [ -s "$dir/cloched.pid" ] && ! is_alive "$dir/cloched.pid"; then
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+is_alive() {
+    [ -s "$1" ] && [ -d "/proc/$(cat "$1")" ] && ! grep -q '^State:.Z' "/proc/$(cat "$1")/status"
+}
+
+# runs DIR NAME: whether that program runs, and not another that has its pid by now.
+runs() {
+    is_alive "$1/$2.pid" && [ "$(cat "/proc/$(cat "$1/$2.pid")/comm")" = "$2" ]
+}
+
+# end_process DIR NAME SECONDS: asks, waits, insists.
+end_process() {
+    local file=$1/$2.pid pid
+    if runs "$1" "$2"; then
+        pid=$(cat "$file")
+        kill "$pid" 2>/dev/null || true
+        timeout "$3" tail --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null || true
+    fi
+    rm -f "$file"
+}
