@@ -109,7 +109,7 @@ consists_of(const char *s, const char *characters)
 static const char *
 find_fault(const Claim *claim)
 {
-    if (!consists_of(claim->id, LOWER_AND_DIGITS))
+    if (*claim->id && !consists_of(claim->id, LOWER_AND_DIGITS))
         return "id";
     if (!consists_of(claim->hostname, LOWER_AND_DIGITS "-") || *claim->hostname == '-')
         return "hostname";
@@ -267,7 +267,9 @@ static const struct {
 static void
 run_steps(uint32_t stream, Claim *claim)
 {
-    machine.is_made = true;
+    bool is_rehearsal = !*claim->id;
+
+    machine.is_made = !is_rehearsal;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int r = steps[i].run(claim);
         if (r < 0) {
@@ -275,11 +277,13 @@ run_steps(uint32_t stream, Claim *claim)
             return;
         }
     }
-    machine.id = claim->id;
-    machine.user = claim->user;
-    machine.environment = claim->environment;
-    claim->id = claim->user = NULL;
-    claim->environment = NULL;
+    if (!is_rehearsal) {
+        machine.id = claim->id;
+        machine.user = claim->user;
+        machine.environment = claim->environment;
+        claim->id = claim->user = NULL;
+        claim->environment = NULL;
+    }
     port_send(stream, WIRE_OK, 0);
 }
 

@@ -11,12 +11,13 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 
-#include "error.h"
+#include "exercise.h"
 #include "util.h"
 
 #define BOOT_TIMEOUT_S 180 /* emulated, on a busy host */
 #define RESTORE_TIMEOUT_S 30
-#define EXERCISE_TIMEOUT_MS 60000
+#define BOOT_EXERCISES 1
+#define RESTORE_EXERCISES 3 /* from the third on it is as fast as it gets */
 
 struct Instance {
     Host *host;
@@ -24,7 +25,8 @@ struct Instance {
     char *disk_dir, *run_dir; /* removed with it */
     Machine *machine;
     GuestLink *link;
-    GHashTable *interpreters; /* language → GuestInterpreter, owned */
+    const Image *image;      /* outlives it */
+    GPtrArray *interpreters; /* of GuestInterpreter, in the order of the image's languages */
     guint64 memory_mib;
     gboolean is_lost;
     EndReason lost_why;
@@ -38,7 +40,6 @@ typedef struct {
     const Image *image; /* both outlive every start */
     const Template *template;
     gboolean boots;
-    guint next_language;
 } Start;
 
 static const char *const reason_names[] = {
@@ -196,7 +197,7 @@ instance_end(Instance *instance, const char *why)
     g_clear_handle_id(&instance->lost_source, g_source_remove);
     instance->lost = NULL;
     guest_link_free(g_steal_pointer(&instance->link), why);
-    g_hash_table_unref(instance->interpreters);
+    g_ptr_array_unref(instance->interpreters);
     g_free(instance->id);
     g_free(instance->name);
     g_free(instance);
@@ -232,38 +233,32 @@ end_unwanted(gpointer instance)
     instance_end(instance, "Nobody wants this machine any more");
 }
 
-static void open_next_runner(GTask *task);
-
 static void
 on_exercised(GObject *source, GAsyncResult *result, gpointer data)
 {
+    GTask *task = data;
+    Start *start = g_task_get_task_data(task);
     GError *error = NULL;
-    g_autoptr(GuestExecution) execution = guest_interpreter_execute_finish(NULL, result, &error);
 
-    if (error)
-        fail(data, error);
-    else
-        open_next_runner(data);
+    if (!exercise_finish(result, &error)) {
+        fail(task, error);
+        return;
+    }
+    g_task_return_pointer(task, g_steal_pointer(&start->instance), end_unwanted);
+    g_object_unref(task);
 }
+
+static void open_next_runner(GTask *task);
 
 static void
 on_runner_open(GObject *source, GAsyncResult *result, gpointer data)
 {
-    Start *start = g_task_get_task_data(data);
-    const char *language = start->image->languages[start->next_language++];
-    GuestInterpreter *interpreter = instance_interpreter(start->instance, language);
     GError *error = NULL;
-    GuestCode code = {.code = g_hash_table_lookup(start->image->exercise, language),
-                      .timeout_ms = EXERCISE_TIMEOUT_MS,
-                      .silent = TRUE,
-                      .no_history = TRUE};
 
-    if (!guest_interpreter_open_finish(interpreter, result, &error))
-        fail(data, error);
-    else if (code.code)
-        guest_interpreter_execute_async(interpreter, &code, NULL, on_exercised, data);
-    else
+    if (guest_interpreter_open_finish(NULL, result, &error))
         open_next_runner(data);
+    else
+        fail(data, error);
 }
 
 static void
@@ -271,17 +266,17 @@ open_next_runner(GTask *task)
 {
     Start *start = g_task_get_task_data(task);
     Instance *instance = start->instance;
-    const char *language = start->image->languages[start->next_language];
+    const char *language = start->image->languages[instance->interpreters->len];
     GuestInterpreter *interpreter;
 
     if (language) {
         interpreter = guest_interpreter_new(instance->link, language, start->image->user);
-        g_hash_table_insert(instance->interpreters, g_strdup(language), interpreter);
+        g_ptr_array_add(instance->interpreters, interpreter);
         guest_interpreter_open_async(interpreter, on_runner_open, task);
         return;
     }
-    g_task_return_pointer(task, g_steal_pointer(&start->instance), end_unwanted);
-    g_object_unref(task);
+    exercise_async(instance->link, start->image, instance->interpreters,
+                   start->boots ? BOOT_EXERCISES : RESTORE_EXERCISES, on_exercised, task);
 }
 
 static void
@@ -398,8 +393,8 @@ instance_new(Host *host, const Image *image)
     instance->disk_dir = g_build_filename(host->store->state, "machines", instance->id, NULL);
     instance->run_dir = g_build_filename(host->store->run, "machines", instance->id, NULL);
     instance->memory_mib = image->memory_mib;
-    instance->interpreters = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                                   (GDestroyNotify)guest_interpreter_free);
+    instance->image = image;
+    instance->interpreters = g_ptr_array_new_with_free_func((GDestroyNotify)guest_interpreter_free);
     host_hold(host);
     host->memory_mib += instance->memory_mib;
     return instance;
@@ -472,18 +467,17 @@ instance_link(Instance *instance)
 GuestInterpreter *
 instance_interpreter(Instance *instance, const char *language)
 {
-    return g_hash_table_lookup(instance->interpreters, language);
+    for (guint i = 0; i < instance->interpreters->len; i++)
+        if (g_str_equal(instance->image->languages[i], language))
+            return instance->interpreters->pdata[i];
+    return NULL;
 }
 
 void
 instance_reseed(Instance *instance, const char *const *environment)
 {
-    GHashTableIter iter;
-    gpointer interpreter;
-
-    g_hash_table_iter_init(&iter, instance->interpreters);
-    while (g_hash_table_iter_next(&iter, NULL, &interpreter))
-        guest_interpreter_reseed(interpreter, environment);
+    for (guint i = 0; i < instance->interpreters->len; i++)
+        guest_interpreter_reseed(instance->interpreters->pdata[i], environment);
 }
 
 void
@@ -491,7 +485,7 @@ instance_save_async(Instance *instance, const char *path, GAsyncReadyCallback ca
                     gpointer data)
 {
     /* The template's machines must not believe that this connection still stands. */
-    g_hash_table_remove_all(instance->interpreters);
+    g_ptr_array_set_size(instance->interpreters, 0);
     guest_link_free(g_steal_pointer(&instance->link), "The machine is being snapshotted");
     machine_save_async(instance->machine, path, callback, data);
 }

@@ -339,6 +339,8 @@ void
 pool_free(Pool *pool)
 {
     g_object_unref(pool->cancellable);
+    if (pool->template)
+        template_unload(pool->template);
     template_free(pool->template);
     image_free(pool->image);
     g_clear_error(&pool->error);

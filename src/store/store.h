@@ -89,6 +89,8 @@ gboolean template_commit(const Template *template, GError **error);
 void template_discard(const Template *template);
 /* Verifies every part against its digest and fills the RAM file from the store. */
 gboolean template_load(const Template *template, GError **error);
+/* Gives the RAM file's memory back: no machine maps it any more. Does not block. */
+void template_unload(const Template *template);
 /* Removes every other version of this template. */
 gboolean template_remove_others(const Template *template, GError **error);
 

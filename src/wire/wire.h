@@ -55,8 +55,11 @@ typedef enum {
     WIRE_CREDIT,   /* bytes u32: so much more DATA may be sent on this channel */
 
     /* host to agent */
-    WIRE_CLAIM = 16, /* id s, hostname s, machine_id b[16], entropy b[32..256], realtime_ns u64,
-                        user s (who runs what names nobody), environment v; answer OK or ERROR */
+    WIRE_CLAIM =
+        16,      /* id s, hostname s, machine_id b[16], entropy b[32..256], realtime_ns u64,
+                    user s (who runs what names nobody), environment v; answer OK or ERROR.
+                    With the id "" it is a rehearsal: all is done, and yet the machine stays
+                    nobody's, so that the claim meets code that has run and pages that are there */
     WIRE_START,  /* flags u32, timeout_ms u64 (0: none), user s ("": the claim's), cwd s ("": home),
                     tag s ("": none), argv v, environment v; answer STARTED or ERROR */
     WIRE_ATTACH, /* tag s: a process that was started with START_KEEP and has no stream now;
