@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client: calls and signals of org.cloche1, in as few words as a test wants to read.
+ *
+ * Arguments are GVariant text with g_variant_new_parsed()'s placeholders, e.g.
+ * call(bus, MANAGER, "CreateSandbox", "({'timeout': <%t>},)", (guint64)5). A method without a dot
+ * is one of the object's own interface. Whatever is waited for comes within half a minute, or the
+ * test dies.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#define MANAGER "/org/cloche1"
+#define NO_OPTIONS "(@a{sv} {},)"
+
+/* Runs the main loop until *what is true. */
+void wait_until(const gboolean *what);
+
+/* The answer's tuple. The test fails when the answer is an error. */
+GVariant *call(GDBusConnection *bus, const char *object, const char *method, const char *words,
+               ...);
+/* The answer must be org.cloche1.Error.NAME with a message that contains `message`. */
+void call_fails(GDBusConnection *bus, const char *object, const char *method, const char *name,
+                const char *message, const char *words, ...);
+
+/* --- calls under way --- */
+
+typedef struct {
+    gboolean done;
+    GVariant *answer; /* or: */
+    GError *error;
+} Pending;
+
+Pending *call_start(GDBusConnection *bus, const char *object, const char *method, const char *words,
+                    ...);
+void pending_wait(Pending *pending);
+void pending_free(Pending *pending);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pending, pending_free)
+void assert_error(const GError *error, const char *name, const char *message);
+
+/* --- what is asked for often --- */
+
+/* A sandbox of the default template: the path of its object. */
+char *create(GDBusConnection *bus);
+void kill_sandbox(GDBusConnection *bus, const char *sandbox);
+/* The id at the end of a path. */
+const char *id_of(const char *sandbox);
+GVariant *get_property(GDBusConnection *bus, const char *object, const char *name);
+guint64 pool_figure(GDBusConnection *bus, const char *template, const char *name);
+/* Asks until the figure is reached: nothing tells of it. */
+void wait_for_pool(GDBusConnection *bus, const char *template, const char *name, guint64 value);
+/* Waits until the template is ready, or failed; returns its entry in ListTemplates. */
+GVariant *wait_for_template(GDBusConnection *bus, const char *name);
+/* Runs a shell's words in a sandbox; returns all that Run() gives. */
+GVariant *run_shell(GDBusConnection *bus, const char *sandbox, const char *words);
+
+/* Of an a{sv}: the test fails when the entry is not there, or of another type. */
+guint64 dict_number(GVariant *dict, const char *key);
+gboolean dict_boolean(GVariant *dict, const char *key);
+char *dict_string(GVariant *dict, const char *key);
+
+/* --- signals --- */
+
+typedef struct Listener Listener;
+
+/* Hears all signals of the service; calls it once, so that it knows the connection. */
+Listener *listener_new(GDBusConnection *bus);
+void listener_free(Listener *listener);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listener, listener_free)
+/* The parameters of the next such signal of that object. What came before it is forgotten. */
+GVariant *listener_wait(Listener *listener, const char *object, const char *signal);
+/* How many such signals came and were not waited for. */
+guint listener_count(Listener *listener, const char *signal);
