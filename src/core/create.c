@@ -17,6 +17,7 @@ typedef struct {
     Core *core;
     Sandbox *sandbox;
     char **environment;
+    guint64 timeout_s;
     Pool *pool;
     guint claims;
     char *share_key;      /* in core->creating; NULL: no idempotency key */
@@ -102,6 +103,9 @@ claim(GTask *task, Instance *instance)
     sandbox->instance = instance;
     g_free(sandbox->id);
     sandbox->id = g_strdup(instance_id(instance));
+    /* Now, and not when it was asked for: it may have waited for its machine. */
+    sandbox->created_us = g_get_real_time();
+    sandbox->deadline_us = util_boottime_us() + (gint64)creation->timeout_s * G_USEC_PER_SEC;
     if (!registry_write_record(creation->core, sandbox, &error)) {
         finish(task, NULL, error);
         return;
@@ -212,8 +216,6 @@ sandbox_new(const Pool *pool, guint32 owner, const CreateRequest *request)
     sandbox->name = g_strdup(request->name);
     sandbox->template = g_strdup(image->name);
     sandbox->owner = owner;
-    sandbox->created_us = g_get_real_time();
-    sandbox->deadline_us = util_boottime_us() + (gint64)request->timeout_s * G_USEC_PER_SEC;
     sandbox->metadata = g_strdupv(request->metadata);
     sandbox->vcpus = image->vcpus;
     sandbox->memory_mib = image->memory_mib;
@@ -283,6 +285,7 @@ core_create_async(Core *core, guint32 owner, const CreateRequest *request,
     creation->pool = pool;
     creation->sandbox = sandbox_new(pool, owner, request);
     creation->environment = g_strdupv(request->environment);
+    creation->timeout_s = request->timeout_s;
     creation->followers = g_ptr_array_new_with_free_func(g_object_unref);
     creation->share_key = g_steal_pointer(&share_key);
     if (creation->share_key)

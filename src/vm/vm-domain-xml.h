@@ -16,3 +16,6 @@ typedef struct {
 } DomainPlan;
 
 char *domain_xml(const DomainPlan *plan);
+/* The description of a booting machine without what is its own: equal for machines that can share a
+ * template. */
+char *domain_definition(const VmFacts *facts);

@@ -307,6 +307,7 @@ libvirt_close(Vm *vm)
     g_free((char *)self->facts.hypervisor);
     g_free((char *)self->facts.machine_type);
     g_free((char *)self->facts.cpu_model);
+    g_free((char *)self->facts.definition);
     g_free(self->uri);
     g_free(self);
 }

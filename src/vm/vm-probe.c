@@ -7,6 +7,7 @@
  * bound counts like one that dies: emulation it is.
  */
 #include "vm-probe.h"
+#include "vm-domain-xml.h"
 
 #include <string.h>
 
@@ -40,6 +41,7 @@ facts_clear(VmFacts *facts)
     g_free((char *)facts->hypervisor);
     g_free((char *)facts->machine_type);
     g_free((char *)facts->cpu_model);
+    g_free((char *)facts->definition);
     *facts = (VmFacts){0};
 }
 
@@ -137,6 +139,7 @@ fill_facts(VmFacts *facts, const char *capabilities, GError **error)
                     "libvirt's capabilities lack the emulator, machine type or CPU model");
         return FALSE;
     }
+    facts->definition = domain_definition(facts);
     facts->hypervisor = ask_hypervisor(emulator, error);
     return facts->hypervisor != NULL;
 }
@@ -171,8 +174,9 @@ collect_facts(Probe *probe, GError **error)
     if (!kvm) /* libvirt's way to say that there is none */
         return TRUE;
     probe->kvm.cpu_model = probe_cpu_model(kvm);
-    if (fill_facts(&probe->kvm, kvm, /* error= */ NULL))
-        probe->kvm.accelerator = "kvm";
+    probe->kvm.accelerator = "kvm";
+    if (!fill_facts(&probe->kvm, kvm, /* error= */ NULL))
+        probe->kvm.accelerator = NULL;
     return TRUE;
 }
 

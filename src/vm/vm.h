@@ -17,6 +17,7 @@ typedef struct Machine Machine; /* one guest; owned by the caller of vm_start_fi
 typedef struct {
     const char *hypervisor; /* e.g. "QEMU 7.2.17 (Debian 1:7.2+dfsg-7+deb12u13)": the exact build */
     const char *machine_type; /* the versioned one, e.g. "pc-q35-7.2" */
+    const char *definition;   /* of a machine, but for what is its own: devices, kernel's words */
     const char *cpu_model;    /* what the guest sees and, emulated too, whose clock it runs by */
     const char *accelerator;  /* "kvm" or "tcg" */
     gboolean emulated;        /* no hardware virtualization: no security boundary */

@@ -90,7 +90,7 @@ test_boot(void)
     assert_has(xml, "machine='pc-q35-7.2'>hvm<");
     assert_has(xml, "<initrd>/i/initrd</initrd>");
     assert_has(xml, " panic=-1 ");
-    assert_has(xml, " mitigations=off tsc=reliable</cmdline>");
+    assert_has(xml, " mitigations=off tsc=reliable norandmaps</cmdline>");
     assert_has(xml, "<cpu mode='maximum' ");
     assert_has(xml, "<tb-cache unit='MiB'>128</tb-cache>");
     assert_has(xml, "<source mode='bind' path='/run/a.sock'/>");
