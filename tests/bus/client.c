@@ -293,7 +293,7 @@ on_signal(GDBusConnection *bus, const char *sender, const char *object, const ch
 }
 
 Listener *
-listener_new(GDBusConnection *bus)
+listener_new_silent(GDBusConnection *bus)
 {
     Listener *listener = g_new0(Listener, 1);
 
@@ -301,8 +301,14 @@ listener_new(GDBusConnection *bus)
     g_queue_init(&listener->heard);
     listener->subscription = g_dbus_connection_signal_subscribe(
         bus, BUS_NAME, NULL, NULL, NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, listener, NULL);
-    g_variant_unref(get_property(bus, MANAGER, "Version"));
     return listener;
+}
+
+Listener *
+listener_new(GDBusConnection *bus)
+{
+    g_variant_unref(get_property(bus, MANAGER, "Version"));
+    return listener_new_silent(bus);
 }
 
 void

@@ -66,6 +66,8 @@ typedef struct Listener Listener;
 
 /* Hears all signals of the service; calls it once, so that it knows the connection. */
 Listener *listener_new(GDBusConnection *bus);
+/* The same without a call. */
+Listener *listener_new_silent(GDBusConnection *bus);
 void listener_free(Listener *listener);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listener, listener_free)
 /* The parameters of the next such signal of that object. What came before it is forgotten. */

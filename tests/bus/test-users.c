@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-users: what a user has, others do not see, and cannot tell from what never was. */
+#include <string.h>
+
+#include "client.h"
+#include "fixture.h"
+
+#define THIRD_UID 1 /* the bus wants users that the machine knows */
+#define OBJECTS "org.freedesktop.DBus.ObjectManager"
+#define PROPERTIES "org.freedesktop.DBus.Properties"
+
+static Fixture *fixture;
+static GDBusConnection *owner, *other;
+
+static void
+assert_refused(const char *sandbox, const char *method, const char *words)
+{
+    g_autofree char *never_was = g_strdup(sandbox);
+    g_autoptr(Pending) of_other = NULL, of_nobody = NULL;
+    g_autofree char *expected = NULL;
+
+    memset(strrchr(never_was, '/') + 1, 'a', strlen(id_of(sandbox)));
+    of_other = call_start(other, sandbox, method, words);
+    of_nobody = call_start(other, never_was, method, words);
+    pending_wait(of_other);
+    pending_wait(of_nobody);
+    assert_error(of_other->error, "NoSuchSandbox", "there is no sandbox");
+    assert_error(of_nobody->error, "NoSuchSandbox", "there is no sandbox");
+
+    /* Word for word, but for the id. */
+    memcpy(strstr(of_nobody->error->message, "aaaa"), id_of(sandbox), strlen(id_of(sandbox)));
+    g_assert_cmpstr(of_other->error->message, ==, of_nobody->error->message);
+}
+
+static void
+assert_all_refused(const char *sandbox)
+{
+    assert_refused(sandbox, "Run", "(['true'], @a{sv} {})");
+    assert_refused(sandbox, "RunCode", "('1', @a{sv} {})");
+    assert_refused(sandbox, "SetTimeout", "(uint64 5,)");
+    assert_refused(sandbox, "Kill", "()");
+    assert_refused(sandbox, PROPERTIES ".Get", "('org.cloche1.Sandbox', 'Id')");
+    assert_refused(sandbox, PROPERTIES ".GetAll", "('org.cloche1.Sandbox',)");
+    call_fails(other, MANAGER, "GetSandbox", "NoSuchSandbox", "there is no sandbox", "(%s,)",
+               id_of(sandbox));
+    call_fails(other, MANAGER, "KillSandbox", "NoSuchSandbox", "there is no sandbox", "(%s,)",
+               id_of(sandbox));
+}
+
+static void
+test_methods(void)
+{
+    g_autofree char *sandbox = create(owner);
+
+    assert_all_refused(sandbox);
+    g_variant_unref(run_shell(owner, sandbox, "true"));
+    kill_sandbox(owner, sandbox);
+    assert_all_refused(sandbox); /* why it ended is its owner's, too */
+    call_fails(owner, sandbox, "Kill", "NoSuchSandbox", "has ended: killed", "()");
+}
+
+static gsize
+count_listed(GDBusConnection *bus, const char *filter)
+{
+    g_autoptr(GVariant) answer = call(bus, MANAGER, "ListSandboxes", filter);
+    g_autoptr(GVariant) list = g_variant_get_child_value(answer, 0);
+
+    return g_variant_n_children(list);
+}
+
+static gsize
+count_managed(GDBusConnection *bus)
+{
+    g_autoptr(GVariant) answer = call(bus, MANAGER, OBJECTS ".GetManagedObjects", "()");
+    g_autoptr(GVariant) objects = g_variant_get_child_value(answer, 0);
+
+    return g_variant_n_children(objects);
+}
+
+static gboolean
+is_in_tree(GDBusConnection *bus, const char *sandbox)
+{
+    g_autoptr(GVariant) tree =
+        call(bus, MANAGER "/sandbox", "org.freedesktop.DBus.Introspectable.Introspect", "()");
+    const char *xml;
+
+    g_variant_get(tree, "(&s)", &xml);
+    return strstr(xml, id_of(sandbox)) != NULL;
+}
+
+static void
+test_lists(void)
+{
+    g_autofree char *sandbox = create(owner), *of_other = create(other);
+    GDBusConnection *root = fixture->bus;
+
+    g_assert_cmpint(count_listed(owner, NO_OPTIONS), ==, 1);
+    g_assert_cmpint(count_listed(owner, "({'all-users': <true>},)"), ==, 1);
+    g_assert_cmpint(count_listed(root, NO_OPTIONS), ==, 0);
+    g_assert_cmpint(count_listed(root, "({'all-users': <true>},)"), ==, 2);
+    g_assert_cmpint(count_managed(owner), ==, 1);
+    g_assert_cmpint(count_managed(root), ==, 2);
+    g_assert_true(is_in_tree(owner, sandbox));
+    g_assert_false(is_in_tree(owner, of_other));
+    g_assert_true(is_in_tree(root, of_other));
+    kill_sandbox(root, sandbox);
+    kill_sandbox(root, of_other);
+}
+
+static void
+test_owner(void)
+{
+    g_autofree char *sandbox = create(owner);
+    g_autoptr(GVariant) uid = get_property(owner, sandbox, "Owner");
+
+    g_assert_cmpuint(g_variant_get_uint32(uid), ==, OTHER_UID);
+    kill_sandbox(owner, sandbox);
+}
+
+static void
+test_signals(void)
+{
+    g_autoptr(Listener) heard = listener_new(owner), not_heard = listener_new(other);
+    g_autofree char *sandbox = create(owner);
+
+    g_variant_unref(call(owner, sandbox, "SetTimeout", "(uint64 60,)"));
+    kill_sandbox(owner, sandbox);
+    g_variant_unref(listener_wait(heard, MANAGER, "SandboxAdded"));
+    g_variant_unref(listener_wait(heard, MANAGER, "SandboxRemoved"));
+    g_variant_unref(get_property(other, MANAGER, "Version"));
+    g_assert_cmpint(listener_count(not_heard, "SandboxAdded"), ==, 0);
+    g_assert_cmpint(listener_count(not_heard, "InterfacesAdded"), ==, 0);
+    g_assert_cmpint(listener_count(not_heard, "PropertiesChanged"), ==, 0);
+    g_assert_cmpint(listener_count(not_heard, "InterfacesRemoved"), ==, 0);
+    g_assert_cmpint(listener_count(not_heard, "SandboxRemoved"), ==, 0);
+}
+
+static void
+test_idempotency_keys(void)
+{
+    static const char words[] = "({'idempotency-key': <'k'>},)";
+    g_autoptr(GVariant) first = call(owner, MANAGER, "CreateSandbox", words);
+    g_autoptr(GVariant) second = call(other, MANAGER, "CreateSandbox", words);
+    g_autofree char *a = NULL, *b = NULL;
+
+    g_variant_get(first, "(o)", &a);
+    g_variant_get(second, "(o)", &b);
+    g_assert_cmpstr(a, !=, b);
+    kill_sandbox(owner, a);
+    kill_sandbox(other, b);
+}
+
+int
+main(int argc, char **argv)
+{
+    const FixtureOptions options = {.target = 2};
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/users/methods", test_methods);
+    g_test_add_func("/users/lists", test_lists);
+    g_test_add_func("/users/owner", test_owner);
+    g_test_add_func("/users/signals", test_signals);
+    g_test_add_func("/users/idempotency-keys", test_idempotency_keys);
+    fixture = fixture_new(&options);
+    owner = fixture_connect(fixture, OTHER_UID);
+    other = fixture_connect(fixture, THIRD_UID);
+    status = g_test_run();
+    fixture_leave(owner);
+    fixture_leave(other);
+    fixture_free(fixture);
+    return status;
+}
