@@ -37,6 +37,16 @@ valid_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gb
     return text;
 }
 
+/* Less the beginning of a character whose rest was thrown away. */
+static gsize
+without_partial(const char *text, gsize size)
+{
+    for (gsize back = 1; back <= MIN(size, 3); back++)
+        if (g_utf8_get_char_validated(text + size - back, (gssize)back) == (gunichar)-2)
+            return size - back;
+    return size;
+}
+
 /* Adds NAME-size, NAME-truncated and NAME-invalid; returns the text, floating. */
 static GVariant *
 add_output(GVariantBuilder *dict, const char *name, const GuestOutput *output)
@@ -44,10 +54,13 @@ add_output(GVariantBuilder *dict, const char *name, const GuestOutput *output)
     g_autofree char *size = g_strconcat(name, "-size", NULL);
     g_autofree char *truncated = g_strconcat(name, "-truncated", NULL);
     g_autofree char *invalid = g_strconcat(name, "-invalid", NULL);
+    gsize length = output->bytes->len;
     gboolean is_invalid, is_cut;
-    char *text =
-        valid_text(output->bytes->data, output->bytes->len, GUEST_OUTPUT_MAX, &is_invalid, &is_cut);
+    char *text;
 
+    if (output->size > length)
+        length = without_partial((const char *)output->bytes->data, length);
+    text = valid_text(output->bytes->data, length, GUEST_OUTPUT_MAX, &is_invalid, &is_cut);
     add(dict, size, g_variant_new_uint64(output->size));
     add(dict, truncated, g_variant_new_boolean(is_cut || output->size > output->bytes->len));
     add(dict, invalid, g_variant_new_boolean(is_invalid));

@@ -259,6 +259,7 @@ get_pid(const Machine *machine)
 static const VmFacts facts = {
     .hypervisor = "fake",
     .machine_type = "fake-1",
+    .definition = "fake",
     .cpu_model = "fake",
     .accelerator = "tcg",
     .emulated = TRUE,
