@@ -1,0 +1,172 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# run: every test there is, from a machine that has nothing but apt.
+#
+# Every suite tells of its cases as TAP, and each case counts. A skipped case counts as failed, as
+# does a suite that ended early. Images are kept in a cache for the next run; all else goes.
+
+set -euo pipefail
+export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+top=$(dirname "$(dirname "$(readlink -f "$0")")")
+build=$top/build-tests
+cache=/var/cache/cloche-tests
+passed=0 failed=0
+
+case ${1:-} in
+'') ;;
+--help)
+    cat <<END
+Usage: sudo tests/run.sh
+
+Installs what is missing, builds with sanitizers in build-tests, builds images in
+$cache, and runs all tests. The last line is 'N passed, N failed'.
+END
+    exit
+    ;;
+*) echo "run.sh: it takes no arguments; see tests/run.sh --help" >&2 && exit 2 ;;
+esac
+[ "$(id -u)" = 0 ] || { echo "run.sh: this needs root: sudo tests/run.sh" >&2 && exit 1; }
+
+work=$(mktemp -d /run/cloche-tests-XXXXXX)
+. "$top/tests/lib/setup.sh"
+
+# --- counting ---
+
+# count NAME PASSED FAILED
+count() {
+    passed=$((passed + $2)) failed=$((failed + $3))
+    printf '%-28s %4d passed, %d failed\n' "$1" "$2" "$3"
+}
+
+# From TAP on standard input: "PASSED FAILED". What was planned and never told has failed.
+count_tap() {
+    awk '
+        /^1\.\.[0-9]+/ { planned = substr($1, 4) + 0; has_plan = 1 }
+        /^ok / { if (/# *(SKIP|TODO)/) bad++; else good++ }
+        /^not ok / { bad++ }
+        END {
+            told = good + bad
+            if (!has_plan || told == 0) bad++
+            else if (told < planned) bad += planned - told
+            print good + 0, bad + 0
+        }'
+}
+
+# tap NAME COMMAND…
+tap() {
+    local suite=$1 status=0 good bad
+    shift
+    "$@" >"$work/tap" 2>"$work/errors" </dev/null &
+    child=$!
+    wait $child || status=$?
+    child=
+    read -r good bad < <(count_tap <"$work/tap")
+    [ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
+    if [ "$bad" != 0 ]; then
+        sed "s/^/$suite: /" "$work/tap"
+        tail -n 60 "$work/errors" | sed "s/^/$suite: /"
+    fi
+    count "$suite" "$good" "$bad"
+}
+
+# --- suites that need no machine ---
+
+check_format() {
+    local file n=0
+    mapfile -t files < <(cd "$top" && find src tests -name '*.[ch]' | sort)
+    echo "1..${#files[@]}"
+    for file in "${files[@]}"; do
+        n=$((n + 1))
+        if clang-format --dry-run --Werror "$top/$file"; then echo "ok $n - $file"; else echo "not ok $n - $file"; fi
+    done
+}
+
+run_meson_tests() {
+    local status=0 suite good bad all=0 results=$build/meson-logs/testlog.junit.xml
+    rm -f "$results"
+    meson test -C "$build" --no-rebuild --print-errorlogs >"$work/meson.log" 2>&1 </dev/null &
+    child=$!
+    wait $child || status=$?
+    child=
+    [ "$status" = 0 ] || tail -n 150 "$work/meson.log"
+    while read -r suite good bad; do
+        count "$suite" "$good" "$bad"
+        all=$((all + bad))
+    done < <(/usr/bin/python3 "$top/tests/lib/junit.py" "$results")
+    [ "$status" = 0 ] || [ "$all" != 0 ] || count "meson" 0 1
+}
+
+# --- suites that do ---
+
+make_images() {
+    local recipe
+    for recipe in minimal python; do
+        build_image "$cache" "$build/src/agent/cloche-agent-static" "$recipe" >/dev/null ||
+            die "there is no image '$recipe'"
+    done
+}
+
+# A store for suites of their own, with the images' expensive parts. Hard links: nobody changes them.
+seed_store() {
+    mkdir -p "$1/images"
+    cp -al "$cache/images/.cache" "$1/images/"
+}
+
+# The quick start as the machine's own service where PID 1 is systemd; else in a container.
+run_in_system() {
+    local store=$cache/system
+    if has_systemd; then
+        tap "system service" "$top/tests/system/test-service.sh"
+        return
+    fi
+    seed_store "$store"
+    tap "system service" "$top/tests/lib/in-container.sh" --bind "$store" --bind "$top" \
+        "$top/tests/system/test-service.sh" "$store"
+    rm -rf --one-file-system "$store"
+}
+
+run_private() {
+    local store=$cache/private
+    seed_store "$store"
+    tap "quick start" "$top/tests/lib/in-container.sh" --no-init --bind "$store" --bind "$top" \
+        "$top/tests/system/test-quickstart.sh" "$store"
+    rm -rf --one-file-system "$store"
+}
+
+run_system_tests() {
+    tap "system vm" "$build/tests/system/test-vm" "$cache/images/minimal"
+    tap "system sandboxes" /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$build" "$cache"
+    run_private
+    run_in_system
+}
+
+# --- all of it ---
+
+clean_up() {
+    trap '' HUP INT TERM
+    if [ -n "$child" ]; then
+        end_child
+        wait "$child" 2>/dev/null || true
+    fi
+    rm -rf --one-file-system "$work" "$cache/system" "$cache/private"
+}
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+cd /
+mkdir -p "$cache"
+# shellcheck disable=SC2086
+install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test
+build "$build" "" -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
+tap "format" check_format
+run_meson_tests
+make_images
+run_system_tests
+echo "$((SECONDS / 60)) min $((SECONDS % 60)) s"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
