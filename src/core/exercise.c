@@ -53,7 +53,7 @@ run_next_code(GTask *task)
     Exercise *exercise = g_task_get_task_data(task);
     const char *language = exercise->image->languages[exercise->next_language];
     GuestInterpreter *interpreter;
-    GuestCode code = {.timeout_ms = CODE_TIMEOUT_MS, .silent = TRUE, .no_history = TRUE};
+    GuestCode code = {.timeout_ms = CODE_TIMEOUT_MS, .is_exercise = TRUE};
 
     if (!language) {
         exercise->rounds--;

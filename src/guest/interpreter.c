@@ -459,8 +459,9 @@ guest_interpreter_execute_async(GuestInterpreter *interpreter, const GuestCode *
 {
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     guint32 number = ++interpreter->last_number;
-    guint32 flags =
-        (code->silent ? RUNNER_SILENT : 0u) | (code->no_history ? RUNNER_NO_HISTORY : 0u);
+    guint32 flags = (code->silent ? RUNNER_SILENT : 0u) |
+                    (code->no_history ? RUNNER_NO_HISTORY : 0u) |
+                    (code->is_exercise ? RUNNER_EXERCISE : 0u);
     GError *error = NULL;
     GBytes *frame;
     Job *job;

@@ -36,7 +36,7 @@ typedef struct {
     const char *code;
     const char *const *environment; /* NAME=value, for this execution; or NULL */
     guint64 timeout_ms;             /* 0: none */
-    gboolean silent, no_history;
+    gboolean silent, no_history, is_exercise;
 } GuestCode;
 
 /*

@@ -35,6 +35,7 @@ typedef enum {
 enum {
     RUNNER_SILENT = 1 << 0,     /* no results, no history, the count stays */
     RUNNER_NO_HISTORY = 1 << 1, /* results, but no history */
+    RUNNER_EXERCISE = 1 << 2,   /* the same, and afterwards nothing tells that it ran */
 };
 
 typedef struct {
@@ -81,9 +82,10 @@ void runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size);
  * The next message, owned by the caller. NULL without an error: more bytes are needed. NULL with
  * CLOCHE_ERROR_FAILED: the runner broke its protocol, and so says every further call.
  *
- * RUNNER_READY comes first and once (never when the parser was made ready). From an execution's first message to its RUNNER_DONE all bear
- * its number, and at most one is a RUNNER_ERROR. Whether that number was asked for, how many
- * results there are and how large they are together is for the caller to check.
+ * RUNNER_READY comes first and once (never when the parser was made ready). From an execution's
+ * first message to its RUNNER_DONE all bear its number, and at most one is a RUNNER_ERROR. Whether
+ * that number was asked for, how many results there are and how large they are together is for the
+ * caller to check.
  */
 RunnerMessage *runner_parser_next(RunnerParser *parser, GError **error);
 

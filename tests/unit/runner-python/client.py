@@ -12,7 +12,7 @@ import struct
 import subprocess
 
 RESEED, EXECUTE, READY, RESULT, ERROR, DONE = 1, 2, 16, 17, 18, 19
-SILENT, NO_HISTORY = 1, 2
+SILENT, NO_HISTORY, EXERCISE = 1, 2, 4
 TIMEOUT_S = 60
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-from client import NO_HISTORY, SILENT, Execution, Runner, RunnerGone
+from client import EXERCISE, NO_HISTORY, SILENT, Execution, Runner, RunnerGone
 from tap import main
 
 RUN = os.path.abspath(sys.argv[1])
@@ -90,6 +90,14 @@ class Shown(Case):
         self.assertEqual(second.count, first.count + 1)
         self.assertEqual(self.value(f"_{first.count}, Out[{second.count}]"), "('aa', 'aab')")
         self.assertEqual(self.value(f"In[{first.count}]"), "\"'a' * 2\"")
+
+    def test_exercise(self):
+        before = self.run_ok("41 + 1")
+        exercise = self.run_ok("print('heard'); 7", EXERCISE)
+        self.assertEqual((exercise.out, exercise.plain), (b"heard\n", "7"))
+        self.assertEqual(exercise.count, before.count)
+        after = self.run_ok("_, __, ___, Out")
+        self.assertEqual((after.plain, after.count), ("('', '', '', {})", before.count + 1))
 
     def test_silent(self):
         before = self.run_ok("'kept'")

@@ -19,9 +19,9 @@ from .randomness import Randomness
 from .results import Results
 from .shell import FAILED, Outcome, Shell
 from .streams import Streams
-from .warmup import warm_up
+from .warmup import forget, warm_up
 
-_SILENT, _NO_HISTORY = 1, 2
+_SILENT, _NO_HISTORY, _EXERCISE = 1, 2, 4
 
 
 def _interruptible(function, *args):
@@ -108,13 +108,15 @@ class Server:
         before = {}
         try:
             before = _set_environment(environment)
-            keep = not flags & (_SILENT | _NO_HISTORY)
+            keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
             outcome = _interruptible(self._shell.run, code, is_silent, keep)
         except BaseException as error:  # neither IPython nor the runner is sure to have caught it
             outcome = Outcome(error)
         if self._channel.is_closed:
             self._end_child(outcome)
         _set_environment(before)
+        if flags & _EXERCISE:
+            forget(self._shell)
         self._finish(outcome)
 
     def _finish(self, outcome):

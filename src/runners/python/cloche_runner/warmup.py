@@ -38,7 +38,7 @@ def _import_others(shell):
             pass
 
 
-def _forget(shell):
+def forget(shell):
     shell.displayhook.flush()
     shell.last_execution_result = None
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
@@ -54,4 +54,4 @@ def warm_up(shell):
             pass
     for cell in _CELLS:
         shell.run(cell, silent=False, keep=False)
-    _forget(shell)
+    forget(shell)
