@@ -8,6 +8,9 @@
 #define FAILURES_MAX 3
 #define PAUSE_MIN_MS 200
 #define PAUSE_MAX_MS 30000
+/* Between a claim and the restore that makes up for it: whoever has claimed a machine uses it now.
+ */
+#define CLAIM_PAUSE_MS 150
 
 struct Pool {
     Host *host;
@@ -21,6 +24,7 @@ struct Pool {
     GError *error;
     GQueue ready;   /* of Instance, the oldest first */
     GQueue waiting; /* of GTask */
+    guint processors;
     guint starting, failures, pause_source;
     guint64 claimed, restored, failed;
     PoolChanged changed;
@@ -162,6 +166,13 @@ on_pause_over(gpointer data)
 }
 
 static void
+pause_refill(Pool *pool, guint pause_ms)
+{
+    g_clear_handle_id(&pool->pause_source, g_source_remove);
+    pool->pause_source = g_timeout_add(pause_ms, on_pause_over, pool);
+}
+
+static void
 on_restore_failed(Pool *pool, GError *error)
 {
     guint pause_ms = PAUSE_MIN_MS << MIN(pool->failures, 8);
@@ -172,8 +183,7 @@ on_restore_failed(Pool *pool, GError *error)
               error->message);
     if (pool->failures >= FAILURES_MAX)
         fail_waiting(pool, error);
-    if (pool->pause_source == 0)
-        pool->pause_source = g_timeout_add(MIN(pause_ms, PAUSE_MAX_MS), on_pause_over, pool);
+    pause_refill(pool, MIN(pause_ms, PAUSE_MAX_MS));
 }
 
 static void
@@ -202,9 +212,7 @@ on_restored(GObject *source, GAsyncResult *result, gpointer data)
 static guint
 starts_at_once(const Pool *pool)
 {
-    guint processors = g_get_num_processors();
-
-    return pool->waiting.length > 0 ? processors : MAX(1, processors / 2);
+    return pool->waiting.length > 0 ? pool->processors : MAX(1, pool->processors / 2);
 }
 
 static gboolean
@@ -309,6 +317,7 @@ pool_new(Host *host, const PoolConfig *config, Image *image, const GError *error
     pool->host = host;
     pool->config = *config;
     pool->image = image;
+    pool->processors = g_get_num_processors();
     pool->cancellable = g_cancellable_new();
     pool->step = g_strdup("waiting for the accelerator");
     pool->changed = changed;
@@ -398,7 +407,8 @@ pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callb
     g_task_set_task_data(task, pool, NULL);
     if (instance) {
         give(pool, instance, task);
-        pool_refill(pool);
+        if (pool->failures == 0)
+            pause_refill(pool, CLAIM_PAUSE_MS);
         return;
     }
     if (pool->state == POOL_FAILED)
@@ -419,6 +429,8 @@ pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callb
         return;
     }
     wait_in_line(pool, task);
+    if (pool->failures == 0)
+        g_clear_handle_id(&pool->pause_source, g_source_remove);
     pool_refill(pool);
 }
 

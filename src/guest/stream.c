@@ -5,6 +5,7 @@
  * What the guest may send is counted here and not believed: a byte beyond the window ends the link.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "error.h"
 #include "link-private.h"
@@ -86,19 +87,19 @@ send_simple(GuestStream *stream, WireType type, WireChannel channel, const guint
     link_send(stream->link, frame, (gsize)wire_frame_end(&w, stream->number, type, channel));
 }
 
+/* In one piece: each piece wakes QEMU and the guest. */
 static void
 send_data(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize size)
 {
-    guint8 header[WIRE_HEADER_SIZE];
-    const guint8 end = WIRE_END;
+    guint8 frame[WIRE_HEADER_SIZE + WIRE_DATA_MAX + 1];
 
-    wire_header_put(header, &(WireHeader){.length = (guint32)size,
-                                          .stream = stream->number,
-                                          .type = WIRE_DATA,
-                                          .channel = channel});
-    link_send(stream->link, header, sizeof(header));
-    link_send(stream->link, bytes, size);
-    link_send(stream->link, &end, 1);
+    wire_header_put(frame, &(WireHeader){.length = (guint32)size,
+                                         .stream = stream->number,
+                                         .type = WIRE_DATA,
+                                         .channel = channel});
+    memcpy(frame + WIRE_HEADER_SIZE, bytes, size);
+    frame[WIRE_HEADER_SIZE + size] = WIRE_END;
+    link_send(stream->link, frame, WIRE_HEADER_SIZE + size + 1);
 }
 
 static void

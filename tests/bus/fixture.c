@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -200,9 +201,9 @@ assert_no_unfinished(const Fixture *fixture)
         g_assert_false(g_str_has_prefix(name, "."));
 }
 
-/* No process of the machine has `word` as the end of an argument. */
-static void
-assert_no_process(const char *word)
+/* A process of which an argument has `word` in it, or 0. */
+static pid_t
+find_process(const char *word)
 {
     g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
     const char *name;
@@ -212,17 +213,36 @@ assert_no_process(const char *word)
         g_autofree char *words = NULL;
         gsize size;
 
-        if (g_ascii_isdigit(*name) && g_file_get_contents(path, &words, &size, NULL))
-            g_assert_null(memmem(words, size, word, strlen(word)));
+        if (g_ascii_isdigit(*name) && g_file_get_contents(path, &words, &size, NULL) &&
+            memmem(words, size, word, strlen(word)))
+            return atoi(name);
     }
+    return 0;
+}
+
+/* The last folder of all cgroups of the service's machines. */
+static char *
+cgroup_name(const Fixture *fixture)
+{
+    return g_strdup_printf("cloche-fake-%s", g_subprocess_get_identifier(fixture->service));
+}
+
+pid_t
+fixture_find_agent(Fixture *fixture, const char *id)
+{
+    g_autofree char *name = cgroup_name(fixture);
+    g_autofree char *word = g_strdup_printf("%s/cloche-%s", name, id ? id : "");
+    pid_t pid = find_process(word);
+
+    g_assert_cmpint(pid, >, 0);
+    return pid;
 }
 
 void
 fixture_stop(Fixture *fixture)
 {
     g_autoptr(GError) error = NULL;
-    const char *pid = g_subprocess_get_identifier(fixture->service);
-    g_autofree char *name = g_strdup_printf("cloche-fake-%s", pid);
+    g_autofree char *name = cgroup_name(fixture);
     g_autofree char *cgroup = g_build_filename(fake_agent_cgroup_root(), name, NULL);
 
     g_subprocess_send_signal(fixture->service, SIGTERM);
@@ -232,7 +252,7 @@ fixture_stop(Fixture *fixture)
     g_assert_cmpint(g_subprocess_get_exit_status(fixture->service), ==, 0);
     g_clear_object(&fixture->service);
 
-    assert_no_process(name);
+    g_assert_cmpint(find_process(name), ==, 0);
     g_assert_false(g_file_test(cgroup, G_FILE_TEST_EXISTS));
     assert_empty(fixture->state, "machines");
     assert_empty(fixture->state, "sandboxes");
@@ -261,6 +281,8 @@ fixture_new(const FixtureOptions *options)
     fixture_add_image(fixture, "minimal", "1", NULL);
     if (options->has_python)
         fixture_add_image(fixture, "python", "1", "python");
+    if (options->has_other)
+        fixture_add_image(fixture, "other", "1", NULL);
     write_config(fixture);
     start_bus(fixture);
     fixture->bus = fixture_connect(fixture, 0);
@@ -293,6 +315,15 @@ fixture_free(Fixture *fixture)
 
 /* --- the machines --- */
 
+char *
+fixture_add_fifo(Fixture *fixture, const char *name)
+{
+    char *path = g_build_filename(fixture->dir, name, NULL);
+
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    return path;
+}
+
 void
 fixture_set_control(Fixture *fixture, const char *name, const char *text)
 {
@@ -302,9 +333,7 @@ fixture_set_control(Fixture *fixture, const char *name, const char *text)
 void
 fixture_hold(Fixture *fixture)
 {
-    g_autofree char *path = g_build_filename(fixture->control, "hold", NULL);
-
-    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    g_free(fixture_add_fifo(fixture, "control/hold"));
 }
 
 void

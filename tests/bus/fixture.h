@@ -13,6 +13,7 @@
 
 typedef struct {
     gboolean has_python; /* a template "python", beside "minimal" */
+    gboolean has_other;  /* and another like "minimal" */
     guint target;        /* machines to keep ready */
     guint sandboxes;     /* limits; 0: 100 sandboxes, 4096 MiB, a day */
     guint memory_mib;
@@ -49,6 +50,11 @@ void fixture_leave(GDBusConnection *bus);
 
 /* Installs an image, in place of an older one of that name. `runner` may be NULL. */
 void fixture_add_image(Fixture *fixture, const char *name, const char *digest, const char *runner);
+
+/* The agent of a sandbox's machine, or with NULL of any. */
+pid_t fixture_find_agent(Fixture *fixture, const char *id);
+/* A FIFO for what runs in a machine, which sees this machine's files: its path. */
+char *fixture_add_fifo(Fixture *fixture, const char *name);
 
 /* Files of vm-fake.h. */
 void fixture_set_control(Fixture *fixture, const char *name, const char *text);
