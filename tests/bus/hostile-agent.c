@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hostile-agent: an agent that behaves until a process is to be started, and then does what the
+ * name says by which it was called. The links of its names are the table at the end of this file.
+ *
+ * It lets everything be claimed and quiesced, so that a sandbox is made of it.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vm-fake.h"
+#include "wire.h"
+
+#define FD 3
+#define BUFFER_SIZE (2u * WIRE_FRAME_MAX)
+
+static uint8_t in[BUFFER_SIZE];
+static size_t in_size;
+static bool starts; /* whether the real thing was asked for already */
+
+/* --- sending --- */
+
+static void
+send_bytes(const void *data, size_t size)
+{
+    const char *bytes = data;
+
+    while (size > 0) {
+        ssize_t n = write(FD, bytes, size);
+        if (n <= 0)
+            exit(EXIT_FAILURE); /* the host has had enough */
+        bytes += n;
+        size -= (size_t)n;
+    }
+}
+
+static void
+send_frame(uint32_t stream, unsigned type, unsigned channel, const void *payload, size_t size)
+{
+    uint8_t header[WIRE_HEADER_SIZE];
+    const uint8_t end = WIRE_END;
+
+    wire_header_put(header, &(WireHeader){(uint32_t)size, stream, (uint8_t)type, (uint8_t)channel});
+    send_bytes(header, sizeof header);
+    send_bytes(payload, size);
+    send_bytes(&end, 1);
+}
+
+static void
+send_hello(uint32_t version)
+{
+    uint8_t frame[128];
+    WireWriter w;
+
+    wire_frame_begin(&w, frame, sizeof frame);
+    wire_put_u32(&w, version);
+    wire_put_string(&w, "");
+    wire_put_string(&w, "hostile");
+    send_bytes(frame, (size_t)wire_frame_end(&w, 0, WIRE_HELLO, WIRE_STDIN));
+}
+
+static void
+send_numbers(uint32_t stream, unsigned type, unsigned channel, const uint32_t *numbers,
+             size_t count)
+{
+    send_frame(stream, type, channel, numbers, count * sizeof *numbers);
+}
+
+static void
+send_started(uint32_t stream)
+{
+    send_numbers(stream, WIRE_STARTED, 0, (const uint32_t[]){7}, 1);
+}
+
+/* --- what it does instead of starting a process --- */
+
+static void
+be_silent(uint32_t stream)
+{
+    send_started(stream);
+    for (;;)
+        pause();
+}
+
+static void
+flood(uint32_t stream)
+{
+    static const uint8_t zeros[WIRE_DATA_MAX];
+
+    send_started(stream);
+    for (size_t sent = 0; sent <= WIRE_WINDOW; sent += sizeof zeros)
+        send_frame(stream, WIRE_DATA, WIRE_STDOUT, zeros, sizeof zeros);
+}
+
+static void
+send_garbage(uint32_t stream)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 12345678901234567890\r\n\r\n";
+
+    send_bytes(text, sizeof text);
+}
+
+static void
+send_unknown_type(uint32_t stream)
+{
+    send_frame(stream, 99, 0, "", 0);
+}
+
+static void
+send_unmarked_frame(uint32_t stream)
+{
+    uint8_t frame[WIRE_HEADER_SIZE + 1] = {0};
+
+    wire_header_put(frame, &(WireHeader){0, stream, WIRE_EOF, 1});
+    send_bytes(frame, sizeof frame); /* no WIRE_END behind it */
+}
+
+static void
+send_to_nobody(uint32_t stream)
+{
+    send_started(stream + 1000);
+}
+
+static void
+send_credit_for_nothing(uint32_t stream)
+{
+    send_numbers(stream, WIRE_CREDIT, WIRE_STDIN, (const uint32_t[]){1}, 1);
+}
+
+static void
+exit_with_odd_status(uint32_t stream)
+{
+    static const uint32_t numbers[8] = {WIRE_EXIT_STATUS, 256};
+
+    send_started(stream);
+    send_numbers(stream, WIRE_EXITED, 0, numbers, 8);
+}
+
+static void
+greet_again(uint32_t stream)
+{
+    send_hello(WIRE_VERSION);
+}
+
+static void
+send_data_to_stdin(uint32_t stream)
+{
+    send_started(stream);
+    send_frame(stream, WIRE_DATA, WIRE_STDIN, "x", 1);
+}
+
+static void
+die(uint32_t stream)
+{
+    raise(SIGKILL);
+}
+
+static void
+shut_down(uint32_t stream)
+{
+    exit(0);
+}
+
+static void
+panic(uint32_t stream)
+{
+    exit(FAKE_PANIC);
+}
+
+static void
+hang_up(uint32_t stream)
+{
+    close(FD);
+    for (;;)
+        pause();
+}
+
+static const struct {
+    const char *name;
+    void (*start)(uint32_t stream);
+} behaviours[] = {
+    {"silent", be_silent},
+    {"flood", flood},
+    {"garbage", send_garbage},
+    {"unknown-type", send_unknown_type},
+    {"unmarked", send_unmarked_frame},
+    {"to-nobody", send_to_nobody},
+    {"credit", send_credit_for_nothing},
+    {"odd-status", exit_with_odd_status},
+    {"greets-again", greet_again},
+    {"stdin", send_data_to_stdin},
+    {"dies", die},
+    {"shuts-down", shut_down},
+    {"panics", panic},
+    {"hangs-up", hang_up},
+};
+
+/* --- and how it gets there --- */
+
+static void
+start(uint32_t stream)
+{
+    for (size_t i = 0; i < sizeof behaviours / sizeof *behaviours; i++)
+        if (strcmp(program_invocation_short_name, behaviours[i].name) == 0)
+            behaviours[i].start(stream);
+}
+
+static void
+handle(const WireHeader *header, const uint8_t *payload)
+{
+    switch (header->type) {
+    case WIRE_PING:
+        send_frame(header->stream, WIRE_PONG, 0, payload, header->length);
+        break;
+    case WIRE_CLAIM:
+        if (strcmp(program_invocation_short_name, "refuses-claim") == 0) {
+            send_frame(header->stream, WIRE_STARTED, 0, "", 0);
+            break;
+        }
+        starts = payload[0] != 0; /* the length of the id: a rehearsal has none */
+        send_frame(header->stream, WIRE_OK, 0, "", 0);
+        break;
+    case WIRE_QUIESCE:
+        send_frame(header->stream, WIRE_OK, 0, "", 0);
+        break;
+    case WIRE_START:
+        if (starts) {
+            start(header->stream);
+            break;
+        }
+        send_started(header->stream); /* a rehearsal's */
+        send_numbers(header->stream, WIRE_EXITED, 0, (const uint32_t[8]){WIRE_EXIT_STATUS}, 8);
+        break;
+    }
+}
+
+static void
+drop(size_t size)
+{
+    in_size -= size;
+    memmove(in, in + size, in_size);
+}
+
+static void
+read_more(void)
+{
+    ssize_t n = read(FD, in + in_size, sizeof in - in_size);
+
+    if (n <= 0)
+        exit(EXIT_FAILURE);
+    in_size += (size_t)n;
+}
+
+static void
+greet(void)
+{
+    size_t keep;
+    ptrdiff_t at;
+
+    while ((at = wire_find(in, in_size, wire_magic, WIRE_MAGIC_SIZE, &keep)) < 0) {
+        drop(in_size - keep);
+        read_more();
+    }
+    drop((size_t)at);
+    while (in_size < WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE)
+        read_more();
+    if (strcmp(program_invocation_short_name, "mute") == 0)
+        for (;;)
+            pause();
+    send_bytes(in, WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE);
+    drop(WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE);
+    send_hello(strcmp(program_invocation_short_name, "newer") == 0 ? WIRE_VERSION + 1
+                                                                   : WIRE_VERSION);
+}
+
+int
+main(void)
+{
+    greet();
+    for (;;) {
+        WireHeader header;
+        const uint8_t *payload;
+        size_t size;
+        int r = wire_frame_get(in, in_size, &header, &payload, &size);
+
+        if (r < 0)
+            return EXIT_FAILURE;
+        if (r == 0) {
+            read_more();
+            continue;
+        }
+        handle(&header, payload);
+        drop(size);
+    }
+}
