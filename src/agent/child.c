@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * child: descriptors, credentials, confinement, directory, environment, program; in this order,
- * because each step needs a privilege that a later one gives up.
+ * child: descriptors, credentials, directory, environment, program; in this order, because each
+ * step needs a privilege that a later one gives up.
  *
  * It runs in a copy of a process without threads, so all of libc may be used, and nothing need be
  * freed.
@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "confine.h"
 
 #define REPORT_FD 4
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -72,8 +71,7 @@ become_ordinary(void)
 
     setsid();
     umask(022);
-    for (int signal_number = 1; signal_number < NSIG; signal_number++)
-        signal(signal_number, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, /* oldset= */ NULL);
 
@@ -148,9 +146,6 @@ child_run(const Child *child)
     int r = account_find(child->user, &account);
     if (r < 0)
         fail(-r, r == -ENOMEM ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_USER);
-    r = confine_apply();
-    if (r < 0)
-        fail(-r, WIRE_ABOUT_SYSTEM);
     become_user(&account);
     enter_directory(account.home, child->cwd);
     set_environment(&account, child);

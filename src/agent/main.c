@@ -69,6 +69,8 @@ take_signals(void)
 {
     sigset_t all, children;
 
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* whatever its parent ignored */
     signal(SIGPIPE, SIG_IGN);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, /* oldset= */ NULL);
@@ -133,7 +135,7 @@ set_up(int fd, const char *cgroup, bool owns_kernel)
 
     int r = occupy_low_descriptors();
     if (r == 0)
-        r = confine_prepare();
+        r = confine_all();
     if (r == 0)
         r = loop_open();
     if (r == 0)

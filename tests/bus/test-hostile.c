@@ -67,14 +67,32 @@ assert_ends(const char *agent, const char *reason)
 static void
 test_protocol(void)
 {
-    static const char *const agents[] = {"flood",      "garbage",      "unknown-type",
-                                         "unmarked",   "to-nobody",    "credit",
-                                         "odd-status", "greets-again", "stdin"};
+    static const char *const agents[] = {"garbage", "unknown-type", "unmarked",     "to-nobody",
+                                         "credit",  "odd-status",   "greets-again", "stdin"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(agents); i++) {
         g_test_message("%s", agents[i]);
         assert_ends(agents[i], "protocol-error");
     }
+}
+
+/* Output without end is thrown away beyond its bound; who asked for it waits, and nobody else. */
+static void
+test_flood(void)
+{
+    g_autofree char *sandbox = NULL;
+    g_autoptr(Pending) run = NULL;
+
+    set_agent("flood");
+    sandbox = create(bus);
+    set_agent(NULL);
+    run = call_start(bus, sandbox, "Run", "(['true'], @a{sv} {})");
+    for (guint i = 0; i < 20; i++)
+        assert_neighbour_lives();
+    g_assert_false(run->done);
+    kill_sandbox(bus, sandbox);
+    pending_wait(run);
+    assert_error(run->error, "GuestLost", "has ended: killed");
 }
 
 static void
@@ -134,6 +152,7 @@ main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/hostile/protocol", test_protocol);
+    g_test_add_func("/hostile/flood", test_flood);
     g_test_add_func("/hostile/ends", test_ends);
     g_test_add_func("/hostile/agent-is-killed", test_agent_is_killed);
     g_test_add_func("/hostile/other-version", test_other_version);
