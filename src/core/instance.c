@@ -91,9 +91,11 @@ tell_loss(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* The channel closes a moment before libvirt tells why: its reason is the better one, if it comes.
+/*
+ * The channel closes a moment before libvirt tells why: its reason is the better one, if it comes.
+ * While other machines are being started, that moment is half a second.
  */
-#define LOSS_PATIENCE_MS 300
+#define LOSS_PATIENCE_MS 2000
 
 static void
 lose(Instance *instance, EndReason why, guint patience_ms)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# tap: checks in shell scripts, told as TAP.
+#
+# shellcheck shell=bash
+
+checks=0 bad_checks=0 output=$(mktemp)
+
+# check WHAT COMMAND…: passes when the command does. What it prints is shown when it does not.
+check() {
+    local what=$1
+    shift
+    checks=$((checks + 1))
+    if "$@" >"$output.now" 2>&1 </dev/null; then
+        echo "ok $checks - $what"
+    else
+        bad_checks=$((bad_checks + 1))
+        echo "not ok $checks - $what"
+        tail -n 40 "$output.now" | sed 's/^/# /'
+    fi
+    mv "$output.now" "$output"
+}
+
+# prints PATTERN COMMAND…: and succeeds.
+prints() {
+    local pattern=$1 status=0
+    shift
+    "$@" >"$output.printed" 2>&1 || status=$?
+    cat "$output.printed"
+    [ "$status" = 0 ] && grep -q -e "$pattern" "$output.printed"
+}
+
+# Whether the check before printed it.
+printed() {
+    grep -q -e "$1" "$output"
+}
+
+# fails_with PATTERN COMMAND…
+fails_with() {
+    local pattern=$1
+    shift
+    if "$@" >"$output.printed" 2>&1; then return 1; fi
+    cat "$output.printed"
+    grep -q -e "$pattern" "$output.printed"
+}
+
+done_testing() {
+    rm -f "$output"*
+    echo "1..$checks"
+    exit $((bad_checks != 0))
+}

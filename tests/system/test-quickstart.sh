@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# test-quickstart: the quick start where there is no systemd.
+#
+# Usage: tests/lib/in-container.sh --no-init --bind STORE test-quickstart.sh STORE. STORE has what
+# of images is expensive to make; it takes the place of /var/lib/cloche.
+
+set -u
+top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+. "$top/tests/lib/tap.sh"
+
+mkdir -p /var/lib/cloche
+mount --bind "$1" /var/lib/cloche
+spaced="/root/a folder"
+mkdir -p "$spaced"
+cd "$spaced" || exit 1
+
+processes() { # but kernel's and this test's own
+    pgrep -f 'cloched|dbus-daemon|qemu-system' || true
+}
+
+says_42() {
+    grep -q '"text/plain" s "42"\|<.text/plain.: <.42.>'
+}
+
+is_png() {
+    [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ]
+}
+
+call='org.cloche1 /org/cloche1 org.cloche1.Manager RunCode ssa{sv} python 6*7 0'
+
+check "without root it says what to do" fails_with 'sudo' \
+    runuser -u nobody -- "$top/quickstart.sh" start
+check "an unknown word is refused" fails_with 'Usage' "$top/quickstart.sh" begin
+check "help shows the words" prints 'env' "$top/quickstart.sh" --help
+check "env before the start says how to start" fails_with 'sudo' "$top/quickstart.sh" env
+check "the first run" prints '17984 primes' "$top/quickstart.sh"
+check "it saved the chart" is_png "$spaced/cloche-charts/chart-1.png"
+check "it tells how long each step took" printed 'template .* s$'
+begin=$EPOCHSECONDS
+check "the second run" prints '17984 primes' "$top/quickstart.sh"
+check "took less than 40 seconds" test $((EPOCHSECONDS - begin)) -lt 40
+eval "$("$top/quickstart.sh" env)"
+check "cloche finds the service" prints 'ready' cloche status
+# shellcheck disable=SC2086
+check "busctl finds the service" eval 'busctl call $call | says_42'
+check "gdbus finds the service" eval 'gdbus call --system --dest org.cloche1 --object-path /org/cloche1 \
+    --method org.cloche1.Manager.RunCode python "6*7" "{}" | says_42'
+check "a killed service leaves a start that works" eval \
+    'kill -KILL $(cat /run/cloche-quickstart/cloched.pid) && "$top/quickstart.sh" >/dev/null'
+check "stop" "$top/quickstart.sh" stop
+check "no process stays" test -z "$(processes)"
+check "no mount stays" eval '! grep -q "cloche" /proc/mounts || [ "$(grep -c cloche /proc/mounts)" = 1 ]'
+check "no socket or RAM file stays" eval '! ls -d /run/cloche* /dev/shm/cloche*'
+check "stop again" "$top/quickstart.sh" stop
+done_testing
