@@ -45,8 +45,8 @@ test_figures(void)
     fixture_hold(fixture);
     sandbox = create(bus);
     g_assert_cmpuint(figure("ready"), ==, 1);
-    g_assert_cmpuint(figure("starting"), ==, 1);
     g_assert_cmpuint(figure("claimed"), ==, 1);
+    wait_for_pool(bus, "minimal", "starting", 1);
     fixture_release(fixture);
     wait_for_pool(bus, "minimal", "ready", 2);
     g_assert_cmpuint(figure("restored"), ==, 3);
