@@ -1,0 +1,132 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# test-service: the quick start under systemd: unit, bus policy, activation, qemu:///system, and
+# other users than root.
+#
+# Usage: test-service.sh [STORE]. With STORE, in a container: it takes the place of /var/lib/cloche.
+# Without, on the machine itself: what was not installed before is removed in the end.
+
+set -u
+top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+. "$top/tests/lib/tap.sh"
+
+unit=/usr/local/lib/systemd/system/cloched.service
+was_installed=$([ ! -e $unit ] || echo yes)
+if [ $# = 1 ]; then
+    mkdir -p /var/lib/cloche
+    mount --bind "$1" /var/lib/cloche
+fi
+for user in cloche-test-a cloche-test-b; do
+    useradd --create-home $user
+done
+cd /root || exit 1
+
+clean_up() {
+    userdel -r cloche-test-a 2>/dev/null
+    userdel -r cloche-test-b 2>/dev/null
+    [ -z "$was_installed" ] || return
+    "$top/quickstart.sh" stop 2>/dev/null
+    ninja -C "$top/build-quickstart" uninstall >/dev/null
+    systemctl daemon-reload
+}
+trap clean_up EXIT
+
+as_a() {
+    runuser -u cloche-test-a -- env -C / "$@"
+}
+
+as_b() {
+    runuser -u cloche-test-b -- env -C / "$@"
+}
+
+call() { # METHOD SIGNATURE VALUES…
+    busctl --json=short call org.cloche1 /org/cloche1 org.cloche1.Manager "$@"
+}
+
+main_pid() {
+    systemctl show -P MainPID cloched.service
+}
+
+domains() {
+    virsh -q -c qemu:///system list --name | grep -c '^cloche-'
+}
+
+# --- installed and started ---
+
+check "the first run" prints '17984 primes' "$top/quickstart.sh"
+check "it tells how long each step took" printed 'template .* s$'
+begin=$EPOCHSECONDS
+check "the second run" prints '17984 primes' "$top/quickstart.sh"
+check "took less than 40 seconds" test $((EPOCHSECONDS - begin)) -lt 40
+check "the unit is enabled" systemctl is-enabled cloched.service
+check "systemd finds nothing wrong with the unit" systemd-analyze verify cloched.service
+check "the daemon's user is its own" test "$(stat -c %U "/proc/$(main_pid)")" = cloche
+check "it has no capability" grep -q 'CapPrm:.0000000000000000' "/proc/$(main_pid)/status"
+check "its files are closed to others" fails_with 'ermission' as_a ls /run/cloche
+check "images too" fails_with 'ermission' as_a ls /var/lib/cloche/images
+check "libvirt has its machines" test "$(domains)" -ge 1
+
+# --- any user, any client ---
+
+check "busctl runs code" prints '"42"' as_a busctl call org.cloche1 /org/cloche1 \
+    org.cloche1.Manager RunCode 'ssa{sv}' python '6*7' 0
+check "gdbus runs code" prints "'42'" as_a gdbus call --system --dest org.cloche1 \
+    --object-path /org/cloche1 --method org.cloche1.Manager.RunCode python '6*7' '{}'
+check "gdbus shows the API" prints 'CreateSandbox' as_a gdbus introspect --system \
+    --dest org.cloche1 --object-path /org/cloche1
+check "cloche runs a program" prints 'uid=1000(user)' as_a cloche run -- id
+check "cloche passes the exit status on" eval 'as_a cloche run -- sh -c "exit 42"; test $? = 42'
+check "cloche runs code from standard input" prints '^5050$' \
+    eval 'echo "sum(range(101))" | as_a cloche code -'
+check "cloche saves a chart" eval 'as_a cloche code --save /tmp/charts-a -c \
+    "import matplotlib.pyplot as plt; plt.plot([1, 2]);" && test -s /tmp/charts-a/chart-1.png'
+check "cloche shows its state as JSON" eval \
+    'as_a cloche status --json | jq -e ".Pool.python.target == 2 and .Emulated != null"'
+
+# --- one sandbox, step by step ---
+
+id=$(as_a cloche create --timeout 5m --name mine --metadata task=17)
+check "create prints the id alone" eval '[[ $id =~ ^[a-z0-9]+$ ]]'
+check "state is kept" eval 'as_a cloche code -s $id -c "x = 6" && as_a cloche code -s $id -c "x * 7" | grep -qx 42'
+check "exec" prints "^/home/user$" as_a cloche exec "$id" -- pwd
+check "list shows it" prints "$id.*mine" as_a cloche list
+check "extend" as_a cloche extend "$id" 10m
+check "another user does not see it" eval '! as_b cloche list | grep -q $id'
+check "nor use it" fails_with 'no such sandbox\|no sandbox\|does not exist' as_b cloche exec "$id" -- id
+check "nor kill it" eval '! as_b cloche kill $id'
+check "it still runs" as_a cloche exec "$id" -- true
+check "kill" as_a cloche kill "$id"
+check "it is gone" eval '! as_a cloche exec $id -- true'
+
+# --- bad words ---
+
+check "an unknown key is named" fails_with "InvalidArgument\|colour" call CreateSandbox 'a{sv}' 1 colour s red
+check "a wrong type is named" fails_with "timeout" call CreateSandbox 'a{sv}' 1 timeout s ten
+check "a timeout of 0" fails_with "timeout" call CreateSandbox 'a{sv}' 1 timeout t 0
+check "a negative timeout of a signed caller" fails_with "timeout" gdbus call --system \
+    --dest org.cloche1 --object-path /org/cloche1 --method org.cloche1.Manager.CreateSandbox \
+    "{'timeout': <int64 -1>}"
+check "a timeout beyond the limit" fails_with "timeout" call CreateSandbox 'a{sv}' 1 timeout t 99999999
+check "a template that is not installed" fails_with "nosuch" call CreateSandbox 'a{sv}' 1 template s nosuch
+check "a sandbox that does not exist" fails_with "sandbox" call GetSandbox s nosuch
+check "a language that it does not have" fails_with "cobol" call RunCode 'ssa{sv}' cobol x 0
+check "the name on the bus is the service's alone" fails_with 'ccess' gdbus call --system --dest org.freedesktop.DBus \
+    --object-path /org/freedesktop/DBus --method org.freedesktop.DBus.RequestName org.cloche1 7
+
+# --- the unit ---
+
+check "a killed daemon is started again" eval \
+    'kill -KILL $(main_pid) && timeout 60 sh -c "until cloche run -- true; do sleep 1; done"'
+check "and libvirt has only its machines" eval \
+    'timeout 60 sh -c "until [ \$(virsh -q -c qemu:///system list --name | grep -c cloche-) = 2 ]; do sleep 1; done"'
+check "stop" systemctl stop cloched.service
+check "no machine stays" eval '[ "$(domains)" = 0 ] && ! pgrep -f "qemu-system.*guest=cloche-"'
+check "no overlay or record stays" eval '[ -z "$(ls /var/lib/cloche/machines /var/lib/cloche/sandboxes | grep -v :)" ]'
+check "no socket stays" test ! -e /run/cloche
+check "a call starts the service" prints '"42"' as_a busctl --timeout=120 call org.cloche1 /org/cloche1 \
+    org.cloche1.Manager RunCode 'ssa{sv}' python '6*7' 0
+check "the journal tells of sandboxes" prints 'Sandbox .* of uid .* has ended: killed' journalctl -u cloched.service
+check "quickstart.sh stop" "$top/quickstart.sh" stop
+check "no process stays" eval '! pgrep -x cloched'
+done_testing
