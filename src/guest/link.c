@@ -197,6 +197,7 @@ link_watch_quiet(GuestLink *link)
 static gboolean
 handle_hello(GuestLink *link, const WireHeader *header, const guint8 *payload)
 {
+    g_autoptr(GTask) greeting = NULL;
     WireReader r;
     g_autofree char *id = NULL, *release = NULL;
     guint32 version;
@@ -207,14 +208,14 @@ handle_hello(GuestLink *link, const WireHeader *header, const guint8 *payload)
     release = wire_get_string(&r, 256);
     if (wire_reader_end(&r) < 0 || !link->greeting)
         return FALSE;
+    greeting = g_steal_pointer(&link->greeting); /* whoever hears of it may free the link */
+    g_clear_handle_id(&link->greet_timer, g_source_remove);
     if (version == WIRE_VERSION)
-        g_task_return_boolean(link->greeting, TRUE);
+        g_task_return_boolean(greeting, TRUE);
     else
-        g_task_return_new_error(link->greeting, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+        g_task_return_new_error(greeting, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                                 "The agent speaks version %u of the protocol, not %u", version,
                                 WIRE_VERSION);
-    g_clear_object(&link->greeting);
-    g_clear_handle_id(&link->greet_timer, g_source_remove);
     return TRUE;
 }
 
@@ -227,6 +228,7 @@ handle_answer(GuestLink *link, const WireHeader *header, const guint8 *payload)
     if (!g_hash_table_steal_extended(link->requests, GUINT_TO_POINTER(header->stream), NULL,
                                      (gpointer *)&task))
         return FALSE;
+    link_watch_quiet(link);
     if (header->type == WIRE_OK && header->length == 0) {
         g_task_return_boolean(task, TRUE);
         return TRUE;

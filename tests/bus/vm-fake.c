@@ -178,6 +178,8 @@ start_async(Vm *base, const MachineSpec *spec, MachineEnded ended, gpointer ende
                                 "The test wants this start to fail");
         return;
     }
+    /* A machine that comes too late is its caller's to destroy. */
+    g_task_set_check_cancellable(task, FALSE);
     start = g_new0(Start, 1);
     start->ram = spec->state ? NULL : g_strdup(spec->ram);
     start->machine = g_new0(FakeMachine, 1);
