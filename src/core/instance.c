@@ -40,6 +40,8 @@ typedef struct {
     const Image *image; /* both outlive every start */
     const Template *template;
     gboolean boots;
+    GCancellable *cancellable; /* NULL, or the task's */
+    gulong cancel_handler;
 } Start;
 
 static const char *const reason_names[] = {
@@ -216,6 +218,8 @@ start_free(gpointer data)
 {
     Start *start = data;
 
+    if (start->cancel_handler != 0)
+        g_signal_handler_disconnect(start->cancellable, start->cancel_handler);
     if (start->instance)
         instance_end(start->instance, "The machine could not be started");
     g_free(start);
@@ -293,6 +297,16 @@ on_greeted(GObject *source, GAsyncResult *result, gpointer data)
         fail(data, error);
 }
 
+/* The call that the start waits for ends, and the start with it. */
+static void
+on_start_cancelled(GCancellable *cancellable, gpointer data)
+{
+    Start *start = data;
+
+    if (start->instance)
+        guest_link_close(start->instance->link, "The start was given up");
+}
+
 static void
 on_machine_started(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -309,6 +323,12 @@ on_machine_started(GObject *source, GAsyncResult *result, gpointer data)
     instance->link = guest_link_new(fd, on_link_lost, instance);
     guest_link_greet_async(instance->link, start->boots ? BOOT_TIMEOUT_S : RESTORE_TIMEOUT_S,
                            on_greeted, data);
+    start->cancellable = g_task_get_cancellable(data);
+    if (g_cancellable_is_cancelled(start->cancellable))
+        on_start_cancelled(start->cancellable, start);
+    else if (start->cancellable)
+        start->cancel_handler = g_signal_connect(start->cancellable, "cancelled",
+                                                 G_CALLBACK(on_start_cancelled), start);
 }
 
 static void

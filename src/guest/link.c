@@ -96,19 +96,28 @@ send_preamble(GuestLink *link)
 
 /* --- losing --- */
 
+/* Number → GTask. */
+static GHashTable *
+requests_new(void)
+{
+    return g_hash_table_new_full(NULL, NULL, NULL, g_object_unref);
+}
+
 /* All that waits hears `error`. */
 static void
 fail_all(GuestLink *link, const GError *error)
 {
+    /* Taken out first: whoever hears of it may come here again. */
+    g_autoptr(GTask) greeting = g_steal_pointer(&link->greeting);
+    g_autoptr(GHashTable) requests = g_steal_pointer(&link->requests);
+    g_autoptr(GList) tasks = g_hash_table_get_values(requests);
     g_autoptr(GList) streams = g_hash_table_get_keys(link->streams);
-    g_autoptr(GList) requests = g_hash_table_get_values(link->requests);
 
-    if (link->greeting)
-        g_task_return_error(link->greeting, g_error_copy(error));
-    g_clear_object(&link->greeting);
-    for (GList *l = requests; l; l = l->next)
+    link->requests = requests_new();
+    if (greeting)
+        g_task_return_error(greeting, g_error_copy(error));
+    for (GList *l = tasks; l; l = l->next)
         g_task_return_error(l->data, g_error_copy(error));
-    g_hash_table_remove_all(link->requests);
     for (GList *l = streams; l; l = l->next) {
         GuestStream *stream = g_hash_table_lookup(link->streams, l->data);
 
@@ -336,7 +345,7 @@ guest_link_new(int fd, GuestLost lost, gpointer data)
     link->in = g_byte_array_new();
     link->out = g_byte_array_new();
     link->streams = g_hash_table_new(NULL, NULL);
-    link->requests = g_hash_table_new_full(NULL, NULL, NULL, g_object_unref);
+    link->requests = requests_new();
     link->lost = lost;
     link->lost_data = data;
     link->in_source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, link);
