@@ -155,19 +155,19 @@ send_data_to_stdin(uint32_t stream)
 static void
 die(uint32_t stream)
 {
-    exit(EXIT_FAILURE); /* a signal of its own does not kill the first process of a namespace */
+    _exit(EXIT_FAILURE); /* a signal of its own does not kill the first process of a namespace */
 }
 
 static void
 shut_down(uint32_t stream)
 {
-    exit(0);
+    _exit(0);
 }
 
 static void
 panic(uint32_t stream)
 {
-    exit(FAKE_PANIC);
+    _exit(FAKE_PANIC);
 }
 
 static void

@@ -183,23 +183,6 @@ test_memory(void)
     g_variant_unref(run_shell(bus, third, "true"));
 }
 
-/* The pool stays within the limit, and what waits in it makes room for another template. */
-static void
-test_memory_of_idle_machines(void)
-{
-    const FixtureOptions options = {.target = 5, .memory_mib = 2 * MEMORY_MIB, .has_other = TRUE};
-    g_autoptr(Fixture) fixture = fixture_new(&options);
-
-    bus = fixture->bus;
-    g_variant_unref(wait_for_template(bus, "minimal"));
-    g_variant_unref(wait_for_template(bus, "other"));
-    for (guint i = 0; i < 2; i++)
-        g_variant_unref(call(bus, MANAGER, "CreateSandbox", "({'template': <'other'>},)"));
-    g_assert_cmpuint(figure("ready"), ==, 0);
-    call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded", "limit memory-mib is reached",
-               NO_OPTIONS);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -212,6 +195,5 @@ main(int argc, char **argv)
     g_test_add_func("/limits/sandboxes", test_sandboxes);
     g_test_add_func("/limits/sandboxes-at-once", test_sandboxes_at_once);
     g_test_add_func("/limits/memory", test_memory);
-    g_test_add_func("/limits/memory-of-idle-machines", test_memory_of_idle_machines);
     return g_test_run();
 }
