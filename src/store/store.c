@@ -3,9 +3,11 @@
 #include "store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <grp.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -26,6 +28,22 @@ make_folder(const char *path, const char *group, GError **error)
     return util_make_directory(path, SHARED_MODE, error); /* chown took the set-group-id bit */
 }
 
+/* The kernel releases it with the process, however that ends. */
+static gboolean
+lock_state(Store *store, GError **error)
+{
+    store->lock = open(store->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->lock < 0)
+        return util_set_errno(error, errno, "Cannot open the folder '%s'", store->state);
+    if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
+        return TRUE;
+    if (errno != EWOULDBLOCK)
+        return util_set_errno(error, errno, "Cannot lock the folder '%s'", store->state);
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "Another cloched uses the folder '%s'",
+                store->state);
+    return FALSE;
+}
+
 Store *
 store_open(const char *state, const char *ram, const char *run, const char *group, GError **error)
 {
@@ -36,8 +54,10 @@ store_open(const char *state, const char *ram, const char *run, const char *grou
     store->state = g_strdup(state);
     store->ram = g_strdup(ram);
     store->run = g_strdup(run);
-    if (!make_folder(state, group, error) || !make_folder(ram, group, error) ||
-        !make_folder(run, group, error) || !make_folder(machines, group, error))
+    store->lock = -1;
+    if (!make_folder(state, group, error) || !lock_state(store, error) ||
+        !make_folder(ram, group, error) || !make_folder(run, group, error) ||
+        !make_folder(machines, group, error))
         return NULL;
     for (gsize i = 0; i < G_N_ELEMENTS(in_state); i++) {
         g_autofree char *path = g_build_filename(state, in_state[i], NULL);
@@ -56,6 +76,8 @@ store_free(Store *store)
     g_free(store->state);
     g_free(store->ram);
     g_free(store->run);
+    if (store->lock >= 0)
+        close(store->lock);
     g_free(store);
 }
 

@@ -9,7 +9,8 @@
  *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
  *   RUN/machines/NAME/                 a machine's sockets and console
  *
- * QEMU's user gets to these through the folders' group.
+ * QEMU's user gets to these through the folders' group. A store locks STATE, because it takes what
+ * it finds there at the start for the remains of a daemon that is dead.
  */
 #pragma once
 
@@ -17,9 +18,11 @@
 
 typedef struct {
     char *state, *ram, *run; /* absolute */
+    int lock;                /* on `state`, while it is open */
 } Store;
 
-/* Makes the folders. `group` (NULL: leave it) is the group of QEMU's user. */
+/* Makes the folders. `group` (NULL: leave it) is the group of QEMU's user. An error when another
+ * store is open in `state`, in this process or any other. */
 Store *store_open(const char *state, const char *ram, const char *run, const char *group,
                   GError **error);
 void store_free(Store *store);
