@@ -1,85 +1,399 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-store: whom a state folder belongs to. */
-#include <string.h>
+/* store: whose it is, digests, templates that are whole or refused, what a start sweeps away. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "digest.h"
 #include "error.h"
 #include "store.h"
 #include "util.h"
 
 typedef struct {
-    char *dir, *state, *other_state, *ram, *run;
-} Folders;
+    char *dir;
+    Store *store;
+} Fixture;
 
-static void
-set_up(Folders *f, gconstpointer data)
+static char *
+path_in(Fixture *f, const char *name)
 {
-    f->dir = g_dir_make_tmp("cloche-store-XXXXXX", NULL);
-    g_assert_nonnull(f->dir);
-    f->state = g_build_filename(f->dir, "state", NULL);
-    f->other_state = g_build_filename(f->dir, "other-state", NULL);
-    f->ram = g_build_filename(f->dir, "ram", NULL);
-    f->run = g_build_filename(f->dir, "run", NULL);
+    return g_build_filename(f->dir, name, NULL);
 }
 
 static void
-tear_down(Folders *f, gconstpointer data)
+set_up(Fixture *f, gconstpointer data)
 {
+    g_autofree char *state = NULL, *ram = NULL, *run = NULL;
+
+    f->dir = g_dir_make_tmp("cloche-store-XXXXXX", NULL);
+    state = path_in(f, "state");
+    ram = path_in(f, "ram");
+    run = path_in(f, "run");
+    f->store = store_open(state, ram, run, /* group= */ NULL, NULL);
+    g_assert_nonnull(f->store);
+}
+
+static void
+tear_down(Fixture *f, gconstpointer data)
+{
+    store_free(f->store);
     g_assert_true(util_remove_tree(f->dir, NULL));
     g_free(f->dir);
-    g_free(f->state);
-    g_free(f->other_state);
-    g_free(f->ram);
-    g_free(f->run);
 }
 
 static void
-test_one_at_a_time(Folders *f, gconstpointer data)
+write_text(const char *path, const char *text)
+{
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+static void
+put(int fd, const void *bytes, gsize size, off_t offset)
+{
+    g_assert_cmpint(pwrite(fd, bytes, size, offset), ==, size);
+}
+
+/* --- whose it is --- */
+
+static Store *
+open_another(Fixture *f, const char *state, GError **error)
+{
+    g_autofree char *path = path_in(f, state);
+
+    return store_open(path, f->store->ram, f->store->run, /* group= */ NULL, error);
+}
+
+static void
+test_open_twice(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(Store) first = store_open(f->state, f->ram, f->run, NULL, &error);
-    g_autoptr(Store) second = NULL;
 
-    g_assert_no_error(error);
-    second = store_open(f->state, f->ram, f->run, NULL, &error);
-    g_assert_null(second);
+    g_assert_null(open_another(f, "state", &error));
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED);
-    g_assert_nonnull(strstr(error->message, f->state));
     g_assert_nonnull(strstr(error->message, "Another cloched"));
+    g_assert_nonnull(strstr(error->message, f->store->state));
+}
+
+/* The lock is on one state folder, and goes with its store. */
+static void
+test_open_others(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Store) beside = open_another(f, "other-state", NULL), next = NULL;
+
+    g_assert_nonnull(beside);
+    g_clear_pointer(&beside, store_free);
+    next = open_another(f, "other-state", NULL);
+    g_assert_nonnull(next);
+}
+
+/* --- digests --- */
+
+/* Stored zeros and holes are the same; the content, its place and the size are not. */
+static void
+test_digest_sparse(Fixture *f, gconstpointer data)
+{
+    g_autofree char *sparse = path_in(f, "sparse"), *full = path_in(f, "full");
+    g_autofree char *zeros = g_malloc0(300000);
+    int a = open(sparse, O_CREAT | O_WRONLY, 0600), b = open(full, O_CREAT | O_WRONLY, 0600);
+    g_auto(FileDigest) one = {0}, two = {0}, three = {0};
+
+    g_assert_cmpint(ftruncate(a, 300000), ==, 0);
+    put(b, zeros, 300000, 0);
+    put(a, "x", 1, 200000);
+    put(b, "x", 1, 200000);
+    g_assert_true(file_digest(sparse, &one, NULL));
+    g_assert_true(file_digest(full, &two, NULL));
+    g_assert_cmpuint(one.size, ==, 300000);
+    g_assert_cmpstr(one.sha256, ==, two.sha256);
+    g_assert_true(file_digest_check(full, &two, &one, NULL));
+
+    put(b, "\0x", 2, 200000); /* one byte further */
+    g_assert_true(file_digest(full, &three, NULL));
+    g_assert_cmpstr(one.sha256, !=, three.sha256);
+    close(a);
+    close(b);
+}
+
+/* Known from another implementation: offset of the block, then the block. */
+static void
+test_digest_value(Fixture *f, gconstpointer data)
+{
+    g_autofree char *path = path_in(f, "value"), *expected = NULL;
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    const guint8 offset[8] = {0};
+    g_auto(FileDigest) digest = {0};
+
+    write_text(path, "hello");
+    g_checksum_update(sum, offset, sizeof(offset));
+    g_checksum_update(sum, (const guint8 *)"hello", 5);
+    g_assert_true(file_digest(path, &digest, NULL));
+    g_assert_cmpstr(digest.sha256, ==, g_checksum_get_string(sum));
+    g_assert_cmpuint(digest.size, ==, 5);
 }
 
 static void
-test_after_each_other(Folders *f, gconstpointer data)
+test_digest_copy(Fixture *f, gconstpointer data)
 {
+    g_autofree char *from = path_in(f, "from"), *to = path_in(f, "to");
+    int fd = open(from, O_CREAT | O_WRONLY, 0600);
+    g_auto(FileDigest) one = {0}, two = {0};
     g_autoptr(GError) error = NULL;
-    g_autoptr(Store) first = store_open(f->state, f->ram, f->run, NULL, &error);
-    g_autoptr(Store) second = NULL;
+    struct stat st;
 
-    g_assert_no_error(error);
-    g_clear_pointer(&first, store_free);
-    second = store_open(f->state, f->ram, f->run, NULL, &error);
-    g_assert_no_error(error);
-    g_assert_nonnull(second);
+    g_assert_cmpint(ftruncate(fd, 64 * 1024 * 1024), ==, 0);
+    put(fd, "end", 3, 64 * 1024 * 1024 - 3);
+    close(fd);
+    g_assert_true(file_digest_copy(from, to, &one, NULL));
+    g_assert_true(file_digest(to, &two, NULL));
+    g_assert_true(file_digest_check(to, &two, &one, NULL));
+    g_assert_cmpint(stat(to, &st), ==, 0);
+    g_assert_cmpint(st.st_blocks * 512, <, 1024 * 1024);
+    g_assert_false(file_digest_copy(from, to, &two, &error)); /* it is never written over */
+    g_assert_nonnull(strstr(error->message, to));
+}
+
+/* --- templates --- */
+
+static Template *
+make_template(Fixture *f, const char *key)
+{
+    Template *template = template_new(f->store, "box", key);
+    g_autofree char *state = template_staging_path(template, "state");
+    g_autofree char *disk = template_staging_path(template, "disk.qcow2");
+    int fd;
+
+    g_assert_true(template_stage(template, 1, NULL));
+    g_assert_false(template_exists(template));
+    fd = open(template->ram, O_WRONLY);
+    put(fd, "memory", 6, 12345);
+    close(fd);
+    write_text(state, "the state");
+    write_text(disk, "the disk");
+    g_assert_true(template_commit(template, NULL));
+    g_assert_true(template_exists(template));
+    return template;
 }
 
 static void
-test_side_by_side(Folders *f, gconstpointer data)
+test_template_load(Fixture *f, gconstpointer data)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Store) first = store_open(f->state, f->ram, f->run, NULL, &error);
-    g_autoptr(Store) second = NULL;
+    g_autoptr(Template) template = make_template(f, "0123");
+    g_autofree char *text = NULL;
+    gsize size;
 
+    g_assert_cmpint(g_unlink(template->ram), ==, 0); /* as after a restart of the host */
+    g_assert_true(template_load(template, NULL));
+    g_assert_true(g_file_get_contents(template->ram, &text, &size, NULL));
+    g_assert_cmpuint(size, ==, 1024 * 1024);
+    g_assert_cmpstr(text + 12345, ==, "memory");
+    g_assert_true(template_load(template, NULL)); /* and again over what is there */
+}
+
+/* Of each part one byte, or the last byte, or the whole. */
+static void
+test_template_damaged(Fixture *f, gconstpointer data)
+{
+    static const char *const parts[] = {"ram", "state", "disk.qcow2"};
+    g_autoptr(Template) template = make_template(f, "0123");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+        g_autofree char *path = template_path(template, parts[i]), *good = NULL;
+        g_autoptr(GError) error = NULL, short_error = NULL;
+        gsize size;
+        int fd = open(path, O_WRONLY);
+
+        g_assert_true(g_file_get_contents(path, &good, &size, NULL));
+        put(fd, "X", 1, (off_t)size / 2);
+        g_assert_false(template_load(template, &error));
+        g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED);
+        g_assert_nonnull(strstr(error->message, path));
+        g_assert_false(g_file_test(template->ram, G_FILE_TEST_EXISTS));
+
+        g_assert_cmpint(ftruncate(fd, (off_t)size - 1), ==, 0);
+        g_assert_false(template_load(template, &short_error));
+        g_assert_nonnull(strstr(short_error->message, "size"));
+        close(fd);
+        g_assert_true(g_file_set_contents(path, good, (gssize)size, NULL));
+        g_assert_true(template_load(template, NULL));
+    }
+}
+
+static void
+test_template_others(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Template) old = make_template(f, "0123"), now = make_template(f, "4567");
+    g_autoptr(Template) stranger = template_new(f->store, "box-two", "0123");
+
+    g_assert_cmpint(g_mkdir(stranger->dir, 0700), ==, 0);
+    g_assert_true(template_remove_others(now, NULL));
+    g_assert_false(g_file_test(old->dir, G_FILE_TEST_EXISTS));
+    g_assert_false(g_file_test(old->ram, G_FILE_TEST_EXISTS));
+    g_assert_true(template_exists(now));
+    g_assert_true(g_file_test(now->ram, G_FILE_TEST_EXISTS));
+    g_assert_true(g_file_test(stranger->dir, G_FILE_TEST_EXISTS));
+}
+
+static void
+test_template_discard(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Template) template = template_new(f->store, "box", "0123");
+
+    g_assert_true(template_stage(template, 1, NULL));
+    template_discard(template);
+    g_assert_false(g_file_test(template->staging, G_FILE_TEST_EXISTS));
+    g_assert_false(g_file_test(template->ram, G_FILE_TEST_EXISTS));
+}
+
+/* --- images --- */
+
+static void
+make_image(Fixture *f, const char *conf)
+{
+    g_autofree char *images = path_in(f, "state/images"), *link = path_in(f, "state/images/box");
+    g_autofree char *dir = path_in(f, "state/images/box-1"), *path = NULL;
+
+    g_mkdir(images, 0700);
+    g_mkdir(dir, 0700);
+    path = g_build_filename(dir, "image.conf", NULL);
+    write_text(path, conf);
+    g_assert_true(symlink("box-1", link) == 0 || errno == EEXIST);
+}
+
+#define GOOD                                                                                       \
+    "[Image]\nName=box\nDescription=A box\nDigest=1\nUser=user\nKernel=6.1\nMemoryMiB=64\n"        \
+    "Vcpus=1\nRunners=python;\nExercise.python=print(1)\\n1\n"
+
+static void
+test_image(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Image) image = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) names = NULL;
+
+    make_image(f, GOOD);
+    image = image_load(f->store, "box", &error);
     g_assert_no_error(error);
-    second = store_open(f->other_state, f->ram, f->run, NULL, &error);
-    g_assert_no_error(error);
-    g_assert_nonnull(second);
+    g_assert_cmpstr(image->description, ==, "A box");
+    g_assert_cmpuint(image->memory_mib, ==, 64);
+    g_assert_cmpstr(image->languages[0], ==, "python");
+    g_assert_null(image->languages[1]);
+    g_assert_cmpstr(g_hash_table_lookup(image->exercise, "python"), ==, "print(1)\n1");
+    names = image_list(f->store);
+    g_assert_cmpstr(names[0], ==, "box");
+    g_assert_null(names[1]);
+}
+
+static void
+test_image_damaged(Fixture *f, gconstpointer data)
+{
+    static const char *const cases[][2] = {
+        {"nonsense", "image.conf"},
+        {"[Image]\nName=box\n", "Description"},
+        {"[Image]\nDescription=A\nDigest=1\nUser=u\nKernel=6\nMemoryMiB=63\nVcpus=1\n",
+         "MemoryMiB"},
+        {"[Image]\nDescription=A\nDigest=1\nUser=u\nKernel=6\nMemoryMiB=64\nVcpus=65\n", "Vcpus"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Image) image = NULL;
+
+        make_image(f, cases[i][0]);
+        image = image_load(f->store, "box", &error);
+        g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED);
+        g_assert_nonnull(strstr(error->message, cases[i][1]));
+        g_assert_cmpstr(image->name, ==, "box");
+    }
+}
+
+static void
+test_image_names(Fixture *f, gconstpointer data)
+{
+    g_autofree char *longest = g_strnfill(32, 'a'), *longer = g_strnfill(33, 'a');
+
+    g_assert_true(image_name_is_valid("a"));
+    g_assert_true(image_name_is_valid("a-1"));
+    g_assert_true(image_name_is_valid(longest));
+    g_assert_false(image_name_is_valid(longer));
+    g_assert_false(image_name_is_valid(""));
+    g_assert_false(image_name_is_valid("1a"));
+    g_assert_false(image_name_is_valid("A"));
+    g_assert_false(image_name_is_valid("a/b"));
+    g_assert_false(image_name_is_valid(".."));
+}
+
+/* --- what a start finds --- */
+
+static void
+test_sweep(Fixture *f, gconstpointer data)
+{
+    static const char *const gone[] = {"state/machines/x", "run/machines/x", "state/sandboxes/x",
+                                       "state/templates/.new-box-1"};
+    g_autofree char *kept = path_in(f, "state/templates/box-1");
+
+    g_mkdir(kept, 0700);
+    for (gsize i = 0; i < G_N_ELEMENTS(gone); i++) {
+        g_autofree char *path = path_in(f, gone[i]);
+
+        g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+    }
+    g_assert_true(store_sweep(f->store, NULL));
+    for (gsize i = 0; i < G_N_ELEMENTS(gone); i++) {
+        g_autofree char *path = path_in(f, gone[i]);
+
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    }
+    g_assert_true(g_file_test(kept, G_FILE_TEST_EXISTS));
+}
+
+static void
+test_record(Fixture *f, gconstpointer data)
+{
+    char *metadata[] = {(char *)"key;", (char *)"value\n", NULL};
+    Record record = {.id = (char *)"abc",
+                     .name = (char *)"",
+                     .template = (char *)"box",
+                     .machine = (char *)"abc",
+                     .owner = 4294967294u,
+                     .created_us = 1,
+                     .deadline_us = 2,
+                     .metadata = metadata};
+    g_autofree char *path = path_in(f, "state/sandboxes/abc");
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_auto(GStrv) pairs = NULL;
+
+    g_assert_true(record_write(f->store, &record, NULL));
+    record.deadline_us = 3;
+    g_assert_true(record_write(f->store, &record, NULL));
+    g_assert_true(g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL));
+    g_assert_cmpint(g_key_file_get_int64(file, "Sandbox", "Deadline", NULL), ==, 3);
+    g_assert_cmpuint(g_key_file_get_uint64(file, "Sandbox", "Owner", NULL), ==, 4294967294u);
+    pairs = g_key_file_get_string_list(file, "Sandbox", "Metadata", NULL, NULL);
+    g_assert_cmpstrv(pairs, metadata);
+    record_remove(f->store, "abc");
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add("/store/one-at-a-time", Folders, NULL, set_up, test_one_at_a_time, tear_down);
-    g_test_add("/store/after-each-other", Folders, NULL, set_up, test_after_each_other, tear_down);
-    g_test_add("/store/side-by-side", Folders, NULL, set_up, test_side_by_side, tear_down);
+#define ADD(name, function) g_test_add("/store/" name, Fixture, NULL, set_up, function, tear_down)
+    ADD("open/twice", test_open_twice);
+    ADD("open/others", test_open_others);
+    ADD("digest/sparse", test_digest_sparse);
+    ADD("digest/value", test_digest_value);
+    ADD("digest/copy", test_digest_copy);
+    ADD("template/load", test_template_load);
+    ADD("template/damaged", test_template_damaged);
+    ADD("template/others", test_template_others);
+    ADD("template/discard", test_template_discard);
+    ADD("image/good", test_image);
+    ADD("image/damaged", test_image_damaged);
+    ADD("image/names", test_image_names);
+    ADD("sweep", test_sweep);
+    ADD("record", test_record);
     return g_test_run();
 }
