@@ -25,8 +25,8 @@ typedef enum {
 #define GUEST_QUIET_S 5
 #define GUEST_HUNG_S 20
 
-/* Called once. Nothing is sent or heard any more; guest_link_close() or _free() is due, and tells all
- * that wait. */
+/* Called once. Nothing is sent or heard any more; guest_link_close() or _free() is due, and tells
+ * all that wait. */
 typedef void (*GuestLost)(GuestLink *link, GuestLoss why, const char *message, gpointer data);
 
 /* Takes `fd`, a non-blocking stream socket. */
