@@ -112,32 +112,31 @@ seed_store() {
     cp -al "$cache/images/.cache" "$1/images/"
 }
 
+# contained NAME [OPTION…] COMMAND…: in a throw-away container, so that nothing outlives the suite.
+contained() {
+    local suite=$1
+    shift
+    tap "$suite" "$top/tests/lib/in-container.sh" --bind "$cache" "$@"
+}
+
 # The quick start as the machine's own service where PID 1 is systemd; else in a container.
-run_in_system() {
-    local store=$cache/system
+run_service() {
     if has_systemd; then
         tap "system service" "$top/tests/system/test-service.sh"
         return
     fi
-    seed_store "$store"
-    tap "system service" "$top/tests/lib/in-container.sh" --bind "$store" --bind "$top" \
-        "$top/tests/system/test-service.sh" "$store"
-    rm -rf --one-file-system "$store"
-}
-
-run_private() {
-    local store=$cache/private
-    seed_store "$store"
-    tap "quick start" "$top/tests/lib/in-container.sh" --no-init --bind "$store" --bind "$top" \
-        "$top/tests/system/test-quickstart.sh" "$store"
-    rm -rf --one-file-system "$store"
+    seed_store "$cache/service"
+    contained "system service" "$top/tests/system/test-service.sh" "$cache/service"
 }
 
 run_system_tests() {
-    tap "system vm" "$build/tests/system/test-vm" "$cache/images/minimal"
-    tap "system sandboxes" /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$build" "$cache"
-    run_private
-    run_in_system
+    contained "system vm" --no-init "$build/tests/system/test-vm" "$cache/images/minimal"
+    contained "system sandboxes" --no-init \
+        /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$build" "$cache"
+    seed_store "$cache/quickstart"
+    contained "system quickstart" --no-init \
+        "$top/tests/system/test-quickstart.sh" "$cache/quickstart"
+    run_service
 }
 
 # --- all of it ---
@@ -148,7 +147,7 @@ clean_up() {
         end_child
         wait "$child" 2>/dev/null || true
     fi
-    rm -rf --one-file-system "$work" "$cache/system" "$cache/private"
+    rm -rf --one-file-system "$work" "$cache"/{quickstart,service,templates,machines,sandboxes}
 }
 trap clean_up EXIT
 trap 'exit 129' HUP
@@ -156,7 +155,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-cd /
+cd "$top" # what a container sees of the tree
 mkdir -p "$cache"
 # shellcheck disable=SC2086
 install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test
