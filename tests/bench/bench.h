@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bench: what run.sh measures with.
+ *
+ * Each sample is a line on standard output, a figure's key and a number; report.py knows the units.
+ * What cannot be measured, or answers something wrong, ends the program.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+double bench_now_ms(void);
+void bench_sample(const char *figure, double value);
+void bench_die(const char *format, ...) G_GNUC_PRINTF(1, 2) G_GNUC_NORETURN;
+
+/* --- cloched, on the session bus --- */
+
+/* Waits until the service comes up and the template is ready: ms since its process began, and the
+ * same until a machine of it is. */
+void service_measure_start(const char *template);
+/* Claims, code, refills: so many rounds of each. */
+void service_measure_rounds(const char *template, guint rounds);
+/* Memory and processor time of the machines that wait in the pool; `ram` is the service's folder.
+ */
+void service_measure_idle(const char *template, const char *ram);
+
+/* --- what it is compared with --- */
+
+/* ms until such a command has ended well and printed `output`. The first one does not count. */
+void baseline_measure_command(const char *figure, guint rounds, const char *output, char **argv);
+/* ms until the agent answers in a machine that boots: `argv` is a QEMU whose channel of the agent
+ * is a client of `socket`. */
+void baseline_measure_boot(const char *figure, guint rounds, const char *socket, char **argv);
+
+/* --- processes --- */
+
+typedef struct {
+    double private_mib, shared_mib; /* shared: a fair part of what others map too */
+} ProcessMemory;
+
+/* The QEMUs of which one argument contains `text`: an array of pid_t. */
+GArray *process_find_qemus(const char *text);
+ProcessMemory process_memory(pid_t pid);
+/* Of all its threads, those that ended too. */
+double process_cpu_ms(pid_t pid);
+/* Since when it has been there, in ms of CLOCK_BOOTTIME; exact to 10 ms. */
+double process_began_ms(pid_t pid);

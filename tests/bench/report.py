@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""report: what bench-client measured, as a table for people and JSON for programs.
+
+Usage: report.py FACTS SAMPLES OUTPUT. Lines of FACTS are a key and a value, of SAMPLES a figure's
+key and a number, with a tab between. Budgets are what a machine with two emulated cores should do.
+"""
+import json
+import math
+import sys
+
+# key: (what it is, unit, {statistic: at most}, [(share of, baseline)], baselines to show)
+SERVICE = {
+    "create": ("CreateSandbox, call to reply", "ms", {"median": 3, "p99": 15}, [], ["cold-boot"]),
+    "create-run": ("create, then Run (true)", "ms", {"median": 25}, [(1 / 4, "runsc-true")],
+                   ["bwrap-true", "nspawn-true", "runsc-true"]),
+    "create-code": ('create, then RunCode ("print(1)")', "ms", {"median": 40},
+                    [(1 / 30, "runsc-python")], ["bwrap-python", "runsc-python"]),
+    "code-warm": ('RunCode ("1"), warm', "ms", {"median": 20}, [], ["bwrap-python"]),
+    "refill": ("refill: claim to the next restored", "ms", {"median": 1000}, [], ["cold-boot"]),
+    "memory": ("memory of an idle machine (PSS)", "MiB", {"median": 90}, [], []),
+    "memory-private": ("  of it its own", "MiB", {}, [], []),
+    "memory-shared": ("  of it its part of what is shared", "MiB", {}, [], []),
+    "idle-cpu": ("processor time of an idle machine", "%", {"median": 0.5}, [], []),
+    "idle-cpu-service": ("processor time of the idle service", "%", {}, [], []),
+    "start-template": ("start of the service to template ready", "ms", {}, [], ["cold-boot"]),
+    "start-machine": ("start of the service to first machine", "ms", {}, [], ["cold-boot"]),
+}
+NUMBERS = ("cores", "memory-mib", "load", "rounds", "pool")
+BASELINES = {
+    "cold-boot": "cold boot of the same guest",
+    "bwrap-true": "bubblewrap, true",
+    "bwrap-python": "bubblewrap, python3 -c 'print(1)'",
+    "nspawn-true": "systemd-nspawn, true",
+    "runsc-true": "runsc do true",
+    "runsc-python": "runsc do python3 -c 'print(1)'",
+}
+
+
+def read_samples(path):
+    samples = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            key, value = line.rstrip("\n").split("\t")
+            samples.setdefault(key, []).append(float(value))
+    return samples
+
+
+def read_facts(path):
+    with open(path, encoding="utf-8") as file:
+        facts = dict(line.rstrip("\n").split("\t", 1) for line in file)
+    return {key: float(value) if key in NUMBERS else value for key, value in facts.items()}
+
+
+def percentile(values, percent):
+    """The nearest rank: a value that was measured, the largest of fewer than a hundred for p99."""
+    ordered = sorted(values)
+    return ordered[math.ceil(len(ordered) * percent / 100) - 1]
+
+
+def statistics(values):
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    median = ordered[middle] if len(ordered) % 2 else sum(ordered[middle - 1:middle + 1]) / 2
+    return {"n": len(values), "median": median, "p99": percentile(values, 99), "min": ordered[0],
+            "max": ordered[-1], "samples": values}
+
+
+def judge(figure, limits, shares, figures):
+    """Budgets of one figure, each with whether it was met."""
+    found = [{"statistic": name, "at-most": limit} for name, limit in limits.items()]
+    found += [{"statistic": "median", "at-most": figures[base]["median"] * share,
+               "of": f"1/{1 / share:.0f} of {BASELINES[base]}"}
+              for share, base in shares if base in figures]
+    for budget in found:
+        budget["met"] = figure[budget["statistic"]] <= budget["at-most"]
+    return found
+
+
+def evaluate(samples):
+    figures = {key: {"what": what, "unit": "ms", **statistics(samples[key])}
+               for key, what in BASELINES.items() if key in samples}
+    for key, (what, unit, limits, shares, bases) in SERVICE.items():
+        figure = {"what": what.strip(), "unit": unit, **statistics(samples[key])}
+        figure["budgets"] = judge(figure, limits, shares, figures)
+        figure["ratios"] = {base: figure["median"] / figures[base]["median"]
+                            for base in bases if base in figures}
+        figures[key] = figure
+    return figures
+
+
+def number(value):
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}" if value >= 100 else f"{value:.2f}"
+
+
+def row(what, figure):
+    cells = "".join(f"{number(figure[k]):>9}" for k in ("median", "p99", "min", "max"))
+    return f"{what:<41}{figure['unit']:<4}{figure['n']:>5}{cells}"
+
+
+def say_budget(budget):
+    limit = budget.get("of") or f"{number(budget['at-most'])} ({budget['statistic']})"
+    return f"{limit}: {'met' if budget['met'] else 'NOT MET'}"
+
+
+def print_table(facts, figures):
+    print(f"{facts['cpu']}, {facts['cores']:.0f} cores, {facts['memory-mib']:.0f} MiB, "
+          f"{facts['accelerator']}, kernel {facts['kernel']}, load {facts['load']} at the start\n")
+    print(f"{'':<45}{'n':>5}{'median':>9}{'p99':>9}{'min':>9}{'max':>9}   at most")
+    for key, (what, *_) in SERVICE.items():
+        figure = figures[key]
+        print(f"{row(what, figure)}   {', '.join(map(say_budget, figure['budgets']))}".rstrip())
+        if figure["ratios"]:
+            print("    " + ", ".join(f"{ratio:.3g} × {base}" for base, ratio in figure["ratios"].items()))
+    print("\nbeside it:")
+    for key, what in BASELINES.items():
+        print(row(what, figures[key]) if key in figures else f"{what:<41}not measured")
+
+
+def main():
+    facts_path, samples_path, output = sys.argv[1:]
+    facts, figures = read_facts(facts_path), evaluate(read_samples(samples_path))
+    print_table(facts, figures)
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump({"machine": facts, "figures": figures}, file, indent=1)
+        file.write("\n")
+
+
+main()

@@ -1,0 +1,248 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# run: how fast cloche is on this machine, beside what else the machine has.
+#
+#   sudo tests/bench/run.sh [--state DIR] [ROUNDS [FILE]]
+#
+# Builds cloche and its Python image, starts a bus and a daemon of its own with a pool of six, and
+# measures ROUNDS (20) claims of each kind, refills, idle machines and starts of the service; then, in
+# the same run, a cold boot of the same guest, bubblewrap, systemd-nspawn and gVisor's runsc. Prints a
+# table with what cloche may take, and writes it with every sample and the machine's facts to FILE
+# (bench.json). A figure that is too high is no failure: the status is 0 when all was measured.
+#
+# Images and templates are in DIR (/var/lib/cloche), as those of the quick start. No other daemon may
+# use it meanwhile: sudo ./quickstart.sh stop. Nothing else of a run is left, however it ends.
+#
+# The machine should have nothing else to do. On two emulated cores 20 rounds take about 5 minutes.
+
+set -euo pipefail
+export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+build=$top/build-bench
+client=$build/tests/bench/bench-client
+state=/var/lib/cloche
+template=python
+pool=6
+starts=3 boots=5
+work='' ram=''
+
+. "$top/tests/lib/setup.sh"
+
+usage() {
+    sed -n '/^#   sudo/,/^$/{s/^# \{0,1\}//;p}' "$0"
+}
+
+# --- cleaning up ---
+
+# Also what a daemon that was killed left.
+stop_service() {
+    local pid
+    end_process "$work" cloched 60
+    for pid in $(pgrep -f "^[^ ]*qemu-system-[^ ]* .*$work/run/"); do
+        kill -KILL "$pid" 2>/dev/null || true
+    done
+}
+
+clean_up() {
+    trap '' HUP INT TERM
+    if [ -n "$child" ]; then
+        end_child
+        wait "$child" 2>/dev/null || true
+    fi
+    [ -z "$work" ] || stop_service
+    [ -z "$work" ] || end_process "$work" dbus-daemon 5
+    rm -rf --one-file-system ${work:+"$work"} ${ram:+"$ram"}
+}
+
+# --- measuring ---
+
+# measure VERB ARGUMENTS…: its samples are added to all others.
+measure() {
+    local status=0
+    "$client" "$@" >>"$work/samples" </dev/null &
+    child=$!
+    wait $child || status=$?
+    child=
+    return $status
+}
+
+# not_measured FIGURE: what cannot be compared with here is said, and not silently left out.
+not_measured() {
+    say "$name: not measured: $1"
+    incomplete=yes
+}
+
+start_service() {
+    start_daemon "$work" "$build/src/daemon/cloched" TMPDIR="$work" && return
+    tail -n 20 "$work/cloched.log" | sed 's/^/  /' >&2
+    die "the service did not start; the end of its log is above"
+}
+
+# From the start of its process; the client waits for it, so that nothing is missed.
+measure_start() {
+    local status=0
+    "$client" start "$template" >>"$1" </dev/null &
+    child=$!
+    start_service
+    wait $child || status=$?
+    child=
+    [ "$status" = 0 ] || die "the service did not get ready" "$(tail -n 3 "$work/cloched.log")"
+}
+
+measure_service() {
+    local i
+    say "starting the service; a template that is not there is made"
+    measure_start /dev/null
+    say "measuring $starts starts of the service"
+    for ((i = 0; i < starts; i++)); do
+        stop_service
+        measure_start "$work/samples"
+    done
+    echo "accelerator	$(busctl --address="$bus" get-property org.cloche1 /org/cloche1 \
+        org.cloche1.Manager Accelerator | cut -d'"' -f2)" >>"$work/facts"
+    say "measuring $rounds rounds of claims, code and refills"
+    measure rounds "$template" "$rounds" || die "the service could not be measured"
+    say "measuring idle machines"
+    measure idle "$template" "$ram" || die "idle machines could not be measured"
+    stop_service
+}
+
+# --- what it is compared with ---
+
+fact() {
+    sed -n "s/^$1\t//p" "$work/facts"
+}
+
+# A value of the image's description.
+image_value() {
+    sed -n "s/^$1=//p" "$image/image.conf"
+}
+
+# The same kernel, words, devices and agent, by hand; the overlay is QEMU's own and has no name.
+measure_boot() {
+    local accelerator words cpu
+    words="console=ttyS0 quiet loglevel=1 panic=-1 nowatchdog sysctl.vm.compaction_proactiveness=0"
+    words+=" sysctl.vm.stat_interval=60 transparent_hugepage=madvise"
+    if [ "$(fact accelerator)" = kvm ]; then
+        accelerator=kvm cpu=host
+    else
+        accelerator=tcg,tb-size=128 cpu=max words+=" mitigations=off tsc=reliable norandmaps"
+    fi
+    say "measuring cold boots"
+    measure boot cold-boot "$boots" "$work/boot" env TMPDIR="$work" qemu-system-x86_64 \
+        -nodefaults -no-user-config -display none -serial null -machine q35 -accel "$accelerator" \
+        -cpu "$cpu" -smp "$(image_value Vcpus)" -m "$(image_value MemoryMiB)" \
+        -kernel "$image/kernel" -initrd "$image/initrd" -append "$words" \
+        -drive "file=$image/disk.ext4,format=raw,if=none,id=disk,snapshot=on" \
+        -device virtio-blk-pci,drive=disk -device virtio-rng-pci -device virtio-serial-pci \
+        -chardev "socket,id=agent,path=$work/boot" \
+        -device virtserialport,chardev=agent,name=org.cloche.agent || not_measured "a cold boot"
+}
+
+# compare FIGURE OUTPUT COMMAND…
+compare() {
+    local figure=$1 output=$2
+    shift 2
+    say "measuring $figure"
+    measure command "$figure" "$rounds" "$output" env TMPDIR="$work" "$@" || not_measured "$figure"
+}
+
+# A root for nspawn, which does not take the machine's own: links into its /usr.
+make_root() {
+    local link
+    mkdir -p "$work/root/usr" "$work/root/etc"
+    for link in bin sbin lib lib64; do ln -s "usr/$link" "$work/root/$link"; done
+}
+
+measure_others() {
+    local bwrap="bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --unshare-all"
+    local nspawn="systemd-nspawn --quiet --register=no --keep-unit --private-network --as-pid2 --pipe"
+    local runsc="runsc --network=none --ignore-cgroups do"
+    make_root
+    # shellcheck disable=SC2086
+    {
+        compare bwrap-true '' $bwrap true
+        compare bwrap-python '1\n' $bwrap /usr/bin/python3 -c 'print(1)'
+        compare nspawn-true '' $nspawn --directory="$work/root" --bind-ro=/usr true
+        compare runsc-true '' $runsc true
+        compare runsc-python '1\n' $runsc /usr/bin/python3 -c 'print(1)'
+    }
+}
+
+# --- all of it ---
+
+write_facts() {
+    {
+        echo "date	$(date --utc +%FT%TZ)"
+        echo "cores	$(nproc)"
+        echo "cpu	$(sed -n 's/^model name\t*: //p' /proc/cpuinfo | head -n 1)"
+        echo "memory-mib	$(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))"
+        echo "kernel	$(uname -r)"
+        echo "load	$(cut -d' ' -f1 /proc/loadavg)"
+        echo "qemu	$(qemu-system-x86_64 --version | head -n 1)"
+        echo "cloche	$(git -C "$top" describe --always --dirty 2>/dev/null || "$build/src/daemon/cloched" --version)"
+        echo "rounds	$rounds"
+        echo "pool	$pool"
+    } >"$work/facts"
+}
+
+write_config() {
+    cat >"$work/cloched.conf" <<END
+[Machines]
+Connection=qemu:///embed?root=$work/run/libvirt
+Group=libvirt-qemu
+[Pool]
+Target=$pool
+[Limits]
+MemoryMiB=$((1024 * 1024))
+[Folders]
+State=$state
+Run=$work/run
+Ram=$ram
+END
+}
+
+rounds='' output=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    --help | -h) usage && exit ;;
+    --state) [ $# -ge 2 ] || die "--state needs a folder" && state=$(readlink -m "$2") && shift ;;
+    -*) usage >&2 && exit 2 ;;
+    *)
+        if [ -z "$rounds" ]; then rounds=$1; elif [ -z "$output" ]; then output=$1; else usage >&2 && exit 2; fi
+        ;;
+    esac
+    shift
+done
+rounds=${rounds:-20} output=$(readlink -m "${output:-bench.json}")
+[[ $rounds =~ ^[1-9][0-9]{0,4}$ ]] || die "'$rounds' is no number of rounds"
+[ -d "$(dirname "$output")" ] || die "there is no folder $(dirname "$output")"
+[ "$(id -u)" = 0 ] || die "this needs root: sudo tests/bench/run.sh"
+
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+work=$(mktemp -d /run/cloche-bench-XXXXXX)
+ram=$(mktemp -d /dev/shm/cloche-bench-XXXXXX)
+chmod 711 "$work" # for QEMU's user
+bus=unix:path=$work/bus
+export DBUS_SESSION_BUS_ADDRESS=$bus
+incomplete=''
+
+# shellcheck disable=SC2086
+install_packages $packages_to_build $packages_to_run $packages_for_images bubblewrap systemd-container runsc
+build "$build" "src/daemon/cloched src/cli/cloche src/agent/cloche-agent tests/bench/bench-client" \
+    --prefix=/usr/local --buildtype=release # as the quick start, whose image is then the same
+image=$(build_image "$state" "$build/src/agent/cloche-agent" "$template") ||
+    die "there is no image" "mend what is said above, then run this again"
+write_facts
+write_config
+start_bus "$work" || die "dbus-daemon did not start"
+measure_service
+measure_boot
+measure_others
+/usr/bin/python3 "$top/tests/bench/report.py" "$work/facts" "$work/samples" "$output"
+[ -z "$incomplete" ]
