@@ -59,4 +59,3 @@ void sandbox_kill(Call *call, GVariant *parameters);
 /* org.freedesktop.DBus.Properties of both. */
 void properties_get(Call *call, GVariant *parameters);
 void properties_get_all(Call *call, GVariant *parameters);
-void properties_set(Call *call, GVariant *parameters);

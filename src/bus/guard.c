@@ -24,7 +24,6 @@ static const Method methods[] = {
     /* The server finds the sandbox for these too, when the object is one. */
     {PROPERTIES, "Get", ACCESS_ANYBODY, properties_get},
     {PROPERTIES, "GetAll", ACCESS_ANYBODY, properties_get_all},
-    {PROPERTIES, "Set", ACCESS_ANYBODY, properties_set},
 };
 
 const Method *

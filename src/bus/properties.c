@@ -52,10 +52,3 @@ properties_get(Call *call, GVariant *parameters)
                               : g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                                             "there is no property '%s'", name));
 }
-
-void
-properties_set(Call *call, GVariant *parameters)
-{
-    call_fail(call, g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED,
-                                        "all properties are read-only: a change is a method"));
-}

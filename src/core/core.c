@@ -13,27 +13,41 @@ on_pool_changed(const Pool *pool, gpointer data)
     core->events->template_changed(pool_image(pool)->name, core->events_data);
 }
 
+/* Machines that nobody has claimed make room for those that somebody waits for. */
 static void
-refill_all(Core *core)
+make_room(Core *core, Pool *pool)
+{
+    GHashTableIter iter;
+    gpointer other;
+
+    g_hash_table_iter_init(&iter, core->pools);
+    while (pool_wants_room(pool) && g_hash_table_iter_next(&iter, NULL, &other))
+        while (other != pool && pool_wants_room(pool) && pool_give_up_one(other))
+            ;
+}
+
+static void
+balance(Core *core)
 {
     GHashTableIter iter;
     gpointer pool;
 
     g_hash_table_iter_init(&iter, core->pools);
     while (g_hash_table_iter_next(&iter, NULL, &pool))
+        make_room(core, pool);
+    g_hash_table_iter_init(&iter, core->pools);
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
         pool_refill(pool);
 }
 
 static void
-on_released(gpointer data)
+on_host_changed(gpointer data)
 {
     Core *core = data;
 
     if (!core->stopping) {
-        refill_all(core);
-        return;
-    }
-    if (core->host.count == 0) {
+        balance(core);
+    } else if (core->host.count == 0) {
         GTask *task = g_steal_pointer(&core->stopping);
 
         g_task_return_boolean(task, TRUE);
@@ -71,8 +85,8 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core->config.default_template = g_strdup(config->default_template);
     core->host.vm = vm;
     core->host.store = store;
-    core->host.on_release = on_released;
-    core->host.on_release_data = core;
+    core->host.on_change = on_host_changed;
+    core->host.on_change_data = core;
     core->deadlines = deadlines;
     core->cancellable = g_cancellable_new();
     core->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)pool_free);

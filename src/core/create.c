@@ -129,25 +129,11 @@ on_taken(GObject *source, GAsyncResult *result, gpointer data)
         finish(task, NULL, error);
 }
 
-/* Idle machines of other templates make room. */
-static void
-make_room(Core *core, Pool *pool)
-{
-    GHashTableIter iter;
-    gpointer other;
-
-    g_hash_table_iter_init(&iter, core->pools);
-    while (pool_lacks_memory(pool) && g_hash_table_iter_next(&iter, NULL, &other))
-        while (other != pool && pool_lacks_memory(pool) && pool_give_up_one(other))
-            ;
-}
-
 static void
 take_machine(GTask *task)
 {
     Creation *creation = g_task_get_task_data(task);
 
-    make_room(creation->core, creation->pool);
     pool_take_async(creation->pool, g_task_get_cancellable(task), on_taken, task);
 }
 

@@ -28,7 +28,7 @@ struct Instance {
     const Image *image;      /* outlives it */
     GPtrArray *interpreters; /* of GuestInterpreter, in the order of the image's languages */
     guint64 memory_mib;
-    gboolean is_lost;
+    gboolean is_lost, is_given;
     EndReason lost_why;
     guint lost_source;
     InstanceLost lost;
@@ -74,8 +74,13 @@ void
 host_release(Host *host)
 {
     host->count--;
-    if (host->on_release)
-        host->on_release(host->on_release_data);
+    host_changed(host);
+}
+
+void
+host_changed(Host *host)
+{
+    host->on_change(host->on_change_data);
 }
 
 /* --- loss --- */
@@ -198,6 +203,8 @@ instance_end(Instance *instance, const char *why)
     remains->run_dir = g_steal_pointer(&instance->run_dir);
     remains->memory_mib = instance->memory_mib;
     instance->host->ending_mib += instance->memory_mib;
+    if (instance->is_given)
+        instance->host->wanted_mib -= instance->memory_mib;
     g_clear_handle_id(&instance->lost_source, g_source_remove);
     instance->lost = NULL;
     guest_link_free(g_steal_pointer(&instance->link), why);
@@ -466,6 +473,12 @@ instance_watch(Instance *instance, InstanceLost lost, gpointer data)
 {
     instance->lost = lost;
     instance->lost_data = data;
+}
+
+void
+instance_give(Instance *instance)
+{
+    instance->is_given = TRUE;
 }
 
 gboolean

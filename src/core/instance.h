@@ -19,14 +19,17 @@ typedef struct {
     const Store *store;
     guint64 memory_mib; /* of all machines that there are, starting and ending ones too */
     guint64 ending_mib; /* of those that are ending */
+    guint64 wanted_mib; /* of those that are somebody's, or that somebody waits for */
+    guint waiting;      /* callers, in all pools */
     guint count;        /* of instances, and of other work that uses images and templates */
-    void (*on_release)(gpointer data); /* count became less */
-    gpointer on_release_data;
+    void (*on_change)(gpointer data); /* count became less, or a machine is ready */
+    gpointer on_change_data;
 } Host;
 
 /* Counts work that must be over before images and templates may be freed. */
 void host_hold(Host *host);
 void host_release(Host *host);
+void host_changed(Host *host);
 
 typedef enum {
     END_NOT_YET,
@@ -60,6 +63,8 @@ Instance *instance_start_finish(GAsyncResult *result, GError **error);
 
 /* Who hears of its loss: nobody (NULL) until this is called. */
 void instance_watch(Instance *instance, InstanceLost lost, gpointer data);
+/* It is somebody's: its memory, counted in wanted_mib by the caller, counts there until it ends. */
+void instance_give(Instance *instance);
 /* Lost already, before anybody watched. */
 gboolean instance_is_lost(const Instance *instance);
 

@@ -35,23 +35,22 @@ static void take_up(Pool *pool, Instance *instance);
 
 /* --- callers that wait --- */
 
-static void
-fail_waiting(Pool *pool, const GError *error)
-{
-    GTask *task;
-
-    while ((task = g_queue_pop_head(&pool->waiting))) {
-        g_task_return_error(task, g_error_copy(error));
-        g_object_unref(task);
-    }
-}
-
+/* Takes the error. */
 static void
 stop_waiting(Pool *pool, GTask *task, GError *error)
 {
     g_queue_remove(&pool->waiting, task);
+    pool->host->waiting--;
+    pool->host->wanted_mib -= pool->image->memory_mib;
     g_task_return_error(task, error);
     g_object_unref(task);
+}
+
+static void
+fail_waiting(Pool *pool, const GError *error)
+{
+    while (pool->waiting.length > 0)
+        stop_waiting(pool, g_queue_peek_head(&pool->waiting), g_error_copy(error));
 }
 
 static gboolean
@@ -109,6 +108,7 @@ wait_in_line(Pool *pool, GTask *task)
                G_SOURCE_FUNC((void (*)(void))on_wait_cancelled), sources);
     g_object_set_data_full(G_OBJECT(task), "sources", sources, (GDestroyNotify)g_ptr_array_unref);
     g_queue_push_tail(&pool->waiting, task);
+    pool->host->waiting++;
 }
 
 /* --- machines that wait --- */
@@ -136,6 +136,7 @@ give(Pool *pool, Instance *instance, GTask *task)
 {
     pool->claimed++;
     instance_watch(instance, NULL, NULL);
+    instance_give(instance);
     g_task_return_pointer(task, instance, end_instance);
     g_object_unref(task);
 }
@@ -146,6 +147,7 @@ take_up(Pool *pool, Instance *instance)
     GTask *task = g_queue_pop_head(&pool->waiting);
 
     if (task) {
+        pool->host->waiting--;
         give(pool, instance, task);
         return;
     }
@@ -204,7 +206,7 @@ on_restored(GObject *source, GAsyncResult *result, gpointer data)
     } else {
         on_restore_failed(pool, error);
     }
-    pool_refill(pool);
+    host_changed(pool->host);
 }
 
 /* While callers wait all processors help; in the background half of them, so that claims come
@@ -224,6 +226,8 @@ memory_is_free(const Pool *pool)
 void
 pool_refill(Pool *pool)
 {
+    if (pool->host->waiting > 0 && pool->waiting.length == 0)
+        return; /* what is free is for those who wait elsewhere */
     while (pool->state == POOL_READY && pool->pause_source == 0 && memory_is_free(pool) &&
            pool->starting < starts_at_once(pool) &&
            pool->ready.length + pool->starting < pool->config.target + pool->waiting.length) {
@@ -388,11 +392,11 @@ pool_figures(const Pool *pool)
 }
 
 gboolean
-pool_lacks_memory(const Pool *pool)
+pool_wants_room(const Pool *pool)
 {
     const Host *host = pool->host;
 
-    return pool->state == POOL_READY && pool->ready.length == 0 && pool->starting == 0 &&
+    return pool->state == POOL_READY && pool->waiting.length > pool->starting &&
            host->memory_mib - host->ending_mib + pool->image->memory_mib >
                pool->config.memory_max_mib;
 }
@@ -402,10 +406,12 @@ pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callb
 {
     GTask *task = g_task_new(NULL, cancellable, callback, data);
     Instance *instance = g_queue_pop_head(&pool->ready);
+    Host *host = pool->host;
     GError *error = NULL;
 
     g_task_set_task_data(task, pool, NULL);
     if (instance) {
+        host->wanted_mib += pool->image->memory_mib;
         give(pool, instance, task);
         if (pool->failures == 0)
             pause_refill(pool, CLAIM_PAUSE_MS);
@@ -417,21 +423,21 @@ pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callb
         error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                             "%d callers wait for template '%s' already; try again",
                             POOL_WAITING_MAX, pool->image->name);
-    else if (pool_lacks_memory(pool))
+    else if (host->wanted_mib + pool->image->memory_mib > pool->config.memory_max_mib)
         error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
-                            "The limit memory-mib is reached: machines take %" G_GUINT64_FORMAT
+                            "The limit memory-mib is reached: sandboxes take %" G_GUINT64_FORMAT
                             " of %" G_GUINT64_FORMAT " MiB, and one more needs %" G_GUINT64_FORMAT,
-                            pool->host->memory_mib, pool->config.memory_max_mib,
-                            pool->image->memory_mib);
+                            host->wanted_mib, pool->config.memory_max_mib, pool->image->memory_mib);
     if (error) {
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
     }
+    host->wanted_mib += pool->image->memory_mib;
     wait_in_line(pool, task);
     if (pool->failures == 0)
         g_clear_handle_id(&pool->pause_source, g_source_remove);
-    pool_refill(pool);
+    host_changed(host);
 }
 
 Instance *

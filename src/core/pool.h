@@ -71,5 +71,5 @@ Instance *pool_take_finish(GAsyncResult *result, GError **error);
 void pool_refill(Pool *pool);
 /* Gives up one machine that nobody has claimed; FALSE when there is none. */
 gboolean pool_give_up_one(Pool *pool);
-/* Whether a caller would be refused for want of memory. */
-gboolean pool_lacks_memory(const Pool *pool);
+/* Whether callers wait for memory that machines of other pools have. */
+gboolean pool_wants_room(const Pool *pool);

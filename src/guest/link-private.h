@@ -6,6 +6,8 @@
 
 /* More unsent bytes than this, and new streams are refused: the guest takes nothing. */
 #define LINK_UNSENT_MAX (8u * 1024 * 1024)
+/* More than this, and the guest is given up: what it asks for by sending, it never takes. */
+#define LINK_UNSENT_END (64u * 1024 * 1024)
 
 struct GuestLink {
     int fd;

@@ -331,6 +331,8 @@ on_readable(int fd, GIOCondition condition, gpointer data)
     link->heard_us = util_boottime_us();
     link->asked = FALSE;
     handle_bytes(link);
+    if (!link->dead && link->out->len > LINK_UNSENT_END)
+        link_lose(link, GUEST_BROKE_PROTOCOL, "its agent sends, and never takes anything");
     return link->dead ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 

@@ -183,6 +183,38 @@ test_memory(void)
     g_variant_unref(run_shell(bus, third, "true"));
 }
 
+static char *
+create_of(const char *words)
+{
+    g_autoptr(GVariant) answer = call(bus, MANAGER, "CreateSandbox", words);
+    char *path;
+
+    g_variant_get(answer, "(o)", &path);
+    return path;
+}
+
+/* The machines that one pool keeps ready make room for callers of the other. */
+static void
+test_room(void)
+{
+    const FixtureOptions options = {.target = 5, .memory_mib = 2 * MEMORY_MIB, .has_other = TRUE};
+    g_autoptr(Fixture) fixture = fixture_new(&options);
+    static const char *const templates[] = {"other", "minimal", "other"};
+
+    bus = fixture->bus;
+    g_variant_unref(wait_for_template(bus, "minimal"));
+    g_variant_unref(wait_for_template(bus, "other"));
+    for (gsize i = 0; i < G_N_ELEMENTS(templates); i++) {
+        g_autofree char *words = g_strdup_printf("({'template': <'%s'>},)", templates[i]);
+        g_autofree char *first = create_of(words), *second = create_of(words);
+
+        call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded", "limit memory-mib is reached",
+                   words);
+        kill_sandbox(bus, first);
+        kill_sandbox(bus, second);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -195,5 +227,6 @@ main(int argc, char **argv)
     g_test_add_func("/limits/sandboxes", test_sandboxes);
     g_test_add_func("/limits/sandboxes-at-once", test_sandboxes_at_once);
     g_test_add_func("/limits/memory", test_memory);
+    g_test_add_func("/limits/room", test_room);
     return g_test_run();
 }
