@@ -51,7 +51,8 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 gboolean
 util_remove_tree(const char *path, GError **error)
 {
-    if (nftw(path, remove_one, /* open descriptors= */ 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 &&
+    /* Not FTW_MOUNT: on an overlay, files and their folders may be of different devices. */
+    if (nftw(path, remove_one, /* open descriptors= */ 16, FTW_DEPTH | FTW_PHYS) < 0 &&
         errno != ENOENT)
         return util_set_errno(error, errno, "Cannot remove '%s'", path);
     return TRUE;
