@@ -80,14 +80,33 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
         fail(task, error);
 }
 
+/* Before a machine is taken for it. What is wrong with the template itself is told by the creation.
+ */
+static gboolean
+check_language(Core *core, const char *template, const char *language, GError **error)
+{
+    const char *name = template ? template : core->config.default_template;
+    Pool *pool = g_hash_table_lookup(core->pools, name);
+
+    return !pool || pool_figures(pool).state == POOL_FAILED ||
+           sandbox_check_language(name, pool_image(pool)->languages, language, error);
+}
+
 void
 core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, const char *language,
                     const GuestCode *code, GCancellable *cancellable, GAsyncReadyCallback callback,
                     gpointer data)
 {
     GTask *task = g_task_new(NULL, cancellable, callback, data);
-    OneShot *shot = g_new0(OneShot, 1);
+    OneShot *shot;
+    GError *error = NULL;
 
+    if (!check_language(core, request->template, language, &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    shot = g_new0(OneShot, 1);
     shot->core = core;
     shot->owner = owner;
     shot->language = g_strdup(language);

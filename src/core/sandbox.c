@@ -67,16 +67,25 @@ sandbox_metadata(const Sandbox *sandbox, const char *key)
     return NULL;
 }
 
+gboolean
+sandbox_check_language(const char *template, char **languages, const char *language, GError **error)
+{
+    g_autofree char *known = g_strjoinv(", ", languages);
+
+    if (language && g_strv_contains((const char *const *)languages, language))
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                "template '%s' has no interpreter for '%s'; it has: %s", template,
+                language ? language : "any language", known[0] ? known : "none");
+    return FALSE;
+}
+
 GuestInterpreter *
 sandbox_interpreter(const Sandbox *sandbox, const char *language, GError **error)
 {
     const char *name = language ? language : sandbox->languages[0];
-    GuestInterpreter *interpreter = name ? instance_interpreter(sandbox->instance, name) : NULL;
-    g_autofree char *known = g_strjoinv(", ", sandbox->languages);
 
-    if (!interpreter)
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
-                    "template '%s' has no interpreter for '%s'; it has: %s", sandbox->template,
-                    name ? name : "any language", known[0] ? known : "none");
-    return interpreter;
+    if (!sandbox_check_language(sandbox->template, sandbox->languages, name, error))
+        return NULL;
+    return instance_interpreter(sandbox->instance, name);
 }

@@ -58,5 +58,8 @@ gboolean sandbox_change(Sandbox *sandbox, SandboxEvent event);
 gint64 sandbox_expires_us(const Sandbox *sandbox);
 /* NULL when it has no such entry. */
 const char *sandbox_metadata(const Sandbox *sandbox, const char *key);
+/* CLOCHE_ERROR_UNSUPPORTED unless the template's languages have it. */
+gboolean sandbox_check_language(const char *template, char **languages, const char *language,
+                                GError **error);
 /* NULL when its template has no runner for the language; NULL language: the first one. */
 GuestInterpreter *sandbox_interpreter(const Sandbox *sandbox, const char *language, GError **error);

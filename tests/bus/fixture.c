@@ -97,11 +97,12 @@ write_config(const Fixture *fixture)
     const FixtureOptions *options = &fixture->options;
     g_autofree char *text = g_strdup_printf(
         "[Machines]\nGroup=\n[Pool]\nTarget=%u\n[Limits]\nSandboxes=%u\nMemoryMiB=%u\n"
-        "TimeoutSec=%u\n[Templates]\nDefault=minimal\n[Folders]\nState=%s\nRun=%s\nRam=%s\n",
+        "TimeoutSec=%u\n[Templates]\nDefault=%s\n[Folders]\nState=%s\nRun=%s\nRam=%s\n",
         options->target, options->sandboxes ? options->sandboxes : 100,
         options->memory_mib ? options->memory_mib : 4096,
-        options->timeout_s ? options->timeout_s : 86400, fixture->state, fixture->run,
-        fixture->ram);
+        options->timeout_s ? options->timeout_s : 86400,
+        options->default_template ? options->default_template : "minimal", fixture->state,
+        fixture->run, fixture->ram);
 
     write_file(text, fixture->dir, "cloched.conf");
 }

@@ -18,6 +18,7 @@ typedef struct {
     guint sandboxes;     /* limits; 0: 100 sandboxes, 4096 MiB, a day */
     guint memory_mib;
     guint timeout_s;
+    const char *default_template; /* NULL: minimal */
 } FixtureOptions;
 
 typedef struct {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-cli: the command line against a service, verb by verb and exit status by exit status.
 
-Usage: test-cli.py CLOCHE SERVICE... The service's command is started on a private bus, which is both
-its system and its session bus, and must serve a template whose first language is Python.
+Usage: test-cli.py CLOCHE, in an environment whose buses have the service (with-service), with a default template
+whose first language is Python.
 """
 import base64
 import json
@@ -15,59 +15,23 @@ import sys
 import tempfile
 import unittest
 
-CLOCHE, SERVICE = sys.argv[1], sys.argv[2:]
+CLOCHE = sys.argv[1]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 FIGURE = f"from IPython.display import Image, display; display(Image(data={PNG!r}))"
 
 
-class Bus:
-    """A dbus-daemon of its own, and the environment in which it is the machine's."""
-
-    def __init__(self):
-        self.daemon = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
-                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        address = self.daemon.stdout.readline().strip()
-        self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": address,
-                            "DBUS_SESSION_BUS_ADDRESS": address}
-
-    def start(self, command):
-        service = subprocess.Popen(command, env=self.environment)
-        subprocess.run(["gdbus", "wait", "--session", "--timeout", "60", "org.cloche1"],
-                       env=self.environment, check=True)
-        return service
-
-    def stop(self):
-        end(self.daemon)
-        self.daemon.stdout.close()
-
-
-def end(process):
-    process.terminate()
-    process.wait()
-
-
 class CliTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.bus = Bus()
-        cls.service = cls.bus.start(SERVICE)
-
-    @classmethod
-    def tearDownClass(cls):
-        end(cls.service)
-        cls.bus.stop()
-
     def tearDown(self):
         left = [box["Id"] for box in self.json("list")["sandboxes"]]
         if left:
             self.cloche("kill", *left)
 
     def popen(self, *words, environment=None, **options):
-        return subprocess.Popen([CLOCHE, *words], env=environment or self.bus.environment, **options)
+        return subprocess.Popen([CLOCHE, *words], env=environment, **options)
 
     def cloche(self, *words, status=0, stdin=b""):
-        done = subprocess.run([CLOCHE, *words], env=self.bus.environment, input=stdin,
+        done = subprocess.run([CLOCHE, *words], input=stdin,
                               capture_output=True, timeout=120)
         self.assertEqual(done.returncode, status, (words, done.stdout, done.stderr))
         return done
@@ -147,7 +111,7 @@ class CliTest(unittest.TestCase):
 
     def watch_calls(self):
         monitor = subprocess.Popen(["dbus-monitor", "--session", "interface='org.cloche1.Sandbox'"],
-                                   env=self.bus.environment, stdout=subprocess.PIPE, text=True)
+                                   stdout=subprocess.PIPE, text=True)
         # A monitor loses its name when it begins to see the others' messages.
         self.assertTrue(any("member=NameLost" in line for line in monitor.stdout))
         return monitor
@@ -285,7 +249,7 @@ class CliTest(unittest.TestCase):
 
     def on_terminal(self, name, *words):
         ours, theirs = pty.openpty()
-        environment = {**self.bus.environment, "TERM": name, "NO_COLOR": ""}
+        environment = {**os.environ, "TERM": name, "NO_COLOR": ""}
         with self.popen(*words, environment=environment, stdin=theirs, stdout=theirs,
                         stderr=theirs) as process:
             os.close(theirs)
@@ -305,12 +269,21 @@ def read_terminal(fd):
 
 
 class NoServiceTest(unittest.TestCase):
+    """On a bus that has no such service."""
+
     def setUp(self):
-        self.bus = Bus()
-        self.addCleanup(self.bus.stop)
+        self.daemon = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        address = self.daemon.stdout.readline().strip()
+        self.buses = {"DBUS_SYSTEM_BUS_ADDRESS": address, "DBUS_SESSION_BUS_ADDRESS": address}
+
+    def tearDown(self):
+        self.daemon.terminate()
+        self.daemon.wait()
+        self.daemon.stdout.close()
 
     def cloche(self, *words, **environment):
-        return subprocess.run([CLOCHE, *words], env={**self.bus.environment, **environment},
+        return subprocess.run([CLOCHE, *words], env={**os.environ, **self.buses, **environment},
                               capture_output=True, text=True, timeout=120)
 
     def test_service_is_not_there(self):

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* with-service COMMAND…: runs it while the service of the bus tests is on both its buses. */
+#include <gio/gio.h>
+
+#include "client.h"
+#include "fixture.h"
+
+int
+main(int argc, char **argv)
+{
+    const FixtureOptions options = {.has_python = TRUE, .target = 1, .default_template = "python"};
+    g_autoptr(Fixture) fixture = fixture_new(&options);
+    g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
+    g_autoptr(GSubprocess) command = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_variant_unref(wait_for_template(fixture->bus, "python"));
+    g_subprocess_launcher_setenv(launcher, "DBUS_SYSTEM_BUS_ADDRESS", fixture->address, TRUE);
+    g_subprocess_launcher_setenv(launcher, "DBUS_SESSION_BUS_ADDRESS", fixture->address, TRUE);
+    command = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv + 1, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_subprocess_wait(command, NULL, &error));
+    return g_subprocess_get_if_exited(command) ? g_subprocess_get_exit_status(command) : 1;
+}
