@@ -17,16 +17,40 @@
 
 /* --- commands --- */
 
+/* So that nothing of a command is left behind: a signal to stop waits until it is over, and the
+ * command itself takes it at once. */
+static void
+hold_signals(sigset_t *before)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, before);
+}
+
+static void
+release_signals(gpointer before)
+{
+    sigprocmask(SIG_SETMASK, before, /* oldset= */ NULL);
+}
+
 static void
 run_once(const char *expected, char **argv)
 {
+    sigset_t before;
     g_autofree char *output = NULL, *errors = NULL;
     g_autoptr(GError) error = NULL;
+    gboolean is_run;
     int status;
 
-    if (!g_spawn_sync(/* cwd= */ NULL, argv, /* environment= */ NULL, G_SPAWN_SEARCH_PATH, NULL,
-                      NULL, &output, &errors, &status, &error) ||
-        !g_spawn_check_wait_status(status, &error))
+    hold_signals(&before);
+    is_run = g_spawn_sync(/* cwd= */ NULL, argv, /* environment= */ NULL, G_SPAWN_SEARCH_PATH,
+                          release_signals, &before, &output, &errors, &status, &error);
+    release_signals(&before);
+    if (!is_run || !g_spawn_check_wait_status(status, &error))
         bench_die("%s: %s\n%s", argv[0], error->message, errors ? errors : "");
     if (!g_str_equal(output, expected))
         bench_die("%s printed '%s'", argv[0], output);

@@ -48,7 +48,7 @@ def read_samples(path):
 def read_facts(path):
     with open(path, encoding="utf-8") as file:
         facts = dict(line.rstrip("\n").split("\t", 1) for line in file)
-    return {key: float(value) if key in NUMBERS else value for key, value in facts.items()}
+    return {k: json.loads(v) if k in NUMBERS else v for k, v in facts.items()}
 
 
 def percentile(values, percent):
