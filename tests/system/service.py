@@ -115,7 +115,10 @@ class Service:
         self.pid = int((self.dir / "cloched.pid").read_text())
 
     def stop(self):
+        begin = time.monotonic()
         self.shell('end_process "$1" cloched 60')
+        if time.monotonic() - begin > 30:
+            raise AssertionError("the daemon did not end when it was asked to")
         self.logs += (self.dir / "cloched.log").read_text(errors="replace")
 
     def close(self):
