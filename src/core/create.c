@@ -64,6 +64,24 @@ finish(GTask *task, const char *id, GError *error)
 
 static void take_machine(GTask *task);
 
+/* Takes another machine, if that may help; takes the error. */
+static void
+lose_claim(GTask *task, GError *error)
+{
+    Creation *creation = g_task_get_task_data(task);
+    Sandbox *sandbox = creation->sandbox;
+
+    record_remove(creation->core->host.store, sandbox->id);
+    instance_end(g_steal_pointer(&sandbox->instance), "The machine could not be claimed");
+    if (creation->core->stopping || ++creation->claims >= CLAIMS_MAX) {
+        finish(task, NULL, error);
+        return;
+    }
+    g_warning("Machine %s could not be claimed: %s", sandbox->id, error->message);
+    g_error_free(error);
+    take_machine(task);
+}
+
 static void
 on_claimed(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -72,17 +90,10 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
     Sandbox *sandbox = creation->sandbox;
     GError *error = NULL;
 
-    if (!guest_link_claim_finish(NULL, result, &error)) {
-        g_warning("Machine %s could not be claimed: %s", sandbox->id, error->message);
-        record_remove(creation->core->host.store, sandbox->id);
-        instance_end(g_steal_pointer(&sandbox->instance), "The machine could not be claimed");
-        if (++creation->claims < CLAIMS_MAX &&
-            !g_cancellable_is_cancelled(creation->core->cancellable)) {
-            g_error_free(error);
-            take_machine(task);
-        } else {
-            finish(task, NULL, error);
-        }
+    if (guest_link_claim_finish(NULL, result, &error) && creation->core->stopping)
+        error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "The service is stopping");
+    if (error) {
+        lose_claim(task, error);
         return;
     }
     instance_reseed(sandbox->instance, (const char *const *)creation->environment);

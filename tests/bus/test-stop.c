@@ -28,6 +28,30 @@ test_with_sandboxes(void)
     g_assert_cmpstr(reason, ==, "service-stopped");
 }
 
+/* Machines that are being claimed in that moment end too, and so do calls that come too late. */
+static void
+test_while_machines_are_claimed(void)
+{
+    const FixtureOptions options = {.target = 4};
+    g_autoptr(Fixture) fixture = fixture_new(&options);
+
+    for (int round = 0; round < 5; round++) {
+        Pending *calls[6];
+
+        g_variant_unref(wait_for_template(fixture->bus, "minimal"));
+        wait_for_pool(fixture->bus, "minimal", "ready", 4);
+        for (gsize i = 0; i < G_N_ELEMENTS(calls); i++)
+            calls[i] = call_start(fixture->bus, MANAGER, "CreateSandbox", NO_OPTIONS);
+        g_dbus_connection_flush_sync(fixture->bus, NULL, NULL);
+        fixture_stop(fixture);
+        for (gsize i = 0; i < G_N_ELEMENTS(calls); i++) {
+            pending_wait(calls[i]);
+            pending_free(calls[i]);
+        }
+        fixture_start(fixture);
+    }
+}
+
 /* A start that is held goes on when it is let go, and ends at once. */
 static void
 stop_and_release(Fixture *fixture)
@@ -93,6 +117,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/stop/while-machines-are-claimed", test_while_machines_are_claimed);
     g_test_add_func("/stop/with-sandboxes", test_with_sandboxes);
     g_test_add_func("/stop/while-somebody-waits", test_while_somebody_waits);
     g_test_add_func("/stop/while-a-template-is-made", test_while_a_template_is_made);
