@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* account: two files, read from their beginning each time. */
+/* account: two files, read from their beginning, unless what is wanted is remembered. */
 #include "account.h"
 
 #include <errno.h>
@@ -9,8 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define GROUPS_MAX 256u
+
+static const char *const files[] = {"/etc/passwd", "/etc/group"};
+#define FILES (sizeof files / sizeof *files)
+
+static struct {
+    char *user;
+    Account account;
+    struct stat states[FILES];
+} memory;
 
 static bool
 is_decimal(const char *s)
@@ -41,7 +51,7 @@ copy_entry(const struct passwd *entry, Account *account)
 static int
 read_passwd(const char *user, Account *account)
 {
-    FILE *file = fopen("/etc/passwd", "re");
+    FILE *file = fopen(files[0], "re");
     if (!file)
         return errno == ENOMEM ? -ENOMEM : -ENOENT;
 
@@ -70,7 +80,7 @@ read_groups(Account *account)
         return -ENOMEM;
     account->groups[account->n_groups++] = account->gid;
 
-    FILE *file = fopen("/etc/group", "re");
+    FILE *file = fopen(files[1], "re");
     if (!file)
         return 0;
     for (struct group *group; account->n_groups < GROUPS_MAX && (group = fgetgrent(file));)
@@ -80,8 +90,8 @@ read_groups(Account *account)
     return 0;
 }
 
-int
-account_find(const char *user, Account *ret_account)
+static int
+read_account(const char *user, Account *ret_account)
 {
     Account account = {.uid = 0};
 
@@ -94,6 +104,83 @@ account_find(const char *user, Account *ret_account)
     }
     *ret_account = account;
     return 0;
+}
+
+/* A change of any kind changes the time of change, which nobody can set. */
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static void
+read_states(struct stat states[FILES])
+{
+    memset(states, 0, FILES * sizeof *states);
+    for (size_t i = 0; i < FILES; i++)
+        (void)stat(files[i], &states[i]);
+}
+
+static bool
+remembers(const char *user)
+{
+    struct stat now[FILES];
+
+    if (!memory.user || strcmp(memory.user, user) != 0)
+        return false;
+    read_states(now);
+    return is_same(&now[0], &memory.states[0]) && is_same(&now[1], &memory.states[1]);
+}
+
+static int
+copy_account(const Account *from, Account *ret_account)
+{
+    Account account = *from;
+
+    account.name = strdup(from->name);
+    account.home = strdup(from->home);
+    account.shell = strdup(from->shell);
+    account.groups = calloc(GROUPS_MAX, sizeof *account.groups);
+    if (!account.name || !account.home || !account.shell || !account.groups) {
+        account_clear(&account);
+        return -ENOMEM;
+    }
+    memcpy(account.groups, from->groups, from->n_groups * sizeof *account.groups);
+    *ret_account = account;
+    return 0;
+}
+
+int
+account_find(const char *user, Account *ret_account)
+{
+    if (remembers(user))
+        return copy_account(&memory.account, ret_account);
+    return read_account(user, ret_account);
+}
+
+static void
+forget(void)
+{
+    free(memory.user);
+    account_clear(&memory.account);
+    memory.user = NULL;
+}
+
+int
+account_remember(const char *user)
+{
+    if (remembers(user))
+        return 0;
+    forget();
+    read_states(memory.states);
+    int r = read_account(user, &memory.account);
+    memory.user = r == 0 ? strdup(user) : NULL;
+    if (r == 0 && !memory.user) {
+        forget();
+        return -ENOMEM;
+    }
+    return r;
 }
 
 void

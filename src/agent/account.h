@@ -19,4 +19,8 @@ typedef struct {
 
 /* Looks for a name, or a decimal uid. -ENOENT; -ENOMEM. */
 int account_find(const char *user, Account *ret_account);
+/* The same, before there is any user: what is found is kept for account_find() in the agent's
+ * copies, for as long as neither file changes. To read the files takes milliseconds under
+ * emulation. */
+int account_remember(const char *user);
 void account_clear(Account *account);

@@ -123,16 +123,6 @@ find_fault(const Claim *claim)
     return NULL;
 }
 
-static int
-check_user(const char *user)
-{
-    Account account;
-    int r = account_find(user, &account);
-    if (r == 0)
-        account_clear(&account);
-    return r;
-}
-
 /* --- what is done --- */
 
 static int
@@ -295,7 +285,7 @@ check_and_run(uint32_t stream, Claim *claim)
         port_send_error(stream, EINVAL, WIRE_ABOUT_REQUEST, fault);
         return;
     }
-    int r = check_user(claim->user);
+    int r = account_remember(claim->user);
     if (r < 0) {
         port_send_error(stream, -r, r == -ENOENT ? WIRE_ABOUT_USER : WIRE_ABOUT_SYSTEM,
                         claim->user);

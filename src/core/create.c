@@ -96,7 +96,9 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
         lose_claim(task, error);
         return;
     }
-    instance_reseed(sandbox->instance, (const char *const *)creation->environment);
+    /* Its randomness is its own already (exercise.h). */
+    if (*creation->environment)
+        instance_reseed(sandbox->instance, (const char *const *)creation->environment);
     sandbox_change(sandbox, SANDBOX_CLAIMED);
     creation->sandbox = NULL;
     registry_add(creation->core, sandbox);

@@ -62,11 +62,11 @@ run_next_code(GTask *task)
     }
     interpreter = exercise->interpreters->pdata[exercise->next_language++];
     code.code = g_hash_table_lookup(exercise->image->exercise, language);
+    guest_interpreter_reseed(interpreter, /* environment= */ NULL);
     if (!code.code) {
         run_next_code(task);
         return;
     }
-    guest_interpreter_reseed(interpreter, /* environment= */ NULL);
     guest_interpreter_execute_async(interpreter, &code, NULL, on_code_run, task);
 }
 
