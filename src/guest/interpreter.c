@@ -284,6 +284,15 @@ lose_job(Job *job, const GuestExit *how, const GError *error)
 }
 
 static void
+fail_waiting(GuestInterpreter *interpreter, const GError *error)
+{
+    Job *job;
+
+    while ((job = g_queue_pop_head(&interpreter->waiting)))
+        job_finish(job, error);
+}
+
+static void
 on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointer data)
 {
     g_autoptr(HeldInterpreter) interpreter = g_rc_box_acquire(data);
@@ -312,6 +321,8 @@ on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointe
             how->how == WIRE_EXIT_STATUS ? "exit status" : "signal", how->status);
     if (job)
         lose_job(job, how, error);
+    if (guest_is_lost)
+        fail_waiting(interpreter, error);
 }
 
 static const GuestStreamEvents events = {on_started, on_received, on_ended};
@@ -387,15 +398,13 @@ void
 guest_interpreter_free(GuestInterpreter *interpreter)
 {
     g_autoptr(GError) error = NULL;
-    Job *job;
 
     if (!interpreter)
         return;
     interpreter->is_gone = TRUE;
     error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "The sandbox has ended");
     fail_open(interpreter, error);
-    while ((job = g_queue_pop_head(&interpreter->waiting)))
-        job_finish(job, error);
+    fail_waiting(interpreter, error);
     g_clear_pointer(&interpreter->stream, guest_stream_free);
     g_clear_pointer(&interpreter->parser, runner_parser_free);
     interpreter_unref(interpreter);
