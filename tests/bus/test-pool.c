@@ -137,8 +137,6 @@ test_sandboxes(void)
     }
     call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded", "limit sandboxes is reached: 5 of 5",
                NO_OPTIONS);
-    call_fails(bus, MANAGER, "RunCode", "QuotaExceeded", "limit sandboxes is reached: 5 of 5",
-               "('python', '1', @a{sv} {})");
     kill_sandbox(bus, last);
     g_free(last);
     last = create(bus);
