@@ -481,12 +481,6 @@ instance_give(Instance *instance)
     instance->is_given = TRUE;
 }
 
-gboolean
-instance_is_lost(const Instance *instance)
-{
-    return instance->is_lost;
-}
-
 const char *
 instance_id(const Instance *instance)
 {

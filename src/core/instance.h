@@ -65,9 +65,6 @@ Instance *instance_start_finish(GAsyncResult *result, GError **error);
 void instance_watch(Instance *instance, InstanceLost lost, gpointer data);
 /* It is somebody's: its memory, counted in wanted_mib by the caller, counts there until it ends. */
 void instance_give(Instance *instance);
-/* Lost already, before anybody watched. */
-gboolean instance_is_lost(const Instance *instance);
-
 const char *instance_id(const Instance *instance);
 GuestLink *instance_link(Instance *instance);
 /* NULL when its image has no runner for the language. */
