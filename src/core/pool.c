@@ -278,6 +278,17 @@ pool_fail(Pool *pool, const GError *error)
     pool->changed(pool, pool->changed_data);
 }
 
+/* What is damaged is told as it is; whatever else went wrong, the template is not ready. */
+static GError *
+tell_not_ready(const Pool *pool, const GError *error)
+{
+    if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED))
+        return g_error_copy(error);
+    return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_NOT_READY,
+                       "template '%s' could not be made ready: %s", pool->image->name,
+                       error->message);
+}
+
 static void
 on_prepared(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -289,7 +300,9 @@ on_prepared(GObject *source, GAsyncResult *result, gpointer data)
         return;
     pool = data;
     if (!ok) {
-        pool_fail(pool, error);
+        g_autoptr(GError) told = tell_not_ready(pool, error);
+
+        pool_fail(pool, told);
         return;
     }
     pool->state = POOL_READY;

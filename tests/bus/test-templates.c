@@ -170,7 +170,7 @@ test_boot_that_fails(void)
     template = wait_for_template(fixture->bus, "minimal");
     state = dict_string(template, "state");
     g_assert_cmpstr(state, ==, "failed");
-    call_fails(fixture->bus, MANAGER, "CreateSandbox", "Failed",
+    call_fails(fixture->bus, MANAGER, "CreateSandbox", "TemplateNotReady",
                "The test wants this start to fail", NO_OPTIONS);
 }
 
