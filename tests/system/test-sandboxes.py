@@ -25,13 +25,14 @@ BUILD, STORE = sys.argv[1:3]
 SECONDS = {"boot": 300, "restart": 30, "hung": 20}
 
 IDENTITY = """
-import json, os, random, secrets, socket, tempfile, time, uuid
+import json, os, platform, random, secrets, socket, tempfile, time, uuid
 import numpy
 def text(path):
     with open(path) as file: return file.read().strip()
 print(json.dumps({
     'machine id': text('/etc/machine-id'), 'boot id': text('/proc/sys/kernel/random/boot_id'),
-    'host name': socket.gethostname(), 'uuid4': str(uuid.uuid4()), 'random': random.random(),
+    'host name': socket.gethostname(), 'node': platform.node(), 'uuid4': str(uuid.uuid4()),
+    'random': random.random(),
     'numpy': numpy.random.random(), 'numpy generator': numpy.random.default_rng().random(),
     'secrets': secrets.token_hex(16), 'urandom': os.urandom(16).hex(),
     '/dev/urandom': open('/dev/urandom', 'rb').read(16).hex(), 'temporary': tempfile.mktemp(),

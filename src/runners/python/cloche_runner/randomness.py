@@ -130,6 +130,10 @@ def _reseed_tempfile(tempfile, seeds):
     tempfile._name_sequence = None
 
 
+def _forget_host(platform, seeds):
+    platform._uname_cache = None  # has the host name of the template
+
+
 def _reseed_processes(process, seeds):
     process.current_process().authkey = seeds.take()
 
@@ -139,6 +143,7 @@ def _reseed_torch(torch, seeds):
 
 
 _MODULE_RULES = {
+    "platform": _forget_host,
     "ssl": _reseed_openssl,
     "uuid": _reseed_uuid,
     "tempfile": _reseed_tempfile,
