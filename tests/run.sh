@@ -30,7 +30,10 @@ END
 esac
 [ "$(id -u)" = 0 ] || { echo "run.sh: this needs root: sudo tests/run.sh" >&2 && exit 1; }
 
+# What a test that was aborted leaves is in it, and goes with it. Other users' clients pass through.
 work=$(mktemp -d /run/cloche-tests-XXXXXX)
+mkdir -m 1777 "$work/tmp"
+chmod 711 "$work"
 . "$top/tests/lib/setup.sh"
 
 # --- counting ---
@@ -85,7 +88,7 @@ check_format() {
 run_meson_tests() {
     local status=0 suite good bad all=0 results=$build/meson-logs/testlog.junit.xml
     rm -f "$results"
-    meson test -C "$build" --no-rebuild --print-errorlogs >"$work/meson.log" 2>&1 </dev/null &
+    TMPDIR=$work/tmp meson test -C "$build" --no-rebuild --print-errorlogs >"$work/meson.log" 2>&1 </dev/null &
     child=$!
     wait $child || status=$?
     child=

@@ -107,7 +107,8 @@ tell_loss(gpointer data)
 static void
 lose(Instance *instance, EndReason why, guint patience_ms)
 {
-    if (instance->is_lost && instance->lost_source == 0)
+    /* It was told already, or a better reason is known. */
+    if (instance->is_lost && (instance->lost_source == 0 || patience_ms > 0))
         return;
     instance->is_lost = TRUE;
     instance->lost_why = why;
