@@ -30,10 +30,10 @@ END
 esac
 [ "$(id -u)" = 0 ] || { echo "run.sh: this needs root: sudo tests/run.sh" >&2 && exit 1; }
 
-# What a test that was aborted leaves is in it, and goes with it. Other users' clients pass through.
 work=$(mktemp -d /run/cloche-tests-XXXXXX)
-mkdir -m 1777 "$work/tmp"
-chmod 711 "$work"
+# What a test that was aborted leaves is in here. Not below /run, which machines of fakes do not see.
+scratch=$(mktemp -d)
+chmod 1777 "$scratch"
 . "$top/tests/lib/setup.sh"
 
 # --- counting ---
@@ -88,7 +88,7 @@ check_format() {
 run_meson_tests() {
     local status=0 suite good bad all=0 results=$build/meson-logs/testlog.junit.xml
     rm -f "$results"
-    TMPDIR=$work/tmp meson test -C "$build" --no-rebuild --print-errorlogs >"$work/meson.log" 2>&1 </dev/null &
+    TMPDIR=$scratch meson test -C "$build" --no-rebuild --print-errorlogs >"$work/meson.log" 2>&1 </dev/null &
     child=$!
     wait $child || status=$?
     child=
@@ -159,7 +159,7 @@ clean_up() {
         end_child
         wait "$child" 2>/dev/null || true
     fi
-    rm -rf --one-file-system "$work" "$cache"/{quickstart,service,templates,machines,sandboxes}
+    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,templates,machines,sandboxes}
 }
 trap clean_up EXIT
 trap 'exit 129' HUP
