@@ -17,7 +17,7 @@
 #define BOOT_TIMEOUT_S 180 /* emulated, on a busy host */
 #define RESTORE_TIMEOUT_S 30
 #define BOOT_EXERCISES 1
-#define RESTORE_EXERCISES 3 /* from the third on it is as fast as it gets */
+#define RESTORE_EXERCISES 3 /* the first two are the slow ones, where machines are emulated */
 
 struct Instance {
     Host *host;
