@@ -21,7 +21,7 @@ announce(gpointer data)
     LibvirtMachine *machine = data;
 
     machine->announce = 0;
-    machine->ended(&machine->base, machine->how, machine->ended_data);
+    machine->events->ended(&machine->base, machine->how, machine->events_data);
     return G_SOURCE_REMOVE;
 }
 
@@ -29,6 +29,7 @@ void
 vm_machine_over(LibvirtMachine *machine)
 {
     machine->over = TRUE;
+    vm_machine_unstall(machine);
     if (machine->given && machine->announce == 0)
         machine->announce = g_idle_add(announce, machine);
 }
@@ -60,7 +61,11 @@ on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detai
     if (!machine || machine->over)
         return 0;
 
-    if (event == VIR_DOMAIN_EVENT_SHUTDOWN)
+    if (event == VIR_DOMAIN_EVENT_SUSPENDED && detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+        vm_machine_stall(machine);
+    else if (event == VIR_DOMAIN_EVENT_RESUMED)
+        vm_machine_unstall(machine);
+    else if (event == VIR_DOMAIN_EVENT_SHUTDOWN)
         note_end(machine,
                  detail == VIR_DOMAIN_EVENT_SHUTDOWN_HOST ? MACHINE_DIED : MACHINE_SHUT_DOWN);
     else if (event == VIR_DOMAIN_EVENT_CRASHED)

@@ -156,6 +156,21 @@ add_devices(GString *xml, const MachineSpec *spec)
         ENTROPY_BYTES_PER_SECOND);
 }
 
+/*
+ * A user of its own for each machine. libvirt gives to it what it makes for it itself; what is ours
+ * has relabel=no.
+ */
+static void
+add_user(GString *xml, const MachineUser *user)
+{
+    if (user->uid != 0)
+        add(xml,
+            "  <seclabel type='static' model='dac' relabel='yes'>\n"
+            "    <label>+%u:+%u</label>\n"
+            "  </seclabel>\n",
+            (unsigned)user->uid, (unsigned)user->gid);
+}
+
 /* In QEMU's options a comma in a value is written twice. */
 static char *
 option_value(const char *text)
@@ -226,7 +241,10 @@ domain_xml(const DomainPlan *plan)
     g_string_append(xml, "  <on_poweroff>destroy</on_poweroff>\n"
                          "  <on_reboot>destroy</on_reboot>\n"
                          "  <on_crash>destroy</on_crash>\n");
+    if (plan->in_slice)
+        g_string_append(xml, "  <resource><partition>/cloche</partition></resource>\n");
     add_devices(xml, spec);
+    add_user(xml, &spec->user);
     if (spec->ram)
         add_ram(xml, plan);
     add_capabilities(xml);

@@ -12,6 +12,7 @@ typedef struct {
     const char *uuid;
     const char *kernel;     /* the spec's, or a stub of it (vm-stub.h) */
     const char *words;      /* more words for the kernel's command line, or NULL */
+    gboolean in_slice;      /* it goes into systemd's cloche.slice */
     gboolean ram_read_only; /* QEMU can map a file privately that it may not write (8.2) */
 } DomainPlan;
 

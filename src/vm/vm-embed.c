@@ -113,7 +113,7 @@ write_configuration(const Embed *embed, GError **error)
         g_string_append_printf(text, "user = \"+%u\"\ngroup = \"+%u\"\n", (unsigned)embed->uid,
                                (unsigned)embed->gid);
     g_string_append(text, "security_driver = \"none\"\n" /* profiles know libvirt's own paths */
-                          "dynamic_ownership = 0\n"      /* embed_hand_over() does it */
+                          "dynamic_ownership = 0\n"      /* nothing is made over to it */
                           "seccomp_sandbox = 1\n"
                           "stdio_handler = \"file\"\n" /* there is no virtlogd */
                           "namespaces = []\n");        /* they cannot move cover_kvm()'s mount */
@@ -174,17 +174,4 @@ void
 embed_clear(Embed *embed)
 {
     g_clear_pointer(&embed->root, g_free);
-}
-
-gboolean
-embed_hand_over(const Embed *embed, const MachineSpec *spec, GError **error)
-{
-    const char *const paths[] = {spec->disk, spec->ram};
-
-    if (!embed->own_user)
-        return TRUE;
-    for (gsize i = 0; i < G_N_ELEMENTS(paths); i++)
-        if (paths[i] && lchown(paths[i], embed->uid, embed->gid) < 0)
-            return util_set_errno(error, errno, "cannot give '%s' to QEMU's user", paths[i]);
-    return TRUE;
 }

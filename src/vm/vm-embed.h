@@ -17,6 +17,3 @@ typedef struct {
 /* Prepares for `uri` when it names an embedded driver; otherwise leaves *embed empty. */
 gboolean embed_prepare(const char *uri, Embed *embed, GError **error);
 void embed_clear(Embed *embed);
-
-/* Makes the files of a machine QEMU's. */
-gboolean embed_hand_over(const Embed *embed, const MachineSpec *spec, GError **error);

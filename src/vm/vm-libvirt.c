@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libvirt/virterror.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -57,18 +58,27 @@ vm_run(LibvirtVm *vm, GTask *task, void (*run)(GTask *task))
 /* --- a machine --- */
 
 LibvirtMachine *
-vm_machine_new(LibvirtVm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data)
+vm_machine_new(LibvirtVm *vm, const MachineSpec *spec, const MachineEvents *events,
+               gpointer events_data)
 {
     LibvirtMachine *machine = g_new0(LibvirtMachine, 1);
 
     machine->base.vm = &vm->base;
     machine->name = g_strdup(spec->name);
-    machine->uuid = g_uuid_string_random();
     machine->socket = g_strdup(spec->socket);
-    machine->ended = ended;
-    machine->ended_data = ended_data;
-    g_hash_table_insert(vm->machines, machine->uuid, machine);
+    machine->disk = g_strdup(spec->disk);
+    machine->events = events;
+    machine->events_data = events_data;
     return machine;
+}
+
+void
+vm_machine_know(LibvirtMachine *machine, const char *uuid)
+{
+    LibvirtVm *vm = (LibvirtVm *)machine->base.vm;
+
+    machine->uuid = g_strdup(uuid);
+    g_hash_table_insert(vm->machines, machine->uuid, machine);
 }
 
 void
@@ -77,7 +87,9 @@ vm_machine_forget(LibvirtMachine *machine)
     LibvirtVm *vm = (LibvirtVm *)machine->base.vm;
 
     g_clear_handle_id(&machine->announce, g_source_remove);
-    g_hash_table_remove(vm->machines, machine->uuid);
+    g_clear_handle_id(&machine->stall_timer, g_source_remove);
+    if (machine->uuid)
+        g_hash_table_remove(vm->machines, machine->uuid);
 }
 
 void
@@ -86,6 +98,7 @@ vm_machine_free(LibvirtMachine *machine)
     g_free(machine->name);
     g_free(machine->uuid);
     g_free(machine->socket);
+    g_free(machine->disk);
     g_free(machine);
 }
 
@@ -197,9 +210,21 @@ libvirt_save_finish(Machine *machine, GAsyncResult *result, GError **error)
 
 /* --- destroy --- */
 
-/* A domain that is gone, or just going, is what was wanted. */
-static gboolean
-destroy_domain(virDomainPtr domain, GError **error)
+/* Between attempts while libvirt cannot be reached. */
+#define RETRY_MIN_S 1
+#define RETRY_MAX_S 30
+
+typedef struct {
+    GTask *task; /* of who waits for the end */
+    Target *target;
+    guint pause_s;
+    guint timer; /* 0: an attempt is under way */
+} Destroy;
+
+static void try_destroy(Destroy *destroy);
+
+gboolean
+vm_destroy_domain(virDomainPtr domain, GError **error)
 {
     if (virDomainDestroy(domain) == 0)
         return TRUE;
@@ -226,7 +251,7 @@ run_destroy(GTask *task)
         if (!domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
             vm_error_set(&error, "machine '%s' was not destroyed", target->name);
     }
-    if (error || (domain && !destroy_domain(domain, &error))) {
+    if (error || (domain && !vm_destroy_domain(domain, &error))) {
         g_task_return_error(task, error);
         return;
     }
@@ -236,17 +261,69 @@ run_destroy(GTask *task)
     g_task_return_boolean(task, TRUE);
 }
 
+/* Takes the error (NULL: it is gone). */
+static void
+finish_destroy(Destroy *destroy, GError *error)
+{
+    if (error)
+        g_task_return_error(destroy->task, error);
+    else
+        g_task_return_boolean(destroy->task, TRUE);
+    g_object_unref(destroy->task);
+    target_free(destroy->target);
+    g_free(destroy);
+}
+
+static gboolean
+on_pause_over(gpointer data)
+{
+    Destroy *destroy = data;
+
+    destroy->timer = 0;
+    g_ptr_array_remove_fast(destroy->target->vm->retries, destroy);
+    try_destroy(destroy);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_destroy_tried(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Destroy *destroy = data;
+    LibvirtVm *vm = destroy->target->vm;
+    GError *error = NULL;
+
+    if (g_task_propagate_boolean(G_TASK(result), &error) || vm->stops_trying) {
+        finish_destroy(destroy, error);
+        return;
+    }
+    g_warning("%s; trying again in %u s", error->message, destroy->pause_s);
+    g_error_free(error);
+    g_ptr_array_add(vm->retries, destroy);
+    destroy->timer = g_timeout_add_seconds(destroy->pause_s, on_pause_over, destroy);
+    destroy->pause_s = MIN(destroy->pause_s * 2, RETRY_MAX_S);
+}
+
+static void
+try_destroy(Destroy *destroy)
+{
+    GTask *attempt = g_task_new(/* source= */ NULL, NULL, on_destroy_tried, destroy);
+
+    g_task_set_task_data(attempt, destroy->target, /* free= */ NULL);
+    vm_run(destroy->target->vm, attempt, run_destroy);
+}
+
 static void
 libvirt_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
 {
     LibvirtMachine *self = (LibvirtMachine *)machine;
-    GTask *task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data);
-    Target *target = target_new(self, self->socket);
+    Destroy *destroy = g_new0(Destroy, 1);
 
+    destroy->task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data);
+    destroy->target = target_new(self, self->socket);
+    destroy->pause_s = RETRY_MIN_S;
     vm_machine_forget(self);
     vm_machine_free(self);
-    g_task_set_task_data(task, target, (GDestroyNotify)target_free);
-    vm_run(target->vm, task, run_destroy);
+    try_destroy(destroy);
 }
 
 static gboolean
@@ -255,43 +332,31 @@ libvirt_destroy_finish(Vm *vm, GAsyncResult *result, GError **error)
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
-/* --- the connection's life --- */
-
-static gboolean
-is_stray(LibvirtVm *vm, virDomainPtr domain, const char *prefix)
+static void
+libvirt_leave(Machine *machine)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN];
-
-    return g_str_has_prefix(virDomainGetName(domain), prefix) &&
-           virDomainGetUUIDString(domain, uuid) == 0 && !g_hash_table_contains(vm->machines, uuid);
+    vm_machine_forget((LibvirtMachine *)machine);
+    vm_machine_free((LibvirtMachine *)machine);
 }
 
-static int
-libvirt_sweep(Vm *vm, const char *prefix, GError **error)
+static void
+libvirt_stop_trying(Vm *vm)
 {
     LibvirtVm *self = (LibvirtVm *)vm;
-    g_autoptr(virConnect) connection = vm_connect(self, error);
-    virDomainPtr *domains = NULL;
-    int found, destroyed = 0;
-    gboolean good = TRUE;
 
-    if (!connection)
-        return -1;
-    found = virConnectListAllDomains(connection, &domains, /* flags= */ 0);
-    if (found < 0) {
-        vm_error_set(error, "cannot list the machines");
-        return -1;
+    self->stops_trying = TRUE;
+    while (self->retries->len > 0) {
+        Destroy *destroy = g_ptr_array_steal_index_fast(self->retries, 0);
+
+        g_source_remove(destroy->timer);
+        finish_destroy(destroy, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                                            "machine '%s' was not destroyed: the next start of "
+                                            "the service does it",
+                                            destroy->target->name));
     }
-    for (int i = 0; i < found; i++) {
-        if (good && is_stray(self, domains[i], prefix)) {
-            good = destroy_domain(domains[i], error);
-            destroyed++;
-        }
-        virDomainFree(domains[i]);
-    }
-    free(domains);
-    return good ? destroyed : -1;
 }
+
+/* --- the connection's life --- */
 
 static void
 libvirt_close(Vm *vm)
@@ -303,6 +368,7 @@ libvirt_close(Vm *vm)
     vm_disconnect(self);
     embed_clear(&self->embed);
     g_hash_table_unref(self->machines);
+    g_ptr_array_unref(self->retries);
     g_mutex_clear(&self->lock);
     g_free((char *)self->facts.hypervisor);
     g_free((char *)self->facts.machine_type);
@@ -318,12 +384,17 @@ static const VmOps libvirt_ops = {
     .probe_finish = libvirt_probe_finish,
     .start_async = libvirt_start_async,
     .start_finish = libvirt_start_finish,
+    .adopt_async = libvirt_adopt_async,
+    .adopt_finish = libvirt_adopt_finish,
     .save_async = libvirt_save_async,
     .save_finish = libvirt_save_finish,
     .destroy_async = libvirt_destroy_async,
     .destroy_finish = libvirt_destroy_finish,
+    .leave = libvirt_leave,
+    .stop_trying = libvirt_stop_trying,
     .pid = libvirt_pid,
-    .sweep = libvirt_sweep,
+    .sweep_async = libvirt_sweep_async,
+    .sweep_finish = libvirt_sweep_finish,
 };
 
 /* Every error is returned to who called; without this libvirt prints it as well. */
@@ -339,7 +410,9 @@ libvirt_vm_new(const char *uri)
 
     vm->base.ops = &libvirt_ops;
     vm->uri = g_strdup(uri);
+    vm->has_slice = !g_str_has_prefix(uri, "qemu:///embed") && sd_booted() > 0;
     vm->machines = g_hash_table_new(g_str_hash, g_str_equal);
+    vm->retries = g_ptr_array_new();
     g_mutex_init(&vm->lock);
     return vm;
 }

@@ -14,12 +14,18 @@ typedef struct {
     void (*close)(Vm *vm);
 
     void (*probe_async)(Vm *vm, const char *kernel, const char *initrd, const char *directory,
-                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+                        const MachineUser *user, GCancellable *cancellable,
+                        GAsyncReadyCallback callback, gpointer data);
     const VmFacts *(*probe_finish)(Vm *vm, GAsyncResult *result, GError **error);
 
-    void (*start_async)(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
-                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+    void (*start_async)(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
+                        gpointer events_data, GCancellable *cancellable,
+                        GAsyncReadyCallback callback, gpointer data);
     Machine *(*start_finish)(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
+
+    void (*adopt_async)(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
+                        gpointer events_data, GAsyncReadyCallback callback, gpointer data);
+    Machine *(*adopt_finish)(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
 
     void (*save_async)(Machine *machine, const char *path, GAsyncReadyCallback callback,
                        gpointer data);
@@ -28,8 +34,12 @@ typedef struct {
     void (*destroy_async)(Machine *machine, GAsyncReadyCallback callback, gpointer data);
     gboolean (*destroy_finish)(Vm *vm, GAsyncResult *result, GError **error);
 
+    void (*leave)(Machine *machine);
+    void (*stop_trying)(Vm *vm);
+
     pid_t (*pid)(const Machine *machine);
-    int (*sweep)(Vm *vm, const char *prefix, GError **error);
+    void (*sweep_async)(Vm *vm, const char *prefix, GAsyncReadyCallback callback, gpointer data);
+    int (*sweep_finish)(Vm *vm, GAsyncResult *result, GError **error);
 } VmOps;
 
 struct Vm {

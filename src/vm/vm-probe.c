@@ -25,6 +25,7 @@ typedef struct {
     char *kernel;
     char *initrd;
     char *console;
+    MachineUser user;
 
     VmFacts kvm; /* strings owned; accelerator is NULL when libvirt offers no KVM */
     VmFacts tcg;
@@ -250,6 +251,9 @@ on_ended(Machine *machine, MachineEnd how, gpointer data)
     end_try(task);
 }
 
+/* It has no disk that could be full. */
+static const MachineEvents events = {.ended = on_ended};
+
 static void
 on_started(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -277,6 +281,7 @@ on_facts(GObject *source, GAsyncResult *result, gpointer data)
                         .kernel = probe->kernel,
                         .initrd = probe->initrd,
                         .console = probe->console,
+                        .user = probe->user,
                         .vcpus = 1,
                         .memory_mib = TRY_MEMORY_MIB};
     GError *error = NULL;
@@ -290,13 +295,14 @@ on_facts(GObject *source, GAsyncResult *result, gpointer data)
         finish(task);
         return;
     }
-    vm_start_with(probe->vm, &spec, &probe->kvm, "cloche.probe", on_ended, task,
+    vm_start_with(probe->vm, &spec, &probe->kvm, "cloche.probe", &events, task,
                   g_task_get_cancellable(task), on_started, task);
 }
 
 void
 libvirt_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
-                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+                    const MachineUser *user, GCancellable *cancellable,
+                    GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(/* source= */ NULL, cancellable, callback, data), *facts;
     Probe *probe = g_new0(Probe, 1);
@@ -305,6 +311,7 @@ libvirt_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *
     probe->kernel = g_strdup(kernel);
     probe->initrd = g_strdup(initrd);
     probe->console = g_build_filename(directory, "probe-console.log", NULL);
+    probe->user = *user;
     g_task_set_task_data(task, probe, (GDestroyNotify)probe_free);
 
     facts = g_task_new(/* source= */ NULL, cancellable, on_facts, task);

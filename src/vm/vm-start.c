@@ -18,12 +18,12 @@
 #include "vm-domain-xml.h"
 #include "vm-error.h"
 #include "vm-libvirt.h"
+#include "vm-limits.h"
 #include "vm-monitor.h"
 #include "vm-stub.h"
 
-/* libvirt has no call for it, but keeps a file. */
-static pid_t
-read_pid(const LibvirtVm *vm, const char *name)
+pid_t
+vm_read_pid(const LibvirtVm *vm, const char *name)
 {
     g_autofree char *directory = vm->embed.root
                                      ? g_build_filename(vm->embed.root, "run", "qemu", NULL)
@@ -87,8 +87,8 @@ start_free(Start *start)
 }
 
 /* The listener is libvirt's, made before QEMU runs: connecting does not wait for anybody. */
-static int
-connect_socket(const char *path, GError **error)
+int
+vm_connect_socket(const char *path, GError **error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -126,6 +126,9 @@ bring_up(Start *start, virDomainPtr domain, GCancellable *cancellable, GError **
     const MachineSpec *spec = &start->spec;
     gint64 begin = g_get_monotonic_time(), loaded;
 
+    start->pid = vm_read_pid(start->vm, spec->name);
+    if (start->vm->has_slice)
+        limits_set(start->pid, spec, start->facts.emulated);
     if (spec->state && !load_state(domain, spec->state, cancellable, error))
         return FALSE;
     loaded = g_get_monotonic_time();
@@ -134,11 +137,10 @@ bring_up(Start *start, virDomainPtr domain, GCancellable *cancellable, GError **
     g_debug("machine '%s': loaded in %.1f ms, resumed in %.1f ms", spec->name,
             (double)(loaded - begin) / 1e3, (double)(g_get_monotonic_time() - loaded) / 1e3);
     if (spec->socket) {
-        start->fd = connect_socket(spec->socket, error);
+        start->fd = vm_connect_socket(spec->socket, error);
         if (start->fd < 0)
             return FALSE;
     }
-    start->pid = read_pid(start->vm, spec->name);
     return !g_cancellable_set_error_if_cancelled(cancellable, error);
 }
 
@@ -151,6 +153,7 @@ create_from(Start *start, virConnectPtr connection, const char *kernel, GError *
                        .uuid = start->uuid,
                        .kernel = kernel,
                        .words = start->words,
+                       .in_slice = start->vm->has_slice,
                        .ram_read_only = start->vm->ram_read_only};
     g_autofree char *xml = domain_xml(&plan);
     gint64 begin = g_get_monotonic_time();
@@ -173,7 +176,7 @@ create_domain(Start *start, GError **error)
     g_autofree char *stub = NULL;
     virDomainPtr domain;
 
-    if (!connection || !embed_hand_over(&start->vm->embed, spec, error))
+    if (!connection)
         return NULL;
     if (!spec->state)
         return create_from(start, connection, spec->kernel, error);
@@ -219,7 +222,7 @@ check_spec(const MachineSpec *spec, GError **error)
 
 void
 vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const char *words,
-              MachineEnded ended, gpointer ended_data, GCancellable *cancellable,
+              const MachineEvents *events, gpointer events_data, GCancellable *cancellable,
               GAsyncReadyCallback callback, gpointer data)
 {
     Start *start = start_new(vm, spec, facts, words);
@@ -234,19 +237,21 @@ vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, cons
         g_object_unref(task);
         return;
     }
-    start->machine = vm_machine_new(vm, spec, ended, ended_data);
-    start->uuid = g_strdup(start->machine->uuid);
+    start->uuid = g_uuid_string_random();
+    start->machine = vm_machine_new(vm, spec, events, events_data);
+    vm_machine_know(start->machine, start->uuid);
     vm_run(vm, task, run_start);
 }
 
 void
-libvirt_start_async(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
-                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+libvirt_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
+                    gpointer events_data, GCancellable *cancellable, GAsyncReadyCallback callback,
+                    gpointer data)
 {
     LibvirtVm *self = (LibvirtVm *)vm;
 
     g_return_if_fail(self->facts.accelerator);
-    vm_start_with(self, spec, &self->facts, /* words= */ NULL, ended, ended_data, cancellable,
+    vm_start_with(self, spec, &self->facts, /* words= */ NULL, events, events_data, cancellable,
                   callback, data);
 }
 

@@ -30,9 +30,10 @@ vm_close(Vm *vm)
 
 void
 vm_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
-               GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+               const MachineUser *user, GCancellable *cancellable, GAsyncReadyCallback callback,
+               gpointer data)
 {
-    vm->ops->probe_async(vm, kernel, initrd, directory, cancellable, callback, data);
+    vm->ops->probe_async(vm, kernel, initrd, directory, user, cancellable, callback, data);
 }
 
 const VmFacts *
@@ -42,16 +43,29 @@ vm_probe_finish(Vm *vm, GAsyncResult *result, GError **error)
 }
 
 void
-vm_start_async(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
+vm_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events, gpointer events_data,
                GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
-    vm->ops->start_async(vm, spec, ended, ended_data, cancellable, callback, data);
+    vm->ops->start_async(vm, spec, events, events_data, cancellable, callback, data);
 }
 
 Machine *
 vm_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
 {
     return vm->ops->start_finish(vm, result, ret_fd, error);
+}
+
+void
+vm_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events, gpointer events_data,
+               GAsyncReadyCallback callback, gpointer data)
+{
+    vm->ops->adopt_async(vm, spec, events, events_data, callback, data);
+}
+
+Machine *
+vm_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
+{
+    return vm->ops->adopt_finish(vm, result, ret_fd, error);
 }
 
 void
@@ -78,16 +92,34 @@ machine_destroy_finish(Vm *vm, GAsyncResult *result, GError **error)
     return vm->ops->destroy_finish(vm, result, error);
 }
 
+void
+machine_leave(Machine *machine)
+{
+    machine->vm->ops->leave(machine);
+}
+
+void
+vm_stop_trying(Vm *vm)
+{
+    vm->ops->stop_trying(vm);
+}
+
 pid_t
 machine_pid(const Machine *machine)
 {
     return machine->vm->ops->pid(machine);
 }
 
-int
-vm_sweep(Vm *vm, const char *prefix, GError **error)
+void
+vm_sweep_async(Vm *vm, const char *prefix, GAsyncReadyCallback callback, gpointer data)
 {
-    return vm->ops->sweep(vm, prefix, error);
+    vm->ops->sweep_async(vm, prefix, callback, data);
+}
+
+int
+vm_sweep_finish(Vm *vm, GAsyncResult *result, GError **error)
+{
+    return vm->ops->sweep_finish(vm, result, error);
 }
 
 gboolean

@@ -11,7 +11,7 @@
 #include <gio/gio.h>
 
 typedef struct Vm Vm;           /* a connection to what runs machines */
-typedef struct Machine Machine; /* one guest; owned by the caller of vm_start_finish() */
+typedef struct Machine Machine; /* one guest; owned by who started or adopted it */
 
 /* What a template's state depends on; part of its key. Strings live as long as the Vm. */
 typedef struct {
@@ -22,6 +22,12 @@ typedef struct {
     const char *accelerator;  /* "kvm" or "tcg" */
     gboolean emulated;        /* no hardware virtualization: no security boundary */
 } VmFacts;
+
+/* Whom QEMU runs as, where that is ours to choose. */
+typedef struct {
+    uid_t uid; /* 0: libvirt chooses */
+    gid_t gid;
+} MachineUser;
 
 typedef struct {
     const char *name;   /* of the machine, [a-z0-9-]+; unique */
@@ -34,6 +40,7 @@ typedef struct {
     const char *socket;  /* where the agent's channel is bound, at most 107 bytes */
     const char *console; /* file for the serial console of a machine that boots, or NULL; one that
                             is restored has none, since its guest could fill the disk */
+    MachineUser user;
     guint vcpus;
     guint64 memory_mib;
 } MachineSpec;
@@ -44,17 +51,20 @@ typedef enum {
     MACHINE_DIED,      /* QEMU ended, or somebody destroyed it from outside */
 } MachineEnd;
 
-/* Called once, in the main context, when a machine has ended by other means than machine_destroy.
- */
-typedef void (*MachineEnded)(Machine *machine, MachineEnd how, gpointer data);
+/* What happens to a machine by itself; called in the main context. */
+typedef struct {
+    /* Once, when it has ended by other means than machine_destroy_async(). */
+    void (*ended)(Machine *machine, MachineEnd how, gpointer data);
+    /* The host's disk is full: its processors stand still until there is room (FALSE). */
+    void (*stalled)(Machine *machine, gboolean is_stalled, gpointer data);
+} MachineEvents;
 
 /*
  * Opens `uri` (qemu:///system, or qemu:///embed?root=/absolute/dir). Blocks: for start-up only.
  * The default GMainContext must run, for libvirt's events.
  *
- * Embedded and run by root, QEMU runs as libvirt-qemu (or qemu, or nobody): it must be able to
- * search the directories of a machine's files, of which vm_start_async() makes it disk's and ram's
- * owner. With libvirtd, its group must be able to read disk, kernel and initrd and to write ram.
+ * QEMU's user must be able to search the directories of a machine's files, to read kernel and
+ * initrd, and to write disk and ram; nothing is made over to it.
  */
 Vm *vm_open(const char *uri, GError **error);
 void vm_close(Vm *vm);
@@ -66,19 +76,30 @@ void vm_close(Vm *vm);
  * with the facts, which every vm_start_async() needs.
  */
 void vm_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
-                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+                    const MachineUser *user, GCancellable *cancellable,
+                    GAsyncReadyCallback callback, gpointer data);
 const VmFacts *vm_probe_finish(Vm *vm, GAsyncResult *result, GError **error);
 
 /*
  * Starts a machine: boots it, or restores it when spec->state is set (`kernel` is then the one that
  * its template booted, and `initrd` is not used). Finishes when its vCPUs run and its agent's
  * channel is connected: *ret_fd is a non-blocking stream socket, owned by the caller. On failure
- * nothing of the machine is left but the files that the caller made. `ended` may be called any time
- * after the finish.
+ * nothing of the machine is left but the files that the caller made. `events`, which stays where it
+ * is, may be called any time after the finish.
  */
-void vm_start_async(Vm *vm, const MachineSpec *spec, MachineEnded ended, gpointer ended_data,
-                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+void vm_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
+                    gpointer events_data, GCancellable *cancellable, GAsyncReadyCallback callback,
+                    gpointer data);
 Machine *vm_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
+
+/*
+ * Takes up a machine that an earlier life of the daemon started; of the spec, name, socket and disk
+ * are used. Finishes as vm_start_async(), or with CLOCHE_ERROR_GUEST_LOST when none of this name
+ * runs.
+ */
+void vm_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
+                    gpointer events_data, GAsyncReadyCallback callback, gpointer data);
+Machine *vm_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
 
 /* Stops the vCPUs of a machine that was booted and writes its device state to the new file `path`.
  * Its RAM is then in spec->ram, whole. The machine is good for nothing but machine_destroy_async().
@@ -87,19 +108,26 @@ void machine_save_async(Machine *machine, const char *path, GAsyncReadyCallback 
                         gpointer data);
 gboolean machine_save_finish(Machine *machine, GAsyncResult *result, GError **error);
 
-/* Ends the machine, whatever its state, and frees it. `ended` is not called any more, from now on.
- * Finishes when QEMU is gone and its files can be removed. Never fails for a machine that ended
- * already. */
+/* Ends the machine, whatever its state, and frees it. No event is called any more, from now on.
+ * Finishes when QEMU is gone and its files can be removed: where libvirt cannot do it now, it is
+ * asked again until it can, unless vm_stop_trying() says otherwise. */
 void machine_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
 gboolean machine_destroy_finish(Vm *vm, GAsyncResult *result, GError **error);
+
+/* Forgets the machine, which goes on: for vm_adopt_async() of the next life of the daemon. */
+void machine_leave(Machine *machine);
+
+/* From now on what libvirt cannot destroy at once is an error; vm_sweep_async() of the next life of
+ * the daemon finds it. */
+void vm_stop_trying(Vm *vm);
 
 /* The process id of QEMU, 0 when it has none. */
 pid_t machine_pid(const Machine *machine);
 
-/* Destroys every machine whose name begins with `prefix` and which this Vm did not start (left by
- * an earlier life of the daemon). Blocks: for start-up only. Returns how many, or -1 with an error.
- */
-int vm_sweep(Vm *vm, const char *prefix, GError **error);
+/* Destroys every machine whose name begins with `prefix` and which this Vm neither started nor
+ * adopted (left by an earlier life of the daemon). Finishes with how many, or -1 with an error. */
+void vm_sweep_async(Vm *vm, const char *prefix, GAsyncReadyCallback callback, gpointer data);
+int vm_sweep_finish(Vm *vm, GAsyncResult *result, GError **error);
 
 /*
  * Copies a qcow2 overlay: creates `path` with `backing` (format "qcow2" or "raw") behind it.

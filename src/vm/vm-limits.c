@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm-limits: what a machine's QEMU may take of the host, bounded by systemd.
+ *
+ * Not by libvirt: its hard limit of memory also raises the limit of locked memory, which a libvirtd
+ * in a container may not, and it has no bound of tasks. polkit/cloche.rules lets our user set
+ * properties of these scopes, and of nothing else.
+ */
+#include "vm-limits.h"
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define CPU_WEIGHT 100u
+/* QEMU's own, its page tables, and its buffers. */
+#define OVERHEAD_MIB 256u
+/* Of the translated code, and of what is known about it. */
+#define TRANSLATION_MIB 256u
+
+guint64
+limits_memory(const MachineSpec *spec, gboolean emulated)
+{
+    guint64 mib = spec->memory_mib + OVERHEAD_MIB + (emulated ? TRANSLATION_MIB : 0);
+
+    return mib * 1024 * 1024;
+}
+
+static GVariant *
+call(GDBusConnection *bus, const char *path, const char *interface, const char *method,
+     GVariant *parameters, const char *reply, GError **error)
+{
+    return g_dbus_connection_call_sync(bus, SYSTEMD, path, interface, method, parameters,
+                                       G_VARIANT_TYPE(reply), G_DBUS_CALL_FLAGS_NONE,
+                                       /* timeout= */ 5000, /* cancellable= */ NULL, error);
+}
+
+static gboolean
+set_properties(GDBusConnection *bus, const char *unit, guint64 memory, GError **error)
+{
+    GVariantBuilder properties;
+    g_autoptr(GVariant) answer = NULL;
+
+    g_variant_builder_init(&properties, G_VARIANT_TYPE("a(sv)"));
+    g_variant_builder_add(&properties, "(sv)", "MemoryMax", g_variant_new_uint64(memory));
+    g_variant_builder_add(&properties, "(sv)", "TasksMax", g_variant_new_uint64(LIMITS_TASKS_MAX));
+    g_variant_builder_add(&properties, "(sv)", "CPUWeight", g_variant_new_uint64(CPU_WEIGHT));
+    answer = call(bus, unit, SYSTEMD ".Unit", "SetProperties",
+                  g_variant_new("(ba(sv))", /* runtime= */ TRUE, &properties), "()", error);
+    return answer != NULL;
+}
+
+static gboolean
+try_limits(pid_t pid, guint64 memory, GError **error)
+{
+    g_autoptr(GDBusConnection) bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, error);
+    g_autoptr(GVariant) found = NULL;
+    const char *unit;
+
+    if (!bus)
+        return FALSE;
+    found = call(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "GetUnitByPID",
+                 g_variant_new("(u)", (guint32)pid), "(o)", error);
+    if (!found)
+        return FALSE;
+    g_variant_get(found, "(&o)", &unit);
+    return set_properties(bus, unit, memory, error);
+}
+
+void
+limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated)
+{
+    static gsize warned;
+    g_autoptr(GError) error = NULL;
+
+    if (pid == 0 || try_limits(pid, limits_memory(spec, emulated), &error))
+        return;
+    if (g_once_init_enter(&warned)) {
+        g_warning("Machines are not bounded in memory and tasks: %s", error->message);
+        g_once_init_leave(&warned, 1);
+    }
+}
