@@ -42,6 +42,21 @@ util_boottime_us(void)
     return ts.tv_sec * G_USEC_PER_SEC + ts.tv_nsec / 1000;
 }
 
+const char *
+util_boot_id(void)
+{
+    static char *id;
+
+    if (g_once_init_enter(&id)) {
+        char *text = NULL;
+
+        if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL, NULL))
+            text = g_strdup("");
+        g_once_init_leave(&id, g_strchomp(text));
+    }
+    return id;
+}
+
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {

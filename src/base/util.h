@@ -13,6 +13,9 @@ void util_random(void *out, gsize size);
 /* Microseconds on CLOCK_BOOTTIME, which runs on during suspend and which nobody sets. */
 gint64 util_boottime_us(void);
 
+/* The id of this boot of the host, 36 characters; "" when it has none. */
+const char *util_boot_id(void);
+
 /* Removes a file or a whole folder; what is not there is fine. Never follows symbolic links. */
 gboolean util_remove_tree(const char *path, GError **error);
 

@@ -97,8 +97,8 @@ open_files(Pass *pass, const char *path, const char *copy, GError **error)
     pass->size = (guint64)st.st_size;
     if (!copy)
         return TRUE;
-    pass->out = open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
-    if (pass->out < 0 || fchmod(pass->out, 0660) < 0)
+    pass->out = open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (pass->out < 0)
         return util_set_errno(error, errno, "Cannot write '%s'", copy);
     return TRUE;
 }

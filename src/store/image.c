@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "digest.h"
@@ -13,6 +14,7 @@
 #define MEMORY_MIB_MIN 64
 #define MEMORY_MIB_MAX (1024 * 1024)
 #define VCPUS_MAX 64
+#define MIB (1024 * 1024)
 
 static const char *const parts[] = {"kernel", "initrd", "disk.ext4"};
 
@@ -99,6 +101,21 @@ read_fields(Image *image, GKeyFile *file, const char *path, GError **error)
     return TRUE;
 }
 
+static gboolean
+read_disk(Image *image, GError **error)
+{
+    g_autofree char *path = image_path(image, "disk.ext4");
+    struct stat st;
+
+    if (stat(path, &st) < 0) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "Cannot read '%s': %s",
+                    path, g_strerror(errno));
+        return FALSE;
+    }
+    image->disk_mib = ((guint64)st.st_size + MIB - 1) / MIB;
+    return TRUE;
+}
+
 static GKeyFile *
 open_conf(const char *dir, char **ret_path, GError **error)
 {
@@ -138,7 +155,7 @@ load(Image *image, const char *link, GError **error)
     if (!lock_image(image, error))
         return FALSE;
     file = open_conf(image->dir, &path, error);
-    return file && read_fields(image, file, path, error);
+    return file && read_fields(image, file, path, error) && read_disk(image, error);
 }
 
 Image *

@@ -1,31 +1,48 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* store: the folders, what an earlier life left in them, and the records of sandboxes. */
+/* store: the folders, and what an earlier life left in them. */
 #include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <grp.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "util.h"
 
-/* Set-group-id, so that all files get QEMU's group; nobody else looks in. */
-#define SHARED_MODE 02770
+/* Machines' users pass through to what is their own, and see no names. */
+#define SEARCHED_MODE 0710
+#define PRIVATE_MODE 0700
+/* Whoever runs libvirt inside passes through. */
+#define RUN_MODE 0711
 
 static gboolean
-make_folder(const char *path, const char *group, GError **error)
+make_folder(const Store *store, const char *path, mode_t mode, GError **error)
 {
-    struct group *gr = group ? getgrnam(group) : NULL;
-
-    if (!util_make_directory(path, SHARED_MODE, error))
+    if (!util_make_directory(path, mode, error))
         return FALSE;
-    if (gr && (chown(path, (uid_t)-1, gr->gr_gid) < 0))
-        return util_set_errno(error, errno, "Cannot give '%s' to the group %s", path, group);
-    return util_make_directory(path, SHARED_MODE, error); /* chown took the set-group-id bit */
+    if (store->gid != (gid_t)-1 && chown(path, (uid_t)-1, store->gid) < 0)
+        return util_set_errno(error, errno, "Cannot give '%s' to the machines' group", path);
+    return TRUE;
+}
+
+gboolean
+store_make_folder(const Store *store, const char *path, GError **error)
+{
+    return make_folder(store, path, SEARCHED_MODE, error);
+}
+
+gboolean
+store_share(const Store *store, const char *path, GError **error)
+{
+    if (store->gid != (gid_t)-1 && chown(path, (uid_t)-1, store->gid) < 0)
+        return util_set_errno(error, errno, "Cannot give '%s' to the machines' group", path);
+    if (chmod(path, 0640) < 0)
+        return util_set_errno(error, errno, "Cannot set the mode of '%s'", path);
+    return TRUE;
 }
 
 /* The kernel releases it with the process, however that ends. */
@@ -44,27 +61,60 @@ lock_state(Store *store, GError **error)
     return FALSE;
 }
 
+static gboolean
+find_group(const char *name, gid_t *ret_gid, GError **error)
+{
+    const struct group *group = getgrnam(name);
+
+    if (!group) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                    "There is no group '%s': [Machines] Group= of cloched.conf names the one that "
+                    "machines run in",
+                    name);
+        return FALSE;
+    }
+    *ret_gid = group->gr_gid;
+    return TRUE;
+}
+
+static gboolean
+make_folders(Store *store, GError **error)
+{
+    const struct {
+        const char *parent, *name;
+        mode_t mode;
+    } folders[] = {
+        {store->state, "templates", SEARCHED_MODE},
+        {store->state, "machines", SEARCHED_MODE},
+        {store->state, "sandboxes", PRIVATE_MODE},
+        {store->ram, "", SEARCHED_MODE},
+        {store->run, "", RUN_MODE},
+        {store->run, "machines", PRIVATE_MODE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
+        g_autofree char *path = g_build_filename(folders[i].parent, folders[i].name, NULL);
+
+        if (!make_folder(store, path, folders[i].mode, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 Store *
 store_open(const char *state, const char *ram, const char *run, const char *group, GError **error)
 {
-    static const char *const in_state[] = {"templates", "machines", "sandboxes"};
     g_autoptr(Store) store = g_new0(Store, 1);
-    g_autofree char *machines = g_build_filename(run, "machines", NULL);
 
     store->state = g_strdup(state);
     store->ram = g_strdup(ram);
     store->run = g_strdup(run);
+    store->gid = (gid_t)-1;
     store->lock = -1;
-    if (!make_folder(state, group, error) || !lock_state(store, error) ||
-        !make_folder(ram, group, error) || !make_folder(run, group, error) ||
-        !make_folder(machines, group, error))
+    if ((group && !find_group(group, &store->gid, error)) ||
+        !make_folder(store, state, SEARCHED_MODE, error) || !lock_state(store, error) ||
+        !make_folders(store, error))
         return NULL;
-    for (gsize i = 0; i < G_N_ELEMENTS(in_state); i++) {
-        g_autofree char *path = g_build_filename(state, in_state[i], NULL);
-
-        if (!make_folder(path, group, error))
-            return NULL;
-    }
     return g_steal_pointer(&store);
 }
 
@@ -81,72 +131,63 @@ store_free(Store *store)
     g_free(store);
 }
 
-/* Removes all in the folder whose name begins with `prefix`. */
-static gboolean
-sweep(const char *parent, const char *name, const char *prefix, GError **error)
+/* --- remains --- */
+
+/* Removes what is in the folder and for which `is_needed` says no; what cannot be removed is told.
+ */
+static guint
+sweep(const char *parent, const char *name,
+      gboolean (*is_needed)(const char *entry, const char *const *keep), const char *const *keep)
 {
     g_autofree char *path = g_build_filename(parent, name, NULL);
     g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
     const char *entry;
+    guint count = 0;
 
     while (dir && (entry = g_dir_read_name(dir))) {
         g_autofree char *old = g_build_filename(path, entry, NULL);
+        g_autoptr(GError) error = NULL;
 
-        if (g_str_has_prefix(entry, prefix) && !util_remove_tree(old, error))
-            return FALSE;
+        if (is_needed(entry, keep))
+            continue;
+        if (util_remove_tree(old, &error))
+            count++;
+        else
+            g_warning("%s", error->message);
     }
-    return TRUE;
+    return count;
 }
 
-gboolean
-store_sweep(const Store *store, GError **error)
+static gboolean
+is_kept(const char *entry, const char *const *keep)
 {
-    return sweep(store->state, "machines", "", error) && sweep(store->run, "machines", "", error) &&
-           sweep(store->state, "sandboxes", "", error) &&
-           sweep(store->state, "templates", ".new-", error);
+    return g_strv_contains(keep, entry);
 }
 
-static char *
-record_path(const Store *store, const char *id)
+static gboolean
+is_finished(const char *entry, const char *const *keep)
 {
-    return g_build_filename(store->state, "sandboxes", id, NULL);
+    return !g_str_has_prefix(entry, ".new-");
 }
 
-gboolean
-record_write(const Store *store, const Record *record, GError **error)
+/* NAME-KEY, where keys have no dash. */
+static gboolean
+is_of_template(const char *entry, const char *const *names)
 {
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    g_autofree char *path = record_path(store, record->id), *text = NULL;
-    g_autofree char *fresh = g_strconcat(path, ".new", NULL);
-    static const char section[] = "Sandbox";
-    gsize length;
+    const char *dash = strrchr(entry, '-');
+    g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
 
-    g_key_file_set_string(file, section, "Id", record->id);
-    g_key_file_set_string(file, section, "Name", record->name);
-    g_key_file_set_string(file, section, "Template", record->template);
-    g_key_file_set_string(file, section, "Machine", record->machine);
-    g_key_file_set_uint64(file, section, "Owner", record->owner);
-    g_key_file_set_int64(file, section, "Created", record->created_us);
-    g_key_file_set_int64(file, section, "Deadline", record->deadline_us);
-    g_key_file_set_string_list(file, section, "Metadata", (const char *const *)record->metadata,
-                               g_strv_length(record->metadata));
-    if (record->idempotency_key)
-        g_key_file_set_string(file, section, "IdempotencyKey", record->idempotency_key);
-    text = g_key_file_to_data(file, &length, NULL);
-    /* Atomic, but not durable: after a crash of the host no machine lives that it could describe.
-     */
-    if (!g_file_set_contents_full(fresh, text, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600,
-                                  error))
-        return FALSE;
-    if (g_rename(fresh, path) < 0)
-        return util_set_errno(error, errno, "Cannot write the record '%s'", path);
-    return TRUE;
+    return name && g_strv_contains(names, name);
 }
 
-void
-record_remove(const Store *store, const char *id)
+guint
+store_sweep(const Store *store, const char *const *keep)
 {
-    g_autofree char *path = record_path(store, id);
+    g_auto(GStrv) templates = image_list(store);
 
-    unlink(path);
+    return sweep(store->state, "machines", is_kept, keep) +
+           sweep(store->run, "machines", is_kept, keep) +
+           sweep(store->state, "sandboxes", is_kept, keep) +
+           sweep(store->state, "templates", is_finished, NULL) +
+           sweep(store->ram, "", is_of_template, (const char *const *)templates);
 }

@@ -9,28 +9,36 @@
  *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
  *   RUN/machines/NAME/                 a machine's sockets and console
  *
- * QEMU's user gets to these through the folders' group. A store locks STATE, because it takes what
- * it finds there at the start for the remains of a daemon that is dead.
+ * Machines' users reach what they need through the folders' group, and their own files by access.h.
+ * A store locks STATE: what lies there without a sandbox that lives is the remains of a daemon that
+ * is dead.
  */
 #pragma once
 
 #include <glib.h>
+#include <sys/types.h>
 
 typedef struct {
     char *state, *ram, *run; /* absolute */
+    gid_t gid;               /* of the machines' users; (gid_t)-1: they are ours */
     int lock;                /* on `state`, while it is open */
 } Store;
 
-/* Makes the folders. `group` (NULL: leave it) is the group of QEMU's user. An error when another
- * store is open in `state`, in this process or any other. */
+/* Makes the folders. `group` (NULL: machines run as we do) is the machines' users'. An error when
+ * another store is open in `state`, in this process or any other. */
 Store *store_open(const char *state, const char *ram, const char *run, const char *group,
                   GError **error);
 void store_free(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
 
-/* Removes folders and sockets of all machines and all unfinished templates: nothing runs at
- * start-up. */
-gboolean store_sweep(const Store *store, GError **error);
+/* Makes a folder that the machines' group may search. */
+gboolean store_make_folder(const Store *store, const char *path, GError **error);
+/* Lets the machines' group read a file of ours. */
+gboolean store_share(const Store *store, const char *path, GError **error);
+
+/* Removes records, and folders of machines, whose id is not in `keep`, unfinished templates, and
+ * RAM files of templates that are no more. Returns how many; what cannot be removed is logged. */
+guint store_sweep(const Store *store, const char *const *keep);
 
 /* --- images --- */
 
@@ -41,6 +49,7 @@ typedef struct {
     GHashTable *exercise; /* language → code */
     guint vcpus;
     guint64 memory_mib;
+    guint64 disk_mib; /* that its disk may grow to */
     int lock;
 } Image;
 
@@ -90,7 +99,8 @@ gboolean template_stage(const Template *template, guint64 memory_mib, GError **e
 gboolean template_commit(const Template *template, GError **error);
 /* Undoes template_stage(). */
 void template_discard(const Template *template);
-/* Verifies every part against its digest and fills the RAM file from the store. */
+/* Verifies every part against its digest and fills the RAM file from the store. One that is there
+ * and is what was stored stays: machines of an earlier life may map it. */
 gboolean template_load(const Template *template, GError **error);
 /* Gives the RAM file's memory back: no machine maps it any more. Does not block. */
 void template_unload(const Template *template);
@@ -100,14 +110,27 @@ gboolean template_remove_others(const Template *template, GError **error);
 /* --- records: what is known of a sandbox, written before anybody hears of it --- */
 
 typedef struct {
-    char *id, *name, *template, *machine;
+    char *id, *name, *template;
     guint32 owner;
     gint64 created_us;     /* time of day */
     gint64 deadline_us;    /* CLOCK_BOOTTIME of this boot */
+    char *boot_id;         /* which boot that is */
     char **metadata;       /* key, value, key, value, … */
     char *idempotency_key; /* NULL: none */
+    char *request;         /* what a second call with that key is compared with */
+    char **languages;
+    char *user; /* in the guest */
+    guint vcpus;
+    guint64 memory_mib, disk_mib;
+    guint32 machine_uid; /* 0: none of its own */
 } Record;
 
 /* Writes it atomically: a reader finds the old or the new one. */
 gboolean record_write(const Store *store, const Record *record, GError **error);
+/* NULL with an error that names the file and what is wrong with it. */
+Record *record_read(const Store *store, const char *id, GError **error);
+void record_free(Record *record);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)
+/* The ids of all that there are. */
+char **record_list(const Store *store);
 void record_remove(const Store *store, const char *id);

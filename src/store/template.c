@@ -91,10 +91,10 @@ template_stage(const Template *template, guint64 memory_mib, GError **error)
     gboolean ok;
 
     if (!util_remove_tree(template->staging, error) || !util_remove_tree(template->ram, error) ||
-        !util_make_directory(template->staging, 02770, error))
+        !store_make_folder(template->store, template->staging, error))
         return FALSE;
-    fd = open(template->ram, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
-    ok = fd >= 0 && fchmod(fd, 0660) == 0 && ftruncate(fd, (off_t)memory_mib * 1024 * 1024) == 0;
+    fd = open(template->ram, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ok = fd >= 0 && ftruncate(fd, (off_t)memory_mib * 1024 * 1024) == 0;
     if (!ok)
         util_set_errno(error, errno, "Cannot make the RAM file '%s'", template->ram);
     if (fd >= 0)
@@ -131,9 +131,11 @@ gboolean
 template_commit(const Template *template, GError **error)
 {
     g_autofree char *ram = template_staging_path(template, "ram");
+    g_autofree char *disk = template_staging_path(template, "disk.qcow2");
     g_auto(FileDigest) digest = {0};
 
-    if (!file_digest_copy(template->ram, ram, &digest, error) || !write_conf(template, error))
+    if (!file_digest_copy(template->ram, ram, &digest, error) || !write_conf(template, error) ||
+        !store_share(template->store, disk, error))
         return FALSE;
     sync(); /* a crash of the host must not leave a folder with empty files */
     if (!util_remove_tree(template->dir, error))
@@ -143,6 +145,15 @@ template_commit(const Template *template, GError **error)
     return TRUE;
 }
 
+static FileDigest
+expected_digest(GKeyFile *conf, const char *part)
+{
+    return (FileDigest){
+        .size = g_key_file_get_uint64(conf, part, "Size", NULL),
+        .sha256 = g_key_file_get_string(conf, part, "Sha256", NULL),
+    };
+}
+
 /* Checks a part, and copies it to `copy` (NULL: does not). */
 static gboolean
 check_part(const Template *template, GKeyFile *conf, const char *part, const char *copy,
@@ -150,10 +161,7 @@ check_part(const Template *template, GKeyFile *conf, const char *part, const cha
 {
     g_autofree char *path = template_path(template, part);
     g_auto(FileDigest) found = {0};
-    g_auto(FileDigest) expected = {
-        .size = g_key_file_get_uint64(conf, part, "Size", NULL),
-        .sha256 = g_key_file_get_string(conf, part, "Sha256", NULL),
-    };
+    g_auto(FileDigest) expected = expected_digest(conf, part);
 
     if (file_digest_copy(path, copy, &found, error) &&
         file_digest_check(path, &found, &expected, error))
@@ -163,24 +171,37 @@ check_part(const Template *template, GKeyFile *conf, const char *part, const cha
     return FALSE;
 }
 
+/* Whether the RAM file is there, and is what was stored. */
+static gboolean
+ram_is_good(const Template *template, GKeyFile *conf)
+{
+    g_auto(FileDigest) found = {0};
+    g_auto(FileDigest) expected = expected_digest(conf, "ram");
+
+    return file_digest(template->ram, &found, NULL) &&
+           file_digest_check(template->ram, &found, &expected, NULL);
+}
+
 gboolean
 template_load(const Template *template, GError **error)
 {
     g_autoptr(GKeyFile) conf = g_key_file_new();
     g_autofree char *path = template_path(template, CONF);
     g_autoptr(GError) cause = NULL;
+    gboolean has_ram;
 
     if (!g_key_file_load_from_file(conf, path, G_KEY_FILE_NONE, &cause)) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: %s", path,
                     cause->message);
         return FALSE;
     }
-    if (!util_remove_tree(template->ram, error))
+    has_ram = ram_is_good(template, conf);
+    if (!has_ram && !util_remove_tree(template->ram, error))
         return FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
-        gboolean is_ram = g_str_equal(parts[i], "ram");
+        gboolean fills = !has_ram && g_str_equal(parts[i], "ram");
 
-        if (!check_part(template, conf, parts[i], is_ram ? template->ram : NULL, error)) {
+        if (!check_part(template, conf, parts[i], fills ? template->ram : NULL, error)) {
             util_remove_tree(template->ram, NULL);
             return FALSE;
         }

@@ -141,8 +141,7 @@ vm_create_overlay(const char *path, const char *backing, const char *format, GEr
                     path, message ? g_strchomp(message) : "qemu-img was killed");
         return FALSE;
     }
-    /* QEMU's user gets at it by the group that the directory gives. */
-    if (chmod(path, 0660) < 0)
-        return util_set_errno(error, errno, "cannot open '%s' to QEMU's group", path);
+    if (chmod(path, 0600) < 0)
+        return util_set_errno(error, errno, "cannot close '%s' to others", path);
     return TRUE;
 }

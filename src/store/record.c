@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * record: what is known of a sandbox, as a key file of its own.
+ *
+ * Written atomically, but not durably: after a crash of the host no machine lives that it could
+ * describe. The service wrote all of them, and believes none: who adopts one looks at each value.
+ */
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "store.h"
+#include "util.h"
+
+#define SECTION "Sandbox"
+#define FRESH ".new"
+
+static char *
+record_path(const Store *store, const char *id)
+{
+    return g_build_filename(store->state, "sandboxes", id, NULL);
+}
+
+static void
+set_strv(GKeyFile *file, const char *key, char **values)
+{
+    g_key_file_set_string_list(file, SECTION, key, (const char *const *)values,
+                               g_strv_length(values));
+}
+
+static GKeyFile *
+fill_file(const Record *record)
+{
+    GKeyFile *file = g_key_file_new();
+
+    g_key_file_set_string(file, SECTION, "Id", record->id);
+    g_key_file_set_string(file, SECTION, "Name", record->name);
+    g_key_file_set_string(file, SECTION, "Template", record->template);
+    g_key_file_set_uint64(file, SECTION, "Owner", record->owner);
+    g_key_file_set_int64(file, SECTION, "Created", record->created_us);
+    g_key_file_set_int64(file, SECTION, "Deadline", record->deadline_us);
+    g_key_file_set_string(file, SECTION, "Boot", record->boot_id);
+    set_strv(file, "Metadata", record->metadata);
+    if (record->idempotency_key)
+        g_key_file_set_string(file, SECTION, "IdempotencyKey", record->idempotency_key);
+    g_key_file_set_string(file, SECTION, "Request", record->request);
+    set_strv(file, "Languages", record->languages);
+    g_key_file_set_string(file, SECTION, "User", record->user);
+    g_key_file_set_uint64(file, SECTION, "Vcpus", record->vcpus);
+    g_key_file_set_uint64(file, SECTION, "MemoryMiB", record->memory_mib);
+    g_key_file_set_uint64(file, SECTION, "DiskMiB", record->disk_mib);
+    g_key_file_set_uint64(file, SECTION, "MachineUid", record->machine_uid);
+    return file;
+}
+
+gboolean
+record_write(const Store *store, const Record *record, GError **error)
+{
+    g_autoptr(GKeyFile) file = fill_file(record);
+    g_autofree char *path = record_path(store, record->id);
+    g_autofree char *fresh = g_strconcat(path, FRESH, NULL);
+    gsize length;
+    g_autofree char *text = g_key_file_to_data(file, &length, NULL);
+
+    if (!g_file_set_contents_full(fresh, text, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600,
+                                  error)) {
+        unlink(fresh);
+        return FALSE;
+    }
+    if (g_rename(fresh, path) < 0)
+        return util_set_errno(error, errno, "Cannot write the record '%s'", path);
+    return TRUE;
+}
+
+/* --- reading --- */
+
+typedef struct {
+    GKeyFile *file;
+    const char *path;
+    GError **error;
+    gboolean failed;
+} Reader;
+
+static void
+check(Reader *reader, const char *key, const GError *cause)
+{
+    if (cause && !reader->failed)
+        g_set_error(reader->error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "%s: %s: %s", reader->path,
+                    key, cause->message);
+    reader->failed = reader->failed || cause;
+}
+
+static char *
+get_text(Reader *reader, const char *key)
+{
+    g_autoptr(GError) cause = NULL;
+    char *text = g_key_file_get_string(reader->file, SECTION, key, &cause);
+
+    check(reader, key, cause);
+    return text;
+}
+
+static char **
+get_strv(Reader *reader, const char *key)
+{
+    g_autoptr(GError) cause = NULL;
+    char **values = g_key_file_get_string_list(reader->file, SECTION, key, NULL, &cause);
+
+    check(reader, key, cause);
+    return values;
+}
+
+static guint64
+get_number(Reader *reader, const char *key, guint64 max)
+{
+    g_autoptr(GError) cause = NULL;
+    guint64 value = g_key_file_get_uint64(reader->file, SECTION, key, &cause);
+
+    if (!cause && value > max)
+        cause = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                            "%" G_GUINT64_FORMAT " is more than %" G_GUINT64_FORMAT, value, max);
+    check(reader, key, cause);
+    return value;
+}
+
+/* The folder of its machine has its name: one that is none would lead elsewhere. */
+static gboolean
+is_id(const char *id)
+{
+    gsize length = strlen(id);
+
+    return length >= 1 && length <= 64 &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
+}
+
+static void
+check_texts(Reader *reader, const Record *record, const char *id)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (reader->failed)
+        return;
+    if (!g_str_equal(record->id, id))
+        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "it is another's");
+    check(reader, "Id", cause);
+    if (!cause && g_strv_length(record->metadata) % 2 != 0)
+        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "a key without a value");
+    check(reader, "Metadata", cause);
+}
+
+static void
+read_fields(Reader *reader, Record *record)
+{
+    record->id = get_text(reader, "Id");
+    record->name = get_text(reader, "Name");
+    record->template = get_text(reader, "Template");
+    record->owner = (guint32)get_number(reader, "Owner", G_MAXUINT32);
+    record->created_us = (gint64)get_number(reader, "Created", G_MAXINT64);
+    record->deadline_us = (gint64)get_number(reader, "Deadline", G_MAXINT64);
+    record->boot_id = get_text(reader, "Boot");
+    record->metadata = get_strv(reader, "Metadata");
+    record->idempotency_key = g_key_file_get_string(reader->file, SECTION, "IdempotencyKey", NULL);
+    record->request = get_text(reader, "Request");
+    record->languages = get_strv(reader, "Languages");
+    record->user = get_text(reader, "User");
+    record->vcpus = (guint)get_number(reader, "Vcpus", G_MAXUINT32);
+    record->memory_mib = get_number(reader, "MemoryMiB", G_MAXUINT32);
+    record->disk_mib = get_number(reader, "DiskMiB", G_MAXUINT32);
+    record->machine_uid = (guint32)get_number(reader, "MachineUid", G_MAXUINT32);
+}
+
+Record *
+record_read(const Store *store, const char *id, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autofree char *path = record_path(store, id);
+    g_autoptr(Record) record = g_new0(Record, 1);
+    g_autoptr(GError) cause = NULL;
+    Reader reader = {.file = file, .path = path, .error = error};
+
+    if (!is_id(id) || !g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &cause)) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "%s: %s", path,
+                    cause ? cause->message : "its name is no id");
+        return NULL;
+    }
+    read_fields(&reader, record);
+    check_texts(&reader, record, id);
+    return reader.failed ? NULL : g_steal_pointer(&record);
+}
+
+void
+record_free(Record *record)
+{
+    if (!record)
+        return;
+    g_free(record->id);
+    g_free(record->name);
+    g_free(record->template);
+    g_free(record->boot_id);
+    g_strfreev(record->metadata);
+    g_free(record->idempotency_key);
+    g_free(record->request);
+    g_strfreev(record->languages);
+    g_free(record->user);
+    g_free(record);
+}
+
+char **
+record_list(const Store *store)
+{
+    g_autofree char *path = g_build_filename(store->state, "sandboxes", NULL);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir)))
+        if (!g_str_has_suffix(name, FRESH))
+            g_strv_builder_add(ids, name);
+    return g_strv_builder_end(ids);
+}
+
+void
+record_remove(const Store *store, const char *id)
+{
+    g_autofree char *path = record_path(store, id);
+
+    unlink(path);
+}
