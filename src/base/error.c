@@ -20,6 +20,7 @@ static const char *const names[] = {
     [CLOCHE_ERROR_NO_SUCH_USER] = "NoSuchUser",
     [CLOCHE_ERROR_PERMISSION_DENIED] = "PermissionDenied",
     [CLOCHE_ERROR_OUT_OF_RESOURCES] = "OutOfResources",
+    [CLOCHE_ERROR_SERVICE_STOPPING] = "ServiceStopping",
     [CLOCHE_ERROR_RUNNER_LOST] = "RunnerLost",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == _CLOCHE_ERROR_MAX);

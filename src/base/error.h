@@ -27,6 +27,7 @@ typedef enum {
     CLOCHE_ERROR_NO_SUCH_USER,      /* in the guest */
     CLOCHE_ERROR_PERMISSION_DENIED, /* in the guest: the program may not be run, … */
     CLOCHE_ERROR_OUT_OF_RESOURCES,  /* in the guest: memory, processes, disk */
+    CLOCHE_ERROR_SERVICE_STOPPING,  /* it stops, or starts anew; the sandbox goes on */
     CLOCHE_ERROR_RUNNER_LOST, /* the interpreter died during the execution; its state is gone */
     _CLOCHE_ERROR_MAX,
 } ClocheError;

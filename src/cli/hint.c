@@ -22,6 +22,7 @@ static const char *const hints[] = {
     [CLOCHE_ERROR_NO_SUCH_USER] = "users are those of the sandbox, not of this machine",
     [CLOCHE_ERROR_PERMISSION_DENIED] = "'--user root' runs it as the sandbox's root",
     [CLOCHE_ERROR_OUT_OF_RESOURCES] = "free some in the sandbox, or make a new one: cloche create",
+    [CLOCHE_ERROR_SERVICE_STOPPING] = "the sandbox goes on; call again in a moment",
     [CLOCHE_ERROR_RUNNER_LOST] = "its variables are gone; the next code starts a new interpreter",
     [_CLOCHE_ERROR_MAX] = NULL,
 };

@@ -17,6 +17,8 @@
 #define TAG_FORMAT "runner:%s"
 #define PROGRAM_FORMAT "/run/cloche/runners/%s/run"
 #define ENTROPY_SIZE 64
+/* Of the request that brings a runner to rest; later ones count from there. */
+#define SYNC_NUMBER 1u
 
 /* A request: an execution, or a reseed (which has no task). */
 typedef struct {
@@ -37,7 +39,9 @@ struct GuestInterpreter {
     char *language, *user, *tag;
     GuestStream *stream; /* NULL: no runner */
     RunnerParser *parser;
-    gboolean is_ready, is_attaching, is_gone;
+    gboolean is_ready, is_attaching, is_syncing, is_gone;
+    guint8 nonce[RUNNER_NONCE_SIZE];
+    guint sync_timer;
     GTask *opening;
     guint32 last_number;
     GQueue waiting; /* of Job */
@@ -172,7 +176,8 @@ become_ready(GuestInterpreter *interpreter)
     g_autoptr(GTask) opening = g_steal_pointer(&interpreter->opening);
 
     interpreter->is_ready = TRUE;
-    interpreter->is_attaching = FALSE;
+    interpreter->is_attaching = interpreter->is_syncing = FALSE;
+    g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
     if (opening)
         g_task_return_boolean(opening, TRUE);
     run_next(interpreter);
@@ -196,7 +201,7 @@ handle_message(GuestInterpreter *interpreter, RunnerMessage *message)
 {
     gboolean is_done = message->type == RUNNER_DONE;
 
-    if (message->type == RUNNER_READY) {
+    if (message->type == RUNNER_READY || message->type == RUNNER_SYNCED) {
         runner_message_free(message);
         become_ready(interpreter);
         return TRUE;
@@ -250,12 +255,36 @@ on_received(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize
 
 static void start_runner(GuestInterpreter *interpreter);
 
+static gboolean
+on_sync_timeout(gpointer data)
+{
+    GuestInterpreter *interpreter = data;
+
+    interpreter->sync_timer = 0;
+    guest_stream_kill(interpreter->stream);
+    return G_SOURCE_REMOVE;
+}
+
+/* A runner that executes nothing does not heed the signal. */
+static void
+sync_runner(GuestInterpreter *interpreter)
+{
+    g_autoptr(GBytes) frame = runner_encode_sync(SYNC_NUMBER, interpreter->nonce);
+
+    guest_stream_signal(interpreter->stream, SIGINT);
+    guest_stream_write(interpreter->stream, WIRE_CONTROL, g_bytes_get_data(frame, NULL),
+                       g_bytes_get_size(frame));
+    interpreter->sync_timer = g_timeout_add_seconds(GUEST_GRACE_S, on_sync_timeout, interpreter);
+}
+
 static void
 on_started(GuestStream *stream, guint32 pid, gpointer data)
 {
     g_autoptr(HeldInterpreter) interpreter = g_rc_box_acquire(data);
 
-    if (interpreter->is_attaching)
+    if (interpreter->is_syncing)
+        sync_runner(interpreter);
+    else if (interpreter->is_attaching)
         become_ready(interpreter);
 }
 
@@ -296,15 +325,16 @@ static void
 on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointer data)
 {
     g_autoptr(HeldInterpreter) interpreter = g_rc_box_acquire(data);
-    gboolean guest_is_lost = g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST);
+    gboolean guest_is_lost = guest_link_is_over(error);
     g_autoptr(GTask) opening = NULL;
     Job *job;
 
     g_clear_pointer(&interpreter->stream, guest_stream_free);
     g_clear_pointer(&interpreter->parser, runner_parser_free);
     interpreter->is_ready = FALSE;
+    g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
     if (interpreter->is_attaching && !guest_is_lost) {
-        interpreter->is_attaching = FALSE;
+        interpreter->is_attaching = interpreter->is_syncing = FALSE;
         start_runner(interpreter);
         return;
     }
@@ -375,6 +405,21 @@ guest_interpreter_open_async(GuestInterpreter *interpreter, GAsyncReadyCallback 
         fail_open(interpreter, error);
 }
 
+void
+guest_interpreter_adopt(GuestInterpreter *interpreter)
+{
+    g_autoptr(GError) error = NULL;
+
+    interpreter->is_attaching = interpreter->is_syncing = TRUE;
+    interpreter->last_number = SYNC_NUMBER;
+    util_random(interpreter->nonce, sizeof(interpreter->nonce));
+    interpreter->parser = runner_parser_new_syncing(SYNC_NUMBER, interpreter->nonce);
+    interpreter->stream =
+        guest_stream_attach(interpreter->link, interpreter->tag, &events, interpreter, &error);
+    if (!interpreter->stream)
+        g_clear_pointer(&interpreter->parser, runner_parser_free);
+}
+
 gboolean
 guest_interpreter_open_finish(GuestInterpreter *interpreter, GAsyncResult *result, GError **error)
 {
@@ -405,6 +450,7 @@ guest_interpreter_free(GuestInterpreter *interpreter)
     error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "The sandbox has ended");
     fail_open(interpreter, error);
     fail_waiting(interpreter, error);
+    g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
     g_clear_pointer(&interpreter->stream, guest_stream_free);
     g_clear_pointer(&interpreter->parser, runner_parser_free);
     interpreter_unref(interpreter);

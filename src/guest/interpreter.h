@@ -5,6 +5,9 @@
  *
  * A runner outlives connections: a restored machine's was started before the snapshot, and is found
  * again by its tag. One that died is started anew by the next execution; its state is gone.
+ *
+ * Nobody knows what the runner of an adopted machine is doing. It is interrupted and asked to say
+ * when it has come to rest, and all that it sends before that is thrown away.
  */
 #pragma once
 
@@ -28,6 +31,10 @@ void guest_interpreter_open_async(GuestInterpreter *interpreter, GAsyncReadyCall
                                   gpointer data);
 gboolean guest_interpreter_open_finish(GuestInterpreter *interpreter, GAsyncResult *result,
                                        GError **error);
+
+/* Finds the runner that is there in a machine that somebody used before; executions wait until it
+ * has come to rest, or until another was started because it did not. */
+void guest_interpreter_adopt(GuestInterpreter *interpreter);
 
 /* Gives it randomness and an environment of its own, before whatever is executed next. */
 void guest_interpreter_reseed(GuestInterpreter *interpreter, const char *const *environment);

@@ -17,7 +17,8 @@ struct GuestLink {
     gboolean greeted; /* magic and nonce were found */
     gint64 heard_us;  /* CLOCK_BOOTTIME of the last bytes */
     gboolean asked;   /* a PING is under way */
-    gboolean dead;
+    gboolean dead, is_stalled;
+    char *sandbox_id; /* of the agent's greeting */
     guint32 last_stream;
     GHashTable *streams;  /* guint32 number → GuestStream, not owned */
     GHashTable *requests; /* guint32 number → GTask, owned */

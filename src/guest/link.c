@@ -29,6 +29,7 @@ finalize(gpointer data)
 {
     GuestLink *link = data;
 
+    g_free(link->sandbox_id);
     g_hash_table_unref(link->streams);
     g_hash_table_unref(link->requests);
     g_byte_array_unref(link->in);
@@ -171,7 +172,7 @@ on_quiet_timer(gpointer data)
     guint8 frame[SMALL_FRAME];
     WireWriter w;
 
-    if (quiet_s < GUEST_QUIET_S)
+    if (link->is_stalled || quiet_s < GUEST_QUIET_S)
         return G_SOURCE_CONTINUE;
     if (link->asked && quiet_s >= GUEST_HUNG_S) {
         link->quiet_timer = 0;
@@ -201,6 +202,14 @@ link_watch_quiet(GuestLink *link)
     link->quiet_timer = g_timeout_add_seconds(GUEST_QUIET_S, on_quiet_timer, link);
 }
 
+void
+guest_link_set_stalled(GuestLink *link, gboolean is_stalled)
+{
+    link->is_stalled = is_stalled;
+    link->asked = FALSE;
+    link->heard_us = util_boottime_us();
+}
+
 /* --- receiving --- */
 
 static gboolean
@@ -219,6 +228,7 @@ handle_hello(GuestLink *link, const WireHeader *header, const guint8 *payload)
         return FALSE;
     greeting = g_steal_pointer(&link->greeting); /* whoever hears of it may free the link */
     g_clear_handle_id(&link->greet_timer, g_source_remove);
+    link->sandbox_id = g_steal_pointer(&id);
     if (version == WIRE_VERSION)
         g_task_return_boolean(greeting, TRUE);
     else
@@ -354,14 +364,20 @@ guest_link_new(int fd, GuestLost lost, gpointer data)
     return link;
 }
 
-void
-guest_link_close(GuestLink *link, const char *why)
+static void
+close_with(GuestLink *link, ClocheError code, const char *why)
 {
-    g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, why);
+    g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, code, why);
     g_autoptr(HeldLink) held = g_rc_box_acquire(link);
 
     disconnect(held);
     fail_all(held, error);
+}
+
+void
+guest_link_close(GuestLink *link, const char *why)
+{
+    close_with(link, CLOCHE_ERROR_GUEST_LOST, why);
 }
 
 void
@@ -371,6 +387,21 @@ guest_link_free(GuestLink *link, const char *why)
         return;
     guest_link_close(link, why);
     link_unref(link);
+}
+
+void
+guest_link_leave(GuestLink *link)
+{
+    close_with(link, CLOCHE_ERROR_SERVICE_STOPPING,
+               "The service stops, or is started anew; the sandbox goes on: call again");
+    link_unref(link);
+}
+
+gboolean
+guest_link_is_over(const GError *error)
+{
+    return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST) ||
+           g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING);
 }
 
 /* --- requests --- */
@@ -400,6 +431,12 @@ gboolean
 guest_link_greet_finish(GuestLink *link, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+const char *
+guest_link_sandbox_id(const GuestLink *link)
+{
+    return link->sandbox_id;
 }
 
 static void

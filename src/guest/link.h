@@ -37,11 +37,19 @@ GuestLink *guest_link_new(int fd, GuestLost lost, gpointer data);
 void guest_link_close(GuestLink *link, const char *why);
 /* Closes and frees it. NULL is fine. */
 void guest_link_free(GuestLink *link, const char *why);
+/* The same for a sandbox that goes on without this process: with CLOCHE_ERROR_SERVICE_STOPPING. */
+void guest_link_leave(GuestLink *link);
+/* Whether an error says that the connection is over, for either reason. */
+gboolean guest_link_is_over(const GError *error);
+/* While its machine stands still, no silence is held against it. */
+void guest_link_set_stalled(GuestLink *link, gboolean is_stalled);
 
 /* Sends the preamble and waits for the agent's HELLO. Must be the first call, and is made once. */
 void guest_link_greet_async(GuestLink *link, guint timeout_s, GAsyncReadyCallback callback,
                             gpointer data);
 gboolean guest_link_greet_finish(GuestLink *link, GAsyncResult *result, GError **error);
+/* The sandbox that the agent says it is, "" before a claim; once it has greeted. */
+const char *guest_link_sandbox_id(const GuestLink *link);
 
 typedef struct {
     const char *id;                 /* [a-z0-9]{1,64} */

@@ -19,6 +19,7 @@
 enum {
     REQUEST_RESEED = 1,
     REQUEST_EXECUTE,
+    REQUEST_SYNC,
 };
 
 struct RunnerParser {
@@ -28,6 +29,7 @@ struct RunnerParser {
     guint32 execution; /* between the first message of one and its end; else 0 */
     gboolean has_error;
     GError *broken;
+    GBytes *answer; /* the frame that is looked for; NULL: none */
 };
 
 typedef struct {
@@ -67,6 +69,7 @@ runner_message_free(RunnerMessage *message)
         g_free(message->error.traceback);
         break;
     case RUNNER_DONE:
+    case RUNNER_SYNCED:
         break;
     }
     g_free(message);
@@ -176,6 +179,8 @@ parse_payload(RunnerType type, const guint8 *payload, gsize size)
     case RUNNER_DONE:
         get_done(&r, message);
         break;
+    case RUNNER_SYNCED:
+        break;
     }
     return wire_reader_end(&r) == 0 ? g_steal_pointer(&message) : NULL;
 }
@@ -198,6 +203,7 @@ runner_parser_free(RunnerParser *parser)
     if (!parser)
         return;
     g_byte_array_unref(parser->input);
+    g_clear_pointer(&parser->answer, g_bytes_unref);
     g_clear_error(&parser->broken);
     g_free(parser);
 }
@@ -269,6 +275,27 @@ fail(RunnerParser *parser, const char *fault, GError **error)
     return NULL;
 }
 
+/* Throws away what comes before the answer. NULL: it is not there yet. */
+static RunnerMessage *
+find_answer(RunnerParser *parser)
+{
+    gsize size, keep = 0;
+    const guint8 *needle = g_bytes_get_data(parser->answer, &size);
+    ptrdiff_t at = wire_find(parser->input->data + parser->used, parser->input->len - parser->used,
+                             needle, size, &keep);
+    RunnerMessage *message;
+
+    if (at < 0) {
+        parser->used = parser->input->len - keep;
+        return NULL;
+    }
+    parser->used += (gsize)at + size;
+    g_clear_pointer(&parser->answer, g_bytes_unref);
+    message = g_new0(RunnerMessage, 1);
+    message->type = RUNNER_SYNCED;
+    return message;
+}
+
 RunnerMessage *
 runner_parser_next(RunnerParser *parser, GError **error)
 {
@@ -281,6 +308,8 @@ runner_parser_next(RunnerParser *parser, GError **error)
         g_propagate_error(error, g_error_copy(parser->broken));
         return NULL;
     }
+    if (parser->answer)
+        return find_answer(parser);
     if (left < HEADER_SIZE)
         return NULL;
     if (!read_header(parser, raw, &header, &fault))
@@ -387,4 +416,28 @@ runner_encode_execute(guint32 execution, guint32 flags, const char *code,
     put_bytes(out, code, strlen(code));
     put_strv(out, environment);
     return end_frame(out);
+}
+
+static GBytes *
+encode_nonce(guint8 type, guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE])
+{
+    GByteArray *out = begin_frame(execution, type);
+
+    put_bytes(out, nonce, RUNNER_NONCE_SIZE);
+    return end_frame(out);
+}
+
+GBytes *
+runner_encode_sync(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE])
+{
+    return encode_nonce(REQUEST_SYNC, execution, nonce);
+}
+
+RunnerParser *
+runner_parser_new_syncing(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE])
+{
+    RunnerParser *parser = runner_parser_new(/* is_ready= */ TRUE);
+
+    parser->answer = encode_nonce(RUNNER_SYNCED, execution, nonce);
+    return parser;
 }

@@ -23,7 +23,10 @@ typedef enum {
     RUNNER_RESULT,
     RUNNER_ERROR,
     RUNNER_DONE,
+    RUNNER_SYNCED, /* no fields */
 } RunnerType;
+
+#define RUNNER_NONCE_SIZE 16u
 
 typedef enum {
     RUNNER_OK,
@@ -72,6 +75,9 @@ typedef struct RunnerParser RunnerParser;
 
 /* `is_ready`: of a runner that said so on an earlier connection. */
 RunnerParser *runner_parser_new(gboolean is_ready);
+/* Of a runner that may be in the middle of anything: throws all away up to the answer to
+ * runner_encode_sync(), which is the first message. */
+RunnerParser *runner_parser_new_syncing(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE]);
 void runner_parser_free(RunnerParser *parser);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunnerParser, runner_parser_free)
 
@@ -97,3 +103,4 @@ GBytes *runner_encode_reseed(guint32 execution, const void *entropy, gsize entro
                              const char *const *environment, const char *directory, GError **error);
 GBytes *runner_encode_execute(guint32 execution, guint32 flags, const char *code,
                               const char *const *environment, GError **error);
+GBytes *runner_encode_sync(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE]);

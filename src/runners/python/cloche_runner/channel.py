@@ -10,8 +10,8 @@ import os
 import struct
 import threading
 
-RESEED, EXECUTE = 1, 2
-READY, RESULT, ERROR, DONE = 16, 17, 18, 19
+RESEED, EXECUTE, SYNC = 1, 2, 3
+READY, RESULT, ERROR, DONE, SYNCED = 16, 17, 18, 19, 20
 
 FRAME_MAX = 32 << 20
 
@@ -130,7 +130,7 @@ class Channel:
             output, self._held = memoryview(self._held), b""
             while output:
                 output = output[os.write(self._fd, output) :]
-            if kind == DONE:
+            if kind in (DONE, SYNCED):
                 self._execution = 0
 
 

@@ -14,7 +14,18 @@ import time
 import traceback
 from os import environ  # whatever the executed code makes of os.environ
 
-from .channel import DONE, EXECUTE, READY, RESEED, UNINTERRUPTIBLE, Channel, field, u32
+from .channel import (
+    DONE,
+    EXECUTE,
+    READY,
+    RESEED,
+    SYNC,
+    SYNCED,
+    UNINTERRUPTIBLE,
+    Channel,
+    field,
+    u32,
+)
 from .randomness import Randomness
 from .results import Results
 from .shell import FAILED, Outcome, Shell
@@ -86,6 +97,8 @@ class Server:
                 self._execute(fields.number(), fields.text(), _split(fields.texts()))
             elif kind == RESEED:
                 self._reseed(fields.data(), _split(fields.texts()), fields.text())
+            elif kind == SYNC:
+                self._channel.send(SYNCED, field(fields.data()))
             else:
                 raise ValueError(f"unknown request {kind}")
 
