@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runne
 
 import tap  # noqa: E402
 from gi.repository import GLib  # noqa: E402
-from service import KILL, STOP, Failure, Service, wait_until  # noqa: E402
+from service import KILL, STOP, Failure, PrivateService, number, text, wait_until  # noqa: E402
 
 BUILD, STORE = sys.argv[1:3]
 SECONDS = {"boot": 300, "restart": 30, "hung": 20}
@@ -42,7 +42,7 @@ print(json.dumps({
 
 def setUpModule():
     global service
-    service = Service(BUILD, STORE)
+    service = PrivateService(BUILD, STORE)
     service.start()
     for name in ("minimal", "python"):
         template = service.wait_for_template(name, SECONDS["boot"])
@@ -52,14 +52,6 @@ def setUpModule():
 
 def tearDownModule():
     service.close()
-
-
-def text(word):
-    return GLib.Variant("s", word)
-
-
-def number(value):
-    return GLib.Variant("t", value)
 
 
 class SandboxTest(unittest.TestCase):
@@ -225,11 +217,11 @@ class Faults(SandboxTest):
         self.assertEqual(self.victim.end(5), "guest-shut-down")
 
     def test_machine_killed(self):
-        service.signal(self.victim.qemu(), KILL)
+        service.signal(service.qemus()[self.victim.id], KILL)
         self.assertEqual(self.victim.end(5), "machine-lost")
 
     def test_machine_stopped(self):
-        service.signal(self.victim.qemu(), STOP)
+        service.signal(service.qemus()[self.victim.id], STOP)
         begin = time.monotonic()
         self.check_lost(self.victim, ("true",))
         self.assertEqual(self.victim.end(5), "guest-hung")

@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# in-service: suites that share one installed service, with two users and both templates ready.
+#
+# Usage: tests/lib/in-container.sh --bind BUILD --bind STORE tests/system/in-service.sh BUILD STORE
+# SUITE…. BUILD is a release build; STORE has images named minimal and python, takes the place of
+# /var/lib/cloche, and keeps the templates. A suite is a file of this folder. They all count as one.
+
+set -euo pipefail
+export LC_ALL=C.UTF-8
+top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+here=$top/tests/system
+build=$1 store=$2
+shift 2
+
+say() {
+    echo "in-service: $*" >&2
+}
+
+# As quickstart.sh does, but for the pool: what is counted has to settle soon.
+install_service() {
+    meson install -C "$build" --no-rebuild --quiet >&2
+    install "$build/tests/system/clock-shift.so" /usr/local/lib/
+    systemd-sysusers cloche.conf
+    systemd-tmpfiles --create cloche.conf
+    busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
+    mkdir -p /etc/cloche
+    printf '[Pool]\nTarget=1\n' >/etc/cloche/cloched.conf
+    systemctl daemon-reload
+}
+
+start_service() {
+    local template
+    systemctl start cloched.service
+    for template in minimal python; do
+        cloche run --template $template -- true
+    done
+}
+
+count=0 bad=0
+
+# tell OK WHAT
+tell() {
+    count=$((count + 1))
+    [ "$1" = ok ] || bad=$((bad + 1))
+    echo "$1 $count - $2"
+}
+
+# Its cases with this suite's name; what it planned and did not tell of has failed.
+run_suite() {
+    local suite=$1 line planned=0 told=0 status=0 begin=$EPOCHSECONDS command=("$here/$1")
+    [ "${suite##*.}" != py ] || command=(/usr/bin/python3 "$here/$suite")
+    while IFS= read -r line; do
+        case $line in
+        1..*) planned=${line#1..} ;;
+        "ok "* | "not ok "*) told=$((told + 1)) && tell "${line%% [0-9]*}" "${suite%.*}: ${line#* - }" ;;
+        *) echo "$line" ;;
+        esac
+    done < <("${command[@]}" </dev/null)
+    wait $! || status=$?
+    [ "$told" = "$planned" ] || tell "not ok" "${suite%.*}: $told of $planned cases"
+    [ "$status" = 0 ] || [ "$bad" != 0 ] || tell "not ok" "${suite%.*}: status $status"
+    echo "# $suite: $((EPOCHSECONDS - begin)) s"
+}
+
+mkdir -p /var/lib/cloche
+mount --bind "$store" /var/lib/cloche
+for user in cloche-test-a cloche-test-b; do
+    useradd --create-home $user
+done
+install_service || { say "the service could not be installed" && exit 1; }
+start_service || { journalctl -u cloched -n 50 >&2 && exit 1; }
+for suite in "$@"; do
+    run_suite "$suite"
+done
+echo "1..$count"
+[ "$bad" = 0 ]
