@@ -9,12 +9,12 @@
 #define LIMIT_MAX 1000u
 
 typedef struct {
-    guint32 uid;
+    const Viewer *viewer;
     gboolean all_users;
     const char *state, *template; /* NULL: any */
     char **metadata;              /* key, value, …: all of them */
     guint32 limit;
-    guint64 after; /* serial */
+    gint64 after; /* when it was born */
 } Filter;
 
 static void
@@ -25,13 +25,13 @@ filter_clear(Filter *filter)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Filter, filter_clear)
 
 static gboolean
-unpack_after(GVariant *options, guint64 *ret_serial, GError **error)
+unpack_after(GVariant *options, gint64 *ret_born_us, GError **error)
 {
     const char *after = "";
 
     g_variant_lookup(options, "after", "&s", &after);
     if (*after == '\0' ||
-        g_ascii_string_to_unsigned(after, 10, 0, G_MAXUINT64, ret_serial, /* error= */ NULL))
+        g_ascii_string_to_signed(after, 10, 0, G_MAXINT64, ret_born_us, /* error= */ NULL))
         return TRUE;
     g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                         "after: it must be what an earlier call gave as 'next'");
@@ -71,10 +71,10 @@ unpack_filter(GVariant *options, Filter *filter, GError **error)
 static gboolean
 matches(const Filter *filter, const Sandbox *sandbox)
 {
-    gboolean visible = filter->all_users ? core_may_see(filter->uid, sandbox->owner)
-                                         : filter->uid == sandbox->owner;
+    gboolean visible = filter->all_users ? core_may_see(filter->viewer, sandbox->owner)
+                                         : filter->viewer->uid == sandbox->owner;
 
-    if (!visible || sandbox->serial <= filter->after)
+    if (!visible || sandbox->born_us <= filter->after)
         return FALSE;
     if (filter->template && !g_str_equal(filter->template, sandbox->template))
         return FALSE;
@@ -88,13 +88,13 @@ void
 manager_list_sandboxes(Call *call, GVariant *parameters)
 {
     g_autoptr(GVariant) options = g_variant_get_child_value(parameters, 0);
-    g_auto(Filter) filter = {.uid = call->peer->uid, .limit = LIMIT_DEFAULT};
+    g_auto(Filter) filter = {.viewer = &call->peer->viewer, .limit = LIMIT_DEFAULT};
     g_autoptr(GPtrArray) all = core_list(call->core);
     g_autofree char *next = NULL;
     GError *error = NULL;
     GVariantBuilder list;
     guint count = 0;
-    guint64 last = 0;
+    gint64 last = 0;
 
     if (!unpack_filter(options, &filter, &error)) {
         call_fail(call, error);
@@ -108,10 +108,10 @@ manager_list_sandboxes(Call *call, GVariant *parameters)
         if (!matches(&filter, sandbox))
             continue;
         if (count++ == filter.limit) {
-            next = g_strdup_printf("%" G_GUINT64_FORMAT, last);
+            next = g_strdup_printf("%" G_GINT64_FORMAT, last);
             continue;
         }
-        last = sandbox->serial;
+        last = sandbox->born_us;
         g_variant_builder_add(&list, "(o@a{sv})", path, reply_sandbox(sandbox));
     }
     call_answer(call, g_variant_new("(a(oa{sv})s)", &list, next ? next : ""));

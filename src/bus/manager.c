@@ -107,8 +107,8 @@ manager_create_sandbox(Call *call, GVariant *parameters)
         call_fail(call, error);
         return;
     }
-    core_create_async(call->core, call->peer->uid, &words.request, call->peer->left, on_created,
-                      call);
+    core_create_async(call->core, call->peer->viewer.uid, &words.request, call->peer->left,
+                      on_created, call);
 }
 
 /* --- RunCode --- */
@@ -138,7 +138,7 @@ manager_run_code(Call *call, GVariant *parameters)
     g_autoptr(GVariant) options = NULL;
     g_auto(Words) words = {0};
     guint64 timeout_s = CODE_TIMEOUT_DEFAULT_S;
-    guint64 most_s = core_config(call->core)->timeout_max_s;
+    guint64 most_s = core_config(call->core)->lifetime_max_s;
     GuestCode guest_code = {0};
     GError *error = NULL;
 
@@ -153,7 +153,7 @@ manager_run_code(Call *call, GVariant *parameters)
     guest_code.code = code;
     guest_code.timeout_ms = timeout_s * 1000;
     words.request.timeout_s = MIN(timeout_s + CODE_SLACK_S, most_s);
-    core_run_code_async(call->core, call->peer->uid, &words.request, language, &guest_code,
+    core_run_code_async(call->core, call->peer->viewer.uid, &words.request, language, &guest_code,
                         call->peer->left, on_code_run, call);
 }
 
@@ -167,7 +167,7 @@ manager_get_sandbox(Call *call, GVariant *parameters)
     g_autofree char *path = NULL;
 
     g_variant_get(parameters, "(&s)", &id);
-    if (!core_find(call->core, call->peer->uid, id, &error)) {
+    if (!core_find(call->core, &call->peer->viewer, id, &error)) {
         call_fail(call, error);
         return;
     }
@@ -183,7 +183,7 @@ manager_kill_sandbox(Call *call, GVariant *parameters)
     Sandbox *sandbox;
 
     g_variant_get(parameters, "(&s)", &id);
-    sandbox = core_find(call->core, call->peer->uid, id, &error);
+    sandbox = core_find(call->core, &call->peer->viewer, id, &error);
     if (!sandbox) {
         call_fail(call, error);
         return;
@@ -216,7 +216,7 @@ manager_get_managed_objects(Call *call, GVariant *parameters)
         g_autofree char *path = reply_path(sandbox->id);
         GVariantBuilder interfaces;
 
-        if (!core_may_see(call->peer->uid, sandbox->owner))
+        if (!core_may_see(&call->peer->viewer, sandbox->owner))
             continue;
         g_variant_builder_init(&interfaces, G_VARIANT_TYPE("a{sa{sv}}"));
         g_variant_builder_add(&interfaces, "{s@a{sv}}", "org.cloche1.Sandbox",

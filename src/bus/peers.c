@@ -93,7 +93,7 @@ add(Peers *peers, const char *name, guint32 uid)
         return peer;
     peer = g_rc_box_new0(Peer);
     peer->name = g_strdup(name);
-    peer->uid = uid;
+    peer->viewer.uid = uid;
     peer->left = g_cancellable_new();
     g_hash_table_insert(peers->known, peer->name, peer);
     return peer;

@@ -4,9 +4,11 @@
 
 #include <gio/gio.h>
 
+#include "core.h"
+
 typedef struct {
     char *name; /* unique name */
-    guint32 uid;
+    Viewer viewer;
     GCancellable *left; /* cancelled when it leaves the bus */
 } Peer;
 

@@ -285,12 +285,13 @@ static GVariant *
 reply_limits(Core *core)
 {
     const CoreConfig *config = core_config(core);
+    const QuotaAmounts *each = quota_limits_of_each(core_quota(core));
     GVariantBuilder dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
-    add(&dict, "timeout", g_variant_new_uint64(config->timeout_max_s));
-    add(&dict, "sandboxes", g_variant_new_uint32(config->sandboxes_max));
-    add(&dict, "memory-mib", g_variant_new_uint64(config->memory_max_mib));
+    add(&dict, "lifetime", g_variant_new_uint64(config->lifetime_max_s));
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
+        add(&dict, quota_resource_name(r), g_variant_new_uint64(each->amount[r]));
     add(&dict, "code-size", g_variant_new_uint64(OPTION_CODE_MAX));
     add(&dict, "output-size", g_variant_new_uint64(GUEST_OUTPUT_MAX));
     return g_variant_builder_end(&dict);

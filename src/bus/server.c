@@ -72,7 +72,8 @@ find_sandbox(Call *call, GError **error)
 
     if (!g_str_has_prefix(path, SANDBOX_PATH "/"))
         return TRUE;
-    call->sandbox = core_find(call->core, call->peer->uid, path + strlen(SANDBOX_PATH "/"), error);
+    call->sandbox =
+        core_find(call->core, &call->peer->viewer, path + strlen(SANDBOX_PATH "/"), error);
     return call->sandbox != NULL;
 }
 
@@ -193,7 +194,7 @@ send_to(Peer *peer, gpointer data)
 {
     const Signal *signal = data;
 
-    if (!signal->sandbox || core_may_see(peer->uid, signal->sandbox->owner))
+    if (!signal->sandbox || core_may_see(&peer->viewer, signal->sandbox->owner))
         g_dbus_connection_emit_signal(signal->server->connection, peer->name, signal->path,
                                       signal->interface, signal->signal, signal->parameters, NULL);
 }

@@ -18,15 +18,15 @@ struct Core {
     Host host;
     GHashTable *pools; /* template name → Pool */
     const VmFacts *facts;
-    GError *probe_error;
+    Quota *quota;
+    MachineUser probe_user;
     Deadlines *deadlines;
     const CoreEvents *events;
     gpointer events_data;
 
     GHashTable *sandboxes; /* id → Sandbox, running ones; owned */
     GQueue ended;          /* of Ended, the oldest first */
-    guint64 last_serial;
-    guint claiming;       /* creations under way */
+    gint64 last_born_us;
     GHashTable *creating; /* "uid key" → Creation with an idempotency key that is under way */
 
     GCancellable *cancellable; /* of everything, at the stop */
@@ -39,4 +39,11 @@ void registry_add(Core *core, Sandbox *sandbox);
 Sandbox *registry_find_key(Core *core, guint32 owner, const char *key);
 gboolean registry_write_record(Core *core, const Sandbox *sandbox, GError **error);
 void registry_end_all(Core *core, EndReason reason);
+/* They go on without us. */
+void registry_leave_all(Core *core);
+/* CLOCHE_ERROR_QUOTA_EXCEEDED unless a sandbox created then may live until then. */
+gboolean registry_check_lifetime(const Core *core, gint64 born_us, guint64 timeout_s,
+                                 GError **error);
+/* CLOCHE_ERROR_SERVICE_STOPPING when it stops. */
+gboolean registry_check_running(const Core *core, GError **error);
 void registry_clear(Core *core);

@@ -83,8 +83,8 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core = g_new0(Core, 1);
     core->config = *config;
     core->config.default_template = g_strdup(config->default_template);
-    core->host.vm = vm;
-    core->host.store = store;
+    core->quota = quota_new(&config->limits_of_all, &config->limits_of_each);
+    host_init(&core->host, vm, store, config->uid_first, config->uid_count);
     core->host.on_change = on_host_changed;
     core->host.on_change_data = core;
     core->deadlines = deadlines;
@@ -139,6 +139,7 @@ on_probed(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     const VmFacts *facts = vm_probe_finish(core->host.vm, result, &error);
 
+    host_return_user(&core->host, &core->probe_user);
     if (core->stopping)
         ; /* too late to use it */
     else if (!facts)
@@ -172,30 +173,39 @@ core_start(Core *core)
 {
     const Image *image = find_usable_image(core);
     g_autofree char *kernel = NULL, *initrd = NULL;
+    g_autoptr(GError) error = NULL;
 
     if (!image) {
         g_warning("No usable image is installed: build one with build-image, and start this "
                   "service again");
         return;
     }
+    if (!host_take_user(&core->host, &core->probe_user, &error)) {
+        fail_all(core, error);
+        return;
+    }
     kernel = image_path(image, "kernel");
     initrd = image_path(image, "initrd");
     host_hold(&core->host);
-    vm_probe_async(core->host.vm, kernel, initrd, core->host.store->run, core->cancellable,
-                   on_probed, core);
+    vm_probe_async(core->host.vm, kernel, initrd, core->host.store->run, &core->probe_user,
+                   core->cancellable, on_probed, core);
 }
 
 /* --- stop --- */
 
 void
-core_stop_async(Core *core, GAsyncReadyCallback callback, gpointer data)
+core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callback, gpointer data)
 {
     GHashTableIter iter;
     gpointer pool;
 
     core->stopping = g_task_new(NULL, NULL, callback, data);
     g_cancellable_cancel(core->cancellable);
-    registry_end_all(core, END_SERVICE_STOPPED);
+    vm_stop_trying(core->host.vm);
+    if (leave_sandboxes)
+        registry_leave_all(core);
+    else
+        registry_end_all(core, END_SERVICE_STOPPED);
     host_hold(&core->host); /* until all pools are told */
     g_hash_table_iter_init(&iter, core->pools);
     while (g_hash_table_iter_next(&iter, NULL, &pool))
@@ -215,13 +225,63 @@ core_free(Core *core)
     registry_clear(core);
     g_hash_table_unref(core->creating);
     g_hash_table_unref(core->pools);
+    quota_free(core->quota);
+    host_clear(&core->host);
     deadlines_free(core->deadlines);
     g_object_unref(core->cancellable);
     g_free((char *)core->config.default_template);
     g_free(core);
 }
 
+void
+core_reconfigure(Core *core, const CoreConfig *config)
+{
+    PoolConfig pool_config = {config->pool_target, config->memory_max_mib};
+    GHashTableIter iter;
+    gpointer pool;
+
+    g_free((char *)core->config.default_template);
+    core->config.default_template = g_strdup(config->default_template);
+    core->config.pool_target = config->pool_target;
+    core->config.memory_max_mib = config->memory_max_mib;
+    core->config.lifetime_max_s = config->lifetime_max_s;
+    quota_set_limits(core->quota, &config->limits_of_all, &config->limits_of_each);
+    g_hash_table_iter_init(&iter, core->pools);
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
+        pool_reconfigure(pool, &pool_config);
+    balance(core);
+    core->events->manager_changed(core->events_data);
+}
+
 /* --- what is known --- */
+
+gboolean
+core_is_machine(const Core *core, guint32 uid)
+{
+    return host_is_machine(&core->host, uid);
+}
+
+const Quota *
+core_quota(const Core *core)
+{
+    return core->quota;
+}
+
+gboolean
+core_begin_process(Core *core, guint32 owner, GError **error)
+{
+    static const QuotaAmounts one = {{[QUOTA_PROCESSES] = 1}};
+
+    return quota_charge(core->quota, owner, &one, error);
+}
+
+void
+core_end_process(Core *core, guint32 owner)
+{
+    static const QuotaAmounts one = {{[QUOTA_PROCESSES] = 1}};
+
+    quota_release(core->quota, owner, &one);
+}
 
 const CoreConfig *
 core_config(const Core *core)

@@ -16,15 +16,23 @@ typedef struct Core Core;
 typedef struct {
     const char *default_template;
     guint pool_target;
-    guint64 memory_max_mib; /* of all machines */
-    guint sandboxes_max;    /* of all users */
-    guint64 timeout_max_s;
+    guint64 memory_max_mib;     /* of all machines, those of pools included */
+    QuotaAmounts limits_of_all; /* users together */
+    QuotaAmounts limits_of_each;
+    guint64 lifetime_max_s;       /* of a sandbox, from its creation */
+    guint32 uid_first, uid_count; /* that machines run as; 0: as libvirt has it */
     gboolean allow_emulation;
 } CoreConfig;
 
+/* Who looks. */
+typedef struct {
+    guint32 uid;
+    gboolean sees_all; /* may manage what others have */
+} Viewer;
+
 typedef struct {
     void (*sandbox_added)(const Sandbox *sandbox, gpointer data);
-    /* The deadline was set anew. */
+    /* Its deadline was set anew. */
     void (*sandbox_changed)(const Sandbox *sandbox, gpointer data);
     /* Its state and end reason are the last ones. */
     void (*sandbox_ended)(const Sandbox *sandbox, gpointer data);
@@ -38,10 +46,21 @@ typedef struct {
  * failed. */
 Core *core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error);
 void core_set_events(Core *core, const CoreEvents *events, gpointer data);
+/*
+ * Takes up the sandboxes that an earlier life of the service left, ends those that cannot go on or
+ * became due meanwhile, and removes everything else that is left. Before core_start(). An error
+ * when that cannot be told, since libvirt does not answer.
+ */
+void core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data);
+gboolean core_adopt_finish(GAsyncResult *result, GError **error);
 /* Finds the accelerator and prepares all templates, in the background. */
 void core_start(Core *core);
-/* Ends everything. Finishes when no machine and no file of one is left; then core_free(). */
-void core_stop_async(Core *core, GAsyncReadyCallback callback, gpointer data);
+/* New limits, pool targets and default template. What is there stays. */
+void core_reconfigure(Core *core, const CoreConfig *config);
+/* Ends everything, or all but the sandboxes. Finishes when no machine and no file of what ends is
+ * left; then core_free(). */
+void core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callback,
+                     gpointer data);
 void core_stop_finish(GAsyncResult *result);
 void core_free(Core *core);
 
@@ -69,17 +88,27 @@ void core_create_async(Core *core, guint32 owner, const CreateRequest *request,
 /* Its id: a new string. */
 char *core_create_finish(Core *core, GAsyncResult *result, GError **error);
 
-/* The sandbox that `owner` may see; CLOCHE_ERROR_NO_SUCH_SANDBOX, which tells the owner of one that
- * ended why. */
-Sandbox *core_find(Core *core, guint32 owner, const char *id, GError **error);
-/* TRUE when that uid may see and use what `owner` has: its own, or all for root. */
-gboolean core_may_see(guint32 uid, guint32 owner);
+/* The sandbox that the viewer may see; CLOCHE_ERROR_NO_SUCH_SANDBOX, which tells who may see one
+ * that ended why. */
+Sandbox *core_find(Core *core, const Viewer *viewer, const char *id, GError **error);
+/* TRUE when the viewer may see and use what `owner` has: its own, or all for root and who sees all.
+ */
+gboolean core_may_see(const Viewer *viewer, guint32 owner);
+/* The owner of a sandbox that runs or is still known of; FALSE: there is none. */
+gboolean core_is_owner(Core *core, guint32 uid, const char *id);
+/* Whether it is the user of a machine, which may ask for nothing. */
+gboolean core_is_machine(const Core *core, guint32 uid);
 /* All sandboxes that run, the oldest first; not owned. */
 GPtrArray *core_list(Core *core);
 
 /* From now. CLOCHE_ERROR_INVALID_ARGUMENT beyond the bounds. */
 gboolean core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error);
 gboolean core_check_timeout(const Core *core, guint64 timeout_s, GError **error);
+/* Charges the owner with a program or an execution that begins; core_end_process() when it is over,
+ * whatever became of the sandbox. */
+gboolean core_begin_process(Core *core, guint32 owner, GError **error);
+void core_end_process(Core *core, guint32 owner);
+const Quota *core_quota(const Core *core);
 void core_end(Core *core, Sandbox *sandbox, EndReason reason);
 
 /* One execution in a sandbox of its own, which is ended afterwards. */

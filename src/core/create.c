@@ -9,13 +9,17 @@
 
 #include "core-private.h"
 #include "error.h"
+#include "journal.h"
 #include "util.h"
 
 #define CLAIMS_MAX 3
 
+static const QuotaAmounts one_create = {{[QUOTA_CREATES] = 1}};
+
 typedef struct {
     Core *core;
-    Sandbox *sandbox;
+    guint32 owner;
+    Sandbox *sandbox; /* NULL once it is registered */
     char **environment;
     guint64 timeout_s;
     Pool *pool;
@@ -24,6 +28,19 @@ typedef struct {
     GPtrArray *followers; /* of GTask: later calls with the same key */
 } Creation;
 
+/* A sandbox that came to nothing is charged no more. */
+static void
+drop_sandbox(Creation *creation)
+{
+    QuotaAmounts amounts;
+
+    if (!creation->sandbox)
+        return;
+    amounts = sandbox_amounts(creation->sandbox);
+    quota_release(creation->core->quota, creation->owner, &amounts);
+    sandbox_free(g_steal_pointer(&creation->sandbox));
+}
+
 static void
 creation_free(gpointer data)
 {
@@ -31,7 +48,7 @@ creation_free(gpointer data)
 
     if (creation->sandbox && creation->sandbox->instance)
         instance_end(g_steal_pointer(&creation->sandbox->instance), "The sandbox was not created");
-    sandbox_free(creation->sandbox);
+    drop_sandbox(creation);
     g_strfreev(creation->environment);
     g_free(creation->share_key);
     g_ptr_array_unref(creation->followers);
@@ -44,7 +61,7 @@ finish(GTask *task, const char *id, GError *error)
 {
     Creation *creation = g_task_get_task_data(task);
 
-    creation->core->claiming--;
+    quota_release(creation->core->quota, creation->owner, &one_create);
     if (creation->share_key)
         g_hash_table_remove(creation->core->creating, creation->share_key);
     for (guint i = 0; i < creation->followers->len; i++) {
@@ -102,6 +119,7 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
     sandbox_change(sandbox, SANDBOX_CLAIMED);
     creation->sandbox = NULL;
     registry_add(creation->core, sandbox);
+    journal_created(sandbox);
     finish(task, sandbox->id, NULL);
 }
 
@@ -118,7 +136,9 @@ claim(GTask *task, Instance *instance)
     sandbox->id = g_strdup(instance_id(instance));
     /* Now, and not when it was asked for: it may have waited for its machine. */
     sandbox->created_us = g_get_real_time();
-    sandbox->deadline_us = util_boottime_us() + (gint64)creation->timeout_s * G_USEC_PER_SEC;
+    sandbox->born_us = MAX(util_boottime_us(), creation->core->last_born_us + 1);
+    creation->core->last_born_us = sandbox->born_us;
+    sandbox->deadline_us = sandbox->born_us + (gint64)creation->timeout_s * G_USEC_PER_SEC;
     if (!registry_write_record(creation->core, sandbox, &error)) {
         finish(task, NULL, error);
         return;
@@ -181,20 +201,6 @@ find_pool(Core *core, const char *name, GError **error)
     return pool;
 }
 
-static gboolean
-check_room(Core *core, GError **error)
-{
-    guint used = g_hash_table_size(core->sandboxes) + core->claiming;
-
-    if (used < core->config.sandboxes_max)
-        return TRUE;
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
-                "The limit sandboxes is reached: %u of %u are in use; end one, or ask the "
-                "administrator to raise it in cloched.conf",
-                used, core->config.sandboxes_max);
-    return FALSE;
-}
-
 /* All that a second call with the same key must ask for again. */
 static char *
 request_text(const CreateRequest *request, const char *template)
@@ -218,10 +224,25 @@ sandbox_new(const Pool *pool, guint32 owner, const CreateRequest *request)
     sandbox->metadata = g_strdupv(request->metadata);
     sandbox->vcpus = image->vcpus;
     sandbox->memory_mib = image->memory_mib;
+    sandbox->disk_mib = image->disk_mib;
+    sandbox->user = g_strdup(image->user);
     sandbox->languages = g_strdupv(image->languages);
     sandbox->idempotency_key = g_strdup(request->idempotency_key);
     sandbox->request = request_text(request, image->name);
     return sandbox;
+}
+
+/* Charges its owner, or frees it. */
+static Sandbox *
+charge(Core *core, Sandbox *sandbox, GError **error)
+{
+    QuotaAmounts amounts = sandbox_amounts(sandbox);
+
+    amounts.amount[QUOTA_CREATES] = 1;
+    if (quota_charge(core->quota, sandbox->owner, &amounts, error))
+        return sandbox;
+    sandbox_free(sandbox);
+    return NULL;
 }
 
 static gboolean
@@ -267,29 +288,38 @@ core_create_async(Core *core, guint32 owner, const CreateRequest *request,
     g_autofree char *share_key = NULL;
     GError *error = NULL;
     Pool *pool = find_pool(core, name, &error);
+    Sandbox *sandbox;
     Creation *creation;
 
     if (request->idempotency_key)
         share_key = g_strdup_printf("%u %s", owner, request->idempotency_key);
     if (share_key && pool && join_earlier(core, task, owner, request, name, share_key))
         return;
-    if (!pool || !check_size(pool_image(pool), request, &error) ||
-        !core_check_timeout(core, request->timeout_s, &error) || !check_room(core, &error)) {
+    if (!pool || !registry_check_running(core, &error) ||
+        !check_size(pool_image(pool), request, &error) ||
+        !core_check_timeout(core, request->timeout_s, &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    sandbox = charge(core, sandbox_new(pool, owner, request), &error);
+    if (!sandbox) {
+        journal_refused(owner, error->message);
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
     }
     creation = g_new0(Creation, 1);
     creation->core = core;
+    creation->owner = owner;
     creation->pool = pool;
-    creation->sandbox = sandbox_new(pool, owner, request);
+    creation->sandbox = sandbox;
     creation->environment = g_strdupv(request->environment);
     creation->timeout_s = request->timeout_s;
     creation->followers = g_ptr_array_new_with_free_func(g_object_unref);
     creation->share_key = g_steal_pointer(&share_key);
     if (creation->share_key)
         g_hash_table_insert(core->creating, creation->share_key, creation);
-    core->claiming++;
     g_task_set_check_cancellable(task, FALSE);
     g_task_set_task_data(task, creation, creation_free);
     take_machine(task);

@@ -5,7 +5,7 @@
 #include "error.h"
 
 /* Of the way a snapshot is taken and restored: a change makes all templates anew. */
-#define FORMAT_VERSION "1"
+#define FORMAT_VERSION "2"
 #define KEY_LENGTH 16
 
 typedef struct {

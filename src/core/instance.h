@@ -8,28 +8,14 @@
  */
 #pragma once
 
+#include "host.h"
 #include "interpreter.h"
 #include "link.h"
-#include "store.h"
-#include "vm.h"
 
-/* What all instances share. */
-typedef struct {
-    Vm *vm;
-    const Store *store;
-    guint64 memory_mib; /* of all machines that there are, starting and ending ones too */
-    guint64 ending_mib; /* of those that are ending */
-    guint64 wanted_mib; /* of those that are somebody's, or that somebody waits for */
-    guint waiting;      /* callers, in all pools */
-    guint count;        /* of instances, and of other work that uses images and templates */
-    void (*on_change)(gpointer data); /* count became less, or a machine is ready */
-    gpointer on_change_data;
-} Host;
-
-/* Counts work that must be over before images and templates may be freed. */
-void host_hold(Host *host);
-void host_release(Host *host);
-void host_changed(Host *host);
+/* Names of machines begin so; what follows is the id. */
+#define INSTANCE_PREFIX "cloche-"
+/* An agent that is adopted answers within that. */
+#define INSTANCE_ADOPT_TIMEOUT_S 10
 
 typedef enum {
     END_NOT_YET,
@@ -49,8 +35,13 @@ typedef enum {
 const char *end_reason_name(EndReason reason);
 
 typedef struct Instance Instance;
-/* Called at most once, when it was lost by itself; it is to be ended then. */
-typedef void (*InstanceLost)(Instance *instance, EndReason why, gpointer data);
+
+typedef struct {
+    /* At most once, when it was lost by itself; it is to be ended then. */
+    void (*lost)(Instance *instance, EndReason why, gpointer data);
+    /* It stands still, because the host's disk is full, or goes on again. */
+    void (*stalled)(Instance *instance, gboolean is_stalled, gpointer data);
+} InstanceEvents;
 
 /* Boots an image for a template that is being made (template_stage() was called). */
 void instance_boot_async(Host *host, const Image *image, const Template *template,
@@ -58,13 +49,17 @@ void instance_boot_async(Host *host, const Image *image, const Template *templat
 /* Restores a machine from a template, and exercises its runners. */
 void instance_restore_async(Host *host, const Image *image, const Template *template,
                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
-/* For both: running, and its agent and runners answer. */
+/* Takes up the machine of a record that an earlier life of the service left. When that fails,
+ * whatever is there of it is taken away. */
+void instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callback,
+                          gpointer data);
+/* For all three: running, and its agent answers; runners do, too, unless it was adopted. */
 Instance *instance_start_finish(GAsyncResult *result, GError **error);
 
-/* Who hears of its loss: nobody (NULL) until this is called. */
-void instance_watch(Instance *instance, InstanceLost lost, gpointer data);
-/* It is somebody's: its memory, counted in wanted_mib by the caller, counts there until it ends. */
-void instance_give(Instance *instance);
+/* Who hears of it: nobody (NULL) until this is called. */
+void instance_watch(Instance *instance, const InstanceEvents *events, gpointer data);
+/* Of its machine's user; 0: it has none of its own. */
+guint32 instance_uid(const Instance *instance);
 const char *instance_id(const Instance *instance);
 GuestLink *instance_link(Instance *instance);
 /* NULL when its image has no runner for the language. */
@@ -80,3 +75,6 @@ gboolean instance_save_finish(Instance *instance, GAsyncResult *result, GError *
 /* Ends and frees it. What is under way in it ends with CLOCHE_ERROR_GUEST_LOST and the message
  * `why`. */
 void instance_end(Instance *instance, const char *why);
+/* Frees it, and leaves the machine running for instance_adopt_async() of the next life. What is
+ * under way in it ends with CLOCHE_ERROR_SERVICE_STOPPING. */
+void instance_leave(Instance *instance);

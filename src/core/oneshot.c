@@ -7,6 +7,7 @@ typedef struct {
     Core *core;
     guint32 owner;
     char *id; /* NULL until it is created */
+    gboolean is_charged;
     char *language, *code;
     GuestCode guest_code;
 } OneShot;
@@ -16,6 +17,8 @@ oneshot_free(gpointer data)
 {
     OneShot *shot = data;
 
+    if (shot->is_charged)
+        core_end_process(shot->core, shot->owner);
     g_free(shot->id);
     g_free(shot->language);
     g_free(shot->code);
@@ -65,13 +68,14 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
     GError *error = NULL;
     Sandbox *sandbox;
     GuestInterpreter *interpreter;
+    const Viewer viewer = {.uid = shot->owner};
 
     shot->id = core_create_finish(shot->core, result, &error);
     if (!shot->id) {
         fail(task, error);
         return;
     }
-    sandbox = core_find(shot->core, shot->owner, shot->id, &error);
+    sandbox = core_find(shot->core, &viewer, shot->id, &error);
     interpreter = sandbox ? sandbox_interpreter(sandbox, shot->language, &error) : NULL;
     if (interpreter)
         guest_interpreter_execute_async(interpreter, &shot->guest_code,
@@ -115,6 +119,11 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     shot->guest_code.code = shot->code;
     shot->guest_code.environment = NULL; /* the sandbox's is the code's */
     g_task_set_task_data(task, shot, oneshot_free);
+    shot->is_charged = core_begin_process(core, owner, &error);
+    if (!shot->is_charged) {
+        fail(task, error);
+        return;
+    }
     core_create_async(core, owner, request, cancellable, on_created, task);
 }
 

@@ -41,7 +41,6 @@ stop_waiting(Pool *pool, GTask *task, GError *error)
 {
     g_queue_remove(&pool->waiting, task);
     pool->host->waiting--;
-    pool->host->wanted_mib -= pool->image->memory_mib;
     g_task_return_error(task, error);
     g_object_unref(task);
 }
@@ -65,7 +64,7 @@ on_wait_timeout(gpointer data)
             g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                         "No machine of template '%s' became ready within %d seconds%s; try again",
                         pool->image->name, POOL_WAIT_S,
-                        pool->state == POOL_PREPARING ? ": it is still being prepared" : ""));
+                        pool->state != POOL_READY ? ": it is still being prepared" : ""));
     return G_SOURCE_REMOVE;
 }
 
@@ -125,6 +124,21 @@ on_ready_lost(Instance *instance, EndReason why, gpointer data)
     pool_refill(pool);
 }
 
+/* Its guest does nothing that would need room on the disk. */
+static void
+on_ready_stalled(Instance *instance, gboolean is_stalled, gpointer data)
+{
+    Pool *pool = data;
+
+    if (!is_stalled)
+        return;
+    g_queue_remove(&pool->ready, instance);
+    instance_end(instance, "The disk of this machine is full");
+    pool_refill(pool);
+}
+
+static const InstanceEvents ready_events = {on_ready_lost, on_ready_stalled};
+
 static void
 end_instance(gpointer instance)
 {
@@ -136,7 +150,6 @@ give(Pool *pool, Instance *instance, GTask *task)
 {
     pool->claimed++;
     instance_watch(instance, NULL, NULL);
-    instance_give(instance);
     g_task_return_pointer(task, instance, end_instance);
     g_object_unref(task);
 }
@@ -152,7 +165,7 @@ take_up(Pool *pool, Instance *instance)
         return;
     }
     g_queue_push_tail(&pool->ready, instance);
-    instance_watch(instance, on_ready_lost, pool);
+    instance_watch(instance, &ready_events, pool);
 }
 
 /* --- refill --- */
@@ -255,6 +268,9 @@ on_progress(const char *step, double fraction, gpointer data)
 {
     Pool *pool = data;
 
+    /* Nothing that is stored fits: it is made. */
+    if (pool->state == POOL_CHECKING && fraction > 0)
+        pool->state = POOL_PREPARING;
     g_free(pool->step);
     pool->step = g_strdup(step);
     pool->progress = fraction;
@@ -347,6 +363,14 @@ pool_new(Host *host, const PoolConfig *config, Image *image, const GError *error
 }
 
 void
+pool_reconfigure(Pool *pool, const PoolConfig *config)
+{
+    pool->config = *config;
+    while (pool->ready.length > config->target && pool_give_up_one(pool))
+        ;
+}
+
+void
 pool_stop(Pool *pool, const char *why)
 {
     g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, why);
@@ -424,7 +448,6 @@ pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callb
 
     g_task_set_task_data(task, pool, NULL);
     if (instance) {
-        host->wanted_mib += pool->image->memory_mib;
         give(pool, instance, task);
         if (pool->failures == 0)
             pause_refill(pool, CLAIM_PAUSE_MS);
@@ -436,17 +459,11 @@ pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callb
         error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                             "%d callers wait for template '%s' already; try again",
                             POOL_WAITING_MAX, pool->image->name);
-    else if (host->wanted_mib + pool->image->memory_mib > pool->config.memory_max_mib)
-        error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
-                            "The limit memory-mib is reached: sandboxes take %" G_GUINT64_FORMAT
-                            " of %" G_GUINT64_FORMAT " MiB, and one more needs %" G_GUINT64_FORMAT,
-                            host->wanted_mib, pool->config.memory_max_mib, pool->image->memory_mib);
     if (error) {
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
     }
-    host->wanted_mib += pool->image->memory_mib;
     wait_in_line(pool, task);
     if (pool->failures == 0)
         g_clear_handle_id(&pool->pause_source, g_source_remove);

@@ -18,6 +18,7 @@ typedef struct Pool Pool;
 #define POOL_WAITING_MAX 256
 
 typedef enum {
+    POOL_CHECKING, /* what is stored */
     POOL_PREPARING,
     POOL_READY,
     POOL_FAILED,
@@ -57,12 +58,13 @@ PoolFigures pool_figures(const Pool *pool);
 
 /* Makes the template ready, then fills the pool, unless it cannot be used at all. Once. */
 void pool_prepare(Pool *pool, const VmFacts *facts);
+/* Machines that are too many end. */
+void pool_reconfigure(Pool *pool, const PoolConfig *config);
 /* It cannot be prepared at all. */
 void pool_fail(Pool *pool, const GError *error);
 
 /* A machine of one's own. CLOCHE_ERROR_BUSY when none came within POOL_WAIT_S or too many wait,
- * CLOCHE_ERROR_QUOTA_EXCEEDED when the host's memory for machines is used up, or why the template
- * cannot be had. */
+ * or why the template cannot be had. */
 void pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callback,
                      gpointer data);
 Instance *pool_take_finish(GAsyncResult *result, GError **error);

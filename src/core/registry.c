@@ -2,12 +2,13 @@
 /* registry: the sandboxes that run, those that did, and the one place where they end. */
 #include "core-private.h"
 #include "error.h"
+#include "journal.h"
 #include "util.h"
 
 gboolean
-core_may_see(guint32 uid, guint32 owner)
+core_may_see(const Viewer *viewer, guint32 owner)
 {
-    return uid == owner || uid == 0;
+    return viewer->uid == owner || viewer->uid == 0 || viewer->sees_all;
 }
 
 static void
@@ -47,6 +48,15 @@ event_of(EndReason reason)
     }
 }
 
+/* From here on its owner is charged no more. */
+static void
+uncharge(Core *core, const Sandbox *sandbox)
+{
+    QuotaAmounts amounts = sandbox_amounts(sandbox);
+
+    quota_release(core->quota, sandbox->owner, &amounts);
+}
+
 void
 core_end(Core *core, Sandbox *sandbox, EndReason reason)
 {
@@ -59,11 +69,12 @@ core_end(Core *core, Sandbox *sandbox, EndReason reason)
         deadline_remove(g_steal_pointer(&sandbox->deadline));
     g_hash_table_steal(core->sandboxes, sandbox->id);
     remember(core, sandbox);
-    g_message("Sandbox %s of uid %u has ended: %s", sandbox->id, sandbox->owner,
-              end_reason_name(reason));
+    uncharge(core, sandbox);
+    journal_ended(sandbox);
 
     why = g_strdup_printf("sandbox '%s' has ended: %s", sandbox->id, end_reason_name(reason));
-    instance_end(g_steal_pointer(&sandbox->instance), why);
+    if (sandbox->instance)
+        instance_end(g_steal_pointer(&sandbox->instance), why);
     record_remove(core->host.store, sandbox->id);
     core->events->sandbox_ended(sandbox, core->events_data);
     sandbox_free(sandbox);
@@ -86,16 +97,22 @@ on_lost(Instance *instance, EndReason why, gpointer data)
     core_end(sandbox->core, sandbox, why);
 }
 
+static void
+on_stalled(Instance *instance, gboolean is_stalled, gpointer data)
+{
+    journal_stalled(data, is_stalled);
+}
+
+static const InstanceEvents instance_events = {on_lost, on_stalled};
+
 void
 registry_add(Core *core, Sandbox *sandbox)
 {
     sandbox->core = core;
-    sandbox->serial = ++core->last_serial;
+    core->last_born_us = MAX(core->last_born_us, sandbox->born_us);
     sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
-    instance_watch(sandbox->instance, on_lost, sandbox);
+    instance_watch(sandbox->instance, &instance_events, sandbox);
     g_hash_table_insert(core->sandboxes, sandbox->id, sandbox);
-    g_message("Sandbox %s of uid %u runs, template %s", sandbox->id, sandbox->owner,
-              sandbox->template);
     core->events->sandbox_added(sandbox, core->events_data);
 }
 
@@ -106,12 +123,20 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
         .id = sandbox->id,
         .name = sandbox->name,
         .template = sandbox->template,
-        .machine = sandbox->id,
         .owner = sandbox->owner,
         .created_us = sandbox->created_us,
+        .born_us = sandbox->born_us,
         .deadline_us = sandbox->deadline_us,
+        .boot_id = (char *)util_boot_id(),
         .metadata = sandbox->metadata,
         .idempotency_key = sandbox->idempotency_key,
+        .request = sandbox->request,
+        .languages = sandbox->languages,
+        .user = sandbox->user,
+        .vcpus = sandbox->vcpus,
+        .memory_mib = sandbox->memory_mib,
+        .disk_mib = sandbox->disk_mib,
+        .machine_uid = instance_uid(sandbox->instance),
     };
 
     return record_write(core->host.store, &record, error);
@@ -120,11 +145,26 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
 gboolean
 core_check_timeout(const Core *core, guint64 timeout_s, GError **error)
 {
-    if (timeout_s >= 1 && timeout_s <= core->config.timeout_max_s)
-        return TRUE;
+    if (timeout_s >= 1)
+        return registry_check_lifetime(core, util_boottime_us(), timeout_s, error);
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                "timeout must be 1 to %" G_GUINT64_FORMAT " seconds, not %" G_GUINT64_FORMAT,
-                core->config.timeout_max_s, timeout_s);
+                "timeout must be at least 1 second, not %" G_GUINT64_FORMAT, timeout_s);
+    return FALSE;
+}
+
+gboolean
+registry_check_lifetime(const Core *core, gint64 born_us, guint64 timeout_s, GError **error)
+{
+    guint64 age_s = (guint64)(util_boottime_us() - born_us) / G_USEC_PER_SEC;
+    guint64 most_s = core->config.lifetime_max_s;
+
+    if (age_s <= most_s && timeout_s <= most_s - age_s)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
+                "The limit lifetime is %" G_GUINT64_FORMAT " seconds from the creation on: a "
+                "timeout of %" G_GUINT64_FORMAT " seconds is too long, at most %" G_GUINT64_FORMAT
+                " are left; ask an administrator to raise LifetimeSec in [Limits] of cloched.conf",
+                most_s, timeout_s, age_s < most_s ? most_s - age_s : 0);
     return FALSE;
 }
 
@@ -133,7 +173,8 @@ core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error
 {
     gint64 before_us = sandbox->deadline_us;
 
-    if (!core_check_timeout(core, timeout_s, error))
+    if (!core_check_timeout(core, timeout_s, error) ||
+        !registry_check_lifetime(core, sandbox->born_us, timeout_s, error))
         return FALSE;
     sandbox->deadline_us = util_boottime_us() + (gint64)timeout_s * G_USEC_PER_SEC;
     if (!registry_write_record(core, sandbox, error)) {
@@ -142,32 +183,54 @@ core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error
     }
     deadline_remove(sandbox->deadline);
     sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
+    journal_extended(sandbox, timeout_s);
     core->events->sandbox_changed(sandbox, core->events_data);
     return TRUE;
 }
 
-static const char *
-ended_reason(Core *core, guint32 uid, const char *id)
+static const Ended *
+find_ended(const Core *core, const char *id)
 {
-    for (GList *l = core->ended.tail; l; l = l->prev) {
-        const Ended *ended = l->data;
-
-        if (g_str_equal(ended->id, id) && core_may_see(uid, ended->owner))
-            return end_reason_name(ended->reason);
-    }
+    for (GList *l = core->ended.tail; l; l = l->prev)
+        if (g_str_equal(((const Ended *)l->data)->id, id))
+            return l->data;
     return NULL;
 }
 
+gboolean
+core_is_owner(Core *core, guint32 uid, const char *id)
+{
+    const Sandbox *sandbox = g_hash_table_lookup(core->sandboxes, id);
+    const Ended *ended = sandbox ? NULL : find_ended(core, id);
+
+    return sandbox ? sandbox->owner == uid : ended && ended->owner == uid;
+}
+
+gboolean
+registry_check_running(const Core *core, GError **error)
+{
+    if (!core->stopping)
+        return TRUE;
+    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
+                        "The service stops, or is started anew: call again");
+    return FALSE;
+}
+
 Sandbox *
-core_find(Core *core, guint32 owner, const char *id, GError **error)
+core_find(Core *core, const Viewer *viewer, const char *id, GError **error)
 {
     Sandbox *sandbox = g_hash_table_lookup(core->sandboxes, id);
-    const char *reason;
+    const Ended *ended;
+    const char *reason = NULL;
     g_autofree char *shown = NULL;
 
-    if (sandbox && core_may_see(owner, sandbox->owner))
+    if (sandbox && core_may_see(viewer, sandbox->owner))
         return sandbox;
-    reason = ended_reason(core, owner, id);
+    if (!registry_check_running(core, error))
+        return NULL;
+    ended = find_ended(core, id);
+    if (ended && core_may_see(viewer, ended->owner))
+        reason = end_reason_name(ended->reason);
     shown = g_strndup(id, 64);
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_SANDBOX,
                 reason ? "sandbox '%s' has ended: %s" : "there is no sandbox '%s'%s", shown,
@@ -192,11 +255,11 @@ registry_find_key(Core *core, guint32 owner, const char *key)
 }
 
 static int
-compare_serials(gconstpointer a, gconstpointer b)
+compare_ages(gconstpointer a, gconstpointer b)
 {
     const Sandbox *x = *(Sandbox *const *)a, *y = *(Sandbox *const *)b;
 
-    return (x->serial > y->serial) - (x->serial < y->serial);
+    return (x->born_us > y->born_us) - (x->born_us < y->born_us);
 }
 
 GPtrArray *
@@ -209,7 +272,7 @@ core_list(Core *core)
     g_hash_table_iter_init(&iter, core->sandboxes);
     while (g_hash_table_iter_next(&iter, NULL, &sandbox))
         g_ptr_array_add(all, sandbox);
-    g_ptr_array_sort(all, compare_serials);
+    g_ptr_array_sort(all, compare_ages);
     return all;
 }
 
@@ -220,6 +283,22 @@ registry_end_all(Core *core, EndReason reason)
 
     for (guint i = 0; i < all->len; i++)
         core_end(core, all->pdata[i], reason);
+}
+
+void
+registry_leave_all(Core *core)
+{
+    g_autoptr(GPtrArray) all = core_list(core);
+
+    g_hash_table_steal_all(core->sandboxes);
+    for (guint i = 0; i < all->len; i++) {
+        Sandbox *sandbox = all->pdata[i];
+
+        journal_left(sandbox);
+        deadline_remove(g_steal_pointer(&sandbox->deadline));
+        instance_leave(g_steal_pointer(&sandbox->instance));
+        sandbox_free(sandbox);
+    }
 }
 
 void

@@ -49,7 +49,19 @@ sandbox_free(Sandbox *sandbox)
     g_strfreev(sandbox->languages);
     g_free(sandbox->idempotency_key);
     g_free(sandbox->request);
+    g_free(sandbox->user);
     g_free(sandbox);
+}
+
+QuotaAmounts
+sandbox_amounts(const Sandbox *sandbox)
+{
+    return (QuotaAmounts){{
+        [QUOTA_SANDBOXES] = 1,
+        [QUOTA_MEMORY_MIB] = sandbox->memory_mib,
+        [QUOTA_VCPUS] = sandbox->vcpus,
+        [QUOTA_DISK_MIB] = sandbox->disk_mib,
+    }};
 }
 
 gint64

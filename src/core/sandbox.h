@@ -4,6 +4,7 @@
 
 #include "deadline.h"
 #include "instance.h"
+#include "quota.h"
 
 #define SANDBOX_TIMEOUT_DEFAULT_S 300
 #define SANDBOX_NAME_MAX 64          /* characters */
@@ -36,20 +37,24 @@ typedef struct {
     SandboxState state;
     EndReason end_reason;
     gint64 created_us;  /* time of day */
+    gint64 born_us;     /* the same, CLOCK_BOOTTIME; no two are equal */
     gint64 deadline_us; /* CLOCK_BOOTTIME */
     char **metadata;    /* key, value, …, sorted by key */
     guint vcpus;
-    guint64 memory_mib;
+    guint64 memory_mib, disk_mib;
     char **languages;      /* of the template */
+    char *user;            /* in the guest */
     char *idempotency_key; /* NULL: none */
     char *request;      /* what it was asked for, to compare with a second call of the same key */
-    guint64 serial;     /* the order of creation */
     Instance *instance; /* NULL once it has ended */
     Deadline *deadline; /* NULL unless it runs */
 } Sandbox;
 
 void sandbox_free(Sandbox *sandbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sandbox, sandbox_free)
+
+/* What its owner is charged with for as long as there is one. */
+QuotaAmounts sandbox_amounts(const Sandbox *sandbox);
 
 /* The one place where a state changes. FALSE when the event means nothing in this state. */
 gboolean sandbox_change(Sandbox *sandbox, SandboxEvent event);

@@ -78,6 +78,7 @@ guest_execution_add(GuestExecution *execution, RunnerMessage *message)
         execution->count = message->done.count;
         break;
     case RUNNER_READY:
+    case RUNNER_SYNCED:
         break;
     }
     runner_message_free(message);

@@ -92,6 +92,16 @@ access_revoke(const char *path, uid_t uid, GError **error)
 }
 
 gboolean
+access_reset(const char *path, GError **error)
+{
+    g_autoptr(Acl) acl = acl_from_mode(0600);
+
+    if (acl && acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0)
+        return TRUE;
+    return util_set_errno(error, errno, "Cannot close '%s' to others", path);
+}
+
+gboolean
 access_inherit(const char *folder, GError **error)
 {
     g_autoptr(Acl) acl = acl_from_text("u::rwx,g::-,o::-");

@@ -15,5 +15,7 @@
 gboolean access_grant(const char *path, uid_t uid, const char *what, GError **error);
 /* Takes that back; fine when it was never granted, or the file is gone. */
 gboolean access_revoke(const char *path, uid_t uid, GError **error);
+/* Nobody but its owner and its group any more. */
+gboolean access_reset(const char *path, GError **error);
 /* What others make in the folder is ours, too. */
 gboolean access_inherit(const char *folder, GError **error);

@@ -39,6 +39,7 @@ fill_file(const Record *record)
     g_key_file_set_string(file, SECTION, "Template", record->template);
     g_key_file_set_uint64(file, SECTION, "Owner", record->owner);
     g_key_file_set_int64(file, SECTION, "Created", record->created_us);
+    g_key_file_set_int64(file, SECTION, "Born", record->born_us);
     g_key_file_set_int64(file, SECTION, "Deadline", record->deadline_us);
     g_key_file_set_string(file, SECTION, "Boot", record->boot_id);
     set_strv(file, "Metadata", record->metadata);
@@ -157,6 +158,7 @@ read_fields(Reader *reader, Record *record)
     record->template = get_text(reader, "Template");
     record->owner = (guint32)get_number(reader, "Owner", G_MAXUINT32);
     record->created_us = (gint64)get_number(reader, "Created", G_MAXINT64);
+    record->born_us = (gint64)get_number(reader, "Born", G_MAXINT64);
     record->deadline_us = (gint64)get_number(reader, "Deadline", G_MAXINT64);
     record->boot_id = get_text(reader, "Boot");
     record->metadata = get_strv(reader, "Metadata");

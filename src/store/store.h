@@ -112,8 +112,9 @@ gboolean template_remove_others(const Template *template, GError **error);
 typedef struct {
     char *id, *name, *template;
     guint32 owner;
-    gint64 created_us;     /* time of day */
-    gint64 deadline_us;    /* CLOCK_BOOTTIME of this boot */
+    gint64 created_us; /* time of day */
+    gint64 born_us;    /* the same, and the deadline: CLOCK_BOOTTIME of one boot */
+    gint64 deadline_us;
     char *boot_id;         /* which boot that is */
     char **metadata;       /* key, value, key, value, … */
     char *idempotency_key; /* NULL: none */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "digest.h"
 #include "error.h"
 #include "store.h"
@@ -135,7 +136,7 @@ template_commit(const Template *template, GError **error)
     g_auto(FileDigest) digest = {0};
 
     if (!file_digest_copy(template->ram, ram, &digest, error) || !write_conf(template, error) ||
-        !store_share(template->store, disk, error))
+        !access_reset(disk, error) || !store_share(template->store, disk, error))
         return FALSE;
     sync(); /* a crash of the host must not leave a folder with empty files */
     if (!util_remove_tree(template->dir, error))

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * adopt: what an earlier life of the service left.
+ *
+ * A record tells what was promised; the rest is asked. A sandbox goes on when its record is of this
+ * boot, its time is not over, its machine runs, and the agent in there says that it is the one (it
+ * says so from its claim on, so a claim that was cut off is seen). Whatever has no such sandbox is
+ * taken away behind that: machines first, then files, since nothing uses them any more.
+ */
+#include "core-private.h"
+#include "error.h"
+#include "journal.h"
+#include "util.h"
+
+typedef struct {
+    Core *core;
+    GTask *task;
+    guint waiting; /* adoptions under way, and the beginning itself */
+} Adoption;
+
+typedef struct {
+    Adoption *adoption;
+    Sandbox *sandbox; /* of the record */
+} Candidate;
+
+static Sandbox *
+sandbox_from_record(const Record *record)
+{
+    Sandbox *sandbox = g_new0(Sandbox, 1);
+
+    sandbox->id = g_strdup(record->id);
+    sandbox->name = g_strdup(record->name);
+    sandbox->template = g_strdup(record->template);
+    sandbox->owner = record->owner;
+    sandbox->created_us = record->created_us;
+    sandbox->born_us = record->born_us;
+    sandbox->deadline_us = record->deadline_us;
+    sandbox->metadata = g_strdupv(record->metadata);
+    sandbox->idempotency_key = g_strdup(record->idempotency_key);
+    sandbox->request = g_strdup(record->request);
+    sandbox->languages = g_strdupv(record->languages);
+    sandbox->user = g_strdup(record->user);
+    sandbox->vcpus = record->vcpus;
+    sandbox->memory_mib = record->memory_mib;
+    sandbox->disk_mib = record->disk_mib;
+    return sandbox;
+}
+
+/* --- what is left over --- */
+
+static void
+on_swept(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Adoption *adoption = data;
+    Core *core = adoption->core;
+    g_autoptr(GPtrArray) all = core_list(core);
+    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
+    g_auto(GStrv) keep = NULL;
+    g_autoptr(GError) error = NULL;
+    int machines = vm_sweep_finish(core->host.vm, result, &error);
+    guint things;
+
+    if (machines < 0) {
+        g_task_return_error(adoption->task, g_steal_pointer(&error));
+    } else {
+        for (guint i = 0; i < all->len; i++)
+            g_strv_builder_add(ids, ((const Sandbox *)all->pdata[i])->id);
+        keep = g_strv_builder_end(ids);
+        things = store_sweep(core->host.store, (const char *const *)keep);
+        if (machines > 0 || things > 0)
+            g_message("Removed what an earlier life of the service left: %d machines, %u files and "
+                      "folders",
+                      machines, things);
+        g_task_return_boolean(adoption->task, TRUE);
+    }
+    g_object_unref(adoption->task);
+    g_free(adoption);
+}
+
+static void
+release(Adoption *adoption)
+{
+    if (--adoption->waiting == 0)
+        vm_sweep_async(adoption->core->host.vm, INSTANCE_PREFIX, on_swept, adoption);
+}
+
+/* --- one sandbox --- */
+
+/* The reason for an adoption that failed; the error tells it to the log. */
+static EndReason
+reason_of(const GError *error)
+{
+    return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT) ? END_GUEST_HUNG
+                                                                        : END_MACHINE_LOST;
+}
+
+static void
+on_adopted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Candidate *candidate = data;
+    Core *core = candidate->adoption->core;
+    Sandbox *sandbox = candidate->sandbox;
+    g_autoptr(GError) error = NULL;
+
+    sandbox->instance = instance_start_finish(result, &error);
+    if (sandbox->instance) {
+        sandbox_change(sandbox, SANDBOX_CLAIMED);
+        registry_add(core, sandbox);
+        journal_adopted(sandbox);
+    } else {
+        g_message("Sandbox %s cannot go on: %s", sandbox->id, error->message);
+        core_end(core, sandbox, reason_of(error));
+    }
+    release(candidate->adoption);
+}
+
+static gboolean
+record_is_alive(Core *core, const Record *record)
+{
+    if (!g_str_equal(record->boot_id, util_boot_id())) {
+        g_message("Sandbox %s was of an earlier boot", record->id);
+        return FALSE;
+    }
+    if (record->machine_uid != 0 && !host_is_machine(&core->host, record->machine_uid))
+        g_message("Sandbox %s runs as uid %u, which is not in Uids any more", record->id,
+                  record->machine_uid);
+    return TRUE;
+}
+
+static void
+adopt(Adoption *adoption, const char *id)
+{
+    Core *core = adoption->core;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Record) record = record_read(core->host.store, id, &error);
+    Candidate *candidate;
+    Sandbox *sandbox;
+    QuotaAmounts amounts;
+
+    if (!record) {
+        g_warning("A record is of no use: %s", error->message);
+        return;
+    }
+    sandbox = sandbox_from_record(record);
+    amounts = sandbox_amounts(sandbox);
+    quota_charge_anyway(core->quota, sandbox->owner, &amounts);
+    if (!record_is_alive(core, record)) {
+        core_end(core, sandbox, END_MACHINE_LOST);
+        return;
+    }
+    if (record->deadline_us <= util_boottime_us()) {
+        core_end(core, sandbox, END_TIMED_OUT);
+        return;
+    }
+    candidate = g_new0(Candidate, 1);
+    candidate->adoption = adoption;
+    candidate->sandbox = sandbox;
+    adoption->waiting++;
+    instance_adopt_async(&core->host, record, on_adopted, candidate);
+}
+
+void
+core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data)
+{
+    g_auto(GStrv) ids = record_list(core->host.store);
+    Adoption *adoption = g_new0(Adoption, 1);
+
+    adoption->core = core;
+    adoption->task = g_task_new(NULL, NULL, callback, data);
+    adoption->waiting = 1;
+    for (char **id = ids; *id; id++)
+        adopt(adoption, *id);
+    release(adoption);
+}
+
+gboolean
+core_adopt_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* instance-private: what instance.c (life) and instance-start.c (how it begins) share. */
+#pragma once
+
+#include "instance.h"
+
+struct Instance {
+    Host *host;
+    char *id, *name;
+    char *disk_dir, *run_dir; /* removed with it */
+    MachineUser user;
+    Machine *machine;
+    GuestLink *link;
+    char **languages;        /* its own: an adopted one outlives its image */
+    GPtrArray *interpreters; /* of GuestInterpreter, in the order of the languages */
+    guint64 memory_mib;
+    gboolean is_lost, is_stalled;
+    EndReason lost_why;
+    guint lost_source;
+    const InstanceEvents *events; /* NULL: nobody hears */
+    gpointer events_data;
+};
+
+/* One with nothing behind it yet. Its memory counts from now on; `user` is its own already. `id`
+ * NULL: a new one. */
+Instance *instance_new(Host *host, const char *id, const MachineUser *user, char **languages,
+                       guint64 memory_mib);
+/* Of its machine and its connection; instance is the data. */
+extern const MachineEvents instance_machine_events;
+void instance_on_link_lost(GuestLink *link, GuestLoss how, const char *message, gpointer data);

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * instance-start: how a machine of ours begins: booted, restored, or adopted.
+ *
+ * A start goes through steps, each an asynchronous call whose callback begins the next; at any of
+ * them it may fail, and then instance_end() takes away whatever there is so far.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "access.h"
+#include "error.h"
+#include "exercise.h"
+#include "instance-private.h"
+#include "util.h"
+
+#define BOOT_TIMEOUT_S 180 /* emulated, on a busy host */
+#define RESTORE_TIMEOUT_S 30
+#define BOOT_EXERCISES 1
+#define RESTORE_EXERCISES 3 /* the first two are the slow ones, where machines are emulated */
+
+typedef struct {
+    Instance *instance;
+    const Image *image; /* both outlive every start */
+    const Template *template;
+    gboolean boots;
+    gboolean has_ram;          /* the machine's user may open the RAM file */
+    GCancellable *cancellable; /* NULL, or the task's */
+    gulong cancel_handler;
+} Start;
+
+/* What QEMU has open it keeps; nobody else of that user opens it again. */
+static void
+close_ram(Start *start)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (start->has_ram && !access_revoke(start->template->ram, start->instance->user.uid, &error))
+        g_warning("%s", error->message);
+    start->has_ram = FALSE;
+}
+
+static void
+start_free(gpointer data)
+{
+    Start *start = data;
+
+    if (start->instance)
+        close_ram(start);
+    if (start->cancel_handler != 0)
+        g_signal_handler_disconnect(start->cancellable, start->cancel_handler);
+    if (start->instance)
+        instance_end(start->instance, "The machine could not be started");
+    g_free(start);
+}
+
+static void
+fail(GTask *task, GError *error)
+{
+    g_task_return_error(task, error);
+    g_object_unref(task);
+}
+
+/* For a start that succeeded when its caller had left. */
+static void
+end_unwanted(gpointer instance)
+{
+    instance_end(instance, "Nobody wants this machine any more");
+}
+
+static void
+on_exercised(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Start *start = g_task_get_task_data(task);
+    GError *error = NULL;
+
+    if (!exercise_finish(result, &error)) {
+        fail(task, error);
+        return;
+    }
+    g_task_return_pointer(task, g_steal_pointer(&start->instance), end_unwanted);
+    g_object_unref(task);
+}
+
+static void open_next_runner(GTask *task);
+
+static void
+on_runner_open(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+
+    if (guest_interpreter_open_finish(NULL, result, &error))
+        open_next_runner(data);
+    else
+        fail(data, error);
+}
+
+static void
+open_next_runner(GTask *task)
+{
+    Start *start = g_task_get_task_data(task);
+    Instance *instance = start->instance;
+    const char *language = instance->languages[instance->interpreters->len];
+    GuestInterpreter *interpreter;
+
+    if (language) {
+        interpreter = guest_interpreter_new(instance->link, language, start->image->user);
+        g_ptr_array_add(instance->interpreters, interpreter);
+        guest_interpreter_open_async(interpreter, on_runner_open, task);
+        return;
+    }
+    exercise_async(instance->link, start->image, instance->interpreters,
+                   start->boots ? BOOT_EXERCISES : RESTORE_EXERCISES, on_exercised, task);
+}
+
+static void
+on_greeted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Start *start = g_task_get_task_data(data);
+    GError *error = NULL;
+
+    if (guest_link_greet_finish(start->instance->link, result, &error))
+        open_next_runner(data);
+    else
+        fail(data, error);
+}
+
+/* The call that the start waits for ends, and the start with it. */
+static void
+on_start_cancelled(GCancellable *cancellable, gpointer data)
+{
+    Start *start = data;
+
+    if (start->instance)
+        guest_link_close(start->instance->link, "The start was given up");
+}
+
+static void
+on_machine_started(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Start *start = g_task_get_task_data(data);
+    Instance *instance = start->instance;
+    GError *error = NULL;
+    int fd;
+
+    instance->machine = vm_start_finish(instance->host->vm, result, &fd, &error);
+    close_ram(start);
+    if (!instance->machine) {
+        fail(data, error);
+        return;
+    }
+    instance->link = guest_link_new(fd, instance_on_link_lost, instance);
+    guest_link_greet_async(instance->link, start->boots ? BOOT_TIMEOUT_S : RESTORE_TIMEOUT_S,
+                           on_greeted, data);
+    start->cancellable = g_task_get_cancellable(data);
+    if (g_cancellable_is_cancelled(start->cancellable))
+        on_start_cancelled(start->cancellable, start);
+    else if (start->cancellable)
+        start->cancel_handler = g_signal_connect(start->cancellable, "cancelled",
+                                                 G_CALLBACK(on_start_cancelled), start);
+}
+
+static void
+start_machine(GTask *task)
+{
+    Start *start = g_task_get_task_data(task);
+    Instance *instance = start->instance;
+    g_autofree char *kernel = image_path(start->image, "kernel");
+    g_autofree char *initrd = image_path(start->image, "initrd");
+    g_autofree char *disk = start->boots ? template_staging_path(start->template, "disk.qcow2")
+                                         : g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
+    g_autofree char *state = start->boots ? NULL : template_path(start->template, "state");
+    g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
+    g_autofree char *console =
+        start->boots ? template_staging_path(start->template, "console") : NULL;
+    MachineSpec spec = {
+        .name = instance->name,
+        .kernel = kernel,
+        .initrd = initrd,
+        .disk = disk,
+        .ram = start->template->ram,
+        .state = state,
+        .socket = socket,
+        .console = console,
+        .user = instance->user,
+        .vcpus = start->image->vcpus,
+        .memory_mib = start->image->memory_mib,
+    };
+
+    vm_start_async(instance->host->vm, &spec, &instance_machine_events, instance,
+                   g_task_get_cancellable(task), on_machine_started, task);
+}
+
+/* --- files, in a worker thread --- */
+
+static gboolean
+make_file(const char *path, GError **error)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return util_set_errno(error, errno, "Cannot make '%s'", path);
+    close(fd);
+    return TRUE;
+}
+
+/* Of a machine that is booted: its disk becomes the template's. */
+static gboolean
+make_boot_files(const Start *start, GError **error)
+{
+    g_autofree char *base = image_path(start->image, "disk.ext4");
+    g_autofree char *disk = template_staging_path(start->template, "disk.qcow2");
+    g_autofree char *console = template_staging_path(start->template, "console");
+    uid_t uid = start->instance->user.uid;
+
+    return vm_create_overlay(disk, base, "raw", error) && make_file(console, error) &&
+           access_grant(disk, uid, "rw", error) && access_grant(console, uid, "rw", error);
+}
+
+static gboolean
+copy_blank(const Start *start, GError **error)
+{
+    g_autofree char *blank = template_path(start->template, "blank.qcow2");
+    g_autofree char *disk = g_build_filename(start->instance->disk_dir, "disk.qcow2", NULL);
+    g_autoptr(GFile) source = g_file_new_for_path(blank);
+    g_autoptr(GFile) target = g_file_new_for_path(disk);
+
+    return g_file_copy(source, target, G_FILE_COPY_TARGET_DEFAULT_PERMS, NULL, NULL, NULL, error) &&
+           (g_chmod(disk, 0600) == 0 ||
+            util_set_errno(error, errno, "Cannot set the mode of '%s'", disk)) &&
+           access_grant(disk, start->instance->user.uid, "rw", error);
+}
+
+/* libvirt's socket is in a folder of ours, and so becomes ours, too. */
+static gboolean
+make_folders(const Instance *instance, GError **error)
+{
+    return store_make_folder(instance->host->store, instance->disk_dir, error) &&
+           util_make_directory(instance->run_dir, 0700, error) &&
+           (instance->user.uid == 0 || access_inherit(instance->run_dir, error));
+}
+
+static void
+make_files(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    const Start *start = data;
+    GError *error = NULL;
+
+    if (make_folders(start->instance, &error) &&
+        (start->boots ? make_boot_files(start, &error) : copy_blank(start, &error)))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+/* In the main thread: machines that start at once share the list of who may. */
+static gboolean
+open_ram(GTask *task, GError **error)
+{
+    Start *start = g_task_get_task_data(task);
+
+    start->has_ram = access_grant(start->template->ram, start->instance->user.uid, "rw", error);
+    return start->has_ram;
+}
+
+static void
+on_files_made(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+
+    if (g_task_propagate_boolean(G_TASK(result), &error) && open_ram(data, &error))
+        start_machine(data);
+    else
+        fail(data, error);
+}
+
+static void
+instance_start(Host *host, const Image *image, const Template *template, gboolean boots,
+               GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(NULL, cancellable, callback, data);
+    g_autoptr(GTask) files = NULL;
+    Start *start;
+    MachineUser user;
+    GError *error = NULL;
+
+    if (!host_take_user(host, &user, &error)) {
+        fail(task, error);
+        return;
+    }
+    start = g_new0(Start, 1);
+    start->instance =
+        instance_new(host, /* id= */ NULL, &user, image->languages, image->memory_mib);
+    start->image = image;
+    start->template = template;
+    start->boots = boots;
+    g_task_set_task_data(task, start, start_free);
+    files = g_task_new(NULL, NULL, on_files_made, task);
+    g_task_set_task_data(files, start, NULL);
+    g_task_run_in_thread(files, make_files);
+}
+
+void
+instance_boot_async(Host *host, const Image *image, const Template *template,
+                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    instance_start(host, image, template, TRUE, cancellable, callback, data);
+}
+
+void
+instance_restore_async(Host *host, const Image *image, const Template *template,
+                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    instance_start(host, image, template, FALSE, cancellable, callback, data);
+}
+
+Instance *
+instance_start_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/* --- adopt --- */
+
+typedef struct {
+    Instance *instance;
+} Adoption;
+
+static void
+adoption_free(gpointer data)
+{
+    Adoption *adoption = data;
+
+    if (adoption->instance)
+        instance_end(adoption->instance, "The machine could not be adopted");
+    g_free(adoption);
+}
+
+static gboolean
+check_identity(const Instance *instance, GError **error)
+{
+    const char *id = guest_link_sandbox_id(instance->link);
+
+    if (g_str_equal(id, instance->id))
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "%s",
+                *id ? "its agent says that it is another's" : "its claim was not finished");
+    return FALSE;
+}
+
+static void
+adopt_interpreters(Instance *instance, const char *user)
+{
+    for (char **language = instance->languages; *language; language++) {
+        GuestInterpreter *interpreter = guest_interpreter_new(instance->link, *language, user);
+
+        g_ptr_array_add(instance->interpreters, interpreter);
+        guest_interpreter_adopt(interpreter);
+    }
+}
+
+static void
+on_adopted_greeted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Adoption *adoption = g_task_get_task_data(task);
+    Instance *instance = adoption->instance;
+    GError *error = NULL;
+
+    if (!guest_link_greet_finish(instance->link, result, &error) ||
+        !check_identity(instance, &error)) {
+        fail(task, error);
+        return;
+    }
+    adopt_interpreters(instance, /* user= */ NULL);
+    g_task_return_pointer(task, g_steal_pointer(&adoption->instance), end_unwanted);
+    g_object_unref(task);
+}
+
+static void
+on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Instance *instance = ((Adoption *)g_task_get_task_data(task))->instance;
+    GError *error = NULL;
+    int fd;
+
+    instance->machine = vm_adopt_finish(instance->host->vm, result, &fd, &error);
+    if (!instance->machine) {
+        fail(task, error);
+        return;
+    }
+    instance->link = guest_link_new(fd, instance_on_link_lost, instance);
+    guest_link_set_stalled(instance->link, instance->is_stalled);
+    guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S, on_adopted_greeted, task);
+}
+
+void
+instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(NULL, NULL, callback, data);
+    Adoption *adoption = g_new0(Adoption, 1);
+    MachineUser user = host_keep_user(host, record->machine_uid);
+    Instance *instance =
+        instance_new(host, record->id, &user, record->languages, record->memory_mib);
+    g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
+    g_autofree char *disk = g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
+    MachineSpec spec = {.name = instance->name, .socket = socket, .disk = disk};
+
+    adoption->instance = instance;
+    g_task_set_task_data(task, adoption, adoption_free);
+    vm_adopt_async(host->vm, &spec, &instance_machine_events, instance, on_machine_adopted, task);
+}

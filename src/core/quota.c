@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* quota: an account per user that has something, and one for all. */
+#include "quota.h"
+
+#include "error.h"
+
+struct Quota {
+    QuotaAmounts all, each; /* the limits */
+    QuotaAmounts used;      /* by all */
+    GHashTable *accounts;   /* uid → QuotaAmounts; none is empty */
+};
+
+static const struct {
+    const char *name, *key;
+} resources[] = {
+    [QUOTA_SANDBOXES] = {"sandboxes", "Sandboxes"},
+    [QUOTA_MEMORY_MIB] = {"memory-mib", "MemoryMiB"},
+    [QUOTA_VCPUS] = {"vcpus", "VCpus"},
+    [QUOTA_DISK_MIB] = {"disk-mib", "DiskMiB"},
+    [QUOTA_PROCESSES] = {"processes", "Processes"},
+    [QUOTA_CREATES] = {"creates", "Creates"},
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(resources) == _QUOTA_MAX);
+
+const char *
+quota_resource_name(QuotaResource resource)
+{
+    return resources[resource].name;
+}
+
+const char *
+quota_resource_key(QuotaResource resource)
+{
+    return resources[resource].key;
+}
+
+Quota *
+quota_new(const QuotaAmounts *all, const QuotaAmounts *each)
+{
+    Quota *quota = g_new0(Quota, 1);
+
+    quota->accounts = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    quota_set_limits(quota, all, each);
+    return quota;
+}
+
+void
+quota_free(Quota *quota)
+{
+    g_hash_table_unref(quota->accounts);
+    g_free(quota);
+}
+
+void
+quota_set_limits(Quota *quota, const QuotaAmounts *all, const QuotaAmounts *each)
+{
+    quota->all = *all;
+    quota->each = *each;
+}
+
+/* The first resource of which there is not enough, or _QUOTA_MAX. */
+static QuotaResource
+find_excess(const QuotaAmounts *limits, const QuotaAmounts *used, const QuotaAmounts *what)
+{
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
+        if (what->amount[r] > 0 && (used->amount[r] > limits->amount[r] ||
+                                    what->amount[r] > limits->amount[r] - used->amount[r]))
+            return r;
+    return _QUOTA_MAX;
+}
+
+static gboolean
+check(const char *whose, const char *section, const QuotaAmounts *limits, const QuotaAmounts *used,
+      const QuotaAmounts *what, GError **error)
+{
+    QuotaResource r = find_excess(limits, used, what);
+
+    if (r == _QUOTA_MAX)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
+                "The limit %s of %s is reached: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                " are in use, and this needs %" G_GUINT64_FORMAT
+                "; end something, or ask an administrator to raise %s in [%s] of cloched.conf",
+                resources[r].name, whose, used->amount[r], limits->amount[r], what->amount[r],
+                resources[r].key, section);
+    return FALSE;
+}
+
+gboolean
+quota_charge(Quota *quota, guint32 uid, const QuotaAmounts *what, GError **error)
+{
+    QuotaAmounts used = quota_used(quota, uid);
+    g_autofree char *whose = g_strdup_printf("user %u", uid);
+
+    if (!check(whose, "UserLimits", &quota->each, &used, what, error) ||
+        !check("all users", "Limits", &quota->all, &quota->used, what, error))
+        return FALSE;
+    quota_charge_anyway(quota, uid, what);
+    return TRUE;
+}
+
+void
+quota_charge_anyway(Quota *quota, guint32 uid, const QuotaAmounts *what)
+{
+    QuotaAmounts *account = g_hash_table_lookup(quota->accounts, GUINT_TO_POINTER(uid));
+
+    if (!account) {
+        account = g_new0(QuotaAmounts, 1);
+        g_hash_table_insert(quota->accounts, GUINT_TO_POINTER(uid), account);
+    }
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
+        account->amount[r] += what->amount[r];
+        quota->used.amount[r] += what->amount[r];
+    }
+}
+
+void
+quota_release(Quota *quota, guint32 uid, const QuotaAmounts *what)
+{
+    QuotaAmounts *account = g_hash_table_lookup(quota->accounts, GUINT_TO_POINTER(uid));
+    gboolean is_empty = TRUE;
+
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
+        g_assert(account && account->amount[r] >= what->amount[r]);
+        account->amount[r] -= what->amount[r];
+        quota->used.amount[r] -= what->amount[r];
+        is_empty = is_empty && account->amount[r] == 0;
+    }
+    if (is_empty)
+        g_hash_table_remove(quota->accounts, GUINT_TO_POINTER(uid));
+}
+
+QuotaAmounts
+quota_used(const Quota *quota, guint32 uid)
+{
+    const QuotaAmounts *account = g_hash_table_lookup(quota->accounts, GUINT_TO_POINTER(uid));
+
+    return account ? *account : (QuotaAmounts){0};
+}
+
+QuotaAmounts
+quota_used_by_all(const Quota *quota)
+{
+    return quota->used;
+}
+
+const QuotaAmounts *
+quota_limits_of_all(const Quota *quota)
+{
+    return &quota->all;
+}
+
+const QuotaAmounts *
+quota_limits_of_each(const Quota *quota)
+{
+    return &quota->each;
+}
