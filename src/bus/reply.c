@@ -221,7 +221,7 @@ reply_sandbox(const Sandbox *sandbox)
 static const char *
 pool_state_name(PoolState state)
 {
-    static const char *const names[] = {"preparing", "ready", "failed"};
+    static const char *const names[] = {"checking", "preparing", "ready", "failed"};
 
     return names[state];
 }

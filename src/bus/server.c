@@ -142,13 +142,13 @@ enumerate(GDBusConnection *connection, const char *sender, const char *path, gpo
     Server *server = data;
     g_autoptr(GPtrArray) ids = g_ptr_array_new();
     g_autoptr(GPtrArray) all = core_list(server->core);
-    guint32 uid;
+    Viewer viewer = {0};
 
-    if (ask_uid(connection, sender, &uid))
+    if (ask_uid(connection, sender, &viewer.uid))
         for (guint i = 0; i < all->len; i++) {
             const Sandbox *sandbox = all->pdata[i];
 
-            if (core_may_see(uid, sandbox->owner))
+            if (core_may_see(&viewer, sandbox->owner))
                 g_ptr_array_add(ids, g_strdup(sandbox->id));
         }
     g_ptr_array_add(ids, NULL);
