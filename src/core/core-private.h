@@ -23,6 +23,8 @@ struct Core {
     Deadlines *deadlines;
     const CoreEvents *events;
     gpointer events_data;
+    void (*changed)(gpointer data); /* NULL: nobody watches */
+    gpointer changed_data;
 
     GHashTable *sandboxes; /* id → Sandbox, running ones; owned */
     GQueue ended;          /* of Ended, the oldest first */
@@ -33,6 +35,8 @@ struct Core {
     GTask *stopping;
 };
 
+/* To who watches. */
+void core_tell_changed(Core *core);
 /* Adds a sandbox that was claimed. Takes it. */
 void registry_add(Core *core, Sandbox *sandbox);
 /* The running sandbox that this user created with this key, or NULL. */

@@ -11,6 +11,7 @@ on_pool_changed(const Pool *pool, gpointer data)
     Core *core = data;
 
     core->events->template_changed(pool_image(pool)->name, core->events_data);
+    core_tell_changed(core);
 }
 
 /* Machines that nobody has claimed make room for those that somebody waits for. */
@@ -102,6 +103,20 @@ core_set_events(Core *core, const CoreEvents *events, gpointer data)
 {
     core->events = events;
     core->events_data = data;
+}
+
+void
+core_watch(Core *core, void (*changed)(gpointer data), gpointer data)
+{
+    core->changed = changed;
+    core->changed_data = data;
+}
+
+void
+core_tell_changed(Core *core)
+{
+    if (core->changed)
+        core->changed(core->changed_data);
 }
 
 static void
@@ -254,6 +269,56 @@ core_reconfigure(Core *core, const CoreConfig *config)
 }
 
 /* --- what is known --- */
+
+static void
+add_template(GString *text, const Pool *pool)
+{
+    PoolFigures figures = pool_figures(pool);
+
+    g_string_append_printf(text, "; template %s: ", pool_image(pool)->name);
+    switch (figures.state) {
+    case POOL_CHECKING:
+        g_string_append(text, "being checked");
+        break;
+    case POOL_PREPARING:
+        g_string_append_printf(text, "%s (%.0f %%)", figures.step, figures.progress * 100);
+        break;
+    case POOL_READY:
+        g_string_append(text, "ready");
+        break;
+    case POOL_FAILED:
+        g_string_append(text, "failed");
+        break;
+    }
+}
+
+char *
+core_summary(Core *core)
+{
+    guint sandboxes = g_hash_table_size(core->sandboxes);
+    g_autoptr(GList) pools = core_pools(core);
+    GString *text = g_string_new(NULL);
+
+    g_string_printf(text, "%u sandbox%s", sandboxes, sandboxes == 1 ? "" : "es");
+    if (core->facts && core->facts->emulated)
+        g_string_append(text, ", emulated");
+    for (GList *l = pools; l; l = l->next)
+        add_template(text, l->data);
+    return g_string_free(text, FALSE);
+}
+
+gboolean
+core_is_checked(Core *core)
+{
+    GHashTableIter iter;
+    gpointer pool;
+
+    g_hash_table_iter_init(&iter, core->pools);
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
+        if (pool_figures(pool).state == POOL_CHECKING)
+            return FALSE;
+    return TRUE;
+}
 
 gboolean
 core_is_machine(const Core *core, guint32 uid)

@@ -46,6 +46,12 @@ typedef struct {
  * failed. */
 Core *core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error);
 void core_set_events(Core *core, const CoreEvents *events, gpointer data);
+/* Calls `changed` whenever core_summary() or core_is_checked() may have another answer. */
+void core_watch(Core *core, void (*changed)(gpointer data), gpointer data);
+/* What goes on, in a line for people: a new string. */
+char *core_summary(Core *core);
+/* Whether it is known of each template what has to be done for it. */
+gboolean core_is_checked(Core *core);
 /*
  * Takes up the sandboxes that an earlier life of the service left, ends those that cannot go on or
  * became due meanwhile, and removes everything else that is left. Before core_start(). An error

@@ -77,6 +77,7 @@ core_end(Core *core, Sandbox *sandbox, EndReason reason)
         instance_end(g_steal_pointer(&sandbox->instance), why);
     record_remove(core->host.store, sandbox->id);
     core->events->sandbox_ended(sandbox, core->events_data);
+    core_tell_changed(core);
     sandbox_free(sandbox);
 }
 
@@ -114,6 +115,7 @@ registry_add(Core *core, Sandbox *sandbox)
     instance_watch(sandbox->instance, &instance_events, sandbox);
     g_hash_table_insert(core->sandboxes, sandbox->id, sandbox);
     core->events->sandbox_added(sandbox, core->events_data);
+    core_tell_changed(core);
 }
 
 gboolean

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* config: cloched.conf, and what holds where it says nothing. */
+/*
+ * config: cloched.conf, and what holds where it says nothing.
+ *
+ *   [Machines]    Connection=  Group=  Uids=  AllowEmulation=
+ *   [Pool]        Target=
+ *   [Limits]      Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=  LifetimeSec=
+ *   [UserLimits]  Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=
+ *   [Templates]   Default=
+ *   [Folders]     State=  Run=  Ram=
+ */
 #pragma once
 
 #include <glib.h>
@@ -9,13 +18,17 @@
 typedef struct {
     char *connection;        /* libvirt's URI */
     char *state, *run, *ram; /* folders */
-    char *group;             /* of QEMU's user; NULL: leave groups alone */
+    char *group;             /* machines' users'; NULL: machines run as libvirt has it */
     char *default_template;
     CoreConfig core;
 } Config;
 
-/* `path` NULL: the defaults alone. A file that is not there is an error, which names file, section
- * and key as all do. */
+/* `path` NULL: the system's files (settings.h), or the defaults alone for a service of one user.
+ * An error names file, line, section and key. */
 Config *config_load(const char *path, gboolean user_mode, GError **error);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+/* The first setting, as "[Section] Key", that a running service cannot change; NULL: there is none.
+ */
+const char *config_find_fixed(const Config *now, const Config *fresh);

@@ -3,8 +3,9 @@
  * daemon: from a config and something that runs machines to a service on the bus, and back to
  * nothing.
  *
- * The name on the bus is taken last, so whoever sees it can call. A signal to stop ends every
- * machine first.
+ * The name on the bus is taken last, so whoever sees it can call, and finds every sandbox that
+ * lives. SIGTERM and a lost bus leave sandboxes running, for the next life of the service; SIGINT
+ * ends them.
  */
 #include "daemon.h"
 
@@ -16,21 +17,54 @@
 #include "server.h"
 
 #define BUS_NAME "org.cloche1"
-#define DEFAULT_CONFIG "/etc/cloche/cloched.conf"
-#define MACHINE_PREFIX "cloche-"
+#define STATUS_CONFIG 78 /* EX_CONFIG: starting again does not help */
 
 typedef struct {
     GMainLoop *loop;
+    char *path; /* of the config, or NULL */
+    gboolean user_mode;
     Config *config;
     Vm *vm;
     Store *store;
     Core *core;
     GDBusConnection *connection;
     Server *server;
-    guint name_id;
-    gboolean is_stopping;
+    guint name_id, watchdog;
+    gboolean has_name, is_ready, is_stopping;
     int status;
 } Daemon;
+
+/* --- what systemd is told --- */
+
+/* Ready when it can be called and knows what it has. */
+static void
+on_changed(gpointer data)
+{
+    Daemon *daemon = data;
+    g_autofree char *summary = core_summary(daemon->core);
+
+    sd_notifyf(/* unset_environment= */ 0, "STATUS=%s", summary);
+    if (daemon->is_ready || !daemon->has_name || !core_is_checked(daemon->core))
+        return;
+    daemon->is_ready = TRUE;
+    sd_notify(/* unset_environment= */ 0, "READY=1");
+}
+
+static gboolean
+on_watchdog(gpointer data)
+{
+    sd_notify(/* unset_environment= */ 0, "WATCHDOG=1");
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+start_watchdog(Daemon *daemon)
+{
+    uint64_t interval_us;
+
+    if (sd_watchdog_enabled(/* unset_environment= */ 0, &interval_us) > 0)
+        daemon->watchdog = g_timeout_add((guint)(interval_us / 2000), on_watchdog, NULL);
+}
 
 /* --- stop --- */
 
@@ -44,20 +78,27 @@ on_core_stopped(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-stop(Daemon *daemon, int status)
+stop(Daemon *daemon, gboolean leave_sandboxes, int status)
 {
     daemon->status = MAX(daemon->status, status);
     if (daemon->is_stopping)
         return;
     daemon->is_stopping = TRUE;
     sd_notify(/* unset_environment= */ 0, "STOPPING=1");
-    core_stop_async(daemon->core, on_core_stopped, daemon);
+    core_stop_async(daemon->core, leave_sandboxes, on_core_stopped, daemon);
 }
 
 static gboolean
-on_signal(gpointer data)
+on_terminate(gpointer data)
 {
-    stop(data, 0);
+    stop(data, /* leave_sandboxes= */ TRUE, 0);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_interrupt(gpointer data)
+{
+    stop(data, /* leave_sandboxes= */ FALSE, 0);
     return G_SOURCE_CONTINUE;
 }
 
@@ -65,28 +106,60 @@ static void
 on_bus_closed(GDBusConnection *connection, gboolean remote_vanished, GError *error, gpointer data)
 {
     g_warning("The bus is gone");
-    stop(data, 1);
+    stop(data, /* leave_sandboxes= */ TRUE, 1);
 }
 
 static void
 on_name_acquired(GDBusConnection *connection, const char *name, gpointer data)
 {
-    sd_notify(/* unset_environment= */ 0, "READY=1");
+    Daemon *daemon = data;
+
+    daemon->has_name = TRUE;
+    on_changed(daemon);
 }
 
 static void
 on_name_lost(GDBusConnection *connection, const char *name, gpointer data)
 {
     g_warning("The name %s is taken on this bus, or may not be taken", BUS_NAME);
-    stop(data, 1);
+    stop(data, /* leave_sandboxes= */ TRUE, 1);
+}
+
+/* --- reload --- */
+
+static void
+take_config(Daemon *daemon, Config *fresh)
+{
+    const char *fixed = config_find_fixed(daemon->config, fresh);
+
+    if (fixed)
+        g_warning("A change of %s takes effect when the service is started again", fixed);
+    core_reconfigure(daemon->core, &fresh->core);
+    g_message("The configuration was read again");
+}
+
+static gboolean
+on_hangup(gpointer data)
+{
+    Daemon *daemon = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) fresh = config_load(daemon->path, daemon->user_mode, &error);
+
+    sd_notify(/* unset_environment= */ 0, "RELOADING=1");
+    if (fresh)
+        take_config(daemon, fresh);
+    else
+        g_warning("The configuration stays as it was: %s", error->message);
+    sd_notify(/* unset_environment= */ 0, "READY=1");
+    return G_SOURCE_CONTINUE;
 }
 
 /* --- start --- */
 
 static gboolean
-open_bus(Daemon *daemon, gboolean user_mode, GError **error)
+open_bus(Daemon *daemon, GError **error)
 {
-    GBusType bus = user_mode ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM;
+    GBusType bus = daemon->user_mode ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM;
 
     daemon->connection = g_bus_get_sync(bus, NULL, error);
     if (!daemon->connection)
@@ -97,7 +170,7 @@ open_bus(Daemon *daemon, gboolean user_mode, GError **error)
 }
 
 static gboolean
-build(Daemon *daemon, gboolean user_mode, DaemonOpenVm open_vm, GError **error)
+build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
 {
     const Config *config = daemon->config;
 
@@ -105,30 +178,51 @@ build(Daemon *daemon, gboolean user_mode, DaemonOpenVm open_vm, GError **error)
     if (!daemon->store)
         return FALSE;
     daemon->vm = open_vm(config, error);
-    if (!daemon->vm || vm_sweep(daemon->vm, MACHINE_PREFIX, error) < 0 ||
-        !store_sweep(daemon->store, error))
+    if (!daemon->vm)
         return FALSE;
     daemon->core = core_new(&config->core, daemon->vm, daemon->store, error);
-    if (!daemon->core || !open_bus(daemon, user_mode, error))
+    if (!daemon->core || !open_bus(daemon, error))
         return FALSE;
-    daemon->server = server_new(daemon->connection, daemon->core, user_mode, error);
+    daemon->server = server_new(daemon->connection, daemon->core, daemon->user_mode, error);
     return daemon->server != NULL;
+}
+
+/* Everything that lives is known now, and everything else is gone. */
+static void
+on_adopted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Daemon *daemon = data;
+    g_autoptr(GError) error = NULL;
+
+    if (!core_adopt_finish(result, &error)) {
+        g_warning("Cannot find out what an earlier life of the service left: %s", error->message);
+        stop(daemon, /* leave_sandboxes= */ TRUE, 1);
+    }
+    if (daemon->is_stopping)
+        return;
+    core_start(daemon->core);
+    daemon->name_id = g_bus_own_name_on_connection(daemon->connection, BUS_NAME,
+                                                   G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
+                                                   on_name_acquired, on_name_lost, daemon, NULL);
 }
 
 static void
 serve(Daemon *daemon)
 {
-    guint term = g_unix_signal_add(SIGTERM, on_signal, daemon);
-    guint interrupt = g_unix_signal_add(SIGINT, on_signal, daemon);
+    const guint sources[] = {
+        g_unix_signal_add(SIGTERM, on_terminate, daemon),
+        g_unix_signal_add(SIGINT, on_interrupt, daemon),
+        g_unix_signal_add(SIGHUP, on_hangup, daemon),
+    };
 
-    core_start(daemon->core);
-    daemon->name_id = g_bus_own_name_on_connection(daemon->connection, BUS_NAME,
-                                                   G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
-                                                   on_name_acquired, on_name_lost, daemon, NULL);
+    start_watchdog(daemon);
+    core_watch(daemon->core, on_changed, daemon);
+    core_adopt_async(daemon->core, on_adopted, daemon);
     g_main_loop_run(daemon->loop);
-    g_bus_unown_name(daemon->name_id);
-    g_source_remove(term);
-    g_source_remove(interrupt);
+    g_clear_handle_id(&daemon->name_id, g_bus_unown_name);
+    g_clear_handle_id(&daemon->watchdog, g_source_remove);
+    for (gsize i = 0; i < G_N_ELEMENTS(sources); i++)
+        g_source_remove(sources[i]);
 }
 
 static void
@@ -146,48 +240,64 @@ daemon_clear(Daemon *daemon)
         vm_close(daemon->vm);
     store_free(daemon->store);
     config_free(daemon->config);
+    g_free(daemon->path);
     g_main_loop_unref(daemon->loop);
 }
 
-int
-daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
+/* FALSE: *ret_status says how it ends. */
+static gboolean
+parse_words(Daemon *daemon, int argc, char **argv, gboolean *ret_checks, int *ret_status)
 {
-    gboolean user_mode = FALSE, version = FALSE;
-    g_autofree char *path = NULL;
+    gboolean version = FALSE;
     const GOptionEntry entries[] = {
-        {"user", 0, 0, G_OPTION_ARG_NONE, &user_mode, "Serve your own user on the session bus",
-         NULL},
-        {"config", 0, 0, G_OPTION_ARG_FILENAME, &path, "Read FILE instead of " DEFAULT_CONFIG,
-         "FILE"},
+        {"user", 0, 0, G_OPTION_ARG_NONE, &daemon->user_mode,
+         "Serve your own user on the session bus", NULL},
+        {"config", 0, 0, G_OPTION_ARG_FILENAME, &daemon->path,
+         "Read FILE and FILE.d/*.conf instead of the system's cloched.conf", "FILE"},
+        {"check-config", 0, 0, G_OPTION_ARG_NONE, ret_checks,
+         "Read the configuration, tell what is wrong with it, and do nothing else", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- the sandbox service");
     g_autoptr(GError) error = NULL;
-    Daemon daemon = {0};
 
-    setlocale(LC_ALL, "");
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
         g_printerr("cloched: %s; see cloched --help\n",
                    error ? error->message : "it takes no arguments");
-        return 2;
+        *ret_status = 2;
+        return FALSE;
     }
-    if (version) {
+    if (version)
         g_print("cloched %s\n", CLOCHE_VERSION);
-        return 0;
-    }
-    if (!path && !user_mode && g_file_test(DEFAULT_CONFIG, G_FILE_TEST_EXISTS))
-        path = g_strdup(DEFAULT_CONFIG);
+    *ret_status = 0;
+    return !version;
+}
 
-    daemon.loop = g_main_loop_new(NULL, FALSE);
-    daemon.config = config_load(path, user_mode, &error);
-    if (daemon.config && build(&daemon, user_mode, open_vm, &error)) {
-        serve(&daemon);
-    } else {
-        g_printerr("cloched: %s\n", error->message);
-        daemon.status = 1;
+int
+daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean checks = FALSE;
+    Daemon daemon = {0};
+    int status;
+
+    setlocale(LC_ALL, "");
+    if (!parse_words(&daemon, argc, argv, &checks, &status)) {
+        g_free(daemon.path);
+        return status;
     }
+    daemon.loop = g_main_loop_new(NULL, FALSE);
+    daemon.config = config_load(daemon.path, daemon.user_mode, &error);
+    if (!daemon.config)
+        daemon.status = STATUS_CONFIG;
+    else if (!checks && build(&daemon, open_vm, &error))
+        serve(&daemon);
+    else if (!checks)
+        daemon.status = 1;
+    if (error)
+        g_printerr("cloched: %s\n", error->message);
     daemon_clear(&daemon);
     return daemon.status;
 }
