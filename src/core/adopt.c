@@ -4,8 +4,9 @@
  *
  * A record tells what was promised; the rest is asked. A sandbox goes on when its record is of this
  * boot, its time is not over, its machine runs, and the agent in there says that it is the one (it
- * says so from its claim on, so a claim that was cut off is seen). Whatever has no such sandbox is
- * taken away behind that: machines first, then files, since nothing uses them any more.
+ * says so from its claim on, so a claim that was cut off is seen). Where that cannot be told,
+ * nothing is touched. core_sweep_async() takes away what has no such sandbox: machines first, then
+ * files, since nothing uses them any more.
  */
 #include "core-private.h"
 #include "error.h"
@@ -16,6 +17,7 @@ typedef struct {
     Core *core;
     GTask *task;
     guint waiting; /* adoptions under way, and the beginning itself */
+    GError *error; /* why it cannot be told what is there; NULL so far */
 } Adoption;
 
 typedef struct {
@@ -46,42 +48,17 @@ sandbox_from_record(const Record *record)
     return sandbox;
 }
 
-/* --- what is left over --- */
-
-static void
-on_swept(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Adoption *adoption = data;
-    Core *core = adoption->core;
-    g_autoptr(GPtrArray) all = core_list(core);
-    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
-    g_auto(GStrv) keep = NULL;
-    g_autoptr(GError) error = NULL;
-    int machines = vm_sweep_finish(core->host.vm, result, &error);
-    guint things;
-
-    if (machines < 0) {
-        g_task_return_error(adoption->task, g_steal_pointer(&error));
-    } else {
-        for (guint i = 0; i < all->len; i++)
-            g_strv_builder_add(ids, ((const Sandbox *)all->pdata[i])->id);
-        keep = g_strv_builder_end(ids);
-        things = store_sweep(core->host.store, (const char *const *)keep);
-        if (machines > 0 || things > 0)
-            g_message("Removed what an earlier life of the service left: %d machines, %u files and "
-                      "folders",
-                      machines, things);
-        g_task_return_boolean(adoption->task, TRUE);
-    }
-    g_object_unref(adoption->task);
-    g_free(adoption);
-}
-
 static void
 release(Adoption *adoption)
 {
-    if (--adoption->waiting == 0)
-        vm_sweep_async(adoption->core->host.vm, INSTANCE_PREFIX, on_swept, adoption);
+    if (--adoption->waiting > 0)
+        return;
+    if (adoption->error)
+        g_task_return_error(adoption->task, adoption->error);
+    else
+        g_task_return_boolean(adoption->task, TRUE);
+    g_object_unref(adoption->task);
+    g_free(adoption);
 }
 
 /* --- one sandbox --- */
@@ -107,9 +84,14 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
         sandbox_change(sandbox, SANDBOX_CLAIMED);
         registry_add(core, sandbox);
         journal_adopted(sandbox);
-    } else {
+    } else if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST) ||
+               g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT)) {
         g_message("Sandbox %s cannot go on: %s", sandbox->id, error->message);
         core_end(core, sandbox, reason_of(error));
+    } else {
+        sandbox_free(sandbox);
+        if (!candidate->adoption->error)
+            candidate->adoption->error = g_steal_pointer(&error);
     }
     release(candidate->adoption);
 }
@@ -175,6 +157,57 @@ core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data)
 
 gboolean
 core_adopt_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+/* --- what is left over --- */
+
+static char **
+living_ids(Core *core)
+{
+    g_autoptr(GPtrArray) all = core_list(core);
+    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
+
+    for (guint i = 0; i < all->len; i++)
+        g_strv_builder_add(ids, ((const Sandbox *)all->pdata[i])->id);
+    return g_strv_builder_end(ids);
+}
+
+static void
+on_swept(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Core *core = g_task_get_task_data(task);
+    g_auto(GStrv) keep = living_ids(core);
+    GError *error = NULL;
+    int machines = vm_sweep_finish(core->host.vm, result, &error);
+    guint things;
+
+    if (error) {
+        g_task_return_error(task, error);
+    } else {
+        things = store_sweep(core->host.store, (const char *const *)keep);
+        if (machines > 0 || things > 0)
+            g_message("Removed what an earlier life of the service left: %d machines, %u files and "
+                      "folders",
+                      machines, things);
+        g_task_return_boolean(task, TRUE);
+    }
+    g_object_unref(task);
+}
+
+void
+core_sweep_async(Core *core, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(NULL, NULL, callback, data);
+
+    g_task_set_task_data(task, core, NULL);
+    vm_sweep_async(core->host.vm, INSTANCE_PREFIX, on_swept, task);
+}
+
+gboolean
+core_sweep_finish(GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
 }

@@ -35,6 +35,9 @@ struct Core {
     GTask *stopping;
 };
 
+/* Removes machines and files that no sandbox has; before any machine is started. */
+void core_sweep_async(Core *core, GAsyncReadyCallback callback, gpointer data);
+gboolean core_sweep_finish(GAsyncResult *result, GError **error);
 /* To who watches. */
 void core_tell_changed(Core *core);
 /* Adds a sandbox that was claimed. Takes it. */

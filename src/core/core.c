@@ -183,8 +183,8 @@ find_usable_image(Core *core)
     return NULL;
 }
 
-void
-core_start(Core *core)
+static void
+probe(Core *core)
 {
     const Image *image = find_usable_image(core);
     g_autofree char *kernel = NULL, *initrd = NULL;
@@ -204,6 +204,29 @@ core_start(Core *core)
     host_hold(&core->host);
     vm_probe_async(core->host.vm, kernel, initrd, core->host.store->run, &core->probe_user,
                    core->cancellable, on_probed, core);
+}
+
+static void
+on_swept(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Core *core = data;
+    g_autoptr(GError) error = NULL;
+    gboolean swept = core_sweep_finish(result, &error);
+
+    if (core->stopping)
+        ; /* too late to begin */
+    else if (swept)
+        probe(core);
+    else
+        fail_all(core, error);
+    host_release(&core->host);
+}
+
+void
+core_start(Core *core)
+{
+    host_hold(&core->host);
+    core_sweep_async(core, on_swept, core);
 }
 
 /* --- stop --- */

@@ -53,13 +53,14 @@ char *core_summary(Core *core);
 /* Whether it is known of each template what has to be done for it. */
 gboolean core_is_checked(Core *core);
 /*
- * Takes up the sandboxes that an earlier life of the service left, ends those that cannot go on or
- * became due meanwhile, and removes everything else that is left. Before core_start(). An error
- * when that cannot be told, since libvirt does not answer.
+ * Takes up the sandboxes that an earlier life of the service left, and ends those that cannot go on
+ * or became due meanwhile. Before core_start(). An error when that cannot be told, since libvirt
+ * does not answer.
  */
 void core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data);
 gboolean core_adopt_finish(GAsyncResult *result, GError **error);
-/* Finds the accelerator and prepares all templates, in the background. */
+/* Removes everything else that an earlier life left, finds the accelerator, and prepares all
+ * templates, in the background. */
 void core_start(Core *core);
 /* New limits, pool targets and default template. What is there stays. */
 void core_reconfigure(Core *core, const CoreConfig *config);

@@ -340,6 +340,17 @@ adoption_free(gpointer data)
     g_free(adoption);
 }
 
+/* Takes the error. Where libvirt cannot tell, whatever is there stays as it is. */
+static void
+fail_adoption(GTask *task, GError *error)
+{
+    Adoption *adoption = g_task_get_task_data(task);
+
+    if (!g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST))
+        instance_leave(g_steal_pointer(&adoption->instance));
+    fail(task, error);
+}
+
 static gboolean
 check_identity(const Instance *instance, GError **error)
 {
@@ -391,7 +402,7 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
 
     instance->machine = vm_adopt_finish(instance->host->vm, result, &fd, &error);
     if (!instance->machine) {
-        fail(task, error);
+        fail_adoption(task, error);
         return;
     }
     instance->link = guest_link_new(fd, instance_on_link_lost, instance);

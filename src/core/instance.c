@@ -222,8 +222,10 @@ instance_leave(Instance *instance)
     Host *host = instance->host;
 
     instance->events = NULL;
-    guest_link_leave(g_steal_pointer(&instance->link));
-    machine_leave(instance->machine);
+    if (instance->link)
+        guest_link_leave(g_steal_pointer(&instance->link));
+    if (instance->machine)
+        machine_leave(instance->machine);
     instance_free(instance);
     host_release(host);
 }

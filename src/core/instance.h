@@ -49,8 +49,9 @@ void instance_boot_async(Host *host, const Image *image, const Template *templat
 /* Restores a machine from a template, and exercises its runners. */
 void instance_restore_async(Host *host, const Image *image, const Template *template,
                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
-/* Takes up the machine of a record that an earlier life of the service left. When that fails,
- * whatever is there of it is taken away. */
+/* Takes up the machine of a record that an earlier life of the service left. With
+ * CLOCHE_ERROR_GUEST_LOST (there is none that runs and is this one) and _TIMED_OUT (it is hung)
+ * whatever is there of it is taken away; any other error leaves all as it is. */
 void instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callback,
                           gpointer data);
 /* For all three: running, and its agent answers; runners do, too, unless it was adopted. */

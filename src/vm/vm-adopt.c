@@ -42,7 +42,7 @@ adoption_free(gpointer data)
 static gboolean
 set_gone(GError **error, const char *name, const char *why)
 {
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "machine '%s' %s", name, why);
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "machine '%s': %s", name, why);
     return FALSE;
 }
 
@@ -52,11 +52,11 @@ check_state(virDomainPtr domain, Adoption *adoption, GError **error)
     int state, reason;
 
     if (virDomainGetState(domain, &state, &reason, /* flags= */ 0) < 0)
-        return set_gone(error, adoption->name, "is gone");
+        return set_gone(error, adoption->name, "it is gone");
     adoption->is_stalled = state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
     if (state == VIR_DOMAIN_RUNNING || adoption->is_stalled)
         return TRUE;
-    return set_gone(error, adoption->name, "does not run");
+    return set_gone(error, adoption->name, "it does not run");
 }
 
 static gboolean
@@ -64,6 +64,7 @@ adopt(Adoption *adoption, GError **error)
 {
     g_autoptr(virConnect) connection = vm_connect(adoption->vm, error);
     g_autoptr(virDomain) domain = NULL;
+    g_autoptr(GError) cause = NULL;
 
     if (!connection)
         return FALSE;
@@ -71,12 +72,12 @@ adopt(Adoption *adoption, GError **error)
     if (!domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         return vm_error_set(error, "machine '%s' cannot be looked up", adoption->name);
     if (!domain || virDomainGetUUIDString(domain, adoption->uuid) < 0)
-        return set_gone(error, adoption->name, "is gone");
+        return set_gone(error, adoption->name, "it is gone");
     if (!check_state(domain, adoption, error))
         return FALSE;
     adoption->pid = vm_read_pid(adoption->vm, adoption->name);
-    adoption->fd = vm_connect_socket(adoption->socket, error);
-    return adoption->fd >= 0;
+    adoption->fd = vm_connect_socket(adoption->socket, &cause);
+    return adoption->fd >= 0 || set_gone(error, adoption->name, cause->message);
 }
 
 static void
