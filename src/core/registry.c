@@ -147,10 +147,11 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
 gboolean
 core_check_timeout(const Core *core, guint64 timeout_s, GError **error)
 {
-    if (timeout_s >= 1)
+    if (timeout_s >= 1 && timeout_s <= SANDBOX_TIMEOUT_MAX_S)
         return registry_check_lifetime(core, util_boottime_us(), timeout_s, error);
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                "timeout must be at least 1 second, not %" G_GUINT64_FORMAT, timeout_s);
+                "timeout must be from 1 to %llu seconds, not %" G_GUINT64_FORMAT,
+                SANDBOX_TIMEOUT_MAX_S, timeout_s);
     return FALSE;
 }
 

@@ -7,9 +7,10 @@
 #include "quota.h"
 
 #define SANDBOX_TIMEOUT_DEFAULT_S 300
-#define SANDBOX_NAME_MAX 64          /* characters */
-#define SANDBOX_METADATA_MAX 64      /* entries */
-#define SANDBOX_METADATA_KEY_MAX 128 /* bytes */
+#define SANDBOX_TIMEOUT_MAX_S (10 * 365 * 86400ull) /* where the lifetime has no limit, too */
+#define SANDBOX_NAME_MAX 64                         /* characters */
+#define SANDBOX_METADATA_MAX 64                     /* entries */
+#define SANDBOX_METADATA_KEY_MAX 128                /* bytes */
 #define SANDBOX_METADATA_VALUE_MAX 4096
 #define SANDBOX_IDEMPOTENCY_KEY_MAX 128
 

@@ -11,8 +11,6 @@
 
 #include "error.h"
 
-#define NULL_DEVICE makedev(1, 3)
-
 static gboolean fail(GError **error, const char *place, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
@@ -154,11 +152,12 @@ take_assignment(Reader *reader, const char *place, char *line, GError **error)
 }
 
 static gboolean
-take_line(Reader *reader, char *line, GError **error)
+take_line(Reader *reader, char *line, gsize length, GError **error)
 {
     g_autofree char *place = g_strdup_printf("%s:%u", reader->path, reader->line);
-    gsize length;
 
+    if (!g_utf8_validate_len(line, length, NULL))
+        return fail(error, place, "this is no text in UTF-8");
     g_strstrip(line);
     length = strlen(line);
     if (length == 0 || *line == '#' || *line == ';')
@@ -183,32 +182,69 @@ conf_file_parse(const char *path, const char *text, gsize length, ConfAssign ass
     while (ok && text < end) {
         const char *newline = memchr(text, '\n', (gsize)(end - text));
         gsize size = (gsize)((newline ? newline : end) - text);
-        g_autofree char *line = g_strndup(text, size);
+        g_autofree char *line = g_strndup(text, size); /* up to a zero byte, then zeros */
 
         reader.line++;
-        if (g_utf8_validate_len(text, size, NULL))
-            ok = take_line(&reader, line, error);
-        else
-            ok = fail(error, path, "line %u is no text in UTF-8", reader.line);
+        ok = take_line(&reader, line, size, error);
         text += size + 1;
     }
     g_free(reader.section);
     return ok;
 }
 
-/* FALSE with an error, or without one: it is /dev/null. */
-static gboolean
-check_kind(int fd, const char *path, GError **error)
+/* At most CONF_FILE_MAX bytes. */
+static GByteArray *
+read_bytes(int fd, const char *path, GError **error)
 {
+    g_autoptr(GByteArray) bytes = g_byte_array_sized_new(CONF_FILE_MAX + 1);
+    gssize size = 1;
+
+    while (size > 0 && bytes->len <= CONF_FILE_MAX) {
+        size = read(fd, bytes->data + bytes->len, CONF_FILE_MAX + 1 - bytes->len);
+        bytes->len += size > 0 ? (guint)size : 0;
+    }
+    if (size >= 0 && bytes->len <= CONF_FILE_MAX)
+        return g_steal_pointer(&bytes);
+    if (size < 0)
+        fail(error, path, "%s", g_strerror(errno));
+    else
+        fail(error, path, "it is longer than %d bytes", CONF_FILE_MAX);
+    return NULL;
+}
+
+static gboolean
+is_null_device(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
+static gboolean
+read_open(int fd, const char *path, ConfAssign assign, gpointer data, GError **error)
+{
+    g_autoptr(GByteArray) bytes = NULL;
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return fail(error, path, "%s", g_strerror(errno));
-    if (S_ISCHR(st.st_mode) && st.st_rdev == NULL_DEVICE)
-        return FALSE;
+    if (is_null_device(&st))
+        return TRUE;
     if (!S_ISREG(st.st_mode))
         return fail(error, path, "it is no regular file");
-    if (st.st_size > CONF_FILE_MAX)
-        return fail(error, path, "it is longer than %d bytes", CONF_FILE_MAX);
-    return TRUE;
+    bytes = read_bytes(fd, path, error);
+    return bytes &&
+           conf_file_parse(path, (const char *)bytes->data, bytes->len, assign, data, error);
+}
+
+gboolean
+conf_file_read(const char *path, ConfAssign assign, gpointer data, GError **error)
+{
+    /* Without waiting, should it be a FIFO. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    gboolean ok;
+
+    if (fd < 0)
+        return fail(error, path, "%s", g_strerror(errno));
+    ok = read_open(fd, path, assign, data, error);
+    close(fd);
+    return ok;
 }

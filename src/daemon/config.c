@@ -1,196 +1,304 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* config: from the texts of the settings to a Config, each within its bounds. */
+/*
+ * config: each setting within its bounds, then what depends on several of them.
+ *
+ * Also a setting that a later file sets anew is checked: whoever takes that file away must not find
+ * a service that does not start.
+ */
 #include "config.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "conf-file.h"
 #include "error.h"
-#include "settings.h"
+
+#define NAME "cloched.conf"
+#define EMBEDDED "qemu:///embed"
 
 #define UIDS_DEFAULT_FIRST 1900000000u /* of no range that Debian or systemd give away */
 #define UIDS_DEFAULT_COUNT 65536u
-#define UIDS_LOWEST 1000u
-#define LIFETIME_LONGEST_S (10u * 365 * 86400) /* an infinite one, too */
 
-static const char *const known[][2] = {
-    {"Machines", "Connection"}, {"Machines", "Group"},
-    {"Machines", "Uids"},       {"Machines", "AllowEmulation"},
-    {"Pool", "Target"},         {"Limits", "LifetimeSec"},
-    {"Templates", "Default"},   {"Folders", "State"},
-    {"Folders", "Run"},         {"Folders", "Ram"},
+#define PATH_LENGTH_MAX 3000
+/* Below it is machines/ID/agent, and a socket's path has at most 107 bytes. */
+#define RUN_LENGTH_MAX 74
+#define MIB (1024 * 1024)
+
+static const char *const system_folders[] = {"/etc/cloche", "/run/cloche", CLOCHE_LIB_DIR, NULL};
+
+/* --- the values --- */
+
+typedef struct Setting Setting;
+
+struct Setting {
+    const char *section, *key;
+    gboolean (*parse)(const Setting *setting, const char *text, gpointer value, GError **error);
+    gsize offset; /* of the value, in Config */
+    guint64 min, max;
 };
 
-typedef struct {
-    const Settings *settings;
-    GError **error;
-    gboolean failed;
-} Reader;
-
-static void
-invalid(Reader *reader, const Setting *setting, const char *what)
-{
-    if (!reader->failed)
-        g_set_error(reader->error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                    "%s:%u: [%s] %s: %s", setting->path, setting->line, setting->section,
-                    setting->key, what);
-    reader->failed = TRUE;
-}
-
-static void
-read_text(Reader *reader, const char *section, const char *key, char **value)
-{
-    const Setting *setting = settings_find(reader->settings, section, key);
-
-    if (!setting)
-        return;
-    g_free(*value);
-    *value = g_strdup(setting->text);
-}
-
-static void
-read_folder(Reader *reader, const char *key, char **value)
-{
-    const Setting *setting = settings_find(reader->settings, "Folders", key);
-
-    read_text(reader, "Folders", key, value);
-    if (setting && !g_path_is_absolute(setting->text))
-        invalid(reader, setting, "it must be an absolute path");
-}
-
-/* `may_be_infinite`: "infinity" is G_MAXUINT64. */
-static void
-read_number(Reader *reader, const char *section, const char *key, gboolean may_be_infinite,
-            guint64 min, guint64 max, guint64 *value)
-{
-    const Setting *setting = settings_find(reader->settings, section, key);
-    g_autoptr(GError) error = NULL;
-
-    if (!setting)
-        return;
-    if (may_be_infinite && g_str_equal(setting->text, "infinity"))
-        *value = G_MAXUINT64;
-    else if (!g_ascii_string_to_unsigned(setting->text, 10, min, max, value, &error))
-        invalid(reader, setting, error->message);
-}
-
-static void
-read_boolean(Reader *reader, const char *section, const char *key, gboolean *value)
-{
-    static const char *const yes[] = {"yes", "true", "on", "1", NULL};
-    static const char *const no[] = {"no", "false", "off", "0", NULL};
-    const Setting *setting = settings_find(reader->settings, section, key);
-
-    if (!setting)
-        return;
-    if (g_strv_contains(yes, setting->text) || g_strv_contains(no, setting->text))
-        *value = g_strv_contains(yes, setting->text);
-    else
-        invalid(reader, setting, "it must be 'yes' or 'no'");
-}
-
-static void
-read_uids(Reader *reader, CoreConfig *core)
-{
-    const Setting *setting = settings_find(reader->settings, "Machines", "Uids");
-    g_auto(GStrv) words = setting ? g_strsplit(setting->text, "-", 2) : NULL;
-    guint64 first, last;
-
-    if (!setting)
-        return;
-    if (g_strv_length(words) != 2 ||
-        !g_ascii_string_to_unsigned(words[0], 10, UIDS_LOWEST, G_MAXINT32, &first, NULL) ||
-        !g_ascii_string_to_unsigned(words[1], 10, UIDS_LOWEST, G_MAXINT32, &last, NULL) ||
-        last < first || last - first + 1 < HOST_UIDS_MIN) {
-        invalid(reader, setting, "it must be FIRST-LAST, at least 16 uids from 1000 to 2147483647");
-        return;
-    }
-    core->uid_first = (guint32)first;
-    core->uid_count = (guint32)(last - first + 1);
-}
-
-/* --- limits --- */
-
-static guint64
-three_quarters(guint64 amount)
-{
-    return amount == G_MAXUINT64 ? amount : amount / 4 * 3 + amount % 4 * 3 / 4;
-}
-
-static guint64
-host_memory_mib(void)
-{
-    guint64 pages = (guint64)sysconf(_SC_PHYS_PAGES), size = (guint64)sysconf(_SC_PAGESIZE);
-
-    return pages * size / 1024 / 1024;
-}
-
-static QuotaAmounts
-default_limits(void)
-{
-    return (QuotaAmounts){{
-        [QUOTA_SANDBOXES] = 100,
-        [QUOTA_MEMORY_MIB] = three_quarters(host_memory_mib()),
-        [QUOTA_VCPUS] = 16 * (guint64)g_get_num_processors(),
-        [QUOTA_DISK_MIB] = G_MAXUINT64,
-        [QUOTA_PROCESSES] = 1024,
-        [QUOTA_CREATES] = 32,
-    }};
-}
-
-/* A user alone cannot take everything. */
-static QuotaAmounts
-limits_of_one(const QuotaAmounts *all)
-{
-    QuotaAmounts one;
-
-    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
-        one.amount[r] = MAX(1, three_quarters(all->amount[r]));
-    return one;
-}
-
-static void
-read_limits(Reader *reader, const char *section, QuotaAmounts *limits)
-{
-    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
-        read_number(reader, section, quota_resource_key(r), /* may_be_infinite= */ TRUE,
-                    /* min= */ 0, G_MAXUINT32, &limits->amount[r]);
-}
-
-/* --- all of it --- */
+static gboolean invalid(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 static gboolean
-is_known(const Setting *setting)
+invalid(GError **error, const char *format, ...)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
-        if (g_str_equal(known[i][0], setting->section) && g_str_equal(known[i][1], setting->key))
-            return TRUE;
-    if (!g_str_equal(setting->section, "Limits") && !g_str_equal(setting->section, "UserLimits"))
-        return FALSE;
-    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
-        if (g_str_equal(quota_resource_key(r), setting->key))
-            return TRUE;
+    va_list ap;
+
+    va_start(ap, format);
+    if (error)
+        *error = g_error_new_valist(CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT, format, ap);
+    va_end(ap);
     return FALSE;
 }
 
 static void
-check_keys(Reader *reader)
+set_text(char **value, const char *text)
 {
-    g_autoptr(GPtrArray) all = settings_list(reader->settings);
+    g_free(*value);
+    *value = g_strdup(text);
+}
 
-    for (guint i = 0; i < all->len; i++)
-        if (!is_known(all->pdata[i]))
-            invalid(reader, all->pdata[i], "there is no such setting");
+static gboolean
+parse_text(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    if (*text == '\0')
+        return invalid(error, "it must not be empty");
+    set_text(value, text);
+    return TRUE;
+}
+
+static gboolean
+parse_folder(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    if (!g_path_is_absolute(text))
+        return invalid(error, "'%s' is no absolute path", text);
+    if (strlen(text) > setting->max)
+        return invalid(error, "the path is longer than %" G_GUINT64_FORMAT " bytes", setting->max);
+    set_text(value, text);
+    return TRUE;
+}
+
+static gboolean
+parse_template(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    if (!image_name_is_valid(text))
+        return invalid(error, "'%s' cannot be the name of a template", text);
+    set_text(value, text);
+    return TRUE;
+}
+
+/* Empty: none. */
+static gboolean
+parse_group(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    if (*text != '\0' && !getgrnam(text))
+        return invalid(error, "there is no group '%s'", text);
+    set_text(value, text);
+    return TRUE;
+}
+
+static gboolean
+parse_boolean(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    static const char *const yes[] = {"yes", "true", "on", "1", NULL};
+    static const char *const no[] = {"no", "false", "off", "0", NULL};
+
+    if (!g_strv_contains(yes, text) && !g_strv_contains(no, text))
+        return invalid(error, "'%s' is neither 'yes' nor 'no'", text);
+    *(gboolean *)value = g_strv_contains(yes, text);
+    return TRUE;
+}
+
+static gboolean
+parse_number(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    if (g_ascii_string_to_unsigned(text, 10, setting->min, setting->max, value, NULL))
+        return TRUE;
+    return invalid(error, "'%s' is no number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
+                   text, setting->min, setting->max);
+}
+
+/* G_MAXUINT64 is none. */
+static gboolean
+parse_limit(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    if (g_str_equal(text, "infinity")) {
+        *(guint64 *)value = G_MAXUINT64;
+        return TRUE;
+    }
+    return parse_number(setting, text, value, error);
+}
+
+static gboolean
+parse_target(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    guint64 target;
+
+    if (!parse_number(setting, text, &target, error))
+        return FALSE;
+    *(guint *)value = (guint)target;
+    return TRUE;
+}
+
+/* A machine's user must be nobody else: it could get at what is that one's. */
+static gboolean
+check_strangers(const CoreConfig *core, GError **error)
+{
+    const struct passwd *user;
+    gboolean ok = TRUE;
+
+    setpwent();
+    while (ok && (user = getpwent()))
+        if (user->pw_uid >= core->uid_first && user->pw_uid - core->uid_first < core->uid_count)
+            ok = invalid(error, "%u is the uid of the user '%s'", user->pw_uid, user->pw_name);
+    endpwent();
+    return ok;
+}
+
+/* FIRST-LAST; empty: none. */
+static gboolean
+parse_uids(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(text, "-", 2);
+    CoreConfig *core = value;
+    guint64 first, last;
+
+    core->uid_first = core->uid_count = 0;
+    if (*text == '\0')
+        return TRUE;
+    if (g_strv_length(words) != 2 ||
+        !g_ascii_string_to_unsigned(words[0], 10, setting->min, setting->max, &first, NULL) ||
+        !g_ascii_string_to_unsigned(words[1], 10, first, setting->max, &last, NULL))
+        return invalid(error,
+                       "'%s' is not FIRST-LAST within %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
+                       text, setting->min, setting->max);
+    if (last - first + 1 < HOST_UIDS_MIN)
+        return invalid(error, "'%s' are fewer than %u uids", text, HOST_UIDS_MIN);
+    core->uid_first = (guint32)first;
+    core->uid_count = (guint32)(last - first + 1);
+    return check_strangers(core, error);
+}
+
+/* --- the settings --- */
+
+/* clang-format off */
+#define AT(member) offsetof(Config, member)
+#define LIMIT(key, resource, min, max)                                                             \
+    {"Limits", key, parse_limit, AT(core.limits_of_all.amount[resource]), min, max},               \
+    {"UserLimits", key, parse_limit, AT(core.limits_of_each.amount[resource]), min, max}
+
+static const Setting settings[] = {
+    {"Machines", "Connection", parse_text, AT(connection)},
+    {"Machines", "Group", parse_group, AT(group)},
+    {"Machines", "Uids", parse_uids, AT(core), 1000, 4294967293},
+    {"Machines", "AllowEmulation", parse_boolean, AT(core.allow_emulation)},
+    {"Pool", "Target", parse_target, AT(core.pool_target), 0, 1000},
+    LIMIT("Sandboxes", QUOTA_SANDBOXES, 1, 100000),
+    LIMIT("MemoryMiB", QUOTA_MEMORY_MIB, 64, G_MAXUINT32),
+    LIMIT("VCpus", QUOTA_VCPUS, 1, 1000000),
+    LIMIT("DiskMiB", QUOTA_DISK_MIB, 1, G_MAXUINT32),
+    LIMIT("Processes", QUOTA_PROCESSES, 1, 1000000),
+    LIMIT("Creates", QUOTA_CREATES, 1, 100000),
+    {"Limits", "LifetimeSec", parse_limit, AT(core.lifetime_max_s), 1, SANDBOX_TIMEOUT_MAX_S},
+    {"Templates", "Default", parse_template, AT(default_template)},
+    {"Folders", "State", parse_folder, AT(state), 0, PATH_LENGTH_MAX},
+    {"Folders", "Run", parse_folder, AT(run), 0, RUN_LENGTH_MAX},
+    {"Folders", "Ram", parse_folder, AT(ram), 0, PATH_LENGTH_MAX},
+};
+/* clang-format on */
+
+typedef struct {
+    Config *config;
+    gboolean has_uids;
+} Reading;
+
+static gboolean
+assign(const char *section, const char *key, const char *value, const char *place, gpointer data,
+       GError **error)
+{
+    Reading *reading = data;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(settings); i++) {
+        const Setting *setting = &settings[i];
+
+        if (!g_str_equal(setting->section, section) || !g_str_equal(setting->key, key))
+            continue;
+        reading->has_uids = reading->has_uids || setting->parse == parse_uids;
+        return setting->parse(setting, value, G_STRUCT_MEMBER_P(reading->config, setting->offset),
+                              error);
+    }
+    return invalid(error, "there is no such setting");
+}
+
+/* --- what holds without them --- */
+
+static guint64
+host_memory_mib(void)
+{
+    return (guint64)sysconf(_SC_PHYS_PAGES) * (guint64)sysconf(_SC_PAGESIZE) / MIB;
+}
+
+/* Of the file system on which the folder is, or will be. */
+static guint64
+disk_size_mib(const char *folder)
+{
+    g_autofree char *path = g_strdup(folder);
+    struct statvfs fs;
+
+    while (statvfs(path, &fs) < 0) {
+        char *parent = g_path_get_dirname(path);
+
+        if (errno != ENOENT || g_str_equal(parent, path)) {
+            g_free(parent);
+            return G_MAXUINT64;
+        }
+        g_free(path);
+        path = parent;
+    }
+    return (guint64)fs.f_blocks * fs.f_frsize / MIB;
+}
+
+/* At least what one sandbox may need; no part of infinity is less. */
+static guint64
+part_of(guint64 amount, guint64 numerator, guint64 denominator)
+{
+    return amount == G_MAXUINT64 ? amount : MAX(1, amount * numerator / denominator);
+}
+
+/* A user alone cannot take everything. */
+static guint64
+part_of_one_user(QuotaResource resource, guint64 all)
+{
+    switch (resource) {
+    case QUOTA_MEMORY_MIB:
+    case QUOTA_VCPUS:
+    case QUOTA_DISK_MIB:
+        return part_of(all, 3, 4);
+    default:
+        return part_of(all, 1, 2);
+    }
 }
 
 static Config *
 config_new(gboolean user_mode)
 {
     Config *config = g_new0(Config, 1);
-    const char *runtime = g_get_user_runtime_dir();
 
     config->default_template = g_strdup("python");
     config->core.allow_emulation = TRUE;
+    config->core.pool_target = 2;
+    config->core.lifetime_max_s = 86400;
+    config->core.limits_of_all = (QuotaAmounts){{
+        [QUOTA_SANDBOXES] = 100,
+        [QUOTA_MEMORY_MIB] = part_of(host_memory_mib(), 3, 4),
+        [QUOTA_VCPUS] = 16 * (guint64)g_get_num_processors(),
+        [QUOTA_PROCESSES] = 1024,
+        [QUOTA_CREATES] = 32,
+    }};
     if (!user_mode) {
         config->connection = g_strdup("qemu:///system");
         config->group = g_strdup("libvirt-qemu");
@@ -200,74 +308,83 @@ config_new(gboolean user_mode)
         return config;
     }
     config->state = g_build_filename(g_get_user_data_dir(), "cloche", NULL);
-    config->run = g_build_filename(runtime, "cloche", NULL);
+    config->run = g_build_filename(g_get_user_runtime_dir(), "cloche", NULL);
     config->ram = g_strdup_printf("/dev/shm/cloche-%u", getuid());
     return config;
 }
 
-static void
-read_machines(Config *config, Reader *reader)
-{
-    CoreConfig *core = &config->core;
+/* --- what depends on several --- */
 
-    core->uid_first = UIDS_DEFAULT_FIRST;
-    core->uid_count = UIDS_DEFAULT_COUNT;
-    read_text(reader, "Machines", "Connection", &config->connection);
-    read_text(reader, "Machines", "Group", &config->group);
-    read_uids(reader, core);
-    read_boolean(reader, "Machines", "AllowEmulation", &core->allow_emulation);
-    if (config->group && *config->group == '\0')
-        g_clear_pointer(&config->group, g_free);
-    if (!config->group)
-        core->uid_first = core->uid_count = 0;
+static void
+finish_limits(Config *config)
+{
+    guint64 *all = config->core.limits_of_all.amount, *each = config->core.limits_of_each.amount;
+
+    if (all[QUOTA_DISK_MIB] == 0)
+        all[QUOTA_DISK_MIB] = part_of(disk_size_mib(config->state), 3, 4);
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
+        if (each[r] == 0)
+            each[r] = part_of_one_user(r, all[r]);
+    config->core.memory_max_mib = all[QUOTA_MEMORY_MIB];
 }
 
-static void
-read_core(Config *config, Reader *reader)
+static gboolean
+finish_users(Config *config, gboolean has_uids, GError **error)
 {
     CoreConfig *core = &config->core;
-    guint64 target = 2;
+    gboolean can = geteuid() == 0 || !g_str_has_prefix(config->connection, EMBEDDED);
 
-    core->lifetime_max_s = 86400;
-    core->limits_of_all = default_limits();
-    read_number(reader, "Pool", "Target", FALSE, 0, 1000, &target);
-    read_number(reader, "Limits", "LifetimeSec", TRUE, 1, LIFETIME_LONGEST_S,
-                &core->lifetime_max_s);
-    core->lifetime_max_s = MIN(core->lifetime_max_s, LIFETIME_LONGEST_S);
-    read_limits(reader, "Limits", &core->limits_of_all);
-    core->limits_of_each = limits_of_one(&core->limits_of_all);
-    read_limits(reader, "UserLimits", &core->limits_of_each);
-    read_text(reader, "Templates", "Default", &config->default_template);
-    core->pool_target = (guint)target;
-    core->memory_max_mib = core->limits_of_all.amount[QUOTA_MEMORY_MIB];
-    core->default_template = config->default_template;
+    if (config->group && *config->group == '\0')
+        g_clear_pointer(&config->group, g_free);
+    if (config->group && !getgrnam(config->group))
+        return invalid(error, "[Machines] Group: there is no group '%s'", config->group);
+    if (!has_uids && config->group && can) {
+        core->uid_first = UIDS_DEFAULT_FIRST;
+        core->uid_count = UIDS_DEFAULT_COUNT;
+    }
+    if (core->uid_count > 0 && !config->group)
+        return invalid(error, "[Machines] Uids: they need a Group");
+    if (core->uid_count > 0 && !can)
+        return invalid(error, "[Machines] Uids: only root can run machines as other users "
+                              "without libvirt's own service");
+    return TRUE;
 }
 
 static Config *
-config_read(const Settings *settings, gboolean user_mode, GError **error)
+load(char **paths, gboolean user_mode, GError **error)
 {
     g_autoptr(Config) config = config_new(user_mode);
-    Reader reader = {.settings = settings, .error = error};
+    Reading reading = {.config = config};
 
-    check_keys(&reader);
-    read_machines(config, &reader);
-    read_core(config, &reader);
-    read_folder(&reader, "State", &config->state);
-    read_folder(&reader, "Run", &config->run);
-    read_folder(&reader, "Ram", &config->ram);
-    if (reader.failed)
-        return NULL;
+    for (char **path = paths; path && *path; path++)
+        if (!conf_file_read(*path, assign, &reading, error))
+            return NULL;
     if (!config->connection)
-        config->connection = g_strdup_printf("qemu:///embed?root=%s/libvirt", config->run);
+        config->connection = g_strdup_printf(EMBEDDED "?root=%s/libvirt", config->run);
+    finish_limits(config);
+    if (!finish_users(config, reading.has_uids, error))
+        return NULL;
+    config->core.default_template = config->default_template;
     return g_steal_pointer(&config);
+}
+
+Config *
+config_load_from(const char *const *folders, GError **error)
+{
+    g_auto(GStrv) paths = conf_file_find(folders, NAME, error);
+
+    return paths ? load(paths, /* user_mode= */ FALSE, error) : NULL;
 }
 
 Config *
 config_load(const char *path, gboolean user_mode, GError **error)
 {
-    g_autoptr(Settings) settings = user_mode && !path ? settings_new() : settings_load(path, error);
+    g_auto(GStrv) paths = NULL;
 
-    return settings ? config_read(settings, user_mode, error) : NULL;
+    if (!path)
+        return user_mode ? load(NULL, user_mode, error) : config_load_from(system_folders, error);
+    paths = conf_file_find_at(path, error);
+    return paths ? load(paths, user_mode, error) : NULL;
 }
 
 void

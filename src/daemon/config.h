@@ -23,9 +23,11 @@ typedef struct {
     CoreConfig core;
 } Config;
 
-/* `path` NULL: the system's files (settings.h), or the defaults alone for a service of one user.
- * An error names file, line, section and key. */
+/* `path` NULL: cloched.conf of /etc/cloche, /run/cloche and the package (conf-file.h), or the
+ * defaults alone for a service of one user. An error names file, line, section and key. */
 Config *config_load(const char *path, gboolean user_mode, GError **error);
+/* The same with other folders than those three. */
+Config *config_load_from(const char *const *folders, GError **error);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
