@@ -2,19 +2,26 @@
 /*
  * cloched-fake: all of cloched, but for its machines.
  *
- * CLOCHE_AGENT is the agent's program, CLOCHE_RUNNERS the folder of the runners, and
- * CLOCHE_FAKE_DIR where a test steers the machines (vm-fake.h).
+ * FAKE_MACHINE is fake-machine's program, CLOCHE_AGENT the agent's, CLOCHE_RUNNERS the folder of
+ * the runners, and CLOCHE_FAKE_DIR where a test steers the machines (vm-fake.h).
  */
 #include <stdlib.h>
 
 #include "daemon.h"
 #include "vm-fake.h"
 
+static FakeConfig fake;
+
 static Vm *
 open_fake(const Config *config, GError **error)
 {
-    return vm_fake_open(getenv("CLOCHE_AGENT"), getenv("CLOCHE_RUNNERS"), getenv("CLOCHE_FAKE_DIR"),
-                        error);
+    fake = (FakeConfig){
+        .program = getenv("FAKE_MACHINE"),
+        .agent = getenv("CLOCHE_AGENT"),
+        .runners = getenv("CLOCHE_RUNNERS"),
+        .control = getenv("CLOCHE_FAKE_DIR"),
+    };
+    return vm_fake_open(&fake, error);
 }
 
 int

@@ -4,7 +4,7 @@
  *
  * The service serves the system, on a bus where anybody may do anything, so that what keeps users
  * apart is the service alone. Its end is part of each test: fixture_stop() fails when it leaves
- * anything.
+ * anything. Machines outlive it when it ends otherwise, and end with the test in any case.
  */
 #pragma once
 
@@ -14,21 +14,28 @@
 typedef struct {
     gboolean has_python; /* a template "python", beside "minimal" */
     gboolean has_other;  /* and another like "minimal" */
+    gboolean has_log;    /* for fixture_log_has() */
     guint target;        /* machines to keep ready */
     guint sandboxes;     /* limits; 0: 100 sandboxes, 4096 MiB, a day */
     guint memory_mib;
-    guint timeout_s;
+    guint lifetime_s;
     const char *default_template; /* NULL: minimal */
+    const char *config;           /* for fixture_configure(), or NULL */
 } FixtureOptions;
 
 typedef struct {
     FixtureOptions options;
     char *dir;                         /* of everything below */
     char *state, *run, *ram, *control; /* control: for vm-fake.h's files */
-    char *config;                      /* the file */
+    char *config, *log;                /* files */
     char *address;                     /* of the bus */
     GSubprocess *bus_daemon, *service; /* NULL: not running */
     GDBusConnection *bus;              /* this process's uid: root */
+    int alive;                         /* machines end when it is closed */
+    GSocket *notify;                   /* where the service tells what systemd would hear: */
+    GSource *notify_source;
+    gboolean is_ready, is_reloading, has_reloaded;
+    char *status; /* STATUS=, or NULL */
 } Fixture;
 
 #define MEMORY_MIB 64 /* of the templates' machines */
@@ -40,24 +47,54 @@ Fixture *fixture_new(const FixtureOptions *options);
 void fixture_free(Fixture *fixture);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fixture, fixture_free)
 
-/* The service alone. */
+/* --- the service --- */
+
 void fixture_start(Fixture *fixture);
+/* Does not wait until it is there. */
+void fixture_launch(Fixture *fixture);
+/* Lets it end everything (SIGINT); the test fails when anything is left. */
 void fixture_stop(Fixture *fixture);
+/* Ends it with this signal, and waits until its name is free. */
+void fixture_end(Fixture *fixture, int signal);
+/* The same, and starts the next life of it. */
+void fixture_restart(Fixture *fixture, int signal);
+
+/* Makes this text the only drop-in of its config. */
+void fixture_configure(Fixture *fixture, const char *text);
+/* Returns when it has read its config again, or refused it. */
+void fixture_reload(Fixture *fixture);
+/* Whether it has said that, in any of its lives; options.has_log. */
+gboolean fixture_log_has(Fixture *fixture, const char *text);
 
 /* Another connection, of a user. */
 GDBusConnection *fixture_connect(Fixture *fixture, uid_t uid);
 /* Closes and frees it: the caller leaves. */
 void fixture_leave(GDBusConnection *bus);
 
+/* --- files --- */
+
 /* Installs an image, in place of an older one of that name. `runner` may be NULL. */
 void fixture_add_image(Fixture *fixture, const char *name, const char *digest, const char *runner);
+guint fixture_count_files(const Fixture *fixture, const char *parent, const char *folder);
+guint fixture_count_processes(const Fixture *fixture);
+guint fixture_count_cgroups(const Fixture *fixture);
+/* So many machines, of whom it may be, and not a file, process or cgroup more. */
+void fixture_assert_counts(const Fixture *fixture, guint machines);
 
-/* The agent of a sandbox's machine, or with NULL of any. */
+/* --- machines; `id` is the sandbox's, or NULL: any --- */
+
+pid_t fixture_find_machine(Fixture *fixture, const char *id);
 pid_t fixture_find_agent(Fixture *fixture, const char *id);
+/* All that is in it stands still. */
+void fixture_freeze(Fixture *fixture, const char *id, gboolean is_frozen);
+/* What libvirt says of it: "paused", "running" or "stalled". */
+void fixture_set_state(Fixture *fixture, const char *id, const char *state);
+/* The host's disk is full, for this one; or there is room again. */
+void fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled);
 /* A FIFO for what runs in a machine, which sees this machine's files: its path. */
 char *fixture_add_fifo(Fixture *fixture, const char *name);
 
-/* Files of vm-fake.h. */
+/* Files of vm-fake.h; `text` NULL removes it. */
 void fixture_set_control(Fixture *fixture, const char *name, const char *text);
 void fixture_hold(Fixture *fixture);
 /* Waits until a start is held, and lets all go on. */

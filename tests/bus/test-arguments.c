@@ -305,7 +305,7 @@ test_nothing_is_left(void)
 int
 main(int argc, char **argv)
 {
-    const FixtureOptions options = {.target = 2, .timeout_s = 3600};
+    const FixtureOptions options = {.target = 2, .lifetime_s = 3600};
     int status;
 
     g_test_init(&argc, &argv, NULL);

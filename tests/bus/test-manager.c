@@ -283,7 +283,7 @@ int
 main(int argc, char **argv)
 {
     const FixtureOptions options = {
-        .target = 1, .sandboxes = 1100, .memory_mib = 100000, .timeout_s = 3600};
+        .target = 1, .sandboxes = 1100, .memory_mib = 100000, .lifetime_s = 3600};
     int status;
 
     g_test_init(&argc, &argv, NULL);

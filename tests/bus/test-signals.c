@@ -222,7 +222,7 @@ test_stranger_hears_nothing(void)
 int
 main(int argc, char **argv)
 {
-    const FixtureOptions options = {.target = TARGET, .timeout_s = 3600};
+    const FixtureOptions options = {.target = TARGET, .lifetime_s = 3600};
     int status;
 
     g_test_init(&argc, &argv, NULL);

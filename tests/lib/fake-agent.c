@@ -137,14 +137,24 @@ run_agent(const char *path, const char *cgroup_dir, const char *runners, int fd,
 
 /* --- in the caller --- */
 
+/* In the cgroup, too, so that it can be frozen and killed with all that it starts. */
 static pid_t
-clone_into_namespaces(void)
+clone_into_namespaces(const char *cgroup_dir)
 {
+    int cgroup = open(cgroup_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct clone_args args = {
-        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC,
+        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_INTO_CGROUP,
         .exit_signal = SIGCHLD,
+        .cgroup = (guint64)cgroup,
     };
-    return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+
+    if (pid != 0) {
+        int clone_error = errno;
+        close(cgroup);
+        errno = clone_error;
+    }
+    return pid;
 }
 
 static gboolean
@@ -177,7 +187,7 @@ start(const char *path, const char *cgroup_dir, const char *runners, int fd, GEr
         set_error(error, errno, "pipe");
         return -1;
     }
-    pid_t pid = clone_into_namespaces();
+    pid_t pid = clone_into_namespaces(cgroup_dir);
     if (pid == 0)
         run_agent(path, cgroup_dir, runners, fd, report[1]);
     int clone_error = errno;
@@ -238,23 +248,37 @@ remove_cgroup(const char *path)
         g_warning("cannot remove %s: %s", path, g_strerror(errno));
 }
 
+void
+fake_agent_clear(const char *cgroup_dir)
+{
+    g_autofree char *kill_file = g_build_filename(cgroup_dir, "cgroup.kill", NULL);
+    g_autoptr(GDir) directory = NULL;
+    const char *name;
+
+    int fd = open(kill_file, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (write(fd, "1", 1) < 0)
+            g_warning("cannot kill what is in %s: %s", cgroup_dir, g_strerror(errno));
+        close(fd);
+    }
+    directory = g_dir_open(cgroup_dir, 0, NULL);
+    while (directory && (name = g_dir_read_name(directory))) {
+        g_autofree char *path = g_build_filename(cgroup_dir, name, NULL);
+        if (g_file_test(path, G_FILE_TEST_IS_DIR))
+            remove_cgroup(path);
+    }
+    remove_cgroup(cgroup_dir);
+}
+
 int
 fake_agent_reap(pid_t pid, const char *cgroup_dir)
 {
-    const char *name;
     int status = 0;
 
     /* The death of PID 1 is the death of everything in its namespace, and is waited for by it. */
     kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    GDir *directory = g_dir_open(cgroup_dir, 0, NULL);
-    while (directory && (name = g_dir_read_name(directory))) {
-        g_autofree char *path = g_build_filename(cgroup_dir, name, NULL);
-        if (g_file_test(path, G_FILE_TEST_IS_DIR))
-            remove_cgroup(path);
-    }
-    g_clear_pointer(&directory, g_dir_close);
-    remove_cgroup(cgroup_dir);
+    fake_agent_clear(cgroup_dir);
     return status;
 }

@@ -29,3 +29,6 @@ pid_t fake_agent_spawn(const char *agent_path, const char *cgroup_dir, const cha
  * status. `pid` must not have been waited for before.
  */
 int fake_agent_reap(pid_t pid, const char *cgroup_dir);
+
+/* The same for one whose parent is gone: kills all that is in the cgroup, and removes it. */
+void fake_agent_clear(const char *cgroup_dir);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fixture-machines: the test's hand in the machines: fake-record.h's and vm-fake.h's files. */
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fake-record.h"
+#include "fixture-private.h"
+
+void
+fixture_open_machines(Fixture *fixture)
+{
+    g_autofree char *records = g_build_filename(fixture->control, "machines", NULL);
+    g_autofree char *test = g_build_filename(fixture->control, "test", NULL);
+
+    g_assert_cmpint(g_mkdir(fixture->control, 0755), ==, 0);
+    g_assert_cmpint(g_mkdir(records, 0755), ==, 0);
+    g_assert_cmpint(mkfifo(test, 0600), ==, 0);
+    fixture->alive = open(test, O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(fixture->alive, >=, 0);
+}
+
+/* --- one machine --- */
+
+/* Its name; that of any if `id` is NULL. */
+static char *
+name_of(const Fixture *fixture, const char *id)
+{
+    g_auto(GStrv) names = NULL;
+
+    if (id)
+        return g_strconcat("cloche-", id, NULL);
+    names = fake_record_names(fixture->control);
+    g_assert_nonnull(names[0]);
+    return g_strdup(names[0]);
+}
+
+pid_t
+fixture_find_machine(Fixture *fixture, const char *id)
+{
+    g_autofree char *name = name_of(fixture, id);
+    g_autofree char *text = fake_record_read(fixture->control, name, "");
+
+    g_assert_nonnull(text);
+    return atoi(text);
+}
+
+/* The agent alone is in the cgroup itself; what it starts is in others below. */
+pid_t
+fixture_find_agent(Fixture *fixture, const char *id)
+{
+    g_autofree char *name = name_of(fixture, id);
+    g_autofree char *cgroup = fake_record_cgroup(fixture->control, name);
+    g_autofree char *path = g_build_filename(cgroup, "cgroup.procs", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(atoi(text), >, 0);
+    return atoi(text);
+}
+
+void
+fixture_freeze(Fixture *fixture, const char *id, gboolean is_frozen)
+{
+    g_autofree char *name = name_of(fixture, id);
+    g_autofree char *cgroup = fake_record_cgroup(fixture->control, name);
+    g_autofree char *path = g_build_filename(cgroup, "cgroup.freeze", NULL);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    g_assert_cmpint(write(fd, is_frozen ? "1" : "0", 1), ==, 1);
+    close(fd);
+}
+
+void
+fixture_set_state(Fixture *fixture, const char *id, const char *state)
+{
+    g_autofree char *name = name_of(fixture, id);
+
+    fake_record_write(fixture->control, name, FAKE_STATE, state);
+}
+
+void
+fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled)
+{
+    fixture_freeze(fixture, id, is_stalled);
+    fixture_set_state(fixture, id, is_stalled ? "stalled" : "running");
+}
+
+/* --- all of them --- */
+
+char *
+fixture_add_fifo(Fixture *fixture, const char *name)
+{
+    char *path = g_build_filename(fixture->dir, name, NULL);
+
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    return path;
+}
+
+void
+fixture_set_control(Fixture *fixture, const char *name, const char *text)
+{
+    g_autofree char *path = g_build_filename(fixture->control, name, NULL);
+
+    if (text)
+        fixture_write_file(fixture->control, name, text);
+    else
+        g_assert_cmpint(g_unlink(path), ==, 0);
+}
+
+void
+fixture_hold(Fixture *fixture)
+{
+    g_free(fixture_add_fifo(fixture, "control/hold"));
+}
+
+void
+fixture_release(Fixture *fixture)
+{
+    g_autofree char *path = g_build_filename(fixture->control, "hold", NULL);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    /* Kept open until this process ends: a start that found the file a moment ago must not wait for
+     * a writer that will never come. */
+}
