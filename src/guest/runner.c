@@ -22,6 +22,10 @@ enum {
     REQUEST_SYNC,
 };
 
+/* Ends whatever request a runner is reading. */
+static const guint8 sync_mark[16] = {255, 254, 254, 254, 254, 254, 254, 254,
+                                     254, 254, 254, 254, 254, 254, 254, 254};
+
 struct RunnerParser {
     GByteArray *input;
     gsize used; /* of input, given out already */
@@ -366,17 +370,24 @@ check_size(const char *what, gsize size, const char *const *environment, GError 
     return FALSE;
 }
 
+static void
+put_header(GByteArray *out, guint32 execution, guint8 type, gsize length)
+{
+    const guint8 rest[4] = {type};
+
+    put_u32(out, length);
+    put_u32(out, execution);
+    g_byte_array_append(out, rest, sizeof rest);
+}
+
 /* A frame whose payload comes next; its length is filled in by end_frame(). */
 static GByteArray *
 begin_frame(guint32 execution, guint8 type)
 {
-    const guint8 rest[4] = {type};
     GByteArray *out = g_byte_array_new();
 
     g_assert(execution != 0);
-    put_u32(out, 0);
-    put_u32(out, execution);
-    g_byte_array_append(out, rest, sizeof rest);
+    put_header(out, execution, type, 0);
     return out;
 }
 
@@ -418,26 +429,32 @@ runner_encode_execute(guint32 execution, guint32 flags, const char *code,
     return end_frame(out);
 }
 
-static GBytes *
-encode_nonce(guint8 type, guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE])
+/* Adds a frame that has the nonce and nothing else. */
+static void
+put_nonce_frame(GByteArray *out, guint32 execution, guint8 type,
+                const guint8 nonce[RUNNER_NONCE_SIZE])
 {
-    GByteArray *out = begin_frame(execution, type);
-
+    put_header(out, execution, type, 4 + RUNNER_NONCE_SIZE);
     put_bytes(out, nonce, RUNNER_NONCE_SIZE);
-    return end_frame(out);
 }
 
 GBytes *
 runner_encode_sync(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE])
 {
-    return encode_nonce(REQUEST_SYNC, execution, nonce);
+    GByteArray *out = g_byte_array_new();
+
+    g_byte_array_append(out, sync_mark, sizeof sync_mark);
+    put_nonce_frame(out, execution, REQUEST_SYNC, nonce);
+    return g_byte_array_free_to_bytes(out);
 }
 
 RunnerParser *
 runner_parser_new_syncing(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE])
 {
     RunnerParser *parser = runner_parser_new(/* is_ready= */ TRUE);
+    GByteArray *answer = g_byte_array_new();
 
-    parser->answer = encode_nonce(RUNNER_SYNCED, execution, nonce);
+    put_nonce_frame(answer, execution, RUNNER_SYNCED, nonce);
+    parser->answer = g_byte_array_free_to_bytes(answer);
     return parser;
 }

@@ -103,4 +103,5 @@ GBytes *runner_encode_reseed(guint32 execution, const void *entropy, gsize entro
                              const char *const *environment, const char *directory, GError **error);
 GBytes *runner_encode_execute(guint32 execution, guint32 flags, const char *code,
                               const char *const *environment, GError **error);
+/* Ends whatever request the runner may be reading, too. */
 GBytes *runner_encode_sync(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE]);

@@ -3,7 +3,8 @@
  * fuzz-runner: the parser of what a runner says (src/guest/runner.h).
  *
  * The first byte of the input says in pieces of which size the rest arrives. Whatever arrives, the
- * same bytes in one piece must give the same number of messages.
+ * same bytes in one piece must give the same messages; both to who knows where he is and to who
+ * looks for his place.
  */
 #include "runner.h"
 
@@ -29,10 +30,19 @@ weigh(const RunnerMessage *message)
     return weight;
 }
 
-static gsize
-parse(const uint8_t *data, size_t size, size_t piece)
+static RunnerParser *
+parser_new(gboolean is_syncing)
 {
-    g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
+    static const guint8 nonce[RUNNER_NONCE_SIZE] = "nnnnnnnnnnnnnnn";
+
+    return is_syncing ? runner_parser_new_syncing(/* execution= */ 1, nonce)
+                      : runner_parser_new(/* is_ready= */ FALSE);
+}
+
+static gsize
+parse(gboolean is_syncing, const uint8_t *data, size_t size, size_t piece)
+{
+    g_autoptr(RunnerParser) parser = parser_new(is_syncing);
     gsize weight = 0;
 
     for (size_t at = 0; at < size; at += piece) {
@@ -49,8 +59,8 @@ parse(const uint8_t *data, size_t size, size_t piece)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size > 1)
-        g_assert_cmpuint(parse(data + 1, size - 1, data[0] + 1), ==,
-                         parse(data + 1, size - 1, size));
+    for (int is_syncing = 0; size > 1 && is_syncing < 2; is_syncing++)
+        g_assert_cmpuint(parse(is_syncing, data + 1, size - 1, data[0] + 1), ==,
+                         parse(is_syncing, data + 1, size - 1, size));
     return 0;
 }

@@ -11,7 +11,9 @@ import socket
 import struct
 import subprocess
 
-RESEED, EXECUTE, READY, RESULT, ERROR, DONE = 1, 2, 16, 17, 18, 19
+RESEED, EXECUTE, SYNC = 1, 2, 3
+READY, RESULT, ERROR, DONE, SYNCED = 16, 17, 18, 19, 20
+SYNC_MARK = b"\xff" + 15 * b"\xfe"
 SILENT, NO_HISTORY, EXERCISE = 1, 2, 4
 TIMEOUT_S = 60
 
@@ -23,6 +25,10 @@ def text(value):
 
 def texts(values):
     return struct.pack("<I", len(values)) + b"".join(map(text, values))
+
+
+def frame(kind, number, payload):
+    return struct.pack("<IIB3x", len(payload), number, kind) + payload
 
 
 class Payload:
@@ -110,19 +116,26 @@ class Runner:
         self.process.stdout.close()
         self.process.stderr.close()
 
-    def send(self, kind, payload):
+    def frame(self, kind, payload):
         self._number += 1
-        self.socket.sendall(struct.pack("<IIB3x", len(payload), self._number, kind) + payload)
+        return frame(kind, self._number, payload)
+
+    def execute_frame(self, code, flags=0, environment=()):
+        return self.frame(EXECUTE, struct.pack("<I", flags) + text(code) + texts(environment))
+
+    def sync_bytes(self, nonce):
+        return SYNC_MARK + self.frame(SYNC, text(nonce))
 
     def begin(self, code, flags=0, environment=()):
-        self.send(EXECUTE, struct.pack("<I", flags) + text(code) + texts(environment))
+        self.socket.sendall(self.execute_frame(code, flags, environment))
 
     def execute(self, code, flags=0, environment=()):
         self.begin(code, flags, environment)
         return self.finish()
 
     def reseed(self, entropy, environment=(), directory=""):
-        self.send(RESEED, text(entropy) + texts(environment) + text(directory))
+        payload = text(entropy) + texts(environment) + text(directory)
+        self.socket.sendall(self.frame(RESEED, payload))
         return self.finish()
 
     def interrupt(self):
@@ -135,6 +148,16 @@ class Runner:
             assert number == self._number, (number, kind)
             execution.add(kind, payload)
         return execution
+
+    def finish_sync(self, nonce):
+        """All that comes up to the answer, which is looked for and not parsed, as a new host does."""
+        answer = frame(SYNCED, self._number, text(nonce))
+        before, execution = b"", Execution()
+        while answer not in before:
+            before += self._take(1, execution) + self._input
+            self._input = b""
+        before, self._input = before.split(answer)
+        return before, execution
 
     def wait_for_output(self, execution, wanted):
         """Reads output until `wanted` is in it."""

@@ -325,7 +325,115 @@ test_reserved(void)
     }
 }
 
+/* --- a host that was started anew --- */
+
+static const guint8 nonce[RUNNER_NONCE_SIZE] = {'0', '1', '2', '3', '4', '5', '6', '7',
+                                                '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+
+static void
+put_synced(GByteArray *out, guint32 execution, const void *bytes, gsize size)
+{
+    GByteArray *payload = g_byte_array_new();
+
+    put_bytes(payload, bytes, size);
+    put_frame(out, execution, RUNNER_SYNCED, payload);
+}
+
+/* What a runner may have under way: a frame that was cut off, one that lies, whole ones, and the
+ * beginning of the very answer. */
+static GByteArray *
+what_is_lost(void)
+{
+    GByteArray *out = g_byte_array_new();
+
+    put_result(out, 5, 0, "a/b", "0123", 4);
+    g_byte_array_set_size(out, out->len - 3);
+    put_u32(out, G_MAXUINT32);
+    put_done(out, 5, RUNNER_INTERRUPTED);
+    put_synced(out, 3, nonce, sizeof nonce);
+    g_byte_array_set_size(out, out->len - 1);
+    return out;
+}
+
+/* In pieces of every size: all before the answer goes, and what is behind it counts. */
+static void
+test_sync(void)
+{
+    g_autoptr(GByteArray) input = what_is_lost();
+
+    put_synced(input, 3, nonce, sizeof nonce);
+    put_done(input, 4, RUNNER_OK);
+    for (guint piece = 1; piece <= input->len; piece++) {
+        g_autoptr(RunnerParser) parser = runner_parser_new_syncing(3, nonce);
+        g_autoptr(GError) error = NULL;
+        int n = 0;
+        for (guint at = 0; at < input->len; at += piece) {
+            RunnerMessage *message;
+            runner_parser_feed(parser, input->data + at, MIN(piece, input->len - at));
+            while ((message = runner_parser_next(parser, &error))) {
+                g_assert_cmpint(message->type, ==, n == 0 ? RUNNER_SYNCED : RUNNER_DONE);
+                g_assert_cmpuint(message->execution, ==, n == 0 ? 0 : 4);
+                runner_message_free(message);
+                n++;
+            }
+        }
+        g_assert_no_error(error);
+        g_assert_cmpint(n, ==, 2);
+    }
+}
+
+/* Another number, another nonce and another length of it are no answer, and no fault either. */
+static void
+test_not_synced(void)
+{
+    g_autoptr(GByteArray) input = what_is_lost();
+    g_autoptr(RunnerParser) parser = runner_parser_new_syncing(3, nonce);
+    g_autoptr(GError) error = NULL;
+
+    put_synced(input, 2, nonce, sizeof nonce);
+    put_synced(input, 3, "0123456789abcdeF", sizeof nonce);
+    put_synced(input, 3, nonce, sizeof nonce - 1);
+    put_ready(input);
+    runner_parser_feed(parser, input->data, input->len);
+    g_assert_null(runner_parser_next(parser, &error));
+    g_assert_no_error(error);
+}
+
+/* Behind the answer a runner is as any other: a second one is nothing that it may say. */
+static void
+test_synced_twice(void)
+{
+    g_autoptr(GByteArray) input = g_byte_array_new();
+    g_autoptr(RunnerParser) parser = runner_parser_new_syncing(3, nonce);
+    g_autoptr(GError) error = NULL;
+
+    put_synced(input, 3, nonce, sizeof nonce);
+    put_synced(input, 3, nonce, sizeof nonce);
+    runner_parser_feed(parser, input->data, input->len);
+    g_autoptr(RunnerMessage) synced = runner_parser_next(parser, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(synced->type, ==, RUNNER_SYNCED);
+    assert_broken(parser);
+}
+
 /* --- what it sends --- */
+
+static void
+test_encode_sync(void)
+{
+    g_autoptr(GByteArray) expected = g_byte_array_new();
+    GByteArray *payload = g_byte_array_new();
+    g_autoptr(GBytes) bytes = runner_encode_sync(3, nonce);
+    gsize size;
+    const guint8 *data = g_bytes_get_data(bytes, &size);
+
+    g_byte_array_append(
+        expected,
+        (const guint8 *)"\xff\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe", 16);
+    put_bytes(payload, nonce, sizeof nonce);
+    put_frame(expected, 3, 3, payload);
+    g_assert_cmpmem(data, size, expected->data, expected->len);
+}
 
 static void
 test_reseed(void)
@@ -397,6 +505,10 @@ main(int argc, char **argv)
     g_test_add_func("/runner/mime-types", test_mime_types);
     g_test_add_func("/runner/numbers", test_numbers);
     g_test_add_func("/runner/reserved", test_reserved);
+    g_test_add_func("/runner/sync", test_sync);
+    g_test_add_func("/runner/not-synced", test_not_synced);
+    g_test_add_func("/runner/synced-twice", test_synced_twice);
+    g_test_add_func("/runner/encode-sync", test_encode_sync);
     g_test_add_func("/runner/reseed", test_reseed);
     g_test_add_func("/runner/execute", test_execute);
     g_test_add_func("/runner/too-long", test_too_long);

@@ -14,6 +14,8 @@ RESEED, EXECUTE, SYNC = 1, 2, 3
 READY, RESULT, ERROR, DONE, SYNCED = 16, 17, 18, 19, 20
 
 FRAME_MAX = 32 << 20
+# Before a sync. No frame has it inside: no text in UTF-8, no length, no number goes on like this.
+SYNC_MARK = b"\xff" + 15 * b"\xfe"
 
 _HEADER = struct.Struct("<IIB3x")
 _U32 = struct.Struct("<I")
@@ -59,11 +61,16 @@ class Fields:
         return [self.text() for _ in range(self.number())]
 
 
+class _Cut(Exception):
+    """A host that was started anew speaks; what the former one said ends here."""
+
+
 class Channel:
     def __init__(self, fd):
         self._fd = move_high(fd)
         os.close(fd)
         self._input = b""
+        self._tail = b""  # of what was read, in which a mark may have begun
         self._held = b""
         self._lock = threading.Lock()
         self._execution = 0  # outside of one, results of leftover threads go nowhere
@@ -88,18 +95,38 @@ class Channel:
 
     def receive(self):
         """The next request: its type and Fields. None when the agent has gone."""
+        while True:
+            try:
+                return self._receive()
+            except _Cut:
+                pass
+
+    def _receive(self):
         header = self._take(_HEADER.size)
         if header is None:
             return None
-        length, self._execution, kind = _HEADER.unpack(header)
+        length, execution, kind = _HEADER.unpack(header)
         payload = self._take(length)
-        return None if payload is None else (kind, Fields(payload))
+        while payload is not None and kind != SYNC and self._is_in_mark():
+            chunk = self._read(65536)  # only what was cut off ends like this
+            payload = payload if chunk else None
+            self._input += chunk
+        if payload is None:
+            return None
+        self._execution = execution
+        return kind, Fields(payload)
+
+    def _is_in_mark(self):
+        """Whether what was read ends with the beginning of a mark, and that is not all input."""
+        before = self._tail.rstrip(SYNC_MARK[1:])
+        begun = len(self._tail) - len(before) + 1
+        return before.endswith(SYNC_MARK[:1]) and begun > len(self._input)
 
     def _take(self, size):
         """Exactly `size` bytes. A usual request is here after the first read, header and all."""
         chunks, have = [self._input], len(self._input)
         while have < size:
-            chunk = os.read(self._fd, max(65536, min(size - have, 1 << 20)))
+            chunk = self._read(max(65536, min(size - have, 1 << 20)))
             if not chunk:
                 return None
             chunks.append(chunk)
@@ -107,6 +134,17 @@ class Channel:
         whole = b"".join(chunks)
         self._input = whole[size:]
         return whole[:size]
+
+    def _read(self, size):
+        """Some bytes; _Cut when a mark is among them, and then input goes on behind it."""
+        chunk = os.read(self._fd, size)
+        seen = self._tail + chunk
+        mark = seen.rfind(SYNC_MARK)
+        self._tail = seen[-len(SYNC_MARK) + 1 :]
+        if mark < 0:
+            return chunk
+        self._input = seen[mark + len(SYNC_MARK) :]
+        raise _Cut
 
     def send(self, kind, payload, hold=False):
         """
