@@ -11,13 +11,25 @@
 #include "peers.h"
 
 typedef struct Server Server;
+typedef struct Method Method;
+
+/* What polkit has to permit before a call goes on. */
+typedef struct {
+    const char *action; /* NULL: nothing */
+    char **details;     /* key, value, … */
+} GuardQuestion;
 
 typedef struct {
     Server *server;
     Core *core;
     GDBusMethodInvocation *invocation;
     Peer *peer;
-    Sandbox *sandbox; /* the object's; good until the handler returns; NULL for the manager */
+    const Method *method;
+    GuardQuestion question;
+    gboolean asks_own; /* the question is about what the caller has or makes */
+    Viewer viewer;     /* as whom the caller sees in this call */
+    guint32 charged;   /* with the process that is under way */
+    Sandbox *sandbox;  /* the object's; good until the handler returns; NULL for the manager */
 } Call;
 
 /* `value`: the tuple of the answers, floating or NULL for none. */
@@ -28,15 +40,30 @@ void call_fail(Call *call, GError *error);
 /* Who may call a method. Without a row in the table: nobody. */
 typedef enum {
     ACCESS_NOBODY,
-    ACCESS_ANYBODY, /* what it shows or makes is the caller's own */
-    ACCESS_OWNER,   /* whoever may see the sandbox */
+    ACCESS_ANYBODY, /* what it shows is the caller's own, or nobody's */
+    ACCESS_CREATOR, /* makes a sandbox: the last argument has the options */
+    ACCESS_SANDBOX, /* of the object, whose owner or manager the caller is */
+    ACCESS_NAMED,   /* the same, of the sandbox whose id is the first argument */
+    ACCESS_LISTER,  /* the caller's own; with the option all-users, of who manages others */
 } Access;
 
-typedef struct {
+struct Method {
     const char *interface, *method;
     Access access;
     void (*handle)(Call *call, GVariant *parameters);
-} Method;
+};
+
+void guard_question_clear(GuardQuestion *question);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(GuardQuestion, guard_question_clear)
+GuardQuestion guard_ask(const Method *method, Core *core, const Peer *peer, const char *path,
+                        GVariant *parameters);
+/* The answer was yes: what of it holds for later calls, and for this one. */
+void guard_remember(const Method *method, const GuardQuestion *question, Peer *peer,
+                    Viewer *viewer);
+/* Whether it is about what the caller has or makes, and a refusal may be told. */
+gboolean guard_is_about_own(const GuardQuestion *question);
+/* The sandbox whose object this is, as a part of `path`; NULL: it is no sandbox's. */
+const char *guard_object_id(const char *path);
 
 /* NULL: there is no row. */
 const Method *guard_find(const char *interface, const char *method);
@@ -49,6 +76,7 @@ void manager_get_sandbox(Call *call, GVariant *parameters);
 void manager_list_sandboxes(Call *call, GVariant *parameters);
 void manager_kill_sandbox(Call *call, GVariant *parameters);
 void manager_list_templates(Call *call, GVariant *parameters);
+void manager_get_quota(Call *call, GVariant *parameters);
 void manager_get_managed_objects(Call *call, GVariant *parameters);
 
 void sandbox_run(Call *call, GVariant *parameters);

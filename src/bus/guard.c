@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guard: the one table of who may call what. A method without a row is closed. */
+/*
+ * guard: the one table of who may call what. A method without a row is closed.
+ *
+ * For an id that is not the caller's own, polkit is asked before anything is looked up, whether
+ * there is such a sandbox or not: so neither the answer nor a dialog tells.
+ */
+#include <string.h>
+
 #include "call.h"
+#include "reply.h"
 
 #define MANAGER "org.cloche1.Manager"
 #define SANDBOX "org.cloche1.Sandbox"
@@ -8,20 +16,21 @@
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
 static const Method methods[] = {
-    {MANAGER, "CreateSandbox", ACCESS_ANYBODY, manager_create_sandbox},
-    {MANAGER, "RunCode", ACCESS_ANYBODY, manager_run_code},
-    {MANAGER, "GetSandbox", ACCESS_ANYBODY, manager_get_sandbox},
-    {MANAGER, "ListSandboxes", ACCESS_ANYBODY, manager_list_sandboxes},
-    {MANAGER, "KillSandbox", ACCESS_ANYBODY, manager_kill_sandbox},
+    {MANAGER, "CreateSandbox", ACCESS_CREATOR, manager_create_sandbox},
+    {MANAGER, "RunCode", ACCESS_CREATOR, manager_run_code},
+    {MANAGER, "GetSandbox", ACCESS_NAMED, manager_get_sandbox},
+    {MANAGER, "ListSandboxes", ACCESS_LISTER, manager_list_sandboxes},
+    {MANAGER, "KillSandbox", ACCESS_NAMED, manager_kill_sandbox},
     {MANAGER, "ListTemplates", ACCESS_ANYBODY, manager_list_templates},
+    {MANAGER, "GetQuota", ACCESS_ANYBODY, manager_get_quota},
     {OBJECTS, "GetManagedObjects", ACCESS_ANYBODY, manager_get_managed_objects},
 
-    {SANDBOX, "Run", ACCESS_OWNER, sandbox_run},
-    {SANDBOX, "RunCode", ACCESS_OWNER, sandbox_run_code},
-    {SANDBOX, "SetTimeout", ACCESS_OWNER, sandbox_set_timeout},
-    {SANDBOX, "Kill", ACCESS_OWNER, sandbox_kill},
+    {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run},
+    {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_run_code},
+    {SANDBOX, "SetTimeout", ACCESS_SANDBOX, sandbox_set_timeout},
+    {SANDBOX, "Kill", ACCESS_SANDBOX, sandbox_kill},
 
-    /* The server finds the sandbox for these too, when the object is one. */
+    /* Of a sandbox's object they are ACCESS_SANDBOX. */
     {PROPERTIES, "Get", ACCESS_ANYBODY, properties_get},
     {PROPERTIES, "GetAll", ACCESS_ANYBODY, properties_get_all},
 };
@@ -40,4 +49,140 @@ guard_methods(gsize *ret_count)
 {
     *ret_count = G_N_ELEMENTS(methods);
     return methods;
+}
+
+/* --- what polkit is asked --- */
+
+#define CREATE "org.cloche1.create"
+#define USE "org.cloche1.use"
+#define MANAGE_OTHERS "org.cloche1.manage-others"
+
+void
+guard_question_clear(GuardQuestion *question)
+{
+    g_clear_pointer(&question->details, g_strfreev);
+}
+
+const char *
+guard_object_id(const char *path)
+{
+    return g_str_has_prefix(path, SANDBOX_PATH "/") ? path + strlen(SANDBOX_PATH "/") : NULL;
+}
+
+static void
+add_detail(GStrvBuilder *details, const char *key, const char *value)
+{
+    g_strv_builder_add_many(details, key, value, NULL);
+}
+
+static void
+add_number(GStrvBuilder *details, const char *key, guint64 number)
+{
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+
+    add_detail(details, key, text);
+}
+
+static const Pool *
+find_pool(Core *core, const char *name)
+{
+    g_autoptr(GList) pools = core_pools(core);
+
+    for (GList *l = pools; l; l = l->next)
+        if (g_str_equal(pool_image(l->data)->name, name))
+            return l->data;
+    return NULL;
+}
+
+/* What will be made, as far as it can be told; the handler checks the words. */
+static GuardQuestion
+ask_create(const Method *method, Core *core, const Peer *peer, GVariant *parameters)
+{
+    g_autoptr(GStrvBuilder) details = g_strv_builder_new();
+    g_autoptr(GVariant) options =
+        g_variant_get_child_value(parameters, g_variant_n_children(parameters) - 1);
+    gboolean is_code = g_str_equal(method->method, "RunCode");
+    guint64 timeout_s = is_code ? MANAGER_CODE_TIMEOUT_S : SANDBOX_TIMEOUT_DEFAULT_S;
+    const char *template = core_config(core)->default_template;
+    const Pool *pool;
+
+    g_variant_lookup(options, "template", "&s", &template);
+    g_variant_lookup(options, "timeout", "t", &timeout_s);
+    pool = find_pool(core, template);
+    add_detail(details, "template", template);
+    add_number(details, "memory", pool ? pool_image(pool)->memory_mib : 0);
+    add_number(details, "vcpus", pool ? pool_image(pool)->vcpus : 0);
+    add_number(details, "timeout", timeout_s);
+    add_detail(details, "network", "none");
+    add_number(details, "owner", peer->viewer.uid);
+    return (GuardQuestion){CREATE, g_strv_builder_end(details)};
+}
+
+static GuardQuestion
+ask_sandbox(Core *core, const Peer *peer, const char *id)
+{
+    g_autoptr(GStrvBuilder) details = g_strv_builder_new();
+
+    add_detail(details, "sandbox", id);
+    if (core_is_owner(core, peer->viewer.uid, id)) {
+        if (peer->may_use)
+            return (GuardQuestion){0};
+        add_number(details, "owner", peer->viewer.uid);
+        return (GuardQuestion){USE, g_strv_builder_end(details)};
+    }
+    if (peer->viewer.sees_all)
+        return (GuardQuestion){0};
+    return (GuardQuestion){MANAGE_OTHERS, g_strv_builder_end(details)};
+}
+
+static GuardQuestion
+ask_list(const Peer *peer, GVariant *parameters)
+{
+    g_autoptr(GVariant) options = g_variant_get_child_value(parameters, 0);
+    gboolean all_users = FALSE;
+
+    g_variant_lookup(options, "all-users", "b", &all_users);
+    if (!all_users || peer->viewer.sees_all)
+        return (GuardQuestion){0};
+    return (GuardQuestion){MANAGE_OTHERS, g_new0(char *, 1)};
+}
+
+GuardQuestion
+guard_ask(const Method *method, Core *core, const Peer *peer, const char *path,
+          GVariant *parameters)
+{
+    const char *id = guard_object_id(path);
+
+    if (id)
+        return ask_sandbox(core, peer, id);
+    switch (method->access) {
+    case ACCESS_CREATOR:
+        return ask_create(method, core, peer, parameters);
+    case ACCESS_NAMED:
+        g_variant_get_child(parameters, 0, "&s", &id);
+        return ask_sandbox(core, peer, id);
+    case ACCESS_LISTER:
+        return ask_list(peer, parameters);
+    default:
+        return (GuardQuestion){0};
+    }
+}
+
+gboolean
+guard_is_about_own(const GuardQuestion *question)
+{
+    return !g_str_equal(question->action, MANAGE_OTHERS);
+}
+
+void
+guard_remember(const Method *method, const GuardQuestion *question, Peer *peer, Viewer *viewer)
+{
+    if (g_str_equal(question->action, USE))
+        peer->may_use = TRUE;
+    if (!g_str_equal(question->action, MANAGE_OTHERS))
+        return;
+    viewer->sees_all = TRUE;
+    /* Of one sandbox it was said for that one. */
+    if (method->access == ACCESS_LISTER)
+        peer->viewer.sees_all = TRUE;
 }

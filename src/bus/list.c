@@ -88,7 +88,7 @@ void
 manager_list_sandboxes(Call *call, GVariant *parameters)
 {
     g_autoptr(GVariant) options = g_variant_get_child_value(parameters, 0);
-    g_auto(Filter) filter = {.viewer = &call->peer->viewer, .limit = LIMIT_DEFAULT};
+    g_auto(Filter) filter = {.viewer = &call->viewer, .limit = LIMIT_DEFAULT};
     g_autoptr(GPtrArray) all = core_list(call->core);
     g_autofree char *next = NULL;
     GError *error = NULL;

@@ -7,7 +7,6 @@
 #include "options.h"
 #include "reply.h"
 
-#define CODE_TIMEOUT_DEFAULT_S 60u
 /* One-shot code: its sandbox ends this much behind its code's timeout, if nothing else ends it. */
 #define CODE_SLACK_S 60u
 
@@ -137,7 +136,7 @@ manager_run_code(Call *call, GVariant *parameters)
     const char *language, *code;
     g_autoptr(GVariant) options = NULL;
     g_auto(Words) words = {0};
-    guint64 timeout_s = CODE_TIMEOUT_DEFAULT_S;
+    guint64 timeout_s = MANAGER_CODE_TIMEOUT_S;
     guint64 most_s = core_config(call->core)->lifetime_max_s;
     GuestCode guest_code = {0};
     GError *error = NULL;
@@ -167,7 +166,7 @@ manager_get_sandbox(Call *call, GVariant *parameters)
     g_autofree char *path = NULL;
 
     g_variant_get(parameters, "(&s)", &id);
-    if (!core_find(call->core, &call->peer->viewer, id, &error)) {
+    if (!core_find(call->core, &call->viewer, id, &error)) {
         call_fail(call, error);
         return;
     }
@@ -183,13 +182,19 @@ manager_kill_sandbox(Call *call, GVariant *parameters)
     Sandbox *sandbox;
 
     g_variant_get(parameters, "(&s)", &id);
-    sandbox = core_find(call->core, &call->peer->viewer, id, &error);
+    sandbox = core_find(call->core, &call->viewer, id, &error);
     if (!sandbox) {
         call_fail(call, error);
         return;
     }
     core_end(call->core, sandbox, END_KILLED);
     call_answer(call, NULL);
+}
+
+void
+manager_get_quota(Call *call, GVariant *parameters)
+{
+    call_answer(call, reply_quota(call->core, &call->viewer));
 }
 
 void

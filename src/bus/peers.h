@@ -7,8 +7,9 @@
 #include "core.h"
 
 typedef struct {
-    char *name; /* unique name */
-    Viewer viewer;
+    char *name;         /* unique name */
+    Viewer viewer;      /* sees_all: polkit said so, and has not changed its mind */
+    gboolean may_use;   /* the same, of its own sandboxes */
     GCancellable *left; /* cancelled when it leaves the bus */
 } Peer;
 

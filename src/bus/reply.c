@@ -297,6 +297,29 @@ reply_limits(Core *core)
     return g_variant_builder_end(&dict);
 }
 
+static GVariant *
+reply_amounts(const QuotaAmounts *used, const QuotaAmounts *limits)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE("a{s(tt)}"));
+    for (QuotaResource r = 0; used && r < _QUOTA_MAX; r++)
+        g_variant_builder_add(&dict, "{s(tt)}", quota_resource_name(r), used->amount[r],
+                              limits->amount[r]);
+    return g_variant_builder_end(&dict);
+}
+
+GVariant *
+reply_quota(Core *core, const Viewer *viewer)
+{
+    const Quota *quota = core_quota(core);
+    gboolean sees_all = viewer->sees_all || viewer->uid == 0;
+    QuotaAmounts own = quota_used(quota, viewer->uid), all = quota_used_by_all(quota);
+
+    return g_variant_new("(@a{s(tt)}@a{s(tt)})", reply_amounts(&own, quota_limits_of_each(quota)),
+                         reply_amounts(sees_all ? &all : NULL, quota_limits_of_all(quota)));
+}
+
 GVariant *
 reply_manager(Core *core)
 {

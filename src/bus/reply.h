@@ -9,6 +9,9 @@
 
 #define SANDBOX_PATH "/org/cloche1/sandbox"
 
+/* Of one-shot code, unless it says otherwise. */
+#define MANAGER_CODE_TIMEOUT_S 60u
+
 /* (isssa{sv}) without the type's outer names: exit status, stdout, stderr, details; floating. */
 GVariant *reply_run(const GuestRun *run);
 /* a{sv}, floating. */
@@ -17,6 +20,8 @@ GVariant *reply_execution(const GuestExecution *execution);
 GVariant *reply_sandbox(const Sandbox *sandbox);
 /* Of a template: a{sv}, floating. */
 GVariant *reply_template(const Pool *pool);
+/* (a{s(tt)}a{s(tt)}): what a user has of what it may have, and all users, or nothing. */
+GVariant *reply_quota(Core *core, const Viewer *viewer);
 /* All properties of the manager: a{sv}, floating. */
 GVariant *reply_manager(Core *core);
 /* The object path of a sandbox; a new string. */

@@ -45,6 +45,16 @@ unpack_timeout(Call *call, GVariant *options, guint64 *ret_ms, GError **error)
     return TRUE;
 }
 
+/* Its owner is charged for it, whoever calls. Ends with core_end_process(call->core,
+ * call->charged).
+ */
+static gboolean
+begin_process(Call *call, GError **error)
+{
+    call->charged = call->sandbox->owner;
+    return core_begin_process(call->core, call->charged, error);
+}
+
 static void
 on_run(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -52,6 +62,7 @@ on_run(GObject *source, GAsyncResult *result, gpointer data)
     GError *error = NULL;
     g_autoptr(GuestRun) run = guest_run_finish(result, &error);
 
+    core_end_process(call->core, call->charged);
     if (run)
         call_answer(call, reply_run(run));
     else
@@ -76,7 +87,8 @@ sandbox_run(Call *call, GVariant *parameters)
     if (!options_check(options, known, &error) || !argv_check(argv, &error) ||
         !unpack_stdin(options, &input, &error) ||
         !unpack_timeout(call, options, &start.timeout_ms, &error) ||
-        !(environment = options_environment(options, "environment", &error))) {
+        !(environment = options_environment(options, "environment", &error)) ||
+        !begin_process(call, &error)) {
         call_fail(call, error);
         return;
     }
@@ -98,6 +110,7 @@ on_executed(GObject *source, GAsyncResult *result, gpointer data)
     GError *error = NULL;
     g_autoptr(GuestExecution) execution = guest_interpreter_execute_finish(NULL, result, &error);
 
+    core_end_process(call->core, call->charged);
     if (execution)
         call_answer(call, g_variant_new("(@a{sv})", reply_execution(execution)));
     else
@@ -132,7 +145,7 @@ sandbox_run_code(Call *call, GVariant *parameters)
     code.no_history = !store_history;
     code.environment = (const char *const *)environment;
     interpreter = sandbox_interpreter(call->sandbox, language, &error);
-    if (interpreter)
+    if (interpreter && begin_process(call, &error))
         guest_interpreter_execute_async(interpreter, &code, call->peer->left, on_executed, call);
     else
         call_fail(call, error);

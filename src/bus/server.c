@@ -2,8 +2,9 @@
 /* server: cloche's objects on a bus. */
 #include "server.h"
 
-#include <string.h>
+#include <unistd.h>
 
+#include "authority.h"
 #include "call.h"
 #include "error.h"
 #include "interfaces.h"
@@ -19,7 +20,8 @@ struct Server {
     GDBusConnection *connection;
     Core *core;
     Peers *peers;
-    gboolean broadcasts;
+    Authority *authority; /* NULL: the bus is its user's own */
+    gboolean is_private;
     guint manager_id, objects_id, sandboxes_id;
     GDBusNodeInfo *objects_info;
 };
@@ -30,6 +32,7 @@ static void
 call_free(Call *call)
 {
     peer_unref(call->peer);
+    guard_question_clear(&call->question);
     g_free(call);
 }
 
@@ -59,23 +62,92 @@ call_fail(Call *call, GError *error)
     call_free(call);
 }
 
-typedef struct {
-    Server *server;
-    GDBusMethodInvocation *invocation;
-} Arrival;
-
 /* The sandbox of the object that is called; TRUE with NULL for the manager's. */
 static gboolean
 find_sandbox(Call *call, GError **error)
 {
     const char *path = g_dbus_method_invocation_get_object_path(call->invocation);
+    const char *id = guard_object_id(path);
 
-    if (!g_str_has_prefix(path, SANDBOX_PATH "/"))
+    if (!id)
         return TRUE;
-    call->sandbox =
-        core_find(call->core, &call->peer->viewer, path + strlen(SANDBOX_PATH "/"), error);
+    call->sandbox = core_find(call->core, &call->viewer, id, error);
     return call->sandbox != NULL;
 }
+
+static void
+handle(Call *call)
+{
+    GError *error = NULL;
+
+    if (find_sandbox(call, &error))
+        call->method->handle(call, g_dbus_method_invocation_get_parameters(call->invocation));
+    else
+        call_fail(call, error);
+}
+
+/* Whoever may not manage others learns nothing but that they have no such sandbox. */
+static gboolean
+hides_refusal(const Call *call, const GError *error)
+{
+    const char *path = g_dbus_method_invocation_get_object_path(call->invocation);
+
+    return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED) && !call->asks_own &&
+           (guard_object_id(path) || call->method->access == ACCESS_NAMED);
+}
+
+static void
+on_permitted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+
+    if (authority_ask_finish(result, &error)) {
+        guard_remember(call->method, &call->question, call->peer, &call->viewer);
+        handle(call);
+    } else if (hides_refusal(call, error)) {
+        g_error_free(error);
+        handle(call);
+    } else {
+        call_fail(call, error);
+    }
+}
+
+static void
+ask(Call *call)
+{
+    GDBusMessage *message = g_dbus_method_invocation_get_message(call->invocation);
+    gboolean interactive = (g_dbus_message_get_flags(message) &
+                            G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
+
+    call->question = guard_ask(call->method, call->core, call->peer,
+                               g_dbus_method_invocation_get_object_path(call->invocation),
+                               g_dbus_method_invocation_get_parameters(call->invocation));
+    if (!call->question.action) {
+        handle(call);
+        return;
+    }
+    call->asks_own = guard_is_about_own(&call->question);
+    authority_ask_async(call->server->authority, call->peer, call->question.action,
+                        (const char *const *)call->question.details, interactive, on_permitted,
+                        call);
+}
+
+/* Whether the caller may call anything at all. */
+static gboolean
+is_served(const Server *server, const Peer *peer)
+{
+    guint32 uid = peer->viewer.uid;
+
+    if (server->is_private)
+        return uid == 0 || uid == geteuid();
+    return !core_is_machine(server->core, uid);
+}
+
+typedef struct {
+    Server *server;
+    GDBusMethodInvocation *invocation;
+} Arrival;
 
 static void
 on_caller_known(Peer *peer, gpointer data)
@@ -85,10 +157,9 @@ on_caller_known(Peer *peer, gpointer data)
     const char *interface = g_dbus_method_invocation_get_interface_name(invocation);
     const char *name = g_dbus_method_invocation_get_method_name(invocation);
     const Method *method = guard_find(interface, name);
-    GError *error = NULL;
     Call *call;
 
-    if (!peer || !method || method->access == ACCESS_NOBODY) {
+    if (!peer || !is_served(arrival->server, peer) || !method || method->access == ACCESS_NOBODY) {
         return_error(invocation, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED,
                                              "You may not call %s.%s", interface, name));
         return;
@@ -98,10 +169,12 @@ on_caller_known(Peer *peer, gpointer data)
     call->core = arrival->server->core;
     call->invocation = invocation;
     call->peer = peer_ref(peer);
-    if (find_sandbox(call, &error))
-        method->handle(call, g_dbus_method_invocation_get_parameters(invocation));
+    call->viewer = peer->viewer;
+    call->method = method;
+    if (call->server->authority && peer->viewer.uid != 0)
+        ask(call);
     else
-        call_fail(call, error);
+        handle(call);
 }
 
 static void
@@ -206,7 +279,7 @@ send_signal(Server *server, const Sandbox *sandbox, const char *path, const char
     g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
     Signal signal = {server, sandbox, path, interface, name, sunk};
 
-    if (server->broadcasts)
+    if (server->is_private)
         g_dbus_connection_emit_signal(server->connection, NULL, path, interface, name, sunk, NULL);
     else
         peers_foreach(server->peers, send_to, &signal);
@@ -327,15 +400,31 @@ register_objects(Server *server, GError **error)
     return server->sandboxes_id != 0;
 }
 
+static void
+forget_answers(Peer *peer, gpointer data)
+{
+    peer->viewer.sees_all = peer->may_use = FALSE;
+}
+
+static void
+on_authority_changed(gpointer data)
+{
+    Server *server = data;
+
+    peers_foreach(server->peers, forget_answers, NULL);
+}
+
 Server *
-server_new(GDBusConnection *connection, Core *core, gboolean broadcasts, GError **error)
+server_new(GDBusConnection *connection, Core *core, gboolean is_private, GError **error)
 {
     Server *server = g_new0(Server, 1);
 
     server->connection = g_object_ref(connection);
     server->core = core;
-    server->broadcasts = broadcasts;
+    server->is_private = is_private;
     server->peers = peers_new(connection);
+    if (!is_private)
+        server->authority = authority_new(on_authority_changed, server);
     core_set_events(core, &events, server);
     if (register_objects(server, error))
         return server;
@@ -356,6 +445,7 @@ server_free(Server *server)
         g_dbus_connection_unregister_subtree(server->connection, server->sandboxes_id);
     g_clear_pointer(&server->objects_info, g_dbus_node_info_unref);
     peers_free(server->peers);
+    authority_free(server->authority);
     g_object_unref(server->connection);
     g_free(server);
 }
