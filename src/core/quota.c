@@ -11,14 +11,17 @@ struct Quota {
 };
 
 static const struct {
-    const char *name, *key;
+    const char *name;
+    const char *key; /* in [Limits] and [UserLimits] of cloched.conf */
+    const char *unit;
+    const char *remedy; /* what frees it */
 } resources[] = {
-    [QUOTA_SANDBOXES] = {"sandboxes", "Sandboxes"},
-    [QUOTA_MEMORY_MIB] = {"memory-mib", "MemoryMiB"},
-    [QUOTA_VCPUS] = {"vcpus", "VCpus"},
-    [QUOTA_DISK_MIB] = {"disk-mib", "DiskMiB"},
-    [QUOTA_PROCESSES] = {"processes", "Processes"},
-    [QUOTA_CREATES] = {"creates", "Creates"},
+    [QUOTA_SANDBOXES] = {"sandboxes", "Sandboxes", "", "end a sandbox"},
+    [QUOTA_MEMORY_MIB] = {"memory-mib", "MemoryMiB", " MiB", "end a sandbox"},
+    [QUOTA_VCPUS] = {"vcpus", "VCpus", "", "end a sandbox"},
+    [QUOTA_DISK_MIB] = {"disk-mib", "DiskMiB", " MiB", "end a sandbox"},
+    [QUOTA_PROCESSES] = {"processes", "Processes", "", "wait for one to end"},
+    [QUOTA_CREATES] = {"creates", "Creates", "", "wait for one to be ready"},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(resources) == _QUOTA_MAX);
 
@@ -26,12 +29,6 @@ const char *
 quota_resource_name(QuotaResource resource)
 {
     return resources[resource].name;
-}
-
-const char *
-quota_resource_key(QuotaResource resource)
-{
-    return resources[resource].key;
 }
 
 Quota *
@@ -79,10 +76,10 @@ check(const char *whose, const char *section, const QuotaAmounts *limits, const 
         return TRUE;
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
                 "The limit %s of %s is reached: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-                " are in use, and this needs %" G_GUINT64_FORMAT
-                "; end something, or ask an administrator to raise %s in [%s] of cloched.conf",
-                resources[r].name, whose, used->amount[r], limits->amount[r], what->amount[r],
-                resources[r].key, section);
+                "%s are in use, and this needs %" G_GUINT64_FORMAT
+                " more; %s, or ask an administrator to raise %s in [%s] of cloched.conf",
+                resources[r].name, whose, used->amount[r], limits->amount[r], resources[r].unit,
+                what->amount[r], resources[r].remedy, resources[r].key, section);
     return FALSE;
 }
 

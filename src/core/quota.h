@@ -21,8 +21,6 @@ typedef enum {
 
 /* "sandboxes", "memory-mib", … */
 const char *quota_resource_name(QuotaResource resource);
-/* The key in [Limits] and [UserLimits] of cloched.conf. */
-const char *quota_resource_key(QuotaResource resource);
 
 typedef struct {
     guint64 amount[_QUOTA_MAX]; /* as a limit, G_MAXUINT64 is none */

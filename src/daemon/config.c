@@ -130,7 +130,12 @@ parse_limit(const Setting *setting, const char *text, gpointer value, GError **e
         *(guint64 *)value = G_MAXUINT64;
         return TRUE;
     }
-    return parse_number(setting, text, value, error);
+    if (parse_number(setting, text, value, NULL))
+        return TRUE;
+    return invalid(error,
+                   "'%s' is neither 'infinity' nor a number from %" G_GUINT64_FORMAT
+                   " to %" G_GUINT64_FORMAT,
+                   text, setting->min, setting->max);
 }
 
 static gboolean

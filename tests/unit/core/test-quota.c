@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* quota: each limit just inside and just outside, whose it is, and that accounts come to nothing.
+ */
+#include "error.h"
+#include "quota.h"
+
+#define ALICE 1000u
+#define BOB 1001u
+#define NOBODY_HIGH 4294967294u /* a uid beyond 31 bits */
+
+static const QuotaAmounts all = {{10, 4096, 20, 8192, 12, 6}};
+static const QuotaAmounts each = {{5, 3072, 15, 6144, 9, 4}};
+
+static QuotaAmounts
+only(QuotaResource resource, guint64 amount)
+{
+    QuotaAmounts what = {0};
+
+    what.amount[resource] = amount;
+    return what;
+}
+
+static gboolean
+charge(Quota *quota, guint32 uid, QuotaResource resource, guint64 amount, GError **error)
+{
+    QuotaAmounts what = only(resource, amount);
+
+    return quota_charge(quota, uid, &what, error);
+}
+
+static void
+release(Quota *quota, guint32 uid, QuotaResource resource, guint64 amount)
+{
+    QuotaAmounts what = only(resource, amount);
+
+    quota_release(quota, uid, &what);
+}
+
+static void
+assert_amounts(QuotaAmounts found, QuotaAmounts expected)
+{
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
+        g_assert_cmpuint(found.amount[r], ==, expected.amount[r]);
+}
+
+/* To the limit of one user, one at a time and at once; never beyond. */
+static void
+test_each(void)
+{
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
+        Quota *quota = quota_new(&all, &each);
+        guint64 most = each.amount[r];
+
+        g_assert_false(charge(quota, ALICE, r, most + 1, NULL));
+        g_assert_true(charge(quota, ALICE, r, most, NULL));
+        g_assert_false(charge(quota, ALICE, r, 1, NULL));
+        release(quota, ALICE, r, 1);
+        g_assert_true(charge(quota, ALICE, r, 1, NULL));
+        assert_amounts(quota_used(quota, ALICE), only(r, most));
+        g_assert_true(charge(quota, BOB, r, 1, NULL)); /* what another has does not count */
+        quota_free(quota);
+    }
+}
+
+/* To the limit of all, by two. */
+static void
+test_all(void)
+{
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
+        Quota *quota = quota_new(&all, &each);
+        guint64 rest = all.amount[r] - each.amount[r];
+
+        g_assert_true(charge(quota, ALICE, r, each.amount[r], NULL));
+        g_assert_false(charge(quota, BOB, r, rest + 1, NULL));
+        g_assert_true(charge(quota, BOB, r, rest, NULL));
+        g_assert_false(charge(quota, NOBODY_HIGH, r, 1, NULL));
+        assert_amounts(quota_used_by_all(quota), only(r, all.amount[r]));
+        release(quota, ALICE, r, 1);
+        g_assert_true(charge(quota, NOBODY_HIGH, r, 1, NULL));
+        quota_free(quota);
+    }
+}
+
+/* All of it or nothing, whichever resource is short. */
+static void
+test_whole(void)
+{
+    Quota *quota = quota_new(&all, &each);
+    const QuotaAmounts sandbox = {{1, 512, 2, 1024, 0, 1}}, nothing = {0};
+
+    g_assert_true(quota_charge(quota, ALICE, &sandbox, NULL));
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
+        QuotaAmounts what = sandbox;
+
+        what.amount[r] = each.amount[r] + 1;
+        g_assert_false(quota_charge(quota, ALICE, &what, NULL));
+        assert_amounts(quota_used(quota, ALICE), sandbox);
+        assert_amounts(quota_used_by_all(quota), sandbox);
+    }
+    quota_release(quota, ALICE, &sandbox);
+    assert_amounts(quota_used(quota, ALICE), nothing);
+    assert_amounts(quota_used_by_all(quota), nothing);
+    quota_free(quota);
+}
+
+/* Other resources may be short: what needs none of them is given. */
+static void
+test_short_of_another(void)
+{
+    Quota *quota = quota_new(&all, &each);
+
+    g_assert_true(charge(quota, ALICE, QUOTA_MEMORY_MIB, 3072, NULL));
+    g_assert_true(charge(quota, ALICE, QUOTA_PROCESSES, 9, NULL));
+    quota_free(quota);
+}
+
+static void
+test_infinity(void)
+{
+    QuotaAmounts none;
+    Quota *quota;
+
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
+        none.amount[r] = G_MAXUINT64;
+    quota = quota_new(&none, &none);
+    g_assert_true(charge(quota, ALICE, QUOTA_DISK_MIB, G_MAXUINT64 / 2, NULL));
+    g_assert_true(charge(quota, ALICE, QUOTA_DISK_MIB, G_MAXUINT64 / 2, NULL));
+    /* The account itself does not run over. */
+    g_assert_false(charge(quota, ALICE, QUOTA_DISK_MIB, 2, NULL));
+    quota_free(quota);
+}
+
+static void
+test_message(void)
+{
+    static const char *const names[] = {"sandboxes", "memory-mib", "vcpus",
+                                        "disk-mib",  "processes",  "creates"};
+    Quota *quota = quota_new(&all, &each);
+    g_autoptr(GError) own = NULL, others = NULL;
+
+    g_assert_true(charge(quota, ALICE, QUOTA_MEMORY_MIB, 3000, NULL));
+    g_assert_false(charge(quota, ALICE, QUOTA_MEMORY_MIB, 73, &own));
+    g_assert_error(own, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED);
+    g_assert_cmpstr(own->message, ==,
+                    "The limit memory-mib of user 1000 is reached: 3000 of 3072 MiB are in use, "
+                    "and this needs 73 more; end a sandbox, or ask an administrator to raise "
+                    "MemoryMiB in [UserLimits] of cloched.conf");
+    g_assert_false(charge(quota, BOB, QUOTA_MEMORY_MIB, 1097, &others));
+    g_assert_cmpstr(others->message, ==,
+                    "The limit memory-mib of all users is reached: 3000 of 4096 MiB are in use, "
+                    "and this needs 1097 more; end a sandbox, or ask an administrator to raise "
+                    "MemoryMiB in [Limits] of cloched.conf");
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
+        g_assert_cmpstr(quota_resource_name(r), ==, names[r]);
+    quota_free(quota);
+}
+
+/* What is there may be more than may be: it stays, and nothing is added. */
+static void
+test_less(void)
+{
+    const QuotaAmounts little = {{1, 64, 1, 64, 1, 1}};
+    Quota *quota = quota_new(&all, &each);
+
+    g_assert_true(charge(quota, ALICE, QUOTA_SANDBOXES, 3, NULL));
+    quota_set_limits(quota, &all, &little);
+    g_assert_false(charge(quota, ALICE, QUOTA_SANDBOXES, 1, NULL));
+    release(quota, ALICE, QUOTA_SANDBOXES, 2);
+    g_assert_false(charge(quota, ALICE, QUOTA_SANDBOXES, 1, NULL));
+    g_assert_true(charge(quota, BOB, QUOTA_SANDBOXES, 1, NULL));
+    release(quota, ALICE, QUOTA_SANDBOXES, 1);
+    g_assert_true(charge(quota, ALICE, QUOTA_SANDBOXES, 1, NULL));
+    g_assert_cmpuint(quota_limits_of_each(quota)->amount[QUOTA_SANDBOXES], ==, 1);
+    g_assert_cmpuint(quota_limits_of_all(quota)->amount[QUOTA_SANDBOXES], ==, 10);
+    quota_free(quota);
+}
+
+static void
+test_anyway(void)
+{
+    const QuotaAmounts sandboxes = only(QUOTA_SANDBOXES, 7);
+    Quota *quota = quota_new(&all, &each);
+
+    quota_charge_anyway(quota, ALICE, &sandboxes); /* a restart found them */
+    assert_amounts(quota_used(quota, ALICE), sandboxes);
+    assert_amounts(quota_used_by_all(quota), sandboxes);
+    g_assert_false(charge(quota, ALICE, QUOTA_SANDBOXES, 1, NULL));
+    g_assert_true(charge(quota, BOB, QUOTA_SANDBOXES, 3, NULL));
+    g_assert_false(charge(quota, BOB, QUOTA_SANDBOXES, 1, NULL));
+    quota_free(quota);
+}
+
+/* Releasing what was never charged is a fault of ours, and is not hidden. */
+static void
+test_release_twice(void)
+{
+    if (g_test_subprocess()) {
+        Quota *quota = quota_new(&all, &each);
+
+        g_assert_true(charge(quota, ALICE, QUOTA_SANDBOXES, 1, NULL));
+        g_assert_true(charge(quota, BOB, QUOTA_SANDBOXES, 1, NULL));
+        release(quota, ALICE, QUOTA_SANDBOXES, 1);
+        release(quota, ALICE, QUOTA_SANDBOXES, 1); /* Bob's is not Alice's to release */
+        quota_free(quota);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_failed();
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/quota/each", test_each);
+    g_test_add_func("/quota/all", test_all);
+    g_test_add_func("/quota/whole", test_whole);
+    g_test_add_func("/quota/short-of-another", test_short_of_another);
+    g_test_add_func("/quota/infinity", test_infinity);
+    g_test_add_func("/quota/message", test_message);
+    g_test_add_func("/quota/less", test_less);
+    g_test_add_func("/quota/anyway", test_anyway);
+    g_test_add_func("/quota/release-twice", test_release_twice);
+    return g_test_run();
+}
