@@ -1,123 +1,432 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* config: what a file says, what it does not say, and what it may not say. */
+/* config: what settings say, what holds without them, and what they may not say. */
 #include <glib/gstdio.h>
+#include <pwd.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "error.h"
+#include "util.h"
 
-static char *
-write_file(const char *text)
+static Config *
+load(const char *text, gboolean user_mode, GError **error)
 {
-    char *path = NULL;
-    int fd = g_file_open_tmp("cloche-config-XXXXXX", &path, NULL);
+    g_autofree char *dir = g_dir_make_tmp("cloche-config-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "cloched.conf", NULL);
+    Config *config;
 
-    g_assert_cmpint(fd, >=, 0);
-    close(fd);
     g_assert_true(g_file_set_contents(path, text, -1, NULL));
-    return path;
+    config = config_load(path, user_mode, error);
+    g_assert_true(util_remove_tree(dir, NULL));
+    return config;
 }
 
 static Config *
-load(const char *text, GError **error)
+load_good(const char *text)
 {
-    g_autofree char *path = write_file(text);
-    Config *config = config_load(path, /* user_mode= */ FALSE, error);
+    g_autoptr(GError) error = NULL;
+    Config *config = load(text, /* user_mode= */ FALSE, &error);
 
-    g_unlink(path);
+    g_assert_no_error(error);
     return config;
 }
+
+static guint64
+host_mib(void)
+{
+    return (guint64)sysconf(_SC_PHYS_PAGES) * (guint64)sysconf(_SC_PAGESIZE) / 1024 / 1024;
+}
+
+static guint64
+disk_mib(const char *path)
+{
+    struct statvfs fs;
+
+    g_assert_cmpint(statvfs(path, &fs), ==, 0);
+    return (guint64)fs.f_blocks * fs.f_frsize / 1024 / 1024;
+}
+
+static void
+assert_amounts(const QuotaAmounts *found, const QuotaAmounts *expected)
+{
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
+        g_assert_cmpuint(found->amount[r], ==, expected->amount[r]);
+}
+
+/* --- without a setting --- */
 
 static void
 test_defaults(void)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Config) config = config_load(NULL, FALSE, &error);
-    guint64 host_mib =
-        (guint64)sysconf(_SC_PHYS_PAGES) * (guint64)sysconf(_SC_PAGESIZE) / 1024 / 1024;
+    g_autoptr(Config) config = load_good("");
+    const CoreConfig *core = &config->core;
+    const guint64 memory = host_mib() * 3 / 4, vcpus = 16 * g_get_num_processors();
+    const guint64 disk = disk_mib("/var/lib") * 3 / 4;
+    const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32}};
+    const QuotaAmounts each = {{50, memory * 3 / 4, vcpus * 3 / 4, disk * 3 / 4, 512, 16}};
 
-    g_assert_no_error(error);
     g_assert_cmpstr(config->connection, ==, "qemu:///system");
+    g_assert_cmpstr(config->group, ==, "libvirt-qemu");
     g_assert_cmpstr(config->state, ==, "/var/lib/cloche");
-    g_assert_cmpstr(config->core.default_template, ==, "python");
-    g_assert_cmpuint(config->core.pool_target, ==, 2);
-    g_assert_cmpuint(config->core.sandboxes_max, ==, 100);
-    g_assert_cmpuint(config->core.timeout_max_s, ==, 86400);
-    g_assert_cmpuint(config->core.memory_max_mib, ==, host_mib * 3 / 4);
-    g_assert_true(config->core.allow_emulation);
+    g_assert_cmpstr(config->run, ==, "/run/cloche");
+    g_assert_cmpstr(config->ram, ==, "/dev/shm/cloche");
+    g_assert_cmpstr(core->default_template, ==, "python");
+    g_assert_true(core->allow_emulation);
+    g_assert_cmpuint(core->uid_first, ==, 1900000000);
+    g_assert_cmpuint(core->uid_count, ==, 65536);
+    g_assert_cmpuint(core->pool_target, ==, 2);
+    g_assert_cmpuint(core->lifetime_max_s, ==, 86400);
+    g_assert_cmpuint(core->memory_max_mib, ==, memory);
+    assert_amounts(&core->limits_of_all, &all);
+    assert_amounts(&core->limits_of_each, &each);
 }
 
 static void
 test_user_mode(void)
 {
-    g_autoptr(Config) config = config_load(NULL, TRUE, NULL);
-    g_autofree char *connection = g_strdup_printf("qemu:///embed?root=%s/libvirt", config->run);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) config = config_load(NULL, /* user_mode= */ TRUE, &error);
+    g_autofree char *connection = NULL;
 
+    g_assert_no_error(error);
+    connection = g_strdup_printf("qemu:///embed?root=%s/libvirt", config->run);
     g_assert_cmpstr(config->connection, ==, connection);
     g_assert_null(config->group);
+    g_assert_cmpuint(config->core.uid_count, ==, 0);
 }
+
+/* --- with settings --- */
 
 static void
 test_all_keys(void)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Config) config =
-        load("[Machines]\nConnection=test:///x\nGroup=kvm\nAllowEmulation=no\n"
-             "[Pool]\nTarget=0\n"
-             "[Limits]\nSandboxes=1\nMemoryMiB=64\nTimeoutSec=31536000\n"
-             "[Templates]\nDefault=minimal\n"
-             "[Folders]\nState=/a\nRun=/b\nRam=/c\n",
-             &error);
+    g_autoptr(Config) config = load_good(
+        "[Machines]\nConnection=test:///x\nGroup=root\nUids=1800000000-1800000015\n"
+        "AllowEmulation=no\n"
+        "[Pool]\nTarget=0\n"
+        "[Limits]\nSandboxes=1\nMemoryMiB=64\nVCpus=3\nDiskMiB=4\nProcesses=5\nCreates=6\n"
+        "LifetimeSec=7\n"
+        "[UserLimits]\nSandboxes=8\nMemoryMiB=65\nVCpus=10\nDiskMiB=11\nProcesses=12\nCreates=13\n"
+        "[Templates]\nDefault=minimal\n"
+        "[Folders]\nState=/a\nRun=/b\nRam=/c\n");
+    const QuotaAmounts all = {{1, 64, 3, 4, 5, 6}}, each = {{8, 65, 10, 11, 12, 13}};
 
-    g_assert_no_error(error);
     g_assert_cmpstr(config->connection, ==, "test:///x");
-    g_assert_cmpstr(config->group, ==, "kvm");
+    g_assert_cmpstr(config->group, ==, "root");
+    g_assert_cmpuint(config->core.uid_first, ==, 1800000000);
+    g_assert_cmpuint(config->core.uid_count, ==, 16);
     g_assert_false(config->core.allow_emulation);
     g_assert_cmpuint(config->core.pool_target, ==, 0);
-    g_assert_cmpuint(config->core.sandboxes_max, ==, 1);
+    assert_amounts(&config->core.limits_of_all, &all);
+    assert_amounts(&config->core.limits_of_each, &each);
     g_assert_cmpuint(config->core.memory_max_mib, ==, 64);
-    g_assert_cmpuint(config->core.timeout_max_s, ==, 31536000);
+    g_assert_cmpuint(config->core.lifetime_max_s, ==, 7);
     g_assert_cmpstr(config->core.default_template, ==, "minimal");
     g_assert_cmpstr(config->state, ==, "/a");
     g_assert_cmpstr(config->run, ==, "/b");
     g_assert_cmpstr(config->ram, ==, "/c");
 }
 
-/* Each names the file's section and key. */
+/* What is not said of one user is a part of what all may have. */
 static void
-test_refused(void)
+test_user_limits_follow(void)
 {
-    static const char *const cases[][2] = {
-        {"[Machines]\nAllowEmulation=maybe\n", "[Machines] AllowEmulation"},
-        {"[Pool]\nTarget=1001\n", "[Pool] Target"},
-        {"[Pool]\nTarget=-1\n", "[Pool] Target"},
-        {"[Pool]\nTarget=two\n", "[Pool] Target"},
-        {"[Limits]\nSandboxes=0\n", "[Limits] Sandboxes"},
-        {"[Limits]\nSandboxes=100001\n", "[Limits] Sandboxes"},
-        {"[Limits]\nMemoryMiB=63\n", "[Limits] MemoryMiB"},
-        {"[Limits]\nTimeoutSec=0\n", "[Limits] TimeoutSec"},
-        {"[Limits]\nTimeoutSec=31536001\n", "[Limits] TimeoutSec"},
-        {"[Limits]\nMemory=1\n", "[Limits] Memory"},
-        {"[Other]\nA=1\n", "[Other] A"},
-    };
+    g_autoptr(Config) config = load_good("[Limits]\nSandboxes=1\nMemoryMiB=1000\nVCpus=infinity\n"
+                                         "DiskMiB=1\nProcesses=9\nCreates=infinity\n");
+    const QuotaAmounts each = {{1, 750, G_MAXUINT64, 1, 4, G_MAXUINT64}};
 
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    assert_amounts(&config->core.limits_of_each, &each);
+}
+
+/* The disk is that of the state's folder, or of what it will be made in. */
+static void
+test_disk_of_state(void)
+{
+    g_autoptr(Config) shm = load_good("[Folders]\nState=/dev/shm/not/there\n");
+
+    g_assert_cmpuint(shm->core.limits_of_all.amount[QUOTA_DISK_MIB], ==,
+                     MAX(1, disk_mib("/dev/shm") * 3 / 4));
+}
+
+static void
+test_infinity(void)
+{
+    g_autoptr(Config) config = load_good("[Limits]\nMemoryMiB=infinity\nLifetimeSec=infinity\n"
+                                         "[UserLimits]\nSandboxes=infinity\n");
+
+    g_assert_cmpuint(config->core.limits_of_all.amount[QUOTA_MEMORY_MIB], ==, G_MAXUINT64);
+    g_assert_cmpuint(config->core.limits_of_each.amount[QUOTA_MEMORY_MIB], ==, G_MAXUINT64);
+    g_assert_cmpuint(config->core.memory_max_mib, ==, G_MAXUINT64);
+    g_assert_cmpuint(config->core.lifetime_max_s, ==, G_MAXUINT64);
+    g_assert_cmpuint(config->core.limits_of_each.amount[QUOTA_SANDBOXES], ==, G_MAXUINT64);
+}
+
+/* The key that the error of a limit names is the one that raises it. */
+static void
+test_limits_have_their_keys(void)
+{
+    static const char *const keys[] = {"Sandboxes", "MemoryMiB", "VCpus",
+                                       "DiskMiB",   "Processes", "Creates"};
+
+    for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
+        g_autofree char *text = g_strdup_printf("[UserLimits]\n%s=77\n", keys[r]);
+        g_autofree char *advice = g_strdup_printf("raise %s in [UserLimits]", keys[r]);
+        g_autoptr(Config) config = load_good(text);
         g_autoptr(GError) error = NULL;
+        Quota *quota = quota_new(&config->core.limits_of_all, &config->core.limits_of_each);
+        QuotaAmounts what = {0};
 
-        g_assert_null(load(cases[i][0], &error));
-        g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
-        g_assert_nonnull(strstr(error->message, cases[i][1]));
+        what.amount[r] = 78;
+        g_assert_false(quota_charge(quota, 1000, &what, &error));
+        g_assert_nonnull(strstr(error->message, advice));
+        quota_free(quota);
     }
 }
 
 static void
-test_no_file(void)
+test_booleans(void)
+{
+    static const char *const words[] = {"yes", "true", "on", "1", "no", "false", "off", "0"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autofree char *text = g_strdup_printf("[Machines]\nAllowEmulation=%s\n", words[i]);
+        g_autoptr(Config) config = load_good(text);
+
+        g_assert_cmpint(config->core.allow_emulation, ==, i < 4);
+    }
+}
+
+/* --- bounds --- */
+
+static const struct {
+    const char *section, *key, *inside, *outside;
+} bounds[] = {
+    {"Pool", "Target", "0", "-1"},
+    {"Pool", "Target", "1000", "1001"},
+    {"Limits", "Sandboxes", "1", "0"},
+    {"Limits", "Sandboxes", "100000", "100001"},
+    {"Limits", "MemoryMiB", "64", "63"},
+    {"Limits", "MemoryMiB", "4294967295", "4294967296"},
+    {"Limits", "VCpus", "1", "0"},
+    {"Limits", "VCpus", "1000000", "1000001"},
+    {"Limits", "DiskMiB", "1", "0"},
+    {"Limits", "DiskMiB", "4294967295", "4294967296"},
+    {"Limits", "Processes", "1", "0"},
+    {"Limits", "Processes", "1000000", "1000001"},
+    {"Limits", "Creates", "1", "0"},
+    {"Limits", "Creates", "100000", "100001"},
+    {"Limits", "LifetimeSec", "1", "0"},
+    {"Limits", "LifetimeSec", "315360000", "315360001"},
+    {"UserLimits", "Sandboxes", "1", "0"},
+    {"UserLimits", "Creates", "100000", "100001"},
+    {"UserLimits", "DiskMiB", "infinity", "Infinity"},
+    {"Machines", "Uids", "1800000000-1800000015", "1800000000-1800000014"},
+    {"Machines", "Uids", "4294967278-4294967293", "4294967279-4294967294"},
+};
+
+/* Each names file, line, section and key. */
+static void
+assert_refused(const char *section, const char *key, const char *value)
+{
+    g_autofree char *text = g_strdup_printf("\n[%s]\n# why\n%s=%s\n", section, key, value);
+    g_autofree char *place = g_strdup_printf("/cloched.conf:4: [%s] %s: ", section, key);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(load(text, /* user_mode= */ FALSE, &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(error->message, place));
+}
+
+static void
+test_bounds(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(bounds); i++) {
+        g_autofree char *text =
+            g_strdup_printf("[%s]\n%s=%s\n", bounds[i].section, bounds[i].key, bounds[i].inside);
+        g_autoptr(Config) config = load_good(text);
+
+        g_assert_nonnull(config);
+        assert_refused(bounds[i].section, bounds[i].key, bounds[i].outside);
+    }
+}
+
+static void
+test_refused(void)
+{
+    static const char *const cases[][3] = {
+        {"Machines", "AllowEmulation", "maybe"},
+        {"Machines", "AllowEmulation", ""},
+        {"Machines", "Connection", ""},
+        {"Machines", "Group", "no-such-group"},
+        {"Machines", "Uids", "1800000000"},
+        {"Machines", "Uids", "1800000000-"},
+        {"Machines", "Uids", "1800000015-1800000000"},
+        {"Machines", "Uids", "0-100000"},
+        {"Machines", "Uids", "999-2000"},
+        {"Machines", "Uids", "all"},
+        {"Pool", "Target", "two"},
+        {"Pool", "Target", ""},
+        {"Pool", "Target", "1 2"},
+        {"Pool", "Target", "infinity"},
+        {"Limits", "Sandboxes", "+5"},
+        {"Limits", "Sandboxes", "0x10"},
+        {"Limits", "Sandboxes", "18446744073709551616"},
+        {"Limits", "Memory", "1"},
+        {"Limits", "TimeoutSec", "1"},
+        {"UserLimits", "LifetimeSec", "1"},
+        {"limits", "Sandboxes", "1"},
+        {"Other", "A", "1"},
+        {"Templates", "Default", "Python"},
+        {"Templates", "Default", "../python"},
+        {"Folders", "State", "var"},
+        {"Folders", "State", ""},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
+        assert_refused(cases[i][0], cases[i][1], cases[i][2]);
+}
+
+/* A machine's socket is some folders below, and its path is short. */
+static void
+test_long_run(void)
+{
+    g_autofree char *longest = g_strnfill(73, 'r'), *longer = g_strnfill(74, 'r');
+    g_autofree char *inside = g_strconcat("[Folders]\nRun=/", longest, "\n", NULL);
+    g_autofree char *outside = g_strconcat("/", longer, NULL);
+    g_autofree char *socket = NULL;
+    g_autoptr(Config) config = load_good(inside);
+    g_autofree char *id = util_new_id();
+
+    socket = g_build_filename(config->run, "machines", id, "agent", NULL);
+    g_assert_cmpuint(strlen(socket), <=, 107);
+    assert_refused("Folders", "Run", outside);
+}
+
+/* --- machines' users --- */
+
+static gboolean
+has_user(guint32 first, guint32 last)
+{
+    const struct passwd *user;
+    gboolean found = FALSE;
+
+    setpwent();
+    while (!found && (user = getpwent()))
+        found = user->pw_uid >= first && user->pw_uid <= last;
+    endpwent();
+    return found;
+}
+
+/* The lowest that may be, unless somebody has one of them. */
+static void
+test_lowest_uids(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) config = load("[Machines]\nUids=1000-1015\n", FALSE, &error);
+
+    if (has_user(1000, 1015)) {
+        g_assert_nonnull(strstr(error->message, "is the uid of the user"));
+        return;
+    }
+    g_assert_no_error(error);
+    g_assert_cmpuint(config->core.uid_first, ==, 1000);
+    g_assert_cmpuint(config->core.uid_count, ==, 16);
+}
+
+/* Nobody's uid is nobody's. */
+static void
+test_uids_of_others(void)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_null(config_load("/nonexistent/cloched.conf", FALSE, &error));
+    g_assert_null(load("[Machines]\nUids=65500-65600\n", FALSE, &error));
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
-    g_assert_nonnull(strstr(error->message, "/nonexistent/cloched.conf"));
+    g_assert_nonnull(strstr(error->message, ":2: [Machines] Uids: 65534 is the uid of the user "));
+}
+
+static void
+test_no_uids(void)
+{
+    g_autoptr(Config) config = load_good("[Machines]\nUids=\n");
+
+    g_assert_cmpstr(config->group, ==, "libvirt-qemu");
+    g_assert_cmpuint(config->core.uid_first, ==, 0);
+    g_assert_cmpuint(config->core.uid_count, ==, 0);
+}
+
+static void
+test_no_group(void)
+{
+    g_autoptr(Config) config = load_good("[Machines]\nGroup=\n");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(config->group);
+    g_assert_cmpuint(config->core.uid_count, ==, 0);
+    g_assert_null(load("[Machines]\nGroup=\nUids=1800000000-1800000099\n", FALSE, &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(error->message, "[Machines] Uids"));
+}
+
+/* Only root can run an embedded libvirt's machines as others. */
+static void
+load_as_nobody(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) system = NULL, embedded = NULL;
+
+    g_assert_cmpint(setuid(65534), ==, 0);
+    system = load("[Machines]\nGroup=root\n", FALSE, NULL);
+    g_assert_cmpuint(system->core.uid_count, ==, 65536);
+    embedded = load("[Machines]\nGroup=root\n", TRUE, NULL);
+    g_assert_cmpuint(embedded->core.uid_count, ==, 0);
+    g_assert_null(load("[Machines]\nGroup=root\nUids=1800000000-1800000099\n", TRUE, &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(error->message, "only root"));
+}
+
+static void
+test_embedded(void)
+{
+    g_autoptr(Config) config = load("[Machines]\nGroup=root\n", TRUE, NULL);
+
+    if (g_test_subprocess()) {
+        load_as_nobody();
+        return;
+    }
+    g_assert_cmpuint(config->core.uid_count, ==, 65536);
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+}
+
+/* --- what a reload cannot change --- */
+
+static void
+test_fixed(void)
+{
+    static const char *const fixed[][3] = {
+        {"Machines", "Connection", "test:///x"},
+        {"Machines", "Group", "root"},
+        {"Machines", "Uids", "1800000000-1800000099"},
+        {"Machines", "AllowEmulation", "no"},
+        {"Folders", "State", "/a"},
+        {"Folders", "Run", "/b"},
+        {"Folders", "Ram", "/c"},
+    };
+    g_autoptr(Config) now = load_good(""), same = load_good(""), other = NULL;
+
+    g_assert_null(config_find_fixed(now, same));
+    other = load_good("[Pool]\nTarget=7\n[Limits]\nSandboxes=1\nMemoryMiB=64\nLifetimeSec=1\n"
+                      "[UserLimits]\nVCpus=1\n[Templates]\nDefault=minimal\n");
+    g_assert_null(config_find_fixed(now, other));
+    for (gsize i = 0; i < G_N_ELEMENTS(fixed); i++) {
+        g_autofree char *text =
+            g_strdup_printf("[%s]\n%s=%s\n", fixed[i][0], fixed[i][1], fixed[i][2]);
+        g_autofree char *name = g_strdup_printf("[%s] %s", fixed[i][0], fixed[i][1]);
+        g_autoptr(Config) fresh = load_good(text);
+
+        g_assert_cmpstr(config_find_fixed(now, fresh), ==, name);
+    }
 }
 
 int
@@ -127,7 +436,19 @@ main(int argc, char **argv)
     g_test_add_func("/config/defaults", test_defaults);
     g_test_add_func("/config/user-mode", test_user_mode);
     g_test_add_func("/config/all-keys", test_all_keys);
+    g_test_add_func("/config/user-limits-follow", test_user_limits_follow);
+    g_test_add_func("/config/disk-of-state", test_disk_of_state);
+    g_test_add_func("/config/infinity", test_infinity);
+    g_test_add_func("/config/limits-have-their-keys", test_limits_have_their_keys);
+    g_test_add_func("/config/booleans", test_booleans);
+    g_test_add_func("/config/bounds", test_bounds);
     g_test_add_func("/config/refused", test_refused);
-    g_test_add_func("/config/no-file", test_no_file);
+    g_test_add_func("/config/long-run", test_long_run);
+    g_test_add_func("/config/lowest-uids", test_lowest_uids);
+    g_test_add_func("/config/uids-of-others", test_uids_of_others);
+    g_test_add_func("/config/no-uids", test_no_uids);
+    g_test_add_func("/config/no-group", test_no_group);
+    g_test_add_func("/config/embedded", test_embedded);
+    g_test_add_func("/config/fixed", test_fixed);
     return g_test_run();
 }
