@@ -28,7 +28,9 @@ Usage: sudo ./quickstart.sh [start | stop]
 
   start   installs what is missing, builds cloche and the Python image, starts the service, and
           runs code in a sandbox. This is the default. The service keeps running.
-  stop    ends the service and every sandbox. Packages, build and images stay.
+  stop    ends the service and every sandbox. Packages, build and images stay. Where PID 1 is systemd,
+          the next call over D-Bus starts the service again, as with any other; to keep it from that:
+          systemctl mask cloched
   env     prints what makes a shell find 'cloche', and cloche, busctl and gdbus find the service:
               eval "\$(./quickstart.sh env)"
 
@@ -70,9 +72,19 @@ install_cloche() {
 tell_system() {
     with_progress "making the service's user" systemd-sysusers cloche.conf
     with_progress "making the service's folders" systemd-tmpfiles --create cloche.conf
+    with_progress "telling the journal of its messages" journalctl --update-catalog
+    let_apparmor
     busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig ||
         die "the system bus does not answer" "see: systemctl status dbus"
     systemctl daemon-reload
+}
+
+# libvirt of Debian 12 reads no folder of rules for its machines, but this file of the administrator's.
+let_apparmor() {
+    local rules=/etc/apparmor.d/local/abstractions/libvirt-qemu line
+    line='include if exists <abstractions/libvirt-qemu.d/cloche>'
+    [ -d /sys/kernel/security/apparmor ] && [ -d "${rules%/*}" ] || return 0
+    grep -qsxF "$line" "$rules" || echo "$line" >>"$rules"
 }
 
 # What a daemon of root's own left in the store becomes the service's.
@@ -84,6 +96,14 @@ start_unit() {
         die "the service did not start" "its log: journalctl -u cloched -n 50"
 }
 
+# Interrupted, the daemon ends its sandboxes; the slice is for what a daemon that is dead left.
+stop_unit() {
+    systemctl disable -q cloched.service
+    systemctl kill -s INT cloched.service 2>/dev/null || true
+    systemctl stop cloched.service cloche.slice
+    rm -rf --one-file-system "$state"/{machines,sandboxes}/* /run/cloche
+}
+
 # --- the service, elsewhere ---
 
 start_private() {
@@ -93,7 +113,7 @@ start_private() {
     cat >"$run/cloched.conf" <<END
 [Machines]
 Connection=qemu:///embed?root=/run/cloche/libvirt
-Group=libvirt-qemu
+Group=kvm
 [Folders]
 State=$state
 Run=/run/cloche
@@ -250,7 +270,7 @@ stop() {
     need_root stop
     if has_systemd; then
         [ ! -e /usr/local/lib/systemd/system/cloched.service ] ||
-            systemctl disable -q --now cloched.service
+            stop_unit
         rm -rf --one-file-system "${ram:?}"/*
     else
         stop_private

@@ -14,10 +14,12 @@
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 
+#include "confine.h"
 #include "server.h"
 
 #define BUS_NAME "org.cloche1"
-#define STATUS_CONFIG 78 /* EX_CONFIG: starting again does not help */
+#define STATUS_CONFIG 78       /* EX_CONFIG: starting again does not help */
+#define STATUS_INTERRUPTED 130 /* as of a shell; the unit does not start it again */
 
 typedef struct {
     GMainLoop *loop;
@@ -98,7 +100,7 @@ on_terminate(gpointer data)
 static gboolean
 on_interrupt(gpointer data)
 {
-    stop(data, /* leave_sandboxes= */ FALSE, 0);
+    stop(data, /* leave_sandboxes= */ FALSE, STATUS_INTERRUPTED);
     return G_SOURCE_CONTINUE;
 }
 
@@ -169,13 +171,20 @@ open_bus(Daemon *daemon, GError **error)
     return TRUE;
 }
 
+/* An embedded libvirt starts QEMU from this very process, and needs all that takes. */
+static gboolean
+is_confined(const Daemon *daemon)
+{
+    return !g_str_has_prefix(daemon->config->connection, "qemu:///embed");
+}
+
 static gboolean
 build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
 {
     const Config *config = daemon->config;
 
     daemon->store = store_open(config->state, config->ram, config->run, config->group, error);
-    if (!daemon->store)
+    if (!daemon->store || (is_confined(daemon) && !confine_capabilities(error)))
         return FALSE;
     daemon->vm = open_vm(config, error);
     if (!daemon->vm)
@@ -184,7 +193,7 @@ build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
     if (!daemon->core || !open_bus(daemon, error))
         return FALSE;
     daemon->server = server_new(daemon->connection, daemon->core, daemon->user_mode, error);
-    return daemon->server != NULL;
+    return daemon->server && (!is_confined(daemon) || confine_system_calls(error));
 }
 
 /* Everything that lives is known now, and everything else is gone. */

@@ -9,11 +9,11 @@
 # shellcheck shell=bash disable=SC2154
 
 packages_to_build="gcc libc6-dev meson ninja-build pkgconf libglib2.0-dev libsystemd-dev libseccomp-dev
-    libcap-dev libvirt-dev libjson-glib-dev libssl-dev"
-packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps"
+    libcap-dev libacl1-dev libpolkit-gobject-1-dev libvirt-dev libjson-glib-dev libssl-dev python3-docutils"
+packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps polkitd"
 packages_for_images="mmdebstrap e2fsprogs cpio xz-utils util-linux python3 apt"
-packages_to_test="clang-format libasan8 libubsan1 python3-gi systemd-container dbus polkitd jq
-    libvirt-daemon-system-systemd"
+packages_to_test="clang-format libasan8 libubsan1 python3-gi systemd-container dbus jq acl
+    libvirt-daemon-system-systemd bash-completion zsh man-db"
 
 name=$(basename "$0") bar_is_drawn='' child=''
 
@@ -184,12 +184,14 @@ runs() {
     is_alive "$1/$2.pid" && [ "$(cat "/proc/$(cat "$1/$2.pid")/comm")" = "$2" ]
 }
 
-# end_process DIR NAME SECONDS: asks, waits, insists.
+# end_process DIR NAME SECONDS: asks, waits, insists. The daemon ends its sandboxes when it is
+# interrupted; asked to terminate, it would leave them running.
 end_process() {
-    local file=$1/$2.pid pid
+    local file=$1/$2.pid pid signal=TERM
+    [ "$2" != cloched ] || signal=INT
     if runs "$1" "$2"; then
         pid=$(cat "$file")
-        kill "$pid" 2>/dev/null || true
+        kill -$signal "$pid" 2>/dev/null || true
         timeout "$3" tail --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null || true
     fi
     rm -f "$file"
