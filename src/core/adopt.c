@@ -51,6 +51,8 @@ sandbox_from_record(const Record *record)
 static void
 release(Adoption *adoption)
 {
+    Host *host = &adoption->core->host;
+
     if (--adoption->waiting > 0)
         return;
     if (adoption->error)
@@ -59,54 +61,56 @@ release(Adoption *adoption)
         g_task_return_boolean(adoption->task, TRUE);
     g_object_unref(adoption->task);
     g_free(adoption);
+    host_release(host);
 }
 
 /* --- one sandbox --- */
 
-/* The reason for an adoption that failed; the error tells it to the log. */
-static EndReason
-reason_of(const GError *error)
+/* The service may have been told to stop meanwhile. */
+static void
+take_up(Core *core, Sandbox *sandbox)
 {
-    return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT) ? END_GUEST_HUNG
-                                                                        : END_MACHINE_LOST;
+    sandbox_change(sandbox, SANDBOX_CLAIMED);
+    registry_add(core, sandbox);
+    journal_adopted(sandbox);
+    if (core->stopping)
+        registry_stop(core, sandbox);
 }
 
 static void
 on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autofree Candidate *candidate = data;
-    Core *core = candidate->adoption->core;
+    Adoption *adoption = candidate->adoption;
     Sandbox *sandbox = candidate->sandbox;
-    g_autoptr(GError) error = NULL;
+    GError *error = NULL;
+    EndReason why;
 
-    sandbox->instance = instance_start_finish(result, &error);
+    sandbox->instance = instance_adopt_finish(result, &why, &error);
     if (sandbox->instance) {
-        sandbox_change(sandbox, SANDBOX_CLAIMED);
-        registry_add(core, sandbox);
-        journal_adopted(sandbox);
-    } else if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST) ||
-               g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT)) {
-        g_message("Sandbox %s cannot go on: %s", sandbox->id, error->message);
-        core_end(core, sandbox, reason_of(error));
+        take_up(adoption->core, sandbox);
+    } else if (why != END_NOT_YET) {
+        registry_end(adoption->core, sandbox, why, error->message);
+        g_error_free(error);
     } else {
         sandbox_free(sandbox);
-        if (!candidate->adoption->error)
-            candidate->adoption->error = g_steal_pointer(&error);
+        if (adoption->error)
+            g_error_free(error);
+        else
+            adoption->error = error;
     }
-    release(candidate->adoption);
+    release(adoption);
 }
 
-static gboolean
-record_is_alive(Core *core, const Record *record)
+static void
+adopt_machine(Adoption *adoption, const Record *record, Sandbox *sandbox)
 {
-    if (!g_str_equal(record->boot_id, util_boot_id())) {
-        g_message("Sandbox %s was of an earlier boot", record->id);
-        return FALSE;
-    }
-    if (record->machine_uid != 0 && !host_is_machine(&core->host, record->machine_uid))
-        g_message("Sandbox %s runs as uid %u, which is not in Uids any more", record->id,
-                  record->machine_uid);
-    return TRUE;
+    Candidate *candidate = g_new0(Candidate, 1);
+
+    candidate->adoption = adoption;
+    candidate->sandbox = sandbox;
+    adoption->waiting++;
+    instance_adopt_async(&adoption->core->host, record, on_adopted, candidate);
 }
 
 static void
@@ -115,7 +119,6 @@ adopt(Adoption *adoption, const char *id)
     Core *core = adoption->core;
     g_autoptr(GError) error = NULL;
     g_autoptr(Record) record = record_read(core->host.store, id, &error);
-    Candidate *candidate;
     Sandbox *sandbox;
     QuotaAmounts amounts;
 
@@ -126,19 +129,14 @@ adopt(Adoption *adoption, const char *id)
     sandbox = sandbox_from_record(record);
     amounts = sandbox_amounts(sandbox);
     quota_charge_anyway(core->quota, sandbox->owner, &amounts);
-    if (!record_is_alive(core, record)) {
-        core_end(core, sandbox, END_MACHINE_LOST);
-        return;
-    }
-    if (record->deadline_us <= util_boottime_us()) {
+    if (!g_str_equal(record->boot_id, util_boot_id()))
+        registry_end(core, sandbox, END_MACHINE_LOST, "the host was booted anew");
+    else if (record->deadline_us <= util_boottime_us())
         core_end(core, sandbox, END_TIMED_OUT);
-        return;
-    }
-    candidate = g_new0(Candidate, 1);
-    candidate->adoption = adoption;
-    candidate->sandbox = sandbox;
-    adoption->waiting++;
-    instance_adopt_async(&core->host, record, on_adopted, candidate);
+    else if (record->is_one_shot)
+        registry_end(core, sandbox, END_CALLER_LEFT, "nobody waits for its result any more");
+    else
+        adopt_machine(adoption, record, sandbox);
 }
 
 void
@@ -147,6 +145,7 @@ core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data)
     g_auto(GStrv) ids = record_list(core->host.store);
     Adoption *adoption = g_new0(Adoption, 1);
 
+    host_hold(&core->host);
     adoption->core = core;
     adoption->task = g_task_new(NULL, NULL, callback, data);
     adoption->waiting = 1;
@@ -186,6 +185,8 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
 
     if (error) {
         g_task_return_error(task, error);
+    } else if (core->leaves_sandboxes) {
+        g_task_return_boolean(task, TRUE); /* they are not ours any more, and live all the same */
     } else {
         things = store_sweep(core->host.store, (const char *const *)keep);
         if (machines > 0 || things > 0)

@@ -33,6 +33,7 @@ struct Core {
 
     GCancellable *cancellable; /* of everything, at the stop */
     GTask *stopping;
+    gboolean leaves_sandboxes; /* it stops, and they go on */
 };
 
 /* Removes machines and files that no sandbox has; before any machine is started. */
@@ -45,9 +46,11 @@ void registry_add(Core *core, Sandbox *sandbox);
 /* The running sandbox that this user created with this key, or NULL. */
 Sandbox *registry_find_key(Core *core, guint32 owner, const char *key);
 gboolean registry_write_record(Core *core, const Sandbox *sandbox, GError **error);
-void registry_end_all(Core *core, EndReason reason);
-/* They go on without us. */
-void registry_leave_all(Core *core);
+/* As core_end(); `detail` (or NULL) is for the journal. */
+void registry_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail);
+/* The service stops: the sandbox ends, or is left to go on without us. */
+void registry_stop(Core *core, Sandbox *sandbox);
+void registry_stop_all(Core *core);
 /* CLOCHE_ERROR_QUOTA_EXCEEDED unless a sandbox created then may live until then. */
 gboolean registry_check_lifetime(const Core *core, gint64 born_us, guint64 timeout_s,
                                  GError **error);

@@ -240,11 +240,9 @@ core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callba
     core->stopping = g_task_new(NULL, NULL, callback, data);
     g_cancellable_cancel(core->cancellable);
     vm_stop_trying(core->host.vm);
-    if (leave_sandboxes)
-        registry_leave_all(core);
-    else
-        registry_end_all(core, END_SERVICE_STOPPED);
-    host_hold(&core->host); /* until all pools are told */
+    core->leaves_sandboxes = leave_sandboxes;
+    host_hold(&core->host); /* until all are told */
+    registry_stop_all(core);
     g_hash_table_iter_init(&iter, core->pools);
     while (g_hash_table_iter_next(&iter, NULL, &pool))
         pool_stop(pool, "The service is stopping");

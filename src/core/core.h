@@ -88,6 +88,7 @@ typedef struct {
     guint vcpus;                 /* 0: the template's */
     guint64 memory_mib;          /* 0: the template's */
     const char *idempotency_key; /* NULL: none */
+    gboolean is_one_shot;        /* set by core_run_code_async() */
 } CreateRequest;
 
 void core_create_async(Core *core, guint32 owner, const CreateRequest *request,

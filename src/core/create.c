@@ -107,8 +107,8 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
     Sandbox *sandbox = creation->sandbox;
     GError *error = NULL;
 
-    if (guest_link_claim_finish(NULL, result, &error) && creation->core->stopping)
-        error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "The service is stopping");
+    if (guest_link_claim_finish(NULL, result, &error))
+        registry_check_running(creation->core, &error);
     if (error) {
         lose_claim(task, error);
         return;
@@ -228,6 +228,7 @@ sandbox_new(const Pool *pool, guint32 owner, const CreateRequest *request)
     sandbox->user = g_strdup(image->user);
     sandbox->languages = g_strdupv(image->languages);
     sandbox->idempotency_key = g_strdup(request->idempotency_key);
+    sandbox->is_one_shot = request->is_one_shot;
     sandbox->request = request_text(request, image->name);
     return sandbox;
 }

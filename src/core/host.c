@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* host: what all machines share. Uids are given in turn, so that none comes back soon. */
+/* host: what all machines share. Uids are given in turn, from any on, so that none comes
+ * back soon, not even after a restart. */
 #include "host.h"
 
 #include "error.h"
@@ -12,6 +13,7 @@ host_init(Host *host, Vm *vm, const Store *store, guint32 uid_first, guint32 uid
         .store = store,
         .uid_first = uid_first,
         .uid_count = uid_count,
+        .uid_next = uid_count ? g_random_int() % uid_count : 0,
         .uids = g_hash_table_new(NULL, NULL),
     };
 }
@@ -88,5 +90,6 @@ host_return_user(Host *host, const MachineUser *user)
 gboolean
 host_is_machine(const Host *host, guint32 uid)
 {
-    return uid >= host->uid_first && uid - host->uid_first < host->uid_count;
+    return (uid >= host->uid_first && uid - host->uid_first < host->uid_count) ||
+           g_hash_table_contains(host->uids, GUINT_TO_POINTER(uid));
 }

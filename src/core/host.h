@@ -37,5 +37,5 @@ gboolean host_take_user(Host *host, MachineUser *ret_user, GError **error);
 /* The user of a machine that was there before. */
 MachineUser host_keep_user(Host *host, guint32 uid);
 void host_return_user(Host *host, const MachineUser *user);
-/* Whether it is a machine's user, now or at any time. */
+/* Whether it is a machine's user, now or at any time; one of an earlier life counts, too. */
 gboolean host_is_machine(const Host *host, guint32 uid);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* instance-private: what instance.c (life) and instance-start.c (how it begins) share. */
+/* instance-private: what instance.c (life), instance-start.c and instance-adopt.c (how it begins)
+ * share. */
 #pragma once
 
 #include "instance.h"

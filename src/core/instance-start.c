@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * instance-start: how a machine of ours begins: booted, restored, or adopted.
+ * instance-start: how a machine of ours begins: booted or restored.
  *
  * A start goes through steps, each an asynchronous call whose callback begins the next; at any of
  * them it may fail, and then instance_end() takes away whatever there is so far.
@@ -322,107 +322,4 @@ Instance *
 instance_start_finish(GAsyncResult *result, GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
-}
-
-/* --- adopt --- */
-
-typedef struct {
-    Instance *instance;
-} Adoption;
-
-static void
-adoption_free(gpointer data)
-{
-    Adoption *adoption = data;
-
-    if (adoption->instance)
-        instance_end(adoption->instance, "The machine could not be adopted");
-    g_free(adoption);
-}
-
-/* Takes the error. Where libvirt cannot tell, whatever is there stays as it is. */
-static void
-fail_adoption(GTask *task, GError *error)
-{
-    Adoption *adoption = g_task_get_task_data(task);
-
-    if (!g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST))
-        instance_leave(g_steal_pointer(&adoption->instance));
-    fail(task, error);
-}
-
-static gboolean
-check_identity(const Instance *instance, GError **error)
-{
-    const char *id = guest_link_sandbox_id(instance->link);
-
-    if (g_str_equal(id, instance->id))
-        return TRUE;
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "%s",
-                *id ? "its agent says that it is another's" : "its claim was not finished");
-    return FALSE;
-}
-
-static void
-adopt_interpreters(Instance *instance, const char *user)
-{
-    for (char **language = instance->languages; *language; language++) {
-        GuestInterpreter *interpreter = guest_interpreter_new(instance->link, *language, user);
-
-        g_ptr_array_add(instance->interpreters, interpreter);
-        guest_interpreter_adopt(interpreter);
-    }
-}
-
-static void
-on_adopted_greeted(GObject *source, GAsyncResult *result, gpointer data)
-{
-    GTask *task = data;
-    Adoption *adoption = g_task_get_task_data(task);
-    Instance *instance = adoption->instance;
-    GError *error = NULL;
-
-    if (!guest_link_greet_finish(instance->link, result, &error) ||
-        !check_identity(instance, &error)) {
-        fail(task, error);
-        return;
-    }
-    adopt_interpreters(instance, /* user= */ NULL);
-    g_task_return_pointer(task, g_steal_pointer(&adoption->instance), end_unwanted);
-    g_object_unref(task);
-}
-
-static void
-on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
-{
-    GTask *task = data;
-    Instance *instance = ((Adoption *)g_task_get_task_data(task))->instance;
-    GError *error = NULL;
-    int fd;
-
-    instance->machine = vm_adopt_finish(instance->host->vm, result, &fd, &error);
-    if (!instance->machine) {
-        fail_adoption(task, error);
-        return;
-    }
-    instance->link = guest_link_new(fd, instance_on_link_lost, instance);
-    guest_link_set_stalled(instance->link, instance->is_stalled);
-    guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S, on_adopted_greeted, task);
-}
-
-void
-instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callback, gpointer data)
-{
-    GTask *task = g_task_new(NULL, NULL, callback, data);
-    Adoption *adoption = g_new0(Adoption, 1);
-    MachineUser user = host_keep_user(host, record->machine_uid);
-    Instance *instance =
-        instance_new(host, record->id, &user, record->languages, record->memory_mib);
-    g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
-    g_autofree char *disk = g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
-    MachineSpec spec = {.name = instance->name, .socket = socket, .disk = disk};
-
-    adoption->instance = instance;
-    g_task_set_task_data(task, adoption, adoption_free);
-    vm_adopt_async(host->vm, &spec, &instance_machine_events, instance, on_machine_adopted, task);
 }

@@ -237,6 +237,8 @@ instance_watch(Instance *instance, const InstanceEvents *events, gpointer data)
 {
     instance->events = events;
     instance->events_data = data;
+    if (events && instance->is_lost && instance->lost_source == 0) /* nobody heard it */
+        instance->lost_source = g_idle_add(tell_loss, instance);
 }
 
 guint32

@@ -49,13 +49,14 @@ void instance_boot_async(Host *host, const Image *image, const Template *templat
 /* Restores a machine from a template, and exercises its runners. */
 void instance_restore_async(Host *host, const Image *image, const Template *template,
                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
-/* Takes up the machine of a record that an earlier life of the service left. With
- * CLOCHE_ERROR_GUEST_LOST (there is none that runs and is this one) and _TIMED_OUT (it is hung)
- * whatever is there of it is taken away; any other error leaves all as it is. */
+/* For both: running, and its agent and its runners answer. */
+Instance *instance_start_finish(GAsyncResult *result, GError **error);
+/* Takes up the machine of a record that an earlier life of the service left. */
 void instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callback,
                           gpointer data);
-/* For all three: running, and its agent answers; runners do, too, unless it was adopted. */
-Instance *instance_start_finish(GAsyncResult *result, GError **error);
+/* NULL with an error: why it cannot go on, and whatever is there of it is taken away; or
+ * END_NOT_YET when that cannot be told now, and all is left as it was. */
+Instance *instance_adopt_finish(GAsyncResult *result, EndReason *ret_why, GError **error);
 
 /* Who hears of it: nobody (NULL) until this is called. */
 void instance_watch(Instance *instance, const InstanceEvents *events, gpointer data);

@@ -88,12 +88,13 @@ journal_stalled(const Sandbox *sandbox, gboolean is_stalled)
 }
 
 void
-journal_ended(const Sandbox *sandbox)
+journal_ended(const Sandbox *sandbox, const char *detail)
 {
     const Extra extra = {"REASON", end_reason_name(sandbox->end_reason)};
 
-    tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_ENDED, &extra, "Sandbox %s of uid %u has ended: %s",
-         sandbox->id, sandbox->owner, extra.value);
+    tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_ENDED, &extra,
+         "Sandbox %s of uid %u has ended: %s%s%s", sandbox->id, sandbox->owner, extra.value,
+         detail ? ": " : "", detail ? detail : "");
 }
 
 void

@@ -26,7 +26,7 @@ void journal_extended(const Sandbox *sandbox, guint64 timeout_s);
 /* Left running by a service that stops. */
 void journal_left(const Sandbox *sandbox);
 void journal_stalled(const Sandbox *sandbox, gboolean is_stalled);
-/* Its state and end reason are the last ones. */
-void journal_ended(const Sandbox *sandbox);
+/* Its state and end reason are the last ones; `detail` or NULL. */
+void journal_ended(const Sandbox *sandbox, const char *detail);
 /* A limit kept a user from getting something. */
 void journal_refused(guint32 owner, const char *why);

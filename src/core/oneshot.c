@@ -48,10 +48,15 @@ static void
 on_executed(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
+    const OneShot *shot = g_task_get_task_data(task);
     GError *error = NULL;
     GuestExecution *execution = guest_interpreter_execute_finish(NULL, result, &error);
 
     if (!execution) {
+        if (shot->core->stopping) { /* that is why, and calling again helps */
+            g_clear_error(&error);
+            registry_check_running(shot->core, &error);
+        }
         fail(task, error);
         return;
     }
@@ -102,6 +107,7 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
                     gpointer data)
 {
     GTask *task = g_task_new(NULL, cancellable, callback, data);
+    CreateRequest one_shot = *request;
     OneShot *shot;
     GError *error = NULL;
 
@@ -124,7 +130,8 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
         fail(task, error);
         return;
     }
-    core_create_async(core, owner, request, cancellable, on_created, task);
+    one_shot.is_one_shot = TRUE;
+    core_create_async(core, owner, &one_shot, cancellable, on_created, task);
 }
 
 GuestExecution *

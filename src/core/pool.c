@@ -373,7 +373,7 @@ pool_reconfigure(Pool *pool, const PoolConfig *config)
 void
 pool_stop(Pool *pool, const char *why)
 {
-    g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, why);
+    g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING, why);
 
     pool->state = POOL_FAILED;
     g_clear_error(&pool->error);

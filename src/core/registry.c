@@ -58,7 +58,7 @@ uncharge(Core *core, const Sandbox *sandbox)
 }
 
 void
-core_end(Core *core, Sandbox *sandbox, EndReason reason)
+registry_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
 {
     g_autofree char *why = NULL;
 
@@ -70,7 +70,7 @@ core_end(Core *core, Sandbox *sandbox, EndReason reason)
     g_hash_table_steal(core->sandboxes, sandbox->id);
     remember(core, sandbox);
     uncharge(core, sandbox);
-    journal_ended(sandbox);
+    journal_ended(sandbox, detail);
 
     why = g_strdup_printf("sandbox '%s' has ended: %s", sandbox->id, end_reason_name(reason));
     if (sandbox->instance)
@@ -79,6 +79,12 @@ core_end(Core *core, Sandbox *sandbox, EndReason reason)
     core->events->sandbox_ended(sandbox, core->events_data);
     core_tell_changed(core);
     sandbox_free(sandbox);
+}
+
+void
+core_end(Core *core, Sandbox *sandbox, EndReason reason)
+{
+    registry_end(core, sandbox, reason, /* detail= */ NULL);
 }
 
 static void
@@ -139,6 +145,7 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
         .memory_mib = sandbox->memory_mib,
         .disk_mib = sandbox->disk_mib,
         .machine_uid = instance_uid(sandbox->instance),
+        .is_one_shot = sandbox->is_one_shot,
     };
 
     return record_write(core->host.store, &record, error);
@@ -279,29 +286,33 @@ core_list(Core *core)
     return all;
 }
 
+static void
+leave(Core *core, Sandbox *sandbox)
+{
+    journal_left(sandbox);
+    g_hash_table_steal(core->sandboxes, sandbox->id);
+    deadline_remove(g_steal_pointer(&sandbox->deadline));
+    instance_leave(g_steal_pointer(&sandbox->instance));
+    sandbox_free(sandbox);
+}
+
 void
-registry_end_all(Core *core, EndReason reason)
+registry_stop(Core *core, Sandbox *sandbox)
+{
+    /* Whoever waits for a one-shot's result cannot get it from anybody else. */
+    if (core->leaves_sandboxes && !sandbox->is_one_shot)
+        leave(core, sandbox);
+    else
+        core_end(core, sandbox, END_SERVICE_STOPPED);
+}
+
+void
+registry_stop_all(Core *core)
 {
     g_autoptr(GPtrArray) all = core_list(core);
 
     for (guint i = 0; i < all->len; i++)
-        core_end(core, all->pdata[i], reason);
-}
-
-void
-registry_leave_all(Core *core)
-{
-    g_autoptr(GPtrArray) all = core_list(core);
-
-    g_hash_table_steal_all(core->sandboxes);
-    for (guint i = 0; i < all->len; i++) {
-        Sandbox *sandbox = all->pdata[i];
-
-        journal_left(sandbox);
-        deadline_remove(g_steal_pointer(&sandbox->deadline));
-        instance_leave(g_steal_pointer(&sandbox->instance));
-        sandbox_free(sandbox);
-    }
+        registry_stop(core, all->pdata[i]);
 }
 
 void

@@ -46,6 +46,7 @@ typedef struct {
     char **languages;      /* of the template */
     char *user;            /* in the guest */
     char *idempotency_key; /* NULL: none */
+    gboolean is_one_shot;  /* it ends with the call that made it */
     char *request;      /* what it was asked for, to compare with a second call of the same key */
     Instance *instance; /* NULL once it has ended */
     Deadline *deadline; /* NULL unless it runs */

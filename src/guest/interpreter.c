@@ -416,8 +416,10 @@ guest_interpreter_adopt(GuestInterpreter *interpreter)
     interpreter->parser = runner_parser_new_syncing(SYNC_NUMBER, interpreter->nonce);
     interpreter->stream =
         guest_stream_attach(interpreter->link, interpreter->tag, &events, interpreter, &error);
-    if (!interpreter->stream)
+    if (!interpreter->stream) { /* the next execution starts another */
+        interpreter->is_attaching = interpreter->is_syncing = FALSE;
         g_clear_pointer(&interpreter->parser, runner_parser_free);
+    }
 }
 
 gboolean

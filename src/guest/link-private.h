@@ -12,6 +12,7 @@
 struct GuestLink {
     int fd;
     guint in_source, out_source, quiet_timer, greet_timer;
+    guint greet_timeout_s;
     GByteArray *in, *out;
     guint8 nonce[WIRE_NONCE_SIZE];
     gboolean greeted; /* magic and nonce were found */

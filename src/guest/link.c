@@ -202,14 +202,6 @@ link_watch_quiet(GuestLink *link)
     link->quiet_timer = g_timeout_add_seconds(GUEST_QUIET_S, on_quiet_timer, link);
 }
 
-void
-guest_link_set_stalled(GuestLink *link, gboolean is_stalled)
-{
-    link->is_stalled = is_stalled;
-    link->asked = FALSE;
-    link->heard_us = util_boottime_us();
-}
-
 /* --- receiving --- */
 
 static gboolean
@@ -418,13 +410,32 @@ on_greet_timeout(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* It has its whole time when it goes on. */
+static void
+watch_greeting(GuestLink *link)
+{
+    g_clear_handle_id(&link->greet_timer, g_source_remove);
+    if (link->greeting && !link->dead && !link->is_stalled)
+        link->greet_timer = g_timeout_add_seconds(link->greet_timeout_s, on_greet_timeout, link);
+}
+
 void
 guest_link_greet_async(GuestLink *link, guint timeout_s, GAsyncReadyCallback callback,
                        gpointer data)
 {
     link->greeting = g_task_new(NULL, NULL, callback, data);
-    link->greet_timer = g_timeout_add_seconds(timeout_s, on_greet_timeout, link);
+    link->greet_timeout_s = timeout_s;
+    watch_greeting(link);
     send_preamble(link);
+}
+
+void
+guest_link_set_stalled(GuestLink *link, gboolean is_stalled)
+{
+    link->is_stalled = is_stalled;
+    link->asked = FALSE;
+    link->heard_us = util_boottime_us();
+    watch_greeting(link);
 }
 
 gboolean

@@ -52,6 +52,7 @@ fill_file(const Record *record)
     g_key_file_set_uint64(file, SECTION, "MemoryMiB", record->memory_mib);
     g_key_file_set_uint64(file, SECTION, "DiskMiB", record->disk_mib);
     g_key_file_set_uint64(file, SECTION, "MachineUid", record->machine_uid);
+    g_key_file_set_uint64(file, SECTION, "OneShot", record->is_one_shot ? 1 : 0);
     return file;
 }
 
@@ -64,14 +65,13 @@ record_write(const Store *store, const Record *record, GError **error)
     gsize length;
     g_autofree char *text = g_key_file_to_data(file, &length, NULL);
 
-    if (!g_file_set_contents_full(fresh, text, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600,
-                                  error)) {
-        unlink(fresh);
-        return FALSE;
-    }
-    if (g_rename(fresh, path) < 0)
-        return util_set_errno(error, errno, "Cannot write the record '%s'", path);
-    return TRUE;
+    if (g_file_set_contents_full(fresh, text, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600,
+                                 error) &&
+        (g_rename(fresh, path) == 0 ||
+         util_set_errno(error, errno, "Cannot write the record '%s'", path)))
+        return TRUE;
+    unlink(fresh);
+    return FALSE;
 }
 
 /* --- reading --- */
@@ -170,6 +170,7 @@ read_fields(Reader *reader, Record *record)
     record->memory_mib = get_number(reader, "MemoryMiB", G_MAXUINT32);
     record->disk_mib = get_number(reader, "DiskMiB", G_MAXUINT32);
     record->machine_uid = (guint32)get_number(reader, "MachineUid", G_MAXUINT32);
+    record->is_one_shot = get_number(reader, "OneShot", 1) == 1;
 }
 
 Record *

@@ -123,7 +123,8 @@ typedef struct {
     char *user; /* in the guest */
     guint vcpus;
     guint64 memory_mib, disk_mib;
-    guint32 machine_uid; /* 0: none of its own */
+    guint32 machine_uid;  /* 0: none of its own */
+    gboolean is_one_shot; /* it ends with the call that made it */
 } Record;
 
 /* Writes it atomically: a reader finds the old or the new one. */

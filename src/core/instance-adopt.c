@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * instance-adopt: a machine that an earlier life of the service left, taken up again.
+ *
+ * Its agent must say whose it is: a record is written before the claim is sent, so the record alone
+ * does not tell that the claim arrived. Only a machine that stands still, since the host's disk is
+ * full, is believed without that; it is asked, and answers when it goes on.
+ */
+#include "error.h"
+#include "instance-private.h"
+
+typedef struct {
+    Instance *instance;
+    EndReason why; /* once it failed */
+} Adoption;
+
+static void
+adoption_free(gpointer data)
+{
+    Adoption *adoption = data;
+
+    if (adoption->instance)
+        instance_end(adoption->instance, "The machine could not be adopted");
+    g_free(adoption);
+}
+
+/* Takes the error. */
+static void
+fail(GTask *task, EndReason why, GError *error)
+{
+    Adoption *adoption = g_task_get_task_data(task);
+
+    adoption->why = why;
+    g_task_return_error(task, error);
+    g_object_unref(task);
+}
+
+static void
+end_unwanted(gpointer instance)
+{
+    instance_end(instance, "Nobody wants this machine any more");
+}
+
+/* Executions wait until their interpreter has come to rest; the adoption does not. */
+static void
+finish(GTask *task)
+{
+    Adoption *adoption = g_task_get_task_data(task);
+    Instance *instance = adoption->instance;
+
+    for (char **language = instance->languages; *language; language++) {
+        GuestInterpreter *interpreter =
+            guest_interpreter_new(instance->link, *language, /* user= */ NULL);
+
+        g_ptr_array_add(instance->interpreters, interpreter);
+        guest_interpreter_adopt(interpreter);
+    }
+    g_task_return_pointer(task, g_steal_pointer(&adoption->instance), end_unwanted);
+    g_object_unref(task);
+}
+
+static gboolean
+check_identity(const Instance *instance, GError **error)
+{
+    const char *id = guest_link_sandbox_id(instance->link);
+
+    if (g_str_equal(id, instance->id))
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "%s",
+                *id ? "its agent says that it is another's" : "its claim was not finished");
+    return FALSE;
+}
+
+static void
+on_greeted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Instance *instance = ((Adoption *)g_task_get_task_data(data))->instance;
+    GError *error = NULL;
+
+    if (guest_link_greet_finish(instance->link, result, &error) && check_identity(instance, &error))
+        finish(data);
+    else if (instance->is_lost)
+        fail(data, instance->lost_why, error);
+    else
+        fail(data,
+             g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT) ? END_GUEST_HUNG
+                                                                          : END_MACHINE_LOST,
+             error);
+}
+
+static void
+on_late_greeting(GObject *source, GAsyncResult *result, gpointer data)
+{
+    guest_link_greet_finish(/* link= */ NULL, result, /* error= */ NULL);
+}
+
+static void
+on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    Adoption *adoption = g_task_get_task_data(task);
+    Instance *instance = adoption->instance;
+    GError *error = NULL;
+    int fd;
+
+    instance->machine = vm_adopt_finish(instance->host->vm, result, &fd, &error);
+    if (!instance->machine && g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST)) {
+        fail(task, END_MACHINE_LOST, error);
+    } else if (!instance->machine) {
+        instance_leave(g_steal_pointer(&adoption->instance));
+        fail(task, END_NOT_YET, error);
+    } else {
+        instance->link = guest_link_new(fd, instance_on_link_lost, instance);
+        guest_link_set_stalled(instance->link, instance->is_stalled);
+        guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S,
+                               instance->is_stalled ? on_late_greeting : on_greeted, task);
+        if (instance->is_stalled)
+            finish(task);
+    }
+}
+
+void
+instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(NULL, NULL, callback, data);
+    Adoption *adoption = g_new0(Adoption, 1);
+    MachineUser user = host_keep_user(host, record->machine_uid);
+    Instance *instance =
+        instance_new(host, record->id, &user, record->languages, record->memory_mib);
+    g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
+    g_autofree char *disk = g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
+    MachineSpec spec = {.name = instance->name, .socket = socket, .disk = disk};
+
+    adoption->instance = instance;
+    g_task_set_task_data(task, adoption, adoption_free);
+    vm_adopt_async(host->vm, &spec, &instance_machine_events, instance, on_machine_adopted, task);
+}
+
+Instance *
+instance_adopt_finish(GAsyncResult *result, EndReason *ret_why, GError **error)
+{
+    const Adoption *adoption = g_task_get_task_data(G_TASK(result));
+    Instance *instance = g_task_propagate_pointer(G_TASK(result), error);
+
+    if (!instance)
+        *ret_why = adoption->why;
+    return instance;
+}
