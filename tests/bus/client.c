@@ -205,7 +205,7 @@ wait_for_template(GDBusConnection *bus, const char *name)
         g_autoptr(GVariant) entry = find_template(bus, name);
         g_autofree char *state = dict_string(entry, "state");
 
-        if (!g_str_equal(state, "preparing"))
+        if (g_str_equal(state, "ready") || g_str_equal(state, "failed"))
             return g_steal_pointer(&entry);
         g_variant_unref(listener_wait(listener, MANAGER, "TemplateChanged"));
     }

@@ -68,8 +68,8 @@ write_config(const Fixture *fixture)
     const FixtureOptions *options = &fixture->options;
     g_autofree char *text = g_strdup_printf(
         "[Machines]\nConnection=qemu:///embed?root=%s\nGroup=\n[Pool]\nTarget=%u\n"
-        "[Limits]\nSandboxes=%u\nMemoryMiB=%u\nLifetimeSec=%u\n"
-        "[UserLimits]\nSandboxes=%u\nMemoryMiB=%u\n"
+        "[Limits]\nSandboxes=%u\nMemoryMiB=%u\nVCpus=infinity\nDiskMiB=infinity\nLifetimeSec=%u\n"
+        "[UserLimits]\nSandboxes=%u\nMemoryMiB=%u\nVCpus=infinity\nDiskMiB=infinity\n"
         "[Templates]\nDefault=%s\n[Folders]\nState=%s\nRun=%s\nRam=%s\n",
         fixture->dir, options->target, options->sandboxes ? options->sandboxes : 100,
         options->memory_mib ? options->memory_mib : 4096,

@@ -5,11 +5,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "fixture-private.h"
 #include "util.h"
+
+#define STATUS_INTERRUPTED 130
 
 static const char bus_config[] =
     "<busconfig><type>session</type><keep_umask/><listen>unix:path=%s/bus</listen>"
@@ -211,7 +214,8 @@ fixture_end(Fixture *fixture, int signal)
     if (signal == SIGKILL)
         g_assert_true(g_subprocess_get_if_signaled(fixture->service));
     else
-        g_assert_cmpint(g_subprocess_get_status(fixture->service), ==, 0);
+        g_assert_cmpint(g_subprocess_get_exit_status(fixture->service), ==,
+                        signal == SIGINT ? 130 : 0);
     g_clear_object(&fixture->service);
     wait_for_name(fixture, FALSE); /* the next one is not to be mistaken for this */
 }

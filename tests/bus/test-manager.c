@@ -31,9 +31,14 @@ test_manager_properties(void)
     g_assert_cmpstr(name, ==, "minimal");
     g_assert_cmpstr(accelerator, ==, "tcg");
     g_assert_true(dict_boolean(all, "Emulated"));
-    g_assert_cmpuint(dict_number(limits, "timeout"), ==, 3600);
+    g_assert_cmpuint(dict_number(limits, "lifetime"), ==, 3600);
     g_assert_cmpuint(dict_number(limits, "sandboxes"), ==, 1100);
     g_assert_cmpuint(dict_number(limits, "memory-mib"), ==, 100000);
+    g_assert_cmpuint(dict_number(limits, "vcpus"), ==, G_MAXUINT64);
+    g_assert_cmpuint(dict_number(limits, "disk-mib"), ==, G_MAXUINT64);
+    g_assert_cmpuint(dict_number(limits, "processes"), ==, 512);
+    g_assert_cmpuint(dict_number(limits, "creates"), ==, 16);
+    g_assert_cmpint(g_variant_n_children(limits), ==, 9);
     g_assert_cmpuint(dict_number(limits, "code-size"), ==, 1024 * 1024);
     g_assert_cmpuint(dict_number(limits, "output-size"), ==, 4 * 1024 * 1024);
 }

@@ -56,7 +56,7 @@ test_while_machines_are_claimed(void)
 static void
 stop_and_release(Fixture *fixture)
 {
-    g_subprocess_send_signal(fixture->service, SIGTERM);
+    g_subprocess_send_signal(fixture->service, SIGINT);
     fixture_release(fixture);
     fixture_stop(fixture);
 }
@@ -74,7 +74,7 @@ test_while_somebody_waits(void)
     wait_for_pool(fixture->bus, "minimal", "waiting", 1);
     stop_and_release(fixture);
     pending_wait(pending);
-    assert_error(pending->error, "Failed", "The service is stopping");
+    assert_error(pending->error, "ServiceStopping", "The service is stopping");
 }
 
 static void
@@ -110,7 +110,7 @@ test_while_a_guest_is_silent(void)
     fixture_stop(fixture);
     g_assert_cmpint(g_get_monotonic_time() - begin_us, <, 10 * G_USEC_PER_SEC);
     pending_wait(pending);
-    assert_error(pending->error, "Failed", "The service is stopping");
+    assert_error(pending->error, "ServiceStopping", "The service is stopping");
 }
 
 int
