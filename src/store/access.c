@@ -80,12 +80,16 @@ access_grant(const char *path, uid_t uid, const char *what, GError **error)
 gboolean
 access_revoke(const char *path, uid_t uid, GError **error)
 {
-    g_autoptr(Acl) acl = uid != 0 ? acl_get_file(path, ACL_TYPE_ACCESS) : NULL;
-    acl_entry_t entry = acl ? find_entry(acl, uid) : NULL;
+    g_autoptr(Acl) acl = NULL;
+    acl_entry_t entry;
 
-    if (!entry)
+    if (uid == 0)
         return TRUE;
-    if (acl_delete_entry(acl, entry) == 0 && acl_calc_mask(&acl) == 0 &&
+    acl = acl_get_file(path, ACL_TYPE_ACCESS);
+    entry = acl ? find_entry(acl, uid) : NULL;
+    if (acl ? !entry : errno == ENOENT)
+        return TRUE;
+    if (acl && acl_delete_entry(acl, entry) == 0 && acl_calc_mask(&acl) == 0 &&
         acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0)
         return TRUE;
     return util_set_errno(error, errno, "Cannot close '%s' to the uid %u", path, (unsigned)uid);

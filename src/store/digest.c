@@ -114,8 +114,10 @@ file_digest_copy(const char *path, const char *copy, FileDigest *ret_digest, GEr
         pass.hash = EVP_MD_CTX_new();
         EVP_DigestInit_ex(pass.hash, EVP_sha256(), NULL);
         ok = run_pass(&pass);
-        if (!ok)
-            util_set_errno(error, errno, "Cannot %s '%s'", copy ? "copy" : "read", path);
+        if (!ok && copy)
+            util_set_errno(error, errno, "Cannot copy '%s' to '%s'", path, copy);
+        else if (!ok)
+            util_set_errno(error, errno, "Cannot read '%s'", path);
     }
     if (ok) {
         ret_digest->size = pass.size;

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* store: whose it is, digests, templates that are whole or refused, what a start sweeps away. */
+/* store: whose it is, digests, templates that are whole or refused, what a start sweeps away, who
+ * gets at its folders. Needs root. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <grp.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -156,6 +161,19 @@ test_digest_copy(Fixture *f, gconstpointer data)
 
 /* --- templates --- */
 
+static void
+fill_up(const char *folder)
+{
+    g_autofree char *path = g_build_filename(folder, "filling", NULL);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    char block[4096] = {1};
+
+    while (write(fd, block, sizeof(block)) > 0)
+        ;
+    g_assert_cmpint(errno, ==, ENOSPC);
+    close(fd);
+}
+
 static Template *
 make_template(Fixture *f, const char *key)
 {
@@ -189,6 +207,79 @@ test_template_load(Fixture *f, gconstpointer data)
     g_assert_cmpuint(size, ==, 1024 * 1024);
     g_assert_cmpstr(text + 12345, ==, "memory");
     g_assert_true(template_load(template, NULL)); /* and again over what is there */
+}
+
+static ino_t
+inode_of(const char *path)
+{
+    struct stat st;
+
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    return st.st_ino;
+}
+
+static void
+assert_ram(const Template *template, const FileDigest *expected)
+{
+    g_auto(FileDigest) found = {0};
+
+    g_assert_true(template_load(template, NULL));
+    g_assert_true(file_digest(template->ram, &found, NULL));
+    g_assert_true(file_digest_check(template->ram, &found, expected, NULL));
+}
+
+/* Machines of an earlier life map the RAM file: it stays, unless it is not what was stored. */
+static void
+test_template_ram(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Template) template = make_template(f, "0123");
+    g_autofree char *other = path_in(f, "other");
+    ino_t before = inode_of(template->ram);
+    g_auto(FileDigest) good = {0};
+    int fd;
+
+    g_assert_true(file_digest(template->ram, &good, NULL));
+    assert_ram(template, &good);
+    g_assert_cmpuint(inode_of(template->ram), ==, before);
+
+    g_assert_cmpint(link(template->ram, other), ==, 0); /* so that its inode is not used again */
+    fd = open(template->ram, O_WRONLY);
+    put(fd, "X", 1, 700000);
+    close(fd);
+    assert_ram(template, &good);
+    g_assert_cmpuint(inode_of(template->ram), !=, before);
+    g_assert_cmpint(truncate(template->ram, 1024 * 1024 - 1), ==, 0);
+    assert_ram(template, &good);
+}
+
+/* Nothing half-copied stays, and the error names the file. */
+static void
+test_template_full(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Template) template = make_template(f, "0123");
+    g_autoptr(GError) error = NULL;
+    int fd;
+
+    fd = open(template->ram, O_WRONLY);
+    put(fd, "wrong", 5, 0);
+    close(fd);
+    g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
+    g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
+    g_assert_cmpint(mount("tmpfs", f->store->ram, "tmpfs", 0, "size=2m,nr_inodes=1"), ==, 0);
+    g_assert_false(template_load(template, &error));
+    g_assert_nonnull(strstr(error->message, template->ram));
+    g_assert_nonnull(strstr(error->message, "No space left on device"));
+    g_clear_error(&error);
+    g_assert_cmpint(mount("tmpfs", f->store->ram, "tmpfs", MS_REMOUNT, "size=2m,nr_inodes=9"), ==,
+                    0);
+    g_assert_true(template_load(template, &error));
+    template_unload(template);
+    fill_up(f->store->ram);
+    g_assert_false(template_load(template, &error));
+    g_assert_nonnull(strstr(error->message, template->ram));
+    g_assert_nonnull(strstr(error->message, "No space left on device"));
+    g_assert_false(g_file_test(template->ram, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(umount(f->store->ram), ==, 0);
 }
 
 /* Of each part one byte, or the last byte, or the whole. */
@@ -249,15 +340,18 @@ test_template_discard(Fixture *f, gconstpointer data)
 /* --- images --- */
 
 static void
-make_image(Fixture *f, const char *conf)
+make_image(Fixture *f, const char *conf, guint64 disk_size)
 {
     g_autofree char *images = path_in(f, "state/images"), *link = path_in(f, "state/images/box");
-    g_autofree char *dir = path_in(f, "state/images/box-1"), *path = NULL;
+    g_autofree char *dir = path_in(f, "state/images/box-1"), *path = NULL, *disk = NULL;
 
     g_mkdir(images, 0700);
     g_mkdir(dir, 0700);
     path = g_build_filename(dir, "image.conf", NULL);
     write_text(path, conf);
+    disk = g_build_filename(dir, "disk.ext4", NULL);
+    write_text(disk, "");
+    g_assert_cmpint(truncate(disk, (off_t)disk_size), ==, 0);
     g_assert_true(symlink("box-1", link) == 0 || errno == EEXIST);
 }
 
@@ -272,11 +366,12 @@ test_image(Fixture *f, gconstpointer data)
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) names = NULL;
 
-    make_image(f, GOOD);
+    make_image(f, GOOD, 3 * 1024 * 1024);
     image = image_load(f->store, "box", &error);
     g_assert_no_error(error);
     g_assert_cmpstr(image->description, ==, "A box");
     g_assert_cmpuint(image->memory_mib, ==, 64);
+    g_assert_cmpuint(image->disk_mib, ==, 3);
     g_assert_cmpstr(image->languages[0], ==, "python");
     g_assert_null(image->languages[1]);
     g_assert_cmpstr(g_hash_table_lookup(image->exercise, "python"), ==, "print(1)\n1");
@@ -300,12 +395,29 @@ test_image_damaged(Fixture *f, gconstpointer data)
         g_autoptr(GError) error = NULL;
         g_autoptr(Image) image = NULL;
 
-        make_image(f, cases[i][0]);
+        make_image(f, cases[i][0], 0);
         image = image_load(f->store, "box", &error);
         g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED);
         g_assert_nonnull(strstr(error->message, cases[i][1]));
         g_assert_cmpstr(image->name, ==, "box");
     }
+}
+
+/* What a sandbox is charged with is never less than its disk. */
+static void
+test_image_disk(Fixture *f, gconstpointer data)
+{
+    g_autofree char *disk = path_in(f, "state/images/box-1/disk.ext4");
+    g_autoptr(Image) larger = NULL, none = NULL;
+    g_autoptr(GError) error = NULL;
+
+    make_image(f, GOOD, 3 * 1024 * 1024 + 1);
+    larger = image_load(f->store, "box", NULL);
+    g_assert_cmpuint(larger->disk_mib, ==, 4);
+    g_assert_cmpint(g_unlink(disk), ==, 0);
+    none = image_load(f->store, "box", &error);
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED);
+    g_assert_nonnull(strstr(error->message, "disk.ext4"));
 }
 
 static void
@@ -327,53 +439,133 @@ test_image_names(Fixture *f, gconstpointer data)
 /* --- what a start finds --- */
 
 static void
-test_sweep(Fixture *f, gconstpointer data)
+make_each(Fixture *f, const char *const *names)
 {
-    static const char *const gone[] = {"state/machines/x", "run/machines/x", "state/sandboxes/x",
-                                       "state/templates/.new-box-1"};
-    g_autofree char *kept = path_in(f, "state/templates/box-1");
+    for (; *names; names++) {
+        g_autofree char *path = path_in(f, *names), *inside = NULL;
 
-    g_mkdir(kept, 0700);
-    for (gsize i = 0; i < G_N_ELEMENTS(gone); i++) {
-        g_autofree char *path = path_in(f, gone[i]);
-
-        g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+        g_assert_cmpint(g_mkdir_with_parents(path, 0700), ==, 0);
+        inside = g_build_filename(path, "file", NULL);
+        write_text(inside, "");
     }
-    g_assert_true(store_sweep(f->store, NULL));
-    for (gsize i = 0; i < G_N_ELEMENTS(gone); i++) {
-        g_autofree char *path = path_in(f, gone[i]);
-
-        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
-    }
-    g_assert_true(g_file_test(kept, G_FILE_TEST_EXISTS));
 }
 
 static void
-test_record(Fixture *f, gconstpointer data)
+assert_each(Fixture *f, const char *const *names, gboolean is_there)
 {
-    char *metadata[] = {(char *)"key;", (char *)"value\n", NULL};
-    Record record = {.id = (char *)"abc",
-                     .name = (char *)"",
-                     .template = (char *)"box",
-                     .machine = (char *)"abc",
-                     .owner = 4294967294u,
-                     .created_us = 1,
-                     .deadline_us = 2,
-                     .metadata = metadata};
-    g_autofree char *path = path_in(f, "state/sandboxes/abc");
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    g_auto(GStrv) pairs = NULL;
+    for (; *names; names++) {
+        g_autofree char *path = path_in(f, *names);
 
-    g_assert_true(record_write(f->store, &record, NULL));
-    record.deadline_us = 3;
-    g_assert_true(record_write(f->store, &record, NULL));
-    g_assert_true(g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL));
-    g_assert_cmpint(g_key_file_get_int64(file, "Sandbox", "Deadline", NULL), ==, 3);
-    g_assert_cmpuint(g_key_file_get_uint64(file, "Sandbox", "Owner", NULL), ==, 4294967294u);
-    pairs = g_key_file_get_string_list(file, "Sandbox", "Metadata", NULL, NULL);
-    g_assert_cmpstrv(pairs, metadata);
-    record_remove(f->store, "abc");
-    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+        g_assert_cmpint(g_file_test(path, G_FILE_TEST_EXISTS), ==, is_there);
+    }
+}
+
+/* What belongs to a sandbox that lives, or to a template, stays; all else goes. */
+static void
+test_sweep(Fixture *f, gconstpointer data)
+{
+    static const char *const gone[] = {"state/machines/x",
+                                       "state/machines/live2",
+                                       "run/machines/x",
+                                       "state/sandboxes/x",
+                                       "run/machines/y",
+                                       "state/sandboxes/live.new",
+                                       "ram/other-0123",
+                                       "state/templates/.new-box-1",
+                                       "ram/nodash",
+                                       "ram/box-two-0123",
+                                       NULL};
+    static const char *const kept[] = {"state/machines/live",
+                                       "run/machines/live",
+                                       "state/sandboxes/live",
+                                       "state/templates/box-0123",
+                                       "state/templates/old-0123",
+                                       "ram/box-0123",
+                                       "ram/box-4567",
+                                       "state/images/box-1",
+                                       NULL};
+    static const char *const keep[] = {"live", "never", NULL};
+    static const char *const nobody[] = {NULL};
+    static const char *const then[] = {"state/machines/live", "run/machines/live",
+                                       "state/sandboxes/live", NULL};
+
+    make_image(f, GOOD, 0);
+    make_each(f, gone);
+    make_each(f, kept);
+    g_assert_cmpuint(store_sweep(f->store, keep), ==, G_N_ELEMENTS(gone) - 1);
+    assert_each(f, gone, FALSE);
+    assert_each(f, kept, TRUE);
+    g_assert_cmpuint(store_sweep(f->store, keep), ==, 0);
+    g_assert_cmpuint(store_sweep(f->store, nobody), ==, 3);
+    assert_each(f, then, FALSE);
+}
+
+/* A link is removed, and what it leads to is not. */
+static void
+test_sweep_links(Fixture *f, gconstpointer data)
+{
+    static const char *const outside[] = {"precious", "precious/file", NULL};
+    static const char *const nobody[] = {NULL};
+    g_autofree char *link = path_in(f, "state/machines/x"), *target = path_in(f, "precious");
+
+    make_each(f, (const char *const[]){"precious", NULL});
+    g_assert_cmpint(symlink(target, link), ==, 0);
+    g_assert_cmpuint(store_sweep(f->store, nobody), ==, 1);
+    g_assert_false(g_file_test(link, G_FILE_TEST_IS_SYMLINK));
+    assert_each(f, outside, TRUE);
+}
+
+/* --- folders --- */
+
+static void
+assert_mode(Fixture *f, const char *name, mode_t mode, gid_t gid)
+{
+    g_autofree char *path = path_in(f, name);
+    struct stat st;
+
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpuint(st.st_mode & 07777, ==, mode);
+    g_assert_cmpuint(st.st_uid, ==, geteuid());
+    g_assert_cmpuint(st.st_gid, ==, gid);
+}
+
+/* Whatever they were before, and whatever the umask. */
+static void
+test_folders(Fixture *f, gconstpointer data)
+{
+    g_autofree char *state = path_in(f, "state"), *ram = path_in(f, "ram"),
+                    *run = path_in(f, "run");
+    g_autofree char *sandboxes = path_in(f, "state/sandboxes");
+    mode_t mask = umask(0);
+    gid_t gid = getgrnam("nogroup")->gr_gid;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(chmod(sandboxes, 0777), ==, 0);
+    g_assert_cmpint(chmod(state, 02777), ==, 0);
+    store_free(f->store);
+    f->store = store_open(state, ram, run, "nogroup", &error);
+    umask(mask);
+    g_assert_no_error(error);
+    g_assert_cmpuint(f->store->gid, ==, gid);
+    assert_mode(f, "state", 0710, gid);
+    assert_mode(f, "state/templates", 0710, gid);
+    assert_mode(f, "state/machines", 0710, gid);
+    assert_mode(f, "state/sandboxes", 0700, gid);
+    assert_mode(f, "ram", 0710, gid);
+    assert_mode(f, "run", 0711, gid);
+    assert_mode(f, "run/machines", 0700, gid);
+}
+
+static void
+test_no_group(Fixture *f, gconstpointer data)
+{
+    g_autofree char *state = path_in(f, "other-state");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(store_open(state, f->store->ram, f->store->run, "no-such-group", &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED);
+    g_assert_nonnull(strstr(error->message, "no-such-group"));
+    g_assert_false(g_file_test(state, G_FILE_TEST_EXISTS));
 }
 
 int
@@ -387,13 +579,18 @@ main(int argc, char **argv)
     ADD("digest/value", test_digest_value);
     ADD("digest/copy", test_digest_copy);
     ADD("template/load", test_template_load);
+    ADD("template/ram", test_template_ram);
+    ADD("template/full", test_template_full);
     ADD("template/damaged", test_template_damaged);
     ADD("template/others", test_template_others);
     ADD("template/discard", test_template_discard);
     ADD("image/good", test_image);
     ADD("image/damaged", test_image_damaged);
+    ADD("image/disk", test_image_disk);
     ADD("image/names", test_image_names);
-    ADD("sweep", test_sweep);
-    ADD("record", test_record);
+    ADD("sweep/all", test_sweep);
+    ADD("sweep/links", test_sweep_links);
+    ADD("folders", test_folders);
+    ADD("no-group", test_no_group);
     return g_test_run();
 }
