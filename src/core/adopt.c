@@ -113,6 +113,23 @@ adopt_machine(Adoption *adoption, const Record *record, Sandbox *sandbox)
     instance_adopt_async(&adoption->core->host, record, on_adopted, candidate);
 }
 
+EndReason
+adopt_judge(const Record *record, const char *boot_id, gint64 now_us, const char **ret_detail)
+{
+    *ret_detail = NULL;
+    if (!g_str_equal(record->boot_id, boot_id)) {
+        *ret_detail = "the host was booted anew";
+        return END_MACHINE_LOST;
+    }
+    if (record->deadline_us <= now_us)
+        return END_TIMED_OUT;
+    if (record->is_one_shot) {
+        *ret_detail = "nobody waits for its result any more";
+        return END_CALLER_LEFT;
+    }
+    return END_NOT_YET;
+}
+
 static void
 adopt(Adoption *adoption, const char *id)
 {
@@ -121,6 +138,8 @@ adopt(Adoption *adoption, const char *id)
     g_autoptr(Record) record = record_read(core->host.store, id, &error);
     Sandbox *sandbox;
     QuotaAmounts amounts;
+    EndReason why;
+    const char *detail;
 
     if (!record) {
         g_warning("A record is of no use: %s", error->message);
@@ -129,14 +148,11 @@ adopt(Adoption *adoption, const char *id)
     sandbox = sandbox_from_record(record);
     amounts = sandbox_amounts(sandbox);
     quota_charge_anyway(core->quota, sandbox->owner, &amounts);
-    if (!g_str_equal(record->boot_id, util_boot_id()))
-        registry_end(core, sandbox, END_MACHINE_LOST, "the host was booted anew");
-    else if (record->deadline_us <= util_boottime_us())
-        core_end(core, sandbox, END_TIMED_OUT);
-    else if (record->is_one_shot)
-        registry_end(core, sandbox, END_CALLER_LEFT, "nobody waits for its result any more");
-    else
+    why = adopt_judge(record, util_boot_id(), util_boottime_us(), &detail);
+    if (why == END_NOT_YET)
         adopt_machine(adoption, record, sandbox);
+    else
+        registry_end(core, sandbox, why, detail);
 }
 
 void

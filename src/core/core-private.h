@@ -39,6 +39,10 @@ struct Core {
 /* Removes machines and files that no sandbox has; before any machine is started. */
 void core_sweep_async(Core *core, GAsyncReadyCallback callback, gpointer data);
 gboolean core_sweep_finish(GAsyncResult *result, GError **error);
+/* Why the sandbox of a record cannot go on, whatever became of its machine; END_NOT_YET: it may.
+ * `ret_detail` is for the journal, or NULL. */
+EndReason adopt_judge(const Record *record, const char *boot_id, gint64 now_us,
+                      const char **ret_detail);
 /* To who watches. */
 void core_tell_changed(Core *core);
 /* Adds a sandbox that was claimed. Takes it. */

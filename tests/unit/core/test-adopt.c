@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* adopt: what a record alone tells of whether its sandbox may go on. */
+#include "core-private.h"
+
+#define BOOT "5e3bd1f0-8b7e-4f4c-9f3e-0a4a4a1d2c3b"
+#define NOW_US (G_GINT64_CONSTANT(1000) * G_USEC_PER_SEC)
+
+static void
+assert_judged(const Record *record, EndReason expected, const char *expected_detail)
+{
+    const char *detail = "not set";
+
+    g_assert_cmpint(adopt_judge(record, BOOT, NOW_US, &detail), ==, expected);
+    g_assert_cmpstr(detail, ==, expected_detail);
+}
+
+static Record
+good_record(void)
+{
+    return (Record){.boot_id = (char *)BOOT, .deadline_us = NOW_US + 1};
+}
+
+/* To the microsecond: its time is over when its deadline is now. */
+static void
+test_deadline(void)
+{
+    Record record = good_record();
+
+    assert_judged(&record, END_NOT_YET, NULL);
+    record.deadline_us = NOW_US;
+    assert_judged(&record, END_TIMED_OUT, NULL);
+    record.deadline_us = 0;
+    assert_judged(&record, END_TIMED_OUT, NULL);
+}
+
+/* A deadline of another boot means nothing; nor does one of a host that does not know its boot. */
+static void
+test_boot(void)
+{
+    Record record = good_record();
+
+    record.boot_id = (char *)"5e3bd1f0-8b7e-4f4c-9f3e-0a4a4a1d2c3c";
+    assert_judged(&record, END_MACHINE_LOST, "the host was booted anew");
+    record.boot_id = (char *)"";
+    assert_judged(&record, END_MACHINE_LOST, "the host was booted anew");
+    record.deadline_us = 0;
+    assert_judged(&record, END_MACHINE_LOST, "the host was booted anew");
+}
+
+static void
+test_one_shot(void)
+{
+    Record record = good_record();
+
+    record.is_one_shot = TRUE;
+    assert_judged(&record, END_CALLER_LEFT, "nobody waits for its result any more");
+    record.deadline_us = NOW_US;
+    assert_judged(&record, END_TIMED_OUT, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/adopt/deadline", test_deadline);
+    g_test_add_func("/adopt/boot", test_boot);
+    g_test_add_func("/adopt/one-shot", test_one_shot);
+    return g_test_run();
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* journal: the line and the fields of each event, nothing of what users say, and the catalog. */
+#include <string.h>
+
+#include "instance-private.h"
+#include "journal.h"
+
+#define ID "abcdefghijklmnop"
+
+static const char *catalog_path;
+
+/* Fields of the last line; written by what takes the place of GLib's writer. */
+static GHashTable *last;
+static GLogLevelFlags last_level;
+
+static GLogWriterOutput
+keep_line(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+    last_level = level;
+    g_hash_table_remove_all(last);
+    for (gsize i = 0; i < n_fields; i++)
+        if (fields[i].length < 0)
+            g_hash_table_insert(last, g_strdup(fields[i].key), g_strdup(fields[i].value));
+    return G_LOG_WRITER_HANDLED;
+}
+
+static void
+assert_field(const char *key, const char *expected)
+{
+    g_assert_cmpstr(g_hash_table_lookup(last, key), ==, expected);
+}
+
+/* Of each line of a sandbox. */
+static void
+assert_line(const char *message_id, const char *message)
+{
+    assert_field("MESSAGE_ID", message_id);
+    assert_field("MESSAGE", message);
+    assert_field("SANDBOX_ID", ID);
+    assert_field("OWNER_UID", "1000");
+    assert_field("TEMPLATE", "python");
+    assert_field("GLIB_DOMAIN", "cloche");
+}
+
+static Sandbox
+example(void)
+{
+    static char *metadata[] = {(char *)"secret-key", (char *)"secret-value", NULL};
+
+    return (Sandbox){
+        .id = (char *)ID,
+        .name = (char *)"secret-name",
+        .template = (char *)"python",
+        .owner = 1000,
+        .metadata = metadata,
+        .idempotency_key = (char *)"secret-token",
+        .request = (char *)"secret-request",
+    };
+}
+
+static void
+ignore(gpointer data)
+{
+}
+
+static void
+test_created(void)
+{
+    char *languages[] = {NULL};
+    const Store store = {.state = (char *)"/nowhere", .run = (char *)"/nowhere", .gid = 4};
+    Sandbox sandbox = example();
+    Host host;
+    MachineUser user;
+
+    host_init(&host, NULL, &store, 1900000000, 16);
+    host.on_change = ignore;
+    user = host_keep_user(&host, 1900000005);
+    sandbox.instance = instance_new(&host, ID, &user, languages, 256);
+    journal_created(&sandbox);
+    assert_line(JOURNAL_CREATED, "Sandbox " ID " of uid 1000 runs, template python");
+    assert_field("MACHINE_UID", "1900000005");
+    assert_field("PRIORITY", "5");
+    instance_leave(sandbox.instance);
+    host_clear(&host);
+}
+
+static void
+test_life(void)
+{
+    const Sandbox sandbox = example();
+
+    journal_adopted(&sandbox);
+    assert_line(JOURNAL_ADOPTED, "Sandbox " ID " of uid 1000 was found again and goes on");
+    journal_extended(&sandbox, 3600);
+    assert_line(JOURNAL_EXTENDED, "Sandbox " ID " of uid 1000 has 3600 seconds from now");
+    assert_field("TIMEOUT_SEC", "3600");
+    journal_left(&sandbox);
+    assert_line(JOURNAL_LEFT, "Sandbox " ID " of uid 1000 goes on without the service");
+    assert_field("TIMEOUT_SEC", NULL);
+}
+
+static void
+test_stalled(void)
+{
+    const Sandbox sandbox = example();
+
+    journal_stalled(&sandbox, TRUE);
+    assert_line(JOURNAL_STALLED,
+                "Sandbox " ID " of uid 1000 stands still: the disk of this machine is full");
+    assert_field("PRIORITY", "4");
+    g_assert_cmpint(last_level, ==, G_LOG_LEVEL_WARNING);
+    journal_stalled(&sandbox, FALSE);
+    assert_line(JOURNAL_RESUMED,
+                "Sandbox " ID " of uid 1000 goes on: there is room on the disk again");
+    assert_field("PRIORITY", "5");
+    g_assert_cmpint(last_level, ==, G_LOG_LEVEL_MESSAGE);
+}
+
+/* Each reason by its name of the API; why it could not go on behind that. */
+static void
+test_ended(void)
+{
+    for (EndReason reason = END_KILLED; reason < _END_MAX; reason++) {
+        g_autofree char *message =
+            g_strdup_printf("Sandbox " ID " of uid 1000 has ended: %s", end_reason_name(reason));
+        Sandbox sandbox = example();
+
+        sandbox.end_reason = reason;
+        journal_ended(&sandbox, /* detail= */ NULL);
+        assert_line(JOURNAL_ENDED, message);
+        assert_field("REASON", end_reason_name(reason));
+    }
+
+    Sandbox sandbox = example();
+    sandbox.end_reason = END_MACHINE_LOST;
+    journal_ended(&sandbox, "the host was booted anew");
+    assert_line(JOURNAL_ENDED,
+                "Sandbox " ID " of uid 1000 has ended: machine-lost: the host was booted anew");
+    assert_field("REASON", "machine-lost");
+}
+
+/* A refusal is of a user and of no sandbox; what it says of the user's own words is not taken for
+ * a format. */
+static void
+test_refused(void)
+{
+    journal_refused(G_MAXUINT32, "100 %s of memory-mib");
+    assert_field("MESSAGE_ID", JOURNAL_REFUSED);
+    assert_field("MESSAGE", "100 %s of memory-mib");
+    assert_field("OWNER_UID", "4294967295");
+    assert_field("SANDBOX_ID", NULL);
+}
+
+static void
+test_nothing_of_users(void)
+{
+    const Sandbox sandbox = example();
+    void (*const events[])(const Sandbox *) = {journal_adopted, journal_left};
+    GHashTableIter iter;
+    gpointer value;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(events) + 1; i++) {
+        if (i < G_N_ELEMENTS(events))
+            events[i](&sandbox);
+        else
+            journal_ended(&sandbox, NULL);
+        g_hash_table_iter_init(&iter, last);
+        while (g_hash_table_iter_next(&iter, NULL, &value))
+            g_assert_null(strstr(value, "secret"));
+    }
+}
+
+/* Every id is one of systemd's kind, no two are the same, and the catalog explains these and no
+ * others. */
+static void
+test_catalog(void)
+{
+    static const char *const ids[] = {
+        JOURNAL_CREATED, JOURNAL_EXTENDED, JOURNAL_ENDED,   JOURNAL_ADOPTED,
+        JOURNAL_LEFT,    JOURNAL_STALLED,  JOURNAL_RESUMED, JOURNAL_REFUSED,
+    };
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+        g_assert_cmpuint(strlen(ids[i]), ==, 32);
+        g_assert_cmpuint(strspn(ids[i], "0123456789abcdef"), ==, 32);
+        g_assert_true(g_hash_table_add(known, (gpointer)ids[i]));
+    }
+    g_assert_true(g_file_get_contents(catalog_path, &text, NULL, NULL));
+    lines = g_strsplit(text, "\n", 0);
+    for (char **line = lines; *line; line++)
+        if (g_str_has_prefix(*line, "-- ") && !g_hash_table_remove(known, *line + 3))
+            g_error("the catalog explains %s, which is no id, or does so twice", *line + 3);
+    g_assert_cmpuint(g_hash_table_size(known), ==, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_assert_cmpint(argc, ==, 2);
+    catalog_path = argv[1];
+    last = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_log_set_writer_func(keep_line, NULL, NULL);
+    g_test_add_func("/journal/created", test_created);
+    g_test_add_func("/journal/life", test_life);
+    g_test_add_func("/journal/stalled", test_stalled);
+    g_test_add_func("/journal/ended", test_ended);
+    g_test_add_func("/journal/refused", test_refused);
+    g_test_add_func("/journal/nothing-of-users", test_nothing_of_users);
+    g_test_add_func("/journal/catalog", test_catalog);
+    return g_test_run();
+}
