@@ -12,24 +12,27 @@
 #include <sys/capability.h>
 #include <sys/socket.h>
 
-#include "error.h"
 #include "util.h"
 
+static gboolean
+has_none(cap_t none)
+{
+    cap_t now = cap_get_proc();
+    gboolean equal = now && cap_compare(now, none) == 0;
+
+    cap_free(now);
+    return equal;
+}
+
+/* systemd's filter does not let us drop what systemd did not give us. */
 gboolean
 confine_capabilities(GError **error)
 {
-    cap_t none = cap_init(), now;
-    gboolean good = none && cap_set_proc(none) == 0;
+    cap_t none = cap_init();
+    gboolean good = none && (has_none(none) || (cap_set_proc(none) == 0 && has_none(none)));
 
     if (!good)
         util_set_errno(error, errno, "Cannot drop the capabilities");
-    now = good ? cap_get_proc() : NULL;
-    if (good && (!now || cap_compare(now, none) != 0)) {
-        g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                            "Capabilities are left that cannot be dropped");
-        good = FALSE;
-    }
-    cap_free(now);
     cap_free(none);
     return good;
 }

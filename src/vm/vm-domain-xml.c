@@ -82,23 +82,25 @@ add_cpu(GString *xml, const VmFacts *facts)
 }
 
 static void
-add_disk(GString *xml, const char *path)
+add_disk(GString *xml, const MachineSpec *spec)
 {
     /*
      * cache=unsafe: the overlay is thrown away with its machine, and nobody waits for the host's
-     * disk. relabel=no: libvirt would take the file, and the image behind it, for itself.
+     * disk.
      */
     add(xml,
         "    <disk type='file' device='disk'>\n"
         "      <driver name='qemu' type='qcow2' cache='unsafe' discard='unmap'"
         " detect_zeroes='unmap'/>\n"
-        "      <source file='%s'>\n"
-        "        <seclabel model='dac' relabel='no'/>\n"
-        "      </source>\n"
-        "      <target dev='vda' bus='virtio'/>\n"
-        "      <address type='pci' domain='0' bus='0' slot='2' function='0'/>\n"
-        "    </disk>\n",
-        path);
+        "      <source file='%s'>\n",
+        spec->disk);
+    /* libvirt would take the file, and the image behind it, for itself. */
+    if (spec->user.uid == 0)
+        g_string_append(xml, "        <seclabel model='dac' relabel='no'/>\n");
+    g_string_append(xml, "      </source>\n"
+                         "      <target dev='vda' bus='virtio'/>\n"
+                         "      <address type='pci' domain='0' bus='0' slot='2' function='0'/>\n"
+                         "    </disk>\n");
 }
 
 static void
@@ -139,7 +141,7 @@ add_devices(GString *xml, const MachineSpec *spec)
     g_string_append(xml, "  <devices>\n"
                          "    <controller type='usb' model='none'/>\n");
     if (spec->disk)
-        add_disk(xml, spec->disk);
+        add_disk(xml, spec);
     if (spec->socket)
         add_channel(xml, spec->socket);
     add_console(xml, spec);
@@ -156,16 +158,14 @@ add_devices(GString *xml, const MachineSpec *spec)
         ENTROPY_BYTES_PER_SECOND);
 }
 
-/*
- * A user of its own for each machine. libvirt gives to it what it makes for it itself; what is ours
- * has relabel=no.
- */
+/* A user of its own for each machine. Files stay whose they are: access to them is given by their
+ * lists. */
 static void
 add_user(GString *xml, const MachineUser *user)
 {
     if (user->uid != 0)
         add(xml,
-            "  <seclabel type='static' model='dac' relabel='yes'>\n"
+            "  <seclabel type='static' model='dac' relabel='no'>\n"
             "    <label>+%u:+%u</label>\n"
             "  </seclabel>\n",
             (unsigned)user->uid, (unsigned)user->gid);

@@ -56,7 +56,7 @@ test_sandboxes_are_their_owners(void)
     GDBusInterfaceInfo *sandbox = g_dbus_node_info_lookup_interface(node, "org.cloche1.Sandbox");
 
     for (GDBusMethodInfo **m = sandbox->methods; *m; m++)
-        g_assert_cmpint(guard_find(sandbox->name, (*m)->name)->access, ==, ACCESS_OWNER);
+        g_assert_cmpint(guard_find(sandbox->name, (*m)->name)->access, ==, ACCESS_SANDBOX);
 }
 
 static void
