@@ -2,13 +2,17 @@
 /* fixture-machines: the test's hand in the machines: fake-record.h's and vm-fake.h's files. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fake-record.h"
 #include "fixture-private.h"
+
+#define WAIT_MS 30000
 
 void
 fixture_open_machines(Fixture *fixture)
@@ -92,6 +96,26 @@ fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled)
 }
 
 /* --- all of them --- */
+
+void
+fixture_wait_for_machines(Fixture *fixture, guint count)
+{
+    g_autofree char *path = g_build_filename(fixture->control, "machines", NULL);
+    int fd = inotify_init1(IN_CLOEXEC);
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    char events[4096];
+
+    g_assert_cmpint(inotify_add_watch(fd, path, IN_MOVED_TO | IN_DELETE), >=, 0);
+    for (;;) {
+        g_auto(GStrv) names = fake_record_names(fixture->control);
+
+        if (g_strv_length(names) == count)
+            break;
+        g_assert_cmpint(poll(&wait, 1, WAIT_MS), ==, 1);
+        g_assert_cmpint(read(fd, events, sizeof events), >, 0);
+    }
+    close(fd);
+}
 
 char *
 fixture_add_fifo(Fixture *fixture, const char *name)

@@ -15,8 +15,9 @@ typedef struct {
     gboolean has_python; /* a template "python", beside "minimal" */
     gboolean has_other;  /* and another like "minimal" */
     gboolean has_log;    /* for fixture_log_has() */
-    guint target;        /* machines to keep ready */
-    guint sandboxes;     /* limits; 0: 100 sandboxes, 4096 MiB, a day */
+    gboolean no_polkit;
+    guint target;    /* machines to keep ready */
+    guint sandboxes; /* limits; 0: 100 sandboxes, 4096 MiB, a day */
     guint memory_mib;
     guint lifetime_s;
     const char *default_template; /* NULL: minimal */
@@ -30,6 +31,7 @@ typedef struct {
     char *config, *log;                /* files */
     char *address;                     /* of the bus */
     GSubprocess *bus_daemon, *service; /* NULL: not running */
+    GSubprocess *polkit;               /* NULL: there is none */
     GDBusConnection *bus;              /* this process's uid: root */
     int alive;                         /* machines end when it is closed */
     GSocket *notify;                   /* where the service tells what systemd would hear: */
@@ -46,6 +48,11 @@ Fixture *fixture_new(const FixtureOptions *options);
 /* Stops all of it and removes it. */
 void fixture_free(Fixture *fixture);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fixture, fixture_free)
+
+/* --- polkit (fake-polkit.c) --- */
+
+void fixture_start_polkit(Fixture *fixture);
+void fixture_stop_polkit(Fixture *fixture);
 
 /* --- the service --- */
 
@@ -91,11 +98,13 @@ void fixture_freeze(Fixture *fixture, const char *id, gboolean is_frozen);
 void fixture_set_state(Fixture *fixture, const char *id, const char *state);
 /* The host's disk is full, for this one; or there is room again. */
 void fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled);
+/* Waits until there are so many, ready or not. */
+void fixture_wait_for_machines(Fixture *fixture, guint count);
 /* A FIFO for what runs in a machine, which sees this machine's files: its path. */
 char *fixture_add_fifo(Fixture *fixture, const char *name);
 
 /* Files of vm-fake.h; `text` NULL removes it. */
 void fixture_set_control(Fixture *fixture, const char *name, const char *text);
 void fixture_hold(Fixture *fixture);
-/* Waits until a start is held, and lets all go on. */
+/* Waits until a start is held, and lets all go on. There must be one under way. */
 void fixture_release(Fixture *fixture);

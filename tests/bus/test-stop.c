@@ -71,7 +71,7 @@ test_while_somebody_waits(void)
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     fixture_hold(fixture);
     pending = call_start(fixture->bus, MANAGER, "CreateSandbox", NO_OPTIONS);
-    wait_for_pool(fixture->bus, "minimal", "waiting", 1);
+    fixture_wait_for_machines(fixture, 1);
     stop_and_release(fixture);
     pending_wait(pending);
     assert_error(pending->error, "ServiceStopping", "The service is stopping");
@@ -88,6 +88,7 @@ test_while_a_template_is_made(void)
     fixture_add_image(fixture, "minimal", "2", NULL);
     fixture_hold(fixture);
     fixture_start(fixture);
+    fixture_wait_for_machines(fixture, 1);
     stop_and_release(fixture);
 }
 
