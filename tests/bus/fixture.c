@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fixture: a bus, a store and cloched-fake of a test's own. */
+/* fixture: a bus, a polkit, a store and cloched-fake of a test's own. */
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -13,6 +13,8 @@
 #include "util.h"
 
 #define STATUS_INTERRUPTED 130
+#define SERVICE "org.cloche1"
+#define POLKIT "org.freedesktop.PolicyKit1"
 
 static const char bus_config[] =
     "<busconfig><type>session</type><keep_umask/><listen>unix:path=%s/bus</listen>"
@@ -145,7 +147,7 @@ fixture_reload(Fixture *fixture)
     wait_until(&fixture->has_reloaded);
 }
 
-/* --- the service --- */
+/* --- names --- */
 
 typedef struct {
     gboolean is_known, is_owned;
@@ -205,6 +207,31 @@ fixture_stop_polkit(Fixture *fixture)
     wait_for_owner(fixture, "org.freedesktop.PolicyKit1", FALSE);
 }
 
+/* --- polkit --- */
+
+void
+fixture_start_polkit(Fixture *fixture)
+{
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_INHERIT);
+    const char *argv[] = {g_getenv("FAKE_POLKIT"), g_getenv("CLOCHE_POLICY"), NULL};
+
+    g_subprocess_launcher_setenv(launcher, "DBUS_SYSTEM_BUS_ADDRESS", fixture->address, TRUE);
+    fixture->polkit = spawn(launcher, argv);
+    wait_for_name(fixture, POLKIT, TRUE);
+}
+
+void
+fixture_stop_polkit(Fixture *fixture)
+{
+    g_subprocess_send_signal(fixture->polkit, SIGKILL);
+    g_subprocess_wait(fixture->polkit, NULL, NULL);
+    g_clear_object(&fixture->polkit);
+    wait_for_name(fixture, POLKIT, FALSE);
+}
+
+/* --- the service --- */
+
 void
 fixture_launch(Fixture *fixture)
 {
@@ -227,7 +254,7 @@ void
 fixture_start(Fixture *fixture)
 {
     fixture_launch(fixture);
-    wait_for_name(fixture, TRUE);
+    wait_for_name(fixture, SERVICE, TRUE);
 }
 
 void
@@ -244,7 +271,7 @@ fixture_end(Fixture *fixture, int signal)
         g_assert_cmpint(g_subprocess_get_exit_status(fixture->service), ==,
                         signal == SIGINT ? 130 : 0);
     g_clear_object(&fixture->service);
-    wait_for_name(fixture, FALSE); /* the next one is not to be mistaken for this */
+    wait_for_name(fixture, SERVICE, FALSE); /* the next one is not to be mistaken for this */
 }
 
 void

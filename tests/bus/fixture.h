@@ -15,6 +15,7 @@ typedef struct {
     gboolean has_python; /* a template "python", beside "minimal" */
     gboolean has_other;  /* and another like "minimal" */
     gboolean has_log;    /* for fixture_log_has() */
+    gboolean has_no_polkit;
     gboolean no_polkit;
     guint target;    /* machines to keep ready */
     guint sandboxes; /* limits; 0: 100 sandboxes, 4096 MiB, a day */
@@ -26,15 +27,15 @@ typedef struct {
 
 typedef struct {
     FixtureOptions options;
-    char *dir;                         /* of everything below */
-    char *state, *run, *ram, *control; /* control: for vm-fake.h's files */
-    char *config, *log;                /* files */
-    char *address;                     /* of the bus */
-    GSubprocess *bus_daemon, *service; /* NULL: not running */
-    GSubprocess *polkit;               /* NULL: there is none */
-    GDBusConnection *bus;              /* this process's uid: root */
-    int alive;                         /* machines end when it is closed */
-    GSocket *notify;                   /* where the service tells what systemd would hear: */
+    char *dir;                                  /* of everything below */
+    char *state, *run, *ram, *control;          /* control: for vm-fake.h's files */
+    char *config, *log;                         /* files */
+    char *address;                              /* of the bus */
+    GSubprocess *bus_daemon, *polkit, *service; /* NULL: not running */
+    GSubprocess *polkit;                        /* NULL: there is none */
+    GDBusConnection *bus;                       /* this process's uid: root */
+    int alive;                                  /* machines end when it is closed */
+    GSocket *notify; /* where the service tells what systemd would hear: */
     GSource *notify_source;
     gboolean is_ready, is_reloading, has_reloaded;
     char *status; /* STATUS=, or NULL */
@@ -72,6 +73,10 @@ void fixture_configure(Fixture *fixture, const char *text);
 void fixture_reload(Fixture *fixture);
 /* Whether it has said that, in any of its lives; options.has_log. */
 gboolean fixture_log_has(Fixture *fixture, const char *text);
+
+/* The one of polkit.h; the fixture has started it unless options.has_no_polkit. */
+void fixture_start_polkit(Fixture *fixture);
+void fixture_stop_polkit(Fixture *fixture);
 
 /* Another connection, of a user. */
 GDBusConnection *fixture_connect(Fixture *fixture, uid_t uid);
