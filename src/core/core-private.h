@@ -45,6 +45,9 @@ EndReason adopt_judge(const Record *record, const char *boot_id, gint64 now_us,
                       const char **ret_detail);
 /* To who watches. */
 void core_tell_changed(Core *core);
+/* As quota_charge(); a refusal is told to the journal. */
+gboolean core_charge(Core *core, guint32 owner, const QuotaAmounts *what, GError **error);
+
 /* Adds a sandbox that was claimed. Takes it. */
 void registry_add(Core *core, Sandbox *sandbox);
 /* The running sandbox that this user created with this key, or NULL. */

@@ -2,6 +2,7 @@
 /* core: the beginning and the end of everything, and the accelerator. */
 #include "core-private.h"
 #include "error.h"
+#include "journal.h"
 
 /* --- news --- */
 
@@ -354,11 +355,23 @@ core_quota(const Core *core)
 }
 
 gboolean
+core_charge(Core *core, guint32 owner, const QuotaAmounts *what, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (quota_charge(core->quota, owner, what, &cause))
+        return TRUE;
+    journal_refused(owner, cause->message);
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
+gboolean
 core_begin_process(Core *core, guint32 owner, GError **error)
 {
     static const QuotaAmounts one = {{[QUOTA_PROCESSES] = 1}};
 
-    return quota_charge(core->quota, owner, &one, error);
+    return core_charge(core, owner, &one, error);
 }
 
 void

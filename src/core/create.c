@@ -233,17 +233,44 @@ sandbox_new(const Pool *pool, guint32 owner, const CreateRequest *request)
     return sandbox;
 }
 
-/* Charges its owner, or frees it. */
+/* The sandbox that is asked for, with which its owner is charged; NULL with an error. */
 static Sandbox *
-charge(Core *core, Sandbox *sandbox, GError **error)
+accept_request(Core *core, const Pool *pool, guint32 owner, const CreateRequest *request,
+               GError **error)
 {
-    QuotaAmounts amounts = sandbox_amounts(sandbox);
+    Sandbox *sandbox;
+    QuotaAmounts amounts;
 
+    if (!registry_check_running(core, error) || !check_size(pool_image(pool), request, error) ||
+        !core_check_timeout(core, request->timeout_s, error))
+        return NULL;
+    sandbox = sandbox_new(pool, owner, request);
+    amounts = sandbox_amounts(sandbox);
     amounts.amount[QUOTA_CREATES] = 1;
-    if (quota_charge(core->quota, sandbox->owner, &amounts, error))
+    if (core_charge(core, owner, &amounts, error))
         return sandbox;
     sandbox_free(sandbox);
     return NULL;
+}
+
+/* Takes the sandbox, and the key (NULL: none) under which others may share it. */
+static Creation *
+creation_new(Core *core, Pool *pool, Sandbox *sandbox, const CreateRequest *request,
+             char *share_key)
+{
+    Creation *creation = g_new0(Creation, 1);
+
+    creation->core = core;
+    creation->owner = sandbox->owner;
+    creation->pool = pool;
+    creation->sandbox = sandbox;
+    creation->environment = g_strdupv(request->environment);
+    creation->timeout_s = request->timeout_s;
+    creation->followers = g_ptr_array_new_with_free_func(g_object_unref);
+    creation->share_key = share_key;
+    if (share_key)
+        g_hash_table_insert(core->creating, share_key, creation);
+    return creation;
 }
 
 static gboolean
@@ -290,39 +317,21 @@ core_create_async(Core *core, guint32 owner, const CreateRequest *request,
     GError *error = NULL;
     Pool *pool = find_pool(core, name, &error);
     Sandbox *sandbox;
-    Creation *creation;
 
     if (request->idempotency_key)
         share_key = g_strdup_printf("%u %s", owner, request->idempotency_key);
     if (share_key && pool && join_earlier(core, task, owner, request, name, share_key))
         return;
-    if (!pool || !registry_check_running(core, &error) ||
-        !check_size(pool_image(pool), request, &error) ||
-        !core_check_timeout(core, request->timeout_s, &error)) {
-        g_task_return_error(task, error);
-        g_object_unref(task);
-        return;
-    }
-    sandbox = charge(core, sandbox_new(pool, owner, request), &error);
+    sandbox = pool ? accept_request(core, pool, owner, request, &error) : NULL;
     if (!sandbox) {
-        journal_refused(owner, error->message);
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
     }
-    creation = g_new0(Creation, 1);
-    creation->core = core;
-    creation->owner = owner;
-    creation->pool = pool;
-    creation->sandbox = sandbox;
-    creation->environment = g_strdupv(request->environment);
-    creation->timeout_s = request->timeout_s;
-    creation->followers = g_ptr_array_new_with_free_func(g_object_unref);
-    creation->share_key = g_steal_pointer(&share_key);
-    if (creation->share_key)
-        g_hash_table_insert(core->creating, creation->share_key, creation);
     g_task_set_check_cancellable(task, FALSE);
-    g_task_set_task_data(task, creation, creation_free);
+    g_task_set_task_data(task,
+                         creation_new(core, pool, sandbox, request, g_steal_pointer(&share_key)),
+                         creation_free);
     take_machine(task);
 }
 

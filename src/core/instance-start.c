@@ -229,8 +229,11 @@ copy_blank(const Start *start, GError **error)
     g_autoptr(GFile) source = g_file_new_for_path(blank);
     g_autoptr(GFile) target = g_file_new_for_path(disk);
 
-    return g_file_copy(source, target, G_FILE_COPY_TARGET_DEFAULT_PERMS, NULL, NULL, NULL, error) &&
-           (g_chmod(disk, 0600) == 0 ||
+    if (!g_file_copy(source, target, G_FILE_COPY_TARGET_DEFAULT_PERMS, NULL, NULL, NULL, error)) {
+        g_prefix_error(error, "Cannot make '%s': ", disk);
+        return FALSE;
+    }
+    return (g_chmod(disk, 0600) == 0 ||
             util_set_errno(error, errno, "Cannot set the mode of '%s'", disk)) &&
            access_grant(disk, start->instance->user.uid, "rw", error);
 }
