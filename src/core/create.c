@@ -90,11 +90,12 @@ lose_claim(GTask *task, GError *error)
 
     record_remove(creation->core->host.store, sandbox->id);
     instance_end(g_steal_pointer(&sandbox->instance), "The machine could not be claimed");
+    if (!creation->core->stopping)
+        journal_claim_lost(sandbox, error->message);
     if (creation->core->stopping || ++creation->claims >= CLAIMS_MAX) {
         finish(task, NULL, error);
         return;
     }
-    g_warning("Machine %s could not be claimed: %s", sandbox->id, error->message);
     g_error_free(error);
     take_machine(task);
 }

@@ -98,6 +98,13 @@ journal_ended(const Sandbox *sandbox, const char *detail)
 }
 
 void
+journal_claim_lost(const Sandbox *sandbox, const char *why)
+{
+    tell(sandbox, G_LOG_LEVEL_WARNING, JOURNAL_CLAIM_LOST, NULL,
+         "Machine %s could not be claimed for uid %u: %s", sandbox->id, sandbox->owner, why);
+}
+
+void
 journal_refused(guint32 owner, const char *why)
 {
     char uid[NUMBER_SIZE];

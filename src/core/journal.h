@@ -17,6 +17,7 @@
 #define JOURNAL_LEFT "44a10d4f754046b0b287fe6c6e453041"
 #define JOURNAL_STALLED "7e0865fd1e154194b0f56fbddcdb2ff5"
 #define JOURNAL_RESUMED "79ffa294545a49c5b483402a13704a57"
+#define JOURNAL_CLAIM_LOST "efb7865cb4a343299f04af1b0b565b29"
 #define JOURNAL_REFUSED "a88ce9a7bf6a4b4eb1521d188df4a270"
 
 void journal_created(const Sandbox *sandbox);
@@ -28,5 +29,8 @@ void journal_left(const Sandbox *sandbox);
 void journal_stalled(const Sandbox *sandbox, gboolean is_stalled);
 /* Its state and end reason are the last ones; `detail` or NULL. */
 void journal_ended(const Sandbox *sandbox, const char *detail);
+/* Its machine was lost in the moment when it was to become the sandbox, which nobody has heard of.
+ */
+void journal_claim_lost(const Sandbox *sandbox, const char *why);
 /* A limit kept a user from getting something. */
 void journal_refused(guint32 owner, const char *why);

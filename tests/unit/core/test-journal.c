@@ -139,6 +139,16 @@ test_ended(void)
     assert_field("REASON", "machine-lost");
 }
 
+static void
+test_claim_lost(void)
+{
+    const Sandbox sandbox = example();
+
+    journal_claim_lost(&sandbox, "100 % lost");
+    assert_line(JOURNAL_CLAIM_LOST, "Machine " ID " could not be claimed for uid 1000: 100 % lost");
+    assert_field("PRIORITY", "4");
+}
+
 /* A refusal is of a user and of no sandbox; what it says of the user's own words is not taken for
  * a format. */
 static void
@@ -176,8 +186,8 @@ static void
 test_catalog(void)
 {
     static const char *const ids[] = {
-        JOURNAL_CREATED, JOURNAL_EXTENDED, JOURNAL_ENDED,   JOURNAL_ADOPTED,
-        JOURNAL_LEFT,    JOURNAL_STALLED,  JOURNAL_RESUMED, JOURNAL_REFUSED,
+        JOURNAL_CREATED, JOURNAL_EXTENDED, JOURNAL_ENDED,   JOURNAL_ADOPTED,    JOURNAL_LEFT,
+        JOURNAL_STALLED, JOURNAL_RESUMED,  JOURNAL_REFUSED, JOURNAL_CLAIM_LOST,
     };
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
     g_autofree char *text = NULL;
@@ -208,6 +218,7 @@ main(int argc, char **argv)
     g_test_add_func("/journal/life", test_life);
     g_test_add_func("/journal/stalled", test_stalled);
     g_test_add_func("/journal/ended", test_ended);
+    g_test_add_func("/journal/claim-lost", test_claim_lost);
     g_test_add_func("/journal/refused", test_refused);
     g_test_add_func("/journal/nothing-of-users", test_nothing_of_users);
     g_test_add_func("/journal/catalog", test_catalog);
