@@ -170,9 +170,13 @@ run_with_systemd() {
     write_init
     write_command "$@"
     boot
-    nsenter -t "$leader" -a -- systemd-run --quiet --wait --collect --pipe -E HOME=/root -E PATH="$PATH" \
-        /bin/bash /.command &
+    nsenter -t "$leader" -a -- systemd-run --quiet --wait --collect --pipe --unit=command \
+        -E HOME=/root -E PATH="$PATH" /bin/bash /.command &
     wait $! || true
+    # systemd-run waits on the bus, which a test may restart.
+    while nsenter -t "$leader" -a -- systemctl -q is-active command.service 2>/dev/null; do
+        sleep 0.2
+    done
     [ -s $box/root/.status ] || { say "the container went down under the command" && exit 125; }
     exit "$(cat $box/root/.status)"
 }
