@@ -25,6 +25,7 @@ install_service() {
     systemd-sysusers cloche.conf
     systemd-tmpfiles --create cloche.conf
     busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
+    journalctl --update-catalog
     mkdir -p /etc/cloche
     printf '[Pool]\nTarget=1\n' >/etc/cloche/cloched.conf
     systemctl daemon-reload

@@ -318,7 +318,7 @@ def clear_store(store):
 
 def output(*argv, check=True):
     return subprocess.run(argv, check=check, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                          text=True, timeout=120).stdout
+                          text=True, errors="replace", timeout=120).stdout
 
 
 def systemctl(*words):

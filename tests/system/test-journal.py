@@ -3,6 +3,7 @@
 
 Run by in-service.sh.
 """
+import os
 import pathlib
 import sys
 import unittest
@@ -39,20 +40,22 @@ class Journal(unittest.TestCase):
 
     def test_a_life(self):
         sandbox = user.create("minimal", timeout=number(100))
+        machine_uid = os.stat(f"/proc/{service.qemus()[sandbox.id]}").st_uid
         sandbox.set_timeout(200)
         sandbox.kill()
         story, (created, extended, ended) = self.story(sandbox.id)
         self.assertEqual(story, ["CREATED", "EXTENDED", "ENDED"])
-        self.assertEqual((created["TEMPLATE"], created["TIMEOUT_SEC"]), ("minimal", "100"))
+        self.assertEqual((created["TEMPLATE"], int(created["MACHINE_UID"])), ("minimal", machine_uid))
         self.assertEqual(extended["TIMEOUT_SEC"], "200")
         self.assertEqual(ended["REASON"], "killed")
 
     def test_a_life_across_a_restart(self):
         sandbox = user.create("minimal", timeout=number(3))
         systemctl("restart", "cloched.service")
+        sandbox.properties() # who has called hears of its end
         self.assertEqual(sandbox.end(10), "timed-out")
         story, entries = self.story(sandbox.id)
-        self.assertEqual(story, ["CREATED", "ADOPTED", "ENDED"])
+        self.assertEqual(story, ["CREATED", "LEFT", "ADOPTED", "ENDED"])
         self.assertEqual(entries[-1]["REASON"], "timed-out")
 
     def test_catalog(self):

@@ -34,6 +34,12 @@ def setUpModule():
     print(f"# seed {seed}", flush=True)
 
 
+def tearDownModule():
+    for witness in Survival.slots.values():
+        witness.kill()
+    service.settled()
+
+
 def reconnect():
     for client in (service, *users):
         if client.bus.is_closed():
@@ -274,23 +280,23 @@ class Refurnished(Survival):
     """With a service that is set up in another way; the sandboxes are others, too."""
 
     def setUp(self):
-        for witness in self.slots.values():
-            witness.kill()
+        self.end_witnesses()
         self.slots = {}
         systemctl("stop", "cloched.service")
+        self.addCleanup(self.restore)
         self.furnish()
         systemctl("start", "cloched.service")
         super().setUp()
 
-    def tearDown(self):
-        try:
-            super().tearDown()
-        finally:
-            for witness in self.witnesses:
-                witness.kill()
-            systemctl("stop", "cloched.service")
-            self.clear()
-            systemctl("start", "cloched.service")
+    def restore(self):
+        self.end_witnesses()
+        systemctl("stop", "cloched.service")
+        self.clear()
+        systemctl("start", "cloched.service")
+
+    def end_witnesses(self):
+        for witness in self.slots.values():
+            witness.kill()
 
 
 class FullDisk(Refurnished):
