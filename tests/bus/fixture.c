@@ -166,10 +166,10 @@ on_no_name(GDBusConnection *bus, const char *name, gpointer data)
 }
 
 static void
-wait_for_owner(Fixture *fixture, const char *which, gboolean is_owned)
+wait_for_name(Fixture *fixture, const char *of, gboolean is_owned)
 {
     Name name = {0};
-    guint watch = g_bus_watch_name_on_connection(fixture->bus, which, G_BUS_NAME_WATCHER_FLAGS_NONE,
+    guint watch = g_bus_watch_name_on_connection(fixture->bus, of, G_BUS_NAME_WATCHER_FLAGS_NONE,
                                                  on_name, on_no_name, &name, NULL);
 
     do {
@@ -177,34 +177,6 @@ wait_for_owner(Fixture *fixture, const char *which, gboolean is_owned)
         wait_until(&name.is_known);
     } while (name.is_owned != is_owned);
     g_bus_unwatch_name(watch);
-}
-
-static void
-wait_for_name(Fixture *fixture, gboolean is_owned)
-{
-    wait_for_owner(fixture, "org.cloche1", is_owned);
-}
-
-void
-fixture_start_polkit(Fixture *fixture)
-{
-    g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
-    const char *argv[] = {g_getenv("FAKE_POLKIT"), NULL};
-
-    g_subprocess_launcher_setenv(launcher, "DBUS_SYSTEM_BUS_ADDRESS", fixture->address, TRUE);
-    fixture->polkit = spawn(launcher, argv);
-    wait_for_owner(fixture, "org.freedesktop.PolicyKit1", TRUE);
-}
-
-void
-fixture_stop_polkit(Fixture *fixture)
-{
-    if (!fixture->polkit)
-        return;
-    g_subprocess_force_exit(fixture->polkit);
-    g_subprocess_wait(fixture->polkit, NULL, NULL);
-    g_clear_object(&fixture->polkit);
-    wait_for_owner(fixture, "org.freedesktop.PolicyKit1", FALSE);
 }
 
 /* --- polkit --- */
@@ -325,7 +297,8 @@ fixture_free(Fixture *fixture)
 
     if (fixture->service)
         fixture_stop(fixture);
-    fixture_stop_polkit(fixture);
+    if (fixture->polkit)
+        fixture_stop_polkit(fixture);
     fixture_leave(fixture->bus);
     g_subprocess_send_signal(fixture->bus_daemon, SIGTERM);
     g_subprocess_wait(fixture->bus_daemon, NULL, NULL);

@@ -15,7 +15,6 @@ typedef struct {
     gboolean has_python; /* a template "python", beside "minimal" */
     gboolean has_other;  /* and another like "minimal" */
     gboolean has_log;    /* for fixture_log_has() */
-    gboolean has_no_polkit;
     gboolean no_polkit;
     guint target;    /* machines to keep ready */
     guint sandboxes; /* limits; 0: 100 sandboxes, 4096 MiB, a day */
@@ -32,7 +31,6 @@ typedef struct {
     char *config, *log;                         /* files */
     char *address;                              /* of the bus */
     GSubprocess *bus_daemon, *polkit, *service; /* NULL: not running */
-    GSubprocess *polkit;                        /* NULL: there is none */
     GDBusConnection *bus;                       /* this process's uid: root */
     int alive;                                  /* machines end when it is closed */
     GSocket *notify; /* where the service tells what systemd would hear: */
@@ -49,11 +47,6 @@ Fixture *fixture_new(const FixtureOptions *options);
 /* Stops all of it and removes it. */
 void fixture_free(Fixture *fixture);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fixture, fixture_free)
-
-/* --- polkit (fake-polkit.c) --- */
-
-void fixture_start_polkit(Fixture *fixture);
-void fixture_stop_polkit(Fixture *fixture);
 
 /* --- the service --- */
 
@@ -74,7 +67,7 @@ void fixture_reload(Fixture *fixture);
 /* Whether it has said that, in any of its lives; options.has_log. */
 gboolean fixture_log_has(Fixture *fixture, const char *text);
 
-/* The one of polkit.h; the fixture has started it unless options.has_no_polkit. */
+/* The one of polkit.h; the fixture has started it unless options.no_polkit. */
 void fixture_start_polkit(Fixture *fixture);
 void fixture_stop_polkit(Fixture *fixture);
 
@@ -87,6 +80,8 @@ void fixture_leave(GDBusConnection *bus);
 
 /* Installs an image, in place of an older one of that name. `runner` may be NULL. */
 void fixture_add_image(Fixture *fixture, const char *name, const char *digest, const char *runner);
+/* Of a sandbox, while the service is away: sets a value that is there. */
+void fixture_edit_record(Fixture *fixture, const char *id, const char *key, const char *value);
 guint fixture_count_files(const Fixture *fixture, const char *parent, const char *folder);
 guint fixture_count_processes(const Fixture *fixture);
 guint fixture_count_cgroups(const Fixture *fixture);
@@ -96,6 +91,8 @@ void fixture_assert_counts(const Fixture *fixture, guint machines);
 /* --- machines; `id` is the sandbox's, or NULL: any --- */
 
 pid_t fixture_find_machine(Fixture *fixture, const char *id);
+/* Whom it was to run as. */
+guint32 fixture_find_uid(Fixture *fixture, const char *id);
 pid_t fixture_find_agent(Fixture *fixture, const char *id);
 /* All that is in it stands still. */
 void fixture_freeze(Fixture *fixture, const char *id, gboolean is_frozen);

@@ -1,66 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-polkit: what polkit is asked, what its answers mean, and that nobody waits for another's. */
+#include <string.h>
+
 #include "client.h"
-#include "fixture.h"
+#include "polkit.h"
+#include "walk.h"
 
 #define CREATE "org.cloche1.create"
 #define USE "org.cloche1.use"
 #define MANAGE_OTHERS "org.cloche1.manage-others"
 #define WAITING_MAX 64u
+#define OWNER_UID 1
+#define MACHINE_UID 1900000000 /* the first of Uids= by default */
 
 static Fixture *fixture;
-static GDBusConnection *user;
-
-static GVariant *
-control(const char *method, GVariant *parameters)
-{
-    g_autoptr(GError) error = NULL;
-    GVariant *answer = g_dbus_connection_call_sync(fixture->bus, "org.freedesktop.PolicyKit1",
-                                                   "/org/freedesktop/PolicyKit1/Authority",
-                                                   "org.cloche1.Test.Polkit", method, parameters,
-                                                   NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
-
-    g_assert_no_error(error);
-    return answer;
-}
-
-static void
-set_answer(const char *action, const char *answer)
-{
-    g_variant_unref(control("SetAnswer", g_variant_new("(ss)", action, answer)));
-}
-
-/* What was asked since the last time. */
-static GVariant *
-take_questions(void)
-{
-    g_autoptr(GVariant) all = control("ListQuestions", NULL);
-
-    return g_variant_get_child_value(all, 0);
-}
-
-static void
-wait_for_count(guint held, guint cancelled)
-{
-    guint is_held = G_MAXUINT, are_cancelled = G_MAXUINT;
-
-    while (is_held != held || are_cancelled != cancelled) {
-        g_autoptr(GVariant) counts = control("Count", NULL);
-
-        g_variant_get(counts, "(uu)", &is_held, &are_cancelled);
-        g_main_context_iteration(NULL, FALSE);
-    }
-}
+static GDBusConnection *user;  /* OTHER_UID, of each test's own */
+static GDBusConnection *owner; /* OWNER_UID */
 
 static void
 set_up(void)
 {
-    set_answer(CREATE, "yes");
-    set_answer(USE, "yes");
-    set_answer(MANAGE_OTHERS, "challenge");
-    g_variant_unref(control("Change", NULL));
+    static const char *const actions[] = {CREATE, USE, MANAGE_OTHERS};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(actions); i++)
+        polkit_set_answer(fixture, actions[i], "");
     user = fixture_connect(fixture, OTHER_UID);
-    g_variant_unref(take_questions());
+    polkit_forget_questions(fixture);
 }
 
 static void
@@ -69,85 +34,120 @@ tear_down(void)
     fixture_leave(user);
 }
 
+/* The next question is this one, of this caller. */
 static void
-assert_question(GVariant *questions, guint which, const char *action, const char *details)
+assert_question(GDBusConnection *caller, const char *action, const char *details)
 {
-    g_autoptr(GVariant) question = g_variant_get_child_value(questions, which);
+    g_autoptr(PolkitQuestion) question = polkit_take_question(fixture);
     g_autoptr(GVariant) expected =
         g_variant_parse(G_VARIANT_TYPE("a{ss}"), details, NULL, NULL, NULL);
-    g_autoptr(GVariant) found = g_variant_get_child_value(question, 1);
     GVariantIter iter;
-    const char *asked, *key, *value, *given;
+    const char *key, *value, *given;
 
-    g_variant_get_child(question, 0, "&s", &asked);
-    g_assert_cmpstr(asked, ==, action);
-    g_assert_cmpint(g_variant_n_children(found), ==, g_variant_n_children(expected));
+    g_assert_cmpstr(question->action, ==, action);
+    g_assert_cmpstr(question->subject, ==, g_dbus_connection_get_unique_name(caller));
+    g_assert_false(question->is_interactive);
+    g_assert_cmpint(g_variant_n_children(question->details), ==, g_variant_n_children(expected));
     g_variant_iter_init(&iter, expected);
     while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
-        g_assert_true(g_variant_lookup(found, key, "&s", &given));
+        g_assert_true(g_variant_lookup(question->details, key, "&s", &given));
         g_assert_cmpstr(given, ==, value);
     }
+}
+
+static void
+assert_asked_nothing(void)
+{
+    g_assert_cmpuint(polkit_count_questions(fixture), ==, 0);
 }
 
 /* --- what is asked --- */
 
 static void
-test_details(void)
+test_create(void)
 {
-    g_autoptr(GVariant) created = NULL, questions = NULL;
+    g_autoptr(GVariant) created = NULL;
+    const char *sandbox;
 
     set_up();
     created = call(user, MANAGER, "CreateSandbox", "({'timeout': <%t>},)", (guint64)77);
-    call_fails(user, MANAGER, "RunCode", "Unsupported", "", "('python', '1', @a{sv} {})");
-    questions = take_questions();
-    g_assert_cmpint(g_variant_n_children(questions), ==, 2);
-    assert_question(questions, 0, CREATE,
+    assert_question(user, CREATE,
                     "{'template': 'minimal', 'memory': '64', 'vcpus': '1', 'timeout': '77', "
                     "'network': 'none', 'owner': '65534'}");
-    assert_question(questions, 1, CREATE,
+    call_fails(user, MANAGER, "RunCode", "Unsupported", "", "('python', '1', @a{sv} {})");
+    assert_question(user, CREATE,
                     "{'template': 'minimal', 'memory': '64', 'vcpus': '1', 'timeout': '60', "
                     "'network': 'none', 'owner': '65534'}");
+    assert_asked_nothing();
+    g_variant_get(created, "(&o)", &sandbox);
+    kill_sandbox(user, sandbox);
+    tear_down();
+}
+
+/* No words of a caller's own reach the one who is asked for a password. */
+static void
+test_unknown_template(void)
+{
+    set_up();
+    call_fails(user, MANAGER, "CreateSandbox", "NoSuchTemplate", "no such",
+               "({'template': <'no such'>},)");
+    assert_question(user, CREATE, "{'timeout': '300', 'network': 'none', 'owner': '65534'}");
     tear_down();
 }
 
 static void
-test_use_is_asked_once(void)
+test_use(void)
 {
     g_autofree char *sandbox = NULL, *details = NULL;
-    g_autoptr(GVariant) questions = NULL, again = NULL;
 
     set_up();
     sandbox = create(user);
-    g_variant_unref(take_questions());
+    polkit_forget_questions(fixture);
     g_variant_unref(run_shell(user, sandbox, "true"));
     g_variant_unref(run_shell(user, sandbox, "true"));
-    questions = take_questions();
-    g_assert_cmpint(g_variant_n_children(questions), ==, 1);
     details = g_strdup_printf("{'sandbox': '%s', 'owner': '65534'}", id_of(sandbox));
-    assert_question(questions, 0, USE, details);
+    assert_question(user, USE, details);
+    assert_asked_nothing();
 
-    set_answer(USE, "no");
+    polkit_set_answer(fixture, USE, "no");
     g_variant_unref(run_shell(user, sandbox, "true")); /* it holds until polkit changes */
-    g_variant_unref(control("Change", NULL));
-    g_variant_unref(get_property(user, MANAGER, "Version")); /* has come behind the change */
+    polkit_change(fixture);
     call_fails(user, sandbox, "Kill", "NotPermitted", USE, "()");
-    again = take_questions();
-    g_assert_cmpint(g_variant_n_children(again), ==, 1);
+    call_fails(user, MANAGER, "KillSandbox", "NotPermitted", USE, "(%s,)", id_of(sandbox));
+    call_fails(user, sandbox, "org.freedesktop.DBus.Properties.GetAll", "NotPermitted", USE,
+               "('org.cloche1.Sandbox',)");
+    kill_sandbox(fixture->bus, sandbox);
     tear_down();
 }
 
 static void
 test_root_is_not_asked(void)
 {
-    g_autofree char *sandbox = NULL;
-    g_autoptr(GVariant) questions = NULL;
+    g_autofree char *sandbox = NULL, *of_user = NULL;
 
     set_up();
-    set_answer(CREATE, "no");
+    of_user = create(user);
+    polkit_forget_questions(fixture);
+    polkit_set_answer(fixture, CREATE, "no");
     sandbox = create(fixture->bus);
     kill_sandbox(fixture->bus, sandbox);
-    questions = take_questions();
-    g_assert_cmpint(g_variant_n_children(questions), ==, 0);
+    kill_sandbox(fixture->bus, of_user);
+    assert_asked_nothing();
+    tear_down();
+}
+
+/* Whatever shows nothing but the caller's own, or what is nobody's. */
+static void
+test_what_is_open(void)
+{
+    set_up();
+    g_variant_unref(call(user, MANAGER, "ListTemplates", "()"));
+    g_variant_unref(call(user, MANAGER, "ListSandboxes", NO_OPTIONS));
+    g_variant_unref(call(user, MANAGER, "GetQuota", "()"));
+    g_variant_unref(
+        call(user, MANAGER, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", "()"));
+    g_variant_unref(get_property(user, MANAGER, "Pool"));
+    assert_asked_nothing();
     tear_down();
 }
 
@@ -157,10 +157,10 @@ static void
 test_refusals(void)
 {
     set_up();
-    set_answer(CREATE, "no");
+    polkit_set_answer(fixture, CREATE, "no");
     call_fails(user, MANAGER, "CreateSandbox", "NotPermitted", CREATE, NO_OPTIONS);
     call_fails(user, MANAGER, "RunCode", "NotPermitted", CREATE, "('python', '1', @a{sv} {})");
-    set_answer(CREATE, "challenge");
+    polkit_set_answer(fixture, CREATE, "auth");
     call_fails(user, MANAGER, "CreateSandbox", "NotPermitted", "password", NO_OPTIONS);
     call_fails(user, MANAGER, "ListSandboxes", "NotPermitted", MANAGE_OTHERS,
                "({'all-users': <true>},)");
@@ -168,46 +168,183 @@ test_refusals(void)
 }
 
 static void
-test_manage_others(void)
+on_answer(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autofree char *sandbox = NULL;
-    g_autoptr(GVariant) listed = NULL, children = NULL;
-    g_autoptr(Listener) listener = NULL;
+    Pending *pending = data;
+
+    pending->answer =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &pending->error);
+    pending->done = TRUE;
+}
+
+/* CreateSandbox by who says that polkit may ask for a password. */
+static Pending *
+create_interactively(void)
+{
+    Pending *pending = g_new0(Pending, 1);
+
+    g_dbus_connection_call(user, "org.cloche1", MANAGER, "org.cloche1.Manager", "CreateSandbox",
+                           g_variant_new_parsed(NO_OPTIONS), NULL,
+                           G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, /* timeout= */ 60000,
+                           NULL, on_answer, pending);
+    return pending;
+}
+
+static void
+test_dialog(void)
+{
+    g_autoptr(Pending) refused = NULL, permitted = NULL;
+    g_autoptr(PolkitQuestion) first = NULL, second = NULL;
+    const char *sandbox;
 
     set_up();
-    sandbox = create(fixture->bus);
-    call_fails(user, sandbox, "Run", "NoSuchSandbox", "there is no sandbox",
-               "(['true'], @a{sv} {})");
-    set_answer(MANAGE_OTHERS, "yes");
-    g_variant_unref(run_shell(user, sandbox, "true"));
-    call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "there is no sandbox", "('nosuch',)");
+    polkit_set_answer(fixture, CREATE, "auth");
+    refused = create_interactively();
+    first = polkit_take_question(fixture);
+    g_assert_true(first->is_interactive);
+    polkit_release(fixture, FALSE);
+    pending_wait(refused);
+    assert_error(refused->error, "NotPermitted", CREATE);
 
-    listed = call(user, MANAGER, "ListSandboxes", "({'all-users': <true>},)");
-    children = g_variant_get_child_value(listed, 0);
-    g_assert_cmpint(g_variant_n_children(children), >=, 1);
-    listener = listener_new(user);
+    permitted = create_interactively();
+    second = polkit_take_question(fixture);
+    polkit_release(fixture, TRUE);
+    pending_wait(permitted);
+    g_assert_no_error(permitted->error);
+    g_variant_get(permitted->answer, "(&o)", &sandbox);
     kill_sandbox(user, sandbox);
-    g_variant_unref(listener_wait(listener, MANAGER, "SandboxRemoved"));
     tear_down();
 }
+
+/* --- others' sandboxes --- */
 
 /* The question does not tell whether there is such a sandbox. */
 static void
 test_questions_tell_nothing(void)
 {
     g_autofree char *sandbox = NULL, *details = NULL;
-    g_autoptr(GVariant) questions = NULL;
 
     set_up();
-    sandbox = create(fixture->bus);
+    sandbox = create(owner);
+    polkit_forget_questions(fixture);
     call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "", "(%s,)", id_of(sandbox));
     call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "", "('nosuch',)");
-    questions = take_questions();
-    g_assert_cmpint(g_variant_n_children(questions), ==, 2);
     details = g_strdup_printf("{'sandbox': '%s'}", id_of(sandbox));
-    assert_question(questions, 0, MANAGE_OTHERS, details);
-    assert_question(questions, 1, MANAGE_OTHERS, "{'sandbox': 'nosuch'}");
-    kill_sandbox(fixture->bus, sandbox);
+    assert_question(user, MANAGE_OTHERS, details);
+    assert_question(user, MANAGE_OTHERS, "{'sandbox': 'nosuch'}");
+    kill_sandbox(owner, sandbox);
+    tear_down();
+}
+
+/* Nobody has to read what is no id at all. */
+static void
+test_no_id(void)
+{
+    g_autofree char *longest = g_strnfill(64, 'a'), *longer = g_strnfill(65, 'a');
+    g_autofree char *details = g_strdup_printf("{'sandbox': '%s'}", longest);
+
+    set_up();
+    call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", longest, "(%s,)", longest);
+    assert_question(user, MANAGE_OTHERS, details);
+    call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "", "(%s,)", longer);
+    call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "", "('Click here!',)");
+    call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "", "('',)");
+    assert_asked_nothing();
+    tear_down();
+}
+
+static void
+expect_answer(const char *object, const char *method, const char *words, gpointer data)
+{
+    g_autoptr(Pending) pending = NULL;
+
+    if (strstr(method, "Kill"))
+        return;
+    pending = call_start(user, object, method, words);
+    pending_wait(pending);
+    /* This template has no interpreter: that is said of a sandbox that is found. */
+    if (g_str_equal(method, "RunCode"))
+        assert_error(pending->error, "Unsupported", "");
+    else
+        g_assert_no_error(pending->error);
+}
+
+static void
+test_manage_others(void)
+{
+    g_autofree char *a = NULL, *b = NULL;
+
+    set_up();
+    a = create(owner);
+    b = create(owner);
+    polkit_set_answer(fixture, MANAGE_OTHERS, "yes");
+    g_assert_cmpuint(walk_sandbox(id_of(a), expect_answer, NULL), >=, 8);
+    call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "there is no sandbox", "('nosuch',)");
+    kill_sandbox(user, a);
+    g_variant_unref(call(user, MANAGER, "KillSandbox", "(%s,)", id_of(b)));
+    call_fails(user, a, "Kill", "NoSuchSandbox", "has ended: killed", "()");
+    tear_down();
+}
+
+static gsize
+count_managed(GDBusConnection *bus)
+{
+    g_autoptr(GVariant) answer =
+        call(bus, MANAGER, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", "()");
+    g_autoptr(GVariant) objects = g_variant_get_child_value(answer, 0);
+
+    return g_variant_n_children(objects);
+}
+
+static gboolean
+is_in_tree(GDBusConnection *bus, const char *sandbox)
+{
+    g_autoptr(GVariant) tree =
+        call(bus, MANAGER "/sandbox", "org.freedesktop.DBus.Introspectable.Introspect", "()");
+    const char *xml;
+
+    g_variant_get(tree, "(&s)", &xml);
+    return strstr(xml, id_of(sandbox)) != NULL;
+}
+
+static gboolean
+sees_quota_of_all(GDBusConnection *bus)
+{
+    g_autoptr(GVariant) answer = call(bus, MANAGER, "GetQuota", "()");
+    g_autoptr(GVariant) all = g_variant_get_child_value(answer, 1);
+
+    return g_variant_n_children(all) > 0;
+}
+
+/* Whoever may manage all sees all, until polkit thinks otherwise. */
+static void
+test_sees_all(void)
+{
+    g_autoptr(Listener) listener = NULL;
+    g_autofree char *a = NULL, *b = NULL;
+
+    set_up();
+    a = create(owner);
+    listener = listener_new(user);
+    g_assert_cmpint(count_managed(user), ==, 0);
+    g_assert_false(is_in_tree(user, a));
+    g_assert_false(sees_quota_of_all(user));
+    polkit_set_answer(fixture, MANAGE_OTHERS, "yes");
+    g_variant_unref(call(user, MANAGER, "ListSandboxes", "({'all-users': <true>},)"));
+    g_assert_cmpint(count_managed(user), ==, 1);
+    g_assert_true(is_in_tree(user, a));
+    g_assert_true(sees_quota_of_all(user));
+    kill_sandbox(owner, a);
+    g_variant_unref(listener_wait(listener, MANAGER, "SandboxRemoved"));
+
+    polkit_set_answer(fixture, MANAGE_OTHERS, "no");
+    polkit_change(fixture);
+    b = create(owner);
+    g_assert_cmpint(count_managed(user), ==, 0);
+    g_assert_false(is_in_tree(user, b));
+    g_assert_false(sees_quota_of_all(user));
+    g_assert_cmpint(listener_count(listener, "SandboxAdded"), ==, 0);
+    kill_sandbox(owner, b);
     tear_down();
 }
 
@@ -217,19 +354,24 @@ static void
 test_nobody_waits_for_a_dialog(void)
 {
     g_autoptr(Pending) asked = NULL;
-    g_autofree char *sandbox = NULL;
+    g_autoptr(PolkitQuestion) question = NULL;
+    g_autofree char *of_root = NULL;
+    const char *sandbox;
 
     set_up();
-    set_answer(CREATE, "hold");
+    polkit_set_answer(fixture, CREATE, "hold");
     asked = call_start(user, MANAGER, "CreateSandbox", NO_OPTIONS);
-    wait_for_count(1, 0);
-    sandbox = create(fixture->bus);
+    question = polkit_take_question(fixture);
+    of_root = create(fixture->bus);
+    kill_sandbox(fixture->bus, of_root);
+    g_variant_unref(call(owner, MANAGER, "ListSandboxes", NO_OPTIONS));
     g_variant_unref(get_property(user, MANAGER, "Version"));
     g_assert_false(asked->done);
-    g_variant_unref(control("Release", g_variant_new("(s)", "yes")));
+    polkit_release(fixture, TRUE);
     pending_wait(asked);
     g_assert_no_error(asked->error);
-    kill_sandbox(fixture->bus, sandbox);
+    g_variant_get(asked->answer, "(&o)", &sandbox);
+    kill_sandbox(user, sandbox);
     tear_down();
 }
 
@@ -237,38 +379,45 @@ static void
 test_who_leaves_is_forgotten(void)
 {
     g_autoptr(Pending) asked = NULL;
-    guint before, held;
-    g_autoptr(GVariant) counts = NULL;
+    g_autofree char *cancelled = NULL;
+    g_autoptr(GVariant) answer = NULL, own = NULL;
 
     set_up();
-    counts = control("Count", NULL);
-    g_variant_get(counts, "(uu)", &held, &before);
-    set_answer(CREATE, "hold");
+    polkit_set_answer(fixture, CREATE, "hold");
     asked = call_start(user, MANAGER, "CreateSandbox", NO_OPTIONS);
-    wait_for_count(1, before);
+    polkit_question_free(polkit_take_question(fixture));
     tear_down();
-    wait_for_count(0, before + 1);
-    pending_wait(asked);
-    g_assert_nonnull(asked->error);
+    cancelled = polkit_take_cancelled(fixture);
+    g_assert_cmpstr(cancelled, ==, CREATE);
+    polkit_release(fixture, TRUE); /* nobody is there to have it */
+    answer = call(fixture->bus, MANAGER, "ListSandboxes", "({'all-users': <true>},)");
+    own = g_variant_get_child_value(answer, 0);
+    g_assert_cmpint(g_variant_n_children(own), ==, 0);
 }
 
 static void
 test_bound(void)
 {
     g_autoptr(GPtrArray) waiting = g_ptr_array_new_with_free_func((GDestroyNotify)pending_free);
+    g_autofree char *sandbox = NULL, *of_user = NULL;
 
     set_up();
-    set_answer(CREATE, "hold");
+    sandbox = create(owner);
+    polkit_set_answer(fixture, CREATE, "hold");
     for (guint i = 0; i < WAITING_MAX; i++)
         g_ptr_array_add(waiting, call_start(user, MANAGER, "CreateSandbox", NO_OPTIONS));
     call_fails(user, MANAGER, "CreateSandbox", "Busy", "wait for polkit", NO_OPTIONS);
-    g_variant_unref(control("Release", g_variant_new("(s)", "no")));
+    kill_sandbox(owner, sandbox); /* another's questions are not counted with these */
+    polkit_release(fixture, FALSE);
     for (guint i = 0; i < WAITING_MAX; i++) {
         Pending *pending = waiting->pdata[i];
 
         pending_wait(pending);
         assert_error(pending->error, "NotPermitted", CREATE);
     }
+    polkit_set_answer(fixture, CREATE, "");
+    of_user = create(user);
+    kill_sandbox(user, of_user);
     tear_down();
 }
 
@@ -278,14 +427,33 @@ test_without_polkit(void)
     g_autofree char *sandbox = NULL, *own = NULL;
 
     set_up();
+    own = create(user);
+    g_variant_unref(run_shell(user, own, "true"));
     fixture_stop_polkit(fixture);
     call_fails(user, MANAGER, "CreateSandbox", "NotPermitted", "polkit could not be asked",
                NO_OPTIONS);
+    call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "there is no sandbox", "('nosuch',)");
+    call_fails(user, own, "Kill", "NotPermitted", "polkit could not be asked", "()");
     sandbox = create(fixture->bus);
     kill_sandbox(fixture->bus, sandbox);
     fixture_start_polkit(fixture);
-    own = create(user);
     kill_sandbox(user, own);
+    tear_down();
+}
+
+/* A machine's user, should one ever get as far as the bus. */
+static void
+test_machine(void)
+{
+    GDBusConnection *machine = fixture_connect(fixture, MACHINE_UID);
+
+    set_up();
+    call_fails(machine, MANAGER, "ListTemplates", "NotPermitted", "", "()");
+    call_fails(machine, MANAGER, "CreateSandbox", "NotPermitted", "", NO_OPTIONS);
+    call_fails(machine, MANAGER, "org.freedesktop.DBus.Properties.GetAll", "NotPermitted", "",
+               "('org.cloche1.Manager',)");
+    assert_asked_nothing();
+    fixture_leave(machine);
     tear_down();
 }
 
@@ -296,19 +464,27 @@ main(int argc, char **argv)
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/polkit/details", test_details);
-    g_test_add_func("/polkit/use-is-asked-once", test_use_is_asked_once);
+    g_test_add_func("/polkit/create", test_create);
+    g_test_add_func("/polkit/unknown-template", test_unknown_template);
+    g_test_add_func("/polkit/use", test_use);
     g_test_add_func("/polkit/root-is-not-asked", test_root_is_not_asked);
+    g_test_add_func("/polkit/what-is-open", test_what_is_open);
     g_test_add_func("/polkit/refusals", test_refusals);
-    g_test_add_func("/polkit/manage-others", test_manage_others);
+    g_test_add_func("/polkit/dialog", test_dialog);
     g_test_add_func("/polkit/questions-tell-nothing", test_questions_tell_nothing);
+    g_test_add_func("/polkit/no-id", test_no_id);
+    g_test_add_func("/polkit/manage-others", test_manage_others);
+    g_test_add_func("/polkit/sees-all", test_sees_all);
     g_test_add_func("/polkit/nobody-waits-for-a-dialog", test_nobody_waits_for_a_dialog);
     g_test_add_func("/polkit/who-leaves-is-forgotten", test_who_leaves_is_forgotten);
     g_test_add_func("/polkit/bound", test_bound);
     g_test_add_func("/polkit/without-polkit", test_without_polkit);
+    g_test_add_func("/polkit/machine", test_machine);
     fixture = fixture_new(&options);
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
+    owner = fixture_connect(fixture, OWNER_UID);
     status = g_test_run();
+    fixture_leave(owner);
     fixture_free(fixture);
     return status;
 }
