@@ -11,10 +11,11 @@
 typedef struct {
     Vm *vm;
     const Store *store;
-    guint64 memory_mib; /* of all machines that there are, starting and ending ones too */
-    guint64 ending_mib; /* of those that are ending */
-    guint waiting;      /* callers, in all pools */
-    guint count;        /* of instances, and of other work that uses images and templates */
+    guint64 memory_mib;     /* of all machines that there are, starting and ending ones too */
+    guint64 ending_mib;     /* of those that are ending */
+    guint waiting;          /* callers, in all pools */
+    guint count;            /* of instances, and of other work that uses images and templates */
+    gboolean machines_stay; /* behind the stop, with their templates' RAM mapped */
     void (*on_change)(gpointer data); /* count became less, or a machine is ready */
     gpointer on_change_data;
 

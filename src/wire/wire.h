@@ -65,7 +65,7 @@ typedef enum {
     WIRE_ATTACH, /* tag s: a process that was started with START_KEEP and has no stream now;
                     answer STARTED, or ERROR with ENOENT or EBUSY. The windows are fresh. What was
                     under way when its last stream ended is lost, perhaps in the middle of a
-                    message: a host that cannot know kills the process and starts another */
+                    message: the host and the process find their places by means of their own */
     WIRE_SIGNAL, /* signal u32: to the stream's first process */
     WIRE_KILL,   /* SIGKILL to all that the stream's process started; empty */
     WIRE_CLOSE,  /* the host forgets this stream: the process is killed as by WIRE_KILL, unless it
