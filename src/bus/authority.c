@@ -13,8 +13,7 @@
 
 struct Authority {
     PolkitAuthority *polkit; /* NULL: not connected (yet) */
-    gulong changed_handler;
-    GHashTable *waiting; /* uid → questions that wait */
+    GHashTable *waiting;     /* uid → questions that wait */
     void (*changed)(gpointer data);
     gpointer changed_data;
 };
@@ -45,12 +44,19 @@ set_waiting(Authority *authority, guint32 uid, guint count)
 }
 
 static void
+authority_clear(gpointer data)
+{
+    g_hash_table_unref(((Authority *)data)->waiting);
+}
+
+static void
 question_free(gpointer data)
 {
     Question *question = data;
     guint32 uid = question->peer->viewer.uid;
 
     set_waiting(question->authority, uid, waiting_of(question->authority, uid) - 1);
+    g_rc_box_release_full(question->authority, authority_clear);
     peer_unref(question->peer);
     g_object_unref(question->details);
     g_free(question->action);
@@ -103,11 +109,20 @@ check(GTask *task)
 }
 
 static void
-on_changed(PolkitAuthority *polkit, gpointer data)
+on_changed(Authority *authority)
 {
-    Authority *authority = data;
-
     authority->changed(authority->changed_data);
+}
+
+static void
+take_polkit(Authority *authority, PolkitAuthority *polkit)
+{
+    if (authority->polkit)
+        return;
+    authority->polkit = g_object_ref(polkit);
+    g_signal_connect_swapped(polkit, "changed", G_CALLBACK(on_changed), authority);
+    /* A polkit that is started anew does not tell what changed while there was none. */
+    g_signal_connect_swapped(polkit, "notify::owner", G_CALLBACK(on_changed), authority);
 }
 
 static void
@@ -122,11 +137,7 @@ on_connected(GObject *source, GAsyncResult *result, gpointer data)
         refuse(task, "polkit could not be asked: %s", error->message);
         return;
     }
-    if (!authority->polkit) {
-        authority->polkit = g_steal_pointer(&polkit);
-        authority->changed_handler =
-            g_signal_connect(authority->polkit, "changed", G_CALLBACK(on_changed), authority);
-    }
+    take_polkit(authority, polkit);
     check(task);
 }
 
@@ -158,7 +169,7 @@ authority_ask_async(Authority *authority, Peer *peer, const char *action,
     }
     set_waiting(authority, peer->viewer.uid, waiting + 1);
     question = g_new0(Question, 1);
-    question->authority = authority;
+    question->authority = g_rc_box_acquire(authority);
     question->peer = peer_ref(peer);
     question->action = g_strdup(action);
     question->details = make_details(details);
@@ -168,7 +179,7 @@ authority_ask_async(Authority *authority, Peer *peer, const char *action,
     if (authority->polkit)
         check(task);
     else
-        polkit_authority_get_async(peer->left, on_connected, task);
+        polkit_authority_get_async(/* cancellable= */ NULL, on_connected, task); /* for all */
 }
 
 gboolean
@@ -182,7 +193,7 @@ authority_ask_finish(GAsyncResult *result, GError **error)
 Authority *
 authority_new(void (*changed)(gpointer data), gpointer data)
 {
-    Authority *authority = g_new0(Authority, 1);
+    Authority *authority = g_rc_box_new0(Authority);
 
     authority->waiting = g_hash_table_new(NULL, NULL);
     authority->changed = changed;
@@ -196,8 +207,7 @@ authority_free(Authority *authority)
     if (!authority)
         return;
     if (authority->polkit)
-        g_signal_handler_disconnect(authority->polkit, authority->changed_handler);
+        g_signal_handlers_disconnect_by_data(authority->polkit, authority);
     g_clear_object(&authority->polkit);
-    g_hash_table_unref(authority->waiting);
-    g_free(authority);
+    g_rc_box_release_full(authority, authority_clear); /* questions may still have it */
 }

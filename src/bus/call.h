@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     Server *server;
     Core *core;
-    GDBusMethodInvocation *invocation;
+    GDBusMethodInvocation *invocation; /* NULL: it was answered while polkit was asked */
     Peer *peer;
     const Method *method;
     GuardQuestion question;

@@ -56,6 +56,7 @@ guard_methods(gsize *ret_count)
 #define CREATE "org.cloche1.create"
 #define USE "org.cloche1.use"
 #define MANAGE_OTHERS "org.cloche1.manage-others"
+#define ID_MAX 64u
 
 void
 guard_question_clear(GuardQuestion *question)
@@ -94,7 +95,8 @@ find_pool(Core *core, const char *name)
     return NULL;
 }
 
-/* What will be made, as far as it can be told; the handler checks the words. */
+/* What will be made, as far as it can be told; the handler checks the words. No text of the
+ * caller's own is among it: an administrator who is asked for a password reads these. */
 static GuardQuestion
 ask_create(const Method *method, Core *core, const Peer *peer, GVariant *parameters)
 {
@@ -109,13 +111,24 @@ ask_create(const Method *method, Core *core, const Peer *peer, GVariant *paramet
     g_variant_lookup(options, "template", "&s", &template);
     g_variant_lookup(options, "timeout", "t", &timeout_s);
     pool = find_pool(core, template);
-    add_detail(details, "template", template);
-    add_number(details, "memory", pool ? pool_image(pool)->memory_mib : 0);
-    add_number(details, "vcpus", pool ? pool_image(pool)->vcpus : 0);
+    if (pool) {
+        add_detail(details, "template", template);
+        add_number(details, "memory", pool_image(pool)->memory_mib);
+        add_number(details, "vcpus", pool_image(pool)->vcpus);
+    }
     add_number(details, "timeout", timeout_s);
     add_detail(details, "network", "none");
     add_number(details, "owner", peer->viewer.uid);
     return (GuardQuestion){CREATE, g_strv_builder_end(details)};
+}
+
+/* Others are not asked about what is none: nobody has to read it, and nobody has it. */
+static gboolean
+may_be_id(const char *id)
+{
+    gsize length = strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789");
+
+    return length >= 1 && length <= ID_MAX && id[length] == '\0';
 }
 
 static GuardQuestion
@@ -130,7 +143,7 @@ ask_sandbox(Core *core, const Peer *peer, const char *id)
         add_number(details, "owner", peer->viewer.uid);
         return (GuardQuestion){USE, g_strv_builder_end(details)};
     }
-    if (peer->viewer.sees_all)
+    if (peer->viewer.sees_all || !may_be_id(id))
         return (GuardQuestion){0};
     return (GuardQuestion){MANAGE_OTHERS, g_strv_builder_end(details)};
 }

@@ -141,6 +141,12 @@ peers_find(Peers *peers, const char *name, PeerFound found, gpointer data)
                            peers->cancellable, on_uid, question);
 }
 
+const Peer *
+peers_lookup(const Peers *peers, const char *name)
+{
+    return g_hash_table_lookup(peers->known, name);
+}
+
 void
 peers_foreach(Peers *peers, PeerFound each, gpointer data)
 {

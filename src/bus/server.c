@@ -1,30 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* server: cloche's objects on a bus. */
-#include "server.h"
+/* server: cloche's objects on a bus, and the way of a call from there to its handler. */
+#include "server-private.h"
 
 #include <unistd.h>
 
-#include "authority.h"
 #include "call.h"
 #include "error.h"
 #include "interfaces.h"
 #include "reply.h"
-
-#define MANAGER_PATH "/org/cloche1"
-#define MANAGER_INTERFACE "org.cloche1.Manager"
-#define SANDBOX_INTERFACE "org.cloche1.Sandbox"
-#define OBJECTS_INTERFACE "org.freedesktop.DBus.ObjectManager"
-#define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
-
-struct Server {
-    GDBusConnection *connection;
-    Core *core;
-    Peers *peers;
-    Authority *authority; /* NULL: the bus is its user's own */
-    gboolean is_private;
-    guint manager_id, objects_id, sandboxes_id;
-    GDBusNodeInfo *objects_info;
-};
 
 /* --- calls --- */
 
@@ -101,8 +84,15 @@ on_permitted(GObject *source, GAsyncResult *result, gpointer data)
 {
     Call *call = data;
     GError *error = NULL;
+    gboolean is_permitted = authority_ask_finish(result, &error);
 
-    if (authority_ask_finish(result, &error)) {
+    if (!call->invocation) { /* the server is gone, and has answered */
+        g_clear_error(&error);
+        call_free(call);
+        return;
+    }
+    g_hash_table_remove(call->server->asking, call);
+    if (is_permitted) {
         guard_remember(call->method, &call->question, call->peer, &call->viewer);
         handle(call);
     } else if (hides_refusal(call, error)) {
@@ -128,6 +118,7 @@ ask(Call *call)
         return;
     }
     call->asks_own = guard_is_about_own(&call->question);
+    g_hash_table_add(call->server->asking, call);
     authority_ask_async(call->server->authority, call->peer, call->question.action,
                         (const char *const *)call->question.details, interactive, on_permitted,
                         call);
@@ -215,9 +206,10 @@ enumerate(GDBusConnection *connection, const char *sender, const char *path, gpo
     Server *server = data;
     g_autoptr(GPtrArray) ids = g_ptr_array_new();
     g_autoptr(GPtrArray) all = core_list(server->core);
-    Viewer viewer = {0};
+    const Peer *peer = peers_lookup(server->peers, sender);
+    Viewer viewer = peer ? peer->viewer : (Viewer){0};
 
-    if (ask_uid(connection, sender, &viewer.uid))
+    if (peer || ask_uid(connection, sender, &viewer.uid))
         for (guint i = 0; i < all->len; i++) {
             const Sandbox *sandbox = all->pdata[i];
 
@@ -252,119 +244,6 @@ dispatch(GDBusConnection *connection, const char *sender, const char *path, cons
 }
 
 static const GDBusSubtreeVTable subtree = {enumerate, introspect, dispatch, {0}};
-
-/* --- signals --- */
-
-typedef struct {
-    Server *server;
-    const Sandbox *sandbox; /* NULL: for all */
-    const char *path, *interface, *signal;
-    GVariant *parameters;
-} Signal;
-
-static void
-send_to(Peer *peer, gpointer data)
-{
-    const Signal *signal = data;
-
-    if (!signal->sandbox || core_may_see(&peer->viewer, signal->sandbox->owner))
-        g_dbus_connection_emit_signal(signal->server->connection, peer->name, signal->path,
-                                      signal->interface, signal->signal, signal->parameters, NULL);
-}
-
-static void
-send_signal(Server *server, const Sandbox *sandbox, const char *path, const char *interface,
-            const char *name, GVariant *parameters)
-{
-    g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
-    Signal signal = {server, sandbox, path, interface, name, sunk};
-
-    if (server->is_private)
-        g_dbus_connection_emit_signal(server->connection, NULL, path, interface, name, sunk, NULL);
-    else
-        peers_foreach(server->peers, send_to, &signal);
-}
-
-static void
-send_properties_changed(Server *server, const Sandbox *sandbox, const char *path,
-                        const char *interface, GVariant *all, const char *const *changed)
-{
-    g_autoptr(GVariant) dict = g_variant_ref_sink(all);
-    GVariantBuilder values;
-
-    g_variant_builder_init(&values, G_VARIANT_TYPE_VARDICT);
-    for (; *changed; changed++) {
-        g_autoptr(GVariant) value = g_variant_lookup_value(dict, *changed, NULL);
-
-        g_variant_builder_add(&values, "{sv}", *changed, value);
-    }
-    send_signal(server, sandbox, path, PROPERTIES_INTERFACE, "PropertiesChanged",
-                g_variant_new("(sa{sv}as)", interface, &values, NULL));
-}
-
-static void
-on_sandbox_added(const Sandbox *sandbox, gpointer data)
-{
-    g_autofree char *path = reply_path(sandbox->id);
-    GVariantBuilder interfaces;
-
-    g_variant_builder_init(&interfaces, G_VARIANT_TYPE("a{sa{sv}}"));
-    g_variant_builder_add(&interfaces, "{s@a{sv}}", SANDBOX_INTERFACE, reply_sandbox(sandbox));
-    send_signal(data, sandbox, MANAGER_PATH, OBJECTS_INTERFACE, "InterfacesAdded",
-                g_variant_new("(oa{sa{sv}})", path, &interfaces));
-    send_signal(data, sandbox, MANAGER_PATH, MANAGER_INTERFACE, "SandboxAdded",
-                g_variant_new("(so)", sandbox->id, path));
-}
-
-static void
-on_sandbox_changed(const Sandbox *sandbox, gpointer data)
-{
-    static const char *const changed[] = {"Expires", NULL};
-    g_autofree char *path = reply_path(sandbox->id);
-
-    send_properties_changed(data, sandbox, path, SANDBOX_INTERFACE, reply_sandbox(sandbox),
-                            changed);
-}
-
-static void
-on_sandbox_ended(const Sandbox *sandbox, gpointer data)
-{
-    static const char *const changed[] = {"State", "EndReason", NULL};
-    static const char *const interfaces[] = {SANDBOX_INTERFACE, NULL};
-    g_autofree char *path = reply_path(sandbox->id);
-
-    send_properties_changed(data, sandbox, path, SANDBOX_INTERFACE, reply_sandbox(sandbox),
-                            changed);
-    send_signal(data, sandbox, MANAGER_PATH, OBJECTS_INTERFACE, "InterfacesRemoved",
-                g_variant_new("(o^as)", path, interfaces));
-    send_signal(data, sandbox, MANAGER_PATH, MANAGER_INTERFACE, "SandboxRemoved",
-                g_variant_new("(sos)", sandbox->id, path, end_reason_name(sandbox->end_reason)));
-}
-
-static void
-on_manager_changed(gpointer data)
-{
-    static const char *const changed[] = {"Accelerator", "Emulated", NULL};
-    Server *server = data;
-
-    send_properties_changed(server, /* sandbox= */ NULL, MANAGER_PATH, MANAGER_INTERFACE,
-                            reply_manager(server->core), changed);
-}
-
-static void
-on_template_changed(const char *name, gpointer data)
-{
-    send_signal(data, /* sandbox= */ NULL, MANAGER_PATH, MANAGER_INTERFACE, "TemplateChanged",
-                g_variant_new("(s)", name));
-}
-
-static const CoreEvents events = {
-    .sandbox_added = on_sandbox_added,
-    .sandbox_changed = on_sandbox_changed,
-    .sandbox_ended = on_sandbox_ended,
-    .manager_changed = on_manager_changed,
-    .template_changed = on_template_changed,
-};
 
 /* --- life --- */
 
@@ -423,13 +302,32 @@ server_new(GDBusConnection *connection, Core *core, gboolean is_private, GError 
     server->core = core;
     server->is_private = is_private;
     server->peers = peers_new(connection);
+    server->asking = g_hash_table_new(NULL, NULL);
     if (!is_private)
         server->authority = authority_new(on_authority_changed, server);
-    core_set_events(core, &events, server);
+    core_set_events(core, &server_events, server);
     if (register_objects(server, error))
         return server;
     server_free(server);
     return NULL;
+}
+
+/* A dialog is not waited for. */
+static void
+answer_asking(Server *server)
+{
+    GHashTableIter iter;
+    gpointer key;
+
+    g_hash_table_iter_init(&iter, server->asking);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        Call *call = key;
+
+        return_error(g_steal_pointer(&call->invocation),
+                     g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
+                                 "The service stops, or is started anew: call again"));
+    }
+    g_hash_table_unref(server->asking);
 }
 
 void
@@ -444,6 +342,7 @@ server_free(Server *server)
     if (server->sandboxes_id != 0)
         g_dbus_connection_unregister_subtree(server->connection, server->sandboxes_id);
     g_clear_pointer(&server->objects_info, g_dbus_node_info_unref);
+    answer_asking(server);
     peers_free(server->peers);
     authority_free(server->authority);
     g_object_unref(server->connection);
