@@ -24,11 +24,11 @@ install_service() {
     install "$build/tests/system/clock-shift.so" /usr/local/lib/
     systemd-sysusers cloche.conf
     systemd-tmpfiles --create cloche.conf
-    busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
+    systemctl daemon-reload
+    systemctl restart dbus.service # as the next boot does: units/dbus.conf
     journalctl --update-catalog
     mkdir -p /etc/cloche
     printf '[Pool]\nTarget=1\n' >/etc/cloche/cloched.conf
-    systemctl daemon-reload
 }
 
 start_service() {
