@@ -69,6 +69,8 @@ const char *guard_object_id(const char *path);
 const Method *guard_find(const char *interface, const char *method);
 /* All rows, for the test that compares them with the interface's XML. */
 const Method *guard_methods(gsize *ret_count);
+/* The actions that polkit may be asked about, for the test that compares them with its policy. */
+const char *const *guard_actions(gsize *ret_count);
 
 void manager_create_sandbox(Call *call, GVariant *parameters);
 void manager_run_code(Call *call, GVariant *parameters);

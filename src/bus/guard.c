@@ -53,10 +53,22 @@ guard_methods(gsize *ret_count)
 
 /* --- what polkit is asked --- */
 
-#define CREATE "org.cloche1.create"
-#define USE "org.cloche1.use"
-#define MANAGE_OTHERS "org.cloche1.manage-others"
+enum { CREATE, USE, MANAGE_OTHERS };
+
+static const char *const actions[] = {
+    [CREATE] = "org.cloche1.create",
+    [USE] = "org.cloche1.use",
+    [MANAGE_OTHERS] = "org.cloche1.manage-others",
+};
+
 #define ID_MAX 64u
+
+const char *const *
+guard_actions(gsize *ret_count)
+{
+    *ret_count = G_N_ELEMENTS(actions);
+    return actions;
+}
 
 void
 guard_question_clear(GuardQuestion *question)
@@ -119,7 +131,7 @@ ask_create(const Method *method, Core *core, const Peer *peer, GVariant *paramet
     add_number(details, "timeout", timeout_s);
     add_detail(details, "network", "none");
     add_number(details, "owner", peer->viewer.uid);
-    return (GuardQuestion){CREATE, g_strv_builder_end(details)};
+    return (GuardQuestion){actions[CREATE], g_strv_builder_end(details)};
 }
 
 /* Others are not asked about what is none: nobody has to read it, and nobody has it. */
@@ -141,11 +153,11 @@ ask_sandbox(Core *core, const Peer *peer, const char *id)
         if (peer->may_use)
             return (GuardQuestion){0};
         add_number(details, "owner", peer->viewer.uid);
-        return (GuardQuestion){USE, g_strv_builder_end(details)};
+        return (GuardQuestion){actions[USE], g_strv_builder_end(details)};
     }
     if (peer->viewer.sees_all || !may_be_id(id))
         return (GuardQuestion){0};
-    return (GuardQuestion){MANAGE_OTHERS, g_strv_builder_end(details)};
+    return (GuardQuestion){actions[MANAGE_OTHERS], g_strv_builder_end(details)};
 }
 
 static GuardQuestion
@@ -157,7 +169,7 @@ ask_list(const Peer *peer, GVariant *parameters)
     g_variant_lookup(options, "all-users", "b", &all_users);
     if (!all_users || peer->viewer.sees_all)
         return (GuardQuestion){0};
-    return (GuardQuestion){MANAGE_OTHERS, g_new0(char *, 1)};
+    return (GuardQuestion){actions[MANAGE_OTHERS], g_new0(char *, 1)};
 }
 
 GuardQuestion
@@ -184,15 +196,15 @@ guard_ask(const Method *method, Core *core, const Peer *peer, const char *path,
 gboolean
 guard_is_about_own(const GuardQuestion *question)
 {
-    return !g_str_equal(question->action, MANAGE_OTHERS);
+    return !g_str_equal(question->action, actions[MANAGE_OTHERS]);
 }
 
 void
 guard_remember(const Method *method, const GuardQuestion *question, Peer *peer, Viewer *viewer)
 {
-    if (g_str_equal(question->action, USE))
+    if (g_str_equal(question->action, actions[USE]))
         peer->may_use = TRUE;
-    if (!g_str_equal(question->action, MANAGE_OTHERS))
+    if (!g_str_equal(question->action, actions[MANAGE_OTHERS]))
         return;
     viewer->sees_all = TRUE;
     /* Of one sandbox it was said for that one. */

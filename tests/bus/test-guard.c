@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-guard: the table of who may call what, and the table of errors, against the interface's XML.
+/*
+ * test-guard: the table of who may call what, and the table of errors, against the interface's XML
+ * and polkit's policy.
  */
 #include <gio/gio.h>
 #include <string.h>
@@ -7,7 +9,7 @@
 #include "call.h"
 #include "error.h"
 
-static char *xml;
+static char *xml, *policy;
 static GDBusNodeInfo *node;
 
 static gboolean
@@ -59,6 +61,47 @@ test_sandboxes_are_their_owners(void)
         g_assert_cmpint(guard_find(sandbox->name, (*m)->name)->access, ==, ACCESS_SANDBOX);
 }
 
+/* --- polkit's policy --- */
+
+/* Every declared action has words for people, and defaults for the three kinds of sessions. */
+static void
+test_actions_are_whole(void)
+{
+    static const char *const parts[] = {
+        "<description gettext-domain=\"cloche\">[^<]{10,}</description>",
+        "<message gettext-domain=\"cloche\">Authentication is required to [^<]+\\.</message>",
+        "<allow_any>[a-z_]+</allow_any>",
+        "<allow_inactive>[a-z_]+</allow_inactive>",
+        "<allow_active>[a-z_]+</allow_active>",
+        "owner\">unix-user:cloche</annotate>",
+    };
+    g_auto(GStrv) actions = g_strsplit(policy, "<action id=\"", -1);
+    guint count = g_strv_length(actions) - 1;
+
+    g_assert_cmpuint(count, ==, 6);
+    for (guint i = 1; i <= count; i++)
+        for (gsize part = 0; part < G_N_ELEMENTS(parts); part++)
+            if (!g_regex_match_simple(parts[part], actions[i], 0, 0))
+                g_error("%s: the action %.40s has no %s", "org.cloche1.policy", actions[i],
+                        parts[part]);
+}
+
+/* What the guard may ask for. */
+static void
+test_actions_are_declared(void)
+{
+    gsize count;
+    const char *const *actions = guard_actions(&count);
+
+    g_assert_cmpuint(count, ==, 3);
+    for (gsize i = 0; i < count; i++) {
+        g_autofree char *declaration = g_strdup_printf("<action id=\"%s\">", actions[i]);
+
+        if (!strstr(policy, declaration))
+            g_error("the policy does not declare %s", actions[i]);
+    }
+}
+
 static void
 test_unknown_methods_are_closed(void)
 {
@@ -101,16 +144,21 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_file_get_contents(g_getenv("CLOCHE_XML"), &xml, NULL, &error);
     g_assert_no_error(error);
+    g_file_get_contents(g_getenv("CLOCHE_POLICY"), &policy, NULL, &error);
+    g_assert_no_error(error);
     node = g_dbus_node_info_new_for_xml(xml, &error);
     g_assert_no_error(error);
     g_test_add_func("/guard/methods-have-rows", test_methods_have_rows);
     g_test_add_func("/guard/rows-have-methods", test_rows_have_methods);
     g_test_add_func("/guard/sandboxes-are-their-owners", test_sandboxes_are_their_owners);
+    g_test_add_func("/guard/actions-are-whole", test_actions_are_whole);
+    g_test_add_func("/guard/actions-are-declared", test_actions_are_declared);
     g_test_add_func("/guard/unknown-methods-are-closed", test_unknown_methods_are_closed);
     g_test_add_func("/guard/nothing-is-writable", test_nothing_is_writable);
     g_test_add_func("/guard/errors-are-documented", test_errors_are_documented);
     status = g_test_run();
     g_dbus_node_info_unref(node);
     g_free(xml);
+    g_free(policy);
     return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-polkit: what polkit is asked, what its answers mean, and that nobody waits for another's. */
+#include <signal.h>
 #include <string.h>
 
 #include "client.h"
@@ -11,7 +12,6 @@
 #define MANAGE_OTHERS "org.cloche1.manage-others"
 #define WAITING_MAX 64u
 #define OWNER_UID 1
-#define MACHINE_UID 1900000000 /* the first of Uids= by default */
 
 static Fixture *fixture;
 static GDBusConnection *user;  /* OTHER_UID, of each test's own */
@@ -441,19 +441,20 @@ test_without_polkit(void)
     tear_down();
 }
 
-/* A machine's user, should one ever get as far as the bus. */
+/* --- stopping --- */
+
 static void
-test_machine(void)
+test_stop(void)
 {
-    GDBusConnection *machine = fixture_connect(fixture, MACHINE_UID);
+    g_autoptr(Pending) asked = NULL;
 
     set_up();
-    call_fails(machine, MANAGER, "ListTemplates", "NotPermitted", "", "()");
-    call_fails(machine, MANAGER, "CreateSandbox", "NotPermitted", "", NO_OPTIONS);
-    call_fails(machine, MANAGER, "org.freedesktop.DBus.Properties.GetAll", "NotPermitted", "",
-               "('org.cloche1.Manager',)");
-    assert_asked_nothing();
-    fixture_leave(machine);
+    polkit_set_answer(fixture, CREATE, "hold");
+    asked = call_start(user, MANAGER, "CreateSandbox", NO_OPTIONS);
+    polkit_question_free(polkit_take_question(fixture));
+    fixture_restart(fixture, SIGTERM);
+    pending_wait(asked);
+    assert_error(asked->error, "ServiceStopping", "call again");
     tear_down();
 }
 
@@ -479,7 +480,7 @@ main(int argc, char **argv)
     g_test_add_func("/polkit/who-leaves-is-forgotten", test_who_leaves_is_forgotten);
     g_test_add_func("/polkit/bound", test_bound);
     g_test_add_func("/polkit/without-polkit", test_without_polkit);
-    g_test_add_func("/polkit/machine", test_machine);
+    g_test_add_func("/polkit/stop", test_stop);
     fixture = fixture_new(&options);
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     owner = fixture_connect(fixture, OWNER_UID);
