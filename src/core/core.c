@@ -262,6 +262,8 @@ core_free(Core *core)
     registry_clear(core);
     g_hash_table_unref(core->creating);
     g_hash_table_unref(core->pools);
+    if (!core->host.machines_stay)
+        store_clear_ram(core->host.store);
     quota_free(core->quota);
     host_clear(&core->host);
     deadlines_free(core->deadlines);

@@ -389,8 +389,6 @@ void
 pool_free(Pool *pool)
 {
     g_object_unref(pool->cancellable);
-    if (pool->template && !pool->host->machines_stay)
-        template_unload(pool->template);
     template_free(pool->template);
     image_free(pool->image);
     g_clear_error(&pool->error);

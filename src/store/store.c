@@ -191,3 +191,11 @@ store_sweep(const Store *store, const char *const *keep)
            sweep(store->state, "templates", is_finished, NULL) +
            sweep(store->ram, "", is_of_template, (const char *const *)templates);
 }
+
+void
+store_clear_ram(const Store *store)
+{
+    static const char *const none[] = {NULL};
+
+    sweep(store->ram, "", is_kept, none);
+}

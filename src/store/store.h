@@ -39,6 +39,8 @@ gboolean store_share(const Store *store, const char *path, GError **error);
 /* Removes records, and folders of machines, whose id is not in `keep`, unfinished templates, and
  * RAM files of templates that are no more. Returns how many; what cannot be removed is logged. */
 guint store_sweep(const Store *store, const char *const *keep);
+/* Gives the memory of all RAM files back: no machine maps one any more. */
+void store_clear_ram(const Store *store);
 
 /* --- images --- */
 
@@ -102,8 +104,6 @@ void template_discard(const Template *template);
 /* Verifies every part against its digest and fills the RAM file from the store. One that is there
  * and is what was stored stays: machines of an earlier life may map it. */
 gboolean template_load(const Template *template, GError **error);
-/* Gives the RAM file's memory back: no machine maps it any more. Does not block. */
-void template_unload(const Template *template);
 /* Removes every other version of this template. */
 gboolean template_remove_others(const Template *template, GError **error);
 

@@ -210,12 +210,6 @@ template_load(const Template *template, GError **error)
     return TRUE;
 }
 
-void
-template_unload(const Template *template)
-{
-    util_remove_tree(template->ram, NULL);
-}
-
 /* Whether `folder` is another version of the template: NAME-KEY, where keys have no dash. */
 static gboolean
 is_other_version(const Template *template, const char *folder)

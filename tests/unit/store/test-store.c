@@ -270,7 +270,7 @@ test_template_full(Fixture *f, gconstpointer data)
     g_autoptr(GError) no_inode = NULL, no_room = NULL, no_copy = NULL;
     g_auto(FileDigest) digest = {0};
 
-    template_unload(template);
+    store_clear_ram(f->store);
     g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
     g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
     g_assert_cmpint(mount("tmpfs", f->store->ram, "tmpfs", 0, "nr_inodes=1"), ==, 0);
@@ -278,7 +278,7 @@ test_template_full(Fixture *f, gconstpointer data)
     g_assert_cmpint(mount("tmpfs", f->store->ram, "tmpfs", MS_REMOUNT, "size=1m,nr_inodes=9"), ==,
                     0);
     g_assert_true(template_load(template, NULL));
-    template_unload(template);
+    store_clear_ram(f->store);
     fill_up(f->store->ram);
     assert_no_room(template, &no_room);
     g_assert_false(file_digest_copy(stored, template->ram, &digest, &no_copy));
