@@ -161,6 +161,15 @@ get_property(GDBusConnection *bus, const char *object, const char *name)
     return value;
 }
 
+GVariant *
+get_all(GDBusConnection *bus, const char *object)
+{
+    g_autoptr(GVariant) answer =
+        call(bus, object, "org.freedesktop.DBus.Properties.GetAll", "(%s,)", own_interface(object));
+
+    return g_variant_get_child_value(answer, 0);
+}
+
 guint64
 pool_figure(GDBusConnection *bus, const char *template, const char *name)
 {
@@ -215,6 +224,29 @@ GVariant *
 run_shell(GDBusConnection *bus, const char *sandbox, const char *words)
 {
     return call(bus, sandbox, "Run", "(['sh', '-c', %s], @a{sv} {})", words);
+}
+
+char *
+run_output(GDBusConnection *bus, const char *sandbox, const char *words)
+{
+    g_autoptr(GVariant) ran = run_shell(bus, sandbox, words);
+    int status;
+    char *out;
+
+    g_variant_get(ran, "(iss@a{sv})", &status, &out, NULL, NULL);
+    g_assert_cmpint(status, ==, 0);
+    return out;
+}
+
+char *
+code_output(GDBusConnection *bus, const char *sandbox, const char *code)
+{
+    g_autoptr(GVariant) answer = call(bus, sandbox, "RunCode", "(%s, @a{sv} {})", code);
+    g_autoptr(GVariant) execution = g_variant_get_child_value(answer, 0);
+    g_autofree char *status = dict_string(execution, "status");
+
+    g_assert_cmpstr(status, ==, "ok");
+    return dict_string(execution, "stdout");
 }
 
 static GVariant *

@@ -47,6 +47,8 @@ void kill_sandbox(GDBusConnection *bus, const char *sandbox);
 /* The id at the end of a path. */
 const char *id_of(const char *sandbox);
 GVariant *get_property(GDBusConnection *bus, const char *object, const char *name);
+/* All of its own interface, as a{sv}. */
+GVariant *get_all(GDBusConnection *bus, const char *object);
 guint64 pool_figure(GDBusConnection *bus, const char *template, const char *name);
 /* Asks until the figure is reached: nothing tells of it. */
 void wait_for_pool(GDBusConnection *bus, const char *template, const char *name, guint64 value);
@@ -54,6 +56,9 @@ void wait_for_pool(GDBusConnection *bus, const char *template, const char *name,
 GVariant *wait_for_template(GDBusConnection *bus, const char *name);
 /* Runs a shell's words in a sandbox; returns all that Run() gives. */
 GVariant *run_shell(GDBusConnection *bus, const char *sandbox, const char *words);
+/* What a shell prints, or code of the sandbox's first language; the test fails when they do. */
+char *run_output(GDBusConnection *bus, const char *sandbox, const char *words);
+char *code_output(GDBusConnection *bus, const char *sandbox, const char *code);
 
 /* Of an a{sv}: the test fails when the entry is not there, or of another type. */
 guint64 dict_number(GVariant *dict, const char *key);

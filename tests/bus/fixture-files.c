@@ -115,6 +115,23 @@ fixture_make_files(Fixture *fixture)
         fixture_configure(fixture, options->config);
 }
 
+/* --- records --- */
+
+void
+fixture_edit_record(Fixture *fixture, const char *id, const char *key, const char *value)
+{
+    g_autofree char *path = g_build_filename(fixture->state, "sandboxes", id, NULL);
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) error = NULL;
+
+    g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_key_file_has_key(file, "Sandbox", key, NULL));
+    g_key_file_set_string(file, "Sandbox", key, value);
+    g_key_file_save_to_file(file, path, &error);
+    g_assert_no_error(error);
+}
+
 /* --- what is left --- */
 
 guint

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -50,6 +51,18 @@ fixture_find_machine(Fixture *fixture, const char *id)
 
     g_assert_nonnull(text);
     return atoi(text);
+}
+
+guint32
+fixture_find_uid(Fixture *fixture, const char *id)
+{
+    g_autofree char *name = name_of(fixture, id);
+    g_autofree char *text = fake_record_read(fixture->control, name, "");
+    guint pid, uid;
+
+    g_assert_nonnull(text);
+    g_assert_cmpint(sscanf(text, "%u %u", &pid, &uid), ==, 2);
+    return uid;
 }
 
 /* The agent alone is in the cgroup itself; what it starts is in others below. */

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test-survive: sandboxes that run go on when the service ends, and belong to whom they belonged.
+ *
+ * Each test is made once with a service that is killed, and once with one that is asked to stop.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "fixture.h"
+
+static const FixtureOptions plain = {.target = 0};
+static Fixture *python; /* its template takes seconds: one for all tests */
+
+/* How a call under way ends: the service's word for it, or the bus's. */
+static void
+assert_cut_off(const GError *error, int signal)
+{
+    if (signal == SIGKILL)
+        g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY);
+    else
+        assert_error(error, "ServiceStopping", "goes on");
+}
+
+/* --- what it is --- */
+
+static void
+assert_same(GVariant *before, GVariant *after)
+{
+    g_autoptr(GVariantIter) iter = g_variant_iter_new(before);
+    const char *key;
+    GVariant *value;
+
+    g_assert_cmpint(g_variant_n_children(after), ==, g_variant_n_children(before));
+    while (g_variant_iter_loop(iter, "{&sv}", &key, &value)) {
+        g_autoptr(GVariant) now = g_variant_lookup_value(after, key, g_variant_get_type(value));
+
+        g_assert_nonnull(now);
+        if (g_str_equal(key, "Expires")) /* counted from the clock of this moment */
+            g_assert_cmpint(ABS((gint64)(g_variant_get_uint64(now) - g_variant_get_uint64(value))),
+                            <, G_USEC_PER_SEC);
+        else
+            g_assert_cmpvariant(now, value);
+    }
+}
+
+static void
+test_properties(gconstpointer signal)
+{
+    static const char words[] =
+        "({'name': <'näme; [x]'>, 'timeout': <uint64 1000>, 'idempotency-key': <'a key'>,"
+        " 'metadata': <{'key;': 'value\\\\ n', 'empty': ''}>, 'environment': <{'COLOUR': 'a "
+        "b=c'}>},)";
+    g_autoptr(Fixture) fixture = fixture_new(&plain);
+    GDBusConnection *owner = fixture_connect(fixture, OTHER_UID);
+    g_autoptr(GVariant) created = NULL, again = NULL, before = NULL, after = NULL;
+    g_autofree char *out = NULL;
+    const char *sandbox, *second;
+
+    created = call(owner, MANAGER, "CreateSandbox", words);
+    g_variant_get(created, "(&o)", &sandbox);
+    before = get_all(owner, sandbox);
+    fixture_restart(fixture, GPOINTER_TO_INT(signal));
+    after = get_all(owner, sandbox);
+    assert_same(before, after);
+    again = call(owner, MANAGER, "CreateSandbox", words);
+    g_variant_get(again, "(&o)", &second);
+    g_assert_cmpstr(second, ==, sandbox);
+    call_fails(owner, MANAGER, "CreateSandbox", "InvalidArgument", "was used with other options",
+               "({'idempotency-key': <'a key'>},)");
+    out = run_output(owner, sandbox, "echo \"$COLOUR\"");
+    g_assert_cmpstr(out, ==, "a b=c\n");
+    fixture_leave(owner);
+}
+
+/* The oldest first, also of those that an earlier life made. */
+static void
+test_order(gconstpointer signal)
+{
+    g_autoptr(Fixture) fixture = fixture_new(&plain);
+    g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GVariant) answer = NULL, list = NULL;
+
+    for (guint i = 0; i < 3; i++)
+        g_ptr_array_add(made, create(fixture->bus));
+    fixture_restart(fixture, GPOINTER_TO_INT(signal));
+    for (guint i = 0; i < 2; i++)
+        g_ptr_array_add(made, create(fixture->bus));
+    answer = call(fixture->bus, MANAGER, "ListSandboxes", NO_OPTIONS);
+    list = g_variant_get_child_value(answer, 0);
+    g_assert_cmpint(g_variant_n_children(list), ==, made->len);
+    for (guint i = 0; i < made->len; i++) {
+        g_autoptr(GVariant) entry = g_variant_get_child_value(list, i);
+        const char *path;
+
+        g_variant_get_child(entry, 0, "&o", &path);
+        g_assert_cmpstr(path, ==, made->pdata[i]);
+    }
+}
+
+static void
+test_owners(gconstpointer signal)
+{
+    g_autoptr(Fixture) fixture = fixture_new(&plain);
+    GDBusConnection *owner = fixture_connect(fixture, OTHER_UID);
+    g_autofree char *of_owner = create(owner), *of_root = create(fixture->bus);
+
+    fixture_restart(fixture, GPOINTER_TO_INT(signal));
+    call_fails(owner, of_root, "Kill", "NoSuchSandbox", "there is no sandbox", "()");
+    kill_sandbox(owner, of_owner);
+    kill_sandbox(fixture->bus, of_root);
+    fixture_leave(owner);
+}
+
+/* Of each life of the service: no two machines run as the same user. */
+static void
+test_uids(gconstpointer signal)
+{
+    const FixtureOptions options = {.config =
+                                        "[Machines]\nGroup=nogroup\nUids=1900000000-1900000015\n"};
+    g_autoptr(Fixture) fixture = fixture_new(&options);
+    guint32 uids[4];
+
+    for (guint i = 0; i < G_N_ELEMENTS(uids); i++) {
+        g_autofree char *sandbox = create(fixture->bus);
+
+        uids[i] = fixture_find_uid(fixture, id_of(sandbox));
+        g_assert_cmpuint(uids[i], >=, 1900000000);
+        g_assert_cmpuint(uids[i], <=, 1900000015);
+        for (guint j = 0; j < i; j++)
+            g_assert_cmpuint(uids[i], !=, uids[j]);
+        if (i % 2 == 1)
+            fixture_restart(fixture, GPOINTER_TO_INT(signal));
+    }
+}
+
+/* --- what is in it --- */
+
+static void
+test_files_and_processes(gconstpointer signal)
+{
+    g_autoptr(Fixture) fixture = fixture_new(&plain);
+    g_autofree char *sandbox = create(fixture->bus), *before = NULL, *after = NULL;
+
+    before =
+        run_output(fixture->bus, sandbox,
+                   "echo kept >/run/file; sleep 1000 >/dev/null 2>&1 & echo $! | tee /run/pid");
+    g_assert_cmpint(atoi(before), >, 1);
+    fixture_restart(fixture, GPOINTER_TO_INT(signal));
+    after =
+        run_output(fixture->bus, sandbox, "cat /run/file; kill -0 $(cat /run/pid) && cat /run/pid");
+    g_assert_true(g_str_has_prefix(after, "kept\n"));
+    g_assert_cmpstr(after + strlen("kept\n"), ==, before);
+}
+
+static void
+test_variables(gconstpointer signal)
+{
+    g_autofree char *sandbox = create(python->bus);
+
+    for (int i = 0; i < 3; i++) {
+        g_autofree char *out =
+            code_output(python->bus, sandbox, "n = globals().get('n', 0) + 1; print(n)");
+        g_autofree char *expected = g_strdup_printf("%d\n", i + 1);
+
+        g_assert_cmpstr(out, ==, expected);
+        fixture_restart(python, GPOINTER_TO_INT(signal));
+    }
+    kill_sandbox(python->bus, sandbox);
+}
+
+/* Programs that nobody kept end with their call; their end is the end of the FIFO. */
+static void
+test_run_under_way(gconstpointer signal)
+{
+    g_autoptr(Fixture) fixture = fixture_new(&plain);
+    g_autofree char *sandbox = create(fixture->bus), *fifo = fixture_add_fifo(fixture, "fifo");
+    g_autofree char *words = g_strdup_printf("exec 3>%s; echo begun >&3; sleep 1000 & wait", fifo);
+    g_autoptr(Pending) run =
+        call_start(fixture->bus, sandbox, "Run", "(['sh', '-c', %s], @a{sv} {})", words);
+    char text[16];
+    int fd;
+
+    g_dbus_connection_flush_sync(fixture->bus, NULL, NULL);
+    fd = open(fifo, O_RDONLY | O_CLOEXEC);
+    g_assert_cmpint(read(fd, text, sizeof text), ==, strlen("begun\n"));
+    fixture_restart(fixture, GPOINTER_TO_INT(signal));
+    pending_wait(run);
+    assert_cut_off(run->error, GPOINTER_TO_INT(signal));
+    g_assert_cmpint(read(fd, text, sizeof text), ==, 0);
+    close(fd);
+    g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
+}
+
+/* Begins to execute code behind a line that tells so, and waits for that. */
+static Pending *
+begin_code(const char *sandbox, const char *code)
+{
+    g_autofree char *fifo = fixture_add_fifo(python, "begun");
+    g_autofree char *text =
+        g_strdup_printf("kept = 'kept'\nopen('%s', 'w').close()\n%s", fifo, code);
+    Pending *pending = call_start(python->bus, sandbox, "RunCode", "(%s, @a{sv} {})", text);
+
+    g_dbus_connection_flush_sync(python->bus, NULL, NULL);
+    close(open(fifo, O_RDONLY | O_CLOEXEC));
+    unlink(fifo);
+    return pending;
+}
+
+static void
+test_code_under_way(gconstpointer signal)
+{
+    g_autofree char *sandbox = create(python->bus), *out = NULL;
+    g_autoptr(Pending) pending = begin_code(sandbox, "import time\ntime.sleep(1000)");
+
+    fixture_restart(python, GPOINTER_TO_INT(signal));
+    pending_wait(pending);
+    assert_cut_off(pending->error, GPOINTER_TO_INT(signal));
+    out = code_output(python->bus, sandbox, "print(kept)");
+    g_assert_cmpstr(out, ==, "kept\n");
+    kill_sandbox(python->bus, sandbox);
+}
+
+/* Much of its output is under way when the connection ends, in the middle of a message. */
+static void
+test_output_under_way(gconstpointer signal)
+{
+    g_autofree char *sandbox = create(python->bus), *out = NULL;
+    g_autoptr(Pending) pending = begin_code(
+        sandbox, "from IPython.display import display\nwhile True:\n  display('x' * 50000)");
+
+    fixture_restart(python, GPOINTER_TO_INT(signal));
+    pending_wait(pending);
+    out = code_output(python->bus, sandbox, "print(kept)");
+    g_assert_cmpstr(out, ==, "kept\n");
+    kill_sandbox(python->bus, sandbox);
+}
+
+/* One that cannot be brought to rest is given up, and the next execution has a new one. */
+static void
+test_stubborn_code(gconstpointer signal)
+{
+    g_autofree char *sandbox = create(python->bus), *out = NULL;
+    g_autoptr(Pending) pending = begin_code(
+        sandbox, "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n"
+                 "time.sleep(1000)");
+
+    fixture_restart(python, GPOINTER_TO_INT(signal));
+    pending_wait(pending);
+    out = code_output(python->bus, sandbox, "print(globals().get('kept', 'new'))");
+    g_assert_cmpstr(out, ==, "new\n");
+    kill_sandbox(python->bus, sandbox);
+}
+
+/* --- what belongs to a call ends with it --- */
+
+static void
+test_one_shot_under_way(gconstpointer signal)
+{
+    g_autofree char *fifo = fixture_add_fifo(python, "one-shot");
+    g_autofree char *code =
+        g_strdup_printf("import time\nopen('%s', 'w').close()\ntime.sleep(1000)", fifo);
+    g_autoptr(Pending) pending =
+        call_start(python->bus, MANAGER, "RunCode", "('python', %s, @a{sv} {})", code);
+    g_autoptr(GVariant) answer = NULL, list = NULL;
+
+    g_dbus_connection_flush_sync(python->bus, NULL, NULL);
+    close(open(fifo, O_RDONLY | O_CLOEXEC));
+    unlink(fifo);
+    fixture_restart(python, GPOINTER_TO_INT(signal));
+    pending_wait(pending);
+    g_assert_nonnull(pending->error);
+    answer = call(python->bus, MANAGER, "ListSandboxes", NO_OPTIONS);
+    list = g_variant_get_child_value(answer, 0);
+    g_assert_cmpint(g_variant_n_children(list), ==, 0);
+    g_variant_unref(wait_for_template(python->bus, "python"));
+    fixture_wait_for_machines(python, 0);
+}
+
+/* Machines that nobody has are not taken up: nobody can tell whether one was being claimed. */
+static void
+test_pool(gconstpointer signal)
+{
+    const FixtureOptions options = {.target = 3};
+    g_autoptr(Fixture) fixture = fixture_new(&options);
+    g_autofree char *sandbox = NULL;
+
+    g_variant_unref(wait_for_template(fixture->bus, "minimal"));
+    wait_for_pool(fixture->bus, "minimal", "ready", 3);
+    sandbox = create(fixture->bus);
+    wait_for_pool(fixture->bus, "minimal", "ready", 3);
+    fixture_restart(fixture, GPOINTER_TO_INT(signal));
+    g_variant_unref(wait_for_template(fixture->bus, "minimal"));
+    wait_for_pool(fixture->bus, "minimal", "ready", 3);
+    g_assert_cmpuint(pool_figure(fixture->bus, "minimal", "restored"), ==, 3);
+    fixture_assert_counts(fixture, 4);
+}
+
+static void
+add(const char *name, GTestDataFunc test)
+{
+    static const struct {
+        const char *name;
+        int signal;
+    } ways[] = {{"killed", SIGKILL}, {"stopped", SIGTERM}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(ways); i++) {
+        g_autofree char *path = g_strdup_printf("/survive/%s/%s", name, ways[i].name);
+
+        g_test_add_data_func(path, GINT_TO_POINTER(ways[i].signal), test);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    const FixtureOptions options = {.has_python = TRUE, .default_template = "python"};
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    add("properties", test_properties);
+    add("order", test_order);
+    add("owners", test_owners);
+    add("uids", test_uids);
+    add("files-and-processes", test_files_and_processes);
+    add("run-under-way", test_run_under_way);
+    add("pool", test_pool);
+    add("variables", test_variables);
+    add("code-under-way", test_code_under_way);
+    add("output-under-way", test_output_under_way);
+    add("stubborn-code", test_stubborn_code);
+    add("one-shot-under-way", test_one_shot_under_way);
+    python = fixture_new(&options);
+    status = g_test_run();
+    fixture_free(python);
+    return status;
+}
