@@ -25,17 +25,33 @@ typedef struct {
 } Setting;
 
 static Setting
-begin(const char *config)
+begin_with(const FixtureOptions *options)
 {
-    const FixtureOptions options = {.config = config, .has_python = TRUE};
-    Setting s = {.fixture = fixture_new(&options)};
+    Setting s = {.fixture = fixture_new(options)};
 
     s.root = s.fixture->bus;
     s.user = fixture_connect(s.fixture, OTHER_UID);
     s.other = fixture_connect(s.fixture, OTHER_USER);
-    g_variant_unref(wait_for_template(s.root, "minimal"));
-    g_variant_unref(wait_for_template(s.root, "python"));
+    g_variant_unref(wait_for_template(s.root, options->has_python ? "python" : "minimal"));
     return s;
+}
+
+static Setting
+begin(const char *config)
+{
+    const FixtureOptions options = {.config = config};
+
+    return begin_with(&options);
+}
+
+/* Sandboxes have an interpreter. */
+static Setting
+begin_python(const char *config)
+{
+    const FixtureOptions options = {
+        .config = config, .has_python = TRUE, .default_template = "python"};
+
+    return begin_with(&options);
 }
 
 static void
@@ -180,6 +196,7 @@ test_creates(void)
     fixture_hold(s.fixture);
     first = call_start(s.user, MANAGER, "CreateSandbox", NO_OPTIONS);
     second = call_start(s.user, MANAGER, "CreateSandbox", NO_OPTIONS);
+    wait_for_used(&s, creating); /* polkit was asked for each */
     call_fails(s.user, MANAGER, "CreateSandbox", "QuotaExceeded",
                "limit creates of user 65534 is reached: 2 of 2", NO_OPTIONS);
     assert_used(&s, creating, creating);
@@ -205,7 +222,7 @@ test_shared(void)
     fixture_hold(s.fixture);
     first = call_start(s.user, MANAGER, "CreateSandbox", words);
     second = call_start(s.user, MANAGER, "CreateSandbox", words);
-    assert_used(&s, creating, creating);
+    wait_for_used(&s, creating);
     fixture_release(s.fixture);
     pending_wait(first);
     pending_wait(second);
@@ -272,12 +289,19 @@ test_caller_left(void)
 
 /* --- processes --- */
 
+/* A program that runs until open_gate(). */
 static Pending *
-run_until_opened(GDBusConnection *bus, const char *sandbox, const char *gate)
+run_behind(GDBusConnection *bus, const char *sandbox, const char *gate)
 {
     g_autofree char *words = g_strdup_printf("exec cat %s", gate);
 
     return call_start(bus, sandbox, "Run", "(['sh', '-c', %s], @a{sv} {})", words);
+}
+
+static void
+open_gate(const char *gate)
+{
+    close(open(gate, O_WRONLY | O_CLOEXEC)); /* waits for it to be read */
 }
 
 static void
@@ -286,21 +310,24 @@ test_processes(void)
     static const char *const running =
         "1 sandboxes, 64 MiB, 1 vcpus, 1 MiB of disk, 2 processes, 0 creates";
     static const char *const refused = "limit processes of user 65534 is reached: 2 of 2";
-    g_auto(Setting) s = begin("[UserLimits]\nProcesses=2\n[Templates]\nDefault=python\n");
+    g_auto(Setting) s = begin_python("[UserLimits]\nProcesses=2\n");
     g_autofree char *sandbox = create(s.user);
     g_autofree char *gate = fixture_add_fifo(s.fixture, "gate");
-    g_autoptr(Pending) first = run_until_opened(s.user, sandbox, gate);
+    g_autofree char *next_gate = fixture_add_fifo(s.fixture, "next-gate");
+    g_autoptr(Pending) first = run_behind(s.user, sandbox, gate);
     /* Root's, in a sandbox of the user: charged to whose it is. */
-    g_autoptr(Pending) second = run_until_opened(s.root, sandbox, gate);
+    g_autoptr(Pending) second = run_behind(s.root, sandbox, next_gate);
     g_autofree char *of_root = NULL;
 
+    wait_for_used(&s, running);
     call_fails(s.user, sandbox, "Run", "QuotaExceeded", refused, "(['true'], @a{sv} {})");
     call_fails(s.user, sandbox, "RunCode", "QuotaExceeded", refused, "('1', @a{sv} {})");
     call_fails(s.user, MANAGER, "RunCode", "QuotaExceeded", refused, "('python', '1', @a{sv} {})");
     assert_used(&s, running, running);
     of_root = used(s.root, 0);
     g_assert_cmpstr(of_root, ==, NOTHING);
-    close(open(gate, O_WRONLY | O_CLOEXEC));
+    open_gate(gate);
+    open_gate(next_gate);
     pending_wait(first);
     pending_wait(second);
     assert_used(&s, ONE, ONE);
@@ -317,7 +344,7 @@ test_processes_of_killed(void)
     g_auto(Setting) s = begin("");
     g_autofree char *sandbox = create(s.user);
     g_autofree char *gate = fixture_add_fifo(s.fixture, "gate");
-    g_autoptr(Pending) pending = run_until_opened(s.user, sandbox, gate);
+    g_autoptr(Pending) pending = run_behind(s.user, sandbox, gate);
 
     kill_sandbox(s.user, sandbox);
     pending_wait(pending);
@@ -328,8 +355,7 @@ test_processes_of_killed(void)
 static void
 test_one_shot(void)
 {
-    g_auto(Setting) s = begin("[UserLimits]\nSandboxes=1\nProcesses=1\nCreates=1\n"
-                              "[Templates]\nDefault=python\n");
+    g_auto(Setting) s = begin_python("[UserLimits]\nSandboxes=1\nProcesses=1\nCreates=1\n");
     g_autofree char *sandbox = NULL;
 
     for (guint i = 0; i < 3; i++) {
