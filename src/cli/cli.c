@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "agent.h"
 #include "hint.h"
 #include "term.h"
 #include "text.h"
@@ -173,6 +174,7 @@ cli_connect(Cli *cli, GError **error)
     cli->manager = client_connect(cli->bus, error);
     if (cli->manager == NULL)
         return FALSE;
+    agent_start(cli);
     watch_signal(cli, SIGINT, on_sigint);
     watch_signal(cli, SIGTERM, on_sigterm);
     watch_signal(cli, SIGHUP, on_sighup);

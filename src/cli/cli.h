@@ -37,13 +37,14 @@ typedef struct {
 struct Cli {
     const Verb *verb;
     GBusType bus;
-    gboolean json;
+    gboolean json, no_ask_password;
     char **words; /* set by cli_parse(): what is no option */
     char *
         *command; /* set by cli_parse(): what stands behind "--"; of a verb that takes a command */
     ClocheManager *manager; /* set by cli_connect() */
     GCancellable *interrupted;
-    int signal; /* the one that came; 0 */
+    int signal;         /* the one that came; 0 */
+    GSubprocess *agent; /* of polkit; NULL: none */
 };
 
 /*

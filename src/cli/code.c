@@ -119,8 +119,8 @@ run_in_sandbox(Cli *cli, const Words *words, GVariant *options, GError **error)
     if (sandbox == NULL)
         return NULL;
     template_warn_emulated(cli);
-    cloche_sandbox_call_run_code(sandbox, words->code, options, cli->interrupted, cli_on_reply,
-                                 &reply);
+    cloche_sandbox_call_run_code(sandbox, words->code, options, CLIENT_CALL, cli->interrupted,
+                                 cli_on_reply, &reply);
     cli_await(&reply);
     if (!cloche_sandbox_call_run_code_finish(sandbox, &execution, reply, error))
         return NULL;
@@ -156,8 +156,8 @@ call_manager(Cli *cli, const Words *words, GVariant *options, GError **error)
     }
     template_warn_emulated(cli);
     language = choose_language(words, template);
-    cloche_manager_call_run_code(cli->manager, language, words->code, options, cli->interrupted,
-                                 cli_on_reply, &reply);
+    cloche_manager_call_run_code(cli->manager, language, words->code, options, CLIENT_CALL,
+                                 cli->interrupted, cli_on_reply, &reply);
     cli_await(&reply);
     if (!cloche_manager_call_run_code_finish(cli->manager, &execution, reply, error))
         return NULL;

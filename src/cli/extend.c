@@ -9,7 +9,8 @@ set_timeout(Cli *cli, ClocheSandbox *sandbox, guint64 seconds, GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
 
-    cloche_sandbox_call_set_timeout(sandbox, seconds, cli->interrupted, cli_on_reply, &reply);
+    cloche_sandbox_call_set_timeout(sandbox, seconds, CLIENT_CALL, cli->interrupted, cli_on_reply,
+                                    &reply);
     cli_await(&reply);
     return cloche_sandbox_call_set_timeout_finish(sandbox, reply, error);
 }

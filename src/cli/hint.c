@@ -9,7 +9,8 @@ static const char *const hints[] = {
     [CLOCHE_ERROR_NO_SUCH_SANDBOX] = "'cloche list' shows the sandboxes that live",
     [CLOCHE_ERROR_TEMPLATE_NOT_READY] = "'cloche status' shows the state of each template",
     [CLOCHE_ERROR_TEMPLATE_DAMAGED] = "the service's journal tells more: journalctl -u cloched",
-    [CLOCHE_ERROR_NOT_PERMITTED] = "an administrator can permit it",
+    [CLOCHE_ERROR_NOT_PERMITTED] =
+        "an administrator can permit it by a polkit rule: see cloched(8)",
     [CLOCHE_ERROR_QUOTA_EXCEEDED] =
         "'cloche list' shows what you have, 'cloche kill ID' gives it back",
     [CLOCHE_ERROR_BUSY] = "try again in a moment; 'cloche status' shows the pool",

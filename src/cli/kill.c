@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* kill: ends sandboxes; one that cannot be ended does not save the others. */
+#include "list.h"
 #include "sandbox.h"
 #include "verbs.h"
 
@@ -15,17 +16,64 @@ print_json(JsonArray *killed, JsonArray *failed, const GError *first)
     cli_print_json(node);
 }
 
+/* The ids of all that live, in place of the words. */
+static gboolean
+find_all(Cli *cli, gboolean all_users, GError **error)
+{
+    g_auto(GVariantDict) filter = G_VARIANT_DICT_INIT(NULL);
+    g_autoptr(GVariant) held = NULL;
+    g_autoptr(GPtrArray) sandboxes = NULL;
+    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
+
+    if (all_users)
+        g_variant_dict_insert(&filter, "all-users", "b", TRUE);
+    held = g_variant_ref_sink(g_variant_dict_end(&filter));
+    sandboxes = list_read(cli, held, error);
+    if (sandboxes == NULL)
+        return FALSE;
+    for (guint i = 0; i < sandboxes->len; i++) {
+        const char *path;
+
+        g_variant_get_child(sandboxes->pdata[i], 0, "&o", &path);
+        g_strv_builder_add(ids, client_sandbox_id(path));
+    }
+    g_strfreev(cli->words);
+    cli->words = g_strv_builder_end(ids);
+    return TRUE;
+}
+
+static int
+check_words(Cli *cli, gboolean all, gboolean all_users)
+{
+    if (all && *cli->words != NULL)
+        return cli_usage(cli, "--all ends all of them: '%s' is one word too many", *cli->words);
+    if (!all && all_users)
+        return cli_usage(cli, "--all-users goes with --all");
+    if (!all && *cli->words == NULL)
+        return cli_usage(cli, "something is missing: cloche kill ID...");
+    return CLI_OK;
+}
+
 static int
 run(Cli *cli, char **argv)
 {
+    gboolean all = FALSE, all_users = FALSE;
     g_autoptr(GError) first = NULL;
     JsonArray *killed, *failed;
     int status;
+    const GOptionEntry entries[] = {
+        {"all", 'a', 0, G_OPTION_ARG_NONE, &all, "All of your sandboxes", NULL},
+        {"all-users", 0, 0, G_OPTION_ARG_NONE, &all_users,
+         "With --all: those of other users too, where permitted", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 1, /* max= */ G_MAXUINT,
-                         &status))
+    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ G_MAXUINT, &status))
         return status;
-    if (!cli_connect(cli, &first))
+    status = check_words(cli, all, all_users);
+    if (status != CLI_OK)
+        return status;
+    if (!cli_connect(cli, &first) || (all && !find_all(cli, all_users, &first)))
         return cli_fail(cli, first);
     killed = json_array_new();
     failed = json_array_new();
@@ -54,11 +102,12 @@ run(Cli *cli, char **argv)
 
 const Verb verb_kill = {
     .name = "kill",
-    .synopsis = "ID...",
+    .synopsis = "ID... | --all",
     .summary = "Ends sandboxes.",
     .description =
         "Examples:\n"
         "  cloche kill $id\n"
+        "  cloche kill --all\n"
         "  cloche list --metadata task=17 --json | jq -r '.sandboxes[].Id' | xargs cloche kill",
     .run = run,
 };

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* list: sandboxes that live, page after page until the end. */
+#include "list.h"
+
+#include <pwd.h>
+
 #include "options.h"
 #include "table.h"
 #include "term.h"
@@ -19,8 +23,8 @@ read_page(Cli *cli, GVariant *filter, const char *after, GPtrArray *sandboxes, c
     g_variant_dict_insert(&page, "limit", "u", (guint32)PAGE);
     if (*after != '\0')
         g_variant_dict_insert(&page, "after", "s", after);
-    cloche_manager_call_list_sandboxes(cli->manager, g_variant_dict_end(&page), cli->interrupted,
-                                       cli_on_reply, &reply);
+    cloche_manager_call_list_sandboxes(cli->manager, g_variant_dict_end(&page), CLIENT_CALL,
+                                       cli->interrupted, cli_on_reply, &reply);
     cli_await(&reply);
     if (!cloche_manager_call_list_sandboxes_finish(cli->manager, &found, ret_next, reply, error))
         return FALSE;
@@ -29,9 +33,8 @@ read_page(Cli *cli, GVariant *filter, const char *after, GPtrArray *sandboxes, c
     return TRUE;
 }
 
-/* Each is an (oa{sv}). */
-static GPtrArray *
-read_all(Cli *cli, GVariant *filter, GError **error)
+GPtrArray *
+list_read(Cli *cli, GVariant *filter, GError **error)
 {
     g_autoptr(GPtrArray) sandboxes =
         g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
@@ -116,6 +119,21 @@ add_metadata(Table *table, GVariant *properties)
     table_add(table, text->str);
 }
 
+/* The owner's name, or the number of one that has none. */
+static void
+add_owner(Table *table, GVariant *properties)
+{
+    guint32 owner = 0;
+    const struct passwd *user;
+
+    g_variant_lookup(properties, "Owner", "u", &owner);
+    user = getpwuid(owner);
+    if (user != NULL)
+        table_add(table, user->pw_name);
+    else
+        table_add_printf(table, "%u", owner);
+}
+
 static void
 print_table(GPtrArray *sandboxes)
 {
@@ -127,7 +145,6 @@ print_table(GPtrArray *sandboxes)
 
     for (guint i = 0; i < sandboxes->len; i++) {
         g_autoptr(GVariant) properties = g_variant_get_child_value(sandboxes->pdata[i], 1);
-        guint32 owner = 0;
 
         add_text(table, properties, "Id");
         add_text(table, properties, "Name");
@@ -135,8 +152,7 @@ print_table(GPtrArray *sandboxes)
         add_text(table, properties, "State");
         add_age(table, properties, now);
         add_rest(table, properties, now);
-        g_variant_lookup(properties, "Owner", "u", &owner);
-        table_add_printf(table, "%u", owner);
+        add_owner(table, properties);
         add_metadata(table, properties);
     }
     lines = table_render(table, term_style(stdout, STYLE_BOLD), term_style(stdout, STYLE_OFF));
@@ -151,7 +167,7 @@ list(Cli *cli, GVariant *filter)
     g_autoptr(GPtrArray) sandboxes = NULL;
 
     if (cli_connect(cli, &error))
-        sandboxes = read_all(cli, held, &error);
+        sandboxes = list_read(cli, held, &error);
     if (sandboxes == NULL)
         return cli_fail(cli, error);
     if (cli->json)

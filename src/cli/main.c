@@ -8,18 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent.h"
 #include "verbs.h"
 
 static const Verb *const verbs[] = {
-    &verb_run,  &verb_code, &verb_create, &verb_exec,
-    &verb_list, &verb_kill, &verb_extend, &verb_status,
+    &verb_run,  &verb_code,   &verb_create, &verb_exec,    &verb_list,
+    &verb_kill, &verb_extend, &verb_status, &verb_journal,
 };
 
 static void
 print_help(void)
 {
     fputs("Usage:\n"
-          "  cloche [--user] [--json] VERB [WORDS...]\n"
+          "  cloche [--user] [--json] [--no-ask-password] VERB [WORDS...]\n"
           "\n"
           "Runs code that nobody trusts in microVMs of this machine.\n"
           "\n"
@@ -34,6 +35,8 @@ print_help(void)
         "  --json     Print what the service answered as JSON, on one line; keys are those of the\n"
         "             D-Bus API, bytes are base64, and an error is\n"
         "             {\"error\": {\"name\": ..., \"message\": ...}}\n"
+        "  --no-ask-password\n"
+        "             Do not ask for a password where polkit wants one\n"
         "  --help     Show this help; cloche VERB --help shows a verb's\n"
         "  --version  Show the version\n"
         "\n"
@@ -100,6 +103,7 @@ run_verb(Cli *cli, char **argv)
     g_strfreev(cli->command);
     g_clear_object(&cli->manager);
     g_object_unref(cli->interrupted);
+    agent_stop(cli);
     return status;
 }
 
@@ -118,6 +122,8 @@ main(int argc, char **argv)
         } else if (g_str_equal(*argv, "--version")) {
             puts("cloche " CLOCHE_VERSION);
             return CLI_OK;
+        } else if (g_str_equal(*argv, "--no-ask-password")) {
+            cli.no_ask_password = TRUE;
         } else if (!g_str_equal(*argv, "--json")) {
             return unknown_word(&cli, "option", *argv);
         }

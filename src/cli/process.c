@@ -64,8 +64,8 @@ process_run(Cli *cli, ClocheSandbox *sandbox, GVariant *options, ProcessEnd *ret
 {
     g_autoptr(GAsyncResult) reply = NULL;
 
-    cloche_sandbox_call_run(sandbox, (const char *const *)cli->command, options, cli->interrupted,
-                            cli_on_reply, &reply);
+    cloche_sandbox_call_run(sandbox, (const char *const *)cli->command, options, CLIENT_CALL,
+                            cli->interrupted, cli_on_reply, &reply);
     cli_await(&reply);
     return cloche_sandbox_call_run_finish(sandbox, &ret_end->status, &ret_end->out, &ret_end->err,
                                           &ret_end->details, reply, error);

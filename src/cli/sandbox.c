@@ -23,8 +23,8 @@ call_create(Cli *cli, GVariant *options, GError **error)
     g_autoptr(GAsyncResult) reply = NULL;
     char *path;
 
-    cloche_manager_call_create_sandbox(cli->manager, options, /* cancellable= */ NULL, cli_on_reply,
-                                       &reply);
+    cloche_manager_call_create_sandbox(cli->manager, options, CLIENT_CALL, /* cancellable= */ NULL,
+                                       cli_on_reply, &reply);
     cli_await(&reply);
     if (!cloche_manager_call_create_sandbox_finish(cli->manager, &path, reply, error))
         return NULL;
@@ -57,7 +57,8 @@ sandbox_find(Cli *cli, const char *id, GError **error)
     g_autoptr(GAsyncResult) reply = NULL;
     g_autofree char *path = NULL;
 
-    cloche_manager_call_get_sandbox(cli->manager, id, cli->interrupted, cli_on_reply, &reply);
+    cloche_manager_call_get_sandbox(cli->manager, id, CLIENT_CALL, cli->interrupted, cli_on_reply,
+                                    &reply);
     cli_await(&reply);
     if (!cloche_manager_call_get_sandbox_finish(cli->manager, &path, reply, error))
         return NULL;
@@ -69,8 +70,8 @@ sandbox_kill(Cli *cli, const char *id, GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
 
-    cloche_manager_call_kill_sandbox(cli->manager, id, /* cancellable= */ NULL, cli_on_reply,
-                                     &reply);
+    cloche_manager_call_kill_sandbox(cli->manager, id, CLIENT_CALL, /* cancellable= */ NULL,
+                                     cli_on_reply, &reply);
     cli_await(&reply);
     return cloche_manager_call_kill_sandbox_finish(cli->manager, reply, error);
 }
@@ -81,7 +82,8 @@ on_lease_due(gpointer data)
 {
     SandboxLease *lease = data;
 
-    cloche_sandbox_call_set_timeout(lease->sandbox, lease->seconds, /* cancellable= */ NULL,
+    cloche_sandbox_call_set_timeout(lease->sandbox, lease->seconds, CLIENT_CALL,
+                                    /* cancellable= */ NULL,
                                     /* callback= */ NULL, /* data= */ NULL);
     return G_SOURCE_CONTINUE;
 }
@@ -93,7 +95,7 @@ lease_seconds(Cli *cli)
     guint64 longest = LEASE_S;
 
     if (limits != NULL)
-        g_variant_lookup(limits, "timeout", "t", &longest);
+        g_variant_lookup(limits, "lifetime", "t", &longest);
     return MIN(longest, LEASE_S);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* status: the service, its templates and its pool, as they are now. */
+#include "quota.h"
 #include "table.h"
 #include "template.h"
 #include "term.h"
@@ -16,7 +17,7 @@ add_property(JsonObject *object, GDBusProxy *proxy, const char *name)
 }
 
 static void
-print_json(Cli *cli, GVariant *templates)
+print_json(Cli *cli, GVariant *templates, const Quota *quota)
 {
     static const char *const names[] = {"Version", "DefaultTemplate", "Accelerator", "Emulated",
                                         "Pool",    "Limits"};
@@ -26,6 +27,8 @@ print_json(Cli *cli, GVariant *templates)
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
         add_property(object, G_DBUS_PROXY(cli->manager), names[i]);
     json_object_set_member(object, "Templates", json_from_variant(templates));
+    json_object_set_member(object, "Quota", json_from_variant(quota->own));
+    json_object_set_member(object, "QuotaOfAll", json_from_variant(quota->all));
     json_node_take_object(node, object);
     cli_print_json(node);
 }
@@ -43,6 +46,44 @@ print_service(Cli *cli)
         printf("%semulated: this machine has no hardware virtualization. Emulation is no security "
                "boundary: run only code that you trust.%s\n",
                term_style(stdout, STYLE_YELLOW), term_style(stdout, STYLE_OFF));
+}
+
+static GVariant *
+call_systemd(Cli *cli, const char *path, const char *interface, const char *method,
+             GVariant *parameters, const char *type)
+{
+    GDBusConnection *bus = g_dbus_proxy_get_connection(G_DBUS_PROXY(cli->manager));
+
+    return g_dbus_connection_call_sync(bus, "org.freedesktop.systemd1", path, interface, method,
+                                       parameters, G_VARIANT_TYPE(type), G_DBUS_CALL_FLAGS_NONE,
+                                       /* timeout= */ -1, cli->interrupted, /* error= */ NULL);
+}
+
+/* What systemd says of the service, where it runs it; otherwise nothing. */
+static void
+print_unit(Cli *cli)
+{
+    g_autoptr(GVariant) unit = NULL, answer = NULL, value = NULL;
+    const char *path;
+
+    if (cli->bus != G_BUS_TYPE_SYSTEM)
+        return;
+    unit = call_systemd(cli, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+                        "GetUnit", g_variant_new("(s)", "cloched.service"), "(o)");
+    if (unit == NULL)
+        return;
+    g_variant_get(unit, "(&o)", &path);
+    answer = call_systemd(cli, path, "org.freedesktop.DBus.Properties", "Get",
+                          g_variant_new("(ss)", "org.freedesktop.systemd1.Service", "StatusText"),
+                          "(v)");
+    if (answer == NULL)
+        return;
+    g_variant_get(answer, "(v)", &value);
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {
+        g_autofree char *text = text_escape(g_variant_get_string(value, NULL));
+
+        printf("cloched.service: %s\n", text);
+    }
 }
 
 static void
@@ -160,27 +201,26 @@ print_pool(GVariant *pool)
 static void
 print_limits(GVariant *limits)
 {
-    g_autofree char *timeout = text_from_seconds(lookup_number(limits, "timeout"));
+    g_autofree char *lifetime = text_from_seconds(lookup_number(limits, "lifetime"));
     g_autofree char *code = text_from_size(lookup_number(limits, "code-size"));
     g_autofree char *output = text_from_size(lookup_number(limits, "output-size"));
 
     printf("\nLimits\n");
-    printf("timeout %s, %" G_GUINT64_FORMAT " sandboxes, %" G_GUINT64_FORMAT
-           " MiB of memory in all, %s of code, %s of output\n",
-           timeout, lookup_number(limits, "sandboxes"), lookup_number(limits, "memory-mib"), code,
-           output);
+    printf("a sandbox lives for %s at most; %s of code, %s of output\n", lifetime, code, output);
 }
 
 static void
-print_for_people(Cli *cli, GVariant *templates)
+print_for_people(Cli *cli, GVariant *templates, const Quota *quota)
 {
     GVariant *pool = cloche_manager_get_pool(cli->manager);
     GVariant *limits = cloche_manager_get_limits(cli->manager);
 
     print_service(cli);
+    print_unit(cli);
     print_templates(cli, templates);
     if (pool != NULL)
         print_pool(pool);
+    quota_print(quota);
     if (limits != NULL)
         print_limits(limits);
 }
@@ -190,18 +230,19 @@ run(Cli *cli, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) templates = NULL;
+    g_auto(Quota) quota = {0};
     int status;
 
     if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 0, &status))
         return status;
     if (cli_connect(cli, &error))
         templates = template_list(cli, &error);
-    if (templates == NULL)
+    if (templates == NULL || !quota_read(cli, &quota, &error))
         return cli_fail(cli, error);
     if (cli->json)
-        print_json(cli, templates);
+        print_json(cli, templates, &quota);
     else
-        print_for_people(cli, templates);
+        print_for_people(cli, templates, &quota);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 

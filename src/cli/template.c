@@ -13,7 +13,8 @@ template_list(Cli *cli, GError **error)
     g_autoptr(GAsyncResult) reply = NULL;
     GVariant *templates;
 
-    cloche_manager_call_list_templates(cli->manager, cli->interrupted, cli_on_reply, &reply);
+    cloche_manager_call_list_templates(cli->manager, CLIENT_CALL, cli->interrupted, cli_on_reply,
+                                       &reply);
     cli_await(&reply);
     if (!cloche_manager_call_list_templates_finish(cli->manager, &templates, reply, error))
         return NULL;
@@ -48,7 +49,7 @@ is_preparing(GVariant *template)
     const char *state = "";
 
     g_variant_lookup(template, "state", "&s", &state);
-    return g_str_equal(state, "preparing");
+    return g_str_equal(state, "preparing") || g_str_equal(state, "checking");
 }
 
 static void

@@ -5,4 +5,4 @@
 #include "cli.h"
 
 extern const Verb verb_run, verb_code, verb_create, verb_exec, verb_list, verb_kill, verb_extend,
-    verb_status;
+    verb_status, verb_journal;

@@ -12,6 +12,9 @@
 #include "error.h"
 
 #define CLIENT_BUS_NAME "org.cloche1"
+
+/* Of every call: polkit may ask the user for a password, and no call ends before its answer. */
+#define CLIENT_CALL G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, -1
 #define CLIENT_SANDBOX_PATH "/org/cloche1/sandbox/"
 
 /*

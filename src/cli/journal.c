@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* journal: a sandbox's story, told by journalctl. It is there when the sandbox is long gone. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "verbs.h"
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
+static gboolean
+is_id(const char *word)
+{
+    return *word != '\0' && word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789")] == '\0';
+}
+
+static int
+exec_journalctl(Cli *cli, gboolean follow, const char *lines)
+{
+    g_autofree char *match = g_strconcat("SANDBOX_ID=", *cli->words, NULL);
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+
+    g_ptr_array_add(argv, "journalctl");
+    g_ptr_array_add(argv, match);
+    g_ptr_array_add(argv, "_SYSTEMD_UNIT=cloched.service"); /* others may write such fields, too */
+    if (cli->json)
+        g_ptr_array_add(argv, "--output=json");
+    if (follow)
+        g_ptr_array_add(argv, "--follow");
+    if (lines != NULL) {
+        g_ptr_array_add(argv, "--lines");
+        g_ptr_array_add(argv, (char *)lines);
+    }
+    g_ptr_array_add(argv, NULL);
+    execvp("journalctl", (char **)argv->pdata);
+    cli_note("cannot run journalctl: %s", g_strerror(errno));
+    return CLI_FAILED;
+}
+
+static int
+run(Cli *cli, char **argv)
+{
+    gboolean follow = FALSE;
+    g_autofree char *lines = NULL;
+    int status;
+    const GOptionEntry entries[] = {
+        {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "Go on with what happens from now on", NULL},
+        {"lines", 'n', 0, G_OPTION_ARG_STRING, &lines, "The last N lines only", "N"},
+        G_OPTION_ENTRY_NULL,
+    };
+
+    if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
+        return status;
+    if (!is_id(*cli->words))
+        return cli_usage(cli, "'%s' is no id of a sandbox", *cli->words);
+    if (lines != NULL && !g_ascii_string_to_unsigned(lines, 10, 0, G_MAXINT32, NULL, NULL))
+        return cli_usage(cli, "--lines: '%s' is no number", lines);
+    if (cli->bus == G_BUS_TYPE_SYSTEM && access(JOURNAL_SOCKET, F_OK) == 0)
+        return exec_journalctl(cli, follow, lines);
+    cli_note("only the service that systemd runs writes to the journal; another one writes to its "
+             "standard error");
+    return CLI_FAILED;
+}
+
+const Verb verb_journal = {
+    .name = "journal",
+    .synopsis = "ID",
+    .summary = "Shows what happened to a sandbox, from the system's journal.",
+    .description = "The journal is open to administrators (root, and the groups adm and\n"
+                   "systemd-journal).\n"
+                   "\n"
+                   "Examples:\n"
+                   "  cloche journal $id\n"
+                   "  cloche journal --follow $id",
+    .run = run,
+};
