@@ -504,6 +504,19 @@ test_sweep(Fixture *f, gconstpointer data)
     assert_each(f, then, FALSE);
 }
 
+static void
+test_clear_ram(Fixture *f, gconstpointer data)
+{
+    static const char *const gone[] = {"ram/box-0123", "ram/old-0123", NULL};
+    static const char *const kept[] = {"state/templates/box-0123", "run/machines/x", "ram", NULL};
+
+    make_each(f, gone);
+    make_each(f, kept);
+    store_clear_ram(f->store);
+    assert_each(f, gone, FALSE);
+    assert_each(f, kept, TRUE);
+}
+
 /* A link is removed, and what it leads to is not. */
 static void
 test_sweep_links(Fixture *f, gconstpointer data)
@@ -594,6 +607,7 @@ main(int argc, char **argv)
     ADD("image/names", test_image_names);
     ADD("sweep/all", test_sweep);
     ADD("sweep/links", test_sweep_links);
+    ADD("sweep/ram", test_clear_ram);
     ADD("folders", test_folders);
     ADD("no-group", test_no_group);
     return g_test_run();
