@@ -118,6 +118,19 @@ fixture_make_files(Fixture *fixture)
 /* --- records --- */
 
 void
+fixture_copy_record(Fixture *fixture, const char *from, const char *to)
+{
+    g_autofree char *source = g_build_filename(fixture->state, "sandboxes", from, NULL);
+    g_autofree char *folder = g_path_get_dirname(source), *text = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_file_get_contents(source, &text, NULL, &error);
+    g_assert_no_error(error);
+    fixture_write_file(folder, to, text);
+    fixture_edit_record(fixture, to, "Id", to);
+}
+
+void
 fixture_edit_record(Fixture *fixture, const char *id, const char *key, const char *value)
 {
     g_autofree char *path = g_build_filename(fixture->state, "sandboxes", id, NULL);

@@ -53,6 +53,18 @@ fixture_find_machine(Fixture *fixture, const char *id)
     return atoi(text);
 }
 
+char *
+fixture_find_other(Fixture *fixture, const char *id)
+{
+    g_autofree char *name = name_of(fixture, id);
+    g_auto(GStrv) names = fake_record_names(fixture->control);
+
+    for (char **other = names; *other; other++)
+        if (!g_str_equal(*other, name))
+            return g_strdup(*other + strlen("cloche-"));
+    g_error("There is no other machine");
+}
+
 guint32
 fixture_find_uid(Fixture *fixture, const char *id)
 {

@@ -82,6 +82,8 @@ void fixture_leave(GDBusConnection *bus);
 void fixture_add_image(Fixture *fixture, const char *name, const char *digest, const char *runner);
 /* Of a sandbox, while the service is away: sets a value that is there. */
 void fixture_edit_record(Fixture *fixture, const char *id, const char *key, const char *value);
+/* Makes the same of another. */
+void fixture_copy_record(Fixture *fixture, const char *from, const char *to);
 guint fixture_count_files(const Fixture *fixture, const char *parent, const char *folder);
 guint fixture_count_processes(const Fixture *fixture);
 guint fixture_count_cgroups(const Fixture *fixture);
@@ -91,6 +93,8 @@ void fixture_assert_counts(const Fixture *fixture, guint machines);
 /* --- machines; `id` is the sandbox's, or NULL: any --- */
 
 pid_t fixture_find_machine(Fixture *fixture, const char *id);
+/* The id of a machine that is not this one's: a new string. */
+char *fixture_find_other(Fixture *fixture, const char *id);
 /* Whom it was to run as. */
 guint32 fixture_find_uid(Fixture *fixture, const char *id);
 pid_t fixture_find_agent(Fixture *fixture, const char *id);
