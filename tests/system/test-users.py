@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-users: what users may do, by polkitd and by the rules that cloche ships.
+
+Run by in-service.sh. cloche-example.rules is tried as it is installed; an administrator copies it.
+"""
+import pathlib
+import subprocess
+import sys
+import unittest
+import xml.etree.ElementTree
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
+
+import tap  # noqa: E402
+from gi.repository import GLib  # noqa: E402
+from service import (MANAGER, SANDBOX, TOP, USERS, Failure, Sandbox, SystemService, number,  # noqa: E402
+                     output, systemctl, text, wait_until)
+
+EXAMPLE = pathlib.Path("/usr/local/share/doc/cloche/cloche-example.rules")
+RULES = pathlib.Path("/etc/polkit-1/rules.d/60-cloche.rules")
+ACTIONS = ("create", "use", "manage-others", "network", "manage-templates", "manage-pool")
+ALL = {"all_users": GLib.Variant("b", True)}
+VALUES = {"s": "1", "as": ["true"], "a{sv}": {}, "t": 60}
+
+
+def setUpModule():
+    global service, a, b
+    service = SystemService()
+    a, b = (service.client(user) for user in USERS)
+    for group in ("data-science", "sandbox-admins"):
+        output("groupadd", group)
+
+
+def tearDownModule():
+    RULES.unlink(missing_ok=True)
+    for sandbox in service.sandboxes(**ALL):
+        sandbox.kill()
+    service.settled()
+
+
+def failure(client, path, interface, method, signature, *values):
+    """The error's name and message, or None."""
+    try:
+        client.call(path, interface, method, signature, *values)
+    except Failure as error:
+        return str(error)
+    return None
+
+
+def methods_of(sandbox):
+    """Every method of the API that is about one sandbox, with arguments; its ends are the last."""
+    path = f"/org/cloche1/sandbox/{sandbox}"
+    for name in ("Get", "GetAll"):
+        yield (path, "org.freedesktop.DBus.Properties", name, *{
+            "Get": ("(ss)", SANDBOX, "Id"), "GetAll": ("(s)", SANDBOX)}[name])
+    calls = []
+    for interface in xml.etree.ElementTree.parse(TOP / "dbus/org.cloche1.xml").iter("interface"):
+        for method in interface.iter("method"):
+            arguments = [arg for arg in method.iter("arg") if arg.get("direction") == "in"]
+            is_named = bool(arguments) and arguments[0].get("name") == "id"
+            if interface.get("name") == MANAGER and not is_named:
+                continue
+            values = [VALUES[arg.get("type")] for arg in arguments]
+            calls.append((path if interface.get("name") == SANDBOX else "/org/cloche1", interface.get("name"),
+                          method.get("name"), f"({''.join(arg.get('type') for arg in arguments)})",
+                          *([sandbox] if is_named else []), *values[is_named:]))
+    yield from sorted(calls, key=lambda call: ("Kill" in call[2], call[2] == "Kill"))
+
+
+def refusal(client, template="minimal", **words):
+    """Why the client may not create one; None when it may."""
+    try:
+        client.create(template, **words).kill()
+    except Failure as error:
+        return str(error)
+    return None
+
+
+class Strangers(unittest.TestCase):
+    def test_every_method(self):
+        sandbox = a.create("minimal", timeout=number(600))
+        nobody = "a" * len(sandbox.id)
+        calls = list(zip(methods_of(sandbox.id), methods_of(nobody)))
+        self.assertGreaterEqual(len(calls), 8)
+        for call, of_nobody in calls:
+            with self.subTest(method=call[2]):
+                found = failure(b, *call)
+                self.assertRegex(found, "NoSuchSandbox: there is no sandbox")
+                self.assertEqual(found.replace(sandbox.id, nobody), failure(b, *of_nobody))
+        self.assertEqual(sandbox.run("true")[0], 0)
+        sandbox.kill()
+        self.assertIn("there is no sandbox", failure(b, *next(methods_of(sandbox.id))))
+        self.assertNotIn(sandbox.id, b.ends)
+
+    def test_what_is_listed(self):
+        sandbox = a.create("minimal", timeout=number(600))
+        self.assertEqual([s.id for s in a.sandboxes()], [sandbox.id])
+        self.assertEqual(b.sandboxes(), [])
+        with self.assertRaisesRegex(Failure, "NotPermitted: .*org.cloche1.manage-others"):
+            b.sandboxes(**ALL)
+        for client, count in ((a, 1), (b, 0)):
+            objects, = client.call("/org/cloche1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "()")
+            self.assertEqual(len(objects), count)
+            tree = output("runuser", "-u", client.user.pw_name, "--", "busctl", "tree", "--list", "org.cloche1")
+            self.assertEqual(tree.count(sandbox.id), count)
+        sandbox.kill()
+
+
+class Example(unittest.TestCase):
+    """The rules in order of what they say; each test finds none."""
+
+    def setUp(self):
+        self.assertFalse(RULES.exists())
+
+    def tearDown(self):
+        RULES.unlink()
+        wait_until(lambda: refusal(b, "python") is None, 30, "the old rules")
+
+    def install(self, **changes):
+        """The example, and with the bound lowered that no template reaches; polkitd has read it when
+        b may not have the template."""
+        rules = EXAMPLE.read_text()
+        for old, new in changes.items():
+            self.assertIn(old.removeprefix("_"), rules)
+            rules = rules.replace(old.removeprefix("_"), new)
+        RULES.write_text(rules)
+        wait_until(lambda: refusal(b, "python") is not None, 30, "new rules")
+
+    def test_template(self):
+        output("gpasswd", "-a", USERS[0], "data-science")
+        self.install()
+        self.assertRegex(refusal(b, "python"), "NotPermitted: .*org.cloche1.create.*polkit's rules do not permit it")
+        self.assertIsNone(refusal(b, "minimal"))
+        self.assertIsNone(refusal(a, "python"))
+        with self.assertRaisesRegex(Failure, "NotPermitted"):
+            b.manager("RunCode", "(ssa{sv})", "python", "1", {"template": text("python")})
+
+    def test_time(self):
+        self.install()
+        self.assertIsNone(refusal(b, timeout=number(3600)))
+        self.assertRegex(refusal(b, timeout=number(3601)), "NotPermitted: .*password")
+
+    def test_memory(self):
+        memory = b.template("minimal")["memory-mib"]
+        self.install(_2048=str(memory))
+        self.assertIsNone(refusal(b))
+        RULES.write_text(RULES.read_text().replace(f"> {memory}", f"> {memory - 1}"))
+        wait_until(lambda: refusal(b) is not None, 30, "new rules")
+        self.assertRegex(refusal(b), "NotPermitted: .*password")
+
+    def test_sandbox_admins(self):
+        sandbox = a.create("minimal", timeout=number(600))
+        self.install()
+        with self.assertRaisesRegex(Failure, "NoSuchSandbox"):
+            Sandbox(b, sandbox.path).run("true")
+        output("gpasswd", "-a", USERS[1], "sandbox-admins")
+        self.assertEqual(Sandbox(b, sandbox.path).run("true")[0], 0)
+        self.assertEqual([s.id for s in b.sandboxes(**ALL)], [sandbox.id])
+        for call in methods_of(sandbox.id):
+            with self.subTest(method=call[2]):
+                found = failure(b, *call)
+                if call[2] == "RunCode":
+                    self.assertRegex(found, "Unsupported") # the template has no interpreter
+                elif call[2] == "Kill": # KillSandbox came before
+                    self.assertRegex(found, f"sandbox '{sandbox.id}' has ended: killed")
+                else:
+                    self.assertIsNone(found)
+        self.assertEqual(wait_until(lambda: b.ends.get(sandbox.id), 10, "the signal"), "killed")
+        output("gpasswd", "-d", USERS[1], "sandbox-admins")
+
+
+class Polkit(unittest.TestCase):
+    def test_actions(self):
+        for action in ACTIONS:
+            found = output("pkaction", "--verbose", "--action-id", f"org.cloche1.{action}")
+            self.assertRegex(found, r"description:\s+\S")
+            self.assertRegex(found, r"message:\s+Authentication is required")
+        self.assertEqual(output("pkaction").count("org.cloche1."), len(ACTIONS))
+
+    def test_root_needs_none(self):
+        """And users' calls work again when it is there again."""
+        own = a.create("minimal", timeout=number(600))
+        self.assertEqual(own.run("true")[0], 0)
+        systemctl("mask", "--runtime", "--now", "polkit.service")
+        try:
+            wait_until(lambda: refusal(a) is not None, 30, "polkit's end")
+            self.assertRegex(refusal(a), "NotPermitted: .*polkit could not be asked")
+            self.assertRegex(failure(a, own.path, SANDBOX, "Kill", "()"), "NotPermitted: .*polkit could not be asked")
+            self.assertIsNone(refusal(service))
+        finally:
+            systemctl("unmask", "--runtime", "polkit.service")
+        self.assertEqual(own.run("true")[0], 0)
+        own.kill()
+
+
+class ServicesOwn(unittest.TestCase):
+    """cloche.rules: what the user cloche may do."""
+
+    def as_service(self, *argv):
+        return subprocess.run(["runuser", "-u", "cloche", "--", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, text=True, timeout=60)
+
+    def test_scopes_of_machines(self):
+        sandbox = a.create("minimal", timeout=number(600))
+        scope = next(s for s in systemctl("list-units", "--plain", "--no-legend", "--full", "machine-qemu*").split()
+                     if sandbox.id in s)
+        self.assertRegex(systemctl("show", "-P", "MemoryMax", scope), r"^\d+$")
+        self.assertEqual(self.as_service("systemctl", "--no-ask-password", "set-property", "--runtime", scope,
+                                         "CPUWeight=99").returncode, 0)
+        self.assertEqual(systemctl("show", "-P", "CPUWeight", scope), "99")
+        found = self.as_service("systemctl", "--no-ask-password", "stop", scope)
+        self.assertNotEqual(found.returncode, 0)
+        self.assertRegex(found.stdout, "authentication required|Access denied")
+        self.assertEqual(sandbox.run("true")[0], 0)
+        sandbox.kill()
+
+    def test_nothing_else(self):
+        for words in (("set-property", "--runtime", "polkit.service", "CPUWeight=99"),
+                      ("set-property", "--runtime", "machine.slice", "CPUWeight=99"),
+                      ("stop", "polkit.service"), ("restart", "cloched.service"), ("reboot",)):
+            with self.subTest(words=words):
+                found = self.as_service("systemctl", "--no-ask-password", *words)
+                self.assertNotEqual(found.returncode, 0)
+                self.assertRegex(found.stdout, "authentication required|Access denied")
+        with self.assertRaises(subprocess.CalledProcessError):
+            output("runuser", "-u", USERS[0], "--", "systemctl", "--no-ask-password", "set-property", "--runtime",
+                   "cloched.service", "CPUWeight=99")
+
+
+if __name__ == "__main__":
+    tap.main()
