@@ -137,7 +137,7 @@ manager_run_code(Call *call, GVariant *parameters)
     g_autoptr(GVariant) options = NULL;
     g_auto(Words) words = {0};
     guint64 timeout_s = MANAGER_CODE_TIMEOUT_S;
-    guint64 most_s = core_config(call->core)->lifetime_max_s;
+    guint64 most_s = MIN(core_config(call->core)->lifetime_max_s, SANDBOX_TIMEOUT_MAX_S);
     GuestCode guest_code = {0};
     GError *error = NULL;
 

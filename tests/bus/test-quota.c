@@ -175,11 +175,14 @@ test_each_resource(void)
         {"DiskMiB=1", "limit disk-mib of user 65534 is reached: 1 of 1 MiB are in use"},
     };
 
+    g_auto(Setting) s = begin("");
+    g_autofree char *sandbox = create(s.user);
+
     for (gsize i = 0; i < G_N_ELEMENTS(limits); i++) {
         g_autofree char *config = g_strdup_printf("[UserLimits]\n%s\n", limits[i][0]);
-        g_auto(Setting) s = begin(config);
-        g_autofree char *sandbox = create(s.user);
 
+        fixture_configure(s.fixture, config);
+        fixture_reload(s.fixture);
         call_fails(s.user, MANAGER, "CreateSandbox", "QuotaExceeded", limits[i][1], NO_OPTIONS);
         assert_used(&s, ONE, ONE);
     }
@@ -422,6 +425,27 @@ test_reload(void)
                "limit sandboxes of user 65534 is reached: 3 of 3", NO_OPTIONS);
 }
 
+/* The longest timeout there is, where the lifetime has no limit. */
+static void
+test_no_lifetime(void)
+{
+    g_auto(Setting) s = begin_python("[Limits]\nLifetimeSec=infinity\n");
+    g_autoptr(GVariant) answer =
+        call(s.user, MANAGER, "CreateSandbox", "({'timeout': <uint64 315360000>},)");
+    g_autoptr(GVariant) expires = NULL;
+    const char *sandbox;
+
+    g_variant_get(answer, "(&o)", &sandbox);
+    g_variant_unref(call(s.user, sandbox, "SetTimeout", "(uint64 315360000,)"));
+    call_fails(s.user, sandbox, "SetTimeout", "InvalidArgument", "not 18446744073709551615",
+               "(uint64 18446744073709551615,)");
+    expires = get_property(s.user, sandbox, "Expires");
+    g_assert_cmpuint(g_variant_get_uint64(expires) / G_USEC_PER_SEC, >,
+                     (guint64)g_get_real_time() / G_USEC_PER_SEC + 315360000 - 60);
+    g_variant_unref(
+        call(s.user, MANAGER, "RunCode", "('python', '1', {'timeout': <uint64 315360000>})"));
+}
+
 /* --- a full disk --- */
 
 static void
@@ -482,6 +506,7 @@ main(int argc, char **argv)
     g_test_add_func("/quota/one-shot", test_one_shot);
     g_test_add_func("/quota/adopted", test_adopted);
     g_test_add_func("/quota/reload", test_reload);
+    g_test_add_func("/quota/no-lifetime", test_no_lifetime);
     g_test_add_func("/quota/full-disk", test_full_disk);
     return g_test_run();
 }
