@@ -95,13 +95,13 @@ class Strangers(unittest.TestCase):
 
     def test_what_is_listed(self):
         sandbox = a.create("minimal", timeout=number(600))
-        self.assertEqual([s.id for s in a.sandboxes()], [sandbox.id])
+        self.assertIn(sandbox.id, [s.id for s in a.sandboxes()])
         self.assertEqual(b.sandboxes(), [])
         with self.assertRaisesRegex(Failure, "NotPermitted: .*org.cloche1.manage-others"):
             b.sandboxes(**ALL)
         for client, count in ((a, 1), (b, 0)):
             objects, = client.call("/org/cloche1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "()")
-            self.assertEqual(len(objects), count)
+            self.assertEqual(list(objects).count(sandbox.path), count)
             tree = output("runuser", "-u", client.user.pw_name, "--", "busctl", "tree", "--list", "org.cloche1")
             self.assertEqual(tree.count(sandbox.id), count)
         sandbox.kill()
@@ -124,8 +124,14 @@ class Example(unittest.TestCase):
         for old, new in changes.items():
             self.assertIn(old.removeprefix("_"), rules)
             rules = rules.replace(old.removeprefix("_"), new)
-        RULES.write_text(rules)
+        self.write(rules)
         wait_until(lambda: refusal(b, "python") is not None, 30, "new rules")
+
+    def write(self, rules):
+        """At once: polkitd reads what it sees, and forgets what it said before each time."""
+        fresh = RULES.parents[1] / "fresh"
+        fresh.write_text(rules)
+        fresh.rename(RULES)
 
     def test_template(self):
         output("gpasswd", "-a", USERS[0], "data-science")
@@ -145,7 +151,7 @@ class Example(unittest.TestCase):
         memory = b.template("minimal")["memory-mib"]
         self.install(_2048=str(memory))
         self.assertIsNone(refusal(b))
-        RULES.write_text(RULES.read_text().replace(f"> {memory}", f"> {memory - 1}"))
+        self.write(RULES.read_text().replace(f"> {memory}", f"> {memory - 1}"))
         wait_until(lambda: refusal(b) is not None, 30, "new rules")
         self.assertRegex(refusal(b), "NotPermitted: .*password")
 
@@ -156,7 +162,7 @@ class Example(unittest.TestCase):
             Sandbox(b, sandbox.path).run("true")
         output("gpasswd", "-a", USERS[1], "sandbox-admins")
         self.assertEqual(Sandbox(b, sandbox.path).run("true")[0], 0)
-        self.assertEqual([s.id for s in b.sandboxes(**ALL)], [sandbox.id])
+        self.assertIn(sandbox.id, [s.id for s in b.sandboxes(**ALL)])
         for call in methods_of(sandbox.id):
             with self.subTest(method=call[2]):
                 found = failure(b, *call)
@@ -192,6 +198,7 @@ class Polkit(unittest.TestCase):
             systemctl("unmask", "--runtime", "polkit.service")
         self.assertEqual(own.run("true")[0], 0)
         own.kill()
+        self.assertIsNone(refusal(a)) # the machine that was started meanwhile has no bounds
 
 
 class ServicesOwn(unittest.TestCase):
