@@ -306,7 +306,7 @@ class FullDisk(Refurnished):
     def furnish(self):
         """Overlays and records are on a small file system."""
         self.disk.mkdir()
-        output("mount", "-t", "tmpfs", "-o", "size=64M,mode=755", "small", self.disk)
+        output("mount", "-t", "tmpfs", "-o", "size=256M,mode=755", "small", self.disk)
         for name in ("machines", "sandboxes"):
             output("cp", "-a", service.store / name, self.disk)
             output("mount", "--bind", self.disk / name, service.store / name)
