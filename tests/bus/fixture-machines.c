@@ -122,24 +122,50 @@ fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled)
 
 /* --- all of them --- */
 
-void
-fixture_wait_for_machines(Fixture *fixture, guint count)
+/* What is being written has a dot in its name. */
+static guint
+count_entries(const char *path)
 {
-    g_autofree char *path = g_build_filename(fixture->control, "machines", NULL);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+    guint count = 0;
+
+    g_assert_nonnull(dir);
+    while ((name = g_dir_read_name(dir)))
+        count += !strchr(name, '.');
+    return count;
+}
+
+static void
+wait_for_entries(const char *parent, guint count)
+{
+    g_autofree char *path = g_build_filename(parent, "machines", NULL);
     int fd = inotify_init1(IN_CLOEXEC);
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     char events[4096];
 
-    g_assert_cmpint(inotify_add_watch(fd, path, IN_MOVED_TO | IN_DELETE), >=, 0);
-    for (;;) {
-        g_auto(GStrv) names = fake_record_names(fixture->control);
-
-        if (g_strv_length(names) == count)
-            break;
-        g_assert_cmpint(poll(&wait, 1, WAIT_MS), ==, 1);
+    g_assert_cmpint(inotify_add_watch(fd, path, IN_CREATE | IN_MOVED_TO | IN_DELETE), >=, 0);
+    while (count_entries(path) != count) {
+        if (poll(&wait, 1, WAIT_MS) != 1)
+            g_error("%s has %u entries, not %u", path, count_entries(path), count);
         g_assert_cmpint(read(fd, events, sizeof events), >, 0);
     }
     close(fd);
+}
+
+void
+fixture_wait_for_machines(Fixture *fixture, guint count)
+{
+    wait_for_entries(fixture->control, count);
+}
+
+void
+fixture_wait_for_counts(Fixture *fixture, guint machines)
+{
+    wait_for_entries(fixture->control, machines);
+    wait_for_entries(fixture->state, machines);
+    wait_for_entries(fixture->run, machines);
+    fixture_assert_counts(fixture, machines);
 }
 
 char *

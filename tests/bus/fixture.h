@@ -89,6 +89,8 @@ guint fixture_count_processes(const Fixture *fixture);
 guint fixture_count_cgroups(const Fixture *fixture);
 /* So many machines, of whom it may be, and not a file, process or cgroup more. */
 void fixture_assert_counts(const Fixture *fixture, guint machines);
+/* The same, once what is ending has ended. */
+void fixture_wait_for_counts(Fixture *fixture, guint machines);
 
 /* --- machines; `id` is the sandbox's, or NULL: any --- */
 

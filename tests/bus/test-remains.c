@@ -31,9 +31,7 @@ assert_only(Fixture *fixture, guint sandboxes)
 {
     g_autoptr(GVariant) template = wait_for_template(fixture->bus, "minimal");
 
-    fixture_wait_for_machines(fixture, sandboxes);
-    wait_for_pool(fixture->bus, "minimal", "starting", 0);
-    fixture_assert_counts(fixture, sandboxes);
+    fixture_wait_for_counts(fixture, sandboxes);
     g_assert_cmpuint(fixture_count_files(fixture, fixture->state, "sandboxes"), ==, sandboxes);
 }
 
