@@ -46,10 +46,10 @@ quota_print(const Quota *quota)
     g_autoptr(Table) table = table_new(has_all ? all_heads : own_heads);
     g_autofree char *lines = NULL;
     GVariantIter iter;
-    const char *name;
+    char *name;
 
     g_variant_iter_init(&iter, quota->own);
-    while (g_variant_iter_next(&iter, "{&s(tt)}", &name, NULL, NULL)) {
+    while (g_variant_iter_loop(&iter, "{s(tt)}", &name, NULL, NULL)) {
         table_add(table, name);
         add_amounts(table, quota->own, name);
         if (has_all)

@@ -5,9 +5,12 @@ Usage: test-cli.py CLOCHE, in an environment whose buses have the service (with-
 whose first language is Python.
 """
 import base64
+import contextlib
 import json
 import os
+import pathlib
 import pty
+import pwd
 import re
 import signal
 import subprocess
@@ -15,7 +18,10 @@ import sys
 import tempfile
 import unittest
 
-CLOCHE = sys.argv[1]
+CLOCHE = os.path.abspath(sys.argv[1])
+USER = pwd.getpwuid(os.getuid()).pw_name
+OTHER = "nobody"
+VERBS = ["run", "code", "create", "exec", "list", "kill", "extend", "status", "journal"]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 FIGURE = f"from IPython.display import Image, display; display(Image(data={PNG!r}))"
@@ -186,7 +192,7 @@ class CliTest(unittest.TestCase):
         self.assertEqual(self.ids("--metadata", "k=3"), [])
         table = self.out("list").splitlines()
         self.assertRegex(table[0], r"^ID +NAME +TEMPLATE +STATE +AGE +ENDS IN +OWNER +METADATA$")
-        self.assertRegex(table[1], rf"^{one} +one +\S+ +running +\d+s +4m \d+s +{os.getuid()} +k=1$")
+        self.assertRegex(table[1], rf"^{one} +one +\S+ +running +\d+s +4m \d+s +{USER} +k=1$")
 
     def test_list_does_not_obey_metadata(self):
         self.create("--metadata", "k=\033]0;title\a\u202e")
@@ -214,18 +220,92 @@ class CliTest(unittest.TestCase):
 
     # --- status, help, mistakes ---
 
+    def test_kill_all(self):
+        boxes = [self.create(), self.create()]
+        other = self.out_of_other("create").strip()
+        self.assertEqual(self.json("kill", "--all"), {"killed": boxes, "failed": []})
+        self.assertEqual(self.json("kill", "--all"), {"killed": [], "failed": []})
+        owners = {line.split()[0]: line.split()[-1] for line in self.out("list", "--all").splitlines()}
+        self.assertEqual(owners[other], OTHER)
+        self.assertEqual(self.json("kill", "--all", "--all-users")["killed"], [other])
+        self.assertIn("--all-users", self.err("kill", "--all-users", status=2))
+        self.assertIn("too many", self.err("kill", "--all", "x", status=2))
+
+    def test_others_need_permission(self):
+        box = self.create()
+        self.assertEqual(self.of_other("--json", "list").returncode, 0)
+        refused = self.of_other("list", "--all")
+        self.assertEqual(refused.returncode, 125)
+        self.assertIn(b"org.cloche1.manage-others", refused.stderr)
+        self.assertIn(b"cloched(8)", refused.stderr)
+        self.assertIn(b"there is no sandbox", self.of_other("exec", box, "--", "id").stderr)
+
+    def of_other(self, *words, **options):
+        return subprocess.run(["setpriv", "--reuid", OTHER, "--clear-groups", CLOCHE, *words],
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=120, **options)
+
+    def out_of_other(self, *words):
+        return self.of_other(*words).stdout.decode()
+
+    def test_journal_wants_an_id(self):
+        self.assertIn("no id", self.err("journal", "../x", status=2))
+        self.assertIn("no number", self.err("journal", "--lines", "x", "abc", status=2))
+
+    def test_journal_is_journalctl(self):
+        with fake_program("journalctl", 'echo "$@"') as path:
+            done = subprocess.run([CLOCHE, "--json", "journal", "-f", "-n", "5", "abc"],
+                                  env={**os.environ, "PATH": path}, capture_output=True, text=True)
+        if os.path.exists("/run/systemd/journal/socket"):
+            self.assertEqual(done.stdout, "SANDBOX_ID=abc _SYSTEMD_UNIT=cloched.service --output=json "
+                                          "--follow --lines 5\n")
+        else:
+            self.assertEqual((done.returncode, done.stdout), (125, ""))
+            self.assertIn("standard error", done.stderr)
+
+    # --- polkit's agent ---
+
+    AGENT = 'echo "agent $*" >>"$0.log"; exec 3>&-; exec sleep 1000'
+
+    def agents(self, *words, user=OTHER):
+        with fake_program("pkttyagent", self.AGENT) as path:
+            log = pathlib.Path(path.partition(":")[0]) / "pkttyagent.log"
+            self.on_terminal("dumb", *words, prefix=["setpriv", "--reuid", user, "--clear-groups"],
+                             PATH=path)
+            return log.read_text() if log.exists() else ""
+
+    def test_agent_asks_on_a_terminal(self):
+        self.assertEqual(self.agents("list"), "agent --fallback --notify-fd=3\n")
+
+    def test_nobody_is_asked_elsewhere(self):
+        self.assertEqual(self.agents("--no-ask-password", "list"), "")
+        self.assertEqual(self.agents("--json", "list"), "")
+        self.assertEqual(self.agents("--user", "list"), "")
+        self.assertEqual(self.agents("list", user="root"), "")
+
+    def test_agent_is_not_needed(self):
+        with tempfile.TemporaryDirectory() as empty:
+            shown = self.on_terminal("dumb", "list", prefix=["/usr/bin/setpriv", "--reuid", OTHER,
+                                                             "--clear-groups"], PATH=empty)
+        self.assertIn(b"METADATA", shown)
+
     def test_status(self):
         status = self.json("status")
         self.assertIn(status["DefaultTemplate"], [each["name"] for each in status["Templates"]])
-        self.assertIn("timeout", status["Limits"])
+        self.assertEqual(status["Limits"]["lifetime"], 86400)
+        self.assertEqual(status["Quota"]["sandboxes"][0], 0)
+        box = self.create()
+        self.assertEqual(self.json("status")["Quota"]["sandboxes"][0], 1)
         text = self.out("status")
+        self.assertRegex(text, r"(?m)^LIMIT +USED +OF +BY ALL +OF$")
+        self.assertRegex(text, r"(?m)^sandboxes +1 +\d+ +1 +100$")
+        self.out("kill", box)
         self.assertIn(status["DefaultTemplate"] + " (default)", text)
         self.assertEqual("emulated" in text, status["Emulated"])
 
     def test_help_has_an_example_for_each_verb(self):
         table = self.out("--help").partition("Verbs:")[2].partition("Options:")[0]
         verbs = re.findall(r"^  ([a-z]+) ", table, re.MULTILINE)
-        self.assertEqual(verbs, ["run", "code", "create", "exec", "list", "kill", "extend", "status"])
+        self.assertEqual(verbs, VERBS)
         for verb in verbs:
             self.assertRegex(self.out(verb, "--help"), rf"Examples?:\n(.*\n)*.*cloche {verb}")
         self.assertRegex(self.out("--version"), r"\Acloche \d")
@@ -247,11 +327,11 @@ class CliTest(unittest.TestCase):
         self.assertNotIn(b"\033", self.on_terminal("dumb", "exec", "nothing", "--", "true"))
         self.assertNotIn("\033", self.err("exec", "nothing", "--", "true", status=125))
 
-    def on_terminal(self, name, *words):
+    def on_terminal(self, name, *words, prefix=(), **variables):
         ours, theirs = pty.openpty()
-        environment = {**os.environ, "TERM": name, "NO_COLOR": ""}
-        with self.popen(*words, environment=environment, stdin=theirs, stdout=theirs,
-                        stderr=theirs) as process:
+        environment = {**os.environ, "TERM": name, "NO_COLOR": "", **variables}
+        with subprocess.Popen([*prefix, CLOCHE, *words], env=environment, stdin=theirs,
+                              stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
             shown = b""
             while chunk := read_terminal(ours):
@@ -259,6 +339,17 @@ class CliTest(unittest.TestCase):
             process.wait()
         os.close(ours)
         return shown
+
+
+@contextlib.contextmanager
+def fake_program(name, script):
+    """A PATH on which that program is first; anybody may run it and write beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        path = pathlib.Path(folder) / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        yield f"{folder}:{os.environ['PATH']}"
 
 
 def read_terminal(fd):
