@@ -1,42 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* record: comes back as it was written, or is refused with its file and what is wrong. */
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
 #include "error.h"
-#include "store.h"
-#include "util.h"
-
-typedef struct {
-    char *dir;
-    Store *store;
-} Fixture;
-
-static void
-set_up(Fixture *f, gconstpointer data)
-{
-    g_autofree char *state = NULL, *ram = NULL, *run = NULL;
-
-    f->dir = g_dir_make_tmp("cloche-record-XXXXXX", NULL);
-    state = g_build_filename(f->dir, "state", NULL);
-    ram = g_build_filename(f->dir, "ram", NULL);
-    run = g_build_filename(f->dir, "run", NULL);
-    f->store = store_open(state, ram, run, /* group= */ NULL, NULL);
-    g_assert_nonnull(f->store);
-}
-
-static void
-tear_down(Fixture *f, gconstpointer data)
-{
-    store_free(f->store);
-    g_assert_true(util_remove_tree(f->dir, NULL));
-    g_free(f->dir);
-}
+#include "fixture.h"
 
 static char *
 path_of(Fixture *f, const char *name)
@@ -268,33 +236,18 @@ test_no_id(Fixture *f, gconstpointer data)
 
 /* --- a full disk --- */
 
-static void
-fill(const char *folder)
-{
-    g_autofree char *path = g_build_filename(folder, "filling", NULL);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    char block[4096] = {1};
-
-    while (write(fd, block, sizeof(block)) > 0)
-        ;
-    g_assert_cmpint(errno, ==, ENOSPC);
-    close(fd);
-}
-
 /* Nothing half-written stays, what was there is there, and with room all goes on. */
 static void
 test_full_disk(Fixture *f, gconstpointer data)
 {
-    g_autofree char *sandboxes = path_of(f, ""), *filling = path_of(f, "filling");
+    g_autofree char *sandboxes = path_of(f, ""), *filling = NULL;
     g_autofree char *unfinished = path_of(f, "abcdefghijklmnop.new");
     Record renewed = smallest;
     g_autoptr(GError) fresh = NULL, again = NULL;
 
-    g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
-    g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
-    g_assert_cmpint(mount("tmpfs", sandboxes, "tmpfs", 0, "size=64k"), ==, 0);
+    mount_small(sandboxes, "size=64k");
     write_record(f, &smallest);
-    fill(sandboxes);
+    filling = fill_up(sandboxes);
 
     g_assert_false(record_write(f->store, &largest, &fresh));
     g_assert_nonnull(strstr(fresh->message, "abcdefghijklmnop"));
@@ -307,7 +260,7 @@ test_full_disk(Fixture *f, gconstpointer data)
     g_assert_cmpint(g_unlink(filling), ==, 0);
     write_record(f, &largest);
     assert_read(f, &largest);
-    g_assert_cmpint(umount(sandboxes), ==, 0);
+    unmount(sandboxes);
 }
 
 int
