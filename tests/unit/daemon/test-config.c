@@ -98,18 +98,20 @@ test_user_mode(void)
 
 /* --- with settings --- */
 
+static const char all_keys[] =
+    "[Machines]\nConnection=test:///x\nGroup=root\nUids=1800000000-1800000015\n"
+    "AllowEmulation=no\n"
+    "[Pool]\nTarget=0\n"
+    "[Limits]\nSandboxes=1\nMemoryMiB=64\nVCpus=3\nDiskMiB=4\nProcesses=5\nCreates=6\n"
+    "LifetimeSec=7\n"
+    "[UserLimits]\nSandboxes=8\nMemoryMiB=65\nVCpus=10\nDiskMiB=11\nProcesses=12\nCreates=13\n"
+    "[Templates]\nDefault=minimal\n"
+    "[Folders]\nState=/a\nRun=/b\nRam=/c\n";
+
 static void
 test_all_keys(void)
 {
-    g_autoptr(Config) config = load_good(
-        "[Machines]\nConnection=test:///x\nGroup=root\nUids=1800000000-1800000015\n"
-        "AllowEmulation=no\n"
-        "[Pool]\nTarget=0\n"
-        "[Limits]\nSandboxes=1\nMemoryMiB=64\nVCpus=3\nDiskMiB=4\nProcesses=5\nCreates=6\n"
-        "LifetimeSec=7\n"
-        "[UserLimits]\nSandboxes=8\nMemoryMiB=65\nVCpus=10\nDiskMiB=11\nProcesses=12\nCreates=13\n"
-        "[Templates]\nDefault=minimal\n"
-        "[Folders]\nState=/a\nRun=/b\nRam=/c\n");
+    g_autoptr(Config) config = load_good(all_keys);
     const QuotaAmounts all = {{1, 64, 3, 4, 5, 6}}, each = {{8, 65, 10, 11, 12, 13}};
 
     g_assert_cmpstr(config->connection, ==, "test:///x");
@@ -399,6 +401,52 @@ test_embedded(void)
     g_test_trap_assert_passed();
 }
 
+/* --- the page --- */
+
+/* "[Section] Key" of each setting. */
+static GHashTable *
+find_keys(const char *text)
+{
+    GHashTable *keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    const char *section = "";
+
+    for (char **line = lines; *line; line++) {
+        const char *equals = strchr(*line, '=');
+
+        if (**line == '[')
+            section = *line;
+        else if (equals && g_ascii_isupper(**line))
+            g_hash_table_add(keys,
+                             g_strdup_printf("%s %.*s", section, (int)(equals - *line), *line));
+    }
+    return keys;
+}
+
+/* cloched.conf(5) has each setting under its section, and no other; those of users are told in one
+ * sentence. */
+static void
+test_page(void)
+{
+    g_autofree char *page = NULL;
+    g_autoptr(GHashTable) documented = NULL, known = find_keys(all_keys);
+    GHashTableIter iter;
+    gpointer key;
+    guint count = 0;
+
+    g_assert_true(g_file_get_contents(g_getenv("CLOCHE_CONF_PAGE"), &page, NULL, NULL));
+    documented = find_keys(page);
+    g_hash_table_iter_init(&iter, known);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        if (g_str_has_prefix(key, "[UserLimits]"))
+            continue;
+        count++;
+        if (!g_hash_table_contains(documented, key))
+            g_error("the page does not have %s", (const char *)key);
+    }
+    g_assert_cmpuint(g_hash_table_size(documented), ==, count);
+}
+
 /* --- what a reload cannot change --- */
 
 static void
@@ -449,6 +497,7 @@ main(int argc, char **argv)
     g_test_add_func("/config/no-uids", test_no_uids);
     g_test_add_func("/config/no-group", test_no_group);
     g_test_add_func("/config/embedded", test_embedded);
+    g_test_add_func("/config/page", test_page);
     g_test_add_func("/config/fixed", test_fixed);
     return g_test_run();
 }
