@@ -246,6 +246,18 @@ fixture_end(Fixture *fixture, int signal)
     wait_for_name(fixture, SERVICE, FALSE); /* the next one is not to be mistaken for this */
 }
 
+int
+fixture_wait_for_exit(Fixture *fixture)
+{
+    g_autoptr(GSubprocess) service = g_steal_pointer(&fixture->service);
+    g_autoptr(GError) error = NULL;
+
+    g_subprocess_wait(service, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_subprocess_get_if_exited(service));
+    return g_subprocess_get_exit_status(service);
+}
+
 void
 fixture_stop(Fixture *fixture)
 {

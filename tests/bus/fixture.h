@@ -57,7 +57,9 @@ void fixture_launch(Fixture *fixture);
 void fixture_stop(Fixture *fixture);
 /* Ends it with this signal, and waits until its name is free. */
 void fixture_end(Fixture *fixture, int signal);
-/* The same, and starts the next life of it. */
+/* Waits until it ends by itself: its exit status. */
+int fixture_wait_for_exit(Fixture *fixture);
+/* fixture_end(), and starts the next life of it. */
 void fixture_restart(Fixture *fixture, int signal);
 
 /* Makes this text the only drop-in of its config. */
