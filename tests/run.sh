@@ -120,7 +120,7 @@ seed_store() {
 # and there the sanitizer's allocator may wait for a lock for ever. So machines are run by what the
 # quick start builds.
 build_release() {
-    build "$release" "src/daemon/cloched src/cli/cloche src/agent/cloche-agent tests/system/test-vm" \
+    build "$release" "" \
         --prefix=/usr/local --buildtype=release
 }
 
@@ -141,6 +141,14 @@ run_service() {
     contained "system service" "$top/tests/system/test-service.sh" "$cache/service"
 }
 
+# As a package would install it, for several users and through everything that may happen to it.
+run_installed() {
+    mkdir -p "$cache/installed"
+    cp -al "$cache/images" "$cache/installed/"
+    contained "system installed" --bind "$release" "$top/tests/system/in-service.sh" "$release" \
+        "$cache/installed" test-users.py test-strangers.py test-limits.py test-journal.py test-survival.py
+}
+
 run_system_tests() {
     contained "system vm" --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
     contained "system sandboxes" --no-init \
@@ -149,6 +157,7 @@ run_system_tests() {
     contained "system quickstart" --no-init \
         "$top/tests/system/test-quickstart.sh" "$cache/quickstart"
     run_service
+    run_installed
 }
 
 # --- all of it ---
@@ -159,7 +168,7 @@ clean_up() {
         end_child
         wait "$child" 2>/dev/null || true
     fi
-    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,templates,machines,sandboxes}
+    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed,templates,machines,sandboxes}
 }
 trap clean_up EXIT
 trap 'exit 129' HUP

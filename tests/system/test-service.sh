@@ -116,14 +116,51 @@ check "the name on the bus is the service's alone" fails_with 'ccess' gdbus call
 
 # --- the unit ---
 
+check "a reload takes a new limit" eval \
+    'mkdir -p /etc/cloche/cloched.conf.d && printf "[UserLimits]\nSandboxes=7\n" >/etc/cloche/cloched.conf.d/50-test.conf &&
+    systemctl reload cloched.service && timeout 10 sh -c "until cloche status --json | jq -e \".Quota.sandboxes[1] == 7\"; do sleep 0.1; done"'
+check "a file that is wrong makes the reload fail" eval \
+    'printf "[UserLimits]\nSandboxes=seven\n" >/etc/cloche/cloched.conf.d/50-test.conf; ! systemctl reload cloched.service'
+check "file, line and key are in the journal" prints '50-test.conf:2: .*UserLimits.*Sandboxes' \
+    journalctl -u cloched.service
+check "and the old limit holds" eval 'cloche status --json | jq -e ".Quota.sandboxes[1] == 7"'
+rm /etc/cloche/cloched.conf.d/50-test.conf
+check "the unit is confined" eval \
+    'systemd-analyze security --no-pager --threshold=15 cloched.service >/dev/null'
+check "its own filter holds, too" eval '[ "$(grep -c "Seccomp:.2" "/proc/$(main_pid)/status")" = 1 ]'
+check "the journal explains its messages" prints 'was created' journalctl -q --catalog -u cloched.service \
+    MESSAGE_ID=ef2fbe35743144f486429b19fcae994b
+
+# A daemon whose loop stands still.
+mkdir -p /run/systemd/system/cloched.service.d
+printf '[Service]\nWatchdogSec=2\n' >/run/systemd/system/cloched.service.d/50-test.conf
+systemctl daemon-reload
+systemctl restart cloched.service
+watched=$(as_a cloche create --timeout 5m)
+stopped=$(main_pid)
+check "a blocked daemon is found out" eval \
+    'kill -STOP $stopped && timeout 60 sh -c "while [ -e /proc/$stopped ]; do sleep 0.1; done"'
+check "and its sandbox goes on" as_a cloche exec "$watched" -- true
+as_a cloche kill "$watched"
+rm -r /run/systemd/system/cloched.service.d
+systemctl daemon-reload
+systemctl restart cloched.service
+
 check "a killed daemon is started again" eval \
     'kill -KILL $(main_pid) && timeout 60 sh -c "until cloche run -- true; do sleep 1; done"'
 check "and libvirt has only its machines" eval \
-    'timeout 60 sh -c "until [ \$(virsh -q -c qemu:///system list --name | grep -c cloche-) = 2 ]; do sleep 1; done"'
+    'export all=$((2 + $(cloche list --all | grep -c running))); timeout 60 sh -c "until [ \$(virsh -q -c qemu:///system list --name | grep -c cloche-) = \$all ]; do sleep 1; done"'
+kept=$(as_a cloche create --timeout 5m)
 check "stop" systemctl stop cloched.service
+check "a sandbox goes on without the service" eval \
+    'virsh -q -c qemu:///system list --name | grep -q "cloche-$kept"'
+check "a call starts the service, which finds it again" as_a cloche exec "$kept" -- true
+check "interrupted, the service ends" eval \
+    'systemctl kill -s INT cloched.service &&
+    timeout 60 sh -c "until [ \$(systemctl show -P ActiveState cloched.service) = inactive ]; do sleep 0.1; done"'
 check "no machine stays" eval '[ "$(domains)" = 0 ] && ! pgrep -f "qemu-system.*guest=cloche-"'
 check "no overlay or record stays" eval '[ -z "$(ls /var/lib/cloche/machines /var/lib/cloche/sandboxes | grep -v :)" ]'
-check "no socket stays" test ! -e /run/cloche
+check "no socket stays" eval '[ -z "$(ls /run/cloche/machines)" ]'
 check "a call starts the service" prints '"42"' as_a busctl --timeout=120 call org.cloche1 /org/cloche1 \
     org.cloche1.Manager RunCode 'ssa{sv}' python '6*7' 0
 check "the journal tells of sandboxes" prints 'Sandbox .* of uid .* has ended: killed' journalctl -u cloched.service
