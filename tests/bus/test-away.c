@@ -87,12 +87,14 @@ test_start(void)
     g_autoptr(Fixture) fixture = fixture_new(&options);
     g_autofree char *sandbox = create(fixture->bus);
 
+    g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     fixture_end(fixture, SIGKILL);
     set_away(fixture, TRUE);
     for (int i = 0; i < 3; i++) {
         fixture_launch(fixture);
         g_assert_cmpint(fixture_wait_for_exit(fixture), ==, 1);
         fixture_assert_counts(fixture, 1);
+        g_assert_cmpuint(fixture_count_files(fixture, fixture->ram, ""), ==, 1);
     }
     set_away(fixture, FALSE);
     fixture_start(fixture);

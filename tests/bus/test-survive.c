@@ -5,6 +5,7 @@
  * Each test is made once with a service that is killed, and once with one that is asked to stop.
  */
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -113,6 +114,39 @@ test_owners(gconstpointer signal)
     kill_sandbox(owner, of_owner);
     kill_sandbox(fixture->bus, of_root);
     fixture_leave(owner);
+}
+
+static ino_t
+ram_inode(Fixture *fixture)
+{
+    g_autoptr(GDir) dir = g_dir_open(fixture->ram, 0, NULL);
+    g_autofree char *path = g_build_filename(fixture->ram, g_dir_read_name(dir), NULL);
+    GStatBuf status;
+
+    g_assert_cmpint(g_stat(path, &status), ==, 0);
+    return status.st_ino;
+}
+
+/* Machines map it: the next life of the service uses the same memory. */
+static void
+test_ram(gconstpointer signal)
+{
+    g_autoptr(Fixture) fixture = fixture_new(&plain);
+    g_autofree char *sandbox = create(fixture->bus), *later = NULL;
+    ino_t before = ram_inode(fixture);
+
+    fixture_restart(fixture, GPOINTER_TO_INT(signal));
+    g_variant_unref(wait_for_template(fixture->bus, "minimal"));
+    g_assert_cmpuint(ram_inode(fixture), ==, before);
+    later = create(fixture->bus);
+    kill_sandbox(fixture->bus, sandbox);
+    kill_sandbox(fixture->bus, later);
+    fixture_wait_for_counts(fixture, 0);
+
+    /* What nobody maps is given back. */
+    fixture_end(fixture, SIGTERM);
+    g_assert_cmpuint(fixture_count_files(fixture, fixture->ram, ""), ==, 0);
+    fixture_start(fixture);
 }
 
 /* Of each life of the service: no two machines run as the same user. */
@@ -325,6 +359,7 @@ main(int argc, char **argv)
     add("order", test_order);
     add("owners", test_owners);
     add("uids", test_uids);
+    add("ram", test_ram);
     add("files-and-processes", test_files_and_processes);
     add("run-under-way", test_run_under_way);
     add("pool", test_pool);
