@@ -28,6 +28,41 @@ test_with_sandboxes(void)
     g_assert_cmpstr(reason, ==, "service-stopped");
 }
 
+/* Asked to stop, it leaves sandboxes running, and each call hears that it is not their end. */
+static void
+test_calls_of_sandboxes_that_go_on(void)
+{
+    const FixtureOptions options = {.target = 0};
+    g_autoptr(Fixture) fixture = fixture_new(&options);
+    g_autofree char *sandbox = create(fixture->bus);
+    g_autoptr(Listener) listener = listener_new(fixture->bus);
+    g_autoptr(Pending) run = NULL, waiting = NULL;
+
+    run = call_start(fixture->bus, sandbox, "Run", "(['sleep', '1000'], @a{sv} {})");
+    fixture_hold(fixture);
+    waiting = call_start(fixture->bus, MANAGER, "CreateSandbox", NO_OPTIONS);
+    fixture_wait_for_machines(fixture, 2);
+    g_subprocess_send_signal(fixture->service, SIGTERM);
+    pending_wait(run);
+    assert_error(run->error, "ServiceStopping", "goes on");
+    pending_wait(waiting);
+    assert_error(waiting->error, "ServiceStopping", "The service is stopping");
+
+    /* It still waits for the start that is held, and gives nothing away. */
+    call_fails(fixture->bus, MANAGER, "CreateSandbox", "ServiceStopping", "call again", NO_OPTIONS);
+    call_fails(fixture->bus, MANAGER, "RunCode", "ServiceStopping", "call again",
+               "('python', '1', @a{sv} {})");
+    call_fails(fixture->bus, sandbox, "Run", "ServiceStopping", "call again",
+               "(['true'], @a{sv} {})");
+    call_fails(fixture->bus, sandbox, "Kill", "ServiceStopping", "call again", "()");
+    fixture_release(fixture);
+    fixture_end(fixture, SIGTERM);
+    g_assert_cmpuint(listener_count(listener, "SandboxRemoved"), ==, 0);
+    fixture_assert_counts(fixture, 1);
+    fixture_start(fixture);
+    g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
+}
+
 /* Machines that are being claimed in that moment end too, and so do calls that come too late. */
 static void
 test_while_machines_are_claimed(void)
@@ -120,6 +155,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/stop/while-machines-are-claimed", test_while_machines_are_claimed);
     g_test_add_func("/stop/with-sandboxes", test_with_sandboxes);
+    g_test_add_func("/stop/sandboxes-go-on", test_calls_of_sandboxes_that_go_on);
     g_test_add_func("/stop/while-somebody-waits", test_while_somebody_waits);
     g_test_add_func("/stop/while-a-template-is-made", test_while_a_template_is_made);
     g_test_add_func("/stop/while-a-guest-is-silent", test_while_a_guest_is_silent);
