@@ -12,15 +12,21 @@
 struct Peers {
     GDBusConnection *connection;
     GHashTable *known; /* name → Peer */
+    GHashTable *asked; /* name → Question, while the bus is asked */
     guint subscription;
     GCancellable *cancellable;
 };
 
 typedef struct {
-    Peers *peers;
-    char *name;
     PeerFound found;
     gpointer data;
+} Waiter;
+
+/* One for all calls that come meanwhile, so that none overtakes another. */
+typedef struct {
+    Peers *peers;
+    char *name;
+    GArray *waiters;
 } Question;
 
 Peer *
@@ -64,6 +70,7 @@ peers_new(GDBusConnection *connection)
 
     peers->connection = g_object_ref(connection);
     peers->known = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)peer_unref);
+    peers->asked = g_hash_table_new(g_str_hash, g_str_equal);
     peers->cancellable = g_cancellable_new();
     peers->subscription = g_dbus_connection_signal_subscribe(
         connection, BUS, BUS, "NameOwnerChanged", "/org/freedesktop/DBus", /* arg0= */ NULL,
@@ -80,6 +87,7 @@ peers_free(Peers *peers)
     g_object_unref(peers->cancellable);
     g_dbus_connection_signal_unsubscribe(peers->connection, peers->subscription);
     g_hash_table_unref(peers->known);
+    g_hash_table_unref(peers->asked);
     g_object_unref(peers->connection);
     g_free(peers);
 }
@@ -113,15 +121,39 @@ on_uid(GObject *source, GAsyncResult *result, gpointer data)
         g_variant_get(answer, "(u)", &uid);
         peer = peer_ref(add(question->peers, question->name, uid));
     }
-    question->found(peer, question->data);
+    if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) /* the peers are no more */
+        g_hash_table_remove(question->peers->asked, question->name);
+    for (guint i = 0; i < question->waiters->len; i++) {
+        const Waiter *waiter = &g_array_index(question->waiters, Waiter, i);
+
+        waiter->found(peer, waiter->data);
+    }
+    g_array_unref(question->waiters);
     g_free(question->name);
     g_free(question);
+}
+
+static Question *
+ask(Peers *peers, const char *name)
+{
+    Question *question = g_new0(Question, 1);
+
+    question->peers = peers;
+    question->name = g_strdup(name);
+    question->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    g_hash_table_insert(peers->asked, question->name, question);
+    g_dbus_connection_call(peers->connection, BUS, "/org/freedesktop/DBus", BUS,
+                           "GetConnectionUnixUser", g_variant_new("(s)", name),
+                           G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, /* timeout= */ -1,
+                           peers->cancellable, on_uid, question);
+    return question;
 }
 
 void
 peers_find(Peers *peers, const char *name, PeerFound found, gpointer data)
 {
     Peer *peer = g_hash_table_lookup(peers->known, name);
+    const Waiter waiter = {found, data};
     Question *question;
 
     if (peer) {
@@ -130,15 +162,10 @@ peers_find(Peers *peers, const char *name, PeerFound found, gpointer data)
         found(held, data);
         return;
     }
-    question = g_new0(Question, 1);
-    question->peers = peers;
-    question->name = g_strdup(name);
-    question->found = found;
-    question->data = data;
-    g_dbus_connection_call(peers->connection, BUS, "/org/freedesktop/DBus", BUS,
-                           "GetConnectionUnixUser", g_variant_new("(s)", name),
-                           G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, /* timeout= */ -1,
-                           peers->cancellable, on_uid, question);
+    question = g_hash_table_lookup(peers->asked, name);
+    if (!question)
+        question = ask(peers, name);
+    g_array_append_val(question->waiters, waiter);
 }
 
 const Peer *
