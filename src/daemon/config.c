@@ -27,6 +27,8 @@
 /* Below it is machines/ID/agent, and a socket's path has at most 107 bytes. */
 #define RUN_LENGTH_MAX 74
 #define MIB (1024 * 1024)
+/* Disks hold only what was changed; a machine that finds the real one full waits. */
+#define DISK_OVERCOMMIT 4u
 
 static const char *const system_folders[] = {"/etc/cloche", "/run/cloche", CLOCHE_LIB_DIR, NULL};
 
@@ -326,7 +328,8 @@ finish_limits(Config *config)
     guint64 *all = config->core.limits_of_all.amount, *each = config->core.limits_of_each.amount;
 
     if (all[QUOTA_DISK_MIB] == 0)
-        all[QUOTA_DISK_MIB] = part_of(disk_size_mib(config->state), 3, 4);
+        all[QUOTA_DISK_MIB] =
+            MIN(disk_size_mib(config->state), G_MAXUINT64 / DISK_OVERCOMMIT) * DISK_OVERCOMMIT;
     for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
         if (each[r] == 0)
             each[r] = part_of_one_user(r, all[r]);

@@ -62,7 +62,7 @@ test_defaults(void)
     g_autoptr(Config) config = load_good("");
     const CoreConfig *core = &config->core;
     const guint64 memory = host_mib() * 3 / 4, vcpus = 16 * g_get_num_processors();
-    const guint64 disk = disk_mib("/var/lib") * 3 / 4;
+    const guint64 disk = disk_mib("/var/lib") * 4;
     const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32}};
     const QuotaAmounts each = {{50, memory * 3 / 4, vcpus * 3 / 4, disk * 3 / 4, 512, 16}};
 
@@ -148,7 +148,7 @@ test_disk_of_state(void)
     g_autoptr(Config) shm = load_good("[Folders]\nState=/dev/shm/not/there\n");
 
     g_assert_cmpuint(shm->core.limits_of_all.amount[QUOTA_DISK_MIB], ==,
-                     MAX(1, disk_mib("/dev/shm") * 3 / 4));
+                     disk_mib("/dev/shm") * 4);
 }
 
 static void

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Completion of cloche for bash. Ids and templates are asked of the service, and of no other thing:
+# nobody is asked for a password.
+
+__cloche_ids() {
+    cloche --no-ask-password "${__cloche_bus[@]}" list 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
+__cloche_templates() {
+    cloche --no-ask-password "${__cloche_bus[@]}" status 2>/dev/null |
+        awk '/^Pool/ { exit } listed && NF { print $1 } /^NAME/ { listed = 1 }'
+}
+
+_cloche() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word words i
+    local -a __cloche_bus=()
+    local -A options=(
+        [run]='--template --cwd --env --user --timeout --stdin --json --help'
+        [code]='--code --sandbox --language --template --env --timeout --save --json --help'
+        [create]='--template --timeout --name --metadata --env --idempotency-key --json --help'
+        [exec]='--cwd --env --user --timeout --stdin --json --help'
+        [list]='--all --template --metadata --json --help'
+        [kill]='--all --all-users --json --help'
+        [extend]='--json --help'
+        [status]='--json --help'
+        [journal]='--follow --lines --json --help'
+    )
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        [ "$word" != -- ] || return 0 # a command of the sandbox's
+        case $word in
+        --user) [ -n "$verb" ] || __cloche_bus=(--user) ;;
+        -*) ;;
+        *) [ -n "$verb" ] || verb=$word ;;
+        esac
+    done
+    if [ -z "$verb" ]; then
+        words="${!options[*]} --user --json --no-ask-password --help --version"
+    elif [ "$prev" = --template ]; then
+        words=$(__cloche_templates)
+    elif [ "$prev" = --sandbox ] || [ "$prev" = -s ]; then
+        words=$(__cloche_ids)
+    elif [ "$prev" = --save ] || [ "$verb" = code ] && [[ $cur != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return 0
+    elif [[ $cur == -* ]]; then
+        words=${options[$verb]:-}
+    else
+        case $verb in exec | kill | extend | journal) words=$(__cloche_ids) ;; *) words='' ;; esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+complete -F _cloche cloche
