@@ -2,312 +2,34 @@
 /*
  * test-vm: src/vm on a real libvirt, with a real guest.
  *
- * Usage: test-vm IMAGE [URI]. IMAGE is a folder with kernel, initrd and disk.ext4 whose agent
- * speaks src/wire; URI is qemu:///embed in a folder of this test's own unless given. The tests
- * build on each other and run in order: a template, machines of it, their ends. How long each step
- * took is printed as a TAP comment.
+ * Usage: test-vm IMAGE [URI], as root. IMAGE is a folder with kernel, initrd and disk.ext4 whose
+ * agent speaks src/wire; URI is qemu:///embed in a folder of this test's own unless given. The
+ * tests build on each other and run in order: a template, machines of it, their ends.
  */
-#include <errno.h>
 #include <glib/gstdio.h>
 #include <grp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "util.h"
-#include "vm.h"
-#include "wire.h"
+#include "vm-guest.h"
 
-#define MEMORY_MIB 256
 #define MACHINES 3
-#define PATIENCE_S 60
 
-static const char *image;
-static const char *uri;
-static char *directory;
-static Vm *vm;
-static const VmFacts *facts;
-
-typedef struct {
-    Machine *machine;
-    int fd;
-    char *socket;
-    gboolean over;
-    MachineEnd how;
-    guint news; /* how often the end was told */
-} Guest;
+Run run;
 
 static Guest guests[MACHINES];
-
-/* --- waiting --- */
-
-static gboolean G_GNUC_NORETURN
-on_impatient(gpointer data)
-{
-    g_error("nothing happened in %d s while waiting for %s", PATIENCE_S, (const char *)data);
-}
-
-static void
-wait_for(gboolean *flag, const char *what)
-{
-    guint source = g_timeout_add_seconds(PATIENCE_S, on_impatient, (gpointer)what);
-
-    while (!*flag)
-        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
-    g_source_remove(source);
-}
-
-typedef struct {
-    gboolean done;
-    GAsyncResult *result;
-} Call;
-
-static void
-on_done(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Call *call = data;
-
-    call->result = g_object_ref(result);
-    call->done = TRUE;
-}
-
-static char *
-path_of(const char *name)
-{
-    return g_build_filename(directory, name, NULL);
-}
-
-static char *
-image_part(const char *name)
-{
-    return g_build_filename(image, name, NULL);
-}
-
-static void
-told(const char *what, gint64 begin)
-{
-    g_test_message("%s: %.1f ms", what, (double)(g_get_monotonic_time() - begin) / 1e3);
-}
-
-/* --- machines --- */
-
-static void
-on_ended(Machine *machine, MachineEnd how, gpointer data)
-{
-    Guest *guest = data;
-
-    g_assert_true(machine == guest->machine);
-    guest->news++;
-    guest->how = how;
-    guest->over = TRUE;
-}
-
-/* Boots when `state` is NULL. */
-static void
-start(Guest *guest, const char *name, const char *backing, const char *format, const char *state)
-{
-    g_autofree char *kernel = image_part("kernel"), *initrd = image_part("initrd");
-    g_autofree char *disk_name = g_strconcat(name, ".qcow2", NULL), *disk = path_of(disk_name);
-    g_autofree char *console_name = g_strconcat(name, ".console", NULL);
-    g_autofree char *console = path_of(console_name);
-    g_autofree char *socket_name = g_strconcat(name, ".sock", NULL), *ram = path_of("ram");
-    MachineSpec spec = {.name = name,
-                        .kernel = kernel,
-                        .initrd = initrd,
-                        .disk = disk,
-                        .ram = ram,
-                        .state = state,
-                        .console = console,
-                        .vcpus = 1,
-                        .memory_mib = MEMORY_MIB};
-    Call call = {0};
-    gint64 begin = g_get_monotonic_time();
-    GError *error = NULL;
-
-    guest->over = FALSE;
-    guest->news = 0;
-    guest->socket = path_of(socket_name);
-    spec.socket = guest->socket;
-    vm_create_overlay(disk, backing, format, &error);
-    g_assert_no_error(error);
-    told("overlay", begin);
-
-    begin = g_get_monotonic_time();
-    vm_start_async(vm, &spec, on_ended, guest, /* cancellable= */ NULL, on_done, &call);
-    wait_for(&call.done, "a start");
-    guest->machine = vm_start_finish(vm, call.result, &guest->fd, &error);
-    g_assert_no_error(error);
-    g_assert_nonnull(guest->machine);
-    g_object_unref(call.result);
-    told(state ? "restore in all" : "start in all", begin);
-}
-
-static void
-destroy(Guest *guest)
-{
-    pid_t pid = machine_pid(guest->machine);
-    guint news = guest->news;
-    gint64 begin = g_get_monotonic_time();
-    Call call = {0};
-    GError *error = NULL;
-
-    machine_destroy_async(guest->machine, on_done, &call);
-    wait_for(&call.done, "a destroy");
-    machine_destroy_finish(vm, call.result, &error);
-    g_assert_no_error(error);
-    g_object_unref(call.result);
-    told("destroy", begin);
-    g_assert_cmpuint(guest->news, ==, news);
-    g_assert_false(g_file_test(guest->socket, G_FILE_TEST_EXISTS));
-    if (pid > 0) {
-        g_assert_cmpint(kill(pid, 0), ==, -1);
-        g_assert_cmpint(errno, ==, ESRCH);
-    }
-    close(guest->fd);
-    g_clear_pointer(&guest->socket, g_free);
-    *guest = (Guest){0};
-}
-
-/* --- the agent, as far as it is needed here --- */
-
-static void
-wait_fd(int fd, GIOCondition condition)
-{
-    gint64 deadline = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
-    GPollFD poll_fd = {.fd = fd, .events = (gushort)condition};
-
-    while (g_poll(&poll_fd, 1, 50) == 0) {
-        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-        g_main_context_iteration(/* context= */ NULL, /* may_block= */ FALSE);
-    }
-}
-
-static void
-send_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-
-        if (n < 0) {
-            g_assert_cmpint(errno, ==, EAGAIN);
-            wait_fd(fd, G_IO_OUT);
-            continue;
-        }
-        data += n;
-        size -= (size_t)n;
-    }
-}
-
-/* Reads on until the frame of `type` is there. */
-static void
-await_frame(int fd, GByteArray *input, WireType type)
-{
-    for (;;) {
-        uint8_t bytes[4096];
-        WireHeader header;
-        const uint8_t *payload;
-        size_t size;
-        ssize_t n;
-
-        while (wire_frame_get(input->data, input->len, &header, &payload, &size) == 1) {
-            g_byte_array_remove_range(input, 0, (guint)size);
-            if (header.type == type)
-                return;
-        }
-        wait_fd(fd, G_IO_IN);
-        n = read(fd, bytes, sizeof bytes);
-        g_assert_cmpint(n, >, 0);
-        g_byte_array_append(input, bytes, (guint)n);
-    }
-}
-
-static void
-greet(Guest *guest)
-{
-    g_autofree uint8_t *preamble = g_malloc0(WIRE_PREAMBLE_PAD);
-    uint8_t mark[WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE];
-    g_autoptr(GByteArray) input = g_byte_array_new();
-    gint64 begin = g_get_monotonic_time();
-    size_t keep;
-    ptrdiff_t at;
-
-    memcpy(mark, wire_magic, WIRE_MAGIC_SIZE);
-    util_random(mark + WIRE_MAGIC_SIZE, WIRE_NONCE_SIZE);
-    send_all(guest->fd, preamble, WIRE_PREAMBLE_PAD);
-    send_all(guest->fd, mark, sizeof mark);
-    while ((at = wire_find(input->data, input->len, mark, sizeof mark, &keep)) < 0) {
-        uint8_t bytes[4096];
-        ssize_t n;
-
-        wait_fd(guest->fd, G_IO_IN);
-        n = read(guest->fd, bytes, sizeof bytes);
-        g_assert_cmpint(n, >, 0);
-        g_byte_array_append(input, bytes, (guint)n);
-    }
-    g_byte_array_remove_range(input, 0, (guint)at + (guint)sizeof mark);
-    await_frame(guest->fd, input, WIRE_HELLO);
-    told("agent's greeting", begin);
-}
-
-static void
-ping(Guest *guest)
-{
-    uint8_t buffer[64];
-    WireWriter w;
-    g_autoptr(GByteArray) input = g_byte_array_new();
-    gint64 begin = g_get_monotonic_time();
-
-    wire_frame_begin(&w, buffer, sizeof buffer);
-    send_all(guest->fd, buffer, (size_t)wire_frame_end(&w, 7, WIRE_PING, 0));
-    await_frame(guest->fd, input, WIRE_PONG);
-    told("ping", begin);
-}
-
-/* Has root run a shell command in the guest, and does not wait for it. */
-static void
-run(Guest *guest, const char *command)
-{
-    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
-    uint8_t buffer[1024];
-    WireWriter w;
-
-    wire_frame_begin(&w, buffer, sizeof buffer);
-    wire_put_u32(&w, START_NO_STDIN | START_DISCARD_OUTPUT);
-    wire_put_u64(&w, /* timeout_ms= */ 0);
-    wire_put_string(&w, "root");
-    wire_put_string(&w, "/");
-    wire_put_string(&w, /* tag= */ "");
-    wire_put_strv(&w, argv);
-    wire_put_strv(&w, /* environment= */ NULL);
-    send_all(guest->fd, buffer, (size_t)wire_frame_end(&w, 9, WIRE_START, 0));
-}
-
-/* --- tests --- */
 
 static void
 test_probe(void)
 {
-    g_autofree char *kernel = image_part("kernel"), *initrd = image_part("initrd");
-    gint64 begin = g_get_monotonic_time();
-    Call call = {0};
-    GError *error = NULL;
-
-    vm = vm_open(uri, &error);
-    g_assert_no_error(error);
-    told("open", begin);
-    begin = g_get_monotonic_time();
-    vm_probe_async(vm, kernel, initrd, directory, /* cancellable= */ NULL, on_done, &call);
-    wait_for(&call.done, "the probe");
-    facts = vm_probe_finish(vm, call.result, &error);
-    g_assert_no_error(error);
-    g_object_unref(call.result);
-    told("probe", begin);
-    g_test_message("%s, %s, %s, %s", facts->hypervisor, facts->machine_type, facts->cpu_model,
-                   facts->accelerator);
-    g_assert_true(g_str_has_prefix(facts->hypervisor, "QEMU "));
-    g_assert_true(g_str_has_prefix(facts->machine_type, "pc-q35-"));
-    g_assert_cmpint(facts->emulated, ==, g_str_equal(facts->accelerator, "tcg"));
+    open_vm();
+    g_test_message("%s, %s, %s, %s", run.facts->hypervisor, run.facts->machine_type,
+                   run.facts->cpu_model, run.facts->accelerator);
+    g_assert_true(g_str_has_prefix(run.facts->hypervisor, "QEMU "));
+    g_assert_true(g_str_has_prefix(run.facts->machine_type, "pc-q35-"));
+    g_assert_cmpint(run.facts->emulated, ==, g_str_equal(run.facts->accelerator, "tcg"));
 }
 
 static void
@@ -317,25 +39,35 @@ make_ram(void)
     FILE *file = fopen(ram, "wx");
 
     g_assert_nonnull(file);
-    g_assert_cmpint(fchmod(fileno(file), 0660), ==, 0);
-    g_assert_cmpint(ftruncate(fileno(file), (off_t)MEMORY_MIB << 20), ==, 0);
+    g_assert_cmpint(fchmod(fileno(file), 0600), ==, 0);
+    g_assert_cmpint(ftruncate(fileno(file), (off_t)GUEST_MEMORY_MIB << 20), ==, 0);
     fclose(file);
+}
+
+/* Machines read it, all of them. */
+static void
+freeze_disk(void)
+{
+    g_autofree char *disk = path_of("%s.qcow2", GUEST_TEMPLATE);
+
+    g_assert_cmpint(chown(disk, (uid_t)-1, run.gid), ==, 0);
+    g_assert_cmpint(g_chmod(disk, 0640), ==, 0);
 }
 
 static void
 test_template(void)
 {
-    g_autofree char *backing = image_part("disk.ext4"), *state = path_of("state");
-    Guest guest = {0};
+    g_autofree char *state = path_of("state");
+    Guest guest;
     Call call = {0};
     struct stat st;
-    gint64 begin;
+    gint64 begin = g_get_monotonic_time();
     GError *error = NULL;
 
     make_ram();
-    begin = g_get_monotonic_time();
-    start(&guest, "cloche-test-template", backing, "raw", /* state= */ NULL);
-    greet(&guest);
+    guest_init(&guest, GUEST_TEMPLATE, MACHINES, /* folder= */ NULL);
+    guest_start(&guest, /* state= */ NULL);
+    guest_greet(&guest);
     told("boot in all", begin);
     begin = g_get_monotonic_time();
     machine_save_async(guest.machine, state, on_done, &call);
@@ -348,35 +80,28 @@ test_template(void)
     g_assert_cmpint(st.st_size, >, 10000);
     g_assert_cmpint(st.st_size, <, 4 << 20);
     g_test_message("state: %ld bytes", (long)st.st_size);
-    destroy(&guest);
+    guest_destroy(&guest);
+    freeze_disk();
 }
 
 static void
 test_no_state(void)
 {
-    g_autofree char *backing = path_of("cloche-test-template.qcow2"), *state = path_of("absent");
-    g_autofree char *kernel = image_part("kernel"), *initrd = image_part("initrd");
-    g_autofree char *disk = path_of("none.qcow2"), *ram = path_of("ram");
-    g_autofree char *socket = path_of("none.sock");
-    MachineSpec spec = {.name = "cloche-test-none",
-                        .kernel = kernel,
-                        .initrd = initrd,
-                        .disk = disk,
-                        .ram = ram,
-                        .state = state,
-                        .socket = socket,
-                        .vcpus = 1,
-                        .memory_mib = MEMORY_MIB};
-    Guest guest = {0};
+    g_autofree char *frozen = path_of("%s.qcow2", GUEST_TEMPLATE), *state = path_of("absent");
+    Guest guest;
+    MachineSpec spec;
     Call call = {0};
     GError *error = NULL;
     int fd = -1;
 
-    vm_create_overlay(disk, backing, "qcow2", &error);
-    g_assert_no_error(error);
-    vm_start_async(vm, &spec, on_ended, &guest, /* cancellable= */ NULL, on_done, &call);
+    guest_init(&guest, "cloche-test-none", 0, /* folder= */ NULL);
+    guest_make_disk(&guest, frozen, "qcow2");
+    spec = guest_spec(&guest, state);
+    g_assert_cmpint(g_chmod(spec.ram, 0666), ==, 0);
+    vm_start_async(run.vm, &spec, &guest_events, &guest, /* cancellable= */ NULL, on_done, &call);
     wait_for(&call.done, "a start that must fail");
-    g_assert_null(vm_start_finish(vm, call.result, &fd, &error));
+    g_assert_null(vm_start_finish(run.vm, call.result, &fd, &error));
+    g_assert_cmpint(g_chmod(spec.ram, 0600), ==, 0);
     g_assert_nonnull(error);
     g_test_message("as it should be: %s", error->message);
     g_assert_nonnull(strstr(error->message, "cloche-test-none"));
@@ -384,38 +109,99 @@ test_no_state(void)
     g_clear_error(&error);
     g_object_unref(call.result);
     g_assert_cmpint(fd, ==, -1);
-    g_assert_false(g_file_test(socket, G_FILE_TEST_EXISTS));
+    g_assert_false(g_file_test(spec.socket, G_FILE_TEST_EXISTS));
+    spec_clear(&spec);
+    guest_clear(&guest);
 }
 
 static void
 test_restore(void)
 {
-    g_autofree char *backing = path_of("cloche-test-template.qcow2"), *state = path_of("state");
+    g_autofree char *state = path_of("state");
 
-    for (int i = 0; i < MACHINES; i++) {
-        g_autofree char *name = g_strdup_printf("cloche-test-%d", i);
+    for (guint i = 0; i < MACHINES; i++) {
+        g_autofree char *name = g_strdup_printf("cloche-test-%u", i);
 
-        start(&guests[i], name, backing, "qcow2", state);
+        guest_init(&guests[i], name, i, /* folder= */ NULL);
+        guest_start(&guests[i], state);
         g_assert_cmpint(machine_pid(guests[i].machine), >, 1);
     }
-    for (int i = 0; i < MACHINES; i++) {
-        greet(&guests[i]);
-        ping(&guests[i]);
-        ping(&guests[i]);
+    for (guint i = 0; i < MACHINES; i++) {
+        guest_greet(&guests[i]);
+        guest_ping(&guests[i]);
+        guest_ping(&guests[i]);
     }
 }
 
-/* The sum of the lines of this name in a file of /proc, or 0. */
-static guint64
-proc_field(pid_t pid, const char *file, const char *name)
+static void
+assert_word(pid_t pid, const char *name, const char *expected)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/%s", (int)pid, file), *text = NULL;
-    const char *line;
+    g_autofree char *word = proc_word(pid, "status", name);
 
-    if (!g_file_get_contents(path, &text, /* length= */ NULL, /* error= */ NULL))
-        return 0;
-    line = strstr(text, name);
-    return line ? g_ascii_strtoull(line + strlen(name), /* endptr= */ NULL, 10) : 0;
+    g_assert_cmpstr(word, ==, expected);
+}
+
+/* Each QEMU is a stranger to all others, in no group but one, and may not call all of the kernel.
+ */
+static void
+test_users(void)
+{
+    for (guint i = 0; i < MACHINES; i++) {
+        pid_t pid = machine_pid(guests[i].machine);
+        unsigned uid = guests[i].uid, gid = run.gid;
+        g_autofree char *uids = g_strdup_printf("%u\t%u\t%u\t%u", uid, uid, uid, uid);
+        g_autofree char *gids = g_strdup_printf("%u\t%u\t%u\t%u", gid, gid, gid, gid);
+        g_autofree char *group = g_strdup_printf("%u", gid);
+
+        assert_word(pid, "Uid:", uids);
+        assert_word(pid, "Gid:", gids);
+        assert_word(pid, "Groups:", group);
+        assert_word(pid, "CapEff:", "0000000000000000");
+        assert_word(pid, "Seccomp:", "2");
+    }
+}
+
+/* What is ours was given to nobody. */
+static void
+test_owners(void)
+{
+    const char *const ours[] = {"ram", "state", GUEST_TEMPLATE ".qcow2", "cloche-test-0.qcow2"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(ours); i++) {
+        g_autofree char *path = path_of("%s", ours[i]);
+        struct stat st;
+
+        g_assert_cmpint(stat(path, &st), ==, 0);
+        g_assert_cmpuint(st.st_uid, ==, geteuid());
+    }
+}
+
+/* Where systemd runs, libvirtd's machines are units of its, with QEMU in a group of its own there.
+ */
+static void
+test_bounds(void)
+{
+    g_autofree char *group = proc_word(machine_pid(guests[0].machine), "cgroup", "0::");
+    g_autofree char *scope = g_strndup(group, (gsize)(strstr(group, ".scope") + 6 - group));
+    g_autofree char *unit = g_path_get_basename(scope);
+    const char *const show[] = {"systemctl", "show",
+                                "--property=Slice,MemoryMax,TasksMax,CPUWeight", unit, NULL};
+    g_autofree char *properties = program(show);
+
+    g_test_message("%s: %s", unit, properties);
+    g_assert_nonnull(strstr(properties, "Slice=cloche.slice\n"));
+    g_assert_nonnull(strstr(properties, "CPUWeight=100\n"));
+    g_assert_nonnull(strstr(properties, "TasksMax=128\n"));
+    g_assert_nonnull(strstr(properties, run.facts->emulated ? "MemoryMax=805306368\n"
+                                                            : "MemoryMax=536870912\n"));
+}
+
+static guint64
+kibibytes(pid_t pid, const char *name)
+{
+    g_autofree char *word = proc_word(pid, "smaps_rollup", name);
+
+    return word ? g_ascii_strtoull(word, /* endptr= */ NULL, 10) : 0;
 }
 
 static guint64
@@ -428,22 +214,6 @@ cpu_ticks(pid_t pid)
     fields = g_strsplit(strrchr(text, ')'), " ", /* max_tokens= */ -1);
     g_assert_cmpuint(g_strv_length(fields), >, 13);
     return g_ascii_strtoull(fields[12], NULL, 10) + g_ascii_strtoull(fields[13], NULL, 10);
-}
-
-static gboolean
-set_flag(gpointer data)
-{
-    *(gboolean *)data = TRUE;
-    return G_SOURCE_REMOVE;
-}
-
-static void
-pass_time(guint seconds)
-{
-    gboolean passed = FALSE;
-
-    g_timeout_add_seconds(seconds, set_flag, &passed);
-    wait_for(&passed, "time to pass");
 }
 
 /* An idle machine costs at most half a percent of a core, once its kernel has come to rest. */
@@ -463,196 +233,82 @@ test_idle(void)
         ticks += cpu_ticks(pid) - before[i];
         g_test_message("pid %d: RSS %" G_GUINT64_FORMAT " KiB, PSS %" G_GUINT64_FORMAT
                        " KiB, private %" G_GUINT64_FORMAT " KiB",
-                       (int)pid, proc_field(pid, "smaps_rollup", "\nRss:"),
-                       proc_field(pid, "smaps_rollup", "\nPss:"),
-                       proc_field(pid, "smaps_rollup", "\nPrivate_Dirty:"));
+                       (int)pid, kibibytes(pid, "Rss:"), kibibytes(pid, "Pss:"),
+                       kibibytes(pid, "Private_Dirty:"));
     }
     double percent = (double)ticks * 100 / (double)sysconf(_SC_CLK_TCK) / seconds / MACHINES;
 
     g_test_message("idle: %.2f %% of a core each", percent);
     g_assert_cmpfloat(percent, <=, 0.5);
+    for (int i = 0; i < MACHINES; i++)
+        guest_destroy(&guests[i]);
 }
 
-static void
-await_end(Guest *guest, MachineEnd how)
-{
-    gint64 begin = g_get_monotonic_time();
-
-    wait_for(&guest->over, "the end of a machine");
-    told("its end was heard of", begin);
-    g_assert_cmpint(guest->how, ==, how);
-    g_assert_cmpuint(guest->news, ==, 1);
-    g_assert_cmpint(machine_pid(guest->machine), ==, 0);
-}
-
-static void
-restore_one(Guest *guest, const char *name)
-{
-    g_autofree char *backing = path_of("cloche-test-template.qcow2"), *state = path_of("state");
-
-    start(guest, name, backing, "qcow2", state);
-    greet(guest);
-}
-
-static void
-test_killed(void)
-{
-    g_assert_cmpint(kill(machine_pid(guests[0].machine), SIGKILL), ==, 0);
-    await_end(&guests[0], MACHINE_DIED);
-    destroy(&guests[0]);
-}
-
-static void
-test_power_off(void)
-{
-    run(&guests[1], "echo o > /proc/sysrq-trigger # poweroff");
-    await_end(&guests[1], MACHINE_SHUT_DOWN);
-    destroy(&guests[1]);
-}
-
-static void
-test_reboot(void)
-{
-    restore_one(&guests[0], "cloche-test-reboot");
-    run(&guests[0], "echo b > /proc/sysrq-trigger # doreboot");
-    await_end(&guests[0], MACHINE_SHUT_DOWN);
-    destroy(&guests[0]);
-}
-
-static void
-test_panic(void)
-{
-    run(&guests[2], "echo c > /proc/sysrq-trigger");
-    await_end(&guests[2], MACHINE_PANICKED);
-    destroy(&guests[2]);
-}
-
-static void
-test_cancelled(void)
-{
-    g_autoptr(GCancellable) cancellable = g_cancellable_new();
-    g_autofree char *kernel = image_part("kernel"), *initrd = image_part("initrd");
-    MachineSpec spec = {.name = "cloche-test-cancelled",
-                        .kernel = kernel,
-                        .initrd = initrd,
-                        .vcpus = 1,
-                        .memory_mib = MEMORY_MIB};
-    Call call = {0};
-    GError *error = NULL;
-    int fd = -1;
-
-    vm_start_async(vm, &spec, on_ended, NULL, cancellable, on_done, &call);
-    g_cancellable_cancel(cancellable);
-    wait_for(&call.done, "a cancelled start");
-    g_assert_null(vm_start_finish(vm, call.result, &fd, &error));
-    g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-    g_clear_error(&error);
-    g_object_unref(call.result);
-}
-
-static void
-systemctl(const char *verb)
-{
-    g_autoptr(GSubprocess) process = NULL;
-    Call call = {0};
-    GError *error = NULL;
-
-    process =
-        g_subprocess_new(G_SUBPROCESS_FLAGS_NONE, &error, "systemctl", verb, "libvirtd.socket",
-                         "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service", NULL);
-    g_assert_no_error(error);
-    g_subprocess_wait_check_async(process, /* cancellable= */ NULL, on_done, &call);
-    wait_for(&call.done, "systemctl");
-    g_subprocess_wait_check_finish(process, call.result, &error);
-    g_assert_no_error(error);
-    g_object_unref(call.result);
-}
-
-/* libvirtd's end ends no machine; one that ended meanwhile is missed when it is back. */
-static void
-test_libvirtd_restart(void)
-{
-    GError *error = NULL;
-
-    restore_one(&guests[0], "cloche-test-victim");
-    restore_one(&guests[1], "cloche-test-survivor");
-    systemctl("stop");
-    g_assert_cmpint(kill(machine_pid(guests[0].machine), SIGKILL), ==, 0);
-    systemctl("start");
-    g_assert_cmpuint(guests[0].news, ==, 0);
-    g_assert_cmpint(vm_sweep(vm, "cloche-test-", &error), ==, 0);
-    g_assert_no_error(error);
-    await_end(&guests[0], MACHINE_DIED);
-    g_assert_cmpuint(guests[1].news, ==, 0);
-    ping(&guests[1]);
-    destroy(&guests[0]);
-
-    g_assert_cmpint(kill(machine_pid(guests[1].machine), SIGKILL), ==, 0);
-    await_end(&guests[1], MACHINE_DIED);
-    destroy(&guests[1]);
-}
-
-/* A machine of this life is not swept. */
-static void
-test_sweep(void)
-{
-    GError *error = NULL;
-
-    restore_one(&guests[0], "cloche-test-mine");
-    g_assert_cmpint(vm_sweep(vm, "cloche-test-", &error), ==, 0);
-    g_assert_no_error(error);
-    ping(&guests[0]);
-    destroy(&guests[0]);
-    g_assert_cmpint(vm_sweep(vm, "cloche-test-", &error), ==, 0);
-    g_assert_no_error(error);
-    vm_close(vm);
-}
-
-/* With libvirt's daemon QEMU has a user of its own, which gets at the files by its group. */
-static void
+/* QEMU's users pass through it, and the kernel and the image's disk are for their group to read. */
+static char *
 make_directory(void)
+{
+    char *directory = g_dir_make_tmp("cloche-test-vm-XXXXXX", /* error= */ NULL);
+
+    g_assert_nonnull(directory);
+    g_assert_cmpint(g_chmod(directory, 0711), ==, 0);
+    return directory;
+}
+
+static void
+add_tests(void)
+{
+    g_test_add_func("/vm/probe", test_probe);
+    g_test_add_func("/vm/template", test_template);
+    g_test_add_func("/vm/no-state", test_no_state);
+    g_test_add_func("/vm/restore", test_restore);
+    g_test_add_func("/vm/users", test_users);
+    g_test_add_func("/vm/owners", test_owners);
+    if (run.is_system)
+        g_test_add_func("/vm/bounds", test_bounds);
+    g_test_add_func("/vm/idle", test_idle);
+    add_tests_of_ends();
+    add_tests_of_survival();
+    g_test_add_func("/vm/close", close_vm);
+}
+
+static void
+find_group(void)
 {
     const struct group *group = getgrnam("libvirt-qemu");
 
-    directory = g_dir_make_tmp("cloche-test-vm-XXXXXX", /* error= */ NULL);
-    g_assert_nonnull(directory);
-    if (geteuid() == 0 && group && chown(directory, 0, group->gr_gid) < 0)
-        g_error("chown: %m");
-    g_assert_cmpint(chmod(directory, 02771), ==, 0);
+    if (geteuid() != 0 || !group)
+        g_error("this needs root, and the group libvirt-qemu");
+    run.gid = group->gr_gid;
 }
 
 int
 main(int argc, char **argv)
 {
-    g_autofree char *embedded = NULL;
+    g_autofree char *directory = NULL, *embedded = NULL;
+    gboolean leaves = argc == 5 && g_str_equal(argv[1], "--leave");
     GError *error = NULL;
     int status;
 
     setlinebuf(stdout);
+    find_group();
+    if (leaves) {
+        run = (Run){.image = argv[2], .uri = argv[3], .directory = argv[4], .gid = run.gid};
+        g_test_init(&argc, &argv, NULL);
+        leave_machines();
+    }
     g_test_init(&argc, &argv, NULL);
     if (argc < 2)
         g_error("usage: test-vm IMAGE [URI]");
-    make_directory();
-    image = argv[1];
+    directory = make_directory();
     embedded = g_strdup_printf("qemu:///embed?root=%s/libvirt", directory);
-    uri = argc > 2 ? argv[2] : embedded;
-
-    g_test_add_func("/vm/probe", test_probe);
-    g_test_add_func("/vm/template", test_template);
-    g_test_add_func("/vm/no-state", test_no_state);
-    g_test_add_func("/vm/restore", test_restore);
-    g_test_add_func("/vm/idle", test_idle);
-    g_test_add_func("/vm/killed", test_killed);
-    g_test_add_func("/vm/power-off", test_power_off);
-    g_test_add_func("/vm/reboot", test_reboot);
-    g_test_add_func("/vm/panic", test_panic);
-    g_test_add_func("/vm/cancelled", test_cancelled);
-    if (g_str_equal(uri, "qemu:///system"))
-        g_test_add_func("/vm/libvirtd-restart", test_libvirtd_restart);
-    g_test_add_func("/vm/sweep", test_sweep);
+    run.image = argv[1];
+    run.uri = argc > 2 ? argv[2] : embedded;
+    run.is_system = g_str_equal(run.uri, "qemu:///system");
+    run.directory = directory;
+    add_tests();
     status = g_test_run();
     if (!util_remove_tree(directory, &error))
         g_error("%s", error->message);
-    g_free(directory);
     return status;
 }
