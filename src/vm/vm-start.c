@@ -2,9 +2,9 @@
 /*
  * vm-start: making a machine, by booting or by restoring.
  *
- * Whatever goes wrong half-way, the worker that began takes all of it down again, so that a caller
- * has either a machine that runs or nothing. The table of machines knows it from before libvirt
- * does: no event can come too early.
+ * Whatever goes wrong half-way, all of it is taken down before the caller hears of it, however long
+ * libvirt cannot be reached: the caller has either a machine that runs or nothing. The table of
+ * machines knows it from before libvirt does: no event can come too early.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +45,8 @@ typedef struct {
     LibvirtMachine *machine; /* for the main context only */
     int fd;
     pid_t pid;
+    gboolean may_exist; /* libvirt was asked to make it, whatever it answered */
+    GError *error;      /* why it is taken down again */
 } Start;
 
 static Start *
@@ -83,6 +85,7 @@ start_free(Start *start)
     g_free((char *)start->spec.console);
     g_free(start->uuid);
     g_free(start->words);
+    g_clear_error(&start->error);
     g_free(start);
 }
 
@@ -159,6 +162,7 @@ create_from(Start *start, virConnectPtr connection, const char *kernel, GError *
     gint64 begin = g_get_monotonic_time();
     virDomainPtr domain;
 
+    start->may_exist = TRUE;
     domain = virDomainCreateXML(connection, xml, spec->state ? VIR_DOMAIN_START_PAUSED : 0);
     if (!domain)
         vm_error_set(error, "libvirt cannot create it");
@@ -202,11 +206,38 @@ run_start(GTask *task)
         g_task_return_boolean(task, TRUE);
         return;
     }
-    if (domain)
-        virDomainDestroy(domain);
-    vm_remove_traces(start->vm, start->spec.name, start->spec.socket);
     g_prefix_error(&error, "machine '%s' did not start: ", start->spec.name);
     g_task_return_error(task, error);
+}
+
+/* One that could not be destroyed is left to the next start of the service. */
+static void
+on_taken_down(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    Start *start = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_destroy_finish(&start->vm->base, result, &error))
+        g_warning("%s", error->message);
+    g_task_return_error(task, g_steal_pointer(&start->error));
+}
+
+static void
+on_start_tried(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    Start *start = g_task_get_task_data(task);
+
+    if (g_task_propagate_boolean(G_TASK(result), &start->error)) {
+        g_task_return_boolean(task, TRUE);
+    } else if (start->may_exist) {
+        LibvirtMachine *machine = g_steal_pointer(&start->machine);
+
+        machine_destroy_async(&machine->base, on_taken_down, g_steal_pointer(&task));
+    } else {
+        g_task_return_error(task, g_steal_pointer(&start->error));
+    }
 }
 
 static gboolean
@@ -226,11 +257,9 @@ vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, cons
               GAsyncReadyCallback callback, gpointer data)
 {
     Start *start = start_new(vm, spec, facts, words);
-    GTask *task = g_task_new(/* source= */ NULL, cancellable, callback, data);
+    GTask *task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data), *attempt;
     GError *error = NULL;
 
-    /* A machine that came up in spite of the cancellation is the caller's all the same. */
-    g_task_set_check_cancellable(task, FALSE);
     g_task_set_task_data(task, start, (GDestroyNotify)start_free);
     if (!check_spec(spec, &error)) {
         g_task_return_error(task, error);
@@ -240,7 +269,11 @@ vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, cons
     start->uuid = g_uuid_string_random();
     start->machine = vm_machine_new(vm, spec, events, events_data);
     vm_machine_know(start->machine, start->uuid);
-    vm_run(vm, task, run_start);
+    attempt = g_task_new(/* source= */ NULL, cancellable, on_start_tried, task);
+    /* A machine that came up in spite of the cancellation is the caller's all the same. */
+    g_task_set_check_cancellable(attempt, FALSE);
+    g_task_set_task_data(attempt, start, /* free= */ NULL);
+    vm_run(vm, attempt, run_start);
 }
 
 void
