@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vm-fake-machine: machines as the daemon has them: a process, its records, and its channel. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "fake-agent.h"
+#include "fake-record.h"
+#include "util.h"
+#include "vm-fake-private.h"
+
+/* --- what the test asks for --- */
+
+char *
+fake_control_path(const FakeVm *vm, const char *name)
+{
+    return g_build_filename(vm->config->control, name, NULL);
+}
+
+static char *
+read_control(const FakeVm *vm, const char *name)
+{
+    g_autofree char *path = fake_control_path(vm, name);
+    char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? g_strchomp(text) : NULL;
+}
+
+static gboolean
+must_fail(const FakeVm *vm)
+{
+    g_autofree char *text = read_control(vm, "fail");
+    g_autofree char *path = fake_control_path(vm, "fail");
+    g_autofree char *left = NULL;
+    int count = text ? atoi(text) : 0;
+
+    if (count == 0)
+        return FALSE;
+    left = g_strdup_printf("%d", count - 1);
+    g_file_set_contents(path, left, -1, NULL);
+    return TRUE;
+}
+
+static void
+wait_while_held(const FakeVm *vm)
+{
+    g_autofree char *path = fake_control_path(vm, "hold");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+}
+
+gboolean
+fake_check_there(const FakeVm *vm, GError **error)
+{
+    g_autofree char *path = fake_control_path(vm, "away");
+
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "the test wants libvirt to be away");
+    return FALSE;
+}
+
+/* --- a machine --- */
+
+static FakeMachine *
+machine_new(Vm *vm, const MachineSpec *spec, const MachineEvents *events, gpointer events_data)
+{
+    FakeMachine *machine = g_new0(FakeMachine, 1);
+
+    machine->base.vm = vm;
+    machine->name = g_strdup(spec->name);
+    machine->socket = g_strdup(spec->socket);
+    machine->uid = spec->user.uid;
+    machine->pidfd = machine->fd = -1;
+    machine->events = events;
+    machine->events_data = events_data;
+    return machine;
+}
+
+static const FakeVm *
+vm_of(const FakeMachine *machine)
+{
+    return (const FakeVm *)machine->base.vm;
+}
+
+void
+fake_machine_forget(FakeMachine *machine)
+{
+    g_clear_handle_id(&machine->watch, g_source_remove);
+    g_hash_table_steal(vm_of(machine)->machines, machine->name);
+}
+
+void
+fake_machine_free(gpointer data)
+{
+    FakeMachine *machine = data;
+
+    if (machine->fd >= 0)
+        close(machine->fd);
+    if (machine->pidfd >= 0)
+        close(machine->pidfd);
+    g_free(machine->name);
+    g_free(machine->socket);
+    g_free(machine->ram);
+    g_free(machine);
+}
+
+void
+fake_machine_end(const FakeVm *vm, const char *name)
+{
+    const char *control = vm->config->control;
+    g_autofree char *cgroup = fake_record_cgroup(control, name);
+    int pidfd = fake_record_open_process(control, name);
+    struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+
+    if (pidfd >= 0) {
+        syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0);
+        while (poll(&wait, 1, /* timeout= */ -1) < 0 && errno == EINTR)
+            ;
+        close(pidfd);
+    }
+    if (g_file_test(cgroup, G_FILE_TEST_IS_DIR))
+        fake_agent_clear(cgroup);
+    fake_record_remove(control, name);
+}
+
+static MachineEnd
+read_end(const FakeMachine *machine)
+{
+    g_autofree char *text =
+        fake_record_read(vm_of(machine)->config->control, machine->name, FAKE_ENDED);
+
+    if (g_strcmp0(text, "shut-down") == 0)
+        return MACHINE_SHUT_DOWN;
+    return g_strcmp0(text, "panicked") == 0 ? MACHINE_PANICKED : MACHINE_DIED;
+}
+
+static gboolean
+on_died(int fd, GIOCondition condition, gpointer data)
+{
+    FakeMachine *machine = data;
+
+    machine->watch = 0;
+    machine->events->ended(&machine->base, read_end(machine), machine->events_data);
+    return G_SOURCE_REMOVE;
+}
+
+void
+fake_machine_look_for_stall(FakeMachine *machine)
+{
+    g_autofree char *state =
+        fake_record_read(vm_of(machine)->config->control, machine->name, FAKE_STATE);
+    gboolean is_stalled = g_strcmp0(state, "stalled") == 0;
+
+    if (is_stalled == machine->is_stalled)
+        return;
+    machine->is_stalled = is_stalled;
+    machine->events->stalled(&machine->base, is_stalled, machine->events_data);
+}
+
+/* For the main thread. */
+static Machine *
+machine_give(FakeMachine *machine, int *ret_fd)
+{
+    FakeVm *vm = (FakeVm *)machine->base.vm;
+
+    g_hash_table_insert(vm->machines, machine->name, machine);
+    machine->watch = g_unix_fd_add(machine->pidfd, G_IO_IN, on_died, machine);
+    fake_machine_look_for_stall(machine);
+    *ret_fd = machine->fd;
+    machine->fd = -1;
+    return &machine->base;
+}
+
+/* Opens its process and its channel: FALSE when it does not run. */
+static gboolean
+machine_connect(FakeMachine *machine, GError **error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    machine->pidfd = fake_record_open_process(vm_of(machine)->config->control, machine->name);
+    machine->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_strlcpy(address.sun_path, machine->socket, sizeof address.sun_path);
+    if (machine->pidfd < 0 ||
+        connect(machine->fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "machine '%s' is gone",
+                    machine->name);
+        return FALSE;
+    }
+    return g_unix_set_fd_nonblocking(machine->fd, TRUE, error);
+}
+
+/* --- start --- */
+
+static gboolean
+write_ram(const char *path, GError **error)
+{
+    static const char text[] = "This guest has booted.";
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    gboolean ok = fd >= 0 && write(fd, text, sizeof text) == sizeof text;
+
+    if (!ok)
+        util_set_errno(error, errno, "Cannot write '%s'", path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static gboolean
+spawn_machine(const FakeMachine *machine, GError **error)
+{
+    const FakeConfig *config = vm_of(machine)->config;
+    g_autofree char *agent = read_control(vm_of(machine), "agent");
+    g_autofree char *lock = fake_control_path(vm_of(machine), "starting");
+    g_autofree char *uid = g_strdup_printf("%u", machine->uid);
+    g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
+    g_autoptr(GSubprocess) process = NULL;
+    int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0 || flock(fd, LOCK_SH) < 0)
+        return util_set_errno(error, errno, "Cannot lock '%s'", lock);
+    g_subprocess_launcher_take_fd(launcher, fd, FAKE_LOCK_FD);
+    process = g_subprocess_launcher_spawn(
+        launcher, error, config->program, config->control, machine->name, machine->socket,
+        agent ? agent : config->agent, config->runners, uid, NULL);
+    g_subprocess_launcher_close(launcher);
+    return process && g_subprocess_wait_check(process, NULL, error);
+}
+
+static void
+start_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    g_autoptr(GError) error = NULL;
+    FakeMachine *machine = data;
+    const FakeVm *vm = vm_of(machine);
+
+    if ((machine->ram && !write_ram(machine->ram, &error)) || !spawn_machine(machine, &error)) {
+        g_task_return_error(task, g_steal_pointer(&error));
+        return;
+    }
+    wait_while_held(vm);
+    fake_record_write(vm->config->control, machine->name, FAKE_STATE, "running");
+    if (machine_connect(machine, &error)) {
+        g_task_return_boolean(task, TRUE);
+        return;
+    }
+    fake_machine_end(vm, machine->name);
+    g_task_return_error(task, g_steal_pointer(&error));
+}
+
+void
+fake_start_async(Vm *base, const MachineSpec *spec, const MachineEvents *events,
+                 gpointer events_data, GCancellable *cancellable, GAsyncReadyCallback callback,
+                 gpointer data)
+{
+    FakeVm *vm = (FakeVm *)base;
+    g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
+    GError *error = NULL;
+    FakeMachine *machine;
+
+    if (must_fail(vm))
+        g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "The test wants this start to fail");
+    if (error || !fake_check_there(vm, &error)) {
+        g_task_return_error(task, error);
+        return;
+    }
+    /* A machine that comes too late is its caller's to destroy. */
+    g_task_set_check_cancellable(task, FALSE);
+    machine = machine_new(base, spec, events, events_data);
+    machine->ram = spec->state ? NULL : g_strdup(spec->ram);
+    g_task_set_task_data(task, machine, NULL);
+    g_task_run_in_thread(task, start_in_thread);
+}
+
+Machine *
+fake_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
+{
+    FakeMachine *machine = g_task_get_task_data(G_TASK(result));
+
+    if (g_task_propagate_boolean(G_TASK(result), error))
+        return machine_give(machine, ret_fd);
+    if (machine)
+        fake_machine_free(machine);
+    return NULL;
+}
+
+/* --- adopt --- */
+
+static void
+adopt_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    FakeMachine *machine = data;
+    g_autofree char *state =
+        fake_record_read(vm_of(machine)->config->control, machine->name, FAKE_STATE);
+    GError *error = NULL;
+
+    if (g_strcmp0(state, "running") != 0 && g_strcmp0(state, "stalled") != 0)
+        g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "machine '%s' %s", machine->name,
+                    state ? "does not run" : "is gone");
+    if (!error && machine_connect(machine, &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+void
+fake_adopt_async(Vm *base, const MachineSpec *spec, const MachineEvents *events,
+                 gpointer events_data, GAsyncReadyCallback callback, gpointer data)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+    GError *error = NULL;
+
+    if (!fake_check_there((FakeVm *)base, &error)) {
+        g_task_return_error(task, error);
+        return;
+    }
+    g_task_set_task_data(task, machine_new(base, spec, events, events_data), NULL);
+    g_task_run_in_thread(task, adopt_in_thread);
+}
