@@ -104,6 +104,7 @@ hear(Fixture *fixture, const char *line)
     } else if (g_str_has_prefix(line, "STATUS=")) {
         g_free(fixture->status);
         fixture->status = g_strdup(line + strlen("STATUS="));
+        fixture->has_status = TRUE;
     }
 }
 

@@ -36,7 +36,8 @@ typedef struct {
     GSocket *notify; /* where the service tells what systemd would hear: */
     GSource *notify_source;
     gboolean is_ready, is_reloading, has_reloaded;
-    char *status; /* STATUS=, or NULL */
+    char *status;        /* STATUS=, or NULL */
+    gboolean has_status; /* a new one came */
 } Fixture;
 
 #define MEMORY_MIB 64 /* of the templates' machines */
