@@ -77,14 +77,23 @@ refuse(GTask *task, const char *format, const char *why)
 }
 
 static void
+on_changed(Authority *authority)
+{
+    authority->changed(authority->changed_data);
+}
+
+static void
 on_checked(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
+    const Question *question = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
     g_autoptr(PolkitAuthorizationResult) answer =
         polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), result, &error);
 
     if (!answer) {
+        if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+            on_changed(question->authority); /* what it said before is not to be relied on */
         refuse(task, "polkit could not be asked: %s", error->message);
     } else if (polkit_authorization_result_get_is_authorized(answer)) {
         g_task_return_boolean(task, TRUE);
@@ -106,12 +115,6 @@ check(GTask *task)
     polkit_authority_check_authorization(question->authority->polkit, subject, question->action,
                                          question->details, question->flags,
                                          g_task_get_cancellable(task), on_checked, task);
-}
-
-static void
-on_changed(Authority *authority)
-{
-    authority->changed(authority->changed_data);
 }
 
 static void
