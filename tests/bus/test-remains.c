@@ -79,6 +79,14 @@ set_deadline(Fixture *fixture, const char *sandbox, gint64 from_now_us)
     fixture_edit_record(fixture, id_of(sandbox), "Deadline", text);
 }
 
+static gboolean
+was_found(Fixture *fixture, const char *sandbox)
+{
+    g_autofree char *told = g_strdup_printf("Sandbox %s of uid 0 was found again", id_of(sandbox));
+
+    return fixture_log_has(fixture, told);
+}
+
 static void
 test_due_meanwhile(void)
 {
@@ -87,6 +95,8 @@ test_due_meanwhile(void)
     set_deadline(it.fixture, it.sandbox, -1);
     finish(&it);
     assert_ended(it.fixture, it.sandbox, "timed-out");
+    g_assert_false(was_found(it.fixture, it.sandbox));
+    g_assert_true(was_found(it.fixture, it.other));
 }
 
 static void
