@@ -135,8 +135,8 @@ test_sandboxes(void)
         g_free(last);
         last = create(bus);
     }
-    call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded", "limit sandboxes of user 0 is reached: 5 of 5",
-               NO_OPTIONS);
+    call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded",
+               "limit sandboxes of user 0 is reached: 5 of 5", NO_OPTIONS);
     kill_sandbox(bus, last);
     g_free(last);
     last = create(bus);
@@ -155,7 +155,8 @@ test_sandboxes_at_once(void)
     for (guint i = 0; i < G_N_ELEMENTS(calls); i++) {
         pending_wait(calls[i]);
         if (calls[i]->error) {
-            assert_error(calls[i]->error, "QuotaExceeded", "limit sandboxes of user 0 is reached: 5 of 5");
+            assert_error(calls[i]->error, "QuotaExceeded",
+                         "limit sandboxes of user 0 is reached: 5 of 5");
             refused++;
         }
         pending_free(calls[i]);
@@ -174,8 +175,8 @@ test_memory(void)
     g_variant_unref(wait_for_template(bus, "minimal"));
     first = create(bus);
     second = create(bus);
-    call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded", "limit memory-mib of user 0 is reached",
-               NO_OPTIONS);
+    call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded",
+               "limit memory-mib of user 0 is reached", NO_OPTIONS);
     kill_sandbox(bus, first);
     third = create(bus); /* waits until the first one's machine is gone */
     g_variant_unref(run_shell(bus, third, "true"));
@@ -206,8 +207,8 @@ test_room(void)
         g_autofree char *words = g_strdup_printf("({'template': <'%s'>},)", templates[i]);
         g_autofree char *first = create_of(words), *second = create_of(words);
 
-        call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded", "limit memory-mib of user 0 is reached",
-                   words);
+        call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded",
+                   "limit memory-mib of user 0 is reached", words);
         kill_sandbox(bus, first);
         kill_sandbox(bus, second);
     }

@@ -147,8 +147,7 @@ test_disk_of_state(void)
 {
     g_autoptr(Config) shm = load_good("[Folders]\nState=/dev/shm/not/there\n");
 
-    g_assert_cmpuint(shm->core.limits_of_all.amount[QUOTA_DISK_MIB], ==,
-                     disk_mib("/dev/shm") * 4);
+    g_assert_cmpuint(shm->core.limits_of_all.amount[QUOTA_DISK_MIB], ==, disk_mib("/dev/shm") * 4);
 }
 
 static void
