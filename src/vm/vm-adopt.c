@@ -30,10 +30,8 @@ adoption_free(gpointer data)
 
     if (adoption->fd >= 0)
         close(adoption->fd);
-    if (adoption->machine) {
-        vm_machine_forget(adoption->machine);
+    if (adoption->machine)
         vm_machine_free(adoption->machine);
-    }
     g_free(adoption->name);
     g_free(adoption->socket);
     g_free(adoption);
@@ -116,11 +114,11 @@ libvirt_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
     if (!g_task_propagate_boolean(G_TASK(result), error))
         return NULL;
     machine = g_steal_pointer(&adoption->machine);
-    machine->pid = adoption->pid;
-    machine->given = TRUE;
     vm_machine_know(machine, adoption->uuid);
+    vm_machine_give(machine, adoption->pid);
     if (adoption->is_stalled)
         vm_machine_stall(machine);
+    vm_look(adoption->vm); /* no event has found it so far */
     *ret_fd = adoption->fd;
     adoption->fd = -1;
     return &machine->base;
@@ -159,7 +157,6 @@ destroy_strays(const Sweep *sweep, GError **error)
     g_autoptr(virConnect) connection = vm_connect(sweep->vm, error);
     virDomainPtr *domains = NULL;
     int found, destroyed = 0;
-    gboolean good = TRUE;
 
     if (!connection)
         return -1;
@@ -169,15 +166,15 @@ destroy_strays(const Sweep *sweep, GError **error)
         return -1;
     }
     for (int i = 0; i < found; i++) {
-        if (good && is_stray(sweep, domains[i])) {
-            good = vm_destroy_domain(domains[i], error);
+        if (is_stray(sweep, domains[i]) &&
+            vm_destroy_domain(domains[i], error && !*error ? error : NULL)) {
             vm_remove_traces(sweep->vm, virDomainGetName(domains[i]), /* socket= */ NULL);
             destroyed++;
         }
         virDomainFree(domains[i]);
     }
     free(domains);
-    return good ? destroyed : -1;
+    return destroyed;
 }
 
 static void

@@ -81,20 +81,57 @@ vm_machine_know(LibvirtMachine *machine, const char *uuid)
     g_hash_table_insert(vm->machines, machine->uuid, machine);
 }
 
-void
-vm_machine_forget(LibvirtMachine *machine)
+/* Who is told of the end may be in the middle of something, and is told behind that. */
+static gboolean
+on_news(gpointer data)
 {
-    LibvirtVm *vm = (LibvirtVm *)machine->base.vm;
+    LibvirtMachine *machine = data;
 
-    g_clear_handle_id(&machine->announce, g_source_remove);
-    g_clear_handle_id(&machine->stall_timer, g_source_remove);
-    if (machine->uuid)
-        g_hash_table_remove(vm->machines, machine->uuid);
+    machine->news = 0;
+    if (machine->over)
+        machine->events->ended(&machine->base, machine->how, machine->events_data);
+    else
+        vm_machine_tell_stalled(machine);
+    return G_SOURCE_REMOVE;
+}
+
+Machine *
+vm_machine_give(LibvirtMachine *machine, pid_t pid)
+{
+    machine->pid = pid;
+    machine->given = TRUE;
+    if (machine->over || machine->is_stalled)
+        machine->news = g_idle_add(on_news, machine);
+    return &machine->base;
+}
+
+void
+vm_machine_note_end(LibvirtMachine *machine, MachineEnd how)
+{
+    if (machine->end_known)
+        return;
+    machine->end_known = TRUE;
+    machine->how = how;
+}
+
+void
+vm_machine_over(LibvirtMachine *machine)
+{
+    machine->over = TRUE;
+    vm_machine_stop_stall(machine);
+    if (machine->given && machine->news == 0)
+        machine->news = g_idle_add(on_news, machine);
 }
 
 void
 vm_machine_free(LibvirtMachine *machine)
 {
+    LibvirtVm *vm = (LibvirtVm *)machine->base.vm;
+
+    g_clear_handle_id(&machine->news, g_source_remove);
+    vm_machine_stop_stall(machine);
+    if (machine->uuid)
+        g_hash_table_remove(vm->machines, machine->uuid);
     g_free(machine->name);
     g_free(machine->uuid);
     g_free(machine->socket);
@@ -128,7 +165,7 @@ typedef struct {
     LibvirtVm *vm;
     char *name;
     char *uuid;
-    char *path; /* of the state to save, or of the socket to remove; NULL: none */
+    char *path;
 } Target;
 
 static void
@@ -208,152 +245,12 @@ libvirt_save_finish(Machine *machine, GAsyncResult *result, GError **error)
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
-/* --- destroy --- */
-
-/* Between attempts while libvirt cannot be reached. */
-#define RETRY_MIN_S 1
-#define RETRY_MAX_S 30
-
-typedef struct {
-    GTask *task; /* of who waits for the end */
-    Target *target;
-    guint pause_s;
-    guint timer; /* 0: an attempt is under way */
-} Destroy;
-
-static void try_destroy(Destroy *destroy);
-
-gboolean
-vm_destroy_domain(virDomainPtr domain, GError **error)
-{
-    if (virDomainDestroy(domain) == 0)
-        return TRUE;
-    switch (virGetLastErrorCode()) {
-    case VIR_ERR_NO_DOMAIN:
-    case VIR_ERR_OPERATION_INVALID:
-        return TRUE;
-    default:
-        return vm_error_set(error, "machine '%s' was not destroyed", virDomainGetName(domain));
-    }
-}
-
-static void
-run_destroy(GTask *task)
-{
-    const Target *target = g_task_get_task_data(task);
-    GError *error = NULL;
-    g_autoptr(virConnect) connection = vm_connect(target->vm, &error);
-    g_autoptr(virDomain) domain = NULL;
-    gint64 begin = g_get_monotonic_time();
-
-    if (connection) {
-        domain = virDomainLookupByUUIDString(connection, target->uuid);
-        if (!domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
-            vm_error_set(&error, "machine '%s' was not destroyed", target->name);
-    }
-    if (error || (domain && !vm_destroy_domain(domain, &error))) {
-        g_task_return_error(task, error);
-        return;
-    }
-    vm_remove_traces(target->vm, target->name, target->path);
-    g_debug("machine '%s': destroyed in %.1f ms", target->name,
-            (double)(g_get_monotonic_time() - begin) / 1e3);
-    g_task_return_boolean(task, TRUE);
-}
-
-/* Takes the error (NULL: it is gone). */
-static void
-finish_destroy(Destroy *destroy, GError *error)
-{
-    if (error)
-        g_task_return_error(destroy->task, error);
-    else
-        g_task_return_boolean(destroy->task, TRUE);
-    g_object_unref(destroy->task);
-    target_free(destroy->target);
-    g_free(destroy);
-}
-
-static gboolean
-on_pause_over(gpointer data)
-{
-    Destroy *destroy = data;
-
-    destroy->timer = 0;
-    g_ptr_array_remove_fast(destroy->target->vm->retries, destroy);
-    try_destroy(destroy);
-    return G_SOURCE_REMOVE;
-}
-
-static void
-on_destroy_tried(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Destroy *destroy = data;
-    LibvirtVm *vm = destroy->target->vm;
-    GError *error = NULL;
-
-    if (g_task_propagate_boolean(G_TASK(result), &error) || vm->stops_trying) {
-        finish_destroy(destroy, error);
-        return;
-    }
-    g_warning("%s; trying again in %u s", error->message, destroy->pause_s);
-    g_error_free(error);
-    g_ptr_array_add(vm->retries, destroy);
-    destroy->timer = g_timeout_add_seconds(destroy->pause_s, on_pause_over, destroy);
-    destroy->pause_s = MIN(destroy->pause_s * 2, RETRY_MAX_S);
-}
-
-static void
-try_destroy(Destroy *destroy)
-{
-    GTask *attempt = g_task_new(/* source= */ NULL, NULL, on_destroy_tried, destroy);
-
-    g_task_set_task_data(attempt, destroy->target, /* free= */ NULL);
-    vm_run(destroy->target->vm, attempt, run_destroy);
-}
-
-static void
-libvirt_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
-{
-    LibvirtMachine *self = (LibvirtMachine *)machine;
-    Destroy *destroy = g_new0(Destroy, 1);
-
-    destroy->task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data);
-    destroy->target = target_new(self, self->socket);
-    destroy->pause_s = RETRY_MIN_S;
-    vm_machine_forget(self);
-    vm_machine_free(self);
-    try_destroy(destroy);
-}
-
-static gboolean
-libvirt_destroy_finish(Vm *vm, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
-}
+/* --- leave --- */
 
 static void
 libvirt_leave(Machine *machine)
 {
-    vm_machine_forget((LibvirtMachine *)machine);
     vm_machine_free((LibvirtMachine *)machine);
-}
-
-static void
-libvirt_stop_trying(Vm *vm)
-{
-    LibvirtVm *self = (LibvirtVm *)vm;
-
-    self->stops_trying = TRUE;
-    while (self->retries->len > 0) {
-        Destroy *destroy = g_ptr_array_steal_index_fast(self->retries, 0);
-
-        g_source_remove(destroy->timer);
-        finish_destroy(destroy, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                                            "machine '%s' was not destroyed: the next start of "
-                                            "the service does it",
-                                            destroy->target->name));
-    }
 }
 
 /* --- the connection's life --- */
@@ -413,6 +310,7 @@ libvirt_vm_new(const char *uri)
     vm->has_slice = !g_str_has_prefix(uri, "qemu:///embed") && sd_booted() > 0;
     vm->machines = g_hash_table_new(g_str_hash, g_str_equal);
     vm->retries = g_ptr_array_new();
+    vm->look_pause_s = 1;
     g_mutex_init(&vm->lock);
     return vm;
 }

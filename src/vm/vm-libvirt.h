@@ -16,14 +16,19 @@ typedef struct {
     Embed embed;
     GThreadPool *workers;
 
-    GMutex lock; /* guards the next two */
+    GMutex lock; /* guards the next one, and is held while it is opened */
     virConnectPtr connection;
-    gboolean lost; /* libvirtd went away: open again before the next use */
+    gint lost; /* atomic; libvirtd went away: open again before the next use */
 
-    GHashTable *machines; /* uuid -> LibvirtMachine; main context only */
-    GTask *count;         /* of machines, after a reconnection; borrowed */
-    GPtrArray *retries;   /* of destroys that libvirt could not do yet; main context only */
+    /* Main context only, all of these. */
+    GHashTable *machines; /* uuid -> LibvirtMachine */
+    GTask *look;          /* at what became of them; borrowed; NULL: none is under way */
+    gboolean look_again;  /* behind the one that is */
+    guint look_timer;     /* 0: none */
+    guint look_pause_s;   /* doubled by each that failed */
+    GPtrArray *retries;   /* of destroys that libvirt could not do yet */
     gboolean stops_trying;
+
     VmFacts facts; /* its strings are owned; accelerator is NULL before the probe */
     gboolean ram_read_only;
     gboolean has_slice; /* systemd runs, and libvirtd puts machines into scopes of its */
@@ -41,10 +46,12 @@ typedef struct {
     gboolean given;     /* it was returned to who started or adopted it */
     gboolean end_known; /* `how` is set, by the first event that tells */
     MachineEnd how;
-    gboolean over;  /* it has ended */
-    guint announce; /* source that calls `ended`, 0: none */
-    gboolean is_stalled;
+    gboolean over; /* it has ended */
+    gboolean is_stalled, told_stalled;
+    guint changes;     /* how often it was heard that it stands still or goes on */
     guint stall_timer; /* 0: none */
+    GTask *resume;     /* under way; borrowed; NULL: none */
+    guint news;        /* source that calls one of the events, 0: none */
 } LibvirtMachine;
 
 Vm *vm_libvirt_open(const char *uri, GError **error);
@@ -56,16 +63,30 @@ LibvirtMachine *vm_machine_new(LibvirtVm *vm, const MachineSpec *spec, const Mac
                                gpointer events_data);
 /* Whose uuid it is told; from now on events find the machine. */
 void vm_machine_know(LibvirtMachine *machine, const char *uuid);
-/* From now on no event finds the machine. */
-void vm_machine_forget(LibvirtMachine *machine);
+/* From now on it is its owner's, who hears what happens, and what did already. Main context only,
+ * as all that follow. */
+Machine *vm_machine_give(LibvirtMachine *machine, pid_t pid);
+/* How it ends; the first who knows is believed. */
+void vm_machine_note_end(LibvirtMachine *machine, MachineEnd how);
+/* It has ended, and its owner is told as soon as the main loop is idle. */
+void vm_machine_over(LibvirtMachine *machine);
+/* No event finds it any more. */
 void vm_machine_free(LibvirtMachine *machine);
 
 /* Removes what libvirt leaves of a machine: its socket (or NULL), and a log where no virtlogd looks
  * after it. */
 void vm_remove_traces(const LibvirtVm *vm, const char *name, const char *socket);
 
-/* Destroys it; one that is gone, or just going, is what was wanted. Blocks. */
+/* --- vm-destroy.c --- */
+
+/* One that is gone, or just going, is what was wanted. Blocks. */
 gboolean vm_destroy_domain(virDomainPtr domain, GError **error);
+/* Ends the pauses between attempts. */
+void vm_retry_destroys(LibvirtVm *vm);
+
+void libvirt_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
+gboolean libvirt_destroy_finish(Vm *vm, GAsyncResult *result, GError **error);
+void libvirt_stop_trying(Vm *vm);
 
 /* --- vm-start.c --- */
 
@@ -97,17 +118,25 @@ int libvirt_sweep_finish(Vm *vm, GAsyncResult *result, GError **error);
 
 /* Its disk took no more: tells, and looks for room each second. */
 void vm_machine_stall(LibvirtMachine *machine);
-/* It goes on, or it is over. */
+/* It goes on. */
 void vm_machine_unstall(LibvirtMachine *machine);
+/* Tells its owner, if that is news. */
+void vm_machine_tell_stalled(LibvirtMachine *machine);
+/* It is over, or not of interest any more: nothing is looked for. */
+void vm_machine_stop_stall(LibvirtMachine *machine);
+
+/* --- vm-look.c: main context only --- */
+
+/* Finds out what became of the machines while nobody listened. Connects, and tries that until it
+ * can. */
+void vm_look(LibvirtVm *vm);
+void vm_look_stop(LibvirtVm *vm);
 
 /* --- vm-connection.c --- */
 
 /* The connection, opened again if it was lost: a new reference. Blocks. */
 virConnectPtr vm_connect(LibvirtVm *vm, GError **error);
 void vm_disconnect(LibvirtVm *vm);
-
-/* Tells of a machine's end, now or when it has been given away. Main context only. */
-void vm_machine_over(LibvirtMachine *machine);
 
 /* --- vm-probe.c --- */
 

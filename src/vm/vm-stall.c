@@ -14,8 +14,9 @@
 #define ROOM_BYTES (64u * 1024 * 1024)
 
 typedef struct {
+    LibvirtMachine *machine; /* main context only; NULL: it is gone */
     LibvirtVm *vm;
-    char *name;
+    char *uuid;
 } Resume;
 
 static void
@@ -23,22 +24,46 @@ resume_free(gpointer data)
 {
     Resume *resume = data;
 
-    g_free(resume->name);
+    g_free(resume->uuid);
     g_free(resume);
 }
 
-/* Its event tells when it goes on; what fails is tried again. */
 static void
 run_resume(GTask *task)
 {
     const Resume *resume = g_task_get_task_data(task);
     g_autoptr(virConnect) connection = vm_connect(resume->vm, /* error= */ NULL);
     g_autoptr(virDomain) domain =
-        connection ? virDomainLookupByName(connection, resume->name) : NULL;
+        connection ? virDomainLookupByUUIDString(connection, resume->uuid) : NULL;
 
-    if (domain)
-        virDomainResume(domain);
-    g_task_return_boolean(task, TRUE);
+    g_task_return_boolean(task, domain && virDomainResume(domain) == 0);
+}
+
+/* Its event tells when it goes on. One that could not be resumed may do so already. */
+static void
+on_resumed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    const Resume *resume = g_task_get_task_data(G_TASK(result));
+    gboolean resumed = g_task_propagate_boolean(G_TASK(result), /* error= */ NULL);
+
+    if (!resume->machine)
+        return;
+    resume->machine->resume = NULL;
+    if (!resumed && resume->machine->is_stalled)
+        vm_look(resume->vm);
+}
+
+static void
+resume(LibvirtMachine *machine)
+{
+    Resume *attempt = g_new0(Resume, 1);
+
+    attempt->machine = machine;
+    attempt->vm = (LibvirtVm *)machine->base.vm;
+    attempt->uuid = g_strdup(machine->uuid);
+    machine->resume = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, on_resumed, NULL);
+    g_task_set_task_data(machine->resume, attempt, resume_free);
+    vm_run(attempt->vm, machine->resume, run_resume);
 }
 
 static gboolean
@@ -53,28 +78,29 @@ static gboolean
 on_timer(gpointer data)
 {
     LibvirtMachine *machine = data;
-    GTask *task;
-    Resume *resume;
 
-    if (!has_room(machine))
-        return G_SOURCE_CONTINUE;
-    resume = g_new0(Resume, 1);
-    resume->vm = (LibvirtVm *)machine->base.vm;
-    resume->name = g_strdup(machine->name);
-    task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, NULL, NULL);
-    g_task_set_task_data(task, resume, resume_free);
-    vm_run(resume->vm, task, run_resume);
+    if (!machine->resume && has_room(machine))
+        resume(machine);
     return G_SOURCE_CONTINUE;
+}
+
+void
+vm_machine_tell_stalled(LibvirtMachine *machine)
+{
+    if (!machine->given || machine->is_stalled == machine->told_stalled)
+        return;
+    machine->told_stalled = machine->is_stalled;
+    machine->events->stalled(&machine->base, machine->is_stalled, machine->events_data);
 }
 
 void
 vm_machine_stall(LibvirtMachine *machine)
 {
-    if (machine->is_stalled || !machine->given)
+    if (machine->is_stalled)
         return;
     machine->is_stalled = TRUE;
     machine->stall_timer = g_timeout_add_seconds(LOOK_EVERY_S, on_timer, machine);
-    machine->events->stalled(&machine->base, TRUE, machine->events_data);
+    vm_machine_tell_stalled(machine);
 }
 
 void
@@ -84,6 +110,13 @@ vm_machine_unstall(LibvirtMachine *machine)
         return;
     machine->is_stalled = FALSE;
     g_clear_handle_id(&machine->stall_timer, g_source_remove);
-    if (!machine->over)
-        machine->events->stalled(&machine->base, FALSE, machine->events_data);
+    vm_machine_tell_stalled(machine);
+}
+
+void
+vm_machine_stop_stall(LibvirtMachine *machine)
+{
+    g_clear_handle_id(&machine->stall_timer, g_source_remove);
+    if (machine->resume)
+        ((Resume *)g_task_get_task_data(machine->resume))->machine = NULL;
 }

@@ -75,6 +75,8 @@ start_free(Start *start)
 {
     if (start->fd >= 0)
         close(start->fd);
+    if (start->machine)
+        vm_machine_free(start->machine);
     g_free((char *)start->spec.name);
     g_free((char *)start->spec.kernel);
     g_free((char *)start->spec.initrd);
@@ -292,20 +294,10 @@ Machine *
 libvirt_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
 {
     Start *start = g_task_get_task_data(G_TASK(result));
-    LibvirtMachine *machine = g_steal_pointer(&start->machine);
 
-    if (!g_task_propagate_boolean(G_TASK(result), error)) {
-        if (machine) {
-            vm_machine_forget(machine);
-            vm_machine_free(machine);
-        }
+    if (!g_task_propagate_boolean(G_TASK(result), error))
         return NULL;
-    }
-    machine->pid = start->pid;
-    machine->given = TRUE;
-    if (machine->over)
-        vm_machine_over(machine);
     *ret_fd = start->fd;
     start->fd = -1;
-    return &machine->base;
+    return vm_machine_give(g_steal_pointer(&start->machine), start->pid);
 }

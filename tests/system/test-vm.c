@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "util.h"
 #include "vm-guest.h"
 
@@ -50,6 +51,9 @@ freeze_disk(void)
 {
     g_autofree char *disk = path_of("%s.qcow2", GUEST_TEMPLATE);
 
+    GError *error = NULL;
+
+    g_assert_true(access_reset(disk, &error));
     g_assert_cmpint(chown(disk, (uid_t)-1, run.gid), ==, 0);
     g_assert_cmpint(g_chmod(disk, 0640), ==, 0);
 }
@@ -269,7 +273,7 @@ add_tests(void)
     g_test_add_func("/vm/idle", test_idle);
     add_tests_of_ends();
     add_tests_of_survival();
-    g_test_add_func("/vm/close", close_vm);
+    g_test_add_func("/vm/last/close", close_vm);
 }
 
 static void
@@ -282,22 +286,35 @@ find_group(void)
     run.gid = group->gr_gid;
 }
 
+/* What a test runs in a program of its own: test-vm --leave|--adopt IMAGE URI DIRECTORY PIDS. */
+static int
+live_another_life(int argc, char **argv)
+{
+    run.image = argv[2];
+    run.uri = argv[3];
+    run.is_system = g_str_equal(run.uri, "qemu:///system");
+    run.directory = argv[4];
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
+    if (g_str_equal(argv[1], "--leave"))
+        leave_machines();
+    adopt_machines(argv[5]);
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
     g_autofree char *directory = NULL, *embedded = NULL;
-    gboolean leaves = argc == 5 && g_str_equal(argv[1], "--leave");
     GError *error = NULL;
     int status;
 
     setlinebuf(stdout);
     find_group();
-    if (leaves) {
-        run = (Run){.image = argv[2], .uri = argv[3], .directory = argv[4], .gid = run.gid};
-        g_test_init(&argc, &argv, NULL);
-        leave_machines();
-    }
+    if (argc == 6)
+        return live_another_life(argc, argv);
     g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* warnings are expected */
     if (argc < 2)
         g_error("usage: test-vm IMAGE [URI]");
     directory = make_directory();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vm-ends: how machines end, and that it is heard, whatever libvirtd does. */
 #include <signal.h>
-#include <string.h>
+#include <unistd.h>
 
+#include "access.h"
 #include "vm-guest.h"
 
 static void
@@ -47,10 +48,12 @@ test_panic(void)
     end_from_inside("cloche-test-panic", "echo c > /proc/sysrq-trigger", MACHINE_PANICKED);
 }
 
+/* However far it has come, nothing of it is left: its name is free. */
 static void
 test_cancelled(void)
 {
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    g_autofree char *frozen = path_of("%s.qcow2", GUEST_TEMPLATE), *state = path_of("state");
     Guest guest;
     MachineSpec spec;
     Call call = {0};
@@ -58,16 +61,24 @@ test_cancelled(void)
     int fd = -1;
 
     guest_init(&guest, "cloche-test-cancelled", 0, /* folder= */ NULL);
-    spec = guest_spec(&guest, /* state= */ NULL);
+    guest_make_disk(&guest, frozen, "qcow2");
+    spec = guest_spec(&guest, state);
+    g_assert_true(access_grant(spec.ram, guest.uid, "rw", &error));
     vm_start_async(run.vm, &spec, &guest_events, &guest, cancellable, on_done, &call);
+    g_usleep(50000); /* libvirt is about it, then */
     g_cancellable_cancel(cancellable);
     wait_for(&call.done, "a cancelled start");
     g_assert_null(vm_start_finish(run.vm, call.result, &fd, &error));
+    g_test_message("as it should be: %s", error->message);
     g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
     g_clear_error(&error);
     g_object_unref(call.result);
+    g_assert_false(g_file_test(spec.socket, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(unlink(spec.disk), ==, 0);
     spec_clear(&spec);
-    guest_clear(&guest);
+
+    guest_start(&guest, state);
+    guest_destroy(&guest);
 }
 
 /* --- libvirtd --- */

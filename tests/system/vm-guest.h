@@ -92,5 +92,7 @@ void libvirtd(const char *verb);
 
 void add_tests_of_ends(void);
 void add_tests_of_survival(void);
-/* What a test of survival runs as a program of its own: starts machines, and never ends them. */
+/* What a test of survival runs in programs of their own: one starts machines, and never ends them;
+ * the next finds them. */
 G_GNUC_NORETURN void leave_machines(void);
+void adopt_machines(const char *pids);

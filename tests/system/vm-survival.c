@@ -172,7 +172,7 @@ suspend(const char *name)
     virConnectClose(connection);
 }
 
-/* Tells each one's process on standard output, and waits to be killed. */
+/* Tells processes of theirs on standard output, and waits to be killed. */
 void
 leave_machines(void)
 {
@@ -193,35 +193,41 @@ leave_machines(void)
     g_assert_not_reached();
 }
 
-typedef struct {
-    pid_t left, stalled;
-} Pids;
+/* This program with other words. The driver that is embedded here keeps its folder to itself. */
+static GSubprocess *
+run_again(const char *how, const char *pids, GSubprocessFlags flags)
+{
+    g_autofree char *embedded = g_strdup_printf("qemu:///embed?root=%s/other-life", run.directory);
+    const char *const argv[] = {
+        "/proc/self/exe", how,  run.image, run.is_system ? run.uri : embedded,
+        run.directory,    pids, NULL};
+    GError *error = NULL;
+    GSubprocess *process = g_subprocess_newv(argv, flags, &error);
+
+    g_assert_no_error(error);
+    return process;
+}
 
 /* Runs leave_machines() until all of them are there, and kills it. */
-static Pids
+static char *
 live_and_die(void)
 {
-    const char *const argv[] = {"/proc/self/exe", "--leave",     run.image,
-                                run.uri,          run.directory, NULL};
-    g_autoptr(GSubprocess) process = NULL;
+    g_autoptr(GSubprocess) process = run_again("--leave", "", G_SUBPROCESS_FLAGS_STDOUT_PIPE);
     g_autoptr(GDataInputStream) output = NULL;
-    g_autofree char *line = NULL;
-    int left = 0, stalled = 0;
+    char *line = NULL;
     GError *error = NULL;
 
-    process = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error);
-    g_assert_no_error(error);
     output = g_data_input_stream_new(g_subprocess_get_stdout_pipe(process));
     do {
         g_free(line);
         line = g_data_input_stream_read_line(output, /* length= */ NULL, NULL, &error);
         g_assert_no_error(error);
         g_assert_nonnull(line);
-    } while (sscanf(line, "left %d %d", &left, &stalled) != 2);
+    } while (!g_str_has_prefix(line, "left "));
     g_subprocess_force_exit(process);
     g_subprocess_wait(process, /* cancellable= */ NULL, &error);
     g_assert_no_error(error);
-    return (Pids){.left = left, .stalled = stalled};
+    return line;
 }
 
 static int
@@ -258,8 +264,7 @@ adopt_stalled(Guest *guest, pid_t pid)
     guest_init(guest, STALLED, 4, small);
     g_assert_true(guest_adopt(guest));
     g_assert_cmpint(machine_pid(guest->machine), ==, pid);
-    while (!guest->is_stalled)
-        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+    g_assert_true(guest->is_stalled);
     await_room(guest);
     guest_greet(guest);
     guest_ping(guest);
@@ -273,21 +278,19 @@ restart_libvirtd(Guest *guest)
     guest_ping(guest);
 }
 
-static void
-test_adoption(void)
+void
+adopt_machines(const char *pids)
 {
     Guest left, stalled, other;
-    Pids pids;
+    int left_pid, stalled_pid;
 
-    make_small();
-    close_vm();
-    pids = live_and_die();
+    g_assert_cmpint(sscanf(pids, "left %d %d", &left_pid, &stalled_pid), ==, 2);
     open_vm();
     guest_init(&left, LEFT, 0, /* folder= */ NULL);
     g_assert_true(guest_adopt(&left));
-    g_assert_cmpint(machine_pid(left.machine), ==, pids.left);
+    g_assert_cmpint(machine_pid(left.machine), ==, left_pid);
     guest_greet(&left);
-    adopt_stalled(&stalled, pids.stalled);
+    adopt_stalled(&stalled, stalled_pid);
     check_not_adoptable(HALF);
     check_not_adoptable("cloche-test-never");
 
@@ -305,6 +308,25 @@ test_adoption(void)
     guest_await_end(&left, MACHINE_DIED);
     guest_destroy(&left);
     guest_destroy(&stalled);
+    close_vm();
+}
+
+static void
+test_adoption(void)
+{
+    g_autofree char *pids = NULL;
+    g_autoptr(GSubprocess) process = NULL;
+    Call call = {0};
+    GError *error = NULL;
+
+    make_small();
+    pids = live_and_die();
+    process = run_again("--adopt", pids, G_SUBPROCESS_FLAGS_NONE);
+    g_subprocess_wait_check_async(process, /* cancellable= */ NULL, on_done, &call);
+    wait_for(&call.done, "another life");
+    g_subprocess_wait_check_finish(process, call.result, &error);
+    g_assert_no_error(error);
+    g_object_unref(call.result);
     remove_small();
 }
 
