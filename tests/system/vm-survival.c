@@ -270,11 +270,12 @@ adopt_stalled(Guest *guest, pid_t pid)
     guest_ping(guest);
 }
 
-/* The same from libvirtd's next life on. */
+/* It is heard of from libvirtd's next life on, too. */
 static void
 restart_libvirtd(Guest *guest)
 {
-    libvirtd("restart");
+    libvirtd("stop");
+    libvirtd("start");
     guest_ping(guest);
 }
 
