@@ -20,6 +20,8 @@
 /* Of the request that brings a runner to rest; later ones count from there. */
 #define SYNC_NUMBER 1u
 
+#define INTERRUPT_EVERY_S 1
+
 /* A request: an execution, or a reseed (which has no task). */
 typedef struct {
     GuestInterpreter *owner;
@@ -29,6 +31,7 @@ typedef struct {
     guint64 timeout_ms;
     gint64 started_us;
     guint timer;
+    guint interrupts; /* since it was to stop */
     gboolean timed_out;
     gulong cancel_handler;
     GuestExecution *execution;
@@ -41,7 +44,7 @@ struct GuestInterpreter {
     RunnerParser *parser;
     gboolean is_ready, is_attaching, is_syncing, is_gone;
     guint8 nonce[RUNNER_NONCE_SIZE];
-    guint sync_timer;
+    guint sync_timer, sync_interrupts;
     GTask *opening;
     guint32 last_number;
     GQueue waiting; /* of Job */
@@ -107,13 +110,30 @@ job_finish(Job *job, const GError *error)
     guest_execution_free(execution);
 }
 
+/*
+ * Interrupts once more, or kills when the grace is over. One interrupt may be lost: code may catch
+ * it, and Python throws away what is raised while an object is destroyed, as a file that is closed
+ * by that.
+ */
 static gboolean
-on_grace_over(gpointer data)
+insist(GuestStream *stream, guint *interrupts)
+{
+    if (++*interrupts < GUEST_GRACE_S / INTERRUPT_EVERY_S) {
+        guest_stream_signal(stream, SIGINT);
+        return G_SOURCE_CONTINUE;
+    }
+    guest_stream_kill(stream);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_not_interrupted(gpointer data)
 {
     Job *job = data;
 
+    if (insist(job->owner->stream, &job->interrupts))
+        return G_SOURCE_CONTINUE;
     job->timer = 0;
-    guest_stream_kill(job->owner->stream);
     return G_SOURCE_REMOVE;
 }
 
@@ -121,8 +141,9 @@ static void
 interrupt(Job *job)
 {
     g_clear_handle_id(&job->timer, g_source_remove);
+    job->interrupts = 0;
     guest_stream_signal(job->owner->stream, SIGINT);
-    job->timer = g_timeout_add_seconds(GUEST_GRACE_S, on_grace_over, job);
+    job->timer = g_timeout_add_seconds(INTERRUPT_EVERY_S, on_not_interrupted, job);
 }
 
 static gboolean
@@ -256,12 +277,13 @@ on_received(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize
 static void start_runner(GuestInterpreter *interpreter);
 
 static gboolean
-on_sync_timeout(gpointer data)
+on_not_synced(gpointer data)
 {
     GuestInterpreter *interpreter = data;
 
+    if (insist(interpreter->stream, &interpreter->sync_interrupts))
+        return G_SOURCE_CONTINUE;
     interpreter->sync_timer = 0;
-    guest_stream_kill(interpreter->stream);
     return G_SOURCE_REMOVE;
 }
 
@@ -274,7 +296,8 @@ sync_runner(GuestInterpreter *interpreter)
     guest_stream_signal(interpreter->stream, SIGINT);
     guest_stream_write(interpreter->stream, WIRE_CONTROL, g_bytes_get_data(frame, NULL),
                        g_bytes_get_size(frame));
-    interpreter->sync_timer = g_timeout_add_seconds(GUEST_GRACE_S, on_sync_timeout, interpreter);
+    interpreter->sync_interrupts = 0;
+    interpreter->sync_timer = g_timeout_add_seconds(INTERRUPT_EVERY_S, on_not_synced, interpreter);
 }
 
 static void
