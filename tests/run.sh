@@ -151,6 +151,7 @@ run_installed() {
 
 run_system_tests() {
     contained "system vm" --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
+    contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
     contained "system sandboxes" --no-init \
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     seed_store "$cache/quickstart"

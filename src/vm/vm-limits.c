@@ -56,6 +56,7 @@ try_limits(pid_t pid, guint64 memory, GError **error)
 
     if (!bus)
         return FALSE;
+    g_dbus_connection_set_exit_on_close(bus, FALSE);
     found = call(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "GetUnitByPID",
                  g_variant_new("(u)", (guint32)pid), "(o)", error);
     if (!found)

@@ -136,6 +136,67 @@ test_same_devices(void)
 }
 
 static void
+test_user(void)
+{
+    MachineSpec own = spec_of("/t/state"), libvirts = spec_of("/t/state");
+
+    own.user = (MachineUser){.uid = 1900000007, .gid = 64055};
+    g_autofree char *xml = xml_of(&own, &tcg, NULL, FALSE);
+    g_autofree char *without = xml_of(&libvirts, &tcg, NULL, FALSE);
+    g_autoptr(GPtrArray) elements = elements_of(xml);
+
+    g_assert_cmpuint(elements->len, >, 10);
+    assert_has(xml, "<seclabel type='static' model='dac' relabel='no'>\n"
+                    "    <label>+1900000007:+64055</label>\n  </seclabel>");
+    /* One label for all of it is enough: no file is made over to anybody. */
+    g_assert_null(strstr(strstr(xml, "<seclabel") + 1, "<seclabel"));
+    assert_lacks(xml, "relabel='yes'");
+    assert_has(without, "<seclabel model='dac' relabel='no'/>");
+    assert_lacks(without, "<label>");
+}
+
+/* Numbers beyond what is signed are users, too. */
+static void
+test_user_bounds(void)
+{
+    MachineSpec spec = spec_of(NULL);
+
+    spec.user = (MachineUser){.uid = 4294967294, .gid = 4294967293};
+    g_autofree char *xml = xml_of(&spec, &tcg, NULL, FALSE);
+
+    assert_has(xml, "<label>+4294967294:+4294967293</label>");
+}
+
+static void
+test_slice(void)
+{
+    MachineSpec spec = spec_of(NULL);
+    DomainPlan plan = {.spec = &spec, .facts = &tcg, .uuid = UUID, .kernel = "/i/kernel"};
+    g_autofree char *outside = domain_xml(&plan);
+
+    plan.in_slice = TRUE;
+    g_autofree char *inside = domain_xml(&plan);
+    g_autoptr(GPtrArray) elements = elements_of(inside);
+
+    g_assert_cmpuint(elements->len, >, 10);
+    assert_has(inside, "<resource><partition>/cloche</partition></resource>");
+    assert_lacks(outside, "<resource>");
+}
+
+/* A template is kept by it: it tells nothing of a user or of where a machine is put. */
+static void
+test_definition(void)
+{
+    g_autofree char *emulated = domain_definition(&tcg), *real = domain_definition(&kvm);
+
+    g_assert_cmpstr(emulated, !=, real);
+    assert_has(emulated, "machine='pc-q35-7.2'>hvm<");
+    assert_has(emulated, "<name></name>\n  <uuid></uuid>");
+    assert_lacks(emulated, "<label>");
+    assert_lacks(emulated, "<resource>");
+}
+
+static void
 test_kvm(void)
 {
     MachineSpec spec = spec_of(NULL);
@@ -185,6 +246,10 @@ main(int argc, char **argv)
     g_test_add_func("/vm/domain-xml/boot", test_boot);
     g_test_add_func("/vm/domain-xml/restore", test_restore);
     g_test_add_func("/vm/domain-xml/same-devices", test_same_devices);
+    g_test_add_func("/vm/domain-xml/user", test_user);
+    g_test_add_func("/vm/domain-xml/user-bounds", test_user_bounds);
+    g_test_add_func("/vm/domain-xml/slice", test_slice);
+    g_test_add_func("/vm/domain-xml/definition", test_definition);
     g_test_add_func("/vm/domain-xml/kvm", test_kvm);
     g_test_add_func("/vm/domain-xml/probe", test_probe);
     g_test_add_func("/vm/domain-xml/escapes", test_escapes);
