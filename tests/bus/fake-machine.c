@@ -252,6 +252,7 @@ main(int argc, char **argv)
     self.uid = argv[6];
 
     int ready = fork_away();
+    signal(SIGPIPE, SIG_IGN); /* the daemon may die at any time */
     listen_for_host();
     start_agent();
     int signals = take_signals(), test = watch_test();

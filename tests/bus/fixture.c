@@ -108,19 +108,39 @@ hear(Fixture *fixture, const char *line)
     }
 }
 
-static gboolean
-on_notify(GSocket *socket, GIOCondition condition, gpointer data)
-{
+typedef struct {
+    Fixture *fixture;
     char text[4096];
-    gssize size = g_socket_receive(socket, text, sizeof text - 1, NULL, NULL);
-    g_auto(GStrv) lines = NULL;
+} Notice;
 
-    g_assert_cmpint(size, >, 0);
-    text[size] = '\0';
-    lines = g_strsplit(text, "\n", -1);
+static gboolean
+on_notice(gpointer data)
+{
+    const Notice *notice = data;
+    g_auto(GStrv) lines = g_strsplit(notice->text, "\n", -1);
+
     for (char **line = lines; *line; line++)
-        hear(data, *line);
-    return G_SOURCE_CONTINUE;
+        hear(notice->fixture, *line);
+    return G_SOURCE_REMOVE;
+}
+
+/* In a thread: the service waits until it is read, and the test may wait for the service. */
+static gpointer
+read_notices(gpointer data)
+{
+    Fixture *fixture = data;
+
+    for (;;) {
+        Notice *notice = g_new0(Notice, 1);
+
+        notice->fixture = fixture;
+        if (g_socket_receive(fixture->notify, notice->text, sizeof notice->text - 1,
+                             fixture->closing, NULL) < 0) {
+            g_free(notice);
+            return NULL;
+        }
+        g_idle_add_full(G_PRIORITY_DEFAULT, on_notice, notice, g_free);
+    }
 }
 
 static void
@@ -135,9 +155,19 @@ open_notify(Fixture *fixture)
     g_assert_no_error(error);
     g_socket_bind(fixture->notify, address, /* allow_reuse= */ FALSE, &error);
     g_assert_no_error(error);
-    fixture->notify_source = g_socket_create_source(fixture->notify, G_IO_IN, NULL);
-    g_source_set_callback(fixture->notify_source, G_SOURCE_FUNC(on_notify), fixture, NULL);
-    g_source_attach(fixture->notify_source, NULL);
+    fixture->closing = g_cancellable_new();
+    fixture->reader = g_thread_new("notices", read_notices, fixture);
+}
+
+static void
+close_notify(Fixture *fixture)
+{
+    g_cancellable_cancel(fixture->closing);
+    g_thread_join(fixture->reader);
+    while (g_main_context_iteration(NULL, /* may_block= */ FALSE))
+        ; /* what was read last */
+    g_object_unref(fixture->closing);
+    g_object_unref(fixture->notify);
 }
 
 void
@@ -316,9 +346,7 @@ fixture_free(Fixture *fixture)
     g_subprocess_send_signal(fixture->bus_daemon, SIGTERM);
     g_subprocess_wait(fixture->bus_daemon, NULL, NULL);
     g_object_unref(fixture->bus_daemon);
-    g_source_destroy(fixture->notify_source);
-    g_source_unref(fixture->notify_source);
-    g_object_unref(fixture->notify);
+    close_notify(fixture);
     close(fixture->alive);
     util_remove_tree(fixture->dir, &error);
     g_assert_no_error(error);

@@ -34,7 +34,8 @@ typedef struct {
     GDBusConnection *bus;                       /* this process's uid: root */
     int alive;                                  /* machines end when it is closed */
     GSocket *notify; /* where the service tells what systemd would hear: */
-    GSource *notify_source;
+    GCancellable *closing;
+    GThread *reader;
     gboolean is_ready, is_reloading, has_reloaded;
     char *status;        /* STATUS=, or NULL */
     gboolean has_status; /* a new one came */
