@@ -15,12 +15,21 @@
 /* Of the translated code, and of what is known about it. */
 #define TRANSLATION_MIB 256u
 
+/* Of its disk up to 64; of its own less than ten were seen. */
+#define OTHER_THREADS 96
+
 guint64
 limits_memory(const MachineSpec *spec, gboolean emulated)
 {
     guint64 mib = spec->memory_mib + OVERHEAD_MIB + (emulated ? TRANSLATION_MIB : 0);
 
     return mib * 1024 * 1024;
+}
+
+guint
+limits_tasks(const MachineSpec *spec)
+{
+    return spec->vcpus + OTHER_THREADS;
 }
 
 static GVariant *
@@ -33,14 +42,15 @@ call(GDBusConnection *bus, const char *path, const char *interface, const char *
 }
 
 static gboolean
-set_properties(GDBusConnection *bus, const char *unit, guint64 memory, GError **error)
+set_properties(GDBusConnection *bus, const char *unit, guint64 memory, guint64 tasks,
+               GError **error)
 {
     GVariantBuilder properties;
     g_autoptr(GVariant) answer = NULL;
 
     g_variant_builder_init(&properties, G_VARIANT_TYPE("a(sv)"));
     g_variant_builder_add(&properties, "(sv)", "MemoryMax", g_variant_new_uint64(memory));
-    g_variant_builder_add(&properties, "(sv)", "TasksMax", g_variant_new_uint64(LIMITS_TASKS_MAX));
+    g_variant_builder_add(&properties, "(sv)", "TasksMax", g_variant_new_uint64(tasks));
     g_variant_builder_add(&properties, "(sv)", "CPUWeight", g_variant_new_uint64(CPU_WEIGHT));
     answer = call(bus, unit, SYSTEMD ".Unit", "SetProperties",
                   g_variant_new("(ba(sv))", /* runtime= */ TRUE, &properties), "()", error);
@@ -48,7 +58,7 @@ set_properties(GDBusConnection *bus, const char *unit, guint64 memory, GError **
 }
 
 static gboolean
-try_limits(pid_t pid, guint64 memory, GError **error)
+try_limits(pid_t pid, guint64 memory, guint64 tasks, GError **error)
 {
     g_autoptr(GDBusConnection) bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, error);
     g_autoptr(GVariant) found = NULL;
@@ -62,7 +72,7 @@ try_limits(pid_t pid, guint64 memory, GError **error)
     if (!found)
         return FALSE;
     g_variant_get(found, "(&o)", &unit);
-    return set_properties(bus, unit, memory, error);
+    return set_properties(bus, unit, memory, tasks, error);
 }
 
 void
@@ -71,7 +81,7 @@ limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated)
     static gsize warned;
     g_autoptr(GError) error = NULL;
 
-    if (pid == 0 || try_limits(pid, limits_memory(spec, emulated), &error))
+    if (pid == 0 || try_limits(pid, limits_memory(spec, emulated), limits_tasks(spec), &error))
         return;
     if (g_once_init_enter(&warned)) {
         g_warning("Machines are not bounded in memory and tasks: %s", error->message);

@@ -6,11 +6,10 @@
 
 #include "vm.h"
 
-/* Threads of QEMU: one per processor, some of its own, and up to 64 for its disk. */
-#define LIMITS_TASKS_MAX 128u
-
 /* Bytes that a machine and its QEMU may have. */
 guint64 limits_memory(const MachineSpec *spec, gboolean emulated);
+/* Threads that its QEMU may have. */
+guint limits_tasks(const MachineSpec *spec);
 
 /*
  * Sets memory, tasks and weight of the scope that `pid` is in. Blocks. What systemd refuses is a

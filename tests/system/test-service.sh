@@ -131,6 +131,18 @@ check "its own filter holds, too" eval '[ "$(grep -c "Seccomp:.2" "/proc/$(main_
 check "the journal explains its messages" prints 'was created' journalctl -q --catalog -u cloched.service \
     MESSAGE_ID=ef2fbe35743144f486429b19fcae994b
 
+# Logs that libvirt leaves: an old one of ours, a young one, and old ones of other guests.
+logs=/var/log/libvirt/qemu
+old=cloche-aaaaaaaaaaaaaaaa.log young=cloche-bbbbbbbbbbbbbbbb.log others="cloche-my-own.log other.log"
+(cd $logs && touch -d -61min $old $old.0 $others && touch -d -59min $young)
+check "old logs of machines are looked for" systemctl is-active cloche-logs.timer
+check "by units that systemd finds nothing wrong with" \
+    systemd-analyze verify cloche-logs.service cloche-logs.timer
+check "and removed" systemctl start cloche-logs.service
+check "only old ones, and only its own" eval \
+    '(cd $logs && [ ! -e $old ] && [ ! -e $old.0 ] && ls $young $others >/dev/null)'
+(cd $logs && rm -f $old $old.0 $young $others)
+
 # A daemon whose loop stands still.
 mkdir -p /run/systemd/system/cloched.service.d
 printf '[Service]\nWatchdogSec=2\n' >/run/systemd/system/cloched.service.d/50-test.conf

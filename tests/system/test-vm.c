@@ -195,7 +195,7 @@ test_bounds(void)
     g_test_message("%s: %s", unit, properties);
     g_assert_nonnull(strstr(properties, "Slice=cloche.slice\n"));
     g_assert_nonnull(strstr(properties, "CPUWeight=100\n"));
-    g_assert_nonnull(strstr(properties, "TasksMax=128\n"));
+    g_assert_nonnull(strstr(properties, "TasksMax=97\n"));
     g_assert_nonnull(strstr(properties, run.facts->emulated ? "MemoryMax=805306368\n"
                                                             : "MemoryMax=536870912\n"));
 }

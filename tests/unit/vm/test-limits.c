@@ -14,6 +14,16 @@ test_memory(void)
     g_assert_cmpuint(limits_memory(&large, /* emulated= */ FALSE), ==, ((1 << 20) + 256) * MIB);
 }
 
+/* One processor, or all that an image may ask for, and a disk that is busy. */
+static void
+test_tasks(void)
+{
+    const MachineSpec small = {.vcpus = 1}, large = {.vcpus = 64};
+
+    g_assert_cmpuint(limits_tasks(&small), ==, 97);
+    g_assert_cmpuint(limits_tasks(&large), ==, 160);
+}
+
 /* There is no such process, or it is in no unit: said once, and no reason to stop. */
 static void
 test_refused(void)
@@ -33,6 +43,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", /* overwrite= */ TRUE);
     g_test_add_func("/vm/limits/memory", test_memory);
+    g_test_add_func("/vm/limits/tasks", test_tasks);
     g_test_add_func("/vm/limits/refused", test_refused);
     return g_test_run();
 }
