@@ -137,9 +137,9 @@ count_entries(const char *path)
 }
 
 static void
-wait_for_entries(const char *parent, guint count)
+wait_for_entries(const char *parent, const char *folder, guint count)
 {
-    g_autofree char *path = g_build_filename(parent, "machines", NULL);
+    g_autofree char *path = g_build_filename(parent, folder, NULL);
     int fd = inotify_init1(IN_CLOEXEC);
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     char events[4096];
@@ -156,15 +156,21 @@ wait_for_entries(const char *parent, guint count)
 void
 fixture_wait_for_machines(Fixture *fixture, guint count)
 {
-    wait_for_entries(fixture->control, count);
+    wait_for_entries(fixture->control, "machines", count);
+}
+
+void
+fixture_wait_for_records(Fixture *fixture, guint count)
+{
+    wait_for_entries(fixture->state, "sandboxes", count);
 }
 
 void
 fixture_wait_for_counts(Fixture *fixture, guint machines)
 {
-    wait_for_entries(fixture->control, machines);
-    wait_for_entries(fixture->state, machines);
-    wait_for_entries(fixture->run, machines);
+    wait_for_entries(fixture->control, "machines", machines);
+    wait_for_entries(fixture->state, "machines", machines);
+    wait_for_entries(fixture->run, "machines", machines);
     fixture_assert_counts(fixture, machines);
 }
 

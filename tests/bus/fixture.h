@@ -112,6 +112,8 @@ void fixture_set_state(Fixture *fixture, const char *id, const char *state);
 void fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled);
 /* Waits until there are so many, ready or not. */
 void fixture_wait_for_machines(Fixture *fixture, guint count);
+/* The same, of sandboxes' records. */
+void fixture_wait_for_records(Fixture *fixture, guint count);
 /* A FIFO for what runs in a machine, which sees this machine's files: its path. */
 char *fixture_add_fifo(Fixture *fixture, const char *name);
 
