@@ -192,6 +192,7 @@ test_claim_that_was_not_sent(void)
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     sandbox = create(fixture->bus);
     wait_for_pool(fixture->bus, "minimal", "ready", 1);
+    fixture_wait_for_machines(fixture, 2); /* the template's own has gone */
     waiting = fixture_find_other(fixture, id_of(sandbox));
     fixture_end(fixture, SIGKILL);
     fixture_copy_record(fixture, id_of(sandbox), waiting);
@@ -216,6 +217,7 @@ test_claim_under_way(void)
 
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     wait_for_pool(fixture->bus, "minimal", "ready", 1);
+    fixture_wait_for_machines(fixture, 1); /* the template's own has gone */
     id = fixture_find_other(fixture, "");
     fixture_freeze(fixture, id, TRUE);
     lost = call_start(fixture->bus, MANAGER, "CreateSandbox", words);

@@ -117,6 +117,7 @@ test_pool(void)
 
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     wait_for_pool(fixture->bus, "minimal", "ready", 1);
+    fixture_wait_for_machines(fixture, 1); /* the template's own has gone */
     first = fixture_find_other(fixture, "");
     fixture_stall(fixture, first, TRUE);
     wait_for_pool(fixture->bus, "minimal", "restored", 2);
