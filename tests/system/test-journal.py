@@ -50,12 +50,12 @@ class Journal(unittest.TestCase):
         self.assertEqual(ended["REASON"], "killed")
 
     def test_a_life_across_a_restart(self):
-        sandbox = user.create("minimal", timeout=number(3))
+        sandbox = user.create("minimal", timeout=number(600))
         systemctl("restart", "cloched.service")
-        sandbox.properties() # who has called hears of its end
+        sandbox.set_timeout(1)
         self.assertEqual(sandbox.end(10), "timed-out")
         story, entries = self.story(sandbox.id)
-        self.assertEqual(story, ["CREATED", "LEFT", "ADOPTED", "ENDED"])
+        self.assertEqual(story, ["CREATED", "LEFT", "ADOPTED", "EXTENDED", "ENDED"])
         self.assertEqual(entries[-1]["REASON"], "timed-out")
 
     def test_catalog(self):
