@@ -8,6 +8,9 @@
  */
 #include "vm-limits.h"
 
+#include <errno.h>
+#include <signal.h>
+
 #define SYSTEMD "org.freedesktop.systemd1"
 #define CPU_WEIGHT 100u
 /* QEMU's own, its page tables, and its buffers. */
@@ -17,6 +20,10 @@
 
 /* Of its disk up to 64; of its own less than ten were seen. */
 #define OTHER_THREADS 96
+
+/* polkit, whom systemd asks, may just be started anew. */
+#define TRIES 10
+#define PAUSE_US G_USEC_PER_SEC
 
 guint64
 limits_memory(const MachineSpec *spec, gboolean emulated)
@@ -75,16 +82,28 @@ try_limits(pid_t pid, guint64 memory, guint64 tasks, GError **error)
     return set_properties(bus, unit, memory, tasks, error);
 }
 
+/* Not ours to signal, but there. */
+static gboolean
+is_alive(pid_t pid)
+{
+    return kill(pid, 0) == 0 || errno == EPERM;
+}
+
 void
 limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated)
 {
-    static gsize warned;
+    static int gave_up; /* the last machine is without bounds: no patience any more */
+    guint tries = g_atomic_int_get(&gave_up) ? 1 : TRIES;
+    guint64 memory = limits_memory(spec, emulated), tasks = limits_tasks(spec);
     g_autoptr(GError) error = NULL;
 
-    if (pid == 0 || try_limits(pid, limits_memory(spec, emulated), limits_tasks(spec), &error))
+    if (pid == 0)
         return;
-    if (g_once_init_enter(&warned)) {
-        g_warning("Machines are not bounded in memory and tasks: %s", error->message);
-        g_once_init_leave(&warned, 1);
+    while (!try_limits(pid, memory, tasks, &error) && --tries > 0 && is_alive(pid)) {
+        g_clear_error(&error);
+        g_usleep(PAUSE_US);
     }
+    if (error && !g_atomic_int_get(&gave_up))
+        g_warning("Machines are not bounded in memory and tasks: %s", error->message);
+    g_atomic_int_set(&gave_up, error != NULL);
 }

@@ -12,7 +12,8 @@ guint64 limits_memory(const MachineSpec *spec, gboolean emulated);
 guint limits_tasks(const MachineSpec *spec);
 
 /*
- * Sets memory, tasks and weight of the scope that `pid` is in. Blocks. What systemd refuses is a
- * warning, once: libvirt's own bounds hold then.
+ * Sets memory, tasks and weight of the scope that `pid` is in. Blocks, for some
+ * seconds when polkit is being started anew. What systemd refuses is a warning, the first time:
+ * libvirt's own bounds hold then.
  */
 void limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated);
