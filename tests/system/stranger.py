@@ -57,9 +57,9 @@ def command(*argv):
 
 VERBS = {
     "read": read, "write": write, "connect": connect, "memory": memory, "attach": attach, "command": command,
-    "list": os.listdir, "make": lambda path: os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)),
-    "remove": os.unlink, "rename": os.rename, "own": lambda path: os.chmod(path, 0o777),
-    "link": os.link, "signal": lambda pid: os.kill(pid, 0),
+    "list": os.listdir, "remove": os.unlink, "own": lambda path: os.chmod(path, 0o777),
+    "make": lambda path: os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)),
+    "signal": lambda pid: os.kill(pid, 0),
 }
 
 

@@ -4,10 +4,10 @@
 Run by in-service.sh. Around each test everything is counted that there is, and the same sandboxes
 of two users live through all of them.
 """
-import contextlib
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -19,8 +19,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
 
 import tap  # noqa: E402
-from service import KILL, USERS, Failure, SystemService, journal_names, number, output, systemctl, text, wait_until  # noqa: E402
-from witness import INTERRUPTED, Load, Witness  # noqa: E402
+from service import (KILL, USERS, Failure, SystemService, journal_names, number, output,  # noqa: E402
+                     systemctl, text, wait_until)
+from witness import INTERRUPTED, Witness, load  # noqa: E402
 
 KILLS = 50
 LIBVIRT = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service")
@@ -35,8 +36,7 @@ def setUpModule():
 
 
 def tearDownModule():
-    for witness in Survival.slots.values():
-        witness.kill()
+    Survival.end_witnesses(Survival)
     service.settled()
 
 
@@ -78,18 +78,12 @@ class Survival(unittest.TestCase):
         self.assertEqual(counts(after), counts(self.before))
         self.assertLessEqual(service.descriptors(), self.descriptors + 4)
 
-    @contextlib.contextmanager
+    def end_witnesses(self):
+        for witness in self.slots.values():
+            witness.kill()
+
     def load(self, may_fail=INTERRUPTED):
-        """A caller of each user is at work meanwhile, and has been for a while before and after."""
-        callers = [Load(service.client(name), may_fail) for name in USERS]
-        wait_until(lambda: all(c.rounds or c.wrong for c in callers), 60, "callers at work")
-        yield callers
-        rounds = [c.rounds for c in callers]
-        wait_until(lambda: all(c.rounds > n + 1 or c.wrong for c, n in zip(callers, rounds)), 120,
-                   "callers at work again")
-        for caller in callers:
-            rounds, failures = caller.finish()
-            print(f"# {caller.client.user.pw_name}: {rounds} rounds, {dict(failures)}", flush=True)
+        return load([service.client(name) for name in USERS], may_fail)
 
     def wait_for_another_daemon(self, pid):
         wait_until(lambda: service.pid not in (0, pid), 30, "another daemon")
@@ -147,12 +141,12 @@ class Daemon(Survival):
         self.wait_for_another_daemon(pid)
         caller.join(30)
         self.assertIn(failed, [[name] for name in INTERRUPTED])
-        data = witness.code("n == int(open('ticks').read() or n)")["results"][0]["data"]
-        self.assertEqual(data["text/plain"], "True")
+        data = witness.code("n - int(open('ticks').read() or n)")["results"][0]["data"]
+        self.assertIn(data["text/plain"], ("0", "1"))
         witness.code("del n")
 
     def test_deadline_passes_while_the_service_is_down(self):
-        victim = users[0].create("minimal", timeout=number(3))
+        victim = users[0].create("minimal", timeout=number(5))
         expires = victim.properties()["Expires"]
         systemctl("stop", "cloched.service")
         wait_until(lambda: time.time() * 1e6 > expires, 10, "the deadline")
@@ -211,13 +205,16 @@ class Reload(Survival):
 
     def complaints(self):
         """One of the check before the reload, one of the daemon that was told to read it all the same."""
-        lines = [e["MESSAGE"] for e in service.journal("-u", "cloched.service", "-b") if "many" in e["MESSAGE"]]
-        return [m for m in lines if "cloched.conf:4:" in m and "[UserLimits] Sandboxes" in m]
+        lines = [entry["MESSAGE"] for entry in service.journal("-u", "cloched.service", "-b")]
+        return [line for line in lines if re.search(r"cloched.conf:4: \[UserLimits\] Sandboxes.*many", line)]
 
 
 class Libvirt(Survival):
     def start(self):
         systemctl("start", *LIBVIRT)
+
+    def libvirtd(self):
+        return int(systemctl("show", "-P", "MainPID", "libvirtd.service"))
 
     def test_restarted(self):
         with self.load(INTERRUPTED | {"Failed"}):
@@ -225,10 +222,9 @@ class Libvirt(Survival):
 
     def test_killed(self):
         with self.load(INTERRUPTED | {"Failed"}):
-            pid = int(systemctl("show", "-P", "MainPID", "libvirtd.service"))
+            pid = self.libvirtd()
             os.kill(pid, KILL)
-            wait_until(lambda: int(systemctl("show", "-P", "MainPID", "libvirtd.service")) not in (0, pid),
-                       30, "another libvirtd")
+            wait_until(lambda: self.libvirtd() not in (0, pid), 30, "another libvirtd")
 
     def test_stopped(self):
         """What serves goes on; what needs libvirt fails with a name, or is done later."""
@@ -248,7 +244,7 @@ class Libvirt(Survival):
         self.assertIn(caught.exception.name, ("Busy", "Failed"))
         self.assertEqual(len(made), service.pool()["minimal"]["target"])
         self.start()
-        wait_until(lambda: victim.id not in service.qemus(), 60, "the end of a machine that was killed meanwhile")
+        wait_until(lambda: victim.id not in service.qemus(), 60, "the end of a killed machine")
         self.assertEqual(made[0].run("echo", "served")[1], "served\n")
 
 
@@ -293,10 +289,6 @@ class Refurnished(Survival):
         systemctl("stop", "cloched.service")
         self.clear()
         systemctl("start", "cloched.service")
-
-    def end_witnesses(self):
-        for witness in self.slots.values():
-            witness.kill()
 
 
 class FullDisk(Refurnished):

@@ -179,6 +179,7 @@ on_stalled(Machine *machine, gboolean is_stalled, gpointer data)
     g_assert_true(!guest->machine || machine == guest->machine); /* NULL: inside its adoption */
     g_assert_cmpint(is_stalled, !=, guest->is_stalled);
     guest->is_stalled = is_stalled;
+    guest->goes_on = !is_stalled;
     guest->stalls++;
 }
 

@@ -37,7 +37,8 @@ typedef struct {
     MachineEnd how;
     guint news; /* how often the end was told */
     gboolean is_stalled;
-    guint stalls; /* how often that changed */
+    gboolean goes_on; /* it was stalled, and is not any more */
+    guint stalls;     /* how often that changed */
 } Guest;
 
 extern const MachineEvents guest_events;

@@ -72,8 +72,7 @@ static void
 fill_disk(Guest *guest)
 {
     guest_run(guest, "dd if=/dev/urandom of=/fill bs=1M count=16 conv=fsync");
-    while (!guest->is_stalled)
-        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+    wait_for(&guest->is_stalled, "a disk that is full");
 }
 
 static void
@@ -82,8 +81,7 @@ await_room(Guest *guest)
     gint64 begin = g_get_monotonic_time();
 
     drop_ballast();
-    while (guest->is_stalled)
-        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+    wait_for(&guest->goes_on, "a machine that goes on");
     told("it went on", begin);
 }
 
@@ -147,12 +145,10 @@ test_libvirtd_away_while_stalled(void)
     guest_run(&guest, "dd if=/dev/urandom of=/fill bs=1M count=16 conv=fsync");
     pass_time(3);
     libvirtd("start");
-    while (!guest.is_stalled)
-        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+    wait_for(&guest.is_stalled, "a disk that is full");
     drop_ballast();
     g_free(program(resume));
-    while (guest.is_stalled)
-        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+    wait_for(&guest.goes_on, "a machine that goes on");
     guest_ping(&guest);
     g_assert_cmpuint(guest.stalls, ==, 2);
     guest_destroy(&guest);

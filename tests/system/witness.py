@@ -6,9 +6,10 @@ creates, uses and kills sandboxes as long as it is told, asks again when a call 
 account: whatever it asked for has happened once, or not at all.
 """
 import collections
+import contextlib
 import threading
 
-from service import Failure, Sandbox, number, text, wait_until, words
+from service import Failure, number, text, wait_until, words
 
 LIFE_S = 3600
 # What a caller may be told while the service goes away. The last three are the bus' and GLib's.
@@ -131,3 +132,17 @@ class Load(threading.Thread):
         if self.wrong:
             raise AssertionError(f"a caller met: {self.wrong!r}") from self.wrong
         return self.rounds, self.failures
+
+
+@contextlib.contextmanager
+def load(clients, may_fail=INTERRUPTED):
+    """A caller with each connection is at work meanwhile, and for a while before and after."""
+    callers = [Load(client, may_fail) for client in clients]
+    wait_until(lambda: all(c.rounds or c.wrong for c in callers), 60, "callers at work")
+    yield
+    before = [c.rounds for c in callers]
+    wait_until(lambda: all(c.rounds > n + 1 or c.wrong for c, n in zip(callers, before)), 120,
+               "callers at work again")
+    for caller in callers:
+        rounds, failures = caller.finish()
+        print(f"# {caller.client.user.pw_name}: {rounds} rounds, {dict(failures)}", flush=True)
