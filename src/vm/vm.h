@@ -95,7 +95,7 @@ Machine *vm_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **err
 /*
  * Takes up a machine that an earlier life of the daemon started; of the spec, name, socket and disk
  * are used. Finishes as vm_start_async(), or with CLOCHE_ERROR_GUEST_LOST when none of this name
- * runs.
+ * runs. For one that stands still, `stalled` is called inside the finish.
  */
 void vm_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
                     gpointer events_data, GAsyncReadyCallback callback, gpointer data);
