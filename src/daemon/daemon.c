@@ -140,19 +140,31 @@ take_config(Daemon *daemon, Config *fresh)
     g_message("The configuration was read again");
 }
 
-static gboolean
-on_hangup(gpointer data)
+static void
+reload(Daemon *daemon)
 {
-    Daemon *daemon = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(Config) fresh = config_load(daemon->path, daemon->user_mode, &error);
 
-    sd_notify(/* unset_environment= */ 0, "RELOADING=1");
     if (fresh)
         take_config(daemon, fresh);
     else
         g_warning("The configuration stays as it was: %s", error->message);
-    sd_notify(/* unset_environment= */ 0, "READY=1");
+}
+
+/* Behind RELOADING=1 it has to be READY=1 again, which it must not say before it is. */
+static gboolean
+on_hangup(gpointer data)
+{
+    Daemon *daemon = data;
+
+    if (daemon->is_stopping)
+        return G_SOURCE_CONTINUE;
+    if (daemon->is_ready)
+        sd_notify(/* unset_environment= */ 0, "RELOADING=1");
+    reload(daemon);
+    if (daemon->is_ready)
+        sd_notify(/* unset_environment= */ 0, "READY=1");
     return G_SOURCE_CONTINUE;
 }
 
