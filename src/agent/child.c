@@ -15,23 +15,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "account.h"
+#include "builtin.h"
 
-#define REPORT_FD 4
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define NOFILE_SOFT 1024 /* what select() can take; who wants more raises it */
+
+void
+child_fail(int error, WireObject about, const char *name)
+{
+    ChildError report = {.error = error, .about = about};
+
+    if (name)
+        snprintf(report.name, sizeof report.name, "%s", name);
+    /* A pipe takes these few bytes whole. Without a reader there is nobody to tell. */
+    ssize_t n = write(CHILD_REPORT_FD, &report, sizeof report);
+    _exit(n == sizeof report ? 127 : 126);
+}
 
 _Noreturn static void
 fail(int error, WireObject about)
 {
-    ChildError report = {.error = error, .about = about};
-    /* A pipe takes these few bytes whole. Without a reader there is nobody to tell. */
-    ssize_t n = write(REPORT_FD, &report, sizeof report);
-    _exit(n == sizeof report ? 127 : 126);
+    child_fail(error, about, /* name= */ NULL);
 }
 
 static void
@@ -45,7 +55,7 @@ static void
 take_descriptors(const Child *child)
 {
     /* All of these are CHILD_FDS_MIN or more, so none is overwritten before it is copied. */
-    dup3(child->report_fd, REPORT_FD, O_CLOEXEC);
+    dup3(child->report_fd, CHILD_REPORT_FD, O_CLOEXEC);
     for (int i = 0; i < _WIRE_CHANNELS; i++)
         if (child->fds[i] < 0)
             close(i);
@@ -91,7 +101,7 @@ become_user(const Account *account)
     /* Or the program could not open /dev/stdout again. */
     for (int fd = 0; fd <= WIRE_STDERR; fd++) {
         struct stat st;
-        if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+        if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || isatty(fd)))
             must(fchown(fd, account->uid, account->gid), WIRE_ABOUT_SYSTEM);
     }
     must(setgroups(account->n_groups, account->groups), WIRE_ABOUT_SYSTEM);
@@ -140,16 +150,20 @@ child_run(const Child *child)
     take_descriptors(child);
     if (child->joins_cgroup)
         join_cgroup(child->cgroup_fd);
-    close_range(REPORT_FD + 1, ~0U, 0);
+    close_range(CHILD_REPORT_FD + 1, ~0U, 0);
     become_ordinary();
 
     int r = account_find(child->user, &account);
     if (r < 0)
         fail(-r, r == -ENOMEM ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_USER);
+    if (child->has_terminal)
+        must(ioctl(STDIN_FILENO, TIOCSCTTY, 0), WIRE_ABOUT_SYSTEM);
     become_user(&account);
     enter_directory(account.home, child->cwd);
     set_environment(&account, child);
 
+    if (child->is_builtin)
+        builtin_run(child->argv);
     /* The path is searched in the environment that was just made. */
     execvp(child->argv[0], child->argv);
     fail(errno, errno == ENOMEM || errno == EAGAIN ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_PROGRAM);

@@ -45,6 +45,13 @@ release_buffer(Input *input)
     input->begin = input->end = input->size = 0;
 }
 
+static void
+stop_taking(Channel *channel)
+{
+    source_close(&channel->source);
+    channel->input.refused = true;
+}
+
 /* Writes what is possible; all of it when nobody takes it. Returns how much is dealt with. */
 static size_t
 write_some(Channel *channel, const uint8_t *data, size_t size)
@@ -59,7 +66,7 @@ write_some(Channel *channel, const uint8_t *data, size_t size)
             return done;
         else if (errno != EINTR) {
             if (!is_control(channel))
-                source_close(&channel->source);
+                stop_taking(channel);
             return size;
         }
     }
@@ -125,6 +132,14 @@ input_write(Channel *channel)
     }
     if (input->eof && takes_input(channel))
         stop_writing(channel);
+}
+
+void
+input_refused(Channel *channel)
+{
+    if (takes_input(channel))
+        stop_taking(channel);
+    input_write(channel);
 }
 
 void

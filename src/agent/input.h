@@ -12,6 +12,8 @@
 int input_data(Channel *channel, const uint8_t *data, size_t size);
 /* Closes the descriptor for writing as soon as all is written. */
 void input_eof(Channel *channel);
+/* Nobody takes it any more: what waits is dropped, and so is what comes. */
+void input_refused(Channel *channel);
 /* Writes what the descriptor takes now. */
 void input_write(Channel *channel);
 /* What is to be given back to the host now, 0 for nothing; it counts as given back then. */

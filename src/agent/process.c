@@ -3,21 +3,17 @@
  * process: start, deadline, end.
  *
  * The agent never waits for a child: that the program runs, or why it does not, is what comes
- * through a pipe that closes at exec. Three things must be over before a Process is freed: its
+ * through a pipe that closes at its execution. Three things must be over before a Process is freed: its
  * first process is reaped, its cgroup is removed, its stream has ended.
  */
 #include "process.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,6 +21,7 @@
 
 #include "cgroup.h"
 #include "child.h"
+#include "launch.h"
 #include "port.h"
 #include "stream.h"
 
@@ -47,7 +44,6 @@ struct Process {
 static Process *processes;
 static unsigned n_processes;
 static uint64_t last_number;
-static int null_fd = -1;
 static Source timer = {.fd = -1};
 
 static void on_timer(Source *source, uint32_t events);
@@ -66,10 +62,9 @@ start_request_free(StartRequest *request)
 int
 process_open(const char *cgroup_directory)
 {
-    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null_fd < 0)
-        return -errno;
-    int r = cgroup_open(cgroup_directory);
+    int r = launch_open();
+    if (r == 0)
+        r = cgroup_open(cgroup_directory);
     if (r < 0)
         return r;
     int fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -256,6 +251,9 @@ name_of(const Process *p, WireObject about)
         return p->request.cwd;
     case WIRE_ABOUT_USER:
         return p->request.user;
+    case WIRE_ABOUT_FILE:
+    case WIRE_ABOUT_PORT:
+        return p->request.argv[1];
     default:
         return "start";
     }
@@ -274,110 +272,10 @@ on_launched(Source *source, uint32_t events)
     if (p->stream.number == 0)
         return;
     if (n == sizeof report)
-        stream_failed(&p->stream, report.error, report.about, name_of(p, report.about));
+        stream_failed(&p->stream, report.error, report.about,
+                      *report.name ? report.name : name_of(p, report.about));
     else
         stream_started(&p->stream, (uint32_t)p->pid);
-}
-
-/* The two ends of a pipe or socket: the agent's does not block. */
-static int
-make_pair(WireChannel channel, int *ret_ours, int *ret_theirs)
-{
-    int ends[2];
-    int r = channel == WIRE_CONTROL ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
-                                    : pipe2(ends, O_CLOEXEC);
-    if (r < 0)
-        return -errno;
-    *ret_ours = ends[channel == WIRE_STDIN];
-    *ret_theirs = ends[channel != WIRE_STDIN];
-    fcntl(*ret_ours, F_SETFL, fcntl(*ret_ours, F_GETFL) | O_NONBLOCK);
-    return 0;
-}
-
-static bool
-is_null(uint32_t flags, WireChannel channel)
-{
-    return channel == WIRE_STDIN ? flags & START_NO_STDIN : flags & START_DISCARD_OUTPUT;
-}
-
-static int
-open_channel(Process *p, Child *child, WireChannel channel)
-{
-    uint32_t flags = p->request.flags;
-    int ours = -1;
-
-    if (channel == WIRE_CONTROL && !(flags & START_CONTROL))
-        return 0;
-    if (channel != WIRE_CONTROL && is_null(flags, channel)) {
-        child->fds[channel] = null_fd;
-        return 0;
-    }
-    if (channel == WIRE_STDERR && flags & START_MERGE_STDERR) {
-        child->fds[channel] = child->fds[WIRE_STDOUT];
-        return 0;
-    }
-    int r = make_pair(channel, &ours, &child->fds[channel]);
-    return r < 0 ? r : stream_add(&p->stream, channel, ours);
-}
-
-static void
-close_theirs(const Child *child)
-{
-    for (int i = 0; i < _WIRE_CHANNELS; i++) {
-        bool is_shared = i == WIRE_STDERR && child->fds[i] == child->fds[WIRE_STDOUT];
-        if (child->fds[i] >= 0 && child->fds[i] != null_fd && !is_shared)
-            close(child->fds[i]);
-    }
-    if (child->report_fd >= 0)
-        close(child->report_fd);
-    if (child->cgroup_fd >= 0)
-        close(child->cgroup_fd);
-}
-
-/* A copy of the agent that is born in its cgroup, so that nothing it starts can be elsewhere. */
-static pid_t
-spawn(Child *child)
-{
-    struct clone_args args = {
-        .flags = CLONE_INTO_CGROUP,
-        .exit_signal = SIGCHLD,
-        .cgroup = (uint64_t)child->cgroup_fd,
-    };
-
-    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-    if (pid < 0 && (errno == ENOSYS || errno == EINVAL)) {
-        child->joins_cgroup = true;
-        pid = fork();
-    }
-    if (pid == 0)
-        child_run(child);
-    return pid < 0 ? -errno : pid;
-}
-
-static int
-launch(Process *p, Child *child)
-{
-    int r = 0;
-
-    for (int i = 0; r == 0 && i < _WIRE_CHANNELS; i++)
-        r = open_channel(p, child, i);
-    if (r < 0)
-        return r;
-
-    int report[2];
-    if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
-    child->report_fd = report[1];
-    r = source_open(&p->launch, report[0], EPOLLIN, on_launched);
-    if (r < 0)
-        return r;
-
-    child->cgroup_fd = cgroup_create(p->number);
-    if (child->cgroup_fd < 0)
-        return child->cgroup_fd;
-    p->has_cgroup = true;
-    p->pid = spawn(child);
-    return p->pid < 0 ? p->pid : 0;
 }
 
 static Process *
@@ -408,20 +306,26 @@ start(uint32_t stream, Process *p, char *const *environment)
         .cwd = p->request.cwd,
         .argv = p->request.argv,
         .environment = {environment, p->request.environment},
-        .fds = {-1, -1, -1, -1},
-        .report_fd = -1,
-        .cgroup_fd = -1,
+        .is_builtin = p->request.flags & START_BUILTIN,
+    };
+    Launch launch = {
+        .stream = &p->stream,
+        .flags = p->request.flags,
+        .columns = p->request.columns,
+        .rows = p->request.rows,
+        .number = p->number,
+        .report = &p->launch,
+        .on_report = on_launched,
     };
 
-    int r = launch(p, &child);
-    close_theirs(&child);
+    int r = launch_child(&launch, &child);
     if (r < 0) {
-        port_send_error(stream, -r, WIRE_ABOUT_SYSTEM, "start");
-        if (p->has_cgroup)
-            cgroup_remove(p->number);
+        port_send_error(stream, -r, WIRE_ABOUT_SYSTEM, launch_resource(-r));
         free_process(p);
         return;
     }
+    p->pid = r;
+    p->has_cgroup = true;
     stream_attach(&p->stream, stream);
     if (p->request.timeout_ms != 0) {
         uint64_t timeout =
@@ -441,7 +345,7 @@ process_start(uint32_t stream, StartRequest *request, char *const *environment)
     }
     Process *p = n_processes < PROCESSES_MAX ? new_process(request) : NULL;
     if (!p) {
-        port_send_error(stream, EAGAIN, WIRE_ABOUT_SYSTEM, "start");
+        port_send_error(stream, EAGAIN, WIRE_ABOUT_SYSTEM, launch_resource(EAGAIN));
         start_request_free(request);
         return;
     }
@@ -491,6 +395,14 @@ process_signal(uint32_t stream, int signal_number)
     Process *p = find_stream(stream);
     if (p && p->pid != 0)
         kill(p->pid, signal_number);
+}
+
+void
+process_resize(uint32_t stream, uint32_t columns, uint32_t rows)
+{
+    Process *p = find_stream(stream);
+    if (p)
+        stream_resize(&p->stream, columns, rows);
 }
 
 void

@@ -18,6 +18,7 @@ typedef struct {
     uint32_t flags;
     uint64_t timeout_ms;
     char *user, *cwd, *tag;
+    uint32_t columns, rows; /* of its terminal */
     char **argv, **environment;
 } StartRequest;
 
@@ -45,6 +46,7 @@ int process_eof(uint32_t stream, WireChannel channel);
 int process_credit(uint32_t stream, WireChannel channel, uint32_t bytes);
 void process_signal(uint32_t stream, int signal_number);
 void process_kill(uint32_t stream);
+void process_resize(uint32_t stream, uint32_t columns, uint32_t rows);
 void process_close(uint32_t stream);
 
 /* The connection is over: closes every stream. */

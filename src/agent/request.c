@@ -17,6 +17,9 @@
 #define TAG_MAX 256u
 #define PING_MAX 64u
 #define STRINGS_MAX 65536u
+#define TERMINAL_SIZE_MAX 65535u
+#define TERMINAL_EXCLUDES                                                                          \
+    (START_NO_STDIN | START_MERGE_STDERR | START_CONTROL | START_DISCARD_OUTPUT | START_BUILTIN)
 
 typedef struct {
     uint32_t stream;
@@ -62,6 +65,8 @@ parse_start(const Frame *frame, StartRequest *request)
     request->user = wire_get_string(&r, USER_MAX);
     request->cwd = wire_get_string(&r, PATH_MAX);
     request->tag = wire_get_string(&r, TAG_MAX);
+    request->columns = wire_get_u32(&r);
+    request->rows = wire_get_u32(&r);
     request->argv = wire_get_strv(&r, STRINGS_MAX, WIRE_PAYLOAD_MAX);
     request->environment = wire_get_strv(&r, STRINGS_MAX, WIRE_PAYLOAD_MAX);
     return wire_reader_end(&r);
@@ -75,6 +80,10 @@ find_fault(const StartRequest *request)
 
     if (request->flags & ~(uint32_t)_START_FLAGS_ALL)
         return "flags";
+    if (request->flags & START_TERMINAL && request->flags & TERMINAL_EXCLUDES)
+        return "flags";
+    if (request->columns > TERMINAL_SIZE_MAX || request->rows > TERMINAL_SIZE_MAX)
+        return "terminal";
     if (has_tag != !!(request->flags & START_KEEP))
         return "tag";
     if (!request->argv[0] || !*request->argv[0])
@@ -207,6 +216,19 @@ on_signal(const Frame *frame)
 }
 
 static int
+on_resize(const Frame *frame)
+{
+    WireReader r;
+
+    wire_reader_init(&r, frame->payload, frame->size);
+    uint32_t columns = wire_get_u32(&r), rows = wire_get_u32(&r);
+    if (wire_reader_end(&r) < 0 || columns > TERMINAL_SIZE_MAX || rows > TERMINAL_SIZE_MAX)
+        return -EPROTO;
+    process_resize(frame->stream, columns, rows);
+    return 0;
+}
+
+static int
 on_kill(const Frame *frame)
 {
     if (frame->size > 0)
@@ -265,7 +287,7 @@ static int (*const handlers[])(const Frame *frame) = {
     [WIRE_DATA] = on_data,     [WIRE_EOF] = on_eof,         [WIRE_CREDIT] = on_credit,
     [WIRE_CLAIM] = on_claim,   [WIRE_START] = on_start,     [WIRE_ATTACH] = on_attach,
     [WIRE_SIGNAL] = on_signal, [WIRE_KILL] = on_kill,       [WIRE_CLOSE] = on_close,
-    [WIRE_PING] = on_ping,     [WIRE_QUIESCE] = on_quiesce,
+    [WIRE_PING] = on_ping,     [WIRE_QUIESCE] = on_quiesce, [WIRE_RESIZE] = on_resize,
 };
 
 static int

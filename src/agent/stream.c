@@ -58,7 +58,9 @@ on_channel_ready(Source *source, uint32_t events)
     Channel *channel = CONTAINER_OF(source, Channel, source);
 
     channel->output.readable = true;
-    if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) && channel->input.begin < channel->input.end)
+    if (channel == &channel->stream->channels[WIRE_STDIN] && events & EPOLLERR)
+        input_refused(channel);
+    else if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) && channel->input.begin < channel->input.end)
         input_write(channel);
     enqueue(channel->stream);
 }
@@ -146,9 +148,12 @@ stream_failed(Stream *stream, int error, WireObject about, const char *name)
 
 /* --- order --- */
 
+/* What a terminal has is told by reading only. */
 static size_t
 bytes_in(const Stream *stream, WireChannel channel)
 {
+    if (stream->is_terminal)
+        return channel == WIRE_STDOUT && stream->channels[channel].source.fd >= 0 ? SIZE_MAX : 0;
     int n = 0;
     int fd = stream->channels[channel].source.fd;
     return fd >= 0 && ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
@@ -200,11 +205,26 @@ stream_data(Stream *stream, WireChannel channel, const uint8_t *data, size_t siz
     return r;
 }
 
+/* Nobody takes this output any more: whoever writes it gets SIGPIPE, or a hang-up. */
+static void
+stop_reading(Stream *stream, WireChannel index)
+{
+    Channel *channel = &stream->channels[index];
+
+    source_close(&channel->source);
+    channel->output.due = 0;
+    if (stream->is_terminal)
+        source_close(&stream->channels[WIRE_STDIN].source);
+    enqueue(stream);
+}
+
 int
 stream_eof(Stream *stream, WireChannel channel)
 {
-    if (!is_input(channel))
-        return -EPROTO;
+    if (!is_input(channel)) {
+        stop_reading(stream, channel);
+        return 0;
+    }
     input_eof(&stream->channels[channel]);
     enqueue(stream);
     return 0;
@@ -219,6 +239,15 @@ stream_credit(Stream *stream, WireChannel channel, uint32_t bytes)
     output->credit += bytes;
     enqueue(stream);
     return 0;
+}
+
+void
+stream_resize(Stream *stream, uint32_t columns, uint32_t rows)
+{
+    struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
+
+    if (stream->is_terminal)
+        ioctl(stream->channels[WIRE_STDOUT].source.fd, TIOCSWINSZ, &size);
 }
 
 /* --- turns: each returns whether it did something --- */
@@ -255,6 +284,18 @@ send_credit(Stream *stream, WireChannel channel)
     wire_frame_begin(&w, port_frame(), PORT_ANSWER_MAX);
     wire_put_u32(&w, owed);
     port_frame_done(wire_frame_end(&w, stream->number, WIRE_CREDIT, channel));
+    return true;
+}
+
+static bool
+send_refusal(Stream *stream)
+{
+    Input *input = &stream->channels[WIRE_STDIN].input;
+
+    if (!input->refused)
+        return false;
+    input->refused = false;
+    port_send(stream->number, WIRE_EOF, WIRE_STDIN);
     return true;
 }
 
@@ -298,6 +339,10 @@ send_data(Stream *stream, WireChannel index, size_t max)
     if (max > WIRE_DATA_MAX)
         max = WIRE_DATA_MAX;
     ssize_t n = read(channel->source.fd, frame + WIRE_HEADER_SIZE, max);
+    if (n < 0 && errno == EIO) { /* the last process has closed the terminal */
+        output_ended(stream, index);
+        return true;
+    }
     if (n < 0) {
         output->readable = errno == EINTR;
         output->due = 0;
@@ -414,7 +459,7 @@ stream_turn(Stream *stream)
     if (!stream->is_open)
         return false;
     if (send_credit(stream, WIRE_STDIN) || send_credit(stream, WIRE_CONTROL) ||
-        outputs_turn(stream))
+        send_refusal(stream) || outputs_turn(stream))
         return true;
     if (stream->has_exited && all_due_is_sent(stream))
         send_exited(stream);

@@ -9,6 +9,8 @@
  * when 3 has bytes, what is in the pipes at that moment becomes due first. And when the process
  * ends, what is in its pipes at that moment goes out before EXITED; what its descendants write
  * afterwards is read and thrown away, so that they do not die of SIGPIPE.
+ *
+ * A reader that goes, at either end, is told at the other, as of a pipe.
  */
 #pragma once
 
@@ -39,6 +41,7 @@ typedef struct {
     uint32_t held; /* bytes of the host's window that it has not got back */
     uint32_t owed; /* of these, passed on: to be given back */
     bool eof;
+    bool refused; /* the process takes no more, which the host is still to be told */
 } Input;
 
 typedef struct {
@@ -63,6 +66,7 @@ struct Stream {
     bool is_open;     /* STARTED was sent: DATA may go out */
     bool has_exited;
     bool is_draining; /* nobody will ever read it again */
+    bool is_terminal; /* its channels 0 and 1 are both of a terminal's master */
     StreamExit exit;
     int error; /* instead of STARTED */
     WireObject error_about;
@@ -94,6 +98,8 @@ void stream_exited(Stream *stream, const StreamExit *how);
 int stream_data(Stream *stream, WireChannel channel, const uint8_t *data, size_t size);
 int stream_eof(Stream *stream, WireChannel channel);
 int stream_credit(Stream *stream, WireChannel channel, uint32_t bytes);
+/* Of its terminal, if it has one. */
+void stream_resize(Stream *stream, uint32_t columns, uint32_t rows);
 
 /* Has any stream something to do that the port has room for? */
 bool streams_have_work(void);

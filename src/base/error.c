@@ -21,6 +21,13 @@ static const char *const names[] = {
     [CLOCHE_ERROR_PERMISSION_DENIED] = "PermissionDenied",
     [CLOCHE_ERROR_OUT_OF_RESOURCES] = "OutOfResources",
     [CLOCHE_ERROR_SERVICE_STOPPING] = "ServiceStopping",
+    [CLOCHE_ERROR_NO_SUCH_FILE] = "NoSuchFile",
+    [CLOCHE_ERROR_FILE_EXISTS] = "FileExists",
+    [CLOCHE_ERROR_NOT_A_DIRECTORY] = "NotADirectory",
+    [CLOCHE_ERROR_IS_A_DIRECTORY] = "IsADirectory",
+    [CLOCHE_ERROR_DIRECTORY_NOT_EMPTY] = "DirectoryNotEmpty",
+    [CLOCHE_ERROR_CONNECTION_REFUSED] = "ConnectionRefused",
+    [CLOCHE_ERROR_NO_SUCH_PROCESS] = "NoSuchProcess",
     [CLOCHE_ERROR_RUNNER_LOST] = "RunnerLost",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == _CLOCHE_ERROR_MAX);

@@ -78,6 +78,7 @@ typedef struct {
     const char *tag;                /* NULL: none */
     guint64 timeout_ms;             /* 0: none */
     guint32 flags;                  /* START_… */
+    guint32 columns, rows;          /* START_TERMINAL */
 } GuestStart;
 
 typedef struct {

@@ -55,7 +55,8 @@ GError *
 stream_read_error(const guint8 *payload, gsize size)
 {
     static const char *const objects[_WIRE_ABOUT_MAX] = {"request", "program", "directory",
-                                                         "user",    "tag",     "guest"};
+                                                         "user",    "tag",     "guest",
+                                                         "file",    "port"};
     WireReader r;
     guint32 errnum, about;
     g_autofree char *name = NULL, *message = NULL, *name_ok = NULL, *message_ok = NULL;
@@ -340,6 +341,8 @@ guest_stream_start(GuestLink *link, const GuestStart *start, const GuestStreamEv
     wire_put_string(&w, or_empty(start->user));
     wire_put_string(&w, or_empty(start->cwd));
     wire_put_string(&w, or_empty(start->tag));
+    wire_put_u32(&w, start->columns);
+    wire_put_u32(&w, start->rows);
     wire_put_strv(&w, start->argv);
     wire_put_strv(&w, start->environment);
     return stream_open(link, &w, WIRE_START, events, data, error);

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_HEADER_SIZE 12u
 #define WIRE_PAYLOAD_MAX (256u * 1024) /* of any frame; also the longest START */
 #define WIRE_DATA_MAX (32u * 1024)     /* of a DATA frame, so that streams take turns */
@@ -51,7 +51,8 @@ extern const uint8_t wire_magic[WIRE_MAGIC_SIZE];
 typedef enum {
     /* both directions */
     WIRE_DATA = 1, /* bytes of the frame's channel */
-    WIRE_EOF,      /* no more DATA on this channel; empty */
+    WIRE_EOF,      /* empty: no more DATA on this channel; against its direction: nobody takes its
+                      DATA any more */
     WIRE_CREDIT,   /* bytes u32: so much more DATA may be sent on this channel */
 
     /* host to agent */
@@ -61,7 +62,8 @@ typedef enum {
                     With the id "" it is a rehearsal: all is done, and yet the machine stays
                     nobody's, so that the claim meets code that has run and pages that are there */
     WIRE_START,  /* flags u32, timeout_ms u64 (0: none), user s ("": the claim's), cwd s ("": home),
-                    tag s ("": none), argv v, environment v; answer STARTED or ERROR */
+                    tag s ("": none), columns u32, rows u32 (START_TERMINAL), argv v,
+                    environment v; answer STARTED or ERROR */
     WIRE_ATTACH, /* tag s: a process that was started with START_KEEP and has no stream now;
                     answer STARTED, or ERROR with ENOENT or EBUSY. The windows are fresh. What was
                     under way when its last stream ended is lost, perhaps in the middle of a
@@ -73,6 +75,7 @@ typedef enum {
     WIRE_PING,   /* any payload up to 64 bytes; answer PONG with the same */
     WIRE_QUIESCE, /* write what is only in memory to the disk: a snapshot follows; empty; answer
                      OK or ERROR */
+    WIRE_RESIZE,  /* columns u32, rows u32: of the stream's terminal */
 
     /* agent to host */
     WIRE_HELLO = 64, /* version u32, sandbox id s ("" before a claim), kernel release s */
@@ -99,7 +102,11 @@ enum {
     START_MERGE_STDERR = 1 << 2,   /* descriptor 2 is descriptor 1 */
     START_CONTROL = 1 << 3,        /* descriptor 3 is the control channel */
     START_DISCARD_OUTPUT = 1 << 4, /* descriptors 1 and 2 are /dev/null */
-    _START_FLAGS_ALL = (1 << 5) - 1,
+    START_TERMINAL = 1 << 5, /* descriptors 0 to 2 are a terminal: its channels are 0 and 1 */
+    START_BUILTIN = 1 << 6, /* argv names one of the agent's own tasks (src/agent/builtin.h), which
+                               is executed as the user and answers STARTED when it has what it needs.
+                               An exit status is 0 or errno */
+    _START_FLAGS_ALL = (1 << 7) - 1,
 };
 
 /* What an ERROR is about. */
@@ -111,6 +118,8 @@ typedef enum {
     WIRE_ABOUT_TAG,
     WIRE_ABOUT_SYSTEM, /* the guest ran out of something or a step of a claim failed; name says
                           which */
+    WIRE_ABOUT_FILE,   /* name: its path */
+    WIRE_ABOUT_PORT,   /* name: its number */
     _WIRE_ABOUT_MAX,
 } WireObject;
 

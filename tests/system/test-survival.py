@@ -188,8 +188,8 @@ class Reload(Survival):
         pid = service.pid
         with self.load():
             self.write("[UserLimits]\nSandboxes=7\n")
-            systemctl("reload", "cloched.service")
-            self.assertEqual(self.sandboxes_of_user(), 7)
+            systemctl("reload", "cloched.service") # which only sends the signal
+            wait_until(lambda: self.sandboxes_of_user() == 7, 10, "the limit of 7 sandboxes")
         self.assertEqual(service.pid, pid)
 
     def test_bad_file(self):

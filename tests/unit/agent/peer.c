@@ -191,6 +191,8 @@ peer_start(Peer *peer, const Start *start, const char *const *argv)
     wire_put_string(&w, start->user ? start->user : "root");
     wire_put_string(&w, start->cwd ? start->cwd : "");
     wire_put_string(&w, start->tag ? start->tag : "");
+    wire_put_u32(&w, start->columns);
+    wire_put_u32(&w, start->rows);
     wire_put_strv(&w, argv);
     wire_put_strv(&w, start->environment);
     ptrdiff_t size = wire_frame_end(&w, stream, WIRE_START, 0);

@@ -43,6 +43,7 @@ typedef struct {
 typedef struct {
     guint32 flags;
     guint64 timeout_ms;
+    guint32 columns, rows;
     const char *user, *cwd, *tag;
     const char *const *environment;
 } Start;

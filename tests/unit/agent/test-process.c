@@ -137,7 +137,7 @@ test_start_errors(Peer *peer)
     assert_error(peer, peer_start(peer, NULL, nothing), EINVAL, WIRE_ABOUT_REQUEST, "argv");
     assert_error(peer, peer_start(peer, &(Start){.flags = START_KEEP}, true_argv), EINVAL,
                  WIRE_ABOUT_REQUEST, "tag");
-    assert_error(peer, peer_start(peer, &(Start){.flags = 1 << 5}, true_argv), EINVAL,
+    assert_error(peer, peer_start(peer, &(Start){.flags = _START_FLAGS_ALL + 1}, true_argv), EINVAL,
                  WIRE_ABOUT_REQUEST, "flags");
 }
 

@@ -37,8 +37,8 @@ is "no half root file system is kept" "$(find "$images/.cache" -name 'root-*' | 
 
 mkfifo "$fake/mmdebstrap-hangs"
 for signal in INT TERM HUP; do
-    # A shell's background jobs ignore SIGINT; this one must not.
-    env --default-signal=INT "${command[@]}" >"$tmp/out" 2>"$tmp/err" &
+    # A shell's background jobs ignore SIGINT, and nohup makes all ignore SIGHUP; this one must not.
+    env --default-signal=INT,HUP "${command[@]}" >"$tmp/out" 2>"$tmp/err" &
     read -r _ <"$fake/mmdebstrap-hangs"
     kill "-$signal" $!
     status=0

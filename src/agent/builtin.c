@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* builtin: one table of tasks, and what they share. */
+#include "builtin.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "child.h"
+
+static const struct {
+    const char *name;
+    int words; /* behind the name */
+    void (*run)(char *const *argv);
+} tasks[] = {
+    {"stat", 2, builtin_stat},
+    {"read", 3, builtin_read},
+    {"write", 5, builtin_store},
+    {"append", 2, builtin_append},
+    {"mkdir", 3, builtin_mkdir},
+    {"move", 3, builtin_move},
+    {"readlink", 1, builtin_readlink},
+    {"list", 4, builtin_list},
+    {"copy", 4, builtin_copy},
+    {"remove", 3, builtin_remove},
+    {"chmod", 3, builtin_chmod},
+    {"chown", 4, builtin_chown},
+    {"watch", 2, builtin_watch},
+    {"connect", 2, builtin_connect},
+    {"listeners", 0, builtin_listeners},
+    {"processes", 0, builtin_processes},
+};
+
+static int
+count_words(char *const *argv)
+{
+    int n = 0;
+
+    while (argv[1 + n])
+        n++;
+    return n;
+}
+
+void
+builtin_run(char *const *argv)
+{
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+        if (strcmp(tasks[i].name, argv[0]) == 0 && tasks[i].words == count_words(argv)) {
+            tasks[i].run(argv);
+            _exit(0);
+        }
+    builtin_fail(EINVAL, WIRE_ABOUT_REQUEST, argv[0]);
+}
+
+void
+builtin_fail(int error, WireObject about, const char *name)
+{
+    child_fail(error, about, name);
+}
+
+void
+builtin_ready(void)
+{
+    close(CHILD_REPORT_FD);
+}
+
+void
+builtin_write(const void *data, size_t size)
+{
+    for (const char *next = data; size > 0;) {
+        ssize_t n = write(STDOUT_FILENO, next, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            _exit(errno);
+        next += n;
+        size -= (size_t)n;
+    }
+}
