@@ -300,20 +300,33 @@ link_descriptors(void)
     return 0;
 }
 
-/* Users' processes cannot have the last of the memory, nor the last pids. What a kernel has no
- * controller for stays without a limit. */
+static void
+enable_controllers(const char *file)
+{
+    /* One by one: what a kernel does not have stays without a limit. */
+    static const char *const controllers[] = {"+cpu", "+memory", "+pids"};
+
+    for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
+        write_text(file, controllers[i]);
+}
+
+/*
+ * Users' processes cannot have the last of the memory, nor the last pids. What is started gets as
+ * much of the processor as all that was started before it by another request, whatever its nice
+ * values are. Open files cost memory, which is limited: their number need not be.
+ */
 static int
 limit_users(void)
 {
     struct sysinfo info;
     char text[32];
 
-    write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-    write_text("/sys/fs/cgroup/cgroup.subtree_control", "+pids");
+    enable_controllers("/sys/fs/cgroup/cgroup.subtree_control");
     int r = make_directory(INIT_CGROUP, 0755);
     if (r < 0)
         return r;
-    write_text(INIT_CGROUP "/cgroup.subtree_control", "+memory");
+    enable_controllers(INIT_CGROUP "/cgroup.subtree_control");
+    write_text("/proc/sys/fs/file-max", "9223372036854775807");
 
     sysinfo(&info);
     snprintf(text, sizeof text, "%llu",
