@@ -13,22 +13,15 @@ static const struct {
     int words; /* behind the name */
     void (*run)(char *const *argv);
 } tasks[] = {
-    {"stat", 2, builtin_stat},
-    {"read", 3, builtin_read},
-    {"write", 5, builtin_store},
-    {"append", 2, builtin_append},
-    {"mkdir", 3, builtin_mkdir},
-    {"move", 3, builtin_move},
-    {"readlink", 1, builtin_readlink},
-    {"list", 4, builtin_list},
-    {"copy", 4, builtin_copy},
-    {"remove", 3, builtin_remove},
-    {"chmod", 3, builtin_chmod},
-    {"chown", 4, builtin_chown},
-    {"watch", 2, builtin_watch},
-    {"connect", 2, builtin_connect},
-    {"listeners", 0, builtin_listeners},
-    {"processes", 0, builtin_processes},
+    {"stat", 2, builtin_stat},           {"read", 3, builtin_read},
+    {"write", 5, builtin_store},         {"append", 2, builtin_append},
+    {"mkdir", 3, builtin_mkdir},         {"move", 3, builtin_move},
+    {"readlink", 1, builtin_readlink},   {"list", 4, builtin_list},
+    {"copy", 4, builtin_copy},           {"remove", 3, builtin_remove},
+    {"chmod", 3, builtin_chmod},         {"chown", 4, builtin_chown},
+    {"watch", 2, builtin_watch},         {"connect", 2, builtin_connect},
+    {"listeners", 0, builtin_listeners}, {"processes", 0, builtin_processes},
+    {"kept", 0, builtin_kept},
 };
 
 static int
@@ -77,4 +70,17 @@ builtin_write(const void *data, size_t size)
         next += n;
         size -= (size_t)n;
     }
+}
+
+void
+builtin_write_record(const WireWriter *fields)
+{
+    uint8_t length[4];
+    WireWriter w = {.data = length, .size = sizeof length};
+
+    if (fields->overflow)
+        return;
+    wire_put_u32(&w, (uint32_t)fields->used);
+    builtin_write(length, sizeof length);
+    builtin_write(fields->data, fields->used);
 }

@@ -24,10 +24,12 @@ _Noreturn void builtin_fail(int error, WireObject about, const char *name);
 void builtin_ready(void);
 /* Writes all of it to descriptor 1, or ends the process. */
 void builtin_write(const void *data, size_t size);
+/* Writes a record of what `fields` has, none if that overflowed. */
+void builtin_write_record(const WireWriter *fields);
 
 /*
- * The tasks, each with its words; numbers are decimal, but for modes; flags are 0 or 1; paths may be
- * relative to the directory that the task starts in.
+ * The tasks, each with its words; numbers are decimal, but for modes; flags are 0 or 1; paths may
+ * be relative to the directory that the task starts in.
  *
  * What they write that is no file's or port's own bytes are records: length u32, then fields as of
  * wire.h. The record of a file is
@@ -64,6 +66,9 @@ void builtin_write(const void *data, size_t size);
  *                                             letter in /proc/PID/stat), started_ms u64 (since
  *                                             1970), memory_kib u64, processor_us u64,
  *                                             group u64 (of its cgroup's number, 0: none of ours)
+ *   process.c
+ *     kept                                    records of those that were started with START_KEEP
+ * and run: tag s, pid u32, started_ms u64 (since 1970), argv v
  */
 void builtin_stat(char *const *argv);
 void builtin_read(char *const *argv);
@@ -81,3 +86,4 @@ void builtin_watch(char *const *argv);
 void builtin_connect(char *const *argv);
 void builtin_listeners(char *const *argv);
 void builtin_processes(char *const *argv);
+void builtin_kept(char *const *argv);

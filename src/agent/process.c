@@ -3,8 +3,8 @@
  * process: start, deadline, end.
  *
  * The agent never waits for a child: that the program runs, or why it does not, is what comes
- * through a pipe that closes at its execution. Three things must be over before a Process is freed: its
- * first process is reaped, its cgroup is removed, its stream has ended.
+ * through a pipe that closes at its execution. Three things must be over before a Process is freed:
+ * its first process is reaped, its cgroup is removed, its stream has ended.
  */
 #include "process.h"
 
@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "builtin.h"
 #include "cgroup.h"
 #include "child.h"
 #include "launch.h"
@@ -35,8 +36,9 @@ struct Process {
     uint64_t number; /* of its cgroup */
     pid_t pid;       /* of its first process; 0 once reaped */
     bool has_cgroup;
-    Source launch;  /* closes when the program runs */
-    Source emptied; /* cgroup.events, once the first process has ended before the others */
+    Source launch;       /* closes when the program runs */
+    Source emptied;      /* cgroup.events, once the first process has ended before the others */
+    uint64_t started_ms; /* since 1970 */
     uint64_t deadline_ms;
     bool has_timed_out;
 };
@@ -115,10 +117,10 @@ process_count_streams(void)
 /* --- deadlines --- */
 
 static uint64_t
-now_ms(void)
+now_ms(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
@@ -149,7 +151,7 @@ kill_all_of(Process *p)
 static void
 on_timer(Source *source, uint32_t events)
 {
-    uint64_t now = now_ms();
+    uint64_t now = now_ms(CLOCK_BOOTTIME);
 
     for (Process *p = processes; p; p = p->next)
         if (p->deadline_ms != 0 && p->deadline_ms <= now) {
@@ -326,11 +328,12 @@ start(uint32_t stream, Process *p, char *const *environment)
     }
     p->pid = r;
     p->has_cgroup = true;
+    p->started_ms = now_ms(CLOCK_REALTIME);
     stream_attach(&p->stream, stream);
     if (p->request.timeout_ms != 0) {
         uint64_t timeout =
             p->request.timeout_ms < TIMEOUT_MAX_MS ? p->request.timeout_ms : TIMEOUT_MAX_MS;
-        p->deadline_ms = now_ms() + timeout;
+        p->deadline_ms = now_ms(CLOCK_BOOTTIME) + timeout;
         arm_timer();
     }
 }
@@ -501,4 +504,24 @@ process_reaped(pid_t pid, int status, const struct rusage *usage)
             return true;
         }
     return false;
+}
+
+/* --- what a child sees of all this, having been born with it --- */
+
+void
+builtin_kept(char *const *argv)
+{
+    static uint8_t fields[WIRE_PAYLOAD_MAX];
+
+    for (const Process *p = processes; p; p = p->next) {
+        WireWriter w = {.data = fields, .size = sizeof fields};
+
+        if (p->pid == 0 || !is_kept(p))
+            continue;
+        wire_put_string(&w, p->request.tag);
+        wire_put_u32(&w, (uint32_t)p->pid);
+        wire_put_u64(&w, p->started_ms);
+        wire_put_strv(&w, (const char *const *)p->request.argv);
+        builtin_write_record(&w);
+    }
 }

@@ -7,8 +7,11 @@
  */
 #pragma once
 
+#include <gio/gunixfdlist.h>
+
 #include "core.h"
 #include "peers.h"
+#include "process.h"
 
 typedef struct Server Server;
 typedef struct Method Method;
@@ -30,10 +33,16 @@ typedef struct {
     Viewer viewer;     /* as whom the caller sees in this call */
     guint32 charged;   /* with the process that is under way */
     Sandbox *sandbox;  /* the object's; good until the handler returns; NULL for the manager */
+    Process *process;  /* the same; NULL unless the object is a process */
+    char *id;          /* of the sandbox, or NULL */
 } Call;
 
 /* `value`: the tuple of the answers, floating or NULL for none. */
 void call_answer(Call *call, GVariant *value);
+/* The same with descriptors, which `value` names by their index in `fds`. Takes `fds`. */
+void call_answer_with_fds(Call *call, GVariant *value, GUnixFDList *fds);
+/* A copy of the descriptor that the caller gave under this index; -1 with an error. */
+int call_dup_fd(Call *call, int index, GError **error);
 /* Takes the error, which may be of any domain. */
 void call_fail(Call *call, GError *error);
 
@@ -62,8 +71,9 @@ void guard_remember(const Method *method, const GuardQuestion *question, Peer *p
                     Viewer *viewer);
 /* Whether it is about what the caller has or makes, and a refusal may be told. */
 gboolean guard_is_about_own(const GuardQuestion *question);
-/* The sandbox whose object this is, as a part of `path`; NULL: it is no sandbox's. */
-const char *guard_object_id(const char *path);
+/* The id of the sandbox that the object is of, and the number of its process (0: it is none): a new
+ * string; NULL: it is no sandbox's. */
+char *guard_object_id(const char *path, guint32 *ret_process);
 
 /* NULL: there is no row. */
 const Method *guard_find(const char *interface, const char *method);
@@ -83,9 +93,42 @@ void manager_get_managed_objects(Call *call, GVariant *parameters);
 
 void sandbox_run(Call *call, GVariant *parameters);
 void sandbox_run_code(Call *call, GVariant *parameters);
+void sandbox_start(Call *call, GVariant *parameters);
+void sandbox_open_terminal(Call *call, GVariant *parameters);
+void sandbox_list_processes(Call *call, GVariant *parameters);
+void sandbox_read_file(Call *call, GVariant *parameters);
+void sandbox_write_file(Call *call, GVariant *parameters);
+void sandbox_append(Call *call, GVariant *parameters);
+void sandbox_list_directory(Call *call, GVariant *parameters);
+void sandbox_stat(Call *call, GVariant *parameters);
+void sandbox_make_directory(Call *call, GVariant *parameters);
+void sandbox_move(Call *call, GVariant *parameters);
+void sandbox_copy(Call *call, GVariant *parameters);
+void sandbox_remove(Call *call, GVariant *parameters);
+void sandbox_chmod(Call *call, GVariant *parameters);
+void sandbox_chown(Call *call, GVariant *parameters);
+void sandbox_read_link(Call *call, GVariant *parameters);
+void sandbox_watch(Call *call, GVariant *parameters);
+void sandbox_download(Call *call, GVariant *parameters);
+void sandbox_upload(Call *call, GVariant *parameters);
+void sandbox_open_port(Call *call, GVariant *parameters);
+void sandbox_list_ports(Call *call, GVariant *parameters);
 void sandbox_set_timeout(Call *call, GVariant *parameters);
 void sandbox_kill(Call *call, GVariant *parameters);
 
-/* org.freedesktop.DBus.Properties of both. */
+void process_signal(Call *call, GVariant *parameters);
+void process_kill(Call *call, GVariant *parameters);
+void process_attach(Call *call, GVariant *parameters);
+void process_wait(Call *call, GVariant *parameters);
+void process_close_input(Call *call, GVariant *parameters);
+void process_resize(Call *call, GVariant *parameters);
+
+/* Whoever owns a call's sandbox is charged with what begins; ends with core_end_process(call->core,
+ * call->charged). */
+gboolean call_begin_process(Call *call, GError **error);
+/* The option `timeout` in milliseconds, 0 when there is none. */
+gboolean call_unpack_timeout(Call *call, GVariant *options, guint64 *ret_ms, GError **error);
+
+/* org.freedesktop.DBus.Properties of all. */
 void properties_get(Call *call, GVariant *parameters);
 void properties_get_all(Call *call, GVariant *parameters);

@@ -12,6 +12,7 @@
 
 #define MANAGER "org.cloche1.Manager"
 #define SANDBOX "org.cloche1.Sandbox"
+#define PROCESS "org.cloche1.Process"
 #define OBJECTS "org.freedesktop.DBus.ObjectManager"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
@@ -27,10 +28,37 @@ static const Method methods[] = {
 
     {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run},
     {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_run_code},
+    {SANDBOX, "Start", ACCESS_SANDBOX, sandbox_start},
+    {SANDBOX, "OpenTerminal", ACCESS_SANDBOX, sandbox_open_terminal},
+    {SANDBOX, "ListProcesses", ACCESS_SANDBOX, sandbox_list_processes},
+    {SANDBOX, "ReadFile", ACCESS_SANDBOX, sandbox_read_file},
+    {SANDBOX, "WriteFile", ACCESS_SANDBOX, sandbox_write_file},
+    {SANDBOX, "Append", ACCESS_SANDBOX, sandbox_append},
+    {SANDBOX, "ListDirectory", ACCESS_SANDBOX, sandbox_list_directory},
+    {SANDBOX, "Stat", ACCESS_SANDBOX, sandbox_stat},
+    {SANDBOX, "MakeDirectory", ACCESS_SANDBOX, sandbox_make_directory},
+    {SANDBOX, "Move", ACCESS_SANDBOX, sandbox_move},
+    {SANDBOX, "Copy", ACCESS_SANDBOX, sandbox_copy},
+    {SANDBOX, "Remove", ACCESS_SANDBOX, sandbox_remove},
+    {SANDBOX, "Chmod", ACCESS_SANDBOX, sandbox_chmod},
+    {SANDBOX, "Chown", ACCESS_SANDBOX, sandbox_chown},
+    {SANDBOX, "ReadLink", ACCESS_SANDBOX, sandbox_read_link},
+    {SANDBOX, "Watch", ACCESS_SANDBOX, sandbox_watch},
+    {SANDBOX, "Download", ACCESS_SANDBOX, sandbox_download},
+    {SANDBOX, "Upload", ACCESS_SANDBOX, sandbox_upload},
+    {SANDBOX, "OpenPort", ACCESS_SANDBOX, sandbox_open_port},
+    {SANDBOX, "ListPorts", ACCESS_SANDBOX, sandbox_list_ports},
     {SANDBOX, "SetTimeout", ACCESS_SANDBOX, sandbox_set_timeout},
     {SANDBOX, "Kill", ACCESS_SANDBOX, sandbox_kill},
 
-    /* Of a sandbox's object they are ACCESS_SANDBOX. */
+    {PROCESS, "Signal", ACCESS_SANDBOX, process_signal},
+    {PROCESS, "Kill", ACCESS_SANDBOX, process_kill},
+    {PROCESS, "Attach", ACCESS_SANDBOX, process_attach},
+    {PROCESS, "Wait", ACCESS_SANDBOX, process_wait},
+    {PROCESS, "CloseInput", ACCESS_SANDBOX, process_close_input},
+    {PROCESS, "Resize", ACCESS_SANDBOX, process_resize},
+
+    /* Of the object of a sandbox or a process they are ACCESS_SANDBOX. */
     {PROPERTIES, "Get", ACCESS_ANYBODY, properties_get},
     {PROPERTIES, "GetAll", ACCESS_ANYBODY, properties_get_all},
 };
@@ -76,10 +104,22 @@ guard_question_clear(GuardQuestion *question)
     g_clear_pointer(&question->details, g_strfreev);
 }
 
-const char *
-guard_object_id(const char *path)
+char *
+guard_object_id(const char *path, guint32 *ret_process)
 {
-    return g_str_has_prefix(path, SANDBOX_PATH "/") ? path + strlen(SANDBOX_PATH "/") : NULL;
+    const char *name, *separator;
+    guint64 number = 0;
+
+    *ret_process = 0;
+    if (g_str_has_prefix(path, SANDBOX_PATH "/"))
+        return g_strdup(path + strlen(SANDBOX_PATH "/"));
+    if (!g_str_has_prefix(path, PROCESS_PATH "/"))
+        return NULL;
+    name = path + strlen(PROCESS_PATH "/");
+    separator = strchr(name, '_');
+    if (separator && g_ascii_string_to_unsigned(separator + 1, 10, 1, G_MAXUINT32, &number, NULL))
+        *ret_process = (guint32)number;
+    return separator ? g_strndup(name, (gsize)(separator - name)) : g_strdup(name);
 }
 
 static void
@@ -176,7 +216,9 @@ GuardQuestion
 guard_ask(const Method *method, Core *core, const Peer *peer, const char *path,
           GVariant *parameters)
 {
-    const char *id = guard_object_id(path);
+    guint32 process;
+    g_autofree char *object_id = guard_object_id(path, &process);
+    const char *id = object_id;
 
     if (id)
         return ask_sandbox(core, peer, id);

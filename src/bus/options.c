@@ -222,3 +222,73 @@ code_check(const char *code, GError **error)
     INVALID(error, "code: at most %u bytes, not %zu", OPTION_CODE_MAX, size);
     return FALSE;
 }
+
+/* --- files --- */
+
+static gboolean
+check_path(const char *name, const char *path, gsize size, GError **error)
+{
+    if (size == 0)
+        INVALID(error, "%s: it must not be empty", name);
+    else if (size > OPTION_PATH_MAX)
+        INVALID(error, "%s: at most %u bytes, not %zu", name, OPTION_PATH_MAX, size);
+    else if (memchr(path, '\0', size))
+        INVALID(error, "%s: a path has no zero byte", name);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+char *
+options_path(const char *name, const char *argument, GVariant *options, const char *bytes_key,
+             GError **error)
+{
+    g_autoptr(GVariant) bytes =
+        g_variant_lookup_value(options, bytes_key, G_VARIANT_TYPE_BYTESTRING);
+    const char *path = argument;
+    gsize size = strlen(argument);
+
+    if (bytes && size > 0) {
+        INVALID(error, "%s: it must be empty where the option %s is given", name, bytes_key);
+        return NULL;
+    }
+    if (bytes)
+        path = g_variant_get_fixed_array(bytes, &size, 1);
+    return check_path(name, path, size, error) ? g_strndup(path, size) : NULL;
+}
+
+char *
+mode_text(const char *name, guint32 mode, GError **error)
+{
+    if (mode <= OPTION_MODE_MAX)
+        return g_strdup_printf("%o", mode);
+    INVALID(error, "%s: at most 0%o, not 0%o", name, OPTION_MODE_MAX, mode);
+    return NULL;
+}
+
+char *
+options_mode(GVariant *options, const char *key, GError **error)
+{
+    guint32 mode;
+
+    if (!g_variant_lookup(options, key, "u", &mode))
+        return g_strdup("");
+    return mode_text(key, mode, error);
+}
+
+const char *
+options_flag(GVariant *options, const char *key, gboolean preset)
+{
+    g_variant_lookup(options, key, "b", &preset);
+    return preset ? "1" : "0";
+}
+
+char *
+options_number(GVariant *options, const char *key)
+{
+    guint64 number;
+
+    if (!g_variant_lookup(options, key, "t", &number))
+        return g_strdup("");
+    return g_strdup_printf("%" G_GUINT64_FORMAT, number);
+}

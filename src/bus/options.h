@@ -32,6 +32,20 @@ char **options_metadata(GVariant *options, const char *key, GError **error);
  * control. */
 char *options_name(GVariant *options, const char *key, GError **error);
 
+#define OPTION_PATH_MAX 4095u /* bytes: what the guest's kernel takes */
+#define OPTION_MODE_MAX 07777u
+
+/* A path of the guest: the argument, or the bytes of the option `bytes_key`, where it is "". */
+char *options_path(const char *name, const char *argument, GVariant *options, const char *bytes_key,
+                   GError **error);
+/* The option or argument under `key`, in octal; "" when there is no such option. */
+char *options_mode(GVariant *options, const char *key, GError **error);
+char *mode_text(const char *name, guint32 mode, GError **error);
+/* "1" or "0". */
+const char *options_flag(GVariant *options, const char *key, gboolean preset);
+/* In decimal; "" when there is none. */
+char *options_number(GVariant *options, const char *key);
+
 /* Words of a command: not empty, and neither is the first. */
 gboolean argv_check(const char *const *argv, GError **error);
 gboolean code_check(const char *code, GError **error);

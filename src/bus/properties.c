@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* properties: org.freedesktop.DBus.Properties of the manager and of sandboxes. All are read-only.
+/* properties: org.freedesktop.DBus.Properties of the manager, of sandboxes and processes. All are
+ * read-only.
  */
 #include "call.h"
 #include "error.h"
@@ -10,11 +11,14 @@
 static GVariant *
 all_of(Call *call, const char *interface, GError **error)
 {
-    const char *own = call->sandbox ? "org.cloche1.Sandbox" : "org.cloche1.Manager";
+    const char *own = call->process   ? "org.cloche1.Process"
+                      : call->sandbox ? "org.cloche1.Sandbox"
+                                      : "org.cloche1.Manager";
 
     if (g_str_equal(interface, own) || *interface == '\0')
-        return g_variant_ref_sink(call->sandbox ? reply_sandbox(call->sandbox)
-                                                : reply_manager(call->core));
+        return g_variant_ref_sink(call->process   ? reply_process(call->process)
+                                  : call->sandbox ? reply_sandbox(call->sandbox)
+                                                  : reply_manager(call->core));
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                 "this object has no properties of the interface '%s'", interface);
     return NULL;

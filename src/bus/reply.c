@@ -69,8 +69,8 @@ add_output(GVariantBuilder *dict, const char *name, const GuestOutput *output)
 
 /* --- run --- */
 
-static const char *
-exit_name(WireExit how)
+const char *
+reply_how(const GuestExit *end)
 {
     static const char *const names[_WIRE_EXIT_MAX] = {
         [WIRE_EXIT_STATUS] = "exited",
@@ -79,7 +79,7 @@ exit_name(WireExit how)
         [WIRE_EXIT_OUT_OF_MEMORY] = "out-of-memory",
     };
 
-    return names[how];
+    return names[end->how];
 }
 
 GVariant *
@@ -91,7 +91,7 @@ reply_run(const GuestRun *run)
 
     g_variant_builder_init(&details, G_VARIANT_TYPE_VARDICT);
     add(&details, "pid", g_variant_new_uint32(run->pid));
-    add(&details, "how", g_variant_new_string(exit_name(run->exit.how)));
+    add(&details, "how", g_variant_new_string(reply_how(&run->exit)));
     if (by_signal)
         add(&details, "signal", g_variant_new_uint32(run->exit.status));
     add(&details, "duration-us", g_variant_new_uint64((guint64)run->duration_us));

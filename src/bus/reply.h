@@ -5,9 +5,12 @@
 #include <gio/gio.h>
 
 #include "core.h"
+#include "process.h"
 #include "run.h"
+#include "task.h"
 
 #define SANDBOX_PATH "/org/cloche1/sandbox"
+#define PROCESS_PATH "/org/cloche1/process"
 
 /* Of one-shot code, unless it says otherwise. */
 #define MANAGER_CODE_TIMEOUT_S 60u
@@ -26,3 +29,18 @@ GVariant *reply_quota(Core *core, const Viewer *viewer);
 GVariant *reply_manager(Core *core);
 /* The object path of a sandbox; a new string. */
 char *reply_path(const char *id);
+/* The same of a process. */
+char *reply_process_path(const Process *process);
+/* All properties of a process: a{sv}, floating. */
+GVariant *reply_process(const Process *process);
+/* (isa{sv}): as of Wait(); floating. */
+GVariant *reply_end(const ProcessEnd *end);
+/* As an entry of ListDirectory(): a{sv}, floating. */
+GVariant *reply_file(const GuestFile *file);
+/* As an entry of ListProcesses(): a{sv}, floating; `process` is its object, or NULL. */
+GVariant *reply_program(const GuestProgram *program, const Process *process);
+GVariant *reply_ended_process(const Process *process);
+/* As an entry of ListPorts(): a{sv}, floating. */
+GVariant *reply_listener(const GuestListener *listener);
+/* How a program ended: "exited", … */
+const char *reply_how(const GuestExit *how);

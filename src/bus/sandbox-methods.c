@@ -31,9 +31,8 @@ unpack_stdin(GVariant *options, GBytes **ret_input, GError **error)
     return TRUE;
 }
 
-/* Milliseconds, 0 when there is no such option. */
-static gboolean
-unpack_timeout(Call *call, GVariant *options, guint64 *ret_ms, GError **error)
+gboolean
+call_unpack_timeout(Call *call, GVariant *options, guint64 *ret_ms, GError **error)
 {
     guint64 timeout_s;
 
@@ -45,11 +44,8 @@ unpack_timeout(Call *call, GVariant *options, guint64 *ret_ms, GError **error)
     return TRUE;
 }
 
-/* Its owner is charged for it, whoever calls. Ends with core_end_process(call->core,
- * call->charged).
- */
-static gboolean
-begin_process(Call *call, GError **error)
+gboolean
+call_begin_process(Call *call, GError **error)
 {
     call->charged = call->sandbox->owner;
     return core_begin_process(call->core, call->charged, error);
@@ -86,9 +82,9 @@ sandbox_run(Call *call, GVariant *parameters)
     g_variant_get(parameters, "(^a&s@a{sv})", &argv, &options);
     if (!options_check(options, known, &error) || !argv_check(argv, &error) ||
         !unpack_stdin(options, &input, &error) ||
-        !unpack_timeout(call, options, &start.timeout_ms, &error) ||
+        !call_unpack_timeout(call, options, &start.timeout_ms, &error) ||
         !(environment = options_environment(options, "environment", &error)) ||
-        !begin_process(call, &error)) {
+        !call_begin_process(call, &error)) {
         call_fail(call, error);
         return;
     }
@@ -134,7 +130,7 @@ sandbox_run_code(Call *call, GVariant *parameters)
 
     g_variant_get(parameters, "(&s@a{sv})", &code.code, &options);
     if (!options_check(options, known, &error) || !code_check(code.code, &error) ||
-        !unpack_timeout(call, options, &code.timeout_ms, &error) ||
+        !call_unpack_timeout(call, options, &code.timeout_ms, &error) ||
         !(environment = options_environment(options, "environment", &error))) {
         call_fail(call, error);
         return;
@@ -145,7 +141,7 @@ sandbox_run_code(Call *call, GVariant *parameters)
     code.no_history = !store_history;
     code.environment = (const char *const *)environment;
     interpreter = sandbox_interpreter(call->sandbox, language, &error);
-    if (interpreter && begin_process(call, &error))
+    if (interpreter && call_begin_process(call, &error))
         guest_interpreter_execute_async(interpreter, &code, call->peer->left, on_executed, call);
     else
         call_fail(call, error);

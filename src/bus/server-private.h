@@ -8,6 +8,7 @@
 #define MANAGER_PATH "/org/cloche1"
 #define MANAGER_INTERFACE "org.cloche1.Manager"
 #define SANDBOX_INTERFACE "org.cloche1.Sandbox"
+#define PROCESS_INTERFACE "org.cloche1.Process"
 #define OBJECTS_INTERFACE "org.freedesktop.DBus.ObjectManager"
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 
@@ -18,7 +19,7 @@ struct Server {
     Authority *authority; /* NULL: the bus is its user's own */
     gboolean is_private;
     GHashTable *asking; /* calls that wait for polkit */
-    guint manager_id, objects_id, sandboxes_id;
+    guint manager_id, objects_id, sandboxes_id, processes_id;
     GDBusNodeInfo *objects_info;
 };
 

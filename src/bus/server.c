@@ -16,6 +16,7 @@ call_free(Call *call)
 {
     peer_unref(call->peer);
     guard_question_clear(&call->question);
+    g_free(call->id);
     g_free(call);
 }
 
@@ -24,6 +25,27 @@ call_answer(Call *call, GVariant *value)
 {
     g_dbus_method_invocation_return_value(call->invocation, value);
     call_free(call);
+}
+
+void
+call_answer_with_fds(Call *call, GVariant *value, GUnixFDList *fds)
+{
+    g_dbus_method_invocation_return_value_with_unix_fd_list(call->invocation, value, fds);
+    g_object_unref(fds);
+    call_free(call);
+}
+
+int
+call_dup_fd(Call *call, int index, GError **error)
+{
+    GDBusMessage *message = g_dbus_method_invocation_get_message(call->invocation);
+    GUnixFDList *fds = g_dbus_message_get_unix_fd_list(message);
+
+    if (fds && index >= 0 && index < g_unix_fd_list_get_length(fds))
+        return g_unix_fd_list_get(fds, index, error);
+    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                        "the descriptor did not come with the call");
+    return -1;
 }
 
 /* Errors of other domains (files, GDBus) are faults of the service: Failed, with their message. */
@@ -45,17 +67,21 @@ call_fail(Call *call, GError *error)
     call_free(call);
 }
 
-/* The sandbox of the object that is called; TRUE with NULL for the manager's. */
+/* Sandbox and process of the object that is called; TRUE with NULL for the manager's. */
 static gboolean
-find_sandbox(Call *call, GError **error)
+find_object(Call *call, GError **error)
 {
     const char *path = g_dbus_method_invocation_get_object_path(call->invocation);
-    const char *id = guard_object_id(path);
+    guint32 number;
 
-    if (!id)
+    call->id = guard_object_id(path, &number);
+    if (!call->id)
         return TRUE;
-    call->sandbox = core_find(call->core, &call->viewer, id, error);
-    return call->sandbox != NULL;
+    call->sandbox = core_find(call->core, &call->viewer, call->id, error);
+    if (!call->sandbox || g_str_has_prefix(path, SANDBOX_PATH "/"))
+        return call->sandbox != NULL;
+    call->process = core_find_process(call->sandbox, number, error);
+    return call->process != NULL;
 }
 
 static void
@@ -63,7 +89,7 @@ handle(Call *call)
 {
     GError *error = NULL;
 
-    if (find_sandbox(call, &error))
+    if (find_object(call, &error))
         call->method->handle(call, g_dbus_method_invocation_get_parameters(call->invocation));
     else
         call_fail(call, error);
@@ -76,7 +102,7 @@ hides_refusal(const Call *call, const GError *error)
     const char *path = g_dbus_method_invocation_get_object_path(call->invocation);
 
     return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED) && !call->asks_own &&
-           (guard_object_id(path) || call->method->access == ACCESS_NAMED);
+           (!g_str_equal(path, MANAGER_PATH) || call->method->access == ACCESS_NAMED);
 }
 
 static void
@@ -245,6 +271,39 @@ dispatch(GDBusConnection *connection, const char *sender, const char *path, cons
 
 static const GDBusSubtreeVTable subtree = {enumerate, introspect, dispatch, {0}};
 
+/* --- the objects below PROCESS_PATH: they are found by Start() and ListProcesses() only --- */
+
+static char **
+enumerate_none(GDBusConnection *connection, const char *sender, const char *path, gpointer data)
+{
+    return g_new0(char *, 1);
+}
+
+static GDBusInterfaceInfo **
+introspect_process(GDBusConnection *connection, const char *sender, const char *path,
+                   const char *node, gpointer data)
+{
+    GDBusInterfaceInfo **interfaces;
+
+    if (!node)
+        return NULL;
+    interfaces = g_new0(GDBusInterfaceInfo *, 2);
+    interfaces[0] =
+        g_dbus_interface_info_ref((GDBusInterfaceInfo *)&cloche_org_cloche1_process_interface);
+    return interfaces;
+}
+
+static const GDBusInterfaceVTable *
+dispatch_process(GDBusConnection *connection, const char *sender, const char *path,
+                 const char *interface, const char *node, gpointer *ret_data, gpointer data)
+{
+    *ret_data = data;
+    return node && g_str_equal(interface, PROCESS_INTERFACE) ? &vtable : NULL;
+}
+
+static const GDBusSubtreeVTable process_subtree = {
+    enumerate_none, introspect_process, dispatch_process, {0}};
+
 /* --- life --- */
 
 static const char objects_xml[] =
@@ -276,7 +335,12 @@ register_objects(Server *server, GError **error)
     server->sandboxes_id = g_dbus_connection_register_subtree(
         server->connection, SANDBOX_PATH, &subtree,
         G_DBUS_SUBTREE_FLAGS_DISPATCH_TO_UNENUMERATED_NODES, server, NULL, error);
-    return server->sandboxes_id != 0;
+    if (server->sandboxes_id == 0)
+        return FALSE;
+    server->processes_id = g_dbus_connection_register_subtree(
+        server->connection, PROCESS_PATH, &process_subtree,
+        G_DBUS_SUBTREE_FLAGS_DISPATCH_TO_UNENUMERATED_NODES, server, NULL, error);
+    return server->processes_id != 0;
 }
 
 static void
@@ -341,6 +405,8 @@ server_free(Server *server)
         g_dbus_connection_unregister_object(server->connection, server->objects_id);
     if (server->sandboxes_id != 0)
         g_dbus_connection_unregister_subtree(server->connection, server->sandboxes_id);
+    if (server->processes_id != 0)
+        g_dbus_connection_unregister_subtree(server->connection, server->processes_id);
     g_clear_pointer(&server->objects_info, g_dbus_node_info_unref);
     answer_asking(server);
     peers_free(server->peers);

@@ -95,6 +95,16 @@ on_sandbox_ended(const Sandbox *sandbox, gpointer data)
 }
 
 static void
+on_process_ended(const Process *process, gpointer data)
+{
+    static const char *const changed[] = {"State", "ExitStatus", "ExitHow", NULL};
+    g_autofree char *path = reply_process_path(process);
+
+    send_properties_changed(data, process->sandbox, path, PROCESS_INTERFACE, reply_process(process),
+                            changed);
+}
+
+static void
 on_manager_changed(gpointer data)
 {
     static const char *const changed[] = {"Accelerator", "Emulated", NULL};
@@ -115,6 +125,7 @@ const CoreEvents server_events = {
     .sandbox_added = on_sandbox_added,
     .sandbox_changed = on_sandbox_changed,
     .sandbox_ended = on_sandbox_ended,
+    .process_ended = on_process_ended,
     .manager_changed = on_manager_changed,
     .template_changed = on_template_changed,
 };

@@ -28,7 +28,7 @@ typedef struct {
 static Sandbox *
 sandbox_from_record(const Record *record)
 {
-    Sandbox *sandbox = g_new0(Sandbox, 1);
+    Sandbox *sandbox = sandbox_new();
 
     sandbox->id = g_strdup(record->id);
     sandbox->name = g_strdup(record->name);
@@ -78,6 +78,12 @@ take_up(Core *core, Sandbox *sandbox)
 }
 
 static void
+on_processes_adopted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    release(data);
+}
+
+static void
 on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autofree Candidate *candidate = data;
@@ -88,6 +94,8 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 
     sandbox->instance = instance_adopt_finish(result, &why, &error);
     if (sandbox->instance) {
+        adoption->waiting++;
+        processes_adopt_async(adoption->core, sandbox, on_processes_adopted, adoption);
         take_up(adoption->core, sandbox);
     } else if (why != END_NOT_YET) {
         registry_end(adoption->core, sandbox, why, error->message);

@@ -29,7 +29,8 @@ struct Core {
     GHashTable *sandboxes; /* id → Sandbox, running ones; owned */
     GQueue ended;          /* of Ended, the oldest first */
     gint64 last_born_us;
-    GHashTable *creating; /* "uid key" → Creation with an idempotency key that is under way */
+    GHashTable *transfers; /* of transfer.c, under way; owned */
+    GHashTable *creating;  /* "uid key" → Creation with an idempotency key that is under way */
 
     GCancellable *cancellable; /* of everything, at the stop */
     GTask *stopping;
@@ -47,6 +48,13 @@ EndReason adopt_judge(const Record *record, const char *boot_id, gint64 now_us,
 void core_tell_changed(Core *core);
 /* As quota_charge(); a refusal is told to the journal. */
 gboolean core_charge(Core *core, guint32 owner, const QuotaAmounts *what, GError **error);
+
+void transfer_free(gpointer transfer);
+/* Of process.c. */
+void process_free(Process *process);
+/* Finds the processes that an earlier life of the service started and kept. */
+void processes_adopt_async(Core *core, Sandbox *sandbox, GAsyncReadyCallback callback,
+                           gpointer data);
 
 /* Adds a sandbox that was claimed. Takes it. */
 void registry_add(Core *core, Sandbox *sandbox);

@@ -94,6 +94,7 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)pool_free);
     core->sandboxes = g_hash_table_new(g_str_hash, g_str_equal);
     core->creating = g_hash_table_new(g_str_hash, g_str_equal);
+    core->transfers = g_hash_table_new_full(NULL, NULL, transfer_free, NULL);
     g_queue_init(&core->ended);
     add_pools(core);
     return core;
@@ -260,6 +261,7 @@ void
 core_free(Core *core)
 {
     registry_clear(core);
+    g_hash_table_unref(core->transfers);
     g_hash_table_unref(core->creating);
     g_hash_table_unref(core->pools);
     if (!core->host.machines_stay)

@@ -12,6 +12,7 @@
 #include "sandbox.h"
 
 typedef struct Core Core;
+typedef struct Process Process;
 
 typedef struct {
     const char *default_template;
@@ -36,6 +37,8 @@ typedef struct {
     void (*sandbox_changed)(const Sandbox *sandbox, gpointer data);
     /* Its state and end reason are the last ones. */
     void (*sandbox_ended)(const Sandbox *sandbox, gpointer data);
+    /* One that was started, by its program's end. */
+    void (*process_ended)(const Process *process, gpointer data);
     /* The accelerator became known. */
     void (*manager_changed)(gpointer data);
     /* The state or the progress of its preparation changed. */

@@ -214,10 +214,10 @@ request_text(const CreateRequest *request, const char *template)
 }
 
 static Sandbox *
-sandbox_new(const Pool *pool, guint32 owner, const CreateRequest *request)
+sandbox_for(const Pool *pool, guint32 owner, const CreateRequest *request)
 {
     const Image *image = pool_image(pool);
-    Sandbox *sandbox = g_new0(Sandbox, 1);
+    Sandbox *sandbox = sandbox_new();
 
     sandbox->name = g_strdup(request->name);
     sandbox->template = g_strdup(image->name);
@@ -245,7 +245,7 @@ accept_request(Core *core, const Pool *pool, guint32 owner, const CreateRequest 
     if (!registry_check_running(core, error) || !check_size(pool_image(pool), request, error) ||
         !core_check_timeout(core, request->timeout_s, error))
         return NULL;
-    sandbox = sandbox_new(pool, owner, request);
+    sandbox = sandbox_for(pool, owner, request);
     amounts = sandbox_amounts(sandbox);
     amounts.amount[QUOTA_CREATES] = 1;
     if (core_charge(core, owner, &amounts, error))

@@ -2,6 +2,7 @@
 /* sandbox: its states, and what can be said of it without asking anybody. */
 #include "sandbox.h"
 
+#include "core-private.h"
 #include "error.h"
 #include "util.h"
 
@@ -36,12 +37,22 @@ sandbox_change(Sandbox *sandbox, SandboxEvent event)
     return TRUE;
 }
 
+Sandbox *
+sandbox_new(void)
+{
+    Sandbox *sandbox = g_new0(Sandbox, 1);
+
+    sandbox->processes = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)process_free);
+    return sandbox;
+}
+
 void
 sandbox_free(Sandbox *sandbox)
 {
     if (!sandbox)
         return;
     g_assert(!sandbox->instance && !sandbox->deadline);
+    g_hash_table_unref(sandbox->processes);
     g_free(sandbox->id);
     g_free(sandbox->name);
     g_free(sandbox->template);

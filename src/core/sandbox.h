@@ -49,9 +49,13 @@ typedef struct {
     gboolean is_one_shot;  /* it ends with the call that made it */
     char *request;      /* what it was asked for, to compare with a second call of the same key */
     Instance *instance; /* NULL once it has ended */
+    GHashTable *processes; /* number → Process; owned */
+    guint32 last_process;
     Deadline *deadline; /* NULL unless it runs */
 } Sandbox;
 
+/* Nothing but empty. */
+Sandbox *sandbox_new(void);
 void sandbox_free(Sandbox *sandbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sandbox, sandbox_free)
 

@@ -4,6 +4,9 @@
 
 #include "link.h"
 
+/* As long as fewer bytes are unsent, streams have their turns: what comes next is never far behind
+ * a stream that has much to send. */
+#define LINK_AHEAD (64u * 1024)
 /* More unsent bytes than this, and new streams are refused: the guest takes nothing. */
 #define LINK_UNSENT_MAX (8u * 1024 * 1024)
 /* More than this, and the guest is given up: what it asks for by sending, it never takes. */
@@ -23,6 +26,8 @@ struct GuestLink {
     guint32 last_stream;
     GHashTable *streams;  /* guint32 number → GuestStream, not owned */
     GHashTable *requests; /* guint32 number → GTask, owned */
+    GQueue waiting;       /* of GuestStream that have something to send: they take turns */
+    gboolean is_pumping;
     GTask *greeting;
     GuestLost lost;
     gpointer lost_data;
@@ -30,6 +35,9 @@ struct GuestLink {
 
 /* A stream or request number that was not used in this connection. */
 guint32 link_next_number(GuestLink *link);
+/* The stream may have something to send: it gets its turns. */
+void link_wake(GuestLink *link, GuestStream *stream);
+void link_forget(GuestLink *link, GuestStream *stream);
 /* Sends a frame that wire_frame_end() finished. */
 void link_send(GuestLink *link, const guint8 *frame, gsize size);
 /* Ends the link from inside: must be the last thing that a handler does. */
@@ -39,6 +47,8 @@ void link_watch_quiet(GuestLink *link);
 
 /* A frame for a stream. FALSE when it breaks the protocol. May free the stream. */
 gboolean stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *payload);
+/* Sends one frame of what waits. FALSE: there is none that the guest takes now. */
+gboolean stream_turn(GuestStream *stream);
 /* The stream is over: `ended` with this error. */
 void stream_lose(GuestStream *stream, const GError *error);
 /* From the payload of an ERROR frame; NULL when it is malformed. */

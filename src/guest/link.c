@@ -32,6 +32,7 @@ finalize(gpointer data)
     g_free(link->sandbox_id);
     g_hash_table_unref(link->streams);
     g_hash_table_unref(link->requests);
+    g_queue_clear(&link->waiting);
     g_byte_array_unref(link->in);
     g_byte_array_unref(link->out);
 }
@@ -47,6 +48,36 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HeldLink, link_unref)
 
 /* --- sending --- */
 
+/* A stream that writes because it has written is in its turn already. */
+static void
+pump(GuestLink *link)
+{
+    GuestStream *stream;
+
+    if (link->is_pumping)
+        return;
+    link->is_pumping = TRUE;
+    while (!link->dead && link->out->len < LINK_AHEAD &&
+           (stream = g_queue_pop_head(&link->waiting)))
+        if (stream_turn(stream) && !g_queue_find(&link->waiting, stream))
+            g_queue_push_tail(&link->waiting, stream);
+    link->is_pumping = FALSE;
+}
+
+void
+link_wake(GuestLink *link, GuestStream *stream)
+{
+    if (!g_queue_find(&link->waiting, stream))
+        g_queue_push_tail(&link->waiting, stream);
+    pump(link);
+}
+
+void
+link_forget(GuestLink *link, GuestStream *stream)
+{
+    g_queue_remove(&link->waiting, stream);
+}
+
 static gboolean
 on_writable(int fd, GIOCondition condition, gpointer data)
 {
@@ -60,6 +91,7 @@ on_writable(int fd, GIOCondition condition, gpointer data)
     }
     if (n > 0)
         g_byte_array_remove_range(link->out, 0, (guint)n);
+    pump(link);
     if (link->out->len > 0)
         return G_SOURCE_CONTINUE;
     link->out_source = 0;
@@ -350,6 +382,7 @@ guest_link_new(int fd, GuestLost lost, gpointer data)
     link->out = g_byte_array_new();
     link->streams = g_hash_table_new(NULL, NULL);
     link->requests = requests_new();
+    g_queue_init(&link->waiting);
     link->lost = lost;
     link->lost_data = data;
     link->in_source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, link);

@@ -95,7 +95,14 @@ typedef struct {
     /* Once, and last: how it ended, or why it could not start or was lost. Then call
      * guest_stream_free(). */
     void (*ended)(GuestStream *stream, const GuestExit *how, const GError *error, gpointer data);
+    /* All that was queued for this channel is on its way; or NULL. Must not free the stream. */
+    void (*written)(GuestStream *stream, WireChannel channel, gpointer data);
+    /* Nothing more comes from this channel; WIRE_STDIN: the process takes no more; or NULL. */
+    void (*closed)(GuestStream *stream, WireChannel channel, gpointer data);
 } GuestStreamEvents;
+
+/* What the guest said of an object: the error that it is called here. */
+GError *guest_error(WireObject about, guint32 errnum, const char *name);
 
 /* Starts a process. NULL with an error when the request is too long or too much is under way. */
 GuestStream *guest_stream_start(GuestLink *link, const GuestStart *start,
@@ -107,6 +114,11 @@ GuestStream *guest_stream_attach(GuestLink *link, const char *tag, const GuestSt
 void guest_stream_write(GuestStream *stream, WireChannel channel, const void *bytes, gsize size);
 /* No more is written to this channel, after what is queued. */
 void guest_stream_write_end(GuestStream *stream, WireChannel channel);
+/* How much is queued and not on its way. */
+gsize guest_stream_queued(const GuestStream *stream, WireChannel channel);
+/* Nobody reads this channel any more: who writes it there gets SIGPIPE; a terminal hangs up. */
+void guest_stream_stop_reading(GuestStream *stream, WireChannel channel);
+void guest_stream_resize(GuestStream *stream, guint32 columns, guint32 rows);
 void guest_stream_credit(GuestStream *stream, WireChannel channel, gsize size);
 void guest_stream_signal(GuestStream *stream, int signal);
 /* SIGKILL for all that it started; `ended` follows. */

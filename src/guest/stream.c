@@ -13,7 +13,9 @@
 #define NAME_MAX_SIZE 4096u
 
 typedef struct {
-    GByteArray *queued; /* for the guest, beyond its window; NULL: nothing */
+    GByteArray *queued; /* for the guest; NULL: nothing yet */
+    gsize sent;         /* of that */
+    gboolean refused;   /* the guest takes no more */
     guint32 out_window; /* what may still be sent */
     guint32 in_window;  /* what the guest may still send */
     gboolean ending, ended;
@@ -30,48 +32,104 @@ struct GuestStream {
 
 /* --- errors of the guest --- */
 
+static gboolean
+is_want_of_resources(guint32 errnum)
+{
+    return errnum == ENOMEM || errnum == EAGAIN || errnum == ENOSPC || errnum == EDQUOT ||
+           errnum == EMFILE || errnum == ENFILE || errnum == E2BIG;
+}
+
+static ClocheError
+file_error_code(guint32 errnum)
+{
+    switch (errnum) {
+    case ENOENT:
+        return CLOCHE_ERROR_NO_SUCH_FILE;
+    case EEXIST:
+        return CLOCHE_ERROR_FILE_EXISTS;
+    case ENOTDIR:
+        return CLOCHE_ERROR_NOT_A_DIRECTORY;
+    case EISDIR:
+        return CLOCHE_ERROR_IS_A_DIRECTORY;
+    case ENOTEMPTY:
+        return CLOCHE_ERROR_DIRECTORY_NOT_EMPTY;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return CLOCHE_ERROR_PERMISSION_DENIED;
+    case EIO:
+        return CLOCHE_ERROR_FAILED;
+    default:
+        return CLOCHE_ERROR_INVALID_ARGUMENT;
+    }
+}
+
+static ClocheError
+port_error_code(guint32 errnum)
+{
+    switch (errnum) {
+    case EINVAL:
+        return CLOCHE_ERROR_INVALID_ARGUMENT;
+    case ETIMEDOUT:
+        return CLOCHE_ERROR_TIMED_OUT;
+    default:
+        return CLOCHE_ERROR_CONNECTION_REFUSED;
+    }
+}
+
 static ClocheError
 error_code(WireObject about, guint32 errnum)
 {
+    if (about == WIRE_ABOUT_USER)
+        return CLOCHE_ERROR_NO_SUCH_USER;
+    if (about == WIRE_ABOUT_REQUEST)
+        return CLOCHE_ERROR_INVALID_ARGUMENT;
+    if (about == WIRE_ABOUT_SYSTEM || is_want_of_resources(errnum))
+        return CLOCHE_ERROR_OUT_OF_RESOURCES;
     switch (about) {
     case WIRE_ABOUT_PROGRAM:
-        if (errnum == EACCES || errnum == EPERM)
-            return CLOCHE_ERROR_PERMISSION_DENIED;
-        if (errnum == E2BIG || errnum == ENOMEM || errnum == EAGAIN)
-            return CLOCHE_ERROR_OUT_OF_RESOURCES;
-        return CLOCHE_ERROR_NO_SUCH_PROGRAM;
+        return errnum == EACCES || errnum == EPERM ? CLOCHE_ERROR_PERMISSION_DENIED
+                                                   : CLOCHE_ERROR_NO_SUCH_PROGRAM;
     case WIRE_ABOUT_DIRECTORY:
         return errnum == EACCES ? CLOCHE_ERROR_PERMISSION_DENIED : CLOCHE_ERROR_NO_SUCH_DIRECTORY;
-    case WIRE_ABOUT_USER:
-        return CLOCHE_ERROR_NO_SUCH_USER;
-    case WIRE_ABOUT_REQUEST:
-        return CLOCHE_ERROR_INVALID_ARGUMENT;
+    case WIRE_ABOUT_FILE:
+        return file_error_code(errnum);
+    case WIRE_ABOUT_PORT:
+        return port_error_code(errnum);
     default:
         return CLOCHE_ERROR_OUT_OF_RESOURCES;
     }
 }
 
 GError *
+guest_error(WireObject about, guint32 errnum, const char *name)
+{
+    static const char *const objects[_WIRE_ABOUT_MAX] = {"request", "program", "directory", "user",
+                                                         "tag",     "guest",   "file",      "port"};
+    g_autofree char *valid = g_utf8_make_valid(name, -1);
+
+    if (about == WIRE_ABOUT_SYSTEM && is_want_of_resources(errnum))
+        return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_OUT_OF_RESOURCES,
+                           "The sandbox ran out of %s: %s", valid, g_strerror((int)errnum));
+    return g_error_new(CLOCHE_ERROR, error_code(about, errnum), "%s '%s': %s", objects[about],
+                       valid, g_strerror((int)errnum));
+}
+
+GError *
 stream_read_error(const guint8 *payload, gsize size)
 {
-    static const char *const objects[_WIRE_ABOUT_MAX] = {"request", "program", "directory",
-                                                         "user",    "tag",     "guest",
-                                                         "file",    "port"};
     WireReader r;
     guint32 errnum, about;
-    g_autofree char *name = NULL, *message = NULL, *name_ok = NULL, *message_ok = NULL;
+    g_autofree char *name = NULL, *message = NULL;
 
     wire_reader_init(&r, payload, size);
     errnum = wire_get_u32(&r);
     about = wire_get_u32(&r);
     name = wire_get_string(&r, NAME_MAX_SIZE);
     message = wire_get_string(&r, NAME_MAX_SIZE);
-    if (wire_reader_end(&r) < 0 || about >= _WIRE_ABOUT_MAX)
+    if (wire_reader_end(&r) < 0 || about >= _WIRE_ABOUT_MAX || errnum > G_MAXINT)
         return NULL;
-    name_ok = g_utf8_make_valid(name, -1);
-    message_ok = g_utf8_make_valid(message, -1);
-    return g_error_new(CLOCHE_ERROR, error_code(about, errnum), "%s '%s': %s", objects[about],
-                       name_ok, message_ok);
+    return guest_error(about, errnum, name);
 }
 
 /* --- sending --- */
@@ -103,25 +161,48 @@ send_data(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize s
     link_send(stream->link, frame, WIRE_HEADER_SIZE + size + 1);
 }
 
+static gsize
+queued(const Channel *channel)
+{
+    return channel->queued ? channel->queued->len - channel->sent : 0;
+}
+
+/* What was sent goes when all was, or when it is the larger part. */
 static void
-flush_channel(GuestStream *stream, WireChannel number)
+forget_sent(Channel *channel)
+{
+    if (channel->sent < channel->queued->len && channel->sent < channel->queued->len / 2)
+        return;
+    g_byte_array_remove_range(channel->queued, 0, (guint)channel->sent);
+    channel->sent = 0;
+}
+
+static gboolean
+channel_turn(GuestStream *stream, WireChannel number)
 {
     Channel *channel = &stream->channels[number];
-    gsize sent = 0, length = channel->queued ? channel->queued->len : 0;
+    gsize n = MIN(MIN(queued(channel), channel->out_window), WIRE_DATA_MAX);
 
-    while (sent < length && channel->out_window > 0) {
-        gsize n = MIN(MIN(length - sent, channel->out_window), WIRE_DATA_MAX);
-
-        send_data(stream, number, channel->queued->data + sent, n);
+    if (n > 0) {
+        send_data(stream, number, channel->queued->data + channel->sent, n);
         channel->out_window -= (guint32)n;
-        sent += n;
+        channel->sent += n;
+        forget_sent(channel);
+        if (queued(channel) == 0 && stream->events->written)
+            stream->events->written(stream, number, stream->data);
+        return TRUE;
     }
-    if (sent > 0)
-        g_byte_array_remove_range(channel->queued, 0, (guint)sent);
-    if (sent == length && channel->ending && !channel->ended) {
-        channel->ended = TRUE;
-        send_simple(stream, WIRE_EOF, number, NULL);
-    }
+    if (queued(channel) > 0 || !channel->ending || channel->ended)
+        return FALSE;
+    channel->ended = TRUE;
+    send_simple(stream, WIRE_EOF, number, NULL);
+    return TRUE;
+}
+
+gboolean
+stream_turn(GuestStream *stream)
+{
+    return channel_turn(stream, WIRE_CONTROL) || channel_turn(stream, WIRE_STDIN);
 }
 
 void
@@ -129,12 +210,12 @@ guest_stream_write(GuestStream *stream, WireChannel channel, const void *bytes, 
 {
     Channel *c = &stream->channels[channel];
 
-    if (stream->over)
+    if (stream->over || c->refused)
         return;
     if (!c->queued)
         c->queued = g_byte_array_new();
     g_byte_array_append(c->queued, bytes, (guint)size);
-    flush_channel(stream, channel);
+    link_wake(stream->link, stream);
 }
 
 void
@@ -143,7 +224,35 @@ guest_stream_write_end(GuestStream *stream, WireChannel channel)
     if (stream->over)
         return;
     stream->channels[channel].ending = TRUE;
-    flush_channel(stream, channel);
+    link_wake(stream->link, stream);
+}
+
+gsize
+guest_stream_queued(const GuestStream *stream, WireChannel channel)
+{
+    return queued(&stream->channels[channel]);
+}
+
+void
+guest_stream_stop_reading(GuestStream *stream, WireChannel channel)
+{
+    if (!stream->over)
+        send_simple(stream, WIRE_EOF, channel, NULL);
+}
+
+void
+guest_stream_resize(GuestStream *stream, guint32 columns, guint32 rows)
+{
+    guint8 frame[64];
+    WireWriter w;
+
+    if (stream->over)
+        return;
+    wire_frame_begin(&w, frame, sizeof(frame));
+    wire_put_u32(&w, columns);
+    wire_put_u32(&w, rows);
+    link_send(stream->link, frame,
+              (gsize)wire_frame_end(&w, stream->number, WIRE_RESIZE, WIRE_STDIN));
 }
 
 void
@@ -182,6 +291,7 @@ leave_link(GuestStream *stream)
     if (!stream->link)
         return;
     g_hash_table_remove(stream->link->streams, GUINT_TO_POINTER(stream->number));
+    link_forget(stream->link, stream);
     link_watch_quiet(stream->link);
     stream->link = NULL;
 }
@@ -217,7 +327,7 @@ handle_credit(GuestStream *stream, const WireHeader *header, const guint8 *paylo
     if (wire_reader_end(&r) < 0 || value > WIRE_WINDOW - channel->out_window)
         return FALSE;
     channel->out_window += value;
-    flush_channel(stream, header->channel);
+    link_wake(stream->link, stream);
     return TRUE;
 }
 
@@ -267,6 +377,23 @@ handle_error(GuestStream *stream, const WireHeader *header, const guint8 *payloa
     return TRUE;
 }
 
+static gboolean
+handle_eof(GuestStream *stream, const WireHeader *header)
+{
+    Channel *channel = &stream->channels[header->channel];
+
+    if (header->length > 0)
+        return FALSE;
+    if (header->channel == WIRE_STDIN) {
+        channel->refused = TRUE;
+        g_clear_pointer(&channel->queued, g_byte_array_unref);
+        channel->sent = 0;
+    }
+    if (stream->events->closed)
+        stream->events->closed(stream, header->channel, stream->data);
+    return TRUE;
+}
+
 gboolean
 stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *payload)
 {
@@ -276,7 +403,7 @@ stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *paylo
     case WIRE_CREDIT:
         return handle_credit(stream, header, payload);
     case WIRE_EOF:
-        return header->length == 0;
+        return handle_eof(stream, header);
     case WIRE_STARTED:
         return handle_started(stream, header, payload);
     case WIRE_EXITED:

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * file-methods: the methods of org.cloche1.Sandbox whose answers are small: a task of the agent
+ * each (src/agent/builtin.h).
+ */
+#include <string.h>
+
+#include "call.h"
+#include "error.h"
+#include "options.h"
+#include "reply.h"
+
+#define DEPTH_MAX 64u
+#define ENTRIES_DEFAULT 1000u
+#define ENTRIES_MAX 10000u
+
+#define FILE_OPTIONS                                                                               \
+    {"user", "s"},                                                                                 \
+    {                                                                                              \
+        "path-bytes", "ay"                                                                         \
+    }
+
+/* Starts the task; on_done() has to end what call_begin_process() began. */
+static void
+start_as(Call *call, const char *const *argv, const char *user, GAsyncReadyCallback on_done)
+{
+    GError *error = NULL;
+
+    if (call_begin_process(call, &error))
+        guest_task_async(instance_link(call->sandbox->instance), argv, user, call->peer->left,
+                         on_done, call);
+    else
+        call_fail(call, error);
+}
+
+static void
+start(Call *call, const char *const *argv, GVariant *options, GAsyncReadyCallback on_done)
+{
+    const char *user = NULL;
+
+    g_variant_lookup(options, "user", "&s", &user);
+    start_as(call, argv, user, on_done);
+}
+
+/* What a task answered, or NULL: the call has failed. */
+static GBytes *
+finish(Call *call, GAsyncResult *result)
+{
+    GError *error = NULL;
+    GBytes *answer = guest_task_finish(result, &error);
+
+    core_end_process(call->core, call->charged);
+    if (!answer)
+        call_fail(call, error);
+    return answer;
+}
+
+/* Of those that answer nothing. */
+static void
+on_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    g_autoptr(GBytes) answer = finish(call, result);
+
+    if (answer)
+        call_answer(call, NULL);
+}
+
+/* --- what a file is --- */
+
+static void
+on_stat(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    g_autoptr(GBytes) answer = finish(call, result);
+    GuestRecords records;
+    GuestFile file;
+
+    if (!answer)
+        return;
+    guest_records_init(&records, answer);
+    if (!guest_records_next_file(&records, &file)) {
+        call_fail(call, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                                    "The sandbox's agent gave a malformed answer"));
+        return;
+    }
+    call_answer(call, g_variant_new("(@a{sv})", reply_file(&file)));
+    guest_file_clear(&file);
+}
+
+void
+sandbox_stat(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {FILE_OPTIONS, {"follow", "b"}, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL;
+    const char *argument;
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
+    if (!options_check(options, known, &error) ||
+        !(path = options_path("path", argument, options, "path-bytes", &error))) {
+        call_fail(call, error);
+        return;
+    }
+    start(call, (const char *[]){"stat", path, options_flag(options, "follow", TRUE), NULL},
+          options, on_stat);
+}
+
+static void
+on_read_link(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    g_autoptr(GBytes) answer = finish(call, result);
+    g_autofree char *target = NULL;
+    gsize size;
+
+    if (!answer)
+        return;
+    target = (char *)g_bytes_get_data(answer, &size);
+    target = g_utf8_make_valid(target ? target : "", (gssize)size);
+    call_answer(call, g_variant_new("(s)", target));
+}
+
+void
+sandbox_read_link(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {FILE_OPTIONS, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL;
+    const char *argument;
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
+    if (!options_check(options, known, &error) ||
+        !(path = options_path("path", argument, options, "path-bytes", &error))) {
+        call_fail(call, error);
+        return;
+    }
+    start(call, (const char *[]){"readlink", path, NULL}, options, on_read_link);
+}
+
+/* --- ListDirectory --- */
+
+/* Where to go on: a path, whose bytes may be any. */
+static char *
+next_of(const GuestFile *last)
+{
+    gsize size;
+    const char *raw = g_bytes_get_data(last->path, &size);
+    g_autofree char *path = g_strndup(raw ? raw : "", size);
+
+    return g_uri_escape_string(path, "/", /* allow_utf8= */ FALSE);
+}
+
+static void
+on_list(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    g_autoptr(GBytes) answer = finish(call, result);
+    g_autofree char *next = g_strdup("");
+    GVariantBuilder entries;
+    GuestRecords records;
+    GuestFile file;
+
+    if (!answer)
+        return;
+    g_variant_builder_init(&entries, G_VARIANT_TYPE("aa{sv}"));
+    guest_records_init(&records, answer);
+    while (guest_records_next_file(&records, &file)) {
+        g_variant_builder_add_value(&entries, reply_file(&file));
+        g_free(next);
+        next = next_of(&file);
+        guest_file_clear(&file);
+    }
+    call_answer(call, g_variant_new("(aa{sv}s)", &entries, records.has_more ? next : ""));
+}
+
+static gboolean
+check_bound(const char *name, guint32 value, guint32 max, GError **error)
+{
+    if (value >= 1 && value <= max)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                "%s: it must be 1 to %u, not %u", name, max, value);
+    return FALSE;
+}
+
+static char *
+unpack_after(GVariant *options, GError **error)
+{
+    const char *after = "";
+    char *path;
+
+    g_variant_lookup(options, "after", "&s", &after);
+    path = g_uri_unescape_string(after, /* illegal_characters= */ NULL);
+    if (!path || strlen(path) > OPTION_PATH_MAX * DEPTH_MAX) {
+        g_free(path);
+        g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                            "after: it must be what an earlier call gave as 'next'");
+        return NULL;
+    }
+    return path;
+}
+
+void
+sandbox_list_directory(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {
+        FILE_OPTIONS, {"depth", "u"}, {"limit", "u"}, {"after", "s"}, {NULL, NULL},
+    };
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL, *after = NULL, *depth_text = NULL, *limit_text = NULL;
+    guint32 depth = 1, limit = ENTRIES_DEFAULT;
+    const char *argument;
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
+    g_variant_lookup(options, "depth", "u", &depth);
+    g_variant_lookup(options, "limit", "u", &limit);
+    if (!options_check(options, known, &error) ||
+        !(path = options_path("path", argument, options, "path-bytes", &error)) ||
+        !check_bound("depth", depth, DEPTH_MAX, &error) ||
+        !check_bound("limit", limit, ENTRIES_MAX, &error) ||
+        !(after = unpack_after(options, &error))) {
+        call_fail(call, error);
+        return;
+    }
+    depth_text = g_strdup_printf("%u", depth);
+    limit_text = g_strdup_printf("%u", limit);
+    start(call, (const char *[]){"list", path, depth_text, limit_text, after, NULL}, options,
+          on_list);
+}
+
+/* --- changes --- */
+
+void
+sandbox_make_directory(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {FILE_OPTIONS, {"mode", "u"}, {"parents", "b"}, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL, *mode = NULL;
+    const char *argument;
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
+    if (!options_check(options, known, &error) ||
+        !(path = options_path("path", argument, options, "path-bytes", &error)) ||
+        !(mode = options_mode(options, "mode", &error))) {
+        call_fail(call, error);
+        return;
+    }
+    start(call,
+          (const char *[]){"mkdir", path, *mode ? mode : "755",
+                           options_flag(options, "parents", TRUE), NULL},
+          options, on_done);
+}
+
+/* Of Move() and Copy(). */
+static gboolean
+unpack_two_paths(GVariant *parameters, const Option *known, GVariant **ret_options, char **ret_path,
+                 char **ret_target, GError **error)
+{
+    const char *path, *target;
+
+    g_variant_get(parameters, "(&s&s@a{sv})", &path, &target, ret_options);
+    if (!options_check(*ret_options, known, error))
+        return FALSE;
+    *ret_path = options_path("path", path, *ret_options, "path-bytes", error);
+    if (!*ret_path)
+        return FALSE;
+    *ret_target = options_path("target", target, *ret_options, "target-bytes", error);
+    return *ret_target != NULL;
+}
+
+void
+sandbox_move(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {
+        FILE_OPTIONS, {"target-bytes", "ay"}, {"replace", "b"}, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL, *target = NULL;
+    GError *error = NULL;
+
+    if (!unpack_two_paths(parameters, known, &options, &path, &target, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    start(call,
+          (const char *[]){"move", path, target, options_flag(options, "replace", TRUE), NULL},
+          options, on_done);
+}
+
+void
+sandbox_copy(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {
+        FILE_OPTIONS, {"target-bytes", "ay"}, {"recursive", "b"}, {"replace", "b"}, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL, *target = NULL;
+    GError *error = NULL;
+
+    if (!unpack_two_paths(parameters, known, &options, &path, &target, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    start(call,
+          (const char *[]){"copy", path, target, options_flag(options, "recursive", TRUE),
+                           options_flag(options, "replace", TRUE), NULL},
+          options, on_done);
+}
+
+void
+sandbox_remove(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {
+        FILE_OPTIONS, {"recursive", "b"}, {"missing", "b"}, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL;
+    const char *argument;
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
+    if (!options_check(options, known, &error) ||
+        !(path = options_path("path", argument, options, "path-bytes", &error))) {
+        call_fail(call, error);
+        return;
+    }
+    start(call,
+          (const char *[]){"remove", path, options_flag(options, "recursive", FALSE),
+                           options_flag(options, "missing", FALSE), NULL},
+          options, on_done);
+}
+
+void
+sandbox_chmod(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {FILE_OPTIONS, {"recursive", "b"}, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL, *mode = NULL;
+    const char *argument;
+    guint32 number;
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&su@a{sv})", &argument, &number, &options);
+    if (!options_check(options, known, &error) ||
+        !(path = options_path("path", argument, options, "path-bytes", &error)) ||
+        !(mode = mode_text("mode", number, &error))) {
+        call_fail(call, error);
+        return;
+    }
+    start(call,
+          (const char *[]){"chmod", path, mode, options_flag(options, "recursive", FALSE), NULL},
+          options, on_done);
+}
+
+void
+sandbox_chown(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {FILE_OPTIONS, {"recursive", "b"}, {"follow", "b"}, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *path = NULL;
+    const char *argument, *owner;
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&s&s@a{sv})", &argument, &owner, &options);
+    if (!options_check(options, known, &error) ||
+        !(path = options_path("path", argument, options, "path-bytes", &error))) {
+        call_fail(call, error);
+        return;
+    }
+    start(call,
+          (const char *[]){"chown", path, owner, options_flag(options, "recursive", FALSE),
+                           options_flag(options, "follow", TRUE), NULL},
+          options, on_done);
+}
+
+/* --- ListPorts --- */
+
+static void
+on_listeners(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    g_autoptr(GBytes) answer = finish(call, result);
+    GVariantBuilder list;
+    GuestRecords records;
+    GuestListener listener;
+
+    if (!answer)
+        return;
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+    guest_records_init(&records, answer);
+    while (guest_records_next_listener(&records, &listener)) {
+        g_variant_builder_add_value(&list, reply_listener(&listener));
+        guest_listener_clear(&listener);
+    }
+    call_answer(call, g_variant_new("(aa{sv})", &list));
+}
+
+void
+sandbox_list_ports(Call *call, GVariant *parameters)
+{
+    start_as(call, (const char *[]){"listeners", NULL}, "root", on_listeners);
+}

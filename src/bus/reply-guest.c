@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* reply-guest: processes, files and ports, as the GVariants of dbus/org.cloche1.xml. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "reply.h"
+
+static void
+add(GVariantBuilder *dict, const char *key, GVariant *value)
+{
+    g_variant_builder_add(dict, "{sv}", key, value);
+}
+
+/* --- processes --- */
+
+char *
+reply_process_path(const Process *process)
+{
+    return g_strdup_printf(PROCESS_PATH "/%s_%u", process->sandbox->id, process->number);
+}
+
+GVariant *
+reply_process(const Process *process)
+{
+    const ProcessEnd end = {process->exit, process->duration_us};
+    GVariantBuilder all;
+
+    g_variant_builder_init(&all, G_VARIANT_TYPE_VARDICT);
+    add(&all, "Sandbox", g_variant_new_string(process->sandbox->id));
+    add(&all, "Pid", g_variant_new_uint32(process->pid));
+    add(&all, "Argv", g_variant_new_strv((const char *const *)process->argv, -1));
+    add(&all, "Tag", g_variant_new_string(process->tag));
+    add(&all, "Terminal", g_variant_new_boolean(process->is_terminal));
+    add(&all, "Keep", g_variant_new_boolean(process->is_kept));
+    add(&all, "Started", g_variant_new_uint64((guint64)process->started_us));
+    add(&all, "State", g_variant_new_string(process->has_ended ? "ended" : "running"));
+    add(&all, "ExitStatus",
+        g_variant_new_int32(process->has_ended ? (int)process->exit.status : -1));
+    add(&all, "ExitHow", g_variant_new_string(process->has_ended ? reply_how(&end.exit) : ""));
+    add(&all, "OutputLost", g_variant_new_boolean(guest_process_has_lost_output(process->guest)));
+    return g_variant_builder_end(&all);
+}
+
+GVariant *
+reply_end(const ProcessEnd *end)
+{
+    GVariantBuilder usage;
+
+    g_variant_builder_init(&usage, G_VARIANT_TYPE_VARDICT);
+    add(&usage, "user-us", g_variant_new_uint64(end->exit.user_us));
+    add(&usage, "system-us", g_variant_new_uint64(end->exit.system_us));
+    add(&usage, "peak-rss-kib", g_variant_new_uint64(end->exit.peak_rss_kib));
+    add(&usage, "duration-us", g_variant_new_uint64((guint64)end->duration_us));
+    return g_variant_new("(isa{sv})", (int)end->exit.status, reply_how(&end->exit), &usage);
+}
+
+static const char *
+state_name(guint32 letter)
+{
+    switch (letter) {
+    case 'R':
+        return "running";
+    case 'T':
+    case 't':
+        return "stopped";
+    case 'Z':
+    case 'X':
+        return "zombie";
+    default:
+        return "sleeping";
+    }
+}
+
+static void
+add_object(GVariantBuilder *entry, const Process *process)
+{
+    g_autofree char *path = reply_process_path(process);
+
+    add(entry, "process", g_variant_new_object_path(path));
+    add(entry, "tag", g_variant_new_string(process->tag));
+}
+
+GVariant *
+reply_program(const GuestProgram *program, const Process *process)
+{
+    GVariantBuilder entry;
+
+    g_variant_builder_init(&entry, G_VARIANT_TYPE_VARDICT);
+    add(&entry, "pid", g_variant_new_uint32(program->pid));
+    add(&entry, "parent", g_variant_new_uint32(program->parent));
+    add(&entry, "user", g_variant_new_string(program->user));
+    add(&entry, "argv", g_variant_new_strv((const char *const *)program->argv, -1));
+    add(&entry, "state", g_variant_new_string(state_name(program->state)));
+    add(&entry, "started", g_variant_new_uint64(program->started_ms * 1000));
+    add(&entry, "memory-kib", g_variant_new_uint64(program->memory_kib));
+    add(&entry, "processor-us", g_variant_new_uint64(program->processor_us));
+    if (process)
+        add_object(&entry, process);
+    return g_variant_builder_end(&entry);
+}
+
+GVariant *
+reply_ended_process(const Process *process)
+{
+    GVariantBuilder entry;
+
+    g_variant_builder_init(&entry, G_VARIANT_TYPE_VARDICT);
+    add(&entry, "pid", g_variant_new_uint32(0));
+    add(&entry, "argv", g_variant_new_strv((const char *const *)process->argv, -1));
+    add(&entry, "state", g_variant_new_string("ended"));
+    add(&entry, "started", g_variant_new_uint64((guint64)process->started_us));
+    add_object(&entry, process);
+    return g_variant_builder_end(&entry);
+}
+
+/* --- files --- */
+
+static const char *
+type_name(guint32 mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFDIR:
+        return "directory";
+    case S_IFLNK:
+        return "symlink";
+    case S_IFIFO:
+        return "fifo";
+    case S_IFSOCK:
+        return "socket";
+    case S_IFCHR:
+        return "char-device";
+    case S_IFBLK:
+        return "block-device";
+    default:
+        return "file";
+    }
+}
+
+/* As text; and exactly, under a second key, when that is not the same. */
+static void
+add_path(GVariantBuilder *entry, const char *key, const char *bytes_key, GBytes *path)
+{
+    gsize size;
+    const char *raw = g_bytes_get_data(path, &size);
+
+    add(entry, key, g_variant_new_take_string(g_utf8_make_valid(raw ? raw : "", (gssize)size)));
+    if (!g_utf8_validate_len(raw ? raw : "", size, NULL))
+        add(entry, bytes_key, g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, raw, size, 1));
+}
+
+static char *
+last_name(GBytes *path)
+{
+    gsize size;
+    const char *raw = g_bytes_get_data(path, &size);
+    g_autofree char *copy = g_strndup(raw ? raw : "", size);
+    const char *slash = strrchr(copy, '/');
+
+    return g_utf8_make_valid(slash ? slash + 1 : copy, -1);
+}
+
+GVariant *
+reply_file(const GuestFile *file)
+{
+    GVariantBuilder entry;
+
+    g_variant_builder_init(&entry, G_VARIANT_TYPE_VARDICT);
+    add_path(&entry, "path", "path-bytes", file->path);
+    add(&entry, "name", g_variant_new_take_string(last_name(file->path)));
+    add(&entry, "type", g_variant_new_string(type_name(file->mode)));
+    add(&entry, "size", g_variant_new_uint64(file->size));
+    add(&entry, "mode", g_variant_new_uint32(file->mode & 07777));
+    add(&entry, "uid", g_variant_new_uint32(file->uid));
+    add(&entry, "gid", g_variant_new_uint32(file->gid));
+    add(&entry, "user", g_variant_new_string(file->user));
+    add(&entry, "group", g_variant_new_string(file->group));
+    add(&entry, "modified", g_variant_new_uint64(file->modified_ns / 1000));
+    add(&entry, "accessed", g_variant_new_uint64(file->accessed_ns / 1000));
+    add(&entry, "changed", g_variant_new_uint64(file->changed_ns / 1000));
+    add(&entry, "links", g_variant_new_uint64(file->links));
+    add(&entry, "inode", g_variant_new_uint64(file->inode));
+    if (S_ISLNK(file->mode))
+        add_path(&entry, "target", "target-bytes", file->target);
+    return g_variant_builder_end(&entry);
+}
+
+/* --- ports --- */
+
+GVariant *
+reply_listener(const GuestListener *listener)
+{
+    GVariantBuilder entry;
+
+    g_variant_builder_init(&entry, G_VARIANT_TYPE_VARDICT);
+    add(&entry, "port", g_variant_new_uint16((guint16)listener->port));
+    add(&entry, "address", g_variant_new_string(listener->address));
+    add(&entry, "pid", g_variant_new_uint32(listener->pid));
+    add(&entry, "program", g_variant_new_string(listener->program));
+    return g_variant_builder_end(&entry);
+}

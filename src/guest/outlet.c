@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* outlet: one buffer and one descriptor. */
+#include "outlet.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "whole.h"
+
+struct Outlet {
+    int fd; /* -1: nobody reads */
+    guint source;
+    GIOCondition condition; /* of the source */
+    GByteArray *kept;
+    gboolean is_whole, all_came;
+    gboolean keeps, has_ended, has_lost;
+    const OutletEvents *events;
+    gpointer data;
+};
+
+Outlet *
+outlet_new(gboolean keeps, const OutletEvents *events, gpointer data)
+{
+    Outlet *outlet = g_new0(Outlet, 1);
+
+    outlet->fd = -1;
+    outlet->kept = g_byte_array_new();
+    outlet->keeps = keeps;
+    outlet->events = events;
+    outlet->data = data;
+    return outlet;
+}
+
+/* A socket may have a second descriptor for its other direction, so closing alone says nothing. */
+static void
+disconnect(Outlet *outlet)
+{
+    g_clear_handle_id(&outlet->source, g_source_remove);
+    if (outlet->fd < 0)
+        return;
+    if (!outlet->is_whole)
+        shutdown(outlet->fd, SHUT_WR);
+    else if (outlet->all_came && outlet->kept->len == 0)
+        whole_finish(outlet->fd);
+    close(outlet->fd);
+    outlet->fd = -1;
+}
+
+void
+outlet_free(Outlet *outlet)
+{
+    if (!outlet)
+        return;
+    disconnect(outlet);
+    g_byte_array_unref(outlet->kept);
+    g_free(outlet);
+}
+
+gboolean
+outlet_is_over(const Outlet *outlet)
+{
+    return outlet->has_ended && outlet->fd < 0;
+}
+
+gboolean
+outlet_has_lost(const Outlet *outlet)
+{
+    return outlet->has_lost;
+}
+
+char *
+outlet_dup_text(const Outlet *outlet)
+{
+    return g_utf8_make_valid((const char *)outlet->kept->data, outlet->kept->len);
+}
+
+static void
+throw_away(Outlet *outlet, gsize size)
+{
+    g_byte_array_remove_range(outlet->kept, 0, (guint)size);
+    outlet->has_lost = TRUE;
+}
+
+/* What was kept for the reader is no longer on its way: whoever feeds us may send more. */
+static void
+reader_left(Outlet *outlet)
+{
+    gsize size = outlet->kept->len;
+
+    disconnect(outlet);
+    if (!outlet->keeps)
+        g_byte_array_set_size(outlet->kept, 0);
+    outlet->events->passed(outlet, size, outlet->data);
+    outlet->events->left(outlet, outlet->data);
+    if (outlet->has_ended)
+        outlet->events->over(outlet, outlet->data);
+}
+
+static gboolean on_ready(int fd, GIOCondition condition, gpointer data);
+
+/* A reader that goes is noticed also while nothing is to be written. */
+static void
+watch(Outlet *outlet)
+{
+    GIOCondition condition = G_IO_ERR | G_IO_HUP | (outlet->kept->len > 0 ? G_IO_OUT : 0);
+
+    if (outlet->source != 0 && condition == outlet->condition)
+        return;
+    g_clear_handle_id(&outlet->source, g_source_remove);
+    outlet->condition = condition;
+    outlet->source = g_unix_fd_add(outlet->fd, condition, on_ready, outlet);
+}
+
+/* Writes what is taken; FALSE when nobody takes it. */
+static gboolean
+write_some(Outlet *outlet, const guint8 *bytes, gsize size, gsize *ret_written)
+{
+    gssize n;
+
+    do
+        n = write(outlet->fd, bytes, size);
+    while (n < 0 && errno == EINTR);
+    *ret_written = n > 0 ? (gsize)n : 0;
+    return n >= 0 || errno == EAGAIN;
+}
+
+static void
+flush(Outlet *outlet)
+{
+    gsize written = 0;
+
+    if (outlet->kept->len > 0 &&
+        !write_some(outlet, outlet->kept->data, outlet->kept->len, &written)) {
+        reader_left(outlet);
+        return;
+    }
+    g_byte_array_remove_range(outlet->kept, 0, (guint)written);
+    if (outlet->kept->len == 0 && outlet->has_ended)
+        disconnect(outlet);
+    else
+        watch(outlet);
+    if (written > 0)
+        outlet->events->passed(outlet, written, outlet->data);
+    if (outlet_is_over(outlet))
+        outlet->events->over(outlet, outlet->data);
+}
+
+static gboolean
+on_ready(int fd, GIOCondition condition, gpointer data)
+{
+    Outlet *outlet = data;
+
+    outlet->source = 0;
+    if (condition & (G_IO_ERR | G_IO_HUP) && !(condition & G_IO_OUT))
+        reader_left(outlet);
+    else
+        flush(outlet);
+    return G_SOURCE_REMOVE;
+}
+
+void
+outlet_connect(Outlet *outlet, int fd, gboolean is_whole)
+{
+    gsize size = outlet->fd >= 0 ? outlet->kept->len : 0;
+
+    disconnect(outlet);
+    outlet->fd = fd;
+    outlet->is_whole = is_whole;
+    /* It goes to the new reader, and may not be counted twice. */
+    if (size > 0)
+        outlet->events->passed(outlet, size, outlet->data);
+    flush(outlet);
+}
+
+static void
+keep(Outlet *outlet, const guint8 *bytes, gsize size)
+{
+    if (size > OUTLET_KEPT_MAX) {
+        bytes += size - OUTLET_KEPT_MAX;
+        size = OUTLET_KEPT_MAX;
+        outlet->has_lost = TRUE;
+    }
+    if (outlet->kept->len + size > OUTLET_KEPT_MAX)
+        throw_away(outlet, outlet->kept->len + size - OUTLET_KEPT_MAX);
+    g_byte_array_append(outlet->kept, bytes, (guint)size);
+}
+
+void
+outlet_add(Outlet *outlet, const guint8 *bytes, gsize size)
+{
+    gsize written = 0;
+
+    if (outlet->fd < 0) {
+        if (outlet->keeps)
+            keep(outlet, bytes, size);
+        outlet->events->passed(outlet, size, outlet->data);
+        return;
+    }
+    if (outlet->kept->len == 0 && !write_some(outlet, bytes, size, &written)) {
+        g_byte_array_append(outlet->kept, bytes, (guint)size);
+        reader_left(outlet);
+        return;
+    }
+    g_byte_array_append(outlet->kept, bytes + written, (guint)(size - written));
+    watch(outlet);
+    if (written > 0)
+        outlet->events->passed(outlet, written, outlet->data);
+}
+
+void
+outlet_end(Outlet *outlet, gboolean all_came)
+{
+    if (outlet->has_ended)
+        return;
+    outlet->has_ended = TRUE;
+    outlet->all_came = all_came;
+    if (outlet->fd >= 0)
+        flush(outlet);
+    else
+        outlet->events->over(outlet, outlet->data);
+}
