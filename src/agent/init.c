@@ -247,7 +247,7 @@ copy_runners(void)
 {
     const unsigned long flags = MS_NOSUID | MS_NODEV;
 
-    int r = mount_on("tmpfs", NEW_ROOT "/run", flags, "mode=0755");
+    int r = mount_on("tmpfs", NEW_ROOT "/run", flags, "mode=0755,size=10%");
     if (r == 0)
         r = make_directory(NEW_ROOT "/run/cloche", 0755);
     if (r == 0)
@@ -311,6 +311,24 @@ enable_controllers(const char *file)
 }
 
 /*
+ * The kernel gives a user half of its threads, which are so many that their memory suffices. Here
+ * that is for all users, and root is one of them; whoever is not leaves a quarter for who mends it.
+ */
+static int
+limit_threads(void)
+{
+    struct rlimit threads;
+    char text[32];
+
+    if (getrlimit(RLIMIT_NPROC, &threads) < 0)
+        return -errno;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)threads.rlim_max);
+    write_text(INIT_CGROUP "/pids.max", text);
+    threads.rlim_cur = threads.rlim_max = threads.rlim_max / 4 * 3;
+    return check(setrlimit(RLIMIT_NPROC, &threads));
+}
+
+/*
  * Users' processes cannot have the last of the memory, nor the last pids. What is started gets as
  * much of the processor as all that was started before it by another request, whatever its nice
  * values are. Open files cost memory, which is limited: their number need not be.
@@ -332,12 +350,7 @@ limit_users(void)
     snprintf(text, sizeof text, "%llu",
              (unsigned long long)info.totalram * info.mem_unit - KEPT_FOR_AGENT);
     write_text(INIT_CGROUP "/memory.max", text);
-    /* The kernel gives a user half of its threads; three quarters for all of them. */
-    struct rlimit threads;
-    getrlimit(RLIMIT_NPROC, &threads);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)threads.rlim_max / 2 * 3);
-    write_text(INIT_CGROUP "/pids.max", text);
-    return 0;
+    return limit_threads();
 }
 
 static int
