@@ -300,7 +300,7 @@ send_refusal(Stream *stream)
 }
 
 static void
-send_exited(Stream *stream)
+send_exit(Stream *stream, WireType type)
 {
     WireWriter w;
     wire_frame_begin(&w, port_frame(), PORT_ANSWER_MAX);
@@ -309,7 +309,14 @@ send_exited(Stream *stream)
     wire_put_u64(&w, stream->exit.user_us);
     wire_put_u64(&w, stream->exit.system_us);
     wire_put_u64(&w, stream->exit.peak_rss_kib);
-    port_frame_done(wire_frame_end(&w, stream->number, WIRE_EXITED, 0));
+    port_frame_done(wire_frame_end(&w, stream->number, type, 0));
+    stream->exit_is_told = true;
+}
+
+static void
+send_exited(Stream *stream)
+{
+    send_exit(stream, WIRE_EXITED);
     stream_detach(stream);
     stream->handlers->ended(stream);
 }
@@ -463,6 +470,8 @@ stream_turn(Stream *stream)
         return true;
     if (stream->has_exited && all_due_is_sent(stream))
         send_exited(stream);
+    else if (stream->has_exited && !stream->exit_is_told)
+        send_exit(stream, WIRE_REAPED);
     return false;
 }
 

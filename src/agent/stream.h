@@ -65,6 +65,7 @@ struct Stream {
     bool answer_due;  /* STARTED waits for a turn */
     bool is_open;     /* STARTED was sent: DATA may go out */
     bool has_exited;
+    bool exit_is_told; /* by REAPED */
     bool is_draining; /* nobody will ever read it again */
     bool is_terminal; /* its channels 0 and 1 are both of a terminal's master */
     StreamExit exit;

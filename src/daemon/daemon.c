@@ -305,6 +305,7 @@ daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
     int status;
 
     setlocale(LC_ALL, "");
+    signal(SIGPIPE, SIG_IGN); /* callers' descriptors are written to */
     if (!parse_words(&daemon, argc, argv, &checks, &status)) {
         g_free(daemon.path);
         return status;

@@ -23,7 +23,7 @@ typedef struct {
 struct GuestProcess {
     GuestStream *stream; /* NULL: it has ended */
     GuestProcessKind kind;
-    gboolean is_terminal, has_ended, is_over;
+    gboolean is_terminal, end_is_told, has_ended, is_over;
     guint32 pid;
     Inlet *inlet;
     gboolean closes_input, input_ended;
@@ -107,10 +107,6 @@ on_read(Inlet *inlet, const guint8 *bytes, gsize size, gpointer data)
 static void
 end_input(GuestProcess *process)
 {
-    if (process->is_terminal) {
-        guest_stream_write(process->stream, WIRE_STDIN, END_OF_INPUT, 1);
-        return;
-    }
     process->input_ended = TRUE;
     guest_stream_write_end(process->stream, WIRE_STDIN);
 }
@@ -124,8 +120,8 @@ on_input_ended(Inlet *inlet, int error, gpointer data)
     process->input_error = error;
     if (error != 0 && process->kind == GUEST_PROCESS_WHOLE)
         guest_stream_kill(process->stream);
-    else if (process->closes_input ||
-             (process->kind != GUEST_PROCESS_KEPT && !process->is_terminal))
+    else if (!process->is_terminal &&
+             (process->closes_input || process->kind != GUEST_PROCESS_KEPT))
         end_input(process);
 }
 
@@ -176,6 +172,16 @@ on_closed(GuestStream *stream, WireChannel channel, gpointer data)
         outlet_end(find_output(process, channel)->outlet, /* all_came= */ TRUE);
 }
 
+/* Once, though a hostile guest may say it again. */
+static void
+tell_end(GuestProcess *process, const GuestExit *how, const GError *error)
+{
+    if (process->end_is_told)
+        return;
+    process->end_is_told = TRUE;
+    process->events->ended(process, how, error, process->data);
+}
+
 static void
 on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointer data)
 {
@@ -188,11 +194,17 @@ on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointe
     g_idle_add_full(G_PRIORITY_DEFAULT, on_over_idle, process, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(process->outputs); i++)
         outlet_end(process->outputs[i].outlet, all_came);
-    process->events->ended(process, how, error, process->data);
+    tell_end(process, how, error);
+}
+
+static void
+on_reaped(GuestStream *stream, const GuestExit *how, gpointer data)
+{
+    tell_end(data, how, NULL);
 }
 
 static const GuestStreamEvents stream_events = {
-    on_started, on_received, on_ended, on_written, on_closed,
+    on_started, on_received, on_ended, on_written, on_closed, on_reaped,
 };
 
 /* --- life --- */
@@ -313,8 +325,10 @@ guest_process_close_input(GuestProcess *process)
 {
     if (!process->stream)
         return;
-    process->closes_input = !process->is_terminal;
-    if (process->inlet)
+    process->closes_input = TRUE;
+    if (process->is_terminal)
+        guest_stream_write(process->stream, WIRE_STDIN, END_OF_INPUT, 1);
+    else if (process->inlet)
         inlet_finish(process->inlet);
     else
         end_input(process);

@@ -99,6 +99,8 @@ typedef struct {
     void (*written)(GuestStream *stream, WireChannel channel, gpointer data);
     /* Nothing more comes from this channel; WIRE_STDIN: the process takes no more; or NULL. */
     void (*closed)(GuestStream *stream, WireChannel channel, gpointer data);
+    /* Its first process has ended so, and output of it is still to come; or NULL. */
+    void (*reaped)(GuestStream *stream, const GuestExit *how, gpointer data);
 } GuestStreamEvents;
 
 /* What the guest said of an object: the error that it is called here. */

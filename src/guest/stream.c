@@ -346,23 +346,44 @@ handle_started(GuestStream *stream, const WireHeader *header, const guint8 *payl
 }
 
 static gboolean
-handle_exited(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+read_exit(const WireHeader *header, const guint8 *payload, GuestExit *ret)
 {
     WireReader r;
-    GuestExit how;
     guint32 kind;
 
     wire_reader_init(&r, payload, header->length);
     kind = wire_get_u32(&r);
-    how.status = wire_get_u32(&r);
-    how.user_us = wire_get_u64(&r);
-    how.system_us = wire_get_u64(&r);
-    how.peak_rss_kib = wire_get_u64(&r);
-    if (wire_reader_end(&r) < 0 || kind >= _WIRE_EXIT_MAX || how.status > 255)
+    ret->status = wire_get_u32(&r);
+    ret->user_us = wire_get_u64(&r);
+    ret->system_us = wire_get_u64(&r);
+    ret->peak_rss_kib = wire_get_u64(&r);
+    if (wire_reader_end(&r) < 0 || kind >= _WIRE_EXIT_MAX || ret->status > 255)
         return FALSE;
-    how.how = kind;
+    ret->how = kind;
+    return TRUE;
+}
+
+static gboolean
+handle_exited(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+{
+    GuestExit how;
+
+    if (!read_exit(header, payload, &how))
+        return FALSE;
     leave_link(stream);
     stream->events->ended(stream, &how, NULL, stream->data);
+    return TRUE;
+}
+
+static gboolean
+handle_reaped(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+{
+    GuestExit how;
+
+    if (!read_exit(header, payload, &how))
+        return FALSE;
+    if (stream->events->reaped)
+        stream->events->reaped(stream, &how, stream->data);
     return TRUE;
 }
 
@@ -408,6 +429,8 @@ stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *paylo
         return handle_started(stream, header, payload);
     case WIRE_EXITED:
         return handle_exited(stream, header, payload);
+    case WIRE_REAPED:
+        return handle_reaped(stream, header, payload);
     case WIRE_ERROR:
         return handle_error(stream, header, payload);
     default:

@@ -85,6 +85,7 @@ typedef enum {
     WIRE_EXITED,  /* WireExit u32, status u32 (exit status or signal), user_us u64, system_us u64,
                      peak_rss_kib u64; behind all DATA; ends the stream */
     WIRE_PONG,
+    WIRE_REAPED, /* as EXITED, before DATA for which there is no room yet; EXITED still comes */
 } WireType;
 
 /* Channels: descriptors 0 to 3 of the process. Control is a socket, both ways (START_CONTROL). */
