@@ -3,7 +3,12 @@
 #include "builtin.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -45,10 +50,30 @@ builtin_run(char *const *argv)
     builtin_fail(EINVAL, WIRE_ABOUT_REQUEST, argv[0]);
 }
 
+/* Of the file system that a file would be in. The directories above it need not exist. */
+static bool
+lacks_inodes(const char *path)
+{
+    char copy[PATH_MAX], *directory = copy;
+    struct statvfs state;
+
+    snprintf(copy, sizeof copy, "%s", path);
+    do
+        directory = dirname(directory);
+    while (statvfs(directory, &state) < 0 && strlen(directory) > 1);
+    return state.f_files > 0 && state.f_favail == 0;
+}
+
 void
 builtin_fail(int error, WireObject about, const char *name)
 {
-    child_fail(error, about, name);
+    char inodes[NAME_MAX];
+
+    /* The kernel has one error for both. */
+    if (error != ENOSPC || about != WIRE_ABOUT_FILE || !name || !lacks_inodes(name))
+        child_fail(error, about, name);
+    snprintf(inodes, sizeof inodes, "inodes for '%s'", name);
+    child_fail(error, WIRE_ABOUT_SYSTEM, inodes);
 }
 
 void

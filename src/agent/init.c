@@ -35,6 +35,7 @@
 #define NEW_ROOT "/root"
 #define PORT_NAME "org.cloche.agent"
 #define PORT_CLASS "/sys/class/virtio-ports"
+#define CGROUPS "/sys/fs/cgroup"
 #define RUNNERS "/run/cloche/runners"
 #define NOFILE_SOFT 65536u
 #define NOFILE_HARD 1048576u
@@ -279,7 +280,7 @@ mount_system(void)
     if (r == 0)
         r = mount_on("tmpfs", "/dev/shm", flags, "mode=1777");
     if (r == 0)
-        r = mount_on("cgroup2", "/sys/fs/cgroup", flags | MS_NOEXEC, NULL);
+        r = mount_on("cgroup2", CGROUPS, flags | MS_NOEXEC, NULL);
     if (r == 0)
         r = make_directory("/tmp", 0755);
     return r < 0 ? r : check(chmod("/tmp", 01777));
@@ -339,7 +340,7 @@ limit_users(void)
     struct sysinfo info;
     char text[32];
 
-    enable_controllers("/sys/fs/cgroup/cgroup.subtree_control");
+    enable_controllers(CGROUPS "/cgroup.subtree_control");
     int r = make_directory(INIT_CGROUP, 0755);
     if (r < 0)
         return r;
@@ -451,4 +452,15 @@ init_machine(void)
         dprintf(STDERR_FILENO, "cloche-agent: port %s: %s\n", PORT_NAME, strerror(-fd));
     close(uevents);
     return fd;
+}
+
+int
+init_close_cgroups(void)
+{
+    const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+    int r = check(mount(CGROUPS, CGROUPS, NULL, MS_BIND, NULL));
+    if (r < 0)
+        return r;
+    return check(mount(NULL, CGROUPS, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL));
 }

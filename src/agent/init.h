@@ -15,3 +15,9 @@
  * word cloche.probe on the kernel's command line it powers the machine off instead.
  */
 int init_machine(void);
+
+/*
+ * From now on only who has opened INIT_CGROUP before can move a process between cgroups, or change
+ * a limit: root sees them read-only, unless it mounts them again.
+ */
+int init_close_cgroups(void);

@@ -142,6 +142,8 @@ set_up(int fd, const char *cgroup, bool owns_kernel)
         r = take_signals();
     if (r == 0)
         r = process_open(cgroup);
+    if (r == 0 && owns_kernel)
+        r = init_close_cgroups();
     if (r == 0)
         r = port_open(fd, /* is_socket= */ !owns_kernel, &request_handlers);
     return r;

@@ -244,9 +244,11 @@ static const StreamHandlers stream_handlers = {
 /* --- the start --- */
 
 static const char *
-name_of(const Process *p, WireObject about)
+name_of(const Process *p, const ChildError *report)
 {
-    switch (about) {
+    if (*report->name)
+        return report->name;
+    switch (report->about) {
     case WIRE_ABOUT_PROGRAM:
         return p->request.argv[0];
     case WIRE_ABOUT_DIRECTORY:
@@ -257,7 +259,7 @@ name_of(const Process *p, WireObject about)
     case WIRE_ABOUT_PORT:
         return p->request.argv[1];
     default:
-        return "start";
+        return launch_resource(report->error);
     }
 }
 
@@ -274,8 +276,7 @@ on_launched(Source *source, uint32_t events)
     if (p->stream.number == 0)
         return;
     if (n == sizeof report)
-        stream_failed(&p->stream, report.error, report.about,
-                      *report.name ? report.name : name_of(p, report.about));
+        stream_failed(&p->stream, report.error, report.about, name_of(p, &report));
     else
         stream_started(&p->stream, (uint32_t)p->pid);
 }
