@@ -1,67 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * task: the agent's own tasks (src/agent/builtin.h) whose answers are small, and what they answer.
- *
- * The answer belongs to a hostile guest: it is read record by record, and a malformed one ends the
- * reading.
- */
+/* task: the agent's own tasks (src/agent/builtin.h) whose answers are small. */
 #pragma once
 
 #include <gio/gio.h>
 
 #include "link.h"
+#include "records.h"
 
 /* `user`: NULL for the claim's. Cancelling kills it. */
 void guest_task_async(GuestLink *link, const char *const *argv, const char *user,
                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 /* All that it wrote. */
 GBytes *guest_task_finish(GAsyncResult *result, GError **error);
-
-typedef struct {
-    const guint8 *data;
-    gsize left;
-    gboolean failed;   /* a record was malformed */
-    gboolean has_more; /* the last record was empty: there is more than was asked for */
-} GuestRecords;
-
-void guest_records_init(GuestRecords *records, GBytes *answer);
-
-typedef struct {
-    GBytes *path, *target;
-    guint32 mode, uid, gid;
-    char *user, *group; /* UTF-8, "" for none */
-    guint64 size, links, inode, modified_ns, accessed_ns, changed_ns;
-} GuestFile;
-
-typedef struct {
-    guint32 pid, parent, uid;
-    char *user;
-    char **argv;
-    guint32 state;
-    guint64 started_ms, memory_kib, processor_us, group;
-} GuestProgram;
-
-typedef struct {
-    guint32 port;
-    char *address;
-    guint32 pid;
-    char *program;
-} GuestListener;
-
-typedef struct {
-    char *tag;
-    guint32 pid;
-    guint64 started_ms;
-    char **argv;
-} GuestKept;
-
-/* Each reads one record into what is to be cleared then. FALSE: there is none, or it is malformed.
- */
-gboolean guest_records_next_file(GuestRecords *records, GuestFile *ret);
-gboolean guest_records_next_program(GuestRecords *records, GuestProgram *ret);
-gboolean guest_records_next_listener(GuestRecords *records, GuestListener *ret);
-gboolean guest_records_next_kept(GuestRecords *records, GuestKept *ret);
-void guest_file_clear(GuestFile *file);
-void guest_program_clear(GuestProgram *program);
-void guest_listener_clear(GuestListener *listener);
-void guest_kept_clear(GuestKept *kept);

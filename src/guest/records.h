@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * records: what the agent's own tasks (src/agent/builtin.h) answer.
+ *
+ * It belongs to a hostile guest: it is read record by record, and a malformed one ends the reading.
+ * What are texts for people is UTF-8 behind it.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+    const guint8 *data;
+    gsize left;
+    gboolean failed;   /* a record was malformed */
+    gboolean has_more; /* the last record was empty: there is more than was asked for */
+} GuestRecords;
+
+void guest_records_init(GuestRecords *records, GBytes *answer);
+
+typedef struct {
+    GBytes *path, *target;
+    guint32 mode, uid, gid;
+    char *user, *group; /* UTF-8, "" for none */
+    guint64 size, links, inode, modified_ns, accessed_ns, changed_ns;
+} GuestFile;
+
+typedef struct {
+    guint32 pid, parent, uid;
+    char *user;
+    char **argv;
+    guint32 state;
+    guint64 started_ms, memory_kib, processor_us, group;
+} GuestProgram;
+
+typedef struct {
+    guint32 port;
+    char *address;
+    guint32 pid;
+    char *program;
+} GuestListener;
+
+typedef struct {
+    char *tag;
+    guint32 pid;
+    guint64 started_ms;
+    char **argv;
+} GuestKept;
+
+/* Each reads one record into what is to be cleared then. FALSE: there is none, or it is malformed.
+ */
+gboolean guest_records_next_file(GuestRecords *records, GuestFile *ret);
+gboolean guest_records_next_program(GuestRecords *records, GuestProgram *ret);
+gboolean guest_records_next_listener(GuestRecords *records, GuestListener *ret);
+gboolean guest_records_next_kept(GuestRecords *records, GuestKept *ret);
+void guest_file_clear(GuestFile *file);
+void guest_program_clear(GuestProgram *program);
+void guest_listener_clear(GuestListener *listener);
+void guest_kept_clear(GuestKept *kept);
