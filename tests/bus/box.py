@@ -91,10 +91,10 @@ class Process:
 
 
 class Box:
-    def __init__(self, bus, **words):
+    def __init__(self, bus, template="minimal", **words):
         self.bus = bus
         self.path = call(bus, "/org/cloche1", "org.cloche1.Manager", "CreateSandbox", "(a{sv})",
-                         (options(template="minimal", **words),))[0]
+                         (options(template=template, **words),))[0]
         self.id = self.path.rsplit("/", 1)[1]
 
     def call(self, method, signature, *values, fds=(), **words):
@@ -157,9 +157,11 @@ def drain(fd):
 class BoxTest(unittest.TestCase):
     """Each test has a sandbox of its own."""
 
+    template = "minimal"
+
     def setUp(self):
         self.bus = connect()
-        self.box = Box(self.bus)
+        self.box = Box(self.bus, self.template)
         self.addCleanup(self.bus.close_sync, None)
         self.addCleanup(self.end)
 
