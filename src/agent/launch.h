@@ -20,8 +20,8 @@ typedef struct {
 
 /* Once, before all others. */
 int launch_open(void);
-/* Fills in the rest of `child` and starts it. Its pid, or -errno; then nothing is left, but for what
- * the stream was given. */
+/* Fills in the rest of `child` and starts it. Its pid, or -errno; then nothing is left, but for
+ * what the stream was given. */
 pid_t launch_child(const Launch *launch, Child *child);
 /* What the guest has no more of, when that failed so. */
 const char *launch_resource(int error);

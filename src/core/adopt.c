@@ -80,7 +80,20 @@ take_up(Core *core, Sandbox *sandbox)
 static void
 on_processes_adopted(GObject *source, GAsyncResult *result, gpointer data)
 {
-    release(data);
+    if (data)
+        release(data);
+}
+
+/* They are there before anybody can ask, but of a machine that stands still. */
+static void
+adopt_processes(Adoption *adoption, Sandbox *sandbox)
+{
+    gboolean is_stalled = instance_is_stalled(sandbox->instance);
+
+    if (!is_stalled)
+        adoption->waiting++;
+    processes_adopt_async(adoption->core, sandbox, on_processes_adopted,
+                          is_stalled ? NULL : adoption);
 }
 
 static void
@@ -94,8 +107,7 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 
     sandbox->instance = instance_adopt_finish(result, &why, &error);
     if (sandbox->instance) {
-        adoption->waiting++;
-        processes_adopt_async(adoption->core, sandbox, on_processes_adopted, adoption);
+        adopt_processes(adoption, sandbox);
         take_up(adoption->core, sandbox);
     } else if (why != END_NOT_YET) {
         registry_end(adoption->core, sandbox, why, error->message);

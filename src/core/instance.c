@@ -253,6 +253,12 @@ instance_id(const Instance *instance)
     return instance->id;
 }
 
+gboolean
+instance_is_stalled(const Instance *instance)
+{
+    return instance->is_stalled;
+}
+
 GuestLink *
 instance_link(Instance *instance)
 {

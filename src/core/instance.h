@@ -64,6 +64,8 @@ void instance_watch(Instance *instance, const InstanceEvents *events, gpointer d
 guint32 instance_uid(const Instance *instance);
 const char *instance_id(const Instance *instance);
 GuestLink *instance_link(Instance *instance);
+/* It stands still, and answers nobody. */
+gboolean instance_is_stalled(const Instance *instance);
 /* NULL when its image has no runner for the language. */
 GuestInterpreter *instance_interpreter(Instance *instance, const char *language);
 /* Calls it for the interpreter of each language. */

@@ -41,7 +41,9 @@ on_answer(GObject *source, GAsyncResult *result, gpointer data)
 static const char *
 own_interface(const char *object)
 {
-    return g_str_equal(object, MANAGER) ? "org.cloche1.Manager" : "org.cloche1.Sandbox";
+    if (g_str_equal(object, MANAGER))
+        return "org.cloche1.Manager";
+    return g_str_has_prefix(object, PROCESS_PREFIX) ? "org.cloche1.Process" : "org.cloche1.Sandbox";
 }
 
 static Pending *

@@ -12,6 +12,7 @@
 #include <gio/gio.h>
 
 #define MANAGER "/org/cloche1"
+#define PROCESS_PREFIX "/org/cloche1/process/"
 #define NO_OPTIONS "(@a{sv} {},)"
 
 /* Runs the main loop until *what is true. */

@@ -126,7 +126,7 @@ test_other_version(void)
     g_autofree char *sandbox = NULL;
 
     set_agent("newer");
-    call_fails(bus, MANAGER, "CreateSandbox", "Unsupported", "version 2 of the protocol, not 1",
+    call_fails(bus, MANAGER, "CreateSandbox", "Unsupported", "version 3 of the protocol, not 2",
                NO_OPTIONS);
     set_agent(NULL);
     sandbox = create(bus);

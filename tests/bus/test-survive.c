@@ -5,6 +5,7 @@
  * Each test is made once with a service that is killed, and once with one that is asked to stop.
  */
 #include <fcntl.h>
+#include <gio/gunixfdlist.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -338,6 +339,77 @@ test_pool(gconstpointer signal)
     fixture_assert_counts(fixture, 4);
 }
 
+/* --- processes that are kept --- */
+
+/* All that its output gives, from Attach() to its end. */
+static char *
+attach_and_read(GDBusConnection *bus, const char *process)
+{
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_with_unix_fd_list_sync(
+        bus, "org.cloche1", process, "org.cloche1.Process", "Attach", NULL, G_VARIANT_TYPE("(hhh)"),
+        G_DBUS_CALL_FLAGS_NONE, /* timeout= */ 30000, NULL, &fds, NULL, &error);
+    g_autoptr(GString) text = g_string_new(NULL);
+    char bytes[256];
+    gssize n;
+    int in, out;
+
+    g_assert_no_error(error);
+    in = g_unix_fd_list_get(fds, 0, NULL);
+    out = g_unix_fd_list_get(fds, 1, NULL);
+    g_assert_cmpint(write(in, "go\n", 3), ==, 3);
+    while ((n = read(out, bytes, sizeof(bytes))) > 0)
+        g_string_append_len(text, bytes, n);
+    close(in);
+    close(out);
+    return g_strdup(text->str);
+}
+
+/* Whoever started it has not even its descriptors any more. */
+static void
+test_kept_process(gconstpointer signal)
+{
+    g_autoptr(Fixture) fixture = fixture_new(&plain);
+    GDBusConnection *owner = fixture_connect(fixture, OTHER_UID);
+    g_autofree char *sandbox = create(owner), *text = NULL;
+    g_autoptr(GVariant) started = NULL, other = NULL, before = NULL, after = NULL, end = NULL;
+    const char *process, *lost;
+    int status;
+
+    started = call(owner, sandbox, "Start",
+                   "(['sh', '-c', 'echo before; read x; echo got $x; exit 9'], {'keep': <true>, "
+                   "'tag': <'a b'>})");
+    other = call(owner, sandbox, "Start", "(['sleep', '1000'], @a{sv} {})");
+    g_variant_get(started, "(&ohhh)", &process, NULL, NULL, NULL);
+    g_variant_get(other, "(&ohhh)", &lost, NULL, NULL, NULL);
+    before = get_all(owner, process);
+    fixture_restart(fixture, GPOINTER_TO_INT(signal));
+
+    after = get_all(owner, process);
+    for (gsize i = 0; i < g_variant_n_children(before); i++) {
+        g_autoptr(GVariant) entry = g_variant_get_child_value(before, i);
+        const char *key;
+        g_autoptr(GVariant) value = NULL, now = NULL;
+
+        g_variant_get(entry, "{&sv}", &key, &value);
+        now = g_variant_lookup_value(after, key, NULL);
+        if (g_str_equal(key, "Started")) /* the agent's word, in milliseconds */
+            g_assert_cmpint(ABS((gint64)(g_variant_get_uint64(now) - g_variant_get_uint64(value))),
+                            <, G_USEC_PER_SEC);
+        else
+            g_assert_cmpvariant(now, value);
+    }
+    call_fails(owner, lost, "Kill", "NoSuchProcess", "has no process", "()");
+    call_fails(fixture->bus, "/org/cloche1/process/nobodys_1", "Kill", "NoSuchSandbox", "", "()");
+    text = attach_and_read(owner, process);
+    g_assert_true(g_str_has_suffix(text, "got go\n"));
+    end = call(owner, process, "Wait", "()");
+    g_variant_get(end, "(i&s@a{sv})", &status, NULL, NULL);
+    g_assert_cmpint(status, ==, 9);
+    fixture_leave(owner);
+}
+
 static void
 add(const char *name, GTestDataFunc test)
 {
@@ -371,6 +443,7 @@ main(int argc, char **argv)
     add("variables", test_variables);
     add("code-under-way", test_code_under_way);
     add("output-under-way", test_output_under_way);
+    add("kept-process", test_kept_process);
     add("stubborn-code", test_stubborn_code);
     add("one-shot-under-way", test_one_shot_under_way);
     python = fixture_new(&options);

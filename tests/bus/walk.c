@@ -21,6 +21,14 @@ word_of(const GDBusArgInfo *arg)
         return "@a{sv} {}";
     if (g_str_equal(arg->signature, "t"))
         return "uint64 60";
+    if (g_str_equal(arg->signature, "u"))
+        return "uint32 60";
+    if (g_str_equal(arg->signature, "q"))
+        return "uint16 60";
+    if (g_str_equal(arg->signature, "i"))
+        return "10";
+    if (g_str_equal(arg->signature, "h"))
+        return "handle 0";
     g_error("walk: give a value of the type '%s'", arg->signature);
 }
 
@@ -63,7 +71,8 @@ walk_interface(GDBusNodeInfo *node, const char *interface, const char *object, c
 guint
 walk_sandbox(const char *id, WalkEach each, gpointer data)
 {
-    g_autofree char *object = g_strconcat(MANAGER "/sandbox/", id, NULL), *xml = NULL;
+    g_autofree char *object = g_strconcat(MANAGER "/sandbox/", id, NULL), *xml = NULL,
+                    *process = g_strconcat(PROCESS_PREFIX, id, "_1", NULL);
     g_autoptr(GDBusNodeInfo) node = NULL;
 
     g_assert_true(g_file_get_contents(g_getenv("CLOCHE_XML"), &xml, NULL, NULL));
@@ -72,5 +81,6 @@ walk_sandbox(const char *id, WalkEach each, gpointer data)
     each(object, PROPERTIES ".Get", "('" SANDBOX_INTERFACE "', 'Id')", data);
     each(object, PROPERTIES ".GetAll", "('" SANDBOX_INTERFACE "',)", data);
     return 2 + walk_interface(node, SANDBOX_INTERFACE, object, NULL, each, data) +
+           walk_interface(node, "org.cloche1.Process", process, NULL, each, data) +
            walk_interface(node, "org.cloche1.Manager", MANAGER, id, each, data);
 }

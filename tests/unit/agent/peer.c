@@ -271,6 +271,9 @@ take_frame(Peer *peer, const WireHeader *header, const guint8 *payload)
         answer->name = wire_get_string(&r, 256);
         free(wire_get_string(&r, 256));
         break;
+    case WIRE_REAPED: /* EXITED says the same */
+        answer->is_reaped = TRUE;
+        return;
     case WIRE_EXITED:
         answer->has_exited = TRUE;
         answer->how = wire_get_u32(&r);

@@ -31,7 +31,7 @@ typedef struct {
     guint32 pid; /* 0: not started */
     gboolean is_ok;
     GBytes *pong;
-    gboolean has_exited;
+    gboolean has_exited, is_reaped;
     WireExit how;
     guint32 status;
     guint64 user_us, system_us, peak_rss_kib;
