@@ -1,46 +1,440 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "builtin.h"
-
+/*
+ * builtin-files: one file.
+ *
+ * A file that is written atomically has no name until it is whole (O_TMPFILE), so that a task that
+ * is killed leaves nothing; where the file system cannot do that, it has a hidden one.
+ */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "builtin.h"
+#include "builtin-file.h"
+#include "names.h"
+
+#define COPY_SIZE (64u << 10)
+#define TRIES 16
+
+_Noreturn static void
+fail(int error, const char *path)
+{
+    builtin_fail(error, WIRE_ABOUT_FILE, path);
+}
+
+bool
+builtin_flag(const char *word)
+{
+    return strcmp(word, "1") == 0;
+}
+
+mode_t
+builtin_mode(const char *word, mode_t preset)
+{
+    return *word ? (mode_t)strtoul(word, NULL, 8) & 07777 : preset;
+}
+
+static uint64_t
+nanoseconds(struct timespec time)
+{
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+size_t
+builtin_write_file(const char *path, const char *target, const struct stat *st)
+{
+    static uint8_t fields[BUILTIN_FILE_RECORD_MAX];
+    WireWriter w = {.data = fields, .size = sizeof fields};
+
+    wire_put_bytes(&w, path, strlen(path));
+    wire_put_bytes(&w, target, strlen(target));
+    wire_put_u32(&w, st->st_mode);
+    wire_put_u32(&w, st->st_uid);
+    wire_put_u32(&w, st->st_gid);
+    wire_put_string(&w, names_user(st->st_uid));
+    wire_put_string(&w, names_group(st->st_gid));
+    wire_put_u64(&w, (uint64_t)st->st_size);
+    wire_put_u64(&w, st->st_nlink);
+    wire_put_u64(&w, st->st_ino);
+    wire_put_u64(&w, nanoseconds(st->st_mtim));
+    wire_put_u64(&w, nanoseconds(st->st_atim));
+    wire_put_u64(&w, nanoseconds(st->st_ctim));
+    builtin_write_record(&w);
+    return w.used;
+}
+
+/* --- stat, readlink --- */
+
+/* With links resolved if they are followed, otherwise but for the last name. */
+static char *
+absolute(const char *path, bool follow)
+{
+    char *whole = NULL;
+
+    if (follow)
+        return realpath(path, NULL);
+    if (*path == '/')
+        return strdup(path);
+    char *here = getcwd(NULL, 0);
+    if (here && asprintf(&whole, "%s/%s", strcmp(here, "/") == 0 ? "" : here, path) < 0)
+        whole = NULL;
+    free(here);
+    return whole;
+}
 
 void
 builtin_stat(char *const *argv)
 {
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
-}
+    bool follow = builtin_flag(argv[2]);
+    char target[PATH_MAX] = "";
+    struct stat st;
 
-void
-builtin_read(char *const *argv)
-{
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
-}
-
-void
-builtin_store(char *const *argv)
-{
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
-}
-
-void
-builtin_append(char *const *argv)
-{
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
-}
-
-void
-builtin_mkdir(char *const *argv)
-{
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
-}
-
-void
-builtin_move(char *const *argv)
-{
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
+    if ((follow ? stat : lstat)(argv[1], &st) < 0)
+        fail(errno, argv[1]);
+    if (S_ISLNK(st.st_mode)) {
+        ssize_t n = readlink(argv[1], target, sizeof target - 1);
+        target[n < 0 ? 0 : n] = '\0';
+    }
+    char *path = absolute(argv[1], follow);
+    builtin_ready();
+    builtin_write_file(path ? path : argv[1], target, &st);
 }
 
 void
 builtin_readlink(char *const *argv)
 {
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
+    char target[PATH_MAX];
+    ssize_t n = readlink(argv[1], target, sizeof target);
+
+    if (n < 0)
+        fail(errno, argv[1]);
+    builtin_ready();
+    builtin_write(target, (size_t)n);
+}
+
+/* --- read --- */
+
+/* A FIFO would wait for its other end, a device do whatever it does. */
+static void
+check_regular(int fd, const char *path)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        fail(errno, path);
+    if (S_ISDIR(st.st_mode))
+        fail(EISDIR, path);
+    if (!S_ISREG(st.st_mode))
+        fail(EINVAL, path);
+}
+
+/* Files of /proc have no size, and not all can be sent. */
+static ssize_t
+pass_on(int fd, size_t size)
+{
+    static char buffer[COPY_SIZE];
+    ssize_t n = sendfile(STDOUT_FILENO, fd, NULL, size < COPY_SIZE ? size : COPY_SIZE);
+
+    if (n >= 0 || (errno != EINVAL && errno != ENOSYS))
+        return n;
+    n = read(fd, buffer, size < COPY_SIZE ? size : COPY_SIZE);
+    if (n > 0)
+        builtin_write(buffer, (size_t)n);
+    return n;
+}
+
+void
+builtin_read(char *const *argv)
+{
+    unsigned long long offset = strtoull(argv[2], NULL, 10);
+    unsigned long long left = *argv[3] ? strtoull(argv[3], NULL, 10) : ULLONG_MAX;
+    int fd = open(argv[1], O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0)
+        fail(errno, argv[1]);
+    check_regular(fd, argv[1]);
+    if (offset > LLONG_MAX || (offset > 0 && lseek(fd, (off_t)offset, SEEK_SET) < 0))
+        fail(EINVAL, argv[1]);
+    builtin_ready();
+    while (left > 0) {
+        ssize_t n = pass_on(fd, left < COPY_SIZE ? (size_t)left : COPY_SIZE);
+
+        if (n < 0 && errno != EINTR)
+            _exit(errno);
+        if (n == 0)
+            return;
+        left -= n > 0 ? (unsigned long long)n : 0;
+    }
+}
+
+/* --- mkdir --- */
+
+/* Those above `path`, which need not be there. */
+static void
+make_parents(const char *path)
+{
+    char *copy = strdup(path);
+
+    if (!copy)
+        fail(ENOMEM, path);
+    for (char *slash = copy + 1; *copy && (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        if (mkdir(copy, 0755) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+            fail(errno, copy);
+        *slash = '/';
+    }
+    free(copy);
+}
+
+void
+builtin_mkdir(char *const *argv)
+{
+    mode_t mode = builtin_mode(argv[2], 0755);
+    bool with_parents = builtin_flag(argv[3]);
+    struct stat st;
+
+    if (with_parents)
+        make_parents(argv[1]);
+    if (mkdir(argv[1], mode) == 0) {
+        if (chmod(argv[1], mode) < 0) /* without the umask */
+            fail(errno, argv[1]);
+        return;
+    }
+    int error = errno;
+    if (error != EEXIST || !with_parents || stat(argv[1], &st) < 0 || !S_ISDIR(st.st_mode))
+        fail(error, argv[1]);
+}
+
+/* --- write, append --- */
+
+typedef struct {
+    char *path;      /* what is replaced: links are followed */
+    char *directory; /* that it is in */
+    char *temporary; /* its name until it is whole; NULL: none */
+    int fd;
+    bool is_new;
+    struct stat before; /* unless it is new */
+} Target;
+
+static void
+split(Target *target)
+{
+    const char *slash = strrchr(target->path, '/');
+
+    if (!slash)
+        target->directory = strdup(".");
+    else
+        target->directory = strndup(target->path, slash == target->path
+                                                      ? 1
+                                                      : (size_t)(slash - target->path));
+    if (!target->directory)
+        fail(ENOMEM, target->path);
+}
+
+/* A link that leads to nothing is replaced itself. */
+static void
+find_target(Target *target, const char *path)
+{
+    char *resolved = realpath(path, NULL);
+    size_t size = strlen(path);
+
+    if (!resolved && size > 0 && path[size - 1] == '/')
+        fail(EISDIR, path);
+    target->path = resolved ? resolved : strdup(path);
+    if (!target->path)
+        fail(ENOMEM, path);
+    target->is_new = stat(target->path, &target->before) < 0;
+    if (!target->is_new && S_ISDIR(target->before.st_mode))
+        fail(EISDIR, path);
+    if (!target->is_new && !S_ISREG(target->before.st_mode))
+        fail(EINVAL, path);
+    make_parents(target->path);
+    split(target);
+}
+
+/* A name beside the target's that nobody has. */
+static char *
+invent_name(const Target *target)
+{
+    const char *name = strrchr(target->path, '/');
+    uint64_t number = 0;
+    char *path = NULL;
+
+    name = name ? name + 1 : target->path;
+    if (getrandom(&number, sizeof number, 0) != sizeof number ||
+        asprintf(&path, "%s/.%.200s.%016llx", target->directory, name,
+                 (unsigned long long)number) < 0)
+        fail(ENOMEM, target->path);
+    return path;
+}
+
+/* What its user may not write it may not replace either, as if it were written in place. */
+static void
+check_writable(const Target *target)
+{
+    if (!target->is_new && access(target->path, W_OK) < 0)
+        fail(errno, target->path);
+}
+
+static void
+open_new(Target *target)
+{
+    check_writable(target);
+    target->fd = open(target->directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (target->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+        target->temporary = invent_name(target);
+        target->fd = open(target->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    }
+    if (target->fd < 0)
+        fail(errno, target->path);
+}
+
+static void
+open_in_place(Target *target, int flags)
+{
+    target->fd =
+        open(target->path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0644);
+    if (target->fd < 0)
+        fail(errno, target->path);
+    check_regular(target->fd, target->path);
+    fcntl(target->fd, F_SETFL, flags & O_APPEND);
+}
+
+/* Before anything is written, so that nobody reads what is not for him. */
+static void
+set_owner_and_mode(const Target *target, const char *mode, const char *owner, bool keeps)
+{
+    uid_t uid = NAMES_KEEP;
+    gid_t gid = NAMES_KEEP;
+    int r = *owner ? names_parse_owner(owner, &uid, &gid) : 0;
+
+    if (r < 0)
+        builtin_fail(-r, WIRE_ABOUT_USER, owner);
+    if (keeps && !*owner && !target->is_new && geteuid() == 0) {
+        uid = target->before.st_uid;
+        gid = target->before.st_gid;
+    }
+    if ((uid != NAMES_KEEP || gid != (gid_t)NAMES_KEEP) && fchown(target->fd, uid, gid) < 0)
+        fail(errno, target->path);
+    if (*mode || keeps) {
+        mode_t preset = target->is_new ? 0644 : target->before.st_mode & 07777;
+
+        if (fchmod(target->fd, builtin_mode(mode, preset)) < 0)
+            fail(errno, target->path);
+    }
+}
+
+_Noreturn static void
+give_up(const Target *target, int error)
+{
+    if (target->temporary)
+        unlink(target->temporary);
+    _exit(error);
+}
+
+static unsigned long long
+copy_input(const Target *target)
+{
+    static char buffer[COPY_SIZE];
+    unsigned long long written = 0;
+    ssize_t n;
+
+    while ((n = read(STDIN_FILENO, buffer, sizeof buffer)) != 0) {
+        if (n < 0 && errno != EINTR)
+            give_up(target, errno);
+        for (ssize_t done = 0; done < n;) {
+            ssize_t m = write(target->fd, buffer + done, (size_t)(n - done));
+
+            if (m < 0 && errno != EINTR)
+                give_up(target, errno);
+            done += m > 0 ? m : 0;
+        }
+        written += n > 0 ? (unsigned long long)n : 0;
+    }
+    return written;
+}
+
+/* Gives the nameless file a name, which rename() needs. */
+static void
+name_new(Target *target)
+{
+    char link[64];
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", target->fd);
+    for (int i = 0; i < TRIES; i++) {
+        target->temporary = invent_name(target);
+        if (linkat(AT_FDCWD, link, AT_FDCWD, target->temporary, AT_SYMLINK_FOLLOW) == 0)
+            return;
+        free(target->temporary);
+        target->temporary = NULL;
+        if (errno != EEXIST)
+            break;
+    }
+    _exit(errno);
+}
+
+void
+builtin_store(char *const *argv)
+{
+    bool is_atomic = builtin_flag(argv[5]);
+    Target target = {.fd = -1};
+
+    signal(SIGPIPE, SIG_IGN);
+    find_target(&target, argv[1]);
+    if (is_atomic)
+        open_new(&target);
+    else
+        open_in_place(&target, O_TRUNC);
+    set_owner_and_mode(&target, argv[2], argv[3], is_atomic);
+    builtin_ready();
+
+    unsigned long long written = copy_input(&target);
+    if (*argv[4] && written != strtoull(argv[4], NULL, 10))
+        give_up(&target, EPIPE);
+    if (!is_atomic)
+        return;
+    if (!target.temporary)
+        name_new(&target);
+    if (rename(target.temporary, target.path) < 0)
+        give_up(&target, errno);
+}
+
+void
+builtin_append(char *const *argv)
+{
+    Target target = {.fd = -1};
+
+    find_target(&target, argv[1]);
+    open_in_place(&target, O_APPEND);
+    if (target.is_new)
+        set_owner_and_mode(&target, argv[2], "", /* keeps= */ true);
+    builtin_ready();
+    copy_input(&target);
+}
+
+/* --- move --- */
+
+void
+builtin_move(char *const *argv)
+{
+    bool replaces = builtin_flag(argv[3]);
+    struct stat st;
+
+    if (syscall(SYS_renameat2, AT_FDCWD, argv[1], AT_FDCWD, argv[2],
+                replaces ? 0 : 1 /* RENAME_NOREPLACE */) == 0)
+        return;
+    int error = errno;
+    if (error != EXDEV)
+        fail(error, error == ENOENT && lstat(argv[1], &st) < 0 ? argv[1] : argv[2]);
+    builtin_copy_tree(argv[1], argv[2], /* recursive= */ true, replaces);
+    builtin_remove_tree(argv[1]);
 }

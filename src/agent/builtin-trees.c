@@ -1,34 +1,363 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "builtin.h"
-
+/*
+ * builtin-trees: list, remove, chmod and chown of directories.
+ *
+ * Trees are walked by descriptors, never by paths: a path may be longer than the kernel takes, and
+ * a directory may become a symbolic link while it is walked, which is not followed then.
+ */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "builtin-tree.h"
+#include "names.h"
+
+#define LIST_SIZE_MAX (2u << 20)
+
+/* --- what all walks do --- */
+
+void
+tree_fail(int error, const TreePath *path)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    const TreePath *parts[TREE_DEPTH_MAX + 2];
+    size_t count = 0;
+
+    for (; path && count < sizeof parts / sizeof *parts; path = path->parent)
+        parts[count++] = path;
+    while (out && count > 0) {
+        const char *name = parts[--count]->name;
+        size_t length = strlen(name);
+
+        fprintf(out, "%s%s", name,
+                count > 0 && (length == 0 || name[length - 1] != '/') ? "/" : "");
+    }
+    if (out)
+        fclose(out);
+    builtin_fail(error, WIRE_ABOUT_FILE, text ? text : "");
+}
+
+void
+tree_enter(TreePath *path, const TreePath *parent, const char *name)
+{
+    *path = (TreePath){.parent = parent, .name = name, .depth = parent->depth + 1};
+    if (path->depth > TREE_DEPTH_MAX)
+        tree_fail(ENAMETOOLONG, path);
+}
+
+int
+tree_open(int parent_fd, const char *name)
+{
+    return openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+void
+tree_prepare(void)
+{
+    struct rlimit files;
+
+    /* One for each level. */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **
+tree_names(int fd, size_t *ret_count)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    char **names = NULL;
+    size_t count = 0;
+
+    if (!directory) {
+        *ret_count = 0;
+        return NULL;
+    }
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        char **more;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (count % 64 == 0) {
+            more = reallocarray(names, count + 64, sizeof *names);
+            if (!more)
+                builtin_fail(ENOMEM, WIRE_ABOUT_SYSTEM, "memory");
+            names = more;
+        }
+        names[count] = strdup(entry->d_name);
+        if (!names[count++])
+            builtin_fail(ENOMEM, WIRE_ABOUT_SYSTEM, "memory");
+    }
+    closedir(directory);
+    if (names)
+        qsort(names, count, sizeof *names, compare_names);
+    *ret_count = count;
+    return names;
+}
+
+void
+tree_free_names(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
+/* --- list --- */
+
+typedef struct {
+    unsigned long depth, limit;
+    size_t written;
+} List;
+
+/* An empty record says that there is more. */
+static void
+write_entry(List *list, int fd, const char *name, const char *path, const struct stat *st)
+{
+    static const uint8_t more[4];
+    char target[PATH_MAX] = "";
+
+    if (list->limit == 0 || list->written > LIST_SIZE_MAX) {
+        builtin_write(more, sizeof more);
+        _exit(0);
+    }
+    if (S_ISLNK(st->st_mode)) {
+        ssize_t n = readlinkat(fd, name, target, sizeof target - 1);
+        target[n < 0 ? 0 : n] = '\0';
+    }
+    list->written += builtin_write_file(path, target, st);
+    list->limit--;
+}
+
+static void list_directory(List *list, int fd, const char *path, unsigned long depth,
+                           const char *after);
+
+/* `after`: what of it was told before; NULL: nothing. */
+static void
+list_entry(List *list, int fd, const char *name, const char *path, unsigned long depth,
+           const char *after)
+{
+    size_t size = after ? strcspn(after, "/") : 0;
+    int order = 1;
+    struct stat st;
+
+    if (after) {
+        order = strncmp(name, after, size);
+        order = order == 0 && name[size] ? 1 : order;
+    }
+    if (order < 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    if (order > 0)
+        write_entry(list, fd, name, path, &st);
+    int below = S_ISDIR(st.st_mode) && depth < list->depth ? tree_open(fd, name) : -1;
+    if (below < 0)
+        return;
+    list_directory(list, below, path, depth + 1,
+                   order == 0 && after[size] == '/' ? after + size + 1 : NULL);
+    close(below);
+}
+
+static void
+list_directory(List *list, int fd, const char *path, unsigned long depth, const char *after)
+{
+    size_t count;
+    char **names = tree_names(fd, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        char *below = NULL;
+
+        if (asprintf(&below, "%s%s%s", path, *path ? "/" : "", names[i]) < 0)
+            _exit(ENOMEM);
+        list_entry(list, fd, names[i], below, depth, after);
+        free(below);
+    }
+    tree_free_names(names, count);
+}
 
 void
 builtin_list(char *const *argv)
 {
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
+    List list = {
+        .depth = strtoul(argv[2], NULL, 10),
+        .limit = strtoul(argv[3], NULL, 10),
+    };
+    int fd = open(argv[1], O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        builtin_fail(errno, WIRE_ABOUT_FILE, argv[1]);
+    if (list.depth > BUILTIN_DEPTH_MAX)
+        list.depth = BUILTIN_DEPTH_MAX;
+    builtin_ready();
+    list_directory(&list, fd, "", 1, *argv[4] ? argv[4] : NULL);
+}
+
+/* --- remove --- */
+
+static void remove_entry(int fd, const TreePath *path);
+
+static void
+remove_below(int fd, const TreePath *path)
+{
+    size_t count;
+    char **names = tree_names(fd, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        TreePath below;
+
+        tree_enter(&below, path, names[i]);
+        remove_entry(fd, &below);
+    }
+    tree_free_names(names, count);
+}
+
+/* Somebody else may be at it, too. */
+static void
+remove_entry(int fd, const TreePath *path)
+{
+    if (unlinkat(fd, path->name, 0) == 0 || errno == ENOENT)
+        return;
+    int error = errno;
+    int below = error == EISDIR || error == EPERM ? tree_open(fd, path->name) : -1;
+    if (below < 0)
+        tree_fail(error == EISDIR ? errno : error, path);
+    remove_below(below, path);
+    close(below);
+    if (unlinkat(fd, path->name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        tree_fail(errno, path);
 }
 
 void
-builtin_copy(char *const *argv)
+builtin_remove_tree(const char *path)
 {
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
+    TreePath top = {.name = path};
+
+    tree_prepare();
+    remove_entry(AT_FDCWD, &top);
 }
 
 void
 builtin_remove(char *const *argv)
 {
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
+    const char *path = argv[1];
+    struct stat st;
+
+    if (lstat(path, &st) < 0) {
+        if (errno == ENOENT && builtin_flag(argv[3]))
+            return;
+        builtin_fail(errno, WIRE_ABOUT_FILE, path);
+    }
+    if (S_ISDIR(st.st_mode) && builtin_flag(argv[2]))
+        builtin_remove_tree(path);
+    else if (unlinkat(AT_FDCWD, path, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+        builtin_fail(errno, WIRE_ABOUT_FILE, path);
+}
+
+/* --- chmod, chown --- */
+
+typedef struct {
+    mode_t mode;
+    uid_t uid;
+    gid_t gid;
+    bool is_chmod;
+} Change;
+
+/* A symbolic link has an owner, and no mode. */
+static void
+change_entry(const Change *change, int fd, const TreePath *path, const struct stat *st)
+{
+    int r = 0;
+
+    if (!change->is_chmod)
+        r = fchownat(fd, path->name, change->uid, change->gid, AT_SYMLINK_NOFOLLOW);
+    else if (!S_ISLNK(st->st_mode)) {
+        /* By a descriptor: fchmodat() would follow a link that was put there meanwhile. */
+        char link[64];
+        int file = openat(fd, path->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+        snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+        r = file < 0 ? -1 : chmod(link, change->mode);
+        int error = errno;
+        if (file >= 0)
+            close(file);
+        errno = error;
+    }
+    if (r < 0)
+        tree_fail(errno, path);
+}
+
+/* What is below first: the new mode may shut it off. */
+static void
+change_tree(const Change *change, int fd, const TreePath *path)
+{
+    struct stat st;
+    size_t count = 0;
+
+    if (fstatat(fd, path->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        tree_fail(errno, path);
+    if (S_ISDIR(st.st_mode)) {
+        int below = tree_open(fd, path->name);
+        if (below < 0)
+            tree_fail(errno, path);
+        char **names = tree_names(below, &count);
+        for (size_t i = 0; i < count; i++) {
+            TreePath entry;
+
+            tree_enter(&entry, path, names[i]);
+            change_tree(change, below, &entry);
+        }
+        tree_free_names(names, count);
+        close(below);
+    }
+    change_entry(change, fd, path, &st);
+}
+
+static void
+change(const Change *change, const char *path, bool recursive, bool follow)
+{
+    char *resolved = follow ? realpath(path, NULL) : strdup(path);
+    TreePath top = {.name = resolved};
+    struct stat st;
+
+    if (!resolved || lstat(resolved, &st) < 0)
+        builtin_fail(errno, WIRE_ABOUT_FILE, path);
+    tree_prepare();
+    if (recursive)
+        change_tree(change, AT_FDCWD, &top);
+    else
+        change_entry(change, AT_FDCWD, &top, &st);
 }
 
 void
 builtin_chmod(char *const *argv)
 {
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
+    const Change wish = {.is_chmod = true, .mode = builtin_mode(argv[2], 0)};
+
+    change(&wish, argv[1], builtin_flag(argv[3]), /* follow= */ true);
 }
 
 void
 builtin_chown(char *const *argv)
 {
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
+    Change wish = {.is_chmod = false};
+    int r = names_parse_owner(argv[2], &wish.uid, &wish.gid);
+
+    if (r < 0)
+        builtin_fail(-r, WIRE_ABOUT_USER, argv[2]);
+    change(&wish, argv[1], builtin_flag(argv[3]), builtin_flag(argv[4]));
 }

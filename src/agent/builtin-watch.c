@@ -1,10 +1,443 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * builtin-watch: inotify, as lines of JSON.
+ *
+ * The kernel watches directories one by one. A new directory may have got entries before it was
+ * watched: these are told when it is, so that nothing is missed, and may be told twice. The two
+ * halves of a rename come one behind the other, but perhaps not in one read: a first half waits for
+ * its second one a moment, and is a removal without it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "builtin.h"
 
-#include <errno.h>
+#define PAIR_MS 20
+#define ROOT_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF)
+#define EVENTS                                                                                     \
+    (IN_CREATE | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB |            \
+     IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK)
+
+typedef struct {
+    int wd;
+    char *path; /* relative to the root; "" is the root */
+} Directory;
+
+static struct {
+    int fd;
+    const char *root;
+    bool is_recursive, is_directory;
+    int root_wd;
+    Directory *directories;
+    size_t count;
+    /* the first half of a rename */
+    uint32_t cookie;
+    char *from;
+    bool from_is_directory;
+} watch;
+
+/* --- JSON --- */
+
+/* The length of the UTF-8 character at `s`, 0 when it is none. */
+static size_t
+character(const unsigned char *s)
+{
+    static const struct {
+        unsigned char mask, lead;
+        uint32_t min;
+    } kinds[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+
+    for (size_t n = 0; n < 4; n++) {
+        uint32_t value = s[0] & (unsigned char)~kinds[n].mask;
+
+        if ((s[0] & kinds[n].mask) != kinds[n].lead)
+            continue;
+        for (size_t i = 1; i <= n; i++) {
+            if ((s[i] & 0xc0) != 0x80)
+                return 0;
+            value = value << 6 | (s[i] & 0x3f);
+        }
+        return value < kinds[n].min || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)
+                   ? 0
+                   : n + 1;
+    }
+    return 0;
+}
+
+static bool
+is_utf8(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+
+    for (size_t n; *s; s += n) {
+        n = character(s);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
+static void
+print_text(FILE *out, const char *key, const char *text)
+{
+    fprintf(out, ",\"%s\":\"", key);
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        size_t n = character(s);
+
+        if (n == 0)
+            fputs("\xef\xbf\xbd", out);
+        else if (*s == '"' || *s == '\\')
+            fprintf(out, "\\%c", *s);
+        else if (*s < 0x20 || *s == 0x7f)
+            fprintf(out, "\\u%04x", *s);
+        else
+            fwrite(s, 1, n, out);
+        s += n ? n : 1;
+    }
+    fputc('"', out);
+}
+
+static void
+print_base64(FILE *out, const char *key, const char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t size = strlen(text);
+
+    fprintf(out, ",\"%s\":\"", key);
+    for (size_t i = 0; i < size; i += 3) {
+        uint32_t group = 0;
+
+        for (size_t j = 0; j < 3; j++)
+            group = group << 8 | (i + j < size ? (unsigned char)text[i + j] : 0);
+        for (size_t j = 0; j < 4; j++)
+            fputc(i + j <= size ? digits[group >> (18 - 6 * j) & 63] : '=', out);
+    }
+    fputc('"', out);
+}
+
+static void
+print_path(FILE *out, const char *key, const char *exact_key, const char *path)
+{
+    print_text(out, key, path);
+    if (!is_utf8(path))
+        print_base64(out, exact_key, path);
+}
+
+static void
+tell(const char *event, const char *path, bool is_directory, const char *to)
+{
+    char *line = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&line, &size);
+
+    if (!out)
+        _exit(ENOMEM);
+    fprintf(out, "{\"event\":\"%s\"", event);
+    if (path) {
+        print_path(out, "path", "path-base64", path);
+        fprintf(out, ",\"directory\":%s", is_directory ? "true" : "false");
+    }
+    if (to)
+        print_path(out, "to", "to-base64", to);
+    fputs("}\n", out);
+    if (fclose(out) != 0)
+        _exit(ENOMEM);
+    builtin_write(line, size);
+    free(line);
+}
+
+/* --- what is watched --- */
+
+static char *
+join(const char *directory, const char *name)
+{
+    char *path = NULL;
+
+    if (!*directory || !*name)
+        path = strdup(*directory ? directory : name);
+    else if (asprintf(&path, "%s/%s", directory, name) < 0)
+        path = NULL;
+    if (!path)
+        _exit(ENOMEM);
+    return path;
+}
+
+static char *
+full(const char *path)
+{
+    return *path ? join(watch.root, path) : strdup(watch.root);
+}
+
+static const Directory *
+find_directory(int wd)
+{
+    for (size_t i = 0; i < watch.count; i++)
+        if (watch.directories[i].wd == wd)
+            return &watch.directories[i];
+    return NULL;
+}
+
+static void
+forget(int wd)
+{
+    for (size_t i = 0; i < watch.count; i++)
+        if (watch.directories[i].wd == wd) {
+            free(watch.directories[i].path);
+            watch.directories[i] = watch.directories[--watch.count];
+            return;
+        }
+}
+
+static bool
+is_below(const char *path, const char *directory)
+{
+    size_t size = strlen(directory);
+
+    return strncmp(path, directory, size) == 0 && (path[size] == '\0' || path[size] == '/');
+}
+
+/* What was moved away is watched no more. */
+static void
+forget_below(const char *path)
+{
+    for (size_t i = watch.count; i-- > 0;)
+        if (is_below(watch.directories[i].path, path) && *watch.directories[i].path)
+            inotify_rm_watch(watch.fd, watch.directories[i].wd); /* IN_IGNORED follows */
+}
+
+static void
+rename_below(const char *from, const char *to)
+{
+    for (size_t i = 0; i < watch.count; i++) {
+        Directory *directory = &watch.directories[i];
+
+        if (!is_below(directory->path, from))
+            continue;
+        const char *rest = directory->path + strlen(from);
+        char *path = join(to, *rest ? rest + 1 : "");
+        free(directory->path);
+        directory->path = path;
+    }
+}
+
+static void add_tree(const char *path, bool tells);
+
+static void
+add_entry(const char *directory, const struct dirent *entry, bool tells)
+{
+    char *path = join(directory, entry->d_name), *whole = full(path);
+    struct stat st;
+    bool is_directory = whole && lstat(whole, &st) == 0 && S_ISDIR(st.st_mode);
+
+    if (tells)
+        tell("create", path, is_directory, NULL);
+    if (is_directory)
+        add_tree(path, tells);
+    free(whole);
+    free(path);
+}
+
+/* A directory, and what is below it; one that cannot be watched, or is gone, is left out. */
+static void
+add_tree(const char *path, bool tells)
+{
+    char *whole = full(path);
+    int wd = whole ? inotify_add_watch(watch.fd, whole, EVENTS) : -1;
+
+    if (wd < 0 && errno == ENOSPC)
+        tell("overflow", NULL, false, NULL); /* so many are not allowed */
+    if (wd >= 0 && !find_directory(wd)) {
+        Directory *more =
+            reallocarray(watch.directories, watch.count + 1, sizeof *watch.directories);
+        if (!more)
+            _exit(ENOMEM);
+        watch.directories = more;
+        more[watch.count++] = (Directory){.wd = wd, .path = strdup(path)};
+    }
+    DIR *directory = wd >= 0 ? opendir(whole) : NULL;
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            add_entry(path, entry, tells);
+    if (directory)
+        closedir(directory);
+    free(whole);
+}
+
+static void
+add_below_root(void)
+{
+    DIR *directory = opendir(watch.root);
+
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            add_entry("", entry, /* tells= */ false);
+    if (directory)
+        closedir(directory);
+}
+
+/* --- events --- */
+
+static void
+moved_away(void)
+{
+    if (!watch.from)
+        return;
+    tell("remove", watch.from, watch.from_is_directory, NULL);
+    if (watch.from_is_directory)
+        forget_below(watch.from);
+    free(watch.from);
+    watch.from = NULL;
+}
+
+static void
+arrived(const struct inotify_event *event, const char *path, bool is_directory)
+{
+    if (watch.from && watch.cookie == event->cookie) {
+        tell("rename", watch.from, is_directory, path);
+        rename_below(watch.from, path);
+        free(watch.from);
+        watch.from = NULL;
+        return;
+    }
+    moved_away();
+    tell("create", path, is_directory, NULL);
+    if (is_directory && watch.is_recursive)
+        add_tree(path, /* tells= */ true);
+}
+
+static void
+take_named(const struct inotify_event *event, const char *path)
+{
+    bool is_directory = event->mask & IN_ISDIR;
+
+    if (event->mask & IN_MOVED_FROM) {
+        moved_away();
+        watch.from = strdup(path);
+        watch.from_is_directory = is_directory;
+        watch.cookie = event->cookie;
+        return;
+    }
+    if (event->mask & IN_MOVED_TO) {
+        arrived(event, path, is_directory);
+        return;
+    }
+    moved_away();
+    if (event->mask & IN_CREATE) {
+        tell("create", path, is_directory, NULL);
+        if (is_directory && watch.is_recursive)
+            add_tree(path, /* tells= */ true);
+    } else if (event->mask & IN_DELETE) {
+        tell("remove", path, is_directory, NULL);
+    } else if (event->mask & IN_CLOSE_WRITE) {
+        tell("write", path, is_directory, NULL);
+    } else if (event->mask & IN_ATTRIB && (event->len > 0 || !*path)) {
+        /* Of a directory below, its parent tells it. */
+        tell("chmod", path, is_directory, NULL);
+    }
+}
+
+/* What happened meanwhile is unknown: all is watched anew. */
+static void
+take_overflow(void)
+{
+    free(watch.from);
+    watch.from = NULL;
+    tell("overflow", NULL, false, NULL);
+    if (watch.is_recursive)
+        add_below_root();
+}
+
+static void
+take(const struct inotify_event *event)
+{
+    const Directory *directory = find_directory(event->wd);
+
+    if (event->mask & IN_Q_OVERFLOW) {
+        take_overflow();
+        return;
+    }
+    if (event->wd == watch.root_wd && event->mask & (ROOT_EVENTS | IN_UNMOUNT)) {
+        moved_away();
+        tell("remove", "", watch.is_directory, NULL);
+        _exit(0);
+    }
+    if (event->mask & IN_IGNORED) {
+        forget(event->wd);
+        return;
+    }
+    if (!directory || (event->len == 0 && *directory->path))
+        return;
+    char *path = join(directory->path, event->len > 0 ? event->name : "");
+    take_named(event, path);
+    free(path);
+}
+
+static void
+serve(void)
+{
+    static char buffer[64 << 10] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+    for (;;) {
+        struct pollfd fds = {.fd = watch.fd, .events = POLLIN};
+
+        if (poll(&fds, 1, watch.from ? PAIR_MS : -1) == 0) {
+            moved_away();
+            continue;
+        }
+        ssize_t n = read(watch.fd, buffer, sizeof buffer);
+        if (n < 0 && errno != EINTR)
+            _exit(errno);
+        for (char *at = buffer; at < buffer + n;) {
+            const struct inotify_event *event = (const struct inotify_event *)(void *)at;
+
+            at += sizeof *event + event->len;
+            take(event);
+        }
+    }
+}
+
+/* A file is watched as a directory without entries is. */
+static void
+add_root(void)
+{
+    uint32_t events = ROOT_EVENTS | IN_ATTRIB | (watch.is_directory ? EVENTS : IN_CLOSE_WRITE);
+
+    watch.root_wd = inotify_add_watch(watch.fd, watch.root, events & ~(uint32_t)IN_DONT_FOLLOW);
+    if (watch.root_wd < 0)
+        builtin_fail(errno, WIRE_ABOUT_FILE, watch.root);
+    watch.directories = calloc(1, sizeof *watch.directories);
+    if (!watch.directories)
+        builtin_fail(ENOMEM, WIRE_ABOUT_SYSTEM, "memory");
+    watch.directories[0] = (Directory){.wd = watch.root_wd, .path = strdup("")};
+    watch.count = 1;
+}
 
 void
 builtin_watch(char *const *argv)
 {
-    builtin_fail(ENOSYS, WIRE_ABOUT_REQUEST, argv[0]);
+    struct stat st;
+
+    watch.root = argv[1];
+    watch.fd = inotify_init1(IN_CLOEXEC);
+    if (watch.fd < 0)
+        builtin_fail(errno, WIRE_ABOUT_SYSTEM, "watches");
+    if (stat(watch.root, &st) < 0)
+        builtin_fail(errno, WIRE_ABOUT_FILE, watch.root);
+    watch.is_directory = S_ISDIR(st.st_mode);
+    watch.is_recursive = watch.is_directory && strcmp(argv[2], "1") == 0;
+    add_root();
+    if (watch.is_recursive)
+        add_below_root();
+    builtin_ready();
+    tell("ready", NULL, false, NULL);
+    serve();
 }

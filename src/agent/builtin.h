@@ -48,12 +48,14 @@ void builtin_write_record(const WireWriter *fields);
  *     move PATH TARGET REPLACE
  *     readlink PATH                           the target's bytes
  *   builtin-trees.c
- *     list PATH DEPTH LIMIT AFTER             records, sorted by path (relative); then, when there
- *                                             are more, an empty record (length 0)
- *     copy PATH TARGET RECURSIVE REPLACE
+ *     list PATH DEPTH LIMIT AFTER             records, whose paths are relative: entries by the
+ *                                             bytes of their names, what is in a directory behind
+ *                                             it; then, when there are more, an empty record
  *     remove PATH RECURSIVE MISSING
  *     chmod PATH MODE RECURSIVE
  *     chown PATH OWNER RECURSIVE FOLLOW
+ *   builtin-copy.c
+ *     copy PATH TARGET RECURSIVE REPLACE
  *   builtin-watch.c
  *     watch PATH RECURSIVE                    lines of JSON, see Watch() in dbus/org.cloche1.xml
  *   builtin-port.c
