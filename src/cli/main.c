@@ -13,7 +13,9 @@
 
 static const Verb *const verbs[] = {
     &verb_run,  &verb_code,   &verb_create, &verb_exec,    &verb_list,
-    &verb_kill, &verb_extend, &verb_status, &verb_journal,
+    &verb_shell, &verb_ps, &verb_attach, &verb_signal,
+    &verb_kill, &verb_extend, &verb_status, &verb_journal, &verb_ls,
+    &verb_cat,  &verb_write,  &verb_cp,     &verb_forward, &verb_ports,
 };
 
 static void
@@ -41,7 +43,7 @@ print_help(void)
         "  --version  Show the version\n"
         "\n"
         "Exit status:\n"
-        "  run and exec pass that of the command on. Otherwise 0: done; 1: the code raised an "
+        "  run, exec, shell and attach pass that of the command on. Otherwise 0: done; 1: the code raised an "
         "error;\n"
         "  2: wrong words; 125: the service could not do it; 126, 127: the command could not be "
         "run,\n"

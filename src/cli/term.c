@@ -69,13 +69,15 @@ static void
 show_bar(TermProgress *progress, const char *what, const char *step, double fraction)
 {
     char bar[BAR_WIDTH + 1];
-    int filled = (int)(fraction * BAR_WIDTH);
     g_autofree char *line = NULL;
 
     memset(bar, '.', BAR_WIDTH);
-    memset(bar, '#', filled);
+    memset(bar, '#', (int)(MAX(fraction, 0) * BAR_WIDTH));
     bar[BAR_WIDTH] = '\0';
-    line = g_strdup_printf("%s [%s] %3.0f %%  %s", what, bar, fraction * 100, step);
+    if (fraction < 0)
+        line = g_strdup_printf("%s  %s", what, step);
+    else
+        line = g_strdup_printf("%s [%s] %3.0f %%  %s", what, bar, fraction * 100, step);
     cut_to_width(line, terminal_width());
     fprintf(stderr, CLEAR_LINE "%s", line);
     fflush(stderr);
@@ -87,12 +89,13 @@ term_progress_show(TermProgress *progress, const char *what, const char *step, d
 {
     g_autofree char *escaped_what = text_escape(what);
     g_autofree char *escaped_step = text_escape(step);
-    double bounded = fraction >= 0 && fraction <= 1 ? fraction : 0;
+    double bounded = fraction <= 1 ? fraction : 1;
 
     if (term_is_terminal(stderr) && !terminal_is_dumb()) {
         show_bar(progress, escaped_what, escaped_step, bounded);
     } else if (g_strcmp0(progress->last_step, escaped_step) != 0) {
-        fprintf(stderr, "%s: %s (%.0f %%)\n", escaped_what, escaped_step, bounded * 100);
+        fprintf(stderr, "%s: %s", escaped_what, escaped_step);
+        fprintf(stderr, bounded < 0 ? "\n" : " (%.0f %%)\n", bounded * 100);
         g_free(progress->last_step);
         progress->last_step = g_steal_pointer(&escaped_step);
     }

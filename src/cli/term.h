@@ -29,6 +29,7 @@ typedef struct {
     gboolean line_is_open;
 } TermProgress;
 
+/* fraction: negative when nobody knows. */
 void term_progress_show(TermProgress *progress, const char *what, const char *step,
                         double fraction);
 

@@ -21,7 +21,8 @@ import unittest
 CLOCHE = os.path.abspath(sys.argv[1])
 USER = pwd.getpwuid(os.getuid()).pw_name
 OTHER = "nobody"
-VERBS = ["run", "code", "create", "exec", "list", "kill", "extend", "status", "journal"]
+VERBS = ["run", "code", "create", "exec", "list", "kill", "extend", "status", "journal", "ls",
+         "cat", "write", "cp", "forward", "ports"]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 FIGURE = f"from IPython.display import Image, display; display(Image(data={PNG!r}))"

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * forward: ports of this machine that are a sandbox's.
+ *
+ * A connection that the sandbox does not take is closed, and said; the others, and those to come,
+ * go on. It ends with the sandbox.
+ */
+#include <gio/gunixfdlist.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "relay.h"
+#include "verbs.h"
+
+typedef struct {
+    Cli *cli;
+    const char *id;
+    Guest guest;
+    GSocketService *service;
+    GMainLoop *loop;
+    GError *end; /* why it ended */
+} Forwarding;
+
+/* Of each connection until the sandbox has taken it. */
+typedef struct {
+    Forwarding *forwarding;
+    GSocketConnection *client;
+    guint16 port;
+} Knock;
+
+static void
+knock_free(Knock *knock)
+{
+    g_object_unref(knock->client);
+    g_free(knock);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Knock, knock_free)
+
+static void
+end(Forwarding *forwarding, GError *error)
+{
+    if (forwarding->end == NULL)
+        forwarding->end = error;
+    else
+        g_error_free(error);
+    g_main_loop_quit(forwarding->loop);
+}
+
+/* --- connections --- */
+
+/* What ends one connection, and what ends all. */
+static void
+refuse(const Knock *knock, GError *error)
+{
+    if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_SANDBOX) ||
+        error->domain != CLOCHE_ERROR) {
+        end(knock->forwarding, error);
+        return;
+    }
+    client_tidy_error(error);
+    cli_note("a connection to port %u was closed: %s", knock->port, error->message);
+    g_error_free(error);
+}
+
+static GSocketConnection *
+connection_from_fd(int fd, GError **error)
+{
+    g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, error);
+
+    if (socket == NULL) {
+        close(fd);
+        return NULL;
+    }
+    return g_socket_connection_factory_create_connection(socket);
+}
+
+static void
+on_opened(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Knock) knock = data;
+    g_autoptr(GVariant) handle = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GSocketConnection) guest = NULL;
+    GError *error = NULL;
+    int fd = -1;
+
+    if (cloche_sandbox_call_open_port_finish(CLOCHE_SANDBOX(source), &handle, &fds, result, &error))
+        fd = guest_take_fd(handle, fds, &error);
+    if (fd >= 0)
+        guest = connection_from_fd(fd, &error);
+    if (guest != NULL)
+        relay_start(knock->client, guest);
+    else
+        refuse(knock, error);
+}
+
+static gboolean
+on_incoming(GSocketService *service, GSocketConnection *client, GObject *source, gpointer data)
+{
+    Forwarding *forwarding = data;
+    GVariantDict options;
+    Knock *knock = g_new(Knock, 1);
+
+    *knock = (Knock){
+        .forwarding = forwarding,
+        .client = g_object_ref(client),
+        .port = GPOINTER_TO_UINT(g_object_get_data(source, "guest-port")),
+    };
+    g_variant_dict_init(&options, /* from= */ NULL);
+    cloche_sandbox_call_open_port(forwarding->guest.sandbox, knock->port,
+                                  g_variant_dict_end(&options), CLIENT_CALL, /* fds= */ NULL,
+                                  forwarding->cli->interrupted, on_opened, knock);
+    return TRUE;
+}
+
+/* --- listening --- */
+
+static void
+tell(const Forwarding *forwarding, GInetSocketAddress *address, guint16 guest_port)
+{
+    GSocketConnectable *connectable = G_SOCKET_CONNECTABLE(address);
+    g_autofree char *text = g_socket_connectable_to_string(connectable);
+    JsonObject *object;
+    JsonNode *node;
+
+    if (!forwarding->cli->json) {
+        printf("Forwarding %s to port %u of %s\n", text, guest_port, forwarding->id);
+        return;
+    }
+    object = json_object_new();
+    node = json_node_new(JSON_NODE_OBJECT);
+    json_object_set_string_member(object, "address", text);
+    json_object_set_int_member(object, "port", g_inet_socket_address_get_port(address));
+    json_object_set_int_member(object, "guest-port", guest_port);
+    json_node_take_object(node, object);
+    cli_print_json(node);
+}
+
+static gboolean
+listen_on(Forwarding *forwarding, const char *word, GError **error)
+{
+    g_auto(PlaceForward) place = {0};
+    g_autoptr(GSocketAddress) address = NULL, effective = NULL;
+    g_autoptr(GObject) source = g_object_new(G_TYPE_OBJECT, NULL);
+
+    if (!place_parse_forward(word, &place, error))
+        return FALSE;
+    address = g_inet_socket_address_new_from_string(place.host, place.port);
+    g_object_set_data(source, "guest-port", GUINT_TO_POINTER((guint)place.guest_port));
+    if (!g_socket_listener_add_address(G_SOCKET_LISTENER(forwarding->service), address,
+                                       G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, source,
+                                       &effective, error)) {
+        g_prefix_error(error, "cannot listen on '%s': ", word);
+        return FALSE;
+    }
+    tell(forwarding, G_INET_SOCKET_ADDRESS(effective), place.guest_port);
+    return TRUE;
+}
+
+static gboolean
+check_words(Cli *cli, GError **error)
+{
+    for (char **word = cli->words + 1; *word != NULL; word++) {
+        g_auto(PlaceForward) place = {0};
+
+        if (!place_parse_forward(*word, &place, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* --- until the end --- */
+
+static void
+on_removed(ClocheManager *manager, const char *id, const char *path, const char *reason,
+           gpointer data)
+{
+    Forwarding *forwarding = data;
+
+    if (g_str_equal(id, forwarding->id))
+        end(forwarding, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST,
+                                    "the sandbox '%s' ended: %s", id, reason));
+}
+
+static void
+on_interrupted(GCancellable *interrupted, gpointer data)
+{
+    Forwarding *forwarding = data;
+
+    end(forwarding,
+        g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "the forwarding was interrupted"));
+}
+
+static gboolean
+serve(Forwarding *forwarding, GError **error)
+{
+    Cli *cli = forwarding->cli;
+    gulong removed =
+        g_signal_connect(cli->manager, "sandbox-removed", G_CALLBACK(on_removed), forwarding);
+    gulong interrupted;
+    gboolean is_good = TRUE;
+
+    g_signal_connect(forwarding->service, "incoming", G_CALLBACK(on_incoming), forwarding);
+    for (char **word = cli->words + 1; *word != NULL && is_good; word++)
+        is_good = listen_on(forwarding, *word, error);
+    if (is_good && cli_flush()) {
+        interrupted = g_cancellable_connect(cli->interrupted, G_CALLBACK(on_interrupted),
+                                            forwarding, /* destroy= */ NULL);
+        g_main_loop_run(forwarding->loop);
+        g_cancellable_disconnect(cli->interrupted, interrupted);
+        g_propagate_error(error, g_steal_pointer(&forwarding->end));
+    }
+    g_signal_handler_disconnect(cli->manager, removed);
+    return FALSE;
+}
+
+static int
+run(Cli *cli, char **argv)
+{
+    Forwarding forwarding = {.cli = cli};
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ G_MAXUINT,
+                         &status))
+        return status;
+    if (!check_words(cli, &error))
+        return cli_usage(cli, "%s", error->message);
+    forwarding.id = cli->words[0];
+    forwarding.loop = g_main_loop_new(/* context= */ NULL, /* is_running= */ FALSE);
+    forwarding.service = g_socket_service_new();
+    if (guest_open(&forwarding.guest, cli, forwarding.id, &error))
+        serve(&forwarding, &error);
+    status = error != NULL ? cli_fail(cli, error) : CLI_FAILED;
+    g_object_unref(forwarding.service);
+    g_main_loop_unref(forwarding.loop);
+    guest_clear(&forwarding.guest);
+    return status;
+}
+
+const Verb verb_forward = {
+    .name = "forward",
+    .synopsis = "ID [HOST:]PORT[:GUESTPORT]...",
+    .summary = "Makes TCP ports of a sandbox ports of this machine.",
+    .description =
+        "Listens on HOST (127.0.0.1 unless given; IPv6 as [::1]) until it is interrupted or the\n"
+        "sandbox ends, and connects to the port of that number, or GUESTPORT, in the sandbox.\n"
+        "PORT 0 takes any that is free, and tells it.\n"
+        "\n"
+        "Examples:\n"
+        "  cloche forward $id 8080\n"
+        "  cloche forward $id 8080:80 [::1]:0:5432",
+    .run = run,
+};

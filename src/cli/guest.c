@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest: calls that several verbs make. */
+#include "guest.h"
+
+#include <gio/gunixfdlist.h>
+
+#include "options.h"
+#include "sandbox.h"
+
+void
+guest_clear(Guest *guest)
+{
+    g_clear_object(&guest->sandbox);
+    g_free(guest->user);
+}
+
+gboolean
+guest_open(Guest *guest, Cli *cli, const char *id, GError **error)
+{
+    if (cli->manager == NULL && !cli_connect(cli, error))
+        return FALSE;
+    g_clear_object(&guest->sandbox);
+    guest->sandbox = sandbox_find(cli, id, error);
+    return guest->sandbox != NULL;
+}
+
+void
+guest_init_options(const Guest *guest, GVariantDict *options)
+{
+    g_variant_dict_init(options, /* from= */ NULL);
+    options_add_text(options, "user", guest->user);
+}
+
+GVariant *
+guest_stat(const Guest *guest, Cli *cli, const char *path, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+    GVariantDict options;
+    GVariant *entry;
+
+    guest_init_options(guest, &options);
+    cloche_sandbox_call_stat(guest->sandbox, path, g_variant_dict_end(&options), CLIENT_CALL,
+                             cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    return cloche_sandbox_call_stat_finish(guest->sandbox, &entry, reply, error) ? entry : NULL;
+}
+
+int
+guest_read_file(const Guest *guest, Cli *cli, const char *path, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GVariant) handle = NULL;
+    GVariantDict options;
+
+    guest_init_options(guest, &options);
+    cloche_sandbox_call_read_file(guest->sandbox, path, g_variant_dict_end(&options), CLIENT_CALL,
+                                  /* fds= */ NULL, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_read_file_finish(guest->sandbox, &handle, &fds, reply, error))
+        return -1;
+    return guest_take_fd(handle, fds, error);
+}
+
+int
+guest_download(const Guest *guest, Cli *cli, const char *path, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GVariant) handle = NULL;
+    GVariantDict options;
+
+    guest_init_options(guest, &options);
+    cloche_sandbox_call_download(guest->sandbox, path, g_variant_dict_end(&options), CLIENT_CALL,
+                                 /* fds= */ NULL, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_download_finish(guest->sandbox, &handle, &fds, reply, error))
+        return -1;
+    return guest_take_fd(handle, fds, error);
+}
+
+int
+guest_take_fd(GVariant *handle, GUnixFDList *fds, GError **error)
+{
+    int index = g_variant_get_handle(handle);
+
+    if (fds != NULL && index >= 0 && index < g_unix_fd_list_get_length(fds))
+        return g_unix_fd_list_get(fds, index, error);
+    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "the service gave no descriptor");
+    return -1;
+}
+
+GUnixFDList *
+guest_give_fd(int fd, GError **error)
+{
+    g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+
+    return g_unix_fd_list_append(fds, fd, error) == 0 ? g_steal_pointer(&fds) : NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest: files of a sandbox, for the verbs that name them by ID:PATH. */
+#pragma once
+
+#include "cli.h"
+#include "place.h"
+
+typedef struct {
+    ClocheSandbox *sandbox;
+    char *user; /* as whom; NULL: the template's user */
+} Guest;
+
+void guest_clear(Guest *guest);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Guest, guest_clear)
+
+#define GUEST_USER_OPTION(guest)                                                                   \
+    {                                                                                              \
+        "user", 'u', 0, G_OPTION_ARG_FILENAME, &(guest).user,                                      \
+            "A user of the sandbox, by name or number", "USER"                                     \
+    }
+
+/* Connects, and finds the sandbox; may be called again for another. */
+gboolean guest_open(Guest *guest, Cli *cli, const char *id, GError **error);
+
+/* An a{sv} with the user in it. */
+void guest_init_options(const Guest *guest, GVariantDict *options);
+
+/* As Stat(), symbolic links being followed. */
+GVariant *guest_stat(const Guest *guest, Cli *cli, const char *path, GError **error);
+
+/* A socket as ReadFile() and Download() give it; -1 with an error. */
+int guest_read_file(const Guest *guest, Cli *cli, const char *path, GError **error);
+int guest_download(const Guest *guest, Cli *cli, const char *path, GError **error);
+
+/* Takes the descriptor out of an answer. */
+int guest_take_fd(GVariant *handle, GUnixFDList *fds, GError **error);
+
+/* A list for one descriptor, which stays the caller's; its handle is 0. */
+GUnixFDList *guest_give_fd(int fd, GError **error);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tree-unpack: each member is checked here, and a second time by libarchive.
+ *
+ * The program stays in the locale "C", in which libarchive leaves names as the bytes that they are
+ * and only warns of it.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tree.h"
+
+#define BLOCK (128 * 1024)
+
+typedef struct {
+    Stream *stream;
+    Tree *tree;
+    int read_error; /* negative errno */
+    struct archive *from, *to;
+    char block[BLOCK];
+} Unpacking;
+
+static void
+set_problem(GError **error, const Unpacking *unpacking, struct archive *at, const char *name)
+{
+    const char *text = archive_error_string(at);
+
+    if (unpacking->read_error < 0)
+        stream_set_error(error, unpacking->read_error, unpacking->tree->directory);
+    else
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "'%s': %s", name,
+                    text != NULL ? text : "it is no tar archive");
+}
+
+static void
+note_left_out(Tree *tree, const char *name, const char *why)
+{
+    if (tree->left_out++ == 0)
+        tree->first_left_out = g_strdup_printf("'%s': %s", name, why);
+}
+
+/* --- members --- */
+
+static gboolean
+stays_below(const char *path)
+{
+    g_auto(GStrv) names = NULL;
+
+    if (path == NULL || *path == '\0' || *path == '/')
+        return FALSE;
+    names = g_strsplit(path, "/", /* max= */ -1);
+    return !g_strv_contains((const char *const *)names, "..");
+}
+
+static gboolean
+check_member(struct archive_entry *member, GError **error)
+{
+    const char *path = archive_entry_pathname(member);
+    const char *link = archive_entry_hardlink(member);
+
+    if (stays_below(path) && (link == NULL || stays_below(link)))
+        return TRUE;
+    g_set_error(
+        error, G_FILE_ERROR, G_FILE_ERROR_PERM,
+        "the sandbox sent '%s'%s%s, which is outside of the folder; nothing more was copied",
+        path != NULL ? path : "", link != NULL ? " as a link to " : "", link != NULL ? link : "");
+    return FALSE;
+}
+
+static gboolean
+is_the_folder(const char *path)
+{
+    return strspn(path, "./") == strlen(path);
+}
+
+static gboolean
+is_wanted(Tree *tree, struct archive_entry *member)
+{
+    const char *path = archive_entry_pathname(member);
+
+    if (is_the_folder(path))
+        return tree->with_attributes && archive_entry_filetype(member) == AE_IFDIR;
+    if (archive_entry_hardlink(member) != NULL)
+        return TRUE;
+    switch (archive_entry_filetype(member)) {
+    case AE_IFREG:
+    case AE_IFDIR:
+    case AE_IFLNK:
+    case AE_IFIFO:
+        return TRUE;
+    default:
+        note_left_out(tree, path, "it is a device");
+        return FALSE;
+    }
+}
+
+static void
+disarm(struct archive_entry *member)
+{
+    archive_entry_set_perm(member, archive_entry_perm(member) & (S_ISVTX | 0777));
+    archive_entry_set_fflags(member, 0, 0);
+    archive_entry_xattr_clear(member);
+    archive_entry_acl_clear(member);
+}
+
+static gboolean
+unpack_data(Unpacking *unpacking, const char *name, GError **error)
+{
+    const void *block;
+    size_t size;
+    la_int64_t offset;
+    int r;
+
+    while ((r = archive_read_data_block(unpacking->from, &block, &size, &offset)) == ARCHIVE_OK) {
+        if (archive_write_data_block(unpacking->to, block, size, offset) < ARCHIVE_WARN) {
+            set_problem(error, unpacking, unpacking->to, name);
+            return FALSE;
+        }
+    }
+    if (r == ARCHIVE_EOF)
+        return TRUE;
+    set_problem(error, unpacking, unpacking->from, name);
+    return FALSE;
+}
+
+static gboolean
+unpack_member(Unpacking *unpacking, struct archive_entry *member, GError **error)
+{
+    g_autofree char *name = NULL;
+    int r;
+
+    if (!check_member(member, error))
+        return FALSE;
+    if (!is_wanted(unpacking->tree, member))
+        return TRUE;
+    name = g_strdup(archive_entry_pathname(member));
+    disarm(member);
+    r = archive_write_header(unpacking->to, member);
+    if (r >= ARCHIVE_WARN) {
+        if (!unpack_data(unpacking, name, error))
+            return FALSE;
+        r = archive_write_finish_entry(unpacking->to);
+    }
+    if (r < ARCHIVE_WARN)
+        set_problem(error, unpacking, unpacking->to, name);
+    else if (r == ARCHIVE_WARN)
+        note_left_out(unpacking->tree, name, archive_error_string(unpacking->to));
+    return r >= ARCHIVE_WARN;
+}
+
+/* --- the stream --- */
+
+static la_ssize_t
+on_read(struct archive *archive, void *data, const void **ret_block)
+{
+    Unpacking *unpacking = data;
+    gssize n = stream_read(unpacking->stream, unpacking->block, BLOCK);
+
+    *ret_block = unpacking->block;
+    if (n >= 0)
+        return n;
+    unpacking->read_error = (int)n;
+    archive_set_error(archive, (int)-n, "%s", g_strerror((int)-n));
+    return ARCHIVE_FATAL;
+}
+
+static gboolean
+unpack_members(Unpacking *unpacking, GError **error)
+{
+    struct archive_entry *member;
+    int r;
+
+    while ((r = archive_read_next_header(unpacking->from, &member)) >= ARCHIVE_WARN &&
+           r != ARCHIVE_EOF) {
+        if (!unpack_member(unpacking, member, error))
+            return FALSE;
+    }
+    if (r == ARCHIVE_EOF)
+        return TRUE;
+    set_problem(error, unpacking, unpacking->from, unpacking->tree->directory);
+    return FALSE;
+}
+
+/* Behind the archive's end; it is only now that the stream tells whether it was cut off. */
+static gboolean
+read_to_end(Unpacking *unpacking, GError **error)
+{
+    gssize n;
+
+    do
+        n = stream_read(unpacking->stream, unpacking->block, BLOCK);
+    while (n > 0);
+    if (n < 0)
+        stream_set_error(error, (int)n, unpacking->tree->directory);
+    return n == 0;
+}
+
+static gboolean
+open_archives(Unpacking *unpacking, GError **error)
+{
+    int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SPARSE |
+                ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+                ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+
+    if (unpacking->tree->with_owners)
+        flags |= ARCHIVE_EXTRACT_OWNER;
+    archive_write_disk_set_options(unpacking->to, flags);
+    archive_read_support_format_tar(unpacking->from);
+    archive_read_support_format_empty(unpacking->from);
+    if (archive_read_open(unpacking->from, unpacking, /* open= */ NULL, on_read,
+                          /* close= */ NULL) == ARCHIVE_OK)
+        return TRUE;
+    set_problem(error, unpacking, unpacking->from, unpacking->tree->directory);
+    return FALSE;
+}
+
+gboolean
+tree_unpack(Stream *stream, gpointer data, GError **error)
+{
+    g_autofree Unpacking *unpacking = g_new0(Unpacking, 1);
+    Tree *tree = data;
+    gboolean is_done;
+
+    if (chdir(tree->directory) < 0) {
+        stream_set_error(error, -errno, tree->directory);
+        return FALSE;
+    }
+    unpacking->stream = stream;
+    unpacking->tree = tree;
+    unpacking->from = archive_read_new();
+    unpacking->to = archive_write_disk_new();
+    is_done = open_archives(unpacking, error) && unpack_members(unpacking, error) &&
+              read_to_end(unpacking, error);
+    if (archive_write_close(unpacking->to) < ARCHIVE_WARN && is_done) {
+        set_problem(error, unpacking, unpacking->to, tree->directory);
+        is_done = FALSE;
+    }
+    archive_write_free(unpacking->to);
+    archive_read_free(unpacking->from);
+    return is_done;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* write: standard input into a file; the service reads our descriptor itself. */
+#include <gio/gunixfdlist.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "verbs.h"
+
+/* Octal, as of chmod; "": none. */
+static gboolean
+add_mode(GVariantDict *options, const char *text, GError **error)
+{
+    guint64 mode;
+
+    if (text == NULL)
+        return TRUE;
+    if (!g_ascii_string_to_unsigned(text, 8, 0, 07777, &mode, /* error= */ NULL)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "'%s' is no mode: write 0 to 7777, as 644", text);
+        return FALSE;
+    }
+    g_variant_dict_insert(options, "mode", "u", (guint32)mode);
+    return TRUE;
+}
+
+static gboolean
+send_input(Cli *cli, const Guest *guest, const char *path, gboolean append, GVariant *options,
+           guint64 *ret_written, GError **error)
+{
+    g_autoptr(GUnixFDList) fds = guest_give_fd(STDIN_FILENO, error);
+    g_autoptr(GAsyncResult) reply = NULL;
+
+    if (fds == NULL)
+        return FALSE;
+    if (append)
+        cloche_sandbox_call_append(guest->sandbox, path, g_variant_new_handle(0), options,
+                                   CLIENT_CALL, fds, cli->interrupted, cli_on_reply, &reply);
+    else
+        cloche_sandbox_call_write_file(guest->sandbox, path, g_variant_new_handle(0), options,
+                                       CLIENT_CALL, fds, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (append)
+        return cloche_sandbox_call_append_finish(guest->sandbox, ret_written, /* ret_fds= */ NULL,
+                                                 reply, error);
+    return cloche_sandbox_call_write_file_finish(guest->sandbox, ret_written, /* ret_fds= */ NULL,
+                                                 reply, error);
+}
+
+static int
+show(Cli *cli, guint64 written)
+{
+    JsonObject *object;
+    JsonNode *node;
+
+    if (!cli->json)
+        return CLI_OK;
+    object = json_object_new();
+    node = json_node_new(JSON_NODE_OBJECT);
+    json_object_set_int_member(object, "written", (gint64)written);
+    json_node_take_object(node, object);
+    cli_print_json(node);
+    return cli_flush() ? CLI_OK : CLI_FAILED;
+}
+
+static int
+run(Cli *cli, char **argv)
+{
+    gboolean append = FALSE;
+    g_autofree char *mode = NULL;
+    g_auto(Guest) guest = {0};
+    g_auto(Place) place = {0};
+    g_auto(GVariantDict) options = {0};
+    g_autoptr(GError) error = NULL;
+    guint64 written = 0;
+    const GOptionEntry entries[] = {
+        {"append", 'a', 0, G_OPTION_ARG_NONE, &append, "Add it at the file's end", NULL},
+        {"mode", 'm', 0, G_OPTION_ARG_FILENAME, &mode,
+         "The file's permissions, octal (as they were, or 644)", "MODE"},
+        GUEST_USER_OPTION(guest),
+        G_OPTION_ENTRY_NULL,
+    };
+    int status;
+
+    if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
+        return status;
+    guest_init_options(&guest, &options);
+    if (!place_parse(cli->words[0], &place, &error) || !add_mode(&options, mode, &error))
+        return cli_usage(cli, "%s", error->message);
+    if (!guest_open(&guest, cli, place.id, &error) ||
+        !send_input(cli, &guest, place.path, append, g_variant_dict_end(&options), &written,
+                    &error))
+        return cli_fail(cli, error);
+    return show(cli, written);
+}
+
+const Verb verb_write = {
+    .name = "write",
+    .synopsis = "ID:PATH",
+    .summary = "Writes standard input to a file of a sandbox.",
+    .description =
+        "Directories above it are made. The file is replaced when all has come: until then, and\n"
+        "when this program is interrupted, it is as it was. With --append it grows as data come.\n"
+        "\n"
+        "Examples:\n"
+        "  echo 'print(42)' | cloche write $id:script.py --mode 755\n"
+        "  cloche write $id:/etc/motd --user root < motd",
+    .run = run,
+};
