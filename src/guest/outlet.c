@@ -14,6 +14,7 @@ struct Outlet {
     guint source;
     GIOCondition condition; /* of the source */
     GByteArray *kept;
+    gsize told; /* how much of its beginning was told to be passed on already */
     gboolean is_whole, all_came;
     gboolean keeps, has_ended, has_lost;
     const OutletEvents *events;
@@ -73,7 +74,9 @@ outlet_has_lost(const Outlet *outlet)
 char *
 outlet_dup_text(const Outlet *outlet)
 {
-    return g_utf8_make_valid((const char *)outlet->kept->data, outlet->kept->len);
+    const char *text = outlet->kept->len > 0 ? (const char *)outlet->kept->data : "";
+
+    return g_utf8_make_valid(text, (gssize)outlet->kept->len);
 }
 
 static void
@@ -83,16 +86,35 @@ throw_away(Outlet *outlet, gsize size)
     outlet->has_lost = TRUE;
 }
 
-/* What was kept for the reader is no longer on its way: whoever feeds us may send more. */
+/* What waits is no longer on its way to a reader: whoever feeds us may send more. Once only, or
+ * the guest would be given a larger window than there is. */
+static void
+tell_kept(Outlet *outlet)
+{
+    gsize size = outlet->kept->len - outlet->told;
+
+    outlet->told = outlet->kept->len;
+    if (size > 0)
+        outlet->events->passed(outlet, size, outlet->data);
+}
+
+static void
+tell_written(Outlet *outlet, gsize size)
+{
+    gsize known = MIN(size, outlet->told);
+
+    outlet->told -= known;
+    if (size > known)
+        outlet->events->passed(outlet, size - known, outlet->data);
+}
+
 static void
 reader_left(Outlet *outlet)
 {
-    gsize size = outlet->kept->len;
-
     disconnect(outlet);
+    tell_kept(outlet);
     if (!outlet->keeps)
-        g_byte_array_set_size(outlet->kept, 0);
-    outlet->events->passed(outlet, size, outlet->data);
+        g_byte_array_set_size(outlet->kept, outlet->told = 0);
     outlet->events->left(outlet, outlet->data);
     if (outlet->has_ended)
         outlet->events->over(outlet, outlet->data);
@@ -141,8 +163,7 @@ flush(Outlet *outlet)
         disconnect(outlet);
     else
         watch(outlet);
-    if (written > 0)
-        outlet->events->passed(outlet, written, outlet->data);
+    tell_written(outlet, written);
     if (outlet_is_over(outlet))
         outlet->events->over(outlet, outlet->data);
 }
@@ -163,14 +184,10 @@ on_ready(int fd, GIOCondition condition, gpointer data)
 void
 outlet_connect(Outlet *outlet, int fd, gboolean is_whole)
 {
-    gsize size = outlet->fd >= 0 ? outlet->kept->len : 0;
-
     disconnect(outlet);
     outlet->fd = fd;
     outlet->is_whole = is_whole;
-    /* It goes to the new reader, and may not be counted twice. */
-    if (size > 0)
-        outlet->events->passed(outlet, size, outlet->data);
+    tell_kept(outlet);
     flush(outlet);
 }
 
@@ -195,6 +212,7 @@ outlet_add(Outlet *outlet, const guint8 *bytes, gsize size)
     if (outlet->fd < 0) {
         if (outlet->keeps)
             keep(outlet, bytes, size);
+        outlet->told = outlet->kept->len;
         outlet->events->passed(outlet, size, outlet->data);
         return;
     }
@@ -205,8 +223,7 @@ outlet_add(Outlet *outlet, const guint8 *bytes, gsize size)
     }
     g_byte_array_append(outlet->kept, bytes + written, (guint)(size - written));
     watch(outlet);
-    if (written > 0)
-        outlet->events->passed(outlet, written, outlet->data);
+    tell_written(outlet, written);
 }
 
 void
