@@ -78,6 +78,8 @@ make_context(Cli *cli, const GOptionEntry *entries, gboolean *help)
 static gboolean
 check_command(Cli *cli, char **behind, int *ret_status)
 {
+    if (cli->verb->command_is_optional && behind == NULL)
+        return TRUE;
     if (behind == NULL || behind[0] == NULL) {
         *ret_status = cli_usage(cli, "which command? It stands behind '--': cloche %s %s",
                                 cli->verb->name, cli->verb->synopsis);

@@ -31,6 +31,7 @@ typedef struct {
     const char *summary;
     const char *description; /* with an example */
     gboolean takes_command;  /* words behind "--" are a program's */
+    gboolean command_is_optional;
     int (*run)(Cli *cli, char **argv);
 } Verb;
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* process: standard input is read only when asked for, so that a loop over "cloche exec" loses
- * none. */
+ * none of what it reads from. */
 #include "process.h"
 
 #include <unistd.h>
 
 #include "input.h"
 #include "options.h"
-#include "text.h"
+#include "program.h"
 
 #define STDIN_MAX (16 * 1024 * 1024)
 
@@ -18,14 +18,36 @@ process_words_clear(ProcessWords *words)
     g_strfreev(words->environment);
     g_free(words->user);
     g_free(words->timeout);
+    g_free(words->tag);
 }
 
-void
-process_end_clear(ProcessEnd *end)
+/* What Run() answered. */
+typedef struct {
+    int status;
+    char *out;
+    char *err;
+    GVariant *details;
+} End;
+
+static void
+end_clear(End *end)
 {
     g_free(end->out);
     g_free(end->err);
     g_clear_pointer(&end->details, g_variant_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(End, end_clear)
+
+gboolean
+process_check(Cli *cli, const ProcessWords *words)
+{
+    if (cli->json && words->with_terminal && !words->is_kept)
+        cli_usage(cli, "--json gives output apart, --tty together: choose one");
+    else if (words->tag != NULL && !words->is_kept)
+        cli_usage(cli, "--tag is for what stays: add --keep");
+    else
+        return TRUE;
+    return FALSE;
 }
 
 static GVariant *
@@ -38,41 +60,56 @@ read_stdin(GError **error)
     return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, input->data, input->len, 1);
 }
 
+/* --json tells the output as text, which Run() has; what is kept has none yet. */
+static gboolean
+is_captured(Cli *cli, const ProcessWords *words)
+{
+    return cli->json && !words->is_kept;
+}
+
+static gboolean
+add_stdin(GVariantDict *options, GError **error)
+{
+    GVariant *input = read_stdin(error);
+
+    if (input != NULL)
+        g_variant_dict_insert_value(options, "stdin", input);
+    return input != NULL;
+}
+
 GVariant *
-process_options(const ProcessWords *words, GError **error)
+process_options(Cli *cli, const ProcessWords *words, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-    GVariant *input;
 
     if (!options_add_timeout(&options, words->timeout, error) ||
         !options_add_pairs(&options, "environment", words->environment, error))
         return NULL;
     options_add_text(&options, "cwd", words->cwd);
     options_add_text(&options, "user", words->user);
-    if (words->with_stdin) {
-        input = read_stdin(error);
-        if (input == NULL)
+    options_add_text(&options, "tag", words->tag);
+    if (words->is_kept)
+        g_variant_dict_insert(&options, "keep", "b", TRUE);
+    if (is_captured(cli, words)) {
+        if (words->with_stdin && !add_stdin(&options, error))
             return NULL;
-        g_variant_dict_insert_value(&options, "stdin", input);
+    } else if (!words->with_stdin && !words->with_terminal) {
+        g_variant_dict_insert(&options, "no-stdin", "b", TRUE);
     }
     return g_variant_dict_end(&options);
 }
 
-gboolean
-process_run(Cli *cli, ClocheSandbox *sandbox, GVariant *options, ProcessEnd *ret_end,
-            GError **error)
+void
+process_note_end(const char *how)
 {
-    g_autoptr(GAsyncResult) reply = NULL;
-
-    cloche_sandbox_call_run(sandbox, (const char *const *)cli->command, options, CLIENT_CALL,
-                            cli->interrupted, cli_on_reply, &reply);
-    cli_await(&reply);
-    return cloche_sandbox_call_run_finish(sandbox, &ret_end->status, &ret_end->out, &ret_end->err,
-                                          &ret_end->details, reply, error);
+    if (g_str_equal(how, "timed-out"))
+        cli_note("the command was killed when its --timeout was over");
+    else if (g_str_equal(how, "out-of-memory"))
+        cli_note("the command was killed because the sandbox has no more memory");
 }
 
 static int
-show_json(const char *id, const ProcessEnd *end)
+show_json(const char *id, const End *end)
 {
     JsonObject *object = json_object_new();
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
@@ -87,45 +124,32 @@ show_json(const char *id, const ProcessEnd *end)
     return cli_flush() ? end->status : CLI_FAILED;
 }
 
-static void
-note_truncation(const ProcessEnd *end, const char *stream)
+static int
+run_captured(Cli *cli, ClocheSandbox *sandbox, const char *id, GVariant *options)
 {
-    g_autofree char *flag_key = g_strconcat(stream, "-truncated", NULL);
-    g_autofree char *size_key = g_strconcat(stream, "-size", NULL);
-    g_autofree char *text = NULL;
-    gboolean truncated = FALSE;
-    guint64 size = 0;
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(End) end = {0};
 
-    if (!g_variant_lookup(end->details, flag_key, "b", &truncated) || !truncated)
-        return;
-    g_variant_lookup(end->details, size_key, "t", &size);
-    text = text_from_size(size);
-    cli_note("%s is not whole: it wrote %s", stream, text);
-}
-
-static void
-note_end(const ProcessEnd *end)
-{
-    const char *how = "";
-
-    g_variant_lookup(end->details, "how", "&s", &how);
-    if (g_str_equal(how, "timed-out"))
-        cli_note("the command was killed when its --timeout was over");
-    else if (g_str_equal(how, "out-of-memory"))
-        cli_note("the command was killed because the sandbox has no more memory");
+    cloche_sandbox_call_run(sandbox, (const char *const *)cli->command, options, CLIENT_CALL,
+                            cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_run_finish(sandbox, &end.status, &end.out, &end.err, &end.details,
+                                        reply, &error))
+        return cli_fail(cli, error);
+    return show_json(id, &end);
 }
 
 int
-process_show(Cli *cli, const char *id, const ProcessEnd *end)
+process_run(Cli *cli, ClocheSandbox *sandbox, const char *id, const ProcessWords *words,
+            GVariant *options)
 {
-    if (cli->json)
-        return show_json(id, end);
-    fputs(end->out, stdout);
-    if (!cli_flush())
-        return CLI_FAILED;
-    fputs(end->err, stderr);
-    note_truncation(end, "stdout");
-    note_truncation(end, "stderr");
-    note_end(end);
-    return end->status;
+    g_autoptr(GError) error = NULL;
+    g_auto(Program) program = PROGRAM_NONE;
+
+    if (is_captured(cli, words))
+        return run_captured(cli, sandbox, id, options);
+    if (!program_begin(cli, sandbox, words->with_terminal, options, &program, &error))
+        return cli_fail(cli, error);
+    return program_follow(cli, &program, words->with_stdin);
 }

@@ -13,13 +13,17 @@ typedef struct {
     char *user;
     char *timeout;
     gboolean with_stdin;
+    gboolean with_terminal;
+    gboolean is_kept; /* of "exec" only, as the tag */
+    char *tag;
 } ProcessWords;
 
 void process_words_clear(ProcessWords *words);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ProcessWords, process_words_clear)
 
-/* The entries for them; process_words must be a variable. */
-#define PROCESS_OPTIONS(process_words)                                                             \
+/* The entries for them; process_words must be a variable. Of a terminal, input is a matter of
+ * course. */
+#define PROCESS_COMMON_OPTIONS(process_words)                                                      \
     {                                                                                              \
         "cwd",                                                                                     \
         0,                                                                                         \
@@ -42,35 +46,36 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ProcessWords, process_words_clear)
          &(process_words).user,                                                                    \
          "A user of the sandbox, by name or number",                                               \
          "USER"},                                                                                  \
-        {"timeout",                                                                                \
-         't',                                                                                      \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &(process_words).timeout,                                                                 \
-         "Kill it after that time: 90, 5m, 2h, 1d (never)",                                        \
-         "TIME"},                                                                                  \
     {                                                                                              \
-        "stdin", 'i', 0, G_OPTION_ARG_NONE, &(process_words).with_stdin,                           \
-            "Give it our standard input, read to its end first", NULL                              \
+        "timeout", 't', 0, G_OPTION_ARG_FILENAME, &(process_words).timeout,                        \
+            "Kill it after that time: 90, 5m, 2h, 1d (never)", "TIME"                              \
     }
 
-/* The options of org.cloche1.Sandbox.Run(), floating. Reads standard input where asked to. */
-GVariant *process_options(const ProcessWords *words, GError **error);
+#define PROCESS_OPTIONS(process_words)                                                             \
+    PROCESS_COMMON_OPTIONS(process_words), {"stdin",                                               \
+                                            'i',                                                   \
+                                            0,                                                     \
+                                            G_OPTION_ARG_NONE,                                     \
+                                            &(process_words).with_stdin,                           \
+                                            "Give it our standard input",                          \
+                                            NULL},                                                 \
+    {                                                                                              \
+        "tty", 0, 0, G_OPTION_ARG_NONE, &(process_words).with_terminal,                            \
+            "Run it on a terminal, as 'cloche shell' does", NULL                                   \
+    }
 
-/* What Run() answered. */
-typedef struct {
-    int status;
-    char *out;
-    char *err;
-    GVariant *details;
-} ProcessEnd;
+/* FALSE when they contradict each other; that is told. */
+gboolean process_check(Cli *cli, const ProcessWords *words);
 
-void process_end_clear(ProcessEnd *end);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ProcessEnd, process_end_clear)
+/* The options of the call that process_run() will make, floating. */
+GVariant *process_options(Cli *cli, const ProcessWords *words, GError **error);
 
-/* Runs cli->command. options may be floating. */
-gboolean process_run(Cli *cli, ClocheSandbox *sandbox, GVariant *options, ProcessEnd *ret_end,
-                     GError **error);
+/*
+ * Runs cli->command to its end, and gives the exit status. With --json by Run(), whose answer is
+ * printed; else our standard streams are its own.
+ */
+int process_run(Cli *cli, ClocheSandbox *sandbox, const char *id, const ProcessWords *words,
+                GVariant *options);
 
-/* Prints it, and gives the exit status to end with. */
-int process_show(Cli *cli, const char *id, const ProcessEnd *end);
+/* Tells about an end that was not the program's own doing. how: as Wait() and Run() say it. */
+void process_note_end(const char *how);

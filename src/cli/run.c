@@ -5,20 +5,14 @@
 #include "verbs.h"
 
 static int
-run_leased(Cli *cli, const char *template, GVariant *options)
+run_leased(Cli *cli, const char *template, const ProcessWords *words, GVariant *options)
 {
     g_autoptr(GError) error = NULL;
-    g_auto(ProcessEnd) end = {0};
-    g_autofree char *id = NULL;
-    SandboxLease *lease = sandbox_lease(cli, template, &error);
-    gboolean done;
+    g_autoptr(SandboxLease) lease = sandbox_lease(cli, template, &error);
 
     if (lease == NULL)
         return cli_fail(cli, error);
-    id = g_strdup(sandbox_lease_id(lease));
-    done = process_run(cli, sandbox_lease_get(lease), options, &end, &error);
-    sandbox_lease_end(lease); /* before the output: whoever reads it may be slow */
-    return done ? process_show(cli, id, &end) : cli_fail(cli, error);
+    return process_run(cli, sandbox_lease_get(lease), sandbox_lease_id(lease), words, options);
 }
 
 static int
@@ -38,11 +32,13 @@ run(Cli *cli, char **argv)
 
     if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
         return status;
-    options = process_options(&words, &error);
+    if (!process_check(cli, &words))
+        return CLI_USAGE;
+    options = process_options(cli, &words, &error);
     if (options == NULL || !cli_connect(cli, &error))
         return cli_fail(cli, error);
     g_variant_ref_sink(options);
-    return run_leased(cli, template, options);
+    return run_leased(cli, template, &words, options);
 }
 
 const Verb verb_run = {

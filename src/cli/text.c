@@ -2,7 +2,11 @@
 /* text: durations, KEY=VALUE, sizes, and what a terminal may be given. */
 #include "text.h"
 
+#include <signal.h>
 #include <string.h>
+
+/* The kernel's last. */
+#define SIGNAL_MAX 64
 
 static gboolean
 unit_in_seconds(const char *unit, guint64 *ret_seconds)
@@ -41,6 +45,37 @@ text_to_seconds(const char *text, guint64 *ret_seconds, GError **error)
         return FALSE;
     }
     *ret_seconds = count * unit;
+    return TRUE;
+}
+
+static int
+signal_of_name(const char *name)
+{
+    if (g_ascii_strncasecmp(name, "SIG", 3) == 0)
+        name += 3;
+    for (int number = 1; number < NSIG; number++) {
+        const char *known = sigabbrev_np(number);
+
+        if (known != NULL && g_ascii_strcasecmp(known, name) == 0)
+            return number;
+    }
+    return 0;
+}
+
+gboolean
+text_to_signal(const char *text, int *ret_number, GError **error)
+{
+    guint64 number = 0;
+
+    if (!g_ascii_string_to_unsigned(text, 10, 1, SIGNAL_MAX, &number, /* error= */ NULL))
+        number = signal_of_name(text);
+    if (number == 0) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "'%s' is no signal: write a name or a number of 1 to %d (TERM, SIGTERM, 15)",
+                    text, SIGNAL_MAX);
+        return FALSE;
+    }
+    *ret_number = number;
     return TRUE;
 }
 

@@ -14,6 +14,9 @@ gboolean text_to_seconds(const char *text, guint64 *ret_seconds, GError **error)
 /* A floating a{ss} from words of the form KEY=VALUE. A key that comes twice is an error. */
 GVariant *text_to_pairs(const char *const *words, GError **error);
 
+/* A signal from "TERM", "SIGTERM" or "15": 1 to 64. */
+gboolean text_to_signal(const char *text, int *ret_number, GError **error);
+
 /* D-Bus carries UTF-8 only: an error that names the first of the words that is something else. */
 gboolean text_check_utf8(const char *const *words, const char *what, GError **error);
 

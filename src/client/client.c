@@ -51,20 +51,34 @@ client_connect(GBusType bus, GError **error)
     return g_steal_pointer(&manager);
 }
 
+#define CALLS_ONLY                                                                                 \
+    (G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START | G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES |            \
+     G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS)
+
 ClocheSandbox *
 client_sandbox(ClocheManager *manager, const char *path, GError **error)
 {
     GDBusConnection *connection = g_dbus_proxy_get_connection(G_DBUS_PROXY(manager));
-    GDBusProxyFlags flags = G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START |
-                            G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES |
-                            G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS;
     ClocheSandbox *sandbox;
 
-    sandbox = cloche_sandbox_proxy_new_sync(connection, flags, CLIENT_BUS_NAME, path,
+    sandbox = cloche_sandbox_proxy_new_sync(connection, CALLS_ONLY, CLIENT_BUS_NAME, path,
                                             /* cancellable= */ NULL, error);
     if (sandbox != NULL)
         g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(sandbox), G_MAXINT);
     return sandbox;
+}
+
+ClocheProcess *
+client_process(ClocheManager *manager, const char *path, GError **error)
+{
+    GDBusConnection *connection = g_dbus_proxy_get_connection(G_DBUS_PROXY(manager));
+    ClocheProcess *process;
+
+    process = cloche_process_proxy_new_sync(connection, CALLS_ONLY, CLIENT_BUS_NAME, path,
+                                            /* cancellable= */ NULL, error);
+    if (process != NULL)
+        g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(process), G_MAXINT);
+    return process;
 }
 
 const char *

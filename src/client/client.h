@@ -16,6 +16,7 @@
 /* Of every call: polkit may ask the user for a password, and no call ends before its answer. */
 #define CLIENT_CALL G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, -1
 #define CLIENT_SANDBOX_PATH "/org/cloche1/sandbox/"
+#define CLIENT_PROCESS_PATH "/org/cloche1/process/"
 
 /*
  * Connects to a bus and finds the service there; a bus that can start it does so. Without it the
@@ -25,6 +26,9 @@ ClocheManager *client_connect(GBusType bus, GError **error);
 
 /* A sandbox by its object path, for calls: its properties are not followed. */
 ClocheSandbox *client_sandbox(ClocheManager *manager, const char *path, GError **error);
+
+/* The same of a process. */
+ClocheProcess *client_process(ClocheManager *manager, const char *path, GError **error);
 
 /* The id in a sandbox's object path, as a part of that string. */
 const char *client_sandbox_id(const char *path);

@@ -77,8 +77,8 @@ class CliTest(unittest.TestCase):
         self.assertEqual(self.out("run", "-i", "--", "cat", stdin=b"given"), "given")
 
     def test_run_stdin_bound(self):
-        done = self.cloche("run", "-i", "--", "cat", stdin=bytes(16 * 1024 * 1024 + 1), status=2)
-        self.assertIn(b"16 MiB", done.stderr)
+        done = self.cloche("run", "--json", "-i", "--", "cat", stdin=bytes(16 * 1024 * 1024 + 1), status=2)
+        self.assertIn(b"16 MiB", done.stdout)
 
     def test_words_behind_dashes_are_the_command(self):
         self.assertEqual(self.out("run", "--", "echo", "--json", "--", "-h"), "--json -- -h\n")
@@ -110,7 +110,7 @@ class CliTest(unittest.TestCase):
     def test_interrupt_kills_the_sandbox_of_run(self):
         for number in signal.SIGINT, signal.SIGTERM:
             with self.watch_calls() as monitor, self.popen("run", "--", "sleep", "600") as running:
-                self.assertTrue(any("member=Run" in line for line in monitor.stdout))
+                self.assertTrue(any("member=Start" in line for line in monitor.stdout))
                 running.send_signal(number)
                 self.assertEqual(running.wait(), 128 + number)
                 monitor.terminate()
