@@ -204,6 +204,22 @@ class Keep(BoxTest):
             for fd in (fds[0], stdin, stderr):
                 os.close(fd)
 
+    def test_window_is_given_back_once(self):
+        directory = self.box.sh("mktemp -d").strip()
+        self.addCleanup(self.box.run, "rm", "-r", directory)
+        process, *fds = self.box.start("sh", "-c", f"read x; echo kept; touch {directory}/done; cat", keep=True)
+        os.close(fds[1]), os.close(fds[2])
+        os.write(fds[0], b"go\n")
+        self.box.sh(f"until [ -e {directory}/done ]; do sleep 0.01; done")
+        stdin, stdout, stderr = process.call("Attach")
+        self.assertEqual(os.read(stdout, 100), b"kept\n")
+        os.write(stdin, b"more\n")
+        self.assertEqual(os.read(stdout, 100), b"more\n")
+        process.call("CloseInput")
+        self.assertEqual(process.wait(), (0, "exited"))
+        for fd in (fds[0], stdin, stdout, stderr):
+            os.close(fd)
+
     def test_only_kept_ones(self):
         process, *fds = self.box.start("cat")
         self.assert_fails("InvalidArgument", "not started with 'keep'", process.call, "Attach")
