@@ -3,6 +3,7 @@
 
 In an environment whose system bus has the service (with-service).
 """
+import base64
 import io
 import json
 import os
@@ -195,7 +196,149 @@ class Trees(InScratch):
         self.assert_fails("Failed", "exists", self.upload, self.at("file"), b"")
 
 
+    def test_many_files(self):
+        self.box.sh(f"mkdir {self.at('many')}; cd {self.at('many')}; seq 10000 | sed 's/^/f/' | xargs touch")
+        (fd,) = self.box.call("Download", "(sa{sv})", self.at("many"))
+        data = drain(fd)
+        self.upload(self.at("again"), data)
+        names = [entry["name"] for entry in self.box.list(self.at("again"), limit=u(10000))[0]]
+        self.assertEqual(names, sorted(f"f{i}" for i in range(1, 10001)))
+        self.box.call("Remove", "(sa{sv})", self.at("again"), recursive=True)
+        self.assert_fails("NoSuchFile", self.at("again"), self.box.stat, self.at("again"))
+
+    DEEP = """import os, sys
+os.chdir(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    os.mkdir("d" * 50)
+    os.chdir("d" * 50)
+open("bottom", "w").close()"""
+
+    def deep(self, levels):
+        self.box.call("MakeDirectory", "(sa{sv})", self.at("deep"))
+        status, _, error = self.box.run("/usr/bin/python3", "-c", self.DEEP, self.at("deep"), str(levels))
+        self.assertEqual((status, error), (0, ""))
+
+    def test_deep(self):
+        self.deep(3000)
+        self.box.call("Chown", "(ssa{sv})", self.at("deep"), "nobody", recursive=True)
+        self.assertEqual(len(self.box.list(self.at("deep"), depth=u(64))[0]), 64)
+        self.box.call("Copy", "(ssa{sv})", self.at("deep"), self.at("copy"))
+        self.box.call("Remove", "(sa{sv})", self.at("deep"), recursive=True)
+        self.assertEqual(self.box.sh(f"find {self.at('copy')} -name bottom | wc -l"), "1\n")
+        self.box.call("Remove", "(sa{sv})", self.at("copy"), recursive=True)
+        self.assertEqual(self.box.list(self.dir)[0], [])
+
+    def test_too_deep(self):
+        self.deep(8192)
+        self.assert_fails("InvalidArgument", "too long", self.box.call, "Remove", "(sa{sv})", self.at("deep"), recursive=True)
+        self.box.sh(f"rm -r {self.at('deep')}")
+        self.deep(8191)
+        self.box.call("Remove", "(sa{sv})", self.at("deep"), recursive=True)
+
+    def test_copy(self):
+        box, at = self.box, self.at
+        box.sh(f"""mkdir {at('t')}; cd {at('t')}; mkdir d; echo text > d/f; ln d/f hard; ln -s /etc/passwd soft; mkfifo pipe
+                   mknod null c 1 3; truncate -s 100M sparse; echo x >> sparse; chmod 4711 d/f; chown nobody d
+                   touch -d @12345 hard d; touch -h -d @54321 soft""")
+        box.call("Copy", "(ssa{sv})", at("t"), at("u"))
+        listing = "cd %s; find . -printf '%%P %%y %%m %%U %%s %%T@ %%l\\n' | grep -v '^ ' | sort; stat -c %%h hard; du -k sparse"
+        self.assertEqual(box.sh(listing % at("u")), box.sh(listing % at("t")))
+        self.assert_fails("InvalidArgument", at("t"), box.call, "Copy", "(ssa{sv})", at("t"), at("t/d/below"))
+        self.assert_fails("InvalidArgument", at("t"), box.call, "Copy", "(ssa{sv})", at("t/hard"), at("t/d/f"))
+        self.assert_fails("FileExists", at("t"), box.call, "Copy", "(ssa{sv})", at("t/hard"), at("u/hard"), replace=False)
+        self.assert_fails("IsADirectory", at("t"), box.call, "Copy", "(ssa{sv})", at("t"), at("v"), recursive=False)
+        self.assert_fails("IsADirectory", at("t/hard"), box.call, "Copy", "(ssa{sv})", at("t/hard"), at("u/d"))
+
+    def test_links_below_are_not_followed(self):
+        box, at = self.box, self.at
+        box.sh(f"mkdir -p {at('out/d')} {at('t')}; echo > {at('out/f')}; ln -s ../out {at('t/l')}; chmod 600 {at('out/f')}")
+        box.call("Chmod", "(sua{sv})", at("t"), 0o777, recursive=True)
+        box.call("Chown", "(ssa{sv})", at("t"), "nobody:nogroup", recursive=True)
+        self.assertEqual([(e["path"], e["mode"], e["user"]) for e in self.box.list(at("out"))[0]], [("d", 0o755, "root"), ("f", 0o600, "root")])
+        self.assertEqual([(e["path"], e["user"], e["group"]) for e in self.box.list(at("t"), depth=u(9))[0]], [("l", "nobody", "nogroup")])
+        box.call("Remove", "(sa{sv})", at("t"), recursive=True)
+        self.assertEqual(len(self.box.list(at("out"))[0]), 2)
+
+    def test_rights_of_the_user(self):
+        box, at = self.box, self.at
+        box.sh(f"chmod 755 {self.dir}; mkdir -m 700 {at('private')}; mkdir -m 777 {at('public')}; echo > {at('private/f')}")
+        self.assert_fails("PermissionDenied", at("private"), box.list, at("private"), user="nobody")
+        self.assert_fails("PermissionDenied", at("private/f"), box.read, at("private/f"), user="nobody")
+        self.assert_fails("PermissionDenied", at("new"), box.write, at("new"), b"", user="nobody")
+        box.write(at("public/f"), b"mine", user="nobody")
+        self.assertEqual(box.stat(at("public/f"))["user"], "nobody")
+        self.assert_fails("PermissionDenied", at("public/f"), box.write, at("public/f"), b"", user="nobody", owner="root")
+        box.write(at("public/g"), b"", owner="nobody:nogroup")
+        self.assertEqual((box.stat(at("public/g"))["user"], box.stat(at("public/g"))["group"]), ("nobody", "nogroup"))
+        self.assert_fails("NoSuchUser", "'nemo'", box.write, at("public/g"), b"", owner="nemo")
+        box.sh(f"chmod 644 {at('private/f')}; cp {at('private/f')} {at('public/r')}")
+        self.assert_fails("PermissionDenied", at("public/r"), box.write, at("public/r"), b"", user="nobody")
+
+
 class Watch(InScratch):
+    def watch(self, path, **words):
+        (fd,) = self.box.call("Watch", "(sa{sv})", path, **words)
+        lines = open(fd, encoding="utf-8")
+        self.addCleanup(lines.close)
+        self.assertEqual(json.loads(lines.readline())["event"], "ready")
+        return lines
+
+    def until(self, lines, last):
+        """The events up to one of this path."""
+        seen = []
+        while not seen or seen[-1][1] != last:
+            event = json.loads(lines.readline())
+            seen.append((event["event"], event.get("path")))
+        return seen
+
+    def test_new_directories(self):
+        lines = self.watch(self.dir, recursive=True)
+        self.box.sh(f"mkdir -p {self.at('a/b/c')}; echo > {self.at('a/b/c/f')}; sync; rm {self.at('a/b/c/f')}; mkdir {self.at('end')}")
+        seen = self.until(lines, "end")
+        for path in ("a", "a/b", "a/b/c"):
+            self.assertIn(("create", path), seen)
+
+    def test_moves_over_the_edge(self):
+        self.box.sh(f"mkdir {self.at('in')} {self.at('out')}; mkdir {self.at('out/d')}; echo > {self.at('in/f')}")
+        lines = self.watch(self.at("in"), recursive=True)
+        self.box.sh(f"mv {self.at('in/f')} {self.at('out')}; mv {self.at('out/d')} {self.at('in')}; mkdir {self.at('in/d/e')}")
+        self.assertEqual(self.until(lines, "d/e"), [("remove", "f"), ("create", "d"), ("create", "d/e")])
+        self.box.sh(f"mv {self.at('in/d')} {self.at('in/x')}; mkdir {self.at('in/x/g')}")
+        self.assertEqual(self.until(lines, "x/g"), [("rename", "d"), ("create", "x/g")])
+        self.box.sh(f"chmod 700 {self.at('in/x')}; mkdir {self.at('in/last')}")
+        self.assertEqual(self.until(lines, "last"), [("chmod", "x"), ("create", "last")])
+
+    def test_odd_names(self):
+        lines = self.watch(self.dir)
+        self.box.sh(f"cd {self.dir}; mkdir \"$(printf 'a\\n\\\\\"\\351')\"")
+        event = json.loads(lines.readline())
+        self.assertEqual((event["path"], event["directory"]), ('a\n\\"\ufffd', True))
+        self.assertEqual(base64.b64decode(event["path-base64"]), b'a\n\\"\xe9')
+
+    def test_one_file(self):
+        self.box.write(self.at("f"), b"")
+        lines = self.watch(self.at("f"))
+        self.box.write(self.at("f"), b"x", atomic=False)
+        self.assertEqual(json.loads(lines.readline()), {"event": "write", "path": "", "directory": False})
+        self.box.sh(f"rm {self.at('f')}")
+        self.assertIn('"remove"', lines.read())
+
+    def test_overflow(self):
+        lines = self.watch(self.dir)
+        self.box.sh(f"cd {self.dir}; i=0; while [ $i -lt 15 ]; do seq 1000 | xargs touch; seq 1000 | xargs rm; i=$((i+1)); done")
+        self.assertIn('"overflow"', "".join(self.read_some(lines)))
+
+    def read_some(self, lines):
+        """All that comes up to the end that the sandbox's makes."""
+        os.set_blocking(lines.fileno(), True)
+        self.box.run("sh", "-c", "true")
+        seen = []
+        for line in lines:
+            seen.append(line)
+            if '"overflow"' in line:
+                return seen
+        return seen
+
     def test_events(self):
         self.box.call("MakeDirectory", "(sa{sv})", self.at("w"))
         (fd,) = self.box.call("Watch", "(sa{sv})", self.at("w"), recursive=True)
@@ -245,6 +388,31 @@ while True:
             process.call("Kill")
             process.wait()
             self.assert_fails("ConnectionRefused", f"'{port}'", self.open, port)
+    def test_large_both_ways(self):
+        process, port = self.serve("127.0.0.1")
+        data = os.urandom(10 * MIB)
+        stream = self.open(port)
+        sender = threading.Thread(target=lambda: (stream.sendall(data), stream.shutdown(socket.SHUT_WR)))
+        sender.start()
+        with stream.makefile("rb") as file:
+            self.assertEqual(file.read(), data[::-1])
+        sender.join()
+        stream.close()
+
+    def test_caller_that_goes(self):
+        process, stdin, stdout, stderr = self.box.start("/usr/bin/python3", "-c", """import socket
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True)
+c, _ = s.accept(); print(c.recv(10), flush=True); print(c.recv(10), flush=True)""")
+        stream = self.open(int(os.read(stdout, 100)))
+        stream.send(b"x")
+        self.assertEqual(os.read(stdout, 100), b"b'x'\n")
+        stream.close()
+        self.assertEqual(os.read(stdout, 100), b"b''\n")
+        self.assertEqual(process.wait(), (0, "exited"))
+        for fd in (stdin, stdout, stderr):
+            os.close(fd)
+
+    def test_wrong_words(self):
         self.assert_fails("InvalidArgument", "not 0", self.open, 0)
         self.assert_fails("InvalidArgument", "nonsense", self.open, 1, address="nonsense")
 
