@@ -164,13 +164,35 @@ flag(GVariant *options, const char *key, guint32 value)
     return is_set ? value : 0;
 }
 
+/* What nobody will read is kept from its first byte on: in a pipe it would go with its reader. */
+static gboolean
+detach(GVariant *options, const ProcessRequest *request, Ends *ends, GError **error)
+{
+    if (!flag(options, "detached", TRUE))
+        return TRUE;
+    if (!request->is_kept) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "detached: only together with keep");
+        return FALSE;
+    }
+    for (WireChannel channel = WIRE_STDOUT; channel <= WIRE_STDERR; channel++) {
+        if (ends->ours[channel] < 0)
+            continue;
+        shutdown(ends->ours[channel], SHUT_WR); /* of a terminal, the input goes on */
+        close(g_steal_fd(&ends->ours[channel]));
+    }
+    return TRUE;
+}
+
 void
 sandbox_start(Call *call, GVariant *parameters)
 {
     static const Option known[] = {
-        {"cwd", "s"}, {"environment", "a{ss}"}, {"user", "s"}, {"timeout", "t"},
-        {"tag", "s"}, {"merge-stderr", "b"},    {"keep", "b"}, {"no-stdin", "b"},
-        {NULL, NULL},
+        {"cwd", "s"},      {"environment", "a{ss}"},
+        {"user", "s"},     {"timeout", "t"},
+        {"tag", "s"},      {"merge-stderr", "b"},
+        {"keep", "b"},     {"no-stdin", "b"},
+        {"detached", "b"}, {NULL, NULL},
     };
     g_autofree const char **argv = NULL;
     g_autoptr(GVariant) options = NULL;
@@ -182,7 +204,7 @@ sandbox_start(Call *call, GVariant *parameters)
     g_variant_get(parameters, "(^a&s@a{sv})", &argv, &options);
     if (!options_check(options, known, &error) || !argv_check(argv, &error) ||
         !unpack_common(call, options, &request, &environment, &error) ||
-        !open_pipes(&ends, &error)) {
+        !open_pipes(&ends, &error) || !detach(options, &request, &ends, &error)) {
         call_fail(call, error);
         return;
     }
@@ -230,9 +252,8 @@ void
 sandbox_open_terminal(Call *call, GVariant *parameters)
 {
     static const Option known[] = {
-        {"argv", "as"}, {"cwd", "s"},     {"environment", "a{ss}"},
-        {"user", "s"},  {"timeout", "t"}, {"tag", "s"},
-        {"keep", "b"},  {NULL, NULL},
+        {"argv", "as"}, {"cwd", "s"},  {"environment", "a{ss}"}, {"user", "s"}, {"timeout", "t"},
+        {"tag", "s"},   {"keep", "b"}, {"detached", "b"},        {NULL, NULL},
     };
     /* The user's is known in the guest only. */
     static const char *const shell[] = {"/bin/sh", "-c", "exec \"${SHELL:-/bin/sh}\" -l", NULL};
@@ -248,7 +269,7 @@ sandbox_open_terminal(Call *call, GVariant *parameters)
     if (!options_check(options, known, &error) || !check_size(columns, rows, &error) ||
         (g_variant_lookup(options, "argv", "^a&s", &argv) && !argv_check(argv, &error)) ||
         !unpack_common(call, options, &request, &environment, &error) ||
-        !open_socket(&ends, &error)) {
+        !open_socket(&ends, &error) || !detach(options, &request, &ends, &error)) {
         call_fail(call, error);
         return;
     }

@@ -88,8 +88,10 @@ process_options(Cli *cli, const ProcessWords *words, GError **error)
     options_add_text(&options, "cwd", words->cwd);
     options_add_text(&options, "user", words->user);
     options_add_text(&options, "tag", words->tag);
-    if (words->is_kept)
+    if (words->is_kept) {
         g_variant_dict_insert(&options, "keep", "b", TRUE);
+        g_variant_dict_insert(&options, "detached", "b", TRUE);
+    }
     if (is_captured(cli, words)) {
         if (words->with_stdin && !add_stdin(&options, error))
             return NULL;

@@ -220,6 +220,22 @@ class Keep(BoxTest):
         for fd in (fds[0], stdin, stdout, stderr):
             os.close(fd)
 
+    def test_detached_from_the_first_byte_on(self):
+        process, *fds = self.box.start("sh", "-c", "echo out; echo problem >&2", keep=True, detached=True)
+        self.assertEqual(drain(fds[1]) + drain(fds[2]), b"")
+        self.assertEqual(process.wait(), (0, "exited"))
+        stdin, stdout, stderr = process.call("Attach")
+        self.assertEqual((drain(stdout), drain(stderr)), (b"out\n", b"problem\n"))
+        os.close(fds[0]), os.close(stdin)
+        process, terminal = self.box.terminal(80, 24, argv=["sh", "-c", "echo shown"], keep=True, detached=True)
+        self.assertEqual(terminal.recv(100), b"")
+        terminal.close()
+        self.assertEqual(process.wait(), (0, "exited"))
+        stdin, stdout, stderr = process.call("Attach")
+        self.assertEqual(drain(stdout), b"shown\r\n")
+        os.close(stdin), os.close(stderr)
+        self.assert_fails("InvalidArgument", "only together with keep", self.box.start, "true", detached=True)
+
     def test_only_kept_ones(self):
         process, *fds = self.box.start("cat")
         self.assert_fails("InvalidArgument", "not started with 'keep'", process.call, "Attach")
