@@ -27,7 +27,7 @@
 /* A path may begin with a dash. What was there keeps its time; what is unpacked gets its own. */
 #define UNPACK                                                                                     \
     "case $1 in /*) p=$1 ;; *) p=./$1 ;; esac; mkdir -p \"$p\" && cd \"$p\" && "                   \
-    "exec tar --extract --preserve-permissions --file=-"
+    "exec tar --extract --preserve-permissions --warning=no-unknown-keyword --file=-"
 
 /* --- what gives --- */
 

@@ -152,19 +152,19 @@ on_write(struct archive *archive, void *data, const void *bytes, size_t size)
 {
     Packing *packing = data;
 
-    packing->write_error = stream_write(packing->stream, bytes, size);
+    if (packing->write_error == 0)
+        packing->write_error = stream_write(packing->stream, bytes, size);
     if (packing->write_error == 0)
         return (la_ssize_t)size;
     archive_set_error(archive, -packing->write_error, "%s", g_strerror(-packing->write_error));
     return ARCHIVE_FATAL;
 }
 
-/* Names are written as the bytes that they are; owners by number. */
+/* Names are written as the bytes that they are, this being the locale "C"; owners by number. */
 static gboolean
 open_archives(Packing *packing, GError **error)
 {
     archive_write_set_format_pax(packing->to);
-    archive_write_set_options(packing->to, "hdrcharset=BINARY");
     archive_read_disk_set_symlink_hybrid(packing->from);
     archive_read_disk_set_behavior(packing->from, ARCHIVE_READDISK_NO_XATTR |
                                                       ARCHIVE_READDISK_NO_ACL |
@@ -190,8 +190,8 @@ tree_pack(Stream *stream, gpointer data, GError **error)
     gboolean is_done = open_archives(&packing, error) && pack_members(&packing, error);
 
     if (!is_done)
-        archive_write_fail(packing.to);
-    else if (archive_write_close(packing.to) < ARCHIVE_WARN)
+        packing.write_error = -EPIPE; /* no end that would make it look whole */
+    if (archive_write_close(packing.to) < ARCHIVE_WARN && is_done)
         is_done = fail_writing(&packing, packing.tree->directory, error);
     archive_entry_linkresolver_free(packing.links);
     archive_write_free(packing.to);

@@ -98,9 +98,12 @@ is_wanted(Tree *tree, struct archive_entry *member)
     }
 }
 
+/* A body of a hard link would be written, or the mode be set, where a symbolic link leads. */
 static void
 disarm(struct archive_entry *member)
 {
+    if (archive_entry_hardlink(member) != NULL)
+        archive_entry_unset_size(member);
     archive_entry_set_perm(member, archive_entry_perm(member) & (S_ISVTX | 0777));
     archive_entry_set_fflags(member, 0, 0);
     archive_entry_xattr_clear(member);
@@ -140,7 +143,7 @@ unpack_member(Unpacking *unpacking, struct archive_entry *member, GError **error
     name = g_strdup(archive_entry_pathname(member));
     disarm(member);
     r = archive_write_header(unpacking->to, member);
-    if (r >= ARCHIVE_WARN) {
+    if (r >= ARCHIVE_WARN && archive_entry_hardlink(member) == NULL) {
         if (!unpack_data(unpacking, name, error))
             return FALSE;
         r = archive_write_finish_entry(unpacking->to);
@@ -174,8 +177,8 @@ unpack_members(Unpacking *unpacking, GError **error)
     struct archive_entry *member;
     int r;
 
-    while ((r = archive_read_next_header(unpacking->from, &member)) >= ARCHIVE_WARN &&
-           r != ARCHIVE_EOF) {
+    while ((r = archive_read_next_header(unpacking->from, &member)) == ARCHIVE_OK ||
+           r == ARCHIVE_WARN) {
         if (!unpack_member(unpacking, member, error))
             return FALSE;
     }
