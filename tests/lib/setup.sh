@@ -13,7 +13,7 @@ packages_to_build="gcc libc6-dev meson ninja-build pkgconf libglib2.0-dev libsys
     python3-docutils"
 packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps polkitd libarchive13"
 packages_for_images="mmdebstrap e2fsprogs cpio xz-utils util-linux python3 apt"
-packages_to_test="clang-format libasan8 libubsan1 python3-gi systemd-container dbus jq acl
+packages_to_test="clang-format libasan8 libubsan1 python3-gi gjs systemd-container dbus jq acl
     libvirt-daemon-system-systemd bash-completion zsh man-db"
 
 name=$(basename "$0") bar_is_drawn='' child=''

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-driving: docs/driving-cloche.md has the examples as they are in docs/examples, and its links lead somewhere."""
+import pathlib
+import re
+import sys
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(TOP / "tests/unit/runner-python"))
+import tap  # noqa: E402
+
+DOCS = TOP / "docs"
+EXAMPLES = DOCS / "examples"
+PAGE = (DOCS / "driving-cloche.md").read_text()
+BLOCK = re.compile(r"^(?P<intro>[^\n]*)\n\n```\w*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Driving(unittest.TestCase):
+    def test_blocks_are_the_files(self):
+        told = []
+        for block in BLOCK.finditer(PAGE):
+            link = re.fullmatch(r"\[`(examples/\S+)`\]\(\1\):", block["intro"])
+            self.assertTrue(link, f"a block that is of no file, behind {block['intro']!r}")
+            self.assertEqual(block["text"], (DOCS / link[1]).read_text(), link[1])
+            told.append(link[1])
+        self.assertEqual(PAGE.count("\n```"), 2 * len(told))
+        files = [str(path.relative_to(DOCS)) for path in EXAMPLES.rglob("*") if path.is_file()]
+        self.assertEqual(sorted(told), sorted(files))
+
+    def test_links(self):
+        headings = [heading.lower() for heading in re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)]
+        targets = re.findall(r"\]\(([^)]+)\)", re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL))
+        self.assertGreater(len(targets), len(headings))
+        for target in targets:
+            if target.startswith("#"):
+                self.assertIn(target[1:], headings)
+            else:
+                self.assertTrue((DOCS / target).exists(), target)
+
+    def test_readme_has_it(self):
+        self.assertIn("docs/driving-cloche.md", (TOP / "README.md").read_text())
+
+
+tap.main()
