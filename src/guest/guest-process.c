@@ -323,7 +323,7 @@ guest_process_input_error(const GuestProcess *process)
 void
 guest_process_close_input(GuestProcess *process)
 {
-    if (!process->stream)
+    if (!process->stream || process->input_ended)
         return;
     process->closes_input = TRUE;
     if (process->is_terminal)

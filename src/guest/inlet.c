@@ -83,6 +83,10 @@ inlet_finish(Inlet *inlet)
 {
     gboolean was_waiting = inlet->source != 0;
 
+    if (inlet->fd < 0) { /* whoever wrote was quicker than the call that tells of it */
+        inlet->events->ended(inlet, 0, inlet->data);
+        return;
+    }
     inlet->is_finishing = TRUE;
     g_clear_handle_id(&inlet->source, g_source_remove);
     if (was_waiting)

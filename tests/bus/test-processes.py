@@ -192,6 +192,16 @@ class Keep(BoxTest):
         for fd in (stdin, stderr, again[0], again[2]):
             os.close(fd)
 
+    def test_input_that_is_closed_twice(self):
+        process, *fds = self.box.start("cat", keep=True)
+        os.write(fds[0], b"whole")
+        os.close(fds[0])
+        self.assertEqual(os.read(fds[1], 100), b"whole")
+        process.call("CloseInput")
+        process.call("CloseInput")
+        self.assertEqual(process.wait(), (0, "exited"))
+        os.close(fds[1]), os.close(fds[2])
+
     def test_ring(self):
         for size, is_lost in ((262144, False), (262145, True)):
             process, *fds = self.box.start("sh", "-c", f"read x; printf a; head -c {size - 1} /dev/zero", keep=True)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* with-service COMMAND…: runs it while the service of the bus tests is on both its buses. */
+/*
+ * with-service COMMAND…: runs it while the service of the bus tests is on both its buses. SIGUSR1
+ * kills the service, and starts its next life.
+ */
 #include <gio/gio.h>
+#include <glib-unix.h>
 
 #include "client.h"
 #include "fixture.h"
@@ -9,6 +13,13 @@ static void
 on_over(GObject *source, GAsyncResult *result, gpointer is_over)
 {
     *(gboolean *)is_over = TRUE;
+}
+
+static gboolean
+on_kill_service(gpointer fixture)
+{
+    fixture_restart(fixture, SIGKILL);
+    return G_SOURCE_CONTINUE;
 }
 
 int
@@ -24,6 +35,7 @@ main(int argc, char **argv)
     g_variant_unref(wait_for_template(fixture->bus, "python"));
     g_subprocess_launcher_setenv(launcher, "DBUS_SYSTEM_BUS_ADDRESS", fixture->address, TRUE);
     g_subprocess_launcher_setenv(launcher, "DBUS_SESSION_BUS_ADDRESS", fixture->address, TRUE);
+    g_unix_signal_add(SIGUSR1, on_kill_service, fixture);
     command = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv + 1, &error);
     g_assert_no_error(error);
     /* Not g_subprocess_wait(): the service tells us how it is, and waits until it is heard. */
