@@ -21,7 +21,7 @@ import unittest
 CLOCHE = os.path.abspath(sys.argv[1])
 USER = pwd.getpwuid(os.getuid()).pw_name
 OTHER = "nobody"
-VERBS = ["run", "code", "create", "exec", "list", "kill", "extend", "status", "journal", "ls",
+VERBS = ["run", "code", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "status", "journal", "ls",
          "cat", "write", "cp", "forward", "ports"]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")

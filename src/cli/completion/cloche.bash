@@ -15,10 +15,14 @@ _cloche() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word words i
     local -a __cloche_bus=()
     local -A options=(
-        [run]='--template --cwd --env --user --timeout --stdin --json --help'
+        [run]='--template --cwd --env --user --timeout --stdin --tty --json --help'
         [code]='--code --sandbox --language --template --env --timeout --save --json --help'
         [create]='--template --timeout --name --metadata --env --idempotency-key --json --help'
-        [exec]='--cwd --env --user --timeout --stdin --json --help'
+        [exec]='--cwd --env --user --timeout --stdin --tty --keep --tag --json --help'
+        [shell]='--template --cwd --env --user --timeout --json --help'
+        [attach]='--stdin --json --help'
+        [ps]='--json --help'
+        [signal]='--json --help'
         [list]='--all --template --metadata --json --help'
         [kill]='--all --all-users --json --help'
         [extend]='--json --help'
@@ -46,7 +50,7 @@ _cloche() {
     elif [[ $cur == -* ]]; then
         words=${options[$verb]:-}
     else
-        case $verb in exec | kill | extend | journal) words=$(__cloche_ids) ;; *) words='' ;; esac
+        case $verb in exec | shell | attach | ps | signal | kill | extend | journal) words=$(__cloche_ids) ;; *) words='' ;; esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }

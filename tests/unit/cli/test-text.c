@@ -147,6 +147,29 @@ test_escape(void)
 }
 
 static void
+test_signals(void)
+{
+    static const struct {
+        const char *text;
+        int number;
+    } signals[] = {
+        {"TERM", 15}, {"SIGTERM", 15}, {"sigterm", 15}, {"hup", 1},        {"15", 15},
+        {"1", 1},     {"64", 64},      {"65", 0},       {"0", 0},          {"-1", 0},
+        {"", 0},      {"SIG", 0},      {"FOO", 0},      {"SIGSIGTERM", 0}, {"15x", 0},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(signals); i++) {
+        g_autoptr(GError) error = NULL;
+        int number = 0;
+
+        g_assert_cmpint(text_to_signal(signals[i].text, &number, &error), ==,
+                        signals[i].number != 0);
+        g_assert_cmpint(number, ==, signals[i].number);
+        g_assert_true((error == NULL) == (number != 0));
+    }
+}
+
+static void
 test_width(void)
 {
     g_assert_cmpuint(text_width(""), ==, 0);
@@ -166,6 +189,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/text/spans", test_spans);
     g_test_add_func("/cli/text/sizes", test_sizes);
     g_test_add_func("/cli/text/escape", test_escape);
+    g_test_add_func("/cli/text/signals", test_signals);
     g_test_add_func("/cli/text/width", test_width);
     return g_test_run();
 }
