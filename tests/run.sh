@@ -146,7 +146,7 @@ run_installed() {
     mkdir -p "$cache/installed"
     cp -al "$cache/images" "$cache/installed/"
     contained "system installed" --bind "$release" "$top/tests/system/in-service.sh" "$release" \
-        "$cache/installed" test-users.py test-strangers.py test-limits.py test-journal.py test-survival.py
+        "$cache/installed" test-examples.sh test-users.py test-strangers.py test-limits.py test-journal.py test-survival.py
 }
 
 run_system_tests() {
@@ -154,6 +154,8 @@ run_system_tests() {
     contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
     contained "system sandboxes" --no-init \
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
+    contained "system inside" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
+        "$release" "$cache" "$top/tests/bus/test-processes.py" "$top/tests/bus/test-files.py"
     seed_store "$cache/quickstart"
     contained "system quickstart" --no-init \
         "$top/tests/system/test-quickstart.sh" "$cache/quickstart"

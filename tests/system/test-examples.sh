@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# test-examples: docs/examples as a user runs them, on the installed service and in real machines.
+
+set -u
+top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+. "$top/tests/lib/tap.sh"
+xml=/usr/local/share/dbus-1/interfaces/org.cloche1.xml
+program=/usr/local/bin/cloche-example
+
+as_a() {
+    runuser -u cloche-test-a -- env -C / "$@"
+}
+
+has_all() {
+    printed '^run: 0 HELLO exited$' && printed '^stream: exited 3$' && printed '^file: remember the milk$' &&
+        printed '^list: file today.txt 18$' && printed '^watch: .*remove.*today.txt' &&
+        printed '^port: HTTP/1.0 200 OK$' && printed '^code: computing 42$' &&
+        printed '^error: org.cloche1.Error.NoSuchFile - '
+}
+
+check "Python" as_a /usr/bin/python3 "$top/docs/examples/python.py"
+check "did all" has_all
+check "JavaScript" as_a gjs -m "$top/docs/examples/javascript.js"
+check "did all" has_all
+check "C is built from what is installed" "$top/docs/examples/c/build.sh" $xml $program
+check "C" as_a $program
+check "did all" has_all
+check "busctl" prints '/home/user/notes/today.txt' as_a "$top/docs/examples/busctl.sh"
+check "gdbus" prints '/home/user/notes/today.txt' as_a "$top/docs/examples/gdbus.sh"
+check "no sandbox is left" test "$(busctl --json=short call org.cloche1 /org/cloche1 org.cloche1.Manager \
+    ListSandboxes 'a{sv}' 1 all-users b true)" = '{"type":"a(oa{sv})s","data":[[],""]}'
+done_testing
