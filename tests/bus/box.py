@@ -90,14 +90,20 @@ class Process:
         return call(self.bus, self.path, "org.freedesktop.DBus.Properties", "GetAll", "(s)", (PROCESS,))[0]
 
 
+NO_USER = ("OpenPort",)  # methods that are nobody's
+
+
 class Box:
-    def __init__(self, bus, template="minimal", **words):
-        self.bus = bus
+    def __init__(self, bus, template="minimal", user=None, **words):
+        """`user`: as whom all is done that does not say it."""
+        self.bus, self.user = bus, user
         self.path = call(bus, "/org/cloche1", "org.cloche1.Manager", "CreateSandbox", "(a{sv})",
                          (options(template=template, **words),))[0]
         self.id = self.path.rsplit("/", 1)[1]
 
     def call(self, method, signature, *values, fds=(), **words):
+        if self.user and method not in NO_USER:
+            words.setdefault("user", self.user)
         return call(self.bus, self.path, SANDBOX, method, signature, (*values, options(**words)), fds)
 
     def kill(self):
@@ -157,11 +163,12 @@ def drain(fd):
 class BoxTest(unittest.TestCase):
     """Each test has a sandbox of its own."""
 
-    template = "minimal"
+    template = os.environ.get("BOX_TEMPLATE", "minimal")
+    user = None
 
     def setUp(self):
         self.bus = connect()
-        self.box = Box(self.bus, self.template)
+        self.box = Box(self.bus, self.template, self.user)
         self.addCleanup(self.bus.close_sync, None)
         self.addCleanup(self.end)
 
@@ -177,3 +184,35 @@ class BoxTest(unittest.TestCase):
             function(*words, **options)
         self.assertEqual(caught.exception.name, name, caught.exception.message)
         self.assertIn(part, caught.exception.message)
+
+
+class InScratch(BoxTest):
+    """A directory of the test's own: machines of fakes share the host's files."""
+
+    user = "root"
+
+    def setUp(self):
+        super().setUp()
+        self.dir = self.box.sh("mktemp -d").strip()
+
+    def end(self):
+        """Whatever became of the sandbox: another one sees the same files."""
+        super().end()
+        other = Box(self.bus, self.template, self.user)
+        other.run("rm", "-rf", self.dir)
+        other.kill()
+
+    def at(self, name):
+        return f"{self.dir}/{name}"
+
+    DEEP = """import os, sys
+os.chdir(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    os.mkdir("d" * 50)
+    os.chdir("d" * 50)
+open("bottom", "w").close()"""
+
+    def deep(self, levels):
+        self.box.call("MakeDirectory", "(sa{sv})", self.at("deep"))
+        status, _, error = self.box.run("/usr/bin/python3", "-c", self.DEEP, self.at("deep"), str(levels))
+        self.assertEqual((status, error), (0, ""))
