@@ -154,7 +154,9 @@ run_system_tests() {
     contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
     contained "system sandboxes" --no-init \
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
-    contained "system inside" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
+    contained "system inside" --no-init \
+        /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
+    contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache" "$top/tests/bus/test-processes.py" "$top/tests/bus/test-files.py"
     seed_store "$cache/quickstart"
     contained "system quickstart" --no-init \
