@@ -5,8 +5,10 @@
  * Options of the program stand before the verb, where --user means the session bus; behind the verb
  * it is the verb's own, as a user of the sandbox.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "verbs.h"
@@ -106,11 +108,21 @@ run_verb(Cli *cli, char **argv)
     return status;
 }
 
+/* Whoever closed one meant that it cannot be used; not that a socket of ours takes its number. */
+static void
+occupy_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int
 main(int argc, char **argv)
 {
     Cli cli = {.bus = G_BUS_TYPE_SYSTEM, .json = wants_json(argv + 1)};
 
+    occupy_standard_streams();
     g_set_prgname("cloche");
     for (argv++; *argv != NULL && **argv == '-'; argv++) {
         if (g_str_equal(*argv, "--user")) {

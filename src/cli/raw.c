@@ -22,8 +22,8 @@ raw_end(void)
 {
     if (!is_raw)
         return;
-    is_raw = FALSE;
     tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    is_raw = FALSE;
 }
 
 /* SA_RESETHAND: raised again, it does what it does without us. */

@@ -138,6 +138,13 @@ class Exec(ProcessTest):
         self.assertEqual(done.returncode, 125)
         self.assertIn(b"No space left", done.stderr)
 
+    def test_streams_that_are_closed(self):
+        done = subprocess.run(["sh", "-c", f"{CLOCHE} exec {self.box} -i -- sh -c 'cat; echo x' >&- <&-"],
+                              stderr=subprocess.PIPE, timeout=WAIT_S)
+        self.assertEqual(done.returncode, 125)
+        self.assertIn(b"cannot write standard output: Bad file descriptor", done.stderr)
+        self.assertIn(b"cannot read standard input: Bad file descriptor", done.stderr)
+
     def test_input_that_nobody_takes(self):
         with open("/dev/zero", "rb") as zero:
             self.assertEqual(self.sh("exec <&-; echo done", "-i", stdin=zero).stdout, b"done\n")
@@ -202,6 +209,16 @@ class Kept(ProcessTest):
         number = self.keep("read x; echo got $x; cat", "-i")
         done = self.cloche("attach", self.box, number, "--stdin", stdin=None, input=b"one\ntwo")
         self.assertEqual(done.stdout, b"got one\ntwo")
+
+    def test_input_that_there_is_not(self):
+        number = self.keep(f"cat; echo end; trap 'exit 5' TERM; {LOOP}")
+        running = self.popen("attach", self.box, number, "-i", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.assertEqual(running.stdout.readline(), b"end\n")
+        running.stdin.write(b"lost")
+        running.stdin.close()
+        self.assertEqual(self.sh("echo lives").stdout, b"lives\n")
+        self.cloche("signal", self.box, number)
+        self.assertEqual(running.wait(WAIT_S), 5)
 
     def test_leaving_does_not_end_it(self):
         number = self.keep(f"echo on; trap 'echo bye; exit 6' TERM; {LOOP}")
