@@ -24,10 +24,12 @@
 /* 1 is said of what changed while it was read. */
 #define PACK "tar --create --sparse --format=posix --file=- . ; [ $? -le 1 ]"
 
-/* A path may begin with a dash. What was there keeps its time; what is unpacked gets its own. */
+/* A path may begin with a dash. Members come in any order: the times of directories are set last.
+ */
 #define UNPACK                                                                                     \
     "case $1 in /*) p=$1 ;; *) p=./$1 ;; esac; mkdir -p \"$p\" && cd \"$p\" && "                   \
-    "exec tar --extract --preserve-permissions --warning=no-unknown-keyword --file=-"
+    "exec tar --extract --preserve-permissions --delay-directory-restore "                         \
+    "--warning=no-unknown-keyword --file=-"
 
 /* --- what gives --- */
 

@@ -253,7 +253,8 @@ exit_status_for(const Cli *cli, const GError *error)
         return CLI_USAGE;
     if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_PROGRAM))
         return CLI_NOT_FOUND;
-    if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_PERMISSION_DENIED))
+    if (cli->command != NULL &&
+        g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_PERMISSION_DENIED))
         return CLI_NOT_EXECUTABLE;
     return CLI_FAILED;
 }

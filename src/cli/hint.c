@@ -22,8 +22,10 @@ static const char *const hints[] = {
     [CLOCHE_ERROR_NO_SUCH_DIRECTORY] =
         "directories are looked for in the sandbox, not on this machine",
     [CLOCHE_ERROR_NO_SUCH_USER] = "users are those of the sandbox, not of this machine",
-    [CLOCHE_ERROR_PERMISSION_DENIED] = "'--user root' runs it as the sandbox's root",
+    [CLOCHE_ERROR_PERMISSION_DENIED] = "'--user root' does it as the sandbox's root",
     [CLOCHE_ERROR_OUT_OF_RESOURCES] = "free some in the sandbox, or make a new one: cloche create",
+    [CLOCHE_ERROR_NO_SUCH_FILE] = "'cloche ls ID:PATH' shows what is in the sandbox",
+    [CLOCHE_ERROR_CONNECTION_REFUSED] = "'cloche ports ID' shows what listens in the sandbox",
     [CLOCHE_ERROR_SERVICE_STOPPING] = "the sandbox goes on; call again in a moment",
     [CLOCHE_ERROR_RUNNER_LOST] = "its variables are gone; the next code starts a new interpreter",
     [_CLOCHE_ERROR_MAX] = NULL,
