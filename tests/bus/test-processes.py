@@ -257,6 +257,7 @@ class List(BoxTest):
     def test_all_are_there(self):
         process, *fds = self.box.start("sh", "-c", "sleep 1000 & echo $!; wait", tag="job")
         child = int(os.read(fds[1], 100))
+        self.box.sh(f"until grep -qx sleep /proc/{child}/comm; do sleep 0.01; done")
         entries = {entry["pid"]: entry for entry in call(self.bus, self.box.path, "org.cloche1.Sandbox", "ListProcesses")[0]}
         own = entries[process.properties()["Pid"]]
         self.assertEqual(own["argv"][:2], ["sh", "-c"])
