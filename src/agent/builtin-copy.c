@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,6 @@ typedef struct {
 
 static struct {
     bool recursive, replaces;
-    dev_t device; /* of the copy's top, once it is a directory: it must not be copied into itself */
-    ino_t inode;
-    bool has_top;
     Link *links;
     size_t n_links;
 } copy;
@@ -36,6 +34,19 @@ static struct {
 static void copy_entry(int from, const TreePath *path, int to, const char *name);
 
 /* --- bytes --- */
+
+static void
+write_all(int out, const char *data, size_t size, const TreePath *path)
+{
+    while (size > 0) {
+        ssize_t n = write(out, data, size);
+
+        if (n < 0)
+            tree_fail(errno, path);
+        data += n;
+        size -= (size_t)n;
+    }
+}
 
 static void
 copy_range(int in, int out, off_t from, off_t to, const TreePath *path)
@@ -48,10 +59,11 @@ copy_range(int in, int out, off_t from, off_t to, const TreePath *path)
         size_t size = (size_t)(to - from) < COPY_SIZE ? (size_t)(to - from) : COPY_SIZE;
         ssize_t n = copy_file_range(in, NULL, out, NULL, size, 0);
 
-        if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)) {
+        if (n < 0 &&
+            (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)) {
             n = read(in, buffer, size < sizeof buffer ? size : sizeof buffer);
-            if (n > 0 && write(out, buffer, (size_t)n) != n)
-                n = -1;
+            if (n > 0)
+                write_all(out, buffer, (size_t)n, path);
         }
         if (n < 0)
             tree_fail(errno, path);
@@ -126,15 +138,13 @@ link_again(int to, const char *name, const struct stat *st)
 /* --- each kind --- */
 
 static void
-copy_file(int from, const TreePath *path, int to, const char *name, const struct stat *st)
+copy_file(int in, const TreePath *path, int to, const char *name, const struct stat *st)
 {
-    int in = openat(from, path->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    int out = in < 0 ? -1 : openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
     if (out < 0)
         tree_fail(errno, path);
     copy_bytes(in, out, st->st_size, path);
-    close(in);
     if (close(out) < 0)
         tree_fail(errno, path);
 }
@@ -153,34 +163,16 @@ copy_link(int from, const TreePath *path, int to, const char *name)
 }
 
 static void
-remember_top(int fd)
-{
-    struct stat st;
-
-    if (copy.has_top || fstat(fd, &st) < 0)
-        return;
-    copy.device = st.st_dev;
-    copy.inode = st.st_ino;
-    copy.has_top = true;
-}
-
-static void
-copy_directory(int from, const TreePath *path, int to, const char *name)
+copy_directory(int in, const TreePath *path, int to, const char *name)
 {
     size_t count;
-    int in = tree_open(from, path->name);
+    char **names = tree_names(in, &count);
 
-    if (in < 0)
-        tree_fail(errno, path);
-    if (!copy.recursive)
-        tree_fail(EISDIR, path);
-    char **names = tree_names(in, &count); /* before the copy may be among them */
     if (mkdirat(to, name, 0700) < 0 && (errno != EEXIST || !copy.replaces))
         tree_fail(errno, path);
     int out = tree_open(to, name);
     if (out < 0)
         tree_fail(errno, path);
-    remember_top(out);
     for (size_t i = 0; i < count; i++) {
         TreePath below;
 
@@ -188,7 +180,6 @@ copy_directory(int from, const TreePath *path, int to, const char *name)
         copy_entry(in, &below, out, names[i]);
     }
     tree_free_names(names, count);
-    close(in);
     close(out);
 }
 
@@ -212,6 +203,39 @@ make_room(int to, const char *name, const struct stat *st, const TreePath *path)
         tree_fail(errno, path);
 }
 
+/* -1: of what is not read. */
+static int
+open_source(int from, const TreePath *path, const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+        return -1;
+    if (S_ISDIR(st->st_mode) && !copy.recursive)
+        tree_fail(EISDIR, path);
+    int in = S_ISDIR(st->st_mode)
+                 ? tree_open(from, path->name)
+                 : openat(from, path->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (in < 0)
+        tree_fail(errno, path);
+    return in;
+}
+
+static void
+make_copy(int from, int in, const TreePath *path, int to, const char *name, const struct stat *st)
+{
+    if (S_ISDIR(st->st_mode))
+        copy_directory(in, path, to, name);
+    else if (S_ISREG(st->st_mode))
+        copy_file(in, path, to, name, st);
+    else if (S_ISLNK(st->st_mode))
+        copy_link(from, path, to, name);
+    else if (mknodat(to, name, st->st_mode & (S_IFMT | 0600), st->st_rdev) < 0)
+        tree_fail(errno, path);
+    keep_attributes(to, name, st, path);
+    if (st->st_nlink > 1 && !S_ISDIR(st->st_mode))
+        remember_link(to, name, st);
+}
+
+/* What cannot be read replaces nothing. */
 static void
 copy_entry(int from, const TreePath *path, int to, const char *name)
 {
@@ -219,22 +243,39 @@ copy_entry(int from, const TreePath *path, int to, const char *name)
 
     if (fstatat(from, path->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         tree_fail(errno, path);
-    if (copy.has_top && st.st_dev == copy.device && st.st_ino == copy.inode)
-        tree_fail(EINVAL, path); /* a directory in itself */
+    int in = open_source(from, path, &st);
     make_room(to, name, &st, path);
-    if (st.st_nlink > 1 && !S_ISDIR(st.st_mode) && link_again(to, name, &st))
-        return;
-    if (S_ISDIR(st.st_mode))
-        copy_directory(from, path, to, name);
-    else if (S_ISREG(st.st_mode))
-        copy_file(from, path, to, name, &st);
-    else if (S_ISLNK(st.st_mode))
-        copy_link(from, path, to, name);
-    else if (mknodat(to, name, st.st_mode & (S_IFMT | 0600), st.st_rdev) < 0)
-        tree_fail(errno, path);
-    keep_attributes(to, name, &st, path);
-    if (st.st_nlink > 1 && !S_ISDIR(st.st_mode))
-        remember_link(to, name, &st);
+    if (st.st_nlink <= 1 || S_ISDIR(st.st_mode) || !link_again(to, name, &st))
+        make_copy(from, in, path, to, name, &st);
+    if (in >= 0)
+        close(in);
+}
+
+/* A directory does not go into itself: it would grow while it is read. */
+static void
+check_outside(const char *from, const char *to)
+{
+    char *path = strdup(to);
+    struct stat source, here, above;
+
+    if (lstat(from, &source) < 0)
+        builtin_fail(errno, WIRE_ABOUT_FILE, from);
+    int fd = path ? open(dirname(path), O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0 || fstat(fd, &here) < 0)
+        builtin_fail(errno, WIRE_ABOUT_FILE, to);
+    while (S_ISDIR(source.st_mode)) {
+        if (here.st_dev == source.st_dev && here.st_ino == source.st_ino)
+            builtin_fail(EINVAL, WIRE_ABOUT_FILE, to);
+        int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (up < 0 || fstat(up, &above) < 0 ||
+            (above.st_dev == here.st_dev && above.st_ino == here.st_ino))
+            break;
+        close(fd);
+        fd = up;
+        here = above;
+    }
+    close(fd);
+    free(path);
 }
 
 void
@@ -244,6 +285,7 @@ builtin_copy_tree(const char *from, const char *to, bool recursive, bool replace
 
     copy.recursive = recursive;
     copy.replaces = replaces;
+    check_outside(from, to);
     tree_prepare();
     copy_entry(AT_FDCWD, &top, AT_FDCWD, to);
 }

@@ -18,8 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "builtin.h"
 #include "builtin-file.h"
+#include "builtin.h"
 #include "names.h"
 
 #define COPY_SIZE (64u << 10)
@@ -187,6 +187,8 @@ make_parents(const char *path)
     if (!copy)
         fail(ENOMEM, path);
     for (char *slash = copy + 1; *copy && (slash = strchr(slash, '/')); slash++) {
+        if (!slash[strspn(slash, "/")])
+            break; /* behind the last name */
         *slash = '\0';
         if (mkdir(copy, 0755) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
             fail(errno, copy);
@@ -233,9 +235,8 @@ split(Target *target)
     if (!slash)
         target->directory = strdup(".");
     else
-        target->directory = strndup(target->path, slash == target->path
-                                                      ? 1
-                                                      : (size_t)(slash - target->path));
+        target->directory =
+            strndup(target->path, slash == target->path ? 1 : (size_t)(slash - target->path));
     if (!target->directory)
         fail(ENOMEM, target->path);
 }
@@ -245,9 +246,11 @@ static void
 find_target(Target *target, const char *path)
 {
     char *resolved = realpath(path, NULL);
-    size_t size = strlen(path);
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
-    if (!resolved && size > 0 && path[size - 1] == '/')
+    if (!*path)
+        fail(ENOENT, path);
+    if (!resolved && (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
         fail(EISDIR, path);
     target->path = resolved ? resolved : strdup(path);
     if (!target->path)
@@ -271,8 +274,8 @@ invent_name(const Target *target)
 
     name = name ? name + 1 : target->path;
     if (getrandom(&number, sizeof number, 0) != sizeof number ||
-        asprintf(&path, "%s/.%.200s.%016llx", target->directory, name,
-                 (unsigned long long)number) < 0)
+        asprintf(&path, "%s/.%.200s.%016llx", target->directory, name, (unsigned long long)number) <
+            0)
         fail(ENOMEM, target->path);
     return path;
 }
@@ -435,6 +438,10 @@ builtin_move(char *const *argv)
     int error = errno;
     if (error != EXDEV)
         fail(error, error == ENOENT && lstat(argv[1], &st) < 0 ? argv[1] : argv[2]);
+    /* A directory replaces an empty one only, as within a file system. */
+    if (replaces && lstat(argv[1], &st) == 0 && S_ISDIR(st.st_mode) && rmdir(argv[2]) < 0 &&
+        errno != ENOENT)
+        fail(errno, argv[2]);
     builtin_copy_tree(argv[1], argv[2], /* recursive= */ true, replaces);
     builtin_remove_tree(argv[1]);
 }

@@ -23,6 +23,6 @@ void tree_enter(TreePath *path, const TreePath *parent, const char *name);
 int tree_open(int parent_fd, const char *name);
 /* Before a walk that may go deep. */
 void tree_prepare(void);
-/* A directory's entries, sorted by bytes; none when it cannot be read. */
+/* A directory's entries, sorted by bytes. */
 char **tree_names(int fd, size_t *ret_count);
 void tree_free_names(char **names, size_t count);

@@ -85,10 +85,8 @@ tree_names(int fd, size_t *ret_count)
     char **names = NULL;
     size_t count = 0;
 
-    if (!directory) {
-        *ret_count = 0;
-        return NULL;
-    }
+    if (!directory)
+        builtin_fail(errno, WIRE_ABOUT_SYSTEM, "descriptors");
     for (struct dirent *entry; (entry = readdir(directory));) {
         char **more;
 
@@ -251,6 +249,19 @@ builtin_remove_tree(const char *path)
     remove_entry(AT_FDCWD, &top);
 }
 
+/* All would be gone before the kernel refuses to remove the directory itself. */
+static void
+check_removable(const char *path, const struct stat *st)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    struct stat root;
+
+    if (stat("/", &root) == 0 && st->st_dev == root.st_dev && st->st_ino == root.st_ino)
+        builtin_fail(EBUSY, WIRE_ABOUT_FILE, path);
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        builtin_fail(EINVAL, WIRE_ABOUT_FILE, path);
+}
+
 void
 builtin_remove(char *const *argv)
 {
@@ -262,6 +273,7 @@ builtin_remove(char *const *argv)
             return;
         builtin_fail(errno, WIRE_ABOUT_FILE, path);
     }
+    check_removable(path, &st);
     if (S_ISDIR(st.st_mode) && builtin_flag(argv[2]))
         builtin_remove_tree(path);
     else if (unlinkat(AT_FDCWD, path, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
@@ -301,7 +313,7 @@ change_entry(const Change *change, int fd, const TreePath *path, const struct st
         tree_fail(errno, path);
 }
 
-/* What is below first: the new mode may shut it off. */
+/* What is below first: the new mode may shut it off. Or it opens what was shut. */
 static void
 change_tree(const Change *change, int fd, const TreePath *path)
 {
@@ -312,6 +324,10 @@ change_tree(const Change *change, int fd, const TreePath *path)
         tree_fail(errno, path);
     if (S_ISDIR(st.st_mode)) {
         int below = tree_open(fd, path->name);
+        if (below < 0 && errno == EACCES && change->is_chmod) {
+            change_entry(change, fd, path, &st);
+            below = tree_open(fd, path->name);
+        }
         if (below < 0)
             tree_fail(errno, path);
         char **names = tree_names(below, &count);
