@@ -11,7 +11,7 @@
 #include "guest-process.h"
 
 /* Of a sandbox: those that have ended and are still known. */
-#define PROCESSES_ENDED_MAX 64
+#define PROCESSES_ENDED_MAX 256
 /* Bytes of a tag. */
 #define PROCESS_TAG_MAX 128
 
