@@ -10,6 +10,7 @@
 #include <gio/gunixfdlist.h>
 
 #include "core.h"
+#include "options.h"
 #include "peers.h"
 #include "process.h"
 
@@ -126,6 +127,10 @@ void process_resize(Call *call, GVariant *parameters);
 /* Whoever owns a call's sandbox is charged with what begins; ends with core_end_process(call->core,
  * call->charged). */
 gboolean call_begin_process(Call *call, GError **error);
+/* The options, which are the last argument, and the path, which is the first; NULL: the call has
+ * failed. */
+char *call_unpack_path(Call *call, GVariant *parameters, const Option *known,
+                       GVariant **ret_options);
 /* The option `timeout` in milliseconds, 0 when there is none. */
 gboolean call_unpack_timeout(Call *call, GVariant *options, guint64 *ret_ms, GError **error);
 

@@ -42,6 +42,22 @@ start(Call *call, const char *const *argv, GVariant *options, GAsyncReadyCallbac
     start_as(call, argv, user, on_done);
 }
 
+char *
+call_unpack_path(Call *call, GVariant *parameters, const Option *known, GVariant **ret_options)
+{
+    const char *argument;
+    char *path = NULL;
+    GError *error = NULL;
+
+    g_variant_get_child(parameters, 0, "&s", &argument);
+    *ret_options = g_variant_get_child_value(parameters, g_variant_n_children(parameters) - 1);
+    if (options_check(*ret_options, known, &error))
+        path = options_path("path", argument, *ret_options, "path-bytes", &error);
+    if (!path)
+        call_fail(call, error);
+    return path;
+}
+
 /* What a task answered, or NULL: the call has failed. */
 static GBytes *
 finish(Call *call, GAsyncResult *result)
@@ -93,16 +109,10 @@ sandbox_stat(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {"follow", "b"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = NULL;
-    const char *argument;
-    GError *error = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
 
-    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
-    if (!options_check(options, known, &error) ||
-        !(path = options_path("path", argument, options, "path-bytes", &error))) {
-        call_fail(call, error);
+    if (!path)
         return;
-    }
     start(call, (const char *[]){"stat", path, options_flag(options, "follow", TRUE), NULL},
           options, on_stat);
 }
@@ -127,16 +137,10 @@ sandbox_read_link(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = NULL;
-    const char *argument;
-    GError *error = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
 
-    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
-    if (!options_check(options, known, &error) ||
-        !(path = options_path("path", argument, options, "path-bytes", &error))) {
-        call_fail(call, error);
+    if (!path)
         return;
-    }
     start(call, (const char *[]){"readlink", path, NULL}, options, on_read_link);
 }
 
@@ -210,17 +214,16 @@ sandbox_list_directory(Call *call, GVariant *parameters)
         FILE_OPTIONS, {"depth", "u"}, {"limit", "u"}, {"after", "s"}, {NULL, NULL},
     };
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = NULL, *after = NULL, *depth_text = NULL, *limit_text = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *after = NULL,
+                    *depth_text = NULL, *limit_text = NULL;
     guint32 depth = 1, limit = ENTRIES_DEFAULT;
-    const char *argument;
     GError *error = NULL;
 
-    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
+    if (!path)
+        return;
     g_variant_lookup(options, "depth", "u", &depth);
     g_variant_lookup(options, "limit", "u", &limit);
-    if (!options_check(options, known, &error) ||
-        !(path = options_path("path", argument, options, "path-bytes", &error)) ||
-        !check_bound("depth", depth, DEPTH_MAX, &error) ||
+    if (!check_bound("depth", depth, DEPTH_MAX, &error) ||
         !check_bound("limit", limit, ENTRIES_MAX, &error) ||
         !(after = unpack_after(options, &error))) {
         call_fail(call, error);
@@ -239,14 +242,13 @@ sandbox_make_directory(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {"mode", "u"}, {"parents", "b"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = NULL, *mode = NULL;
-    const char *argument;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *mode = NULL;
     GError *error = NULL;
 
-    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
-    if (!options_check(options, known, &error) ||
-        !(path = options_path("path", argument, options, "path-bytes", &error)) ||
-        !(mode = options_mode(options, "mode", &error))) {
+    if (!path)
+        return;
+    mode = options_mode(options, "mode", &error);
+    if (!mode) {
         call_fail(call, error);
         return;
     }
@@ -316,16 +318,10 @@ sandbox_remove(Call *call, GVariant *parameters)
     static const Option known[] = {
         FILE_OPTIONS, {"recursive", "b"}, {"missing", "b"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = NULL;
-    const char *argument;
-    GError *error = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
 
-    g_variant_get(parameters, "(&s@a{sv})", &argument, &options);
-    if (!options_check(options, known, &error) ||
-        !(path = options_path("path", argument, options, "path-bytes", &error))) {
-        call_fail(call, error);
+    if (!path)
         return;
-    }
     start(call,
           (const char *[]){"remove", path, options_flag(options, "recursive", FALSE),
                            options_flag(options, "missing", FALSE), NULL},
@@ -337,15 +333,15 @@ sandbox_chmod(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {"recursive", "b"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = NULL, *mode = NULL;
-    const char *argument;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *mode = NULL;
     guint32 number;
     GError *error = NULL;
 
-    g_variant_get(parameters, "(&su@a{sv})", &argument, &number, &options);
-    if (!options_check(options, known, &error) ||
-        !(path = options_path("path", argument, options, "path-bytes", &error)) ||
-        !(mode = mode_text("mode", number, &error))) {
+    if (!path)
+        return;
+    g_variant_get_child(parameters, 1, "u", &number);
+    mode = mode_text("mode", number, &error);
+    if (!mode) {
         call_fail(call, error);
         return;
     }
@@ -359,16 +355,12 @@ sandbox_chown(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {"recursive", "b"}, {"follow", "b"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = NULL;
-    const char *argument, *owner;
-    GError *error = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
+    const char *owner;
 
-    g_variant_get(parameters, "(&s&s@a{sv})", &argument, &owner, &options);
-    if (!options_check(options, known, &error) ||
-        !(path = options_path("path", argument, options, "path-bytes", &error))) {
-        call_fail(call, error);
+    if (!path)
         return;
-    }
+    g_variant_get_child(parameters, 1, "&s", &owner);
     start(call,
           (const char *[]){"chown", path, owner, options_flag(options, "recursive", FALSE),
                            options_flag(options, "follow", TRUE), NULL},

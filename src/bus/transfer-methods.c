@@ -84,29 +84,12 @@ give_whole(Call *call, TransferRequest *request, GVariant *options)
     give(call, request, theirs);
 }
 
-/* The options, and the path; NULL: the call has failed. */
-static char *
-unpack(Call *call, GVariant *parameters, const Option *known, GVariant **ret_options)
-{
-    const char *argument;
-    char *path = NULL;
-    GError *error = NULL;
-
-    g_variant_get_child(parameters, 0, "&s", &argument);
-    *ret_options = g_variant_get_child_value(parameters, g_variant_n_children(parameters) - 1);
-    if (options_check(*ret_options, known, &error))
-        path = options_path("path", argument, *ret_options, "path-bytes", &error);
-    if (!path)
-        call_fail(call, error);
-    return path;
-}
-
 void
 sandbox_read_file(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {"offset", "t"}, {"length", "t"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = unpack(call, parameters, known, &options), *offset = NULL,
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *offset = NULL,
                     *length = NULL;
 
     if (!path)
@@ -128,7 +111,7 @@ sandbox_watch(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {"recursive", "b"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = unpack(call, parameters, known, &options);
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
 
     if (!path)
         return;
@@ -147,7 +130,7 @@ sandbox_download(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = unpack(call, parameters, known, &options);
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
 
     if (!path)
         return;
@@ -250,7 +233,8 @@ sandbox_write_file(Call *call, GVariant *parameters)
     static const Option known[] = {FILE_OPTIONS,  {"mode", "u"},   {"owner", "s"},
                                    {"size", "t"}, {"atomic", "b"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = unpack(call, parameters, known, &options), *mode = NULL, *size = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *mode = NULL,
+                    *size = NULL;
     const char *owner = "";
     GError *error = NULL;
 
@@ -278,7 +262,7 @@ sandbox_append(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {"mode", "u"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = unpack(call, parameters, known, &options), *mode = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *mode = NULL;
     GError *error = NULL;
 
     if (!path)
@@ -302,7 +286,7 @@ sandbox_upload(Call *call, GVariant *parameters)
 {
     static const Option known[] = {FILE_OPTIONS, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = unpack(call, parameters, known, &options);
+    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
 
     if (!path)
         return;
