@@ -555,7 +555,8 @@ guest_interpreter_execute_async(GuestInterpreter *interpreter, const GuestCode *
                                 GUEST_EXECUTIONS_MAX);
         return;
     }
-    frame = runner_encode_execute(number, flags, code->code, code->environment, &error);
+    frame = runner_encode_execute(number, flags, /* dialect= */ "", code->code, code->environment,
+                                  &error);
     if (!frame) {
         g_task_return_error(task, error);
         return;

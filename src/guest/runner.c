@@ -22,6 +22,13 @@ enum {
     REQUEST_SYNC,
 };
 
+enum {
+    RESULT_MAIN = 1 << 0,
+    RESULT_UPDATE = 1 << 1,
+    RESULT_CUT = 1 << 2,
+    RESULT_ALL = RESULT_MAIN | RESULT_UPDATE | RESULT_CUT,
+};
+
 /* Ends whatever request a runner is reading. */
 static const guint8 sync_mark[16] = {255, 254, 254, 254, 254, 254, 254, 254,
                                      254, 254, 254, 254, 254, 254, 254, 254};
@@ -45,8 +52,14 @@ typedef struct {
 /* --- messages --- */
 
 static void
-free_parts(RunnerMessage *message)
+free_result(RunnerMessage *message)
 {
+    for (guint i = 0; i < message->result.n_saved; i++) {
+        g_free(message->result.saved[i].mime_type);
+        g_free(message->result.saved[i].path);
+    }
+    g_free(message->result.saved);
+    g_free(message->result.display_id);
     for (guint i = 0; i < message->result.n_parts; i++) {
         g_free(message->result.parts[i].mime_type);
         g_clear_pointer(&message->result.parts[i].data, g_bytes_unref);
@@ -65,7 +78,7 @@ runner_message_free(RunnerMessage *message)
         g_free(message->ready.version);
         break;
     case RUNNER_RESULT:
-        free_parts(message);
+        free_result(message);
         break;
     case RUNNER_ERROR:
         g_free(message->error.name);
@@ -131,20 +144,51 @@ get_part(WireReader *r, RunnerPart *part)
 }
 
 static void
-get_result(WireReader *r, RunnerMessage *message)
+get_saved(WireReader *r, RunnerSaved *saved)
 {
-    guint32 is_main = wire_get_u32(r);
+    saved->mime_type = get_mime_type(r);
+    saved->path = get_text(r, RUNNER_PATH_MAX);
+    if (!r->failed && saved->path[0] != '/')
+        r->failed = true;
+}
+
+/* A number of so many at most; 0 when the reader has failed. */
+static guint32
+get_count(WireReader *r, guint32 max)
+{
     guint32 count = wire_get_u32(r);
 
-    if (is_main > 1 || count == 0 || count > RUNNER_PARTS_MAX)
+    if (count > max)
         r->failed = true;
-    if (r->failed)
-        return;
-    message->result.is_main = is_main == 1;
+    return r->failed ? 0 : count;
+}
+
+static void
+get_result(WireReader *r, RunnerMessage *message)
+{
+    guint32 flags = wire_get_u32(r);
+    guint32 count;
+
+    if (flags & ~(guint32)RESULT_ALL)
+        r->failed = true;
+    message->result.is_main = (flags & RESULT_MAIN) != 0;
+    message->result.is_update = (flags & RESULT_UPDATE) != 0;
+    message->result.is_cut = (flags & RESULT_CUT) != 0;
+    message->result.display_id = get_text(r, RUNNER_DISPLAY_ID_MAX);
+
+    count = get_count(r, RUNNER_PARTS_MAX);
     message->result.parts = g_new0(RunnerPart, count);
     message->result.n_parts = count;
     for (guint i = 0; i < count && !r->failed; i++)
         get_part(r, &message->result.parts[i]);
+
+    count = get_count(r, RUNNER_SAVED_MAX);
+    message->result.saved = g_new0(RunnerSaved, count);
+    message->result.n_saved = count;
+    for (guint i = 0; i < count && !r->failed; i++)
+        get_saved(r, &message->result.saved[i]);
+    if (message->result.n_parts + message->result.n_saved == 0)
+        r->failed = true;
 }
 
 static void
@@ -416,14 +460,15 @@ runner_encode_reseed(guint32 execution, const void *entropy, gsize entropy_size,
 }
 
 GBytes *
-runner_encode_execute(guint32 execution, guint32 flags, const char *code,
+runner_encode_execute(guint32 execution, guint32 flags, const char *dialect, const char *code,
                       const char *const *environment, GError **error)
 {
-    if (!check_size("code", strlen(code), environment, error))
+    if (!check_size("code", strlen(dialect) + strlen(code), environment, error))
         return NULL;
 
     GByteArray *out = begin_frame(execution, REQUEST_EXECUTE);
     put_u32(out, flags);
+    put_bytes(out, dialect, strlen(dialect));
     put_bytes(out, code, strlen(code));
     put_strv(out, environment);
     return end_frame(out);

@@ -12,7 +12,10 @@
 
 #define RUNNER_FRAME_MAX (32u * 1024 * 1024) /* the payload of a frame, both ways */
 #define RUNNER_PARTS_MAX 64u                 /* MIME types of one result */
+#define RUNNER_SAVED_MAX 64u                 /* files that one result tells of */
 #define RUNNER_MIME_MAX 255u                 /* bytes of a MIME type */
+#define RUNNER_DISPLAY_ID_MAX 128u           /* bytes */
+#define RUNNER_PATH_MAX 4096u                /* bytes of a saved file's path */
 #define RUNNER_NAME_MAX 64u                  /* bytes of a language, and of a version */
 #define RUNNER_TEXT_MAX (1024u * 1024)       /* bytes of each text of an error */
 #define RUNNER_ENTROPY_MIN 32u
@@ -39,12 +42,18 @@ enum {
     RUNNER_SILENT = 1 << 0,     /* no results, no history, the count stays */
     RUNNER_NO_HISTORY = 1 << 1, /* results, but no history */
     RUNNER_EXERCISE = 1 << 2,   /* the same, and afterwards nothing tells that it ran */
+    RUNNER_COLOURS = 1 << 3,    /* the traceback may have a terminal's colours */
 };
 
 typedef struct {
     char *mime_type; /* printable ASCII with a slash */
     GBytes *data;    /* any bytes, whatever the type says */
 } RunnerPart;
+
+typedef struct {
+    char *mime_type;
+    char *path; /* of the guest, absolute */
+} RunnerSaved;
 
 typedef struct {
     RunnerType type;
@@ -54,9 +63,14 @@ typedef struct {
             char *language, *version;
         } ready;
         struct {
-            gboolean is_main; /* the value of the last expression */
+            gboolean is_main;   /* the value of the last expression */
+            gboolean is_update; /* of the earlier display that has its id */
+            gboolean is_cut;    /* not all of its data is here */
+            char *display_id;   /* "": none */
             RunnerPart *parts;
-            guint n_parts; /* 1 to RUNNER_PARTS_MAX */
+            guint n_parts; /* at most RUNNER_PARTS_MAX; with n_saved, at least 1 */
+            RunnerSaved *saved;
+            guint n_saved; /* at most RUNNER_SAVED_MAX */
         } result;
         struct {
             char *name, *value, *traceback;
@@ -97,11 +111,12 @@ RunnerMessage *runner_parser_next(RunnerParser *parser, GError **error);
 
 /*
  * A request as the bytes to send; `execution` is not zero. Strings must be UTF-8. `environment` is
- * a vector of NAME=value, or NULL. CLOCHE_ERROR_INVALID_ARGUMENT when it is larger than a frame.
+ * a vector of NAME=value, or NULL; `dialect` "" is the runner's own language.
+ * CLOCHE_ERROR_INVALID_ARGUMENT when it is larger than a frame.
  */
 GBytes *runner_encode_reseed(guint32 execution, const void *entropy, gsize entropy_size,
                              const char *const *environment, const char *directory, GError **error);
-GBytes *runner_encode_execute(guint32 execution, guint32 flags, const char *code,
-                              const char *const *environment, GError **error);
+GBytes *runner_encode_execute(guint32 execution, guint32 flags, const char *dialect,
+                              const char *code, const char *const *environment, GError **error);
 /* Ends whatever request the runner may be reading, too. */
 GBytes *runner_encode_sync(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE]);

@@ -13,6 +13,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static gsize
+weigh_result(const RunnerMessage *message)
+{
+    gsize weight = g_str_hash(message->result.display_id);
+
+    for (guint i = 0; i < message->result.n_parts; i++)
+        weight += g_str_hash(message->result.parts[i].mime_type) +
+                  g_bytes_hash(message->result.parts[i].data);
+    for (guint i = 0; i < message->result.n_saved; i++)
+        weight += g_str_hash(message->result.saved[i].mime_type) +
+                  g_str_hash(message->result.saved[i].path);
+    return weight;
+}
+
 /* All strings and bytes are read, so that a checker of memory sees a bad one. */
 static gsize
 weigh(const RunnerMessage *message)
@@ -24,10 +38,7 @@ weigh(const RunnerMessage *message)
     if (message->type == RUNNER_ERROR)
         weight += g_str_hash(message->error.name) + g_str_hash(message->error.value) +
                   g_str_hash(message->error.traceback);
-    for (guint i = 0; message->type == RUNNER_RESULT && i < message->result.n_parts; i++)
-        weight += g_str_hash(message->result.parts[i].mime_type) +
-                  g_bytes_hash(message->result.parts[i].data);
-    return weight;
+    return message->type == RUNNER_RESULT ? weight + weigh_result(message) : weight;
 }
 
 static RunnerParser *

@@ -72,9 +72,11 @@ class Execution:
 
     def add(self, kind, payload):
         if kind == RESULT:
-            is_main = bool(payload.number())
+            is_main = bool(payload.number() & 1)
+            payload.text()
             count = payload.number()
             self.results.append((is_main, {payload.text(): payload.bytes() for _ in range(count)}))
+            assert payload.number() == 0
         elif kind == ERROR:
             assert self.error is None
             self.error = (payload.text(), payload.text(), payload.text())
@@ -121,7 +123,7 @@ class Runner:
         return frame(kind, self._number, payload)
 
     def execute_frame(self, code, flags=0, environment=()):
-        return self.frame(EXECUTE, struct.pack("<I", flags) + text(code) + texts(environment))
+        return self.frame(EXECUTE, struct.pack("<I", flags) + text("") + text(code) + texts(environment))
 
     def sync_bytes(self, nonce):
         return SYNC_MARK + self.frame(SYNC, text(nonce))

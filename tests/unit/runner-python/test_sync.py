@@ -105,8 +105,8 @@ class Reading(unittest.TestCase):
         """The request lacks so many bytes, and the mark comes in two parts."""
         sync = SYNC_MARK + frame(SYNC, 9, text(NONCE))
         for request in (
-            frame(EXECUTE, 7, struct.pack("<I", 0) + text("1") + texts([])),
-            frame(EXECUTE, 7, struct.pack("<I", 0) + text("1") + texts(["A=1"])),
+            frame(EXECUTE, 7, struct.pack("<I", 0) + text("") + text("1") + texts([])),
+            frame(EXECUTE, 7, struct.pack("<I", 0) + text("") + text("1") + texts(["A=1"])),
             frame(RESEED, 7, text(b"\xff\xfe" * 16) + texts([]) + text("")),
         ):
             for lacking, first in itertools.product(range(1, len(request)), range(17)):

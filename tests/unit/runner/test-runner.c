@@ -58,9 +58,11 @@ put_result(GByteArray *out, guint32 execution, guint32 is_main, const char *mime
     GByteArray *payload = g_byte_array_new();
 
     put_u32(payload, is_main);
+    put_text(payload, "");
     put_u32(payload, 1);
     put_text(payload, mime);
     put_bytes(payload, data, size);
+    put_u32(payload, 0);
     put_frame(out, execution, RUNNER_RESULT, payload);
 }
 
@@ -187,7 +189,7 @@ test_pieces(void)
 static void
 test_largest(void)
 {
-    const gsize size = RUNNER_FRAME_MAX - 16 - strlen("a/b");
+    const gsize size = RUNNER_FRAME_MAX - 24 - strlen("a/b");
     g_autofree char *data = g_malloc0(size);
     g_autoptr(GByteArray) input = g_byte_array_new();
     g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
@@ -305,12 +307,93 @@ test_numbers(void)
 {
     assert_numbers_refused(RUNNER_DONE, _RUNNER_STATUS_MAX, 1, 0);
     assert_numbers_refused(RUNNER_DONE, RUNNER_OK, 1, 1);
-    assert_numbers_refused(RUNNER_RESULT, 2, 1, 2);
-    assert_numbers_refused(RUNNER_RESULT, 1, 0, 0);
-    assert_numbers_refused(RUNNER_RESULT, 1, G_MAXUINT32, 2);
-    assert_numbers_refused(RUNNER_RESULT, 1, RUNNER_PARTS_MAX + 1, 2);
     assert_numbers_refused(RUNNER_DONE + 1, 0, 0, 0);
     assert_numbers_refused(RUNNER_READY - 1, 0, 0, 0);
+}
+
+typedef struct {
+    guint32 flags, n_parts, n_saved;
+    const char *id, *path;
+} ResultWords;
+
+static void
+put_result_words(GByteArray *out, const ResultWords *words)
+{
+    GByteArray *payload = g_byte_array_new();
+
+    put_u32(payload, words->flags);
+    put_text(payload, words->id ? words->id : "");
+    put_u32(payload, words->n_parts);
+    for (guint32 i = 0; i < MIN(words->n_parts, RUNNER_PARTS_MAX + 1); i++) {
+        put_text(payload, "a/b");
+        put_text(payload, "x");
+    }
+    put_u32(payload, words->n_saved);
+    for (guint32 i = 0; i < MIN(words->n_saved, RUNNER_SAVED_MAX + 1); i++) {
+        put_text(payload, "c/d");
+        put_text(payload, words->path ? words->path : "/tmp/1");
+    }
+    put_frame(out, 1, RUNNER_RESULT, payload);
+}
+
+static void
+test_results_refused(void)
+{
+    g_autofree char *long_id = g_strnfill(RUNNER_DISPLAY_ID_MAX + 1, 'x');
+    g_autofree char *long_path = g_strnfill(RUNNER_PATH_MAX + 1, '/');
+    const ResultWords bad[] = {
+        {0},
+        {.flags = 8, .n_parts = 1},
+        {.n_parts = RUNNER_PARTS_MAX + 1},
+        {.n_parts = G_MAXUINT32},
+        {.n_saved = RUNNER_SAVED_MAX + 1},
+        {.n_saved = G_MAXUINT32},
+        {.n_parts = 1, .id = long_id},
+        {.n_parts = 1, .id = "\xff"},
+        {.n_saved = 1, .path = long_path},
+        {.n_saved = 1, .path = "tmp/1"},
+        {.n_saved = 1, .path = "/\xff"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GByteArray) input = g_byte_array_new();
+        put_ready(input);
+        put_result_words(input, &bad[i]);
+        assert_refused(input, 1);
+    }
+}
+
+/* All that a result may have, at its bounds. */
+static void
+test_result_words(void)
+{
+    g_autofree char *id = g_strnfill(RUNNER_DISPLAY_ID_MAX, 'x');
+    g_autofree char *path = g_strnfill(RUNNER_PATH_MAX, '/');
+    const ResultWords words = {7, RUNNER_PARTS_MAX, RUNNER_SAVED_MAX, id, path};
+    g_autoptr(GByteArray) input = g_byte_array_new();
+    g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
+    g_autoptr(GError) error = NULL;
+
+    put_ready(input);
+    put_result_words(input, &words);
+    put_result_words(input, &(ResultWords){.flags = 2, .n_saved = 1});
+    runner_parser_feed(parser, input->data, input->len);
+    runner_message_free(runner_parser_next(parser, NULL));
+
+    g_autoptr(RunnerMessage) full = runner_parser_next(parser, &error);
+    g_assert_no_error(error);
+    g_assert_true(full->result.is_main && full->result.is_update && full->result.is_cut);
+    g_assert_cmpstr(full->result.display_id, ==, id);
+    g_assert_cmpuint(full->result.n_parts, ==, RUNNER_PARTS_MAX);
+    g_assert_cmpuint(full->result.n_saved, ==, RUNNER_SAVED_MAX);
+    g_assert_cmpstr(full->result.saved[63].mime_type, ==, "c/d");
+    g_assert_cmpstr(full->result.saved[63].path, ==, path);
+
+    g_autoptr(RunnerMessage) saved = runner_parser_next(parser, &error);
+    g_assert_no_error(error);
+    g_assert_true(!saved->result.is_main && saved->result.is_update && !saved->result.is_cut);
+    g_assert_cmpuint(saved->result.n_parts, ==, 0);
+    g_assert_cmpstr(saved->result.saved[0].path, ==, "/tmp/1");
 }
 
 /* Each of the header's three zero bytes must be one. */
@@ -467,12 +550,14 @@ test_execute(void)
     g_autoptr(GError) error = NULL;
 
     put_u32(payload, RUNNER_SILENT | RUNNER_NO_HISTORY);
+    put_text(payload, "typescript");
     put_text(payload, "print('\xc3\xa4')");
     put_u32(payload, 0);
     put_frame(expected, G_MAXUINT32, 2, payload);
 
-    g_autoptr(GBytes) frame = runner_encode_execute(G_MAXUINT32, RUNNER_SILENT | RUNNER_NO_HISTORY,
-                                                    "print('\xc3\xa4')", NULL, &error);
+    g_autoptr(GBytes) frame =
+        runner_encode_execute(G_MAXUINT32, RUNNER_SILENT | RUNNER_NO_HISTORY, "typescript",
+                              "print('\xc3\xa4')", NULL, &error);
     g_assert_no_error(error);
     gsize size;
     const guint8 *data = g_bytes_get_data(frame, &size);
@@ -486,11 +571,11 @@ test_too_long(void)
     const char *const environment[] = {half, NULL};
     g_autoptr(GError) error = NULL;
 
-    g_assert_null(runner_encode_execute(1, 0, half, environment, &error));
+    g_assert_null(runner_encode_execute(1, 0, "", half, environment, &error));
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
 
-    g_autoptr(GBytes) frame = runner_encode_execute(1, 0, half, NULL, NULL);
-    g_assert_cmpuint(g_bytes_get_size(frame), ==, 12 + 4 + 4 + RUNNER_FRAME_MAX / 2 + 4);
+    g_autoptr(GBytes) frame = runner_encode_execute(1, 0, "", half, NULL, NULL);
+    g_assert_cmpuint(g_bytes_get_size(frame), ==, 12 + 4 + 4 + 4 + RUNNER_FRAME_MAX / 2 + 4);
 }
 
 int
@@ -504,6 +589,8 @@ main(int argc, char **argv)
     g_test_add_func("/runner/texts", test_texts);
     g_test_add_func("/runner/mime-types", test_mime_types);
     g_test_add_func("/runner/numbers", test_numbers);
+    g_test_add_func("/runner/results-refused", test_results_refused);
+    g_test_add_func("/runner/result-words", test_result_words);
     g_test_add_func("/runner/reserved", test_reserved);
     g_test_add_func("/runner/sync", test_sync);
     g_test_add_func("/runner/not-synced", test_not_synced);

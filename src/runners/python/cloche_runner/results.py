@@ -100,8 +100,9 @@ class Results:
         parts = _pack(bundle)
         if not parts:
             return
-        payload = u32(is_main) + u32(len(parts))
+        payload = u32(is_main) + field(b"") + u32(len(parts))
         payload += b"".join([field(mime.encode()) + field(data) for mime, data in parts.items()])
+        payload += u32(0)
         if self._admit(len(payload), is_main):
             self._streams.flush()
             self._channel.send(RESULT, payload, hold=is_main)  # the end is near

@@ -94,7 +94,7 @@ class Server:
                 return
             kind, fields = request
             if kind == EXECUTE:
-                self._execute(fields.number(), fields.text(), _split(fields.texts()))
+                self._execute(fields)
             elif kind == RESEED:
                 self._reseed(fields.data(), _split(fields.texts()), fields.text())
             elif kind == SYNC:
@@ -115,11 +115,15 @@ class Server:
                 pass  # a task's SystemExit
             loop.remove_reader(self._channel)
 
-    def _execute(self, flags, code, environment):
+    def _execute(self, fields):
+        flags, dialect, code = fields.number(), fields.text(), fields.text()
+        environment = _split(fields.texts())
         is_silent = bool(flags & _SILENT)
         self._results.begin(is_silent)
         before = {}
         try:
+            if dialect:
+                raise ValueError(f"Python has no dialect '{dialect}'")
             before = _set_environment(environment)
             keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
             outcome = _interruptible(self._shell.run, code, is_silent, keep)
