@@ -51,7 +51,7 @@ static void
 run_next_code(GTask *task)
 {
     Exercise *exercise = g_task_get_task_data(task);
-    const char *language = exercise->image->languages[exercise->next_language];
+    const char *language = exercise->image->runners[exercise->next_language];
     GuestInterpreter *interpreter;
     GuestCode code = {.timeout_ms = CODE_TIMEOUT_MS, .is_exercise = TRUE};
 

@@ -296,8 +296,7 @@ instance_start(Host *host, const Image *image, const Template *template, gboolea
         return;
     }
     start = g_new0(Start, 1);
-    start->instance =
-        instance_new(host, /* id= */ NULL, &user, image->languages, image->memory_mib);
+    start->instance = instance_new(host, /* id= */ NULL, &user, image->runners, image->memory_mib);
     start->image = image;
     start->template = template;
     start->boots = boots;

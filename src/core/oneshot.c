@@ -98,7 +98,7 @@ check_language(Core *core, const char *template, const char *language, GError **
     Pool *pool = g_hash_table_lookup(core->pools, name);
 
     return !pool || pool_figures(pool).state == POOL_FAILED ||
-           sandbox_check_language(name, pool_image(pool)->languages, language, error);
+           sandbox_check_language(name, pool_image(pool)->runners, language, error);
 }
 
 void

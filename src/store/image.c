@@ -65,10 +65,38 @@ read_number(GKeyFile *file, const char *path, const char *key, guint64 min, guin
     return TRUE;
 }
 
+/* Another required key. */
+static gboolean
+read_list(GKeyFile *file, const char *path, const char *key, char ***ret_list, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    char **list = g_key_file_get_string_list(file, "Image", key, NULL, &cause);
+
+    if (list) {
+        g_strfreev(*ret_list);
+        *ret_list = list;
+        return TRUE;
+    }
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: %s", path, cause->message);
+    return FALSE;
+}
+
+static gboolean
+check_runners(const Image *image, const char *path, GError **error)
+{
+    for (char **runner = image->runners; *runner; runner++)
+        if (!g_strv_contains((const char *const *)image->languages, *runner)) {
+            g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED,
+                        "%s: [Image] Runners names '%s', and Languages does not", path, *runner);
+            return FALSE;
+        }
+    return TRUE;
+}
+
 static void
 read_exercises(Image *image, GKeyFile *file)
 {
-    for (char **language = image->languages; *language; language++) {
+    for (char **language = image->runners; *language; language++) {
         g_autofree char *key = g_strconcat("Exercise.", *language, NULL);
         char *code = g_key_file_get_string(file, "Image", key, NULL);
 
@@ -81,22 +109,19 @@ static gboolean
 read_fields(Image *image, GKeyFile *file, const char *path, GError **error)
 {
     guint64 vcpus;
-    char **languages;
 
     if (!read_string(file, path, "Description", &image->description, error) ||
         !read_string(file, path, "Digest", &image->digest, error) ||
         !read_string(file, path, "User", &image->user, error) ||
         !read_string(file, path, "Kernel", &image->kernel_release, error) ||
+        !read_list(file, path, "Languages", &image->languages, error) ||
+        !read_list(file, path, "Runners", &image->runners, error) ||
+        !check_runners(image, path, error) ||
         !read_number(file, path, "MemoryMiB", MEMORY_MIB_MIN, MEMORY_MIB_MAX, &image->memory_mib,
                      error) ||
         !read_number(file, path, "Vcpus", 1, VCPUS_MAX, &vcpus, error))
         return FALSE;
     image->vcpus = (guint)vcpus;
-    languages = g_key_file_get_string_list(file, "Image", "Runners", NULL, NULL);
-    if (languages) {
-        g_strfreev(image->languages);
-        image->languages = languages;
-    }
     read_exercises(image, file);
     return TRUE;
 }
@@ -167,6 +192,7 @@ image_load(const Store *store, const char *name, GError **error)
     image->name = g_strdup(name);
     image->description = g_strdup("");
     image->languages = g_new0(char *, 1);
+    image->runners = g_new0(char *, 1);
     image->lock = -1;
     image->exercise = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     load(image, link, error);
@@ -185,6 +211,7 @@ image_free(Image *image)
     g_free(image->kernel_release);
     g_free(image->dir);
     g_strfreev(image->languages);
+    g_strfreev(image->runners);
     g_hash_table_unref(image->exercise);
     if (image->lock >= 0)
         close(image->lock);

@@ -47,7 +47,8 @@ void store_clear_ram(const Store *store);
 typedef struct {
     char *name, *description, *digest, *user, *kernel_release;
     char *dir;
-    char **languages;     /* whose runner is started before the snapshot */
+    char **languages;     /* of code that it runs; the first is the default */
+    char **runners;       /* those of them whose runner is started before the snapshot */
     GHashTable *exercise; /* language → code */
     guint vcpus;
     guint64 memory_mib;

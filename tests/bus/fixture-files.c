@@ -48,9 +48,10 @@ fixture_add_image(Fixture *fixture, const char *name, const char *digest, const 
 
     g_assert_cmpint(g_mkdir_with_parents(folder, 0755), ==, 0);
     g_string_append_printf(conf,
-                           "Name=%s\nDescription=%s for tests\nUser=root\nRunners=%s\n"
-                           "MemoryMiB=%d\nVcpus=1\nDigest=%s\nKernel=6.1\n",
-                           name, name, runner ? runner : "", MEMORY_MIB, digest);
+                           "Name=%s\nDescription=%s for tests\nUser=root\nLanguages=%s\n"
+                           "Runners=%s\nMemoryMiB=%d\nVcpus=1\nDigest=%s\nKernel=6.1\n",
+                           name, name, runner ? runner : "", runner ? runner : "", MEMORY_MIB,
+                           digest);
     add_part(folder, "kernel", conf);
     add_part(folder, "initrd", conf);
     add_part(folder, "disk.ext4", conf);

@@ -63,7 +63,7 @@ make_image(Fixture *f, const char *conf, guint64 disk_size)
 
 #define GOOD                                                                                       \
     "[Image]\nName=box\nDescription=A box\nDigest=1\nUser=user\nKernel=6.1\nMemoryMiB=64\n"        \
-    "Vcpus=1\nRunners=python;\nExercise.python=print(1)\\n1\n"
+    "Vcpus=1\nLanguages=python;r;\nRunners=python;\nExercise.python=print(1)\\n1\nExercise.r=2\n"
 
 static void
 test_image(Fixture *f, gconstpointer data)
@@ -78,13 +78,17 @@ test_image(Fixture *f, gconstpointer data)
     g_assert_cmpstr(image->description, ==, "A box");
     g_assert_cmpuint(image->memory_mib, ==, 64);
     g_assert_cmpuint(image->disk_mib, ==, 3);
-    g_assert_cmpstr(image->languages[0], ==, "python");
-    g_assert_null(image->languages[1]);
+    g_assert_cmpstrv(image->languages, ((const char *const[]){"python", "r", NULL}));
+    g_assert_cmpstrv(image->runners, ((const char *const[]){"python", NULL}));
     g_assert_cmpstr(g_hash_table_lookup(image->exercise, "python"), ==, "print(1)\n1");
+    g_assert_null(g_hash_table_lookup(image->exercise, "r"));
     names = image_list(f->store);
     g_assert_cmpstr(names[0], ==, "box");
     g_assert_null(names[1]);
 }
+
+#define NAMED "[Image]\nDescription=A\nDigest=1\nUser=u\nKernel=6\n"
+#define SIZED NAMED "MemoryMiB=64\nVcpus=1\n"
 
 static void
 test_image_damaged(Fixture *f, gconstpointer data)
@@ -92,9 +96,11 @@ test_image_damaged(Fixture *f, gconstpointer data)
     static const char *const cases[][2] = {
         {"nonsense", "image.conf"},
         {"[Image]\nName=box\n", "Description"},
-        {"[Image]\nDescription=A\nDigest=1\nUser=u\nKernel=6\nMemoryMiB=63\nVcpus=1\n",
-         "MemoryMiB"},
-        {"[Image]\nDescription=A\nDigest=1\nUser=u\nKernel=6\nMemoryMiB=64\nVcpus=65\n", "Vcpus"},
+        {NAMED "Languages=\nRunners=\nMemoryMiB=63\nVcpus=1\n", "MemoryMiB"},
+        {NAMED "Languages=\nRunners=\nMemoryMiB=64\nVcpus=65\n", "Vcpus"},
+        {SIZED "Runners=\n", "Languages"},
+        {SIZED "Languages=\n", "Runners"},
+        {SIZED "Languages=r;\nRunners=r;python;\n", "Runners names 'python'"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
