@@ -136,12 +136,12 @@ make_disk() {
 
 # Not compressed: QEMU copies it into the guest, but the guest would have to unpack it, emulated.
 pack_initrd() {
-    local tree=$work/initrd language
+    local tree=$work/initrd runner
     mkdir -p "$tree"/{dev,proc,root,run,sys,runners} &&
         install -m 755 "$agent" "$tree/init" &&
         cp -r "$cache/kernel-$kernel_digest/modules" "$tree/modules" || return
-    for language in $(list_items "${recipe[Runners]}"); do
-        cp -rL --preserve=mode "$runners/$language" "$tree/runners/" || return
+    for runner in $(list_runners); do
+        cp -rL --preserve=mode "$runners/$runner" "$tree/runners/" || return
     done
     cd "$tree" && find . -name __pycache__ -prune -o -print | sort |
         cpio --quiet --reproducible -o -H newc -R 0:0 >"$1"

@@ -8,11 +8,11 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 
 check_inputs() {
-    local language
+    local runner
     [ -f "$agent" ] || die "there is no agent at '$agent'; --agent says where it is"
-    for language in $(list_items "${recipe[Runners]}"); do
-        [ -d "$runners/$language" ] ||
-            die "there is no runner for $language in '$runners'; --runners says where they are"
+    for runner in $(list_runners); do
+        [ -d "$runners/$runner" ] ||
+            die "there is no runner '$runner' in '$runners'; --runners says where they are"
     done
 }
 
@@ -51,24 +51,32 @@ ask_apt() {
 
 # What the parts in the cache are made of, and what the whole image is made of.
 digest_inputs() {
-    local language builder
+    local runner builder
     builder=$(cat "$parts"/contents.sh "$parts"/root-* | short_digest)
     kernel_digest=$(echo "$builder $kernel_package $kernel_version" | short_digest)
-    root_digest=$({ echo "$builder $suite" && tree_digest "$recipe_dir"; } | short_digest)
+    root_digest=$(root_inputs | short_digest)
     digest=$({
-        echo "$root_digest $kernel_digest" && sha256sum <"$agent"
-        for language in $(list_items "${recipe[Runners]}"); do
-            tree_digest "$runners/$language"
+        echo "$root_digest $kernel_digest"
+        cat "$recipe_dir/recipe.conf" "$agent" | sha256sum
+        for runner in $(list_runners); do
+            tree_digest "$runners/$runner"
         done
     } | short_digest)
 }
 
-# Names, modes, links and contents of a folder, whatever its place and its files' times are, and
-# whether python ran from it or not.
+# What is only said of the machine, or started in it, does not make a new root file system.
+root_inputs() {
+    echo "$builder $suite ${recipe[Packages]} ${recipe[User]} ${recipe[DiskMiB]}"
+    if [ -e "$recipe_dir/setup.sh" ]; then sha256sum <"$recipe_dir/setup.sh"; fi
+    if [ -e "$recipe_dir/packages" ]; then tree_digest "$recipe_dir/packages"; fi
+}
+
+# Names, modes and contents of a folder, whatever its place and its files' times are, and whether
+# python ran from it or not. What a link leads to counts as if it were there.
 tree_digest() (
     cd "$1"
-    find . -name __pycache__ -prune -o -printf '%P %y %m %l\n' | sort
-    find . -name __pycache__ -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
+    find -L . -name __pycache__ -prune -o -printf '%P %y %m\n' | sort
+    find -L . -name __pycache__ -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
 )
 
 short_digest() {

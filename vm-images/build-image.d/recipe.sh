@@ -7,6 +7,8 @@
 #
 # shellcheck shell=bash disable=SC2034
 
+# Among the languages, it stands for every kernel that the guest has beside them.
+any_kernel=jupyter
 declare -A recipe=()
 recipe_keys=()
 
@@ -17,7 +19,9 @@ value_fault() {
     Name) fits "$value" '[a-z][a-z0-9-]{0,31}' ;;
     User) fits "$value" '[a-z_][a-z0-9_-]{0,31}' ;;
     Packages) fits "$value" '([a-z0-9][a-z0-9+.-]+(;|$))*' "names of packages, each with ';'" ;;
-    Runners) fits "$value" '([a-z][a-z0-9-]*(;|$))*' "names of languages, each with ';'" ;;
+    Languages | Runners)
+        fits "$value" '([a-z][a-z0-9-]*(;|$))*' "names of languages, each with ';'"
+        ;;
     MemoryMiB | DiskMiB) fits_range "$value" 64 1048576 ;;
     Vcpus) fits_range "$value" 1 64 ;;
     Description | Exercise.*) [ -n "$value" ] || echo "is empty" ;;
@@ -63,21 +67,43 @@ trim() {
 }
 
 check_whole() {
-    local file=$1 key
-    for key in Name Description Packages User Runners MemoryMiB Vcpus DiskMiB; do
+    local file=$1 key language
+    for key in Name Description Packages User Languages Runners MemoryMiB Vcpus DiskMiB; do
         [ -n "${recipe[$key]+set}" ] || die "$file: $key is missing"
+    done
+    for language in $(list_items "${recipe[Runners]}"); do
+        has_item Languages "$language" ||
+            die "$file: Runners names $language, but Languages does not"
+        [ "$language" != "$any_kernel" ] ||
+            die "$file: Runners names $any_kernel, which is no language"
     done
     for key in "${recipe_keys[@]}"; do
         case $key in
         Exercise.*)
-            [[ ";${recipe[Runners]};" = *";${key#Exercise.};"* ]] ||
+            has_item Runners "${key#Exercise.}" ||
                 die "$file: $key, but Runners does not name ${key#Exercise.}"
             ;;
         esac
     done
 }
 
+has_item() {
+    [[ ";${recipe[$1]};" = *";$2;"* ]]
+}
+
 # The items of a list value, one a line.
 list_items() {
     tr ';' '\n' <<<"$1" | sed '/^$/d'
+}
+
+# The runners that execute the recipe's languages, one a line.
+list_runners() {
+    local language
+    for language in $(list_items "${recipe[Languages]}"); do
+        case $language in
+        python | javascript | bash) echo "$language" ;;
+        typescript) echo javascript ;;
+        *) echo jupyter ;;
+        esac
+    done | sort -u
 }

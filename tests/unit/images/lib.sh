@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# lib: a store, a recipe, an agent and a runner of no weight, and fakes of the programs that would
+# lib: a store, a recipe, an agent and runners of no weight, and fakes of the programs that would
 # reach the network. The rest of build-image runs as it is: namespaces, mke2fs, cpio, locks.
 #
 # build-image clears the environment of mmdebstrap, so the fakes find what they are to do in files
@@ -24,9 +24,11 @@ command=("$builder" --store "$store" --agent "$agent" --runners "$runners" "$rec
 set_up() {
     cp -r "$here/fake" "$fake"
     cp -r "$here/recipe" "$recipe"
-    mkdir -p "$runners/tongue"
+    mkdir -p "$runners"/{bash,javascript,jupyter,python}
     echo agent >"$agent"
-    echo runner >"$runners/tongue/run"
+    for runner in bash javascript jupyter python; do
+        echo "runner of $runner" >"$runners/$runner/run"
+    done
     echo 1.0 >"$fake/kernel-version"
     : >"$fake/calls"
     PATH=$fake:$PATH

@@ -35,8 +35,9 @@ is "what the daemon reads" "$(section Image)" \
     "Name=tiny
 Description=For tests; not for users
 User=someone
-Runners=tongue;
-Exercise.tongue=say(\"a;b\")\\n
+Languages=bash;typescript;tongue
+Runners=bash;
+Exercise.bash=say(\"a;b\")\\n
 MemoryMiB=128
 Vcpus=2
 Digest=${image##*-}
@@ -54,7 +55,8 @@ initrd() {
     (mkdir -p "$tmp/initrd" && cd "$tmp/initrd" && cpio -idu --quiet <"$image/initrd" && cat "$1")
 }
 is "the agent is init" "$(initrd init)" agent
-is "the runner is there" "$(initrd runners/tongue/run)" runner
+is "the runners of its languages" "$(cd "$tmp/initrd/runners" && echo *)" "bash javascript jupyter"
+is "are there" "$(initrd runners/bash/run)" "runner of bash"
 is "first module" "$(initrd modules/order | head -n 1)" virtio_ring.ko
 is "each module is there" "$(cd "$tmp/initrd/modules" && xargs cat <order | xargs)" \
     "$(sed 's/\.ko$//' "$tmp/initrd/modules/order" | xargs)"
@@ -87,11 +89,20 @@ echo another >"$agent" && changes "agent" 0
 is "only the steps that are taken are shown" "$(sed '$d' "$tmp/err")" \
     "build-image: tiny: packing the initrd
 build-image: tiny: adding up checksums"
-echo another >"$runners/tongue/run" && changes "runner" 0
-touch "$runners/tongue/more" && changes "file of a runner" 0
-sed -i 's/^Vcpus=2/Vcpus=1/' "$recipe/recipe.conf" && changes "value of the recipe" 1
+echo another >"$runners/bash/run" && changes "runner" 0
+echo another >"$runners/jupyter/run" && changes "runner that is started later" 0
+touch "$runners/bash/more" && changes "file of a runner" 0
+echo one >"$tmp/shared" && ln -s "$tmp/shared" "$runners/bash/link" && changes "link of a runner" 0
+echo two >"$tmp/shared" && changes "what it leads to" 0
+sed -i 's/^Vcpus=2/Vcpus=1/' "$recipe/recipe.conf" && changes "size of the machine" 0
+sed -i 's/^Packages=one/Packages=three/' "$recipe/recipe.conf" && changes "packages" 1
+sed -i 's/^User=.*/User=other/' "$recipe/recipe.conf" && changes "user" 1
+sed -i 's/^DiskMiB=.*/DiskMiB=65/' "$recipe/recipe.conf" && changes "size of the disk" 1
 echo 'echo more' >>"$recipe/setup.sh" && changes "setup.sh" 1
-sed -i 's/nothing/less/' "$recipe/packages/empty/control" && changes "empty package" 1
+before=$image
+mv "$recipe/packages" "$tmp/" && ln -s "$tmp/packages" "$recipe/" && must_build
+is "a link to the same packages does not count" "$image" "$before"
+sed -i 's/nothing/less/' "$tmp/packages/empty/control" && changes "empty package" 1
 echo 1.1 >"$fake/kernel-version" && rm "$images/.cache/apt-facts" && changes "kernel" 0
 is "one root file system and one kernel are kept" \
     "$(find "$images/.cache" -mindepth 1 -maxdepth 1 -type d | wc -l)" 2
@@ -107,15 +118,17 @@ echo another >"$agent"
 changes "image that was in use" 0
 
 before=$image
-touch -d 2001-01-01 "$agent" "$recipe"/* "$runners/tongue/run"
-mkdir "$runners/tongue/__pycache__"
-touch "$runners/tongue/__pycache__/x.pyc"
+touch -d 2001-01-01 "$agent" "$recipe"/* "$runners/bash/run"
+mkdir "$runners/bash/__pycache__"
+touch "$runners/bash/__pycache__/x.pyc"
 must_build
 is "times and python's traces do not count" "$image" "$before"
 
 echo agent >"$agent"
-echo runner >"$runners/tongue/run"
-rm "$runners/tongue/more"
+for runner in bash jupyter; do
+    echo "runner of $runner" >"$runners/$runner/run"
+done
+rm "$runners"/bash/{more,link} "$recipe/packages"
 cp -r "$here/recipe/." "$recipe"
 echo 1.0 >"$fake/kernel-version"
 rm "$images/.cache/apt-facts"

@@ -27,27 +27,33 @@ bad "option as a package" 's/^Packages=.*/Packages=--help;/' ":6: $packages"
 
 bad "user with a space" 's/^User=.*/User=a b/' ":7: User wants [a-z_][a-z0-9_-]{0,31}"
 
+bad "language out of its folder" 's/^Languages=.*/Languages=..;/' \
+    ":8: Languages wants names of languages, each with ';'"
 bad "runner out of its folder" 's/^Runners=.*/Runners=..;/' \
-    ":8: Runners wants names of languages, each with ';'"
-bad "exercise for nobody" 's/^Exercise.tongue/Exercise.other/' \
-    ": Exercise.other, but Runners does not name other"
-bad "empty exercise" 's/^Exercise.tongue=.*/Exercise.tongue=/' ":9: Exercise.tongue is empty"
+    ":9: Runners wants names of languages, each with ';'"
+bad "runner for nobody" 's/^Runners=.*/Runners=bash;python/' \
+    ": Runners names python, but Languages does not"
+bad "runner for everybody" 's/^\(Languages\|Runners\)=.*/\1=bash;jupyter/' \
+    ": Runners names jupyter, which is no language"
+bad "exercise for nobody" 's/^Exercise.bash/Exercise.typescript/' \
+    ": Exercise.typescript, but Runners does not name typescript"
+bad "empty exercise" 's/^Exercise.bash=.*/Exercise.bash=/' ":10: Exercise.bash is empty"
 
 memory="MemoryMiB wants a number from 64 to 1048576"
-bad "no memory" 's/^MemoryMiB=.*/MemoryMiB=0/' ":10: $memory"
-bad "too little memory" 's/^MemoryMiB=.*/MemoryMiB=63/' ":10: $memory"
-bad "memory with a unit" 's/^MemoryMiB=.*/MemoryMiB=1G/' ":10: $memory"
-bad "octal memory" 's/^MemoryMiB=.*/MemoryMiB=0128/' ":10: $memory"
-bad "65 processors" 's/^Vcpus=.*/Vcpus=65/' ":11: Vcpus wants a number from 1 to 64"
+bad "no memory" 's/^MemoryMiB=.*/MemoryMiB=0/' ":11: $memory"
+bad "too little memory" 's/^MemoryMiB=.*/MemoryMiB=63/' ":11: $memory"
+bad "memory with a unit" 's/^MemoryMiB=.*/MemoryMiB=1G/' ":11: $memory"
+bad "octal memory" 's/^MemoryMiB=.*/MemoryMiB=0128/' ":11: $memory"
+bad "65 processors" 's/^Vcpus=.*/Vcpus=65/' ":12: Vcpus wants a number from 1 to 64"
 bad "disk larger than a number" 's/^DiskMiB=.*/DiskMiB=99999999999999999999/' \
-    ":12: DiskMiB wants a number from 64 to 1048576"
+    ":13: DiskMiB wants a number from 64 to 1048576"
 
-bad "unknown key" 's/^Vcpus=/Cpus=/' ":11: Cpus is not known"
-bad "key twice" 's/^Vcpus=.*/Name=again/' ":11: Name is there twice"
+bad "unknown key" 's/^Vcpus=/Cpus=/' ":12: Cpus is not known"
+bad "key twice" 's/^Vcpus=.*/Name=again/' ":12: Name is there twice"
 bad "missing key" '/^Vcpus=/d' ": Vcpus is missing"
 bad "other section" 's/^\[Recipe\]/[Image]/' ":3: neither [Recipe] nor KEY=VALUE"
 bad "value before the section" '1s/.*/Name=tiny/' ":1: a value before [Recipe]"
-bad "line without a value" 's/^Vcpus=.*/Vcpus/' ":11: neither [Recipe] nor KEY=VALUE"
+bad "line without a value" 's/^Vcpus=.*/Vcpus/' ":12: neither [Recipe] nor KEY=VALUE"
 
 rm "$recipe/recipe.conf"
 build
@@ -55,11 +61,13 @@ is "no recipe at all" "$status $(cat "$tmp/err")" \
     "1 build-image: there is no recipe in '$recipe': no recipe.conf"
 cp "$here/recipe/recipe.conf" "$recipe"
 
-mv "$runners/tongue" "$runners/tooth"
-build
-is "runner that is not there" "$status $(cat "$tmp/err")" \
-    "1 build-image: tiny: there is no runner for tongue in '$runners'; --runners says where they are"
-mv "$runners/tooth" "$runners/tongue"
+for runner in bash javascript jupyter; do
+    mv "$runners/$runner" "$tmp/away"
+    build
+    is "runner $runner that is not there" "$status $(cat "$tmp/err")" \
+        "1 build-image: tiny: there is no runner '$runner' in '$runners'; --runners says where they are"
+    mv "$tmp/away" "$runners/$runner"
+done
 
 mv "$agent" "$agent.away"
 build
@@ -70,10 +78,10 @@ mv "$agent.away" "$agent"
 is "nothing was made of any of these" "$(find "$store" 2>/dev/null)" ""
 
 sed -i -e '/^Exercise/d' -e 's/^Packages=.*/Packages=/' -e 's/^Runners=.*/Runners=/' \
-    "$recipe/recipe.conf"
+    -e 's/^Languages=.*/Languages=/' "$recipe/recipe.conf"
 must_build
-is "lists may be empty" "$(grep -A 1 '^Runners' "$image/image.conf" | xargs)" \
-    "Runners= MemoryMiB=128"
+is "lists may be empty" "$(grep -A 2 '^Languages' "$image/image.conf" | xargs)" \
+    "Languages= Runners= MemoryMiB=128"
 is "and then no package is asked for" "$(grep -c -e --include "$fake/calls")" 0
 
 done_testing
