@@ -14,7 +14,7 @@
 #include "quiesce.h"
 
 #define USER_MAX 256u
-#define TAG_MAX 256u
+#define TAG_MAX (PATH_MAX + 256u)
 #define PING_MAX 64u
 #define STRINGS_MAX 65536u
 #define TERMINAL_SIZE_MAX 65535u

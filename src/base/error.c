@@ -28,6 +28,7 @@ static const char *const names[] = {
     [CLOCHE_ERROR_DIRECTORY_NOT_EMPTY] = "DirectoryNotEmpty",
     [CLOCHE_ERROR_CONNECTION_REFUSED] = "ConnectionRefused",
     [CLOCHE_ERROR_NO_SUCH_PROCESS] = "NoSuchProcess",
+    [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "NoSuchContext",
     [CLOCHE_ERROR_RUNNER_LOST] = "RunnerLost",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == _CLOCHE_ERROR_MAX);

@@ -35,6 +35,7 @@ typedef enum {
     CLOCHE_ERROR_DIRECTORY_NOT_EMPTY,
     CLOCHE_ERROR_CONNECTION_REFUSED, /* nothing listens on a port of the guest */
     CLOCHE_ERROR_NO_SUCH_PROCESS,    /* never was, or ended long ago */
+    CLOCHE_ERROR_NO_SUCH_CONTEXT,
     CLOCHE_ERROR_RUNNER_LOST, /* the interpreter died during the execution; its state is gone */
     _CLOCHE_ERROR_MAX,
 } ClocheError;

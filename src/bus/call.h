@@ -94,6 +94,12 @@ void manager_get_managed_objects(Call *call, GVariant *parameters);
 
 void sandbox_run(Call *call, GVariant *parameters);
 void sandbox_run_code(Call *call, GVariant *parameters);
+void sandbox_stream_code(Call *call, GVariant *parameters);
+void sandbox_create_context(Call *call, GVariant *parameters);
+void sandbox_list_contexts(Call *call, GVariant *parameters);
+void sandbox_restart_context(Call *call, GVariant *parameters);
+void sandbox_interrupt_context(Call *call, GVariant *parameters);
+void sandbox_remove_context(Call *call, GVariant *parameters);
 void sandbox_start(Call *call, GVariant *parameters);
 void sandbox_open_terminal(Call *call, GVariant *parameters);
 void sandbox_list_processes(Call *call, GVariant *parameters);

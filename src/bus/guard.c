@@ -28,6 +28,12 @@ static const Method methods[] = {
 
     {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run},
     {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_run_code},
+    {SANDBOX, "StreamCode", ACCESS_SANDBOX, sandbox_stream_code},
+    {SANDBOX, "CreateContext", ACCESS_SANDBOX, sandbox_create_context},
+    {SANDBOX, "ListContexts", ACCESS_SANDBOX, sandbox_list_contexts},
+    {SANDBOX, "RestartContext", ACCESS_SANDBOX, sandbox_restart_context},
+    {SANDBOX, "InterruptContext", ACCESS_SANDBOX, sandbox_interrupt_context},
+    {SANDBOX, "RemoveContext", ACCESS_SANDBOX, sandbox_remove_context},
     {SANDBOX, "Start", ACCESS_SANDBOX, sandbox_start},
     {SANDBOX, "OpenTerminal", ACCESS_SANDBOX, sandbox_open_terminal},
     {SANDBOX, "ListProcesses", ACCESS_SANDBOX, sandbox_list_processes},

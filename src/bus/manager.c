@@ -131,7 +131,7 @@ manager_run_code(Call *call, GVariant *parameters)
     static const Option known[] = {
         {"template", "s"},        {"timeout", "t"}, {"name", "s"},
         {"metadata", "a{ss}"},    {"vcpus", "u"},   {"memory-mib", "t"},
-        {"environment", "a{ss}"}, {NULL, NULL},
+        {"environment", "a{ss}"}, {"colors", "b"},  {NULL, NULL},
     };
     const char *language, *code;
     g_autoptr(GVariant) options = NULL;
@@ -149,6 +149,7 @@ manager_run_code(Call *call, GVariant *parameters)
         call_fail(call, error);
         return;
     }
+    g_variant_lookup(options, "colors", "b", &guest_code.with_colours);
     guest_code.code = code;
     guest_code.timeout_ms = timeout_s * 1000;
     words.request.timeout_s = MIN(timeout_s + CODE_SLACK_S, most_s);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "error.h"
 #include "options.h"
 
 static void
@@ -20,9 +21,8 @@ reply_path(const char *id)
 
 /* --- text of a guest --- */
 
-/* UTF-8 of at most `max` bytes; what is none becomes U+FFFD. */
-static char *
-valid_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gboolean *ret_cut)
+char *
+reply_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gboolean *ret_cut)
 {
     const char *raw = bytes ? (const char *)bytes : ""; /* an empty array has no memory */
     char *text = g_utf8_make_valid(raw, (gssize)size);
@@ -37,9 +37,8 @@ valid_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gb
     return text;
 }
 
-/* Less the beginning of a character whose rest was thrown away. */
-static gsize
-without_partial(const char *text, gsize size)
+gsize
+reply_without_partial(const char *text, gsize size)
 {
     for (gsize back = 1; back <= MIN(size, 3); back++)
         if (g_utf8_get_char_validated(text + size - back, (gssize)back) == (gunichar)-2)
@@ -59,8 +58,8 @@ add_output(GVariantBuilder *dict, const char *name, const GuestOutput *output)
     char *text;
 
     if (output->size > length)
-        length = without_partial((const char *)output->bytes->data, length);
-    text = valid_text(output->bytes->data, length, GUEST_OUTPUT_MAX, &is_invalid, &is_cut);
+        length = reply_without_partial((const char *)output->bytes->data, length);
+    text = reply_text(output->bytes->data, length, GUEST_OUTPUT_MAX, &is_invalid, &is_cut);
     add(dict, size, g_variant_new_uint64(output->size));
     add(dict, truncated, g_variant_new_boolean(is_cut || output->size > output->bytes->len));
     add(dict, invalid, g_variant_new_boolean(is_invalid));
@@ -106,8 +105,8 @@ reply_run(const GuestRun *run)
 
 /* --- executions --- */
 
-static gboolean
-is_text(const char *mime_type)
+gboolean
+reply_is_text(const char *mime_type)
 {
     return g_str_has_prefix(mime_type, "text/") || g_str_has_suffix(mime_type, "json") ||
            g_str_has_suffix(mime_type, "javascript") || g_str_has_suffix(mime_type, "+xml");
@@ -120,10 +119,32 @@ reply_part(const RunnerPart *part)
     const guint8 *bytes = g_bytes_get_data(part->data, &size);
     gboolean invalid, cut;
 
-    if (!is_text(part->mime_type))
+    if (!reply_is_text(part->mime_type))
         return g_variant_new_from_bytes(G_VARIANT_TYPE_BYTESTRING, part->data, TRUE);
     return g_variant_new_take_string(
-        valid_text(bytes, size, GUEST_RESULTS_SIZE_MAX, &invalid, &cut));
+        reply_text(bytes, size, GUEST_RESULTS_SIZE_MAX, &invalid, &cut));
+}
+
+static GVariant *
+reply_result(const RunnerMessage *message)
+{
+    GVariantBuilder result, data, saved;
+
+    g_variant_builder_init(&result, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_init(&data, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_init(&saved, G_VARIANT_TYPE("a{ss}"));
+    for (guint i = 0; i < message->result.n_parts; i++)
+        add(&data, message->result.parts[i].mime_type, reply_part(&message->result.parts[i]));
+    for (guint i = 0; i < message->result.n_saved; i++)
+        g_variant_builder_add(&saved, "{ss}", message->result.saved[i].mime_type,
+                              message->result.saved[i].path);
+    add(&result, "is-main-result", g_variant_new_boolean(message->result.is_main));
+    add(&result, "data", g_variant_builder_end(&data));
+    add(&result, "display-id", g_variant_new_string(message->result.display_id));
+    add(&result, "update", g_variant_new_boolean(message->result.is_update));
+    add(&result, "truncated", g_variant_new_boolean(message->result.is_cut));
+    add(&result, "saved", g_variant_builder_end(&saved));
+    return g_variant_builder_end(&result);
 }
 
 static GVariant *
@@ -132,18 +153,8 @@ reply_results(const GuestExecution *execution)
     GVariantBuilder results;
 
     g_variant_builder_init(&results, G_VARIANT_TYPE("aa{sv}"));
-    for (guint i = 0; i < execution->results->len; i++) {
-        const RunnerMessage *message = execution->results->pdata[i];
-        GVariantBuilder result, data;
-
-        g_variant_builder_init(&result, G_VARIANT_TYPE_VARDICT);
-        g_variant_builder_init(&data, G_VARIANT_TYPE_VARDICT);
-        for (guint j = 0; j < message->result.n_parts; j++)
-            add(&data, message->result.parts[j].mime_type, reply_part(&message->result.parts[j]));
-        add(&result, "is-main-result", g_variant_new_boolean(message->result.is_main));
-        add(&result, "data", g_variant_builder_end(&data));
-        g_variant_builder_add_value(&results, g_variant_builder_end(&result));
-    }
+    for (guint i = 0; i < execution->results->len; i++)
+        g_variant_builder_add_value(&results, reply_result(execution->results->pdata[i]));
     return g_variant_builder_end(&results);
 }
 
@@ -159,8 +170,8 @@ reply_error(const GuestExecution *execution)
     return g_variant_builder_end(&error);
 }
 
-GVariant *
-reply_execution(const GuestExecution *execution)
+const char *
+reply_status(const GuestExecution *execution)
 {
     static const char *const statuses[] = {
         [GUEST_EXECUTION_OK] = "ok",
@@ -168,10 +179,17 @@ reply_execution(const GuestExecution *execution)
         [GUEST_EXECUTION_INTERRUPTED] = "interrupted",
         [GUEST_EXECUTION_TIMED_OUT] = "timed-out",
     };
+
+    return statuses[execution->status];
+}
+
+GVariant *
+reply_execution(const GuestExecution *execution)
+{
     GVariantBuilder dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
-    add(&dict, "status", g_variant_new_string(statuses[execution->status]));
+    add(&dict, "status", g_variant_new_string(reply_status(execution)));
     add(&dict, "stdout", add_output(&dict, "stdout", &execution->out));
     add(&dict, "stderr", add_output(&dict, "stderr", &execution->err));
     add(&dict, "results", reply_results(execution));
@@ -180,6 +198,29 @@ reply_execution(const GuestExecution *execution)
         add(&dict, "error", reply_error(execution));
     add(&dict, "execution-count", g_variant_new_uint32(execution->count));
     add(&dict, "duration-us", g_variant_new_uint64((guint64)execution->duration_us));
+    return g_variant_builder_end(&dict);
+}
+
+GVariant *
+reply_context(const Context *context)
+{
+    static const char *const states[] = {
+        [GUEST_INTERPRETER_NOT_STARTED] = "not-started",
+        [GUEST_INTERPRETER_STARTING] = "starting",
+        [GUEST_INTERPRETER_IDLE] = "idle",
+        [GUEST_INTERPRETER_BUSY] = "busy",
+    };
+    GuestInterpreterState state = guest_interpreter_state(context->interpreter);
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add(&dict, "id", g_variant_new_string(context->id));
+    add(&dict, "language", g_variant_new_string(context->language));
+    add(&dict, "cwd", g_variant_new_string(context->cwd));
+    add(&dict, "default", g_variant_new_boolean(context->is_default));
+    add(&dict, "state", g_variant_new_string(states[state]));
+    add(&dict, "execution-count",
+        g_variant_new_uint32(guest_interpreter_count(context->interpreter)));
     return g_variant_builder_end(&dict);
 }
 
@@ -334,4 +375,13 @@ reply_manager(Core *core)
     add(&dict, "Pool", reply_pools(core));
     add(&dict, "Limits", reply_limits(core));
     return g_variant_builder_end(&dict);
+}
+
+char *
+reply_error_name(const GError *error)
+{
+    ClocheError code =
+        error->domain == CLOCHE_ERROR ? (ClocheError)error->code : CLOCHE_ERROR_FAILED;
+
+    return g_strconcat(CLOCHE_ERROR_PREFIX, cloche_error_name(code), NULL);
 }

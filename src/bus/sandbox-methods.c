@@ -97,56 +97,6 @@ sandbox_run(Call *call, GVariant *parameters)
                     call);
 }
 
-/* --- RunCode --- */
-
-static void
-on_executed(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Call *call = data;
-    GError *error = NULL;
-    g_autoptr(GuestExecution) execution = guest_interpreter_execute_finish(NULL, result, &error);
-
-    core_end_process(call->core, call->charged);
-    if (execution)
-        call_answer(call, g_variant_new("(@a{sv})", reply_execution(execution)));
-    else
-        call_fail(call, error);
-}
-
-void
-sandbox_run_code(Call *call, GVariant *parameters)
-{
-    static const Option known[] = {
-        {"language", "s"}, {"environment", "a{ss}"}, {"timeout", "t"},
-        {"silent", "b"},   {"store-history", "b"},   {NULL, NULL},
-    };
-    g_autoptr(GVariant) options = NULL;
-    g_auto(GStrv) environment = NULL;
-    gboolean store_history = TRUE;
-    const char *language = NULL;
-    GuestCode code = {0};
-    GuestInterpreter *interpreter;
-    GError *error = NULL;
-
-    g_variant_get(parameters, "(&s@a{sv})", &code.code, &options);
-    if (!options_check(options, known, &error) || !code_check(code.code, &error) ||
-        !call_unpack_timeout(call, options, &code.timeout_ms, &error) ||
-        !(environment = options_environment(options, "environment", &error))) {
-        call_fail(call, error);
-        return;
-    }
-    g_variant_lookup(options, "language", "&s", &language);
-    g_variant_lookup(options, "silent", "b", &code.silent);
-    g_variant_lookup(options, "store-history", "b", &store_history);
-    code.no_history = !store_history;
-    code.environment = (const char *const *)environment;
-    interpreter = sandbox_interpreter(call->sandbox, language, &error);
-    if (interpreter && call_begin_process(call, &error))
-        guest_interpreter_execute_async(interpreter, &code, call->peer->left, on_executed, call);
-    else
-        call_fail(call, error);
-}
-
 /* --- the rest --- */
 
 void

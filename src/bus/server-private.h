@@ -18,7 +18,8 @@ struct Server {
     Peers *peers;
     Authority *authority; /* NULL: the bus is its user's own */
     gboolean is_private;
-    GHashTable *asking; /* calls that wait for polkit */
+    GHashTable *asking;  /* calls that wait for polkit */
+    GHashTable *streams; /* of code-stream.c, under way; owned */
     guint manager_id, objects_id, sandboxes_id, processes_id;
     GDBusNodeInfo *objects_info;
 };

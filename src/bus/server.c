@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "code-stream.h"
 #include "error.h"
 #include "interfaces.h"
 #include "reply.h"
@@ -52,9 +53,7 @@ call_dup_fd(Call *call, int index, GError **error)
 static void
 return_error(GDBusMethodInvocation *invocation, GError *error)
 {
-    ClocheError code =
-        error->domain == CLOCHE_ERROR ? (ClocheError)error->code : CLOCHE_ERROR_FAILED;
-    g_autofree char *name = g_strconcat(CLOCHE_ERROR_PREFIX, cloche_error_name(code), NULL);
+    g_autofree char *name = reply_error_name(error);
 
     g_dbus_method_invocation_return_dbus_error(invocation, name, error->message);
     g_error_free(error);
@@ -367,6 +366,7 @@ server_new(GDBusConnection *connection, Core *core, gboolean is_private, GError 
     server->is_private = is_private;
     server->peers = peers_new(connection);
     server->asking = g_hash_table_new(NULL, NULL);
+    server->streams = g_hash_table_new_full(NULL, NULL, code_stream_free, NULL);
     if (!is_private)
         server->authority = authority_new(on_authority_changed, server);
     core_set_events(core, &server_events, server);
@@ -409,6 +409,7 @@ server_free(Server *server)
         g_dbus_connection_unregister_subtree(server->connection, server->processes_id);
     g_clear_pointer(&server->objects_info, g_dbus_node_info_unref);
     answer_asking(server);
+    g_hash_table_unref(server->streams);
     peers_free(server->peers);
     authority_free(server->authority);
     g_object_unref(server->connection);

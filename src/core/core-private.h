@@ -2,6 +2,7 @@
 /* core-private: what core.c (life, templates), create.c and registry.c share. */
 #pragma once
 
+#include "contexts.h"
 #include "core.h"
 
 /* Sandboxes that ended, of which it is still known why. */
@@ -48,6 +49,9 @@ EndReason adopt_judge(const Record *record, const char *boot_id, gint64 now_us,
 void core_tell_changed(Core *core);
 /* As quota_charge(); a refusal is told to the journal. */
 gboolean core_charge(Core *core, guint32 owner, const QuotaAmounts *what, GError **error);
+
+/* Takes up the context whose runner has this tag. FALSE: it is no runner's. */
+gboolean contexts_adopt(Sandbox *sandbox, const char *tag);
 
 void transfer_free(gpointer transfer);
 /* Of process.c. */

@@ -227,7 +227,7 @@ sandbox_for(const Pool *pool, guint32 owner, const CreateRequest *request)
     sandbox->memory_mib = image->memory_mib;
     sandbox->disk_mib = image->disk_mib;
     sandbox->user = g_strdup(image->user);
-    sandbox->languages = g_strdupv(image->runners);
+    sandbox->languages = g_strdupv(image->languages);
     sandbox->idempotency_key = g_strdup(request->idempotency_key);
     sandbox->is_one_shot = request->is_one_shot;
     sandbox->request = request_text(request, image->name);

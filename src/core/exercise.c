@@ -10,9 +10,9 @@
 typedef struct {
     GuestLink *link;
     const Image *image;
-    GPtrArray *interpreters;
+    GPtrArray *contexts;
     guint rounds;
-    guint next_language;
+    guint next_context;
 } Exercise;
 
 static void
@@ -20,7 +20,7 @@ exercise_free(gpointer data)
 {
     Exercise *exercise = data;
 
-    g_ptr_array_unref(exercise->interpreters);
+    g_ptr_array_unref(exercise->contexts);
     g_free(exercise);
 }
 
@@ -51,23 +51,22 @@ static void
 run_next_code(GTask *task)
 {
     Exercise *exercise = g_task_get_task_data(task);
-    const char *language = exercise->image->runners[exercise->next_language];
-    GuestInterpreter *interpreter;
     GuestCode code = {.timeout_ms = CODE_TIMEOUT_MS, .is_exercise = TRUE};
+    Context *context;
 
-    if (!language) {
+    if (exercise->next_context == exercise->contexts->len) {
         exercise->rounds--;
         begin_round(task);
         return;
     }
-    interpreter = exercise->interpreters->pdata[exercise->next_language++];
-    code.code = g_hash_table_lookup(exercise->image->exercise, language);
-    guest_interpreter_reseed(interpreter, /* environment= */ NULL);
+    context = exercise->contexts->pdata[exercise->next_context++];
+    code.code = g_hash_table_lookup(exercise->image->exercise, context->language);
+    guest_interpreter_reseed(context->interpreter, /* environment= */ NULL);
     if (!code.code) {
         run_next_code(task);
         return;
     }
-    guest_interpreter_execute_async(interpreter, &code, NULL, on_code_run, task);
+    guest_interpreter_execute_async(context->interpreter, &code, NULL, on_code_run, task);
 }
 
 static void
@@ -77,7 +76,7 @@ on_program_run(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GuestRun) run = guest_run_finish(result, /* error= */ NULL);
 
     /* An image without this program is as good as any. */
-    exercise->next_language = 0;
+    exercise->next_context = 0;
     run_next_code(data);
 }
 
@@ -110,7 +109,7 @@ begin_round(GTask *task)
 }
 
 void
-exercise_async(GuestLink *link, const Image *image, GPtrArray *interpreters, guint rounds,
+exercise_async(GuestLink *link, const Image *image, GPtrArray *contexts, guint rounds,
                GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, NULL, callback, data);
@@ -118,7 +117,7 @@ exercise_async(GuestLink *link, const Image *image, GPtrArray *interpreters, gui
 
     exercise->link = link;
     exercise->image = image;
-    exercise->interpreters = g_ptr_array_ref(interpreters);
+    exercise->contexts = g_ptr_array_ref(contexts);
     exercise->rounds = rounds;
     g_task_set_task_data(task, exercise, exercise_free);
     begin_round(task);

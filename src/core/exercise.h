@@ -9,10 +9,10 @@
  */
 #pragma once
 
-#include "interpreter.h"
+#include "context.h"
 #include "store.h"
 
-/* `interpreters`: one per language of the image, in their order. */
-void exercise_async(GuestLink *link, const Image *image, GPtrArray *interpreters, guint rounds,
+/* `contexts`: of Context, whose runners are there. */
+void exercise_async(GuestLink *link, const Image *image, GPtrArray *contexts, guint rounds,
                     GAsyncReadyCallback callback, gpointer data);
 gboolean exercise_finish(GAsyncResult *result, GError **error);

@@ -11,6 +11,7 @@
 
 typedef struct {
     Instance *instance;
+    char **languages;
     EndReason why; /* once it failed */
 } Adoption;
 
@@ -21,6 +22,7 @@ adoption_free(gpointer data)
 
     if (adoption->instance)
         instance_end(adoption->instance, "The machine could not be adopted");
+    g_strfreev(adoption->languages);
     g_free(adoption);
 }
 
@@ -48,12 +50,12 @@ finish(GTask *task)
     Adoption *adoption = g_task_get_task_data(task);
     Instance *instance = adoption->instance;
 
-    for (char **language = instance->languages; *language; language++) {
-        GuestInterpreter *interpreter =
-            guest_interpreter_new(instance->link, *language, /* user= */ NULL);
+    for (char **language = adoption->languages; *language; language++) {
+        Context *context = instance_default_context(instance, *language);
 
-        g_ptr_array_add(instance->interpreters, interpreter);
-        guest_interpreter_adopt(interpreter);
+        if (context &&
+            guest_interpreter_state(context->interpreter) == GUEST_INTERPRETER_NOT_STARTED)
+            guest_interpreter_adopt(context->interpreter);
     }
     g_task_return_pointer(task, g_steal_pointer(&adoption->instance), end_unwanted);
     g_object_unref(task);
@@ -125,13 +127,13 @@ instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callb
     GTask *task = g_task_new(NULL, NULL, callback, data);
     Adoption *adoption = g_new0(Adoption, 1);
     MachineUser user = host_keep_user(host, record->machine_uid);
-    Instance *instance =
-        instance_new(host, record->id, &user, record->languages, record->memory_mib);
+    Instance *instance = instance_new(host, record->id, &user, record->memory_mib);
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
     g_autofree char *disk = g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
     MachineSpec spec = {.name = instance->name, .socket = socket, .disk = disk};
 
     adoption->instance = instance;
+    adoption->languages = g_strdupv(record->languages);
     g_task_set_task_data(task, adoption, adoption_free);
     vm_adopt_async(host->vm, &spec, &instance_machine_events, instance, on_machine_adopted, task);
 }

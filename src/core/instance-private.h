@@ -12,8 +12,7 @@ struct Instance {
     MachineUser user;
     Machine *machine;
     GuestLink *link;
-    char **languages;        /* its own: an adopted one outlives its image */
-    GPtrArray *interpreters; /* of GuestInterpreter, in the order of the languages */
+    GPtrArray *contexts; /* of Context */
     guint64 memory_mib;
     gboolean is_lost, is_stalled;
     EndReason lost_why;
@@ -24,8 +23,7 @@ struct Instance {
 
 /* One with nothing behind it yet. Its memory counts from now on; `user` is its own already. `id`
  * NULL: a new one. */
-Instance *instance_new(Host *host, const char *id, const MachineUser *user, char **languages,
-                       guint64 memory_mib);
+Instance *instance_new(Host *host, const char *id, const MachineUser *user, guint64 memory_mib);
 /* Of its machine and its connection; instance is the data. */
 extern const MachineEvents instance_machine_events;
 void instance_on_link_lost(GuestLink *link, GuestLoss how, const char *message, gpointer data);

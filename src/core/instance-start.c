@@ -104,16 +104,16 @@ open_next_runner(GTask *task)
 {
     Start *start = g_task_get_task_data(task);
     Instance *instance = start->instance;
-    const char *language = instance->languages[instance->interpreters->len];
-    GuestInterpreter *interpreter;
+    const char *language = start->image->runners[instance->contexts->len];
+    Context *context;
 
     if (language) {
-        interpreter = guest_interpreter_new(instance->link, language, start->image->user);
-        g_ptr_array_add(instance->interpreters, interpreter);
-        guest_interpreter_open_async(interpreter, on_runner_open, task);
+        context = context_new_default(instance->link, language, start->image->user, start->boots);
+        g_ptr_array_add(instance->contexts, context);
+        guest_interpreter_open_async(context->interpreter, on_runner_open, task);
         return;
     }
-    exercise_async(instance->link, start->image, instance->interpreters,
+    exercise_async(instance->link, start->image, instance->contexts,
                    start->boots ? BOOT_EXERCISES : RESTORE_EXERCISES, on_exercised, task);
 }
 
@@ -296,7 +296,7 @@ instance_start(Host *host, const Image *image, const Template *template, gboolea
         return;
     }
     start = g_new0(Start, 1);
-    start->instance = instance_new(host, /* id= */ NULL, &user, image->runners, image->memory_mib);
+    start->instance = instance_new(host, /* id= */ NULL, &user, image->memory_mib);
     start->image = image;
     start->template = template;
     start->boots = boots;

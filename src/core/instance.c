@@ -24,8 +24,7 @@ end_reason_name(EndReason reason)
 }
 
 Instance *
-instance_new(Host *host, const char *id, const MachineUser *user, char **languages,
-             guint64 memory_mib)
+instance_new(Host *host, const char *id, const MachineUser *user, guint64 memory_mib)
 {
     Instance *instance = g_new0(Instance, 1);
 
@@ -35,9 +34,8 @@ instance_new(Host *host, const char *id, const MachineUser *user, char **languag
     instance->disk_dir = g_build_filename(host->store->state, "machines", instance->id, NULL);
     instance->run_dir = g_build_filename(host->store->run, "machines", instance->id, NULL);
     instance->user = *user;
-    instance->languages = g_strdupv(languages);
     instance->memory_mib = memory_mib;
-    instance->interpreters = g_ptr_array_new_with_free_func((GDestroyNotify)guest_interpreter_free);
+    instance->contexts = g_ptr_array_new_with_free_func((GDestroyNotify)context_free);
     host_hold(host);
     host->memory_mib += instance->memory_mib;
     return instance;
@@ -186,8 +184,7 @@ static void
 instance_free(Instance *instance)
 {
     g_clear_handle_id(&instance->lost_source, g_source_remove);
-    g_ptr_array_unref(instance->interpreters);
-    g_strfreev(instance->languages);
+    g_ptr_array_unref(instance->contexts);
     g_free(instance->disk_dir);
     g_free(instance->run_dir);
     g_free(instance->id);
@@ -265,20 +262,39 @@ instance_link(Instance *instance)
     return instance->link;
 }
 
-GuestInterpreter *
-instance_interpreter(Instance *instance, const char *language)
+GPtrArray *
+instance_contexts(Instance *instance)
 {
-    for (guint i = 0; i < instance->interpreters->len; i++)
-        if (g_str_equal(instance->languages[i], language))
-            return instance->interpreters->pdata[i];
-    return NULL;
+    return instance->contexts;
+}
+
+Context *
+instance_default_context(Instance *instance, const char *language)
+{
+    const char *id = context_default_id(language);
+
+    if (g_str_equal(id, CONTEXT_ANY_KERNEL))
+        return NULL;
+    for (guint i = 0; i < instance->contexts->len; i++) {
+        Context *context = instance->contexts->pdata[i];
+
+        if (g_str_equal(context->id, id))
+            return context;
+    }
+    g_ptr_array_add(instance->contexts,
+                    context_new_default(instance->link, language, /* user= */ NULL,
+                                        /* is_warm= */ FALSE));
+    return instance->contexts->pdata[instance->contexts->len - 1];
 }
 
 void
 instance_reseed(Instance *instance, const char *const *environment)
 {
-    for (guint i = 0; i < instance->interpreters->len; i++)
-        guest_interpreter_reseed(instance->interpreters->pdata[i], environment);
+    for (guint i = 0; i < instance->contexts->len; i++) {
+        Context *context = instance->contexts->pdata[i];
+
+        guest_interpreter_reseed(context->interpreter, environment);
+    }
 }
 
 void
@@ -286,7 +302,7 @@ instance_save_async(Instance *instance, const char *path, GAsyncReadyCallback ca
                     gpointer data)
 {
     /* The template's machines must not believe that this connection still stands. */
-    g_ptr_array_set_size(instance->interpreters, 0);
+    g_ptr_array_set_size(instance->contexts, 0);
     guest_link_free(g_steal_pointer(&instance->link), "The machine is being snapshotted");
     machine_save_async(instance->machine, path, callback, data);
 }

@@ -8,8 +8,8 @@
  */
 #pragma once
 
+#include "context.h"
 #include "host.h"
-#include "interpreter.h"
 #include "link.h"
 
 /* Names of machines begin so; what follows is the id. */
@@ -66,9 +66,11 @@ const char *instance_id(const Instance *instance);
 GuestLink *instance_link(Instance *instance);
 /* It stands still, and answers nobody. */
 gboolean instance_is_stalled(const Instance *instance);
-/* NULL when its image has no runner for the language. */
-GuestInterpreter *instance_interpreter(Instance *instance, const char *language);
-/* Calls it for the interpreter of each language. */
+/* Of Context: those that were started, or asked for; owned by it. */
+GPtrArray *instance_contexts(Instance *instance);
+/* That of a language, with its runner or without; NULL: "jupyter" is none. */
+Context *instance_default_context(Instance *instance, const char *language);
+/* Calls it for the interpreter of each of them. */
 void instance_reseed(Instance *instance, const char *const *environment);
 
 /* Closes the connection and writes the state of a booted machine to `path`. */

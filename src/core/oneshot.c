@@ -72,7 +72,7 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
     OneShot *shot = g_task_get_task_data(task);
     GError *error = NULL;
     Sandbox *sandbox;
-    GuestInterpreter *interpreter;
+    Context *context;
     const Viewer viewer = {.uid = shot->owner};
 
     shot->id = core_create_finish(shot->core, result, &error);
@@ -81,9 +81,9 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     sandbox = core_find(shot->core, &viewer, shot->id, &error);
-    interpreter = sandbox ? sandbox_interpreter(sandbox, shot->language, &error) : NULL;
-    if (interpreter)
-        guest_interpreter_execute_async(interpreter, &shot->guest_code,
+    context = sandbox ? core_default_context(sandbox, shot->language, &error) : NULL;
+    if (context)
+        guest_interpreter_execute_async(context->interpreter, &shot->guest_code,
                                         g_task_get_cancellable(task), on_executed, task);
     else
         fail(task, error);
@@ -98,7 +98,7 @@ check_language(Core *core, const char *template, const char *language, GError **
     Pool *pool = g_hash_table_lookup(core->pools, name);
 
     return !pool || pool_figures(pool).state == POOL_FAILED ||
-           sandbox_check_language(name, pool_image(pool)->runners, language, error);
+           sandbox_check_language(name, pool_image(pool)->languages, language, error);
 }
 
 void
@@ -123,6 +123,7 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     shot->code = g_strdup(code->code);
     shot->guest_code = *code;
     shot->guest_code.code = shot->code;
+    shot->guest_code.dialect = context_dialect(shot->language);
     shot->guest_code.environment = NULL; /* the sandbox's is the code's */
     g_task_set_task_data(task, shot, oneshot_free);
     shot->is_charged = core_begin_process(core, owner, &error);

@@ -304,8 +304,9 @@ attach(Sandbox *sandbox, const GuestKept *kept)
     int used = 0;
     Process *process;
 
-    if (sscanf(kept->tag, "process %u %c %n", &number, &kind, &used) != 2 || used == 0)
-        return; /* an interpreter's */
+    if (contexts_adopt(sandbox, kept->tag) ||
+        sscanf(kept->tag, "process %u %c %n", &number, &kind, &used) != 2 || used == 0)
+        return;
     if (g_hash_table_contains(sandbox->processes, GUINT_TO_POINTER(number)))
         return;
     process = process_new(sandbox, number, (const char *const *)kept->argv, kept->tag + used);

@@ -95,20 +95,10 @@ sandbox_check_language(const char *template, char **languages, const char *langu
 {
     g_autofree char *known = g_strjoinv(", ", languages);
 
-    if (language && g_strv_contains((const char *const *)languages, language))
+    if (language && context_has_language(languages, language))
         return TRUE;
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                 "template '%s' has no interpreter for '%s'; it has: %s", template,
                 language ? language : "any language", known[0] ? known : "none");
     return FALSE;
-}
-
-GuestInterpreter *
-sandbox_interpreter(const Sandbox *sandbox, const char *language, GError **error)
-{
-    const char *name = language ? language : sandbox->languages[0];
-
-    if (!sandbox_check_language(sandbox->template, sandbox->languages, name, error))
-        return NULL;
-    return instance_interpreter(sandbox->instance, name);
 }

@@ -51,6 +51,7 @@ typedef struct {
     Instance *instance; /* NULL once it has ended */
     GHashTable *processes; /* number → Process; owned */
     guint32 last_process;
+    guint last_context;
     Deadline *deadline; /* NULL unless it runs */
 } Sandbox;
 
@@ -72,5 +73,3 @@ const char *sandbox_metadata(const Sandbox *sandbox, const char *key);
 /* CLOCHE_ERROR_UNSUPPORTED unless the template's languages have it. */
 gboolean sandbox_check_language(const char *template, char **languages, const char *language,
                                 GError **error);
-/* NULL when its template has no runner for the language; NULL language: the first one. */
-GuestInterpreter *sandbox_interpreter(const Sandbox *sandbox, const char *language, GError **error);

@@ -44,15 +44,16 @@ add_result(GuestExecution *execution, RunnerMessage *message)
     g_ptr_array_add(execution->results, message);
 }
 
-void
-guest_execution_set_error(GuestExecution *execution, const char *name, const char *value)
+/* The last one counts: the host's own comes behind a runner's. */
+static void
+set_error(GuestExecution *execution, RunnerMessage *message)
 {
     g_free(execution->error_name);
     g_free(execution->error_value);
-    execution->error_name = g_strdup(name);
-    execution->error_value = g_strdup(value);
-    if (!execution->traceback)
-        execution->traceback = g_strdup("");
+    g_free(execution->traceback);
+    execution->error_name = g_steal_pointer(&message->error.name);
+    execution->error_value = g_steal_pointer(&message->error.value);
+    execution->traceback = g_steal_pointer(&message->error.traceback);
 }
 
 void
@@ -69,9 +70,7 @@ guest_execution_add(GuestExecution *execution, RunnerMessage *message)
         add_result(execution, message);
         return;
     case RUNNER_ERROR:
-        execution->error_name = g_steal_pointer(&message->error.name);
-        execution->error_value = g_steal_pointer(&message->error.value);
-        execution->traceback = g_steal_pointer(&message->error.traceback);
+        set_error(execution, message);
         break;
     case RUNNER_DONE:
         execution->status = statuses[message->done.status];

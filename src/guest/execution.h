@@ -33,5 +33,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestExecution, guest_execution_free)
 
 /* Takes up a RUNNER_RESULT, RUNNER_ERROR or RUNNER_DONE. Takes the message. */
 void guest_execution_add(GuestExecution *execution, RunnerMessage *message);
-/* An error of the host's instead of the runner's. */
-void guest_execution_set_error(GuestExecution *execution, const char *name, const char *value);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * interpreter: a runner in the guest, and the requests that wait for it.
+ * interpreter: a runner in the guest, its life, and the requests that wait for it.
  *
  * Any answer may make its receiver free the interpreter: who dispatches holds a reference.
  *
@@ -9,46 +9,38 @@
  */
 #include "interpreter.h"
 
-#include <signal.h>
+#include <string.h>
 
 #include "error.h"
+#include "job.h"
 #include "util.h"
 
-#define TAG_FORMAT "runner:%s"
 #define PROGRAM_FORMAT "/run/cloche/runners/%s/run"
 #define ENTROPY_SIZE 64
 /* Of the request that brings a runner to rest; later ones count from there. */
 #define SYNC_NUMBER 1u
-
-#define INTERRUPT_EVERY_S 1
-
-/* A request: an execution, or a reseed (which has no task). */
-typedef struct {
-    GuestInterpreter *owner;
-    GTask *task; /* NULL: nobody waits for it (any more) */
-    GBytes *frame;
-    guint32 number;
-    guint64 timeout_ms;
-    gint64 started_us;
-    guint timer;
-    guint interrupts; /* since it was to stop */
-    gboolean timed_out;
-    gulong cancel_handler;
-    GuestExecution *execution;
-} Job;
+/* Bytes that are kept of what a runner says before it is ready. */
+#define WORDS_MAX 4096u
+/* How a runner ends that the guest has not all for. */
+#define STATUS_UNSUPPORTED 64u
 
 struct GuestInterpreter {
     GuestLink *link;
-    char *language, *user, *tag;
+    char *tag, *program, *kernel, *user, *cwd;
+    char **environment;
+    gboolean is_warm;
     GuestStream *stream; /* NULL: no runner */
     RunnerParser *parser;
-    gboolean is_ready, is_attaching, is_syncing, is_gone;
+    gboolean is_ready, is_attaching, is_syncing, is_restarting, is_gone;
     guint8 nonce[RUNNER_NONCE_SIZE];
-    guint sync_timer, sync_interrupts;
-    GTask *opening;
-    guint32 last_number;
+    guint sync_timer, sync_interrupts, start_timer;
+    GString *words;     /* that it says before it is ready */
+    GPtrArray *opening; /* of GTask */
+    guint32 last_number, count;
     GQueue waiting; /* of Job */
     Job *job;       /* under way */
+    gboolean is_held;
+    gsize owed[WIRE_CONTROL + 1]; /* credit, by channel, while it is held */
 };
 
 static void run_next(GuestInterpreter *interpreter);
@@ -58,9 +50,14 @@ finalize(gpointer data)
 {
     GuestInterpreter *interpreter = data;
 
-    g_free(interpreter->language);
-    g_free(interpreter->user);
     g_free(interpreter->tag);
+    g_free(interpreter->program);
+    g_free(interpreter->kernel);
+    g_free(interpreter->user);
+    g_free(interpreter->cwd);
+    g_strfreev(interpreter->environment);
+    g_string_free(interpreter->words, TRUE);
+    g_ptr_array_unref(interpreter->opening);
 }
 
 static void
@@ -72,89 +69,41 @@ interpreter_unref(GuestInterpreter *interpreter)
 typedef GuestInterpreter HeldInterpreter; /* a reference for as long as a handler runs */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HeldInterpreter, interpreter_unref)
 
-/* --- jobs --- */
+/* --- who waits --- */
 
+/* Answers all that wait for the runner itself. */
 static void
-forget_caller(Job *job)
+finish_opening(GuestInterpreter *interpreter, const GError *error)
 {
-    if (job->cancel_handler != 0)
-        g_signal_handler_disconnect(g_task_get_cancellable(job->task), job->cancel_handler);
-    job->cancel_handler = 0;
-    g_clear_object(&job->task);
-}
+    g_autoptr(GPtrArray) opening = interpreter->opening;
 
-static void
-job_free(Job *job)
-{
-    g_clear_handle_id(&job->timer, g_source_remove);
-    forget_caller(job);
-    g_bytes_unref(job->frame);
-    guest_execution_free(job->execution);
-    g_free(job);
-}
-
-/* Answers its caller and frees it. `error` NULL: with the execution. The caller may free the
- * interpreter. */
-static void
-job_finish(Job *job, const GError *error)
-{
-    g_autoptr(GTask) task = job->task ? g_object_ref(job->task) : NULL;
-    GuestExecution *execution = g_steal_pointer(&job->execution);
-
-    job_free(job);
-    if (task && !error)
-        g_task_return_pointer(task, g_steal_pointer(&execution),
-                              (GDestroyNotify)guest_execution_free);
-    else if (task)
-        g_task_return_error(task, g_error_copy(error));
-    guest_execution_free(execution);
-}
-
-/*
- * Interrupts once more, or kills when the grace is over. One interrupt may be lost: code may catch
- * it, and Python throws away what is raised while an object is destroyed, as a file that is closed
- * by that.
- */
-static gboolean
-insist(GuestStream *stream, guint *interrupts)
-{
-    if (++*interrupts < GUEST_GRACE_S / INTERRUPT_EVERY_S) {
-        guest_stream_signal(stream, SIGINT);
-        return G_SOURCE_CONTINUE;
-    }
-    guest_stream_kill(stream);
-    return G_SOURCE_REMOVE;
-}
-
-static gboolean
-on_not_interrupted(gpointer data)
-{
-    Job *job = data;
-
-    if (insist(job->owner->stream, &job->interrupts))
-        return G_SOURCE_CONTINUE;
-    job->timer = 0;
-    return G_SOURCE_REMOVE;
+    interpreter->opening = g_ptr_array_new_with_free_func(g_object_unref);
+    for (guint i = 0; i < opening->len; i++)
+        if (error)
+            g_task_return_error(opening->pdata[i], g_error_copy(error));
+        else
+            g_task_return_boolean(opening->pdata[i], TRUE);
 }
 
 static void
-interrupt(Job *job)
+fail_waiting(GuestInterpreter *interpreter, const GError *error)
 {
-    g_clear_handle_id(&job->timer, g_source_remove);
-    job->interrupts = 0;
-    guest_stream_signal(job->owner->stream, SIGINT);
-    job->timer = g_timeout_add_seconds(INTERRUPT_EVERY_S, on_not_interrupted, job);
+    Job *job;
+
+    while ((job = g_queue_pop_head(&interpreter->waiting)))
+        job_finish(job, error);
 }
 
-static gboolean
-on_timeout(gpointer data)
+/* Whoever waits for anything hears why there is nothing. */
+static void
+fail_all(GuestInterpreter *interpreter, const GError *error)
 {
-    Job *job = data;
+    Job *job = g_steal_pointer(&interpreter->job);
 
-    job->timer = 0;
-    job->timed_out = TRUE;
-    interrupt(job);
-    return G_SOURCE_REMOVE;
+    finish_opening(interpreter, error);
+    if (job)
+        job_finish(job, error);
+    fail_waiting(interpreter, error);
 }
 
 static void
@@ -164,9 +113,9 @@ on_cancelled(GCancellable *cancellable, gpointer data)
     GuestInterpreter *owner = job->owner;
     g_autoptr(GTask) task = g_object_ref(job->task);
 
-    forget_caller(job);
-    if (job == owner->job && owner->is_ready) {
-        interrupt(job);
+    job_forget_caller(job);
+    if (job->stream) {
+        job_interrupt(job);
     } else {
         if (job == owner->job)
             owner->job = NULL; /* its runner is being started: it will not miss it */
@@ -177,30 +126,16 @@ on_cancelled(GCancellable *cancellable, gpointer data)
     g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The caller has left");
 }
 
-static Job *
-job_new(GuestInterpreter *interpreter, guint32 number, GBytes *frame)
-{
-    Job *job = g_new0(Job, 1);
-
-    job->owner = interpreter;
-    job->number = number;
-    job->frame = frame;
-    job->execution = guest_execution_new();
-    return job;
-}
-
 /* --- what the runner says --- */
 
 static void
 become_ready(GuestInterpreter *interpreter)
 {
-    g_autoptr(GTask) opening = g_steal_pointer(&interpreter->opening);
-
     interpreter->is_ready = TRUE;
     interpreter->is_attaching = interpreter->is_syncing = FALSE;
     g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
-    if (opening)
-        g_task_return_boolean(opening, TRUE);
+    g_clear_handle_id(&interpreter->start_timer, g_source_remove);
+    finish_opening(interpreter, NULL);
     run_next(interpreter);
 }
 
@@ -209,9 +144,7 @@ finish_execution(GuestInterpreter *interpreter)
 {
     Job *job = g_steal_pointer(&interpreter->job);
 
-    job->execution->duration_us = util_boottime_us() - job->started_us;
-    if (job->timed_out)
-        job->execution->status = GUEST_EXECUTION_TIMED_OUT;
+    interpreter->count = job->execution->count;
     run_next(interpreter);
     job_finish(job, NULL);
 }
@@ -231,7 +164,7 @@ handle_message(GuestInterpreter *interpreter, RunnerMessage *message)
         runner_message_free(message);
         return FALSE;
     }
-    guest_execution_add(interpreter->job->execution, message);
+    job_add_message(interpreter->job, message);
     if (is_done)
         finish_execution(interpreter);
     return TRUE;
@@ -245,7 +178,6 @@ handle_control(GuestInterpreter *interpreter, const guint8 *bytes, gsize size)
     GuestStream *stream = interpreter->stream;
 
     runner_parser_feed(interpreter->parser, bytes, size);
-    guest_stream_credit(stream, WIRE_CONTROL, size);
     while (interpreter->stream == stream &&
            (message = runner_parser_next(interpreter->parser, &error)))
         if (!handle_message(interpreter, message)) {
@@ -257,19 +189,29 @@ handle_control(GuestInterpreter *interpreter, const guint8 *bytes, gsize size)
 }
 
 static void
+give_credit(GuestInterpreter *interpreter, WireChannel channel, gsize size)
+{
+    if (interpreter->is_held)
+        interpreter->owed[channel] += size;
+    else if (interpreter->stream)
+        guest_stream_credit(interpreter->stream, channel, size);
+}
+
+static void
 on_received(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize size,
             gpointer data)
 {
     g_autoptr(HeldInterpreter) interpreter = g_rc_box_acquire(data);
-    GuestExecution *execution = interpreter->job ? interpreter->job->execution : NULL;
+    gsize room = WORDS_MAX - interpreter->words->len;
 
-    if (channel == WIRE_CONTROL) {
+    if (channel == WIRE_CONTROL)
         handle_control(interpreter, bytes, size);
-        return;
-    }
-    if (execution)
-        guest_output_add(channel == WIRE_STDERR ? &execution->err : &execution->out, bytes, size);
-    guest_stream_credit(stream, channel, size);
+    else if (interpreter->job && interpreter->job->stream)
+        job_add_output(interpreter->job, channel, bytes, size);
+    else if (!interpreter->is_ready)
+        g_string_append_len(interpreter->words, (const char *)bytes, (gssize)MIN(size, room));
+    if (interpreter->stream == stream)
+        give_credit(interpreter, channel, size);
 }
 
 /* --- the runner's life --- */
@@ -281,7 +223,7 @@ on_not_synced(gpointer data)
 {
     GuestInterpreter *interpreter = data;
 
-    if (insist(interpreter->stream, &interpreter->sync_interrupts))
+    if (job_insist(interpreter->stream, &interpreter->sync_interrupts))
         return G_SOURCE_CONTINUE;
     interpreter->sync_timer = 0;
     return G_SOURCE_REMOVE;
@@ -297,7 +239,8 @@ sync_runner(GuestInterpreter *interpreter)
     guest_stream_write(interpreter->stream, WIRE_CONTROL, g_bytes_get_data(frame, NULL),
                        g_bytes_get_size(frame));
     interpreter->sync_interrupts = 0;
-    interpreter->sync_timer = g_timeout_add_seconds(INTERRUPT_EVERY_S, on_not_synced, interpreter);
+    interpreter->sync_timer =
+        g_timeout_add_seconds(JOB_INTERRUPT_EVERY_S, on_not_synced, interpreter);
 }
 
 static void
@@ -311,106 +254,135 @@ on_started(GuestStream *stream, guint32 pid, gpointer data)
         become_ready(interpreter);
 }
 
-static void
-lose_job(Job *job, const GuestExit *how, const GError *error)
+/* Why it never became ready: its own words, if it had any. */
+static GError *
+describe_failure(const GuestInterpreter *interpreter, const GuestExit *how)
 {
-    g_autoptr(GError) lost = NULL;
+    g_autofree char *words =
+        g_utf8_make_valid(interpreter->words->str, (gssize)interpreter->words->len);
+    gboolean is_unsupported = how->how == WIRE_EXIT_STATUS && how->status == STATUS_UNSUPPORTED;
+    const char *name = interpreter->kernel ? interpreter->kernel : interpreter->program;
 
-    if (how && job->timed_out) {
-        job->execution->duration_us = util_boottime_us() - job->started_us;
-        job->execution->status = GUEST_EXECUTION_TIMED_OUT;
-        guest_execution_set_error(
-            job->execution, "TimeoutError",
-            "the code did not heed the interrupt and was killed; the interpreter's "
-            "state is gone");
-        job_finish(job, NULL);
-        return;
-    }
-    if (how)
-        lost =
-            g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
-                        "The interpreter died during the execution (%s %u); its state is gone, and "
-                        "the next execution starts a new one",
-                        how->how == WIRE_EXIT_STATUS ? "exit status" : "signal", how->status);
-    job_finish(job, lost ? lost : error);
+    g_strchomp(words);
+    if (*words)
+        return g_error_new(CLOCHE_ERROR,
+                           is_unsupported ? CLOCHE_ERROR_UNSUPPORTED : CLOCHE_ERROR_RUNNER_LOST,
+                           "The interpreter for '%s' could not be started: %s", name, words);
+    return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
+                       "The interpreter for '%s' ended before it was ready (%s %u)", name,
+                       how->how == WIRE_EXIT_STATUS ? "exit status" : "signal", how->status);
 }
 
 static void
-fail_waiting(GuestInterpreter *interpreter, const GError *error)
+forget_runner(GuestInterpreter *interpreter)
 {
-    Job *job;
+    g_clear_pointer(&interpreter->stream, guest_stream_free);
+    g_clear_pointer(&interpreter->parser, runner_parser_free);
+    interpreter->is_ready = FALSE;
+    interpreter->count = 0;
+    memset(interpreter->owed, 0, sizeof(interpreter->owed));
+    g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
+    g_clear_handle_id(&interpreter->start_timer, g_source_remove);
+}
 
-    while ((job = g_queue_pop_head(&interpreter->waiting)))
+/* Only what was waiting for it hears of one that could not be started, and what comes next may try
+ * again. */
+static void
+fail_start(GuestInterpreter *interpreter, const GError *error)
+{
+    Job *job = g_steal_pointer(&interpreter->job);
+
+    finish_opening(interpreter, error);
+    if (job)
         job_finish(job, error);
+    run_next(interpreter);
 }
 
 static void
 on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointer data)
 {
     g_autoptr(HeldInterpreter) interpreter = g_rc_box_acquire(data);
-    gboolean guest_is_lost = guest_link_is_over(error);
-    g_autoptr(GTask) opening = NULL;
+    gboolean starts =
+        interpreter->is_restarting || (interpreter->is_attaching && !interpreter->is_syncing);
+    gboolean is_adopted = interpreter->is_syncing; /* there was none, or it did not come to rest */
+    gboolean was_ready = interpreter->is_ready;
+    g_autoptr(GError) failure = NULL;
     Job *job;
 
-    g_clear_pointer(&interpreter->stream, guest_stream_free);
-    g_clear_pointer(&interpreter->parser, runner_parser_free);
-    interpreter->is_ready = FALSE;
-    g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
-    if (interpreter->is_attaching && !guest_is_lost) {
-        interpreter->is_attaching = interpreter->is_syncing = FALSE;
+    forget_runner(interpreter);
+    interpreter->is_attaching = interpreter->is_syncing = interpreter->is_restarting = FALSE;
+    if (guest_link_is_over(error)) {
+        fail_all(interpreter, error);
+        return;
+    }
+    if (starts) {
         start_runner(interpreter);
         return;
     }
-    opening = g_steal_pointer(&interpreter->opening);
-    job = g_steal_pointer(&interpreter->job);
-    if (!guest_is_lost && job)
+    if (is_adopted) {
         run_next(interpreter);
-    if (opening && error)
-        g_task_return_error(opening, g_error_copy(error));
-    else if (opening)
-        g_task_return_new_error(
-            opening, CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
-            "The runner for '%s' ended before it was ready (%s %u)", interpreter->language,
-            how->how == WIRE_EXIT_STATUS ? "exit status" : "signal", how->status);
-    if (job)
-        lose_job(job, how, error);
-    if (guest_is_lost)
-        fail_waiting(interpreter, error);
+        return;
+    }
+    if (!was_ready) {
+        failure = how ? describe_failure(interpreter, how) : g_error_copy(error);
+        fail_start(interpreter, failure);
+        return;
+    }
+    job = g_steal_pointer(&interpreter->job);
+    if (job) {
+        run_next(interpreter);
+        job_lose(job, how, error);
+    }
 }
 
 static const GuestStreamEvents events = {on_started, on_received, on_ended};
 
-/* The guest does not even take the request: whoever waits hears why. */
-static void
-fail_open(GuestInterpreter *interpreter, const GError *error)
+static gboolean
+on_start_timeout(gpointer data)
 {
-    g_autoptr(GTask) opening = g_steal_pointer(&interpreter->opening);
-    Job *job = g_steal_pointer(&interpreter->job);
+    GuestInterpreter *interpreter = data;
 
-    if (opening)
-        g_task_return_error(opening, g_error_copy(error));
-    if (job)
-        job_finish(job, error);
+    interpreter->start_timer = 0;
+    g_string_printf(interpreter->words, "it was not ready after %u seconds", GUEST_RUNNER_START_S);
+    guest_stream_kill(interpreter->stream);
+    return G_SOURCE_REMOVE;
 }
 
 static void
 start_runner(GuestInterpreter *interpreter)
 {
-    g_autofree char *program = g_strdup_printf(PROGRAM_FORMAT, interpreter->language);
-    const char *const argv[] = {program, NULL};
+    g_autofree char *program = g_strdup_printf(PROGRAM_FORMAT, interpreter->program);
+    const char *argv[4] = {program};
+    guint argc = 1;
     GuestStart start = {.argv = argv,
+                        .environment = (const char *const *)interpreter->environment,
+                        .cwd = interpreter->cwd,
                         .user = interpreter->user,
                         .tag = interpreter->tag,
                         .flags = START_KEEP | START_NO_STDIN | START_CONTROL};
     g_autoptr(GError) error = NULL;
 
+    if (interpreter->is_warm)
+        argv[argc++] = "--warm";
+    if (interpreter->kernel)
+        argv[argc++] = interpreter->kernel;
+    g_string_truncate(interpreter->words, 0);
     interpreter->parser = runner_parser_new(/* is_ready= */ FALSE);
     interpreter->stream =
         guest_stream_start(interpreter->link, &start, &events, interpreter, &error);
-    if (!interpreter->stream) {
-        g_clear_pointer(&interpreter->parser, runner_parser_free);
-        fail_open(interpreter, error);
+    if (interpreter->stream) {
+        interpreter->start_timer =
+            g_timeout_add_seconds(GUEST_RUNNER_START_S, on_start_timeout, interpreter);
+        return;
     }
+    g_clear_pointer(&interpreter->parser, runner_parser_free);
+    fail_start(interpreter, error);
+}
+
+static void
+add_opening(GuestInterpreter *interpreter, GAsyncReadyCallback callback, gpointer data)
+{
+    g_ptr_array_add(interpreter->opening, g_task_new(NULL, NULL, callback, data));
 }
 
 void
@@ -419,13 +391,45 @@ guest_interpreter_open_async(GuestInterpreter *interpreter, GAsyncReadyCallback 
 {
     g_autoptr(GError) error = NULL;
 
-    interpreter->opening = g_task_new(NULL, NULL, callback, data);
+    add_opening(interpreter, callback, data);
     interpreter->is_attaching = TRUE;
     interpreter->parser = runner_parser_new(/* is_ready= */ TRUE);
     interpreter->stream =
         guest_stream_attach(interpreter->link, interpreter->tag, &events, interpreter, &error);
-    if (!interpreter->stream)
-        fail_open(interpreter, error);
+    if (!interpreter->stream) {
+        g_clear_pointer(&interpreter->parser, runner_parser_free);
+        fail_start(interpreter, error);
+    }
+}
+
+void
+guest_interpreter_restart_async(GuestInterpreter *interpreter, GAsyncReadyCallback callback,
+                                gpointer data)
+{
+    g_autoptr(HeldInterpreter) held = g_rc_box_acquire(interpreter);
+    g_autoptr(GError) error =
+        g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
+                            "The interpreter was started anew before this was executed to its end");
+
+    fail_all(interpreter, error);
+    if (interpreter->is_gone) {
+        g_task_report_new_error(NULL, callback, data, NULL, CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
+                                "The interpreter was removed");
+        return;
+    }
+    add_opening(interpreter, callback, data);
+    interpreter->is_ready = FALSE;
+    interpreter->is_restarting = interpreter->stream != NULL;
+    if (interpreter->stream)
+        guest_stream_kill(interpreter->stream);
+    else
+        start_runner(interpreter);
+}
+
+gboolean
+guest_interpreter_open_finish(GuestInterpreter *interpreter, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
 }
 
 void
@@ -445,23 +449,32 @@ guest_interpreter_adopt(GuestInterpreter *interpreter)
     }
 }
 
-gboolean
-guest_interpreter_open_finish(GuestInterpreter *interpreter, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
-}
-
 GuestInterpreter *
-guest_interpreter_new(GuestLink *link, const char *language, const char *user)
+guest_interpreter_new(GuestLink *link, const GuestRunner *runner)
 {
     GuestInterpreter *interpreter = g_rc_box_new0(GuestInterpreter);
 
     interpreter->link = link;
-    interpreter->language = g_strdup(language);
-    interpreter->user = g_strdup(user);
-    interpreter->tag = g_strdup_printf(TAG_FORMAT, language);
+    interpreter->tag = g_strdup(runner->tag);
+    interpreter->program = g_strdup(runner->program);
+    interpreter->kernel = g_strdup(runner->kernel);
+    interpreter->user = g_strdup(runner->user);
+    interpreter->cwd = g_strdup(runner->cwd);
+    interpreter->environment = g_strdupv((char **)runner->environment);
+    interpreter->is_warm = runner->is_warm;
+    interpreter->words = g_string_new(NULL);
+    interpreter->opening = g_ptr_array_new_with_free_func(g_object_unref);
     g_queue_init(&interpreter->waiting);
     return interpreter;
+}
+
+static void
+end(GuestInterpreter *interpreter, const GError *error)
+{
+    interpreter->is_gone = TRUE;
+    fail_all(interpreter, error);
+    forget_runner(interpreter);
+    interpreter_unref(interpreter);
 }
 
 void
@@ -471,38 +484,50 @@ guest_interpreter_free(GuestInterpreter *interpreter)
 
     if (!interpreter)
         return;
-    interpreter->is_gone = TRUE;
     error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "The sandbox has ended");
-    fail_open(interpreter, error);
-    fail_waiting(interpreter, error);
-    g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
-    g_clear_pointer(&interpreter->stream, guest_stream_free);
-    g_clear_pointer(&interpreter->parser, runner_parser_free);
-    interpreter_unref(interpreter);
+    end(interpreter, error);
+}
+
+void
+guest_interpreter_remove(GuestInterpreter *interpreter, const char *why)
+{
+    g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST, why);
+
+    if (interpreter->stream)
+        guest_stream_kill(interpreter->stream);
+    end(interpreter, error);
+}
+
+GuestInterpreterState
+guest_interpreter_state(const GuestInterpreter *interpreter)
+{
+    if (interpreter->job && interpreter->job->stream)
+        return GUEST_INTERPRETER_BUSY;
+    if (interpreter->is_ready)
+        return GUEST_INTERPRETER_IDLE;
+    return interpreter->stream ? GUEST_INTERPRETER_STARTING : GUEST_INTERPRETER_NOT_STARTED;
+}
+
+guint32
+guest_interpreter_count(const GuestInterpreter *interpreter)
+{
+    return interpreter->count;
 }
 
 /* --- requests --- */
 
 static void
-send_job(GuestInterpreter *interpreter, Job *job)
-{
-    job->started_us = util_boottime_us();
-    if (job->timeout_ms > 0)
-        job->timer = g_timeout_add((guint)MIN(job->timeout_ms, G_MAXUINT), on_timeout, job);
-    guest_stream_write(interpreter->stream, WIRE_CONTROL, g_bytes_get_data(job->frame, NULL),
-                       g_bytes_get_size(job->frame));
-}
-
-static void
 run_next(GuestInterpreter *interpreter)
 {
+    if (interpreter->is_gone)
+        return;
     if (!interpreter->job)
         interpreter->job = g_queue_pop_head(&interpreter->waiting);
-    if (!interpreter->job || interpreter->job->started_us != 0)
+    if (!interpreter->job || interpreter->job->stream)
         return;
     if (interpreter->is_ready)
-        send_job(interpreter, interpreter->job);
-    else if (!interpreter->stream && !interpreter->is_gone)
+        job_send(interpreter->job, interpreter->stream);
+    else if (!interpreter->stream)
         start_runner(interpreter);
 }
 
@@ -510,7 +535,7 @@ static void
 add_job(GuestInterpreter *interpreter, Job *job)
 {
     g_queue_push_tail(&interpreter->waiting, job);
-    if (!interpreter->job && !interpreter->opening)
+    if (!interpreter->job && interpreter->opening->len == 0)
         run_next(interpreter);
 }
 
@@ -532,6 +557,13 @@ guest_interpreter_reseed(GuestInterpreter *interpreter, const char *const *envir
         g_warning("Cannot reseed a runner: %s", error->message);
 }
 
+static guint32
+runner_flags(const GuestCode *code)
+{
+    return (code->silent ? RUNNER_SILENT : 0u) | (code->no_history ? RUNNER_NO_HISTORY : 0u) |
+           (code->is_exercise ? RUNNER_EXERCISE : 0u) | (code->with_colours ? RUNNER_COLOURS : 0u);
+}
+
 void
 guest_interpreter_execute_async(GuestInterpreter *interpreter, const GuestCode *code,
                                 GCancellable *cancellable, GAsyncReadyCallback callback,
@@ -539,9 +571,6 @@ guest_interpreter_execute_async(GuestInterpreter *interpreter, const GuestCode *
 {
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     guint32 number = ++interpreter->last_number;
-    guint32 flags = (code->silent ? RUNNER_SILENT : 0u) |
-                    (code->no_history ? RUNNER_NO_HISTORY : 0u) |
-                    (code->is_exercise ? RUNNER_EXERCISE : 0u);
     GError *error = NULL;
     GBytes *frame;
     Job *job;
@@ -555,14 +584,16 @@ guest_interpreter_execute_async(GuestInterpreter *interpreter, const GuestCode *
                                 GUEST_EXECUTIONS_MAX);
         return;
     }
-    frame = runner_encode_execute(number, flags, /* dialect= */ "", code->code, code->environment,
-                                  &error);
+    frame = runner_encode_execute(number, runner_flags(code), code->dialect ? code->dialect : "",
+                                  code->code, code->environment, &error);
     if (!frame) {
         g_task_return_error(task, error);
         return;
     }
     job = job_new(interpreter, number, frame);
     job->timeout_ms = code->timeout_ms;
+    job->hearing = code->hearing;
+    job->hearing_data = code->hearing_data;
     job->task = g_steal_pointer(&task);
     if (cancellable)
         job->cancel_handler =
@@ -575,4 +606,24 @@ guest_interpreter_execute_finish(GuestInterpreter *interpreter, GAsyncResult *re
                                  GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+void
+guest_interpreter_interrupt(GuestInterpreter *interpreter)
+{
+    if (interpreter->job && interpreter->job->stream)
+        job_interrupt(interpreter->job);
+}
+
+void
+guest_interpreter_hold(GuestInterpreter *interpreter, gboolean is_held)
+{
+    interpreter->is_held = is_held;
+    for (WireChannel channel = 0; !is_held && channel <= WIRE_CONTROL; channel++) {
+        gsize size = interpreter->owed[channel];
+
+        interpreter->owed[channel] = 0;
+        if (size > 0)
+            give_credit(interpreter, channel, size);
+    }
 }

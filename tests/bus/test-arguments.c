@@ -23,16 +23,18 @@ static const char *const create_options[] = {
     "s",          "metadata", "a{ss}",           "environment", "a{ss}",      "vcpus", "u",
     "memory-mib", "t",        "idempotency-key", "s",           NULL};
 static const char *const manager_code_options[] = {
-    "template",    "s",     "timeout", "t", "name",       "s", "metadata", "a{ss}",
-    "environment", "a{ss}", "vcpus",   "u", "memory-mib", "t", NULL};
+    "template", "s", "timeout",    "t", "name",   "s", "metadata", "a{ss}", "environment", "a{ss}",
+    "vcpus",    "u", "memory-mib", "t", "colors", "b", NULL};
 static const char *const list_options[] = {"state", "s",         "template", "s",     "metadata",
                                            "a{ss}", "all-users", "b",        "limit", "u",
                                            "after", "s",         NULL};
 static const char *const run_options[] = {"cwd",   "s", "environment", "a{ss}", "user", "s",
                                           "stdin", "s", "timeout",     "t",     NULL};
-static const char *const code_options[] = {"language",      "s", "environment", "a{ss}",
-                                           "timeout",       "t", "silent",      "b",
-                                           "store-history", "b", NULL};
+static const char *const code_options[] = {
+    "language",      "s", "environment", "a{ss}", "timeout", "t", "silent", "b",
+    "store-history", "b", "context",     "s",     "colors",  "b", NULL};
+static const char *const context_options[] = {"language",    "s",     "cwd", "s",
+                                              "environment", "a{ss}", NULL};
 
 static const Method methods[] = {
     {"CreateSandbox", "(%*,)", FALSE, create_options},
@@ -40,6 +42,8 @@ static const Method methods[] = {
     {"ListSandboxes", "(%*,)", FALSE, list_options},
     {"Run", "(['true'], %*)", TRUE, run_options},
     {"RunCode", "('1', %*)", TRUE, code_options},
+    {"StreamCode", "('1', %*)", TRUE, code_options},
+    {"CreateContext", "(%*,)", TRUE, context_options},
 };
 
 /* Of a type that no option has, and of all those that some have. */

@@ -66,7 +66,6 @@ ignore(gpointer data)
 static void
 test_created(void)
 {
-    char *languages[] = {NULL};
     const Store store = {.state = (char *)"/nowhere", .run = (char *)"/nowhere", .gid = 4};
     Sandbox sandbox = example();
     Host host;
@@ -75,7 +74,7 @@ test_created(void)
     host_init(&host, NULL, &store, 1900000000, 16);
     host.on_change = ignore;
     user = host_keep_user(&host, 1900000005);
-    sandbox.instance = instance_new(&host, ID, &user, languages, 256);
+    sandbox.instance = instance_new(&host, ID, &user, 256);
     journal_created(&sandbox);
     assert_line(JOURNAL_CREATED, "Sandbox " ID " of uid 1000 runs, template python");
     assert_field("MACHINE_UID", "1900000005");

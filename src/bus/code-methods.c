@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* code-methods: the methods of org.cloche1.Sandbox that execute code, and those of its contexts. */
+#include <glib-unix.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "code-stream.h"
+#include "contexts.h"
+#include "error.h"
+#include "options.h"
+#include "reply.h"
+#include "server-private.h"
+#include "whole.h"
+
+/* --- what is executed, and where --- */
+
+typedef struct {
+    GVariant *options;
+    char **environment;
+    GuestCode code;
+    Context *context; /* good until the handler returns */
+} Request;
+
+static void
+request_clear(Request *request)
+{
+    g_clear_pointer(&request->options, g_variant_unref);
+    g_clear_pointer(&request->environment, g_strfreev);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_clear)
+
+static gboolean
+find_context(Call *call, Request *request, GError **error)
+{
+    const char *language = NULL, *id = NULL;
+
+    g_variant_lookup(request->options, "language", "&s", &language);
+    g_variant_lookup(request->options, "context", "&s", &id);
+    if (language && id) {
+        g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                            "option 'language' cannot be given with 'context', which has one");
+        return FALSE;
+    }
+    request->context = id ? core_find_context(call->sandbox, id, error)
+                          : core_default_context(call->sandbox, language, error);
+    if (request->context)
+        request->code.dialect = context_dialect(language ? language : request->context->language);
+    return request->context != NULL;
+}
+
+static gboolean
+unpack_request(Call *call, GVariant *parameters, Request *request, GError **error)
+{
+    static const Option known[] = {
+        {"language", "s"}, {"context", "s"},       {"environment", "a{ss}"}, {"timeout", "t"},
+        {"silent", "b"},   {"store-history", "b"}, {"colors", "b"},          {NULL, NULL},
+    };
+    gboolean store_history = TRUE;
+
+    g_variant_get(parameters, "(&s@a{sv})", &request->code.code, &request->options);
+    if (!options_check(request->options, known, error) || !code_check(request->code.code, error) ||
+        !call_unpack_timeout(call, request->options, &request->code.timeout_ms, error) ||
+        !(request->environment = options_environment(request->options, "environment", error)) ||
+        !find_context(call, request, error))
+        return FALSE;
+    g_variant_lookup(request->options, "silent", "b", &request->code.silent);
+    g_variant_lookup(request->options, "store-history", "b", &store_history);
+    g_variant_lookup(request->options, "colors", "b", &request->code.with_colours);
+    request->code.no_history = !store_history;
+    request->code.environment = (const char *const *)request->environment;
+    return TRUE;
+}
+
+/* --- RunCode, StreamCode --- */
+
+static void
+on_executed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+    g_autoptr(GuestExecution) execution = guest_interpreter_execute_finish(NULL, result, &error);
+
+    core_end_process(call->core, call->charged);
+    if (execution)
+        call_answer(call, g_variant_new("(@a{sv})", reply_execution(execution)));
+    else
+        call_fail(call, error);
+}
+
+void
+sandbox_run_code(Call *call, GVariant *parameters)
+{
+    g_auto(Request) request = {0};
+    GError *error = NULL;
+
+    if (unpack_request(call, parameters, &request, &error) && call_begin_process(call, &error))
+        guest_interpreter_execute_async(request.context->interpreter, &request.code,
+                                        call->peer->left, on_executed, call);
+    else
+        call_fail(call, error);
+}
+
+void
+sandbox_stream_code(Call *call, GVariant *parameters)
+{
+    g_auto(Request) request = {0};
+    GUnixFDList *fds;
+    GError *error = NULL;
+    int ours, theirs;
+
+    if (!unpack_request(call, parameters, &request, &error) ||
+        !whole_open(&ours, &theirs, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    if (!call_begin_process(call, &error)) {
+        close(ours);
+        close(theirs);
+        call_fail(call, error);
+        return;
+    }
+    g_unix_set_fd_nonblocking(ours, TRUE, NULL);
+    code_stream_start(call->server->streams, call->core, call->charged,
+                      request.context->interpreter, &request.code, ours);
+    fds = g_unix_fd_list_new_from_array(&theirs, 1); /* takes it */
+    call_answer_with_fds(call, g_variant_new("(h)", 0), fds);
+}
+
+/* --- contexts --- */
+
+static void
+on_context_created(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+    g_autofree char *id = core_create_context_finish(result, &error);
+
+    if (id)
+        call_answer(call, g_variant_new("(s)", id));
+    else
+        call_fail(call, error);
+}
+
+void
+sandbox_create_context(Call *call, GVariant *parameters)
+{
+    static const Option known[] = {
+        {"language", "s"}, {"cwd", "s"}, {"environment", "a{ss}"}, {NULL, NULL}};
+    g_autoptr(GVariant) options = NULL;
+    g_auto(GStrv) environment = NULL;
+    ContextRequest request = {.cwd = ""};
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(@a{sv})", &options);
+    if (!options_check(options, known, &error) ||
+        !(environment = options_environment(options, "environment", &error))) {
+        call_fail(call, error);
+        return;
+    }
+    g_variant_lookup(options, "language", "&s", &request.language);
+    g_variant_lookup(options, "cwd", "&s", &request.cwd);
+    if (strlen(request.cwd) > OPTION_PATH_MAX) {
+        g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "cwd: at most %u bytes, not %zu", OPTION_PATH_MAX, strlen(request.cwd));
+        call_fail(call, error);
+        return;
+    }
+    request.environment = (const char *const *)environment;
+    core_create_context_async(call->core, call->sandbox, &request, on_context_created, call);
+}
+
+void
+sandbox_list_contexts(Call *call, GVariant *parameters)
+{
+    GPtrArray *contexts = core_contexts(call->sandbox);
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < contexts->len; i++)
+        g_variant_builder_add_value(&list, reply_context(contexts->pdata[i]));
+    call_answer(call, g_variant_new("(aa{sv})", &list));
+}
+
+/* That of the first argument; NULL: the call has failed. */
+static Context *
+named_context(Call *call, GVariant *parameters)
+{
+    const char *id;
+    GError *error = NULL;
+    Context *context;
+
+    g_variant_get(parameters, "(&s)", &id);
+    context = core_find_context(call->sandbox, id, &error);
+    if (!context)
+        call_fail(call, error);
+    return context;
+}
+
+static void
+on_context_restarted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+
+    if (guest_interpreter_open_finish(NULL, result, &error))
+        call_answer(call, NULL);
+    else
+        call_fail(call, error);
+}
+
+void
+sandbox_restart_context(Call *call, GVariant *parameters)
+{
+    Context *context = named_context(call, parameters);
+
+    if (context)
+        guest_interpreter_restart_async(context->interpreter, on_context_restarted, call);
+}
+
+void
+sandbox_interrupt_context(Call *call, GVariant *parameters)
+{
+    Context *context = named_context(call, parameters);
+
+    if (!context)
+        return;
+    guest_interpreter_interrupt(context->interpreter);
+    call_answer(call, NULL);
+}
+
+void
+sandbox_remove_context(Call *call, GVariant *parameters)
+{
+    Context *context = named_context(call, parameters);
+
+    if (!context)
+        return;
+    core_remove_context(call->sandbox, context);
+    call_answer(call, NULL);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * contexts: those of a sandbox.
+ *
+ * A Context that is given out is good until the main loop runs again.
+ */
+#pragma once
+
+#include "core.h"
+
+/* The default one of a language, NULL: the template's first; CLOCHE_ERROR_UNSUPPORTED. */
+Context *core_default_context(Sandbox *sandbox, const char *language, GError **error);
+/* CLOCHE_ERROR_NO_SUCH_CONTEXT. */
+Context *core_find_context(Sandbox *sandbox, const char *id, GError **error);
+/* All, also default ones that nobody has used; of Context, not owned. */
+GPtrArray *core_contexts(Sandbox *sandbox);
+/* What it executes, and what waits, ends with CLOCHE_ERROR_RUNNER_LOST. A default one is there
+ * again, with nothing in it, when somebody asks for it. */
+void core_remove_context(Sandbox *sandbox, Context *context);
+
+typedef struct {
+    const char *language; /* NULL: the template's first */
+    const char *cwd;      /* "": the user's home */
+    const char *const *environment;
+} ContextRequest;
+
+/* Finishes when its runner is ready. */
+void core_create_context_async(Core *core, Sandbox *sandbox, const ContextRequest *request,
+                               GAsyncReadyCallback callback, gpointer data);
+/* Its id: a new string. */
+char *core_create_context_finish(GAsyncResult *result, GError **error);
