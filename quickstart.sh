@@ -23,11 +23,13 @@ bus=unix:path=$run/bus
 
 usage() {
     cat <<END
-Usage: sudo ./quickstart.sh [start | stop]
+Usage: sudo ./quickstart.sh [start [RECIPE] | stop]
             ./quickstart.sh [env | --help]
 
   start   installs what is missing, builds cloche and the Python image, starts the service, and
           runs code in a sandbox. This is the default. The service keeps running.
+          With RECIPE, a folder of vm-images, that image is built and used, too: 'start interpreter'
+          adds one with JavaScript, TypeScript and R, which 'cloche --template interpreter' takes.
   stop    ends the service and every sandbox. Packages, build and images stay. Where PID 1 is systemd,
           the next call over D-Bus starts the service again, as with any other; to keep it from that:
           systemctl mask cloched
@@ -141,7 +143,7 @@ stop_private() {
 
 # Changes whenever what runs would be another thing.
 what_is_built() {
-    stat -L -c '%n %Y %s' "$build/src/daemon/cloched" "$image/image.conf"
+    stat -L -c '%n %Y %s' "$build/src/daemon/cloched" "$state"/images/*/image.conf
 }
 
 is_running() {
@@ -161,8 +163,8 @@ use_service() {
 }
 
 make_image() {
-    image=$(build_image "$state" "$build/src/agent/cloche-agent" python) ||
-        die "there is no image" "mend what is said above, then run this again"
+    build_image "$state" "$build/src/agent/cloche-agent" "$1" >/dev/null ||
+        die "there is no image '$1'" "mend what is said above, then run this again"
 }
 
 start_service() {
@@ -181,7 +183,8 @@ log_hint() {
 # --- a sandbox ---
 
 prepare_template() {
-    cloche run -- true || die "no sandbox could be made" "the service's log: $(log_hint)"
+    cloche run --template "$1" -- true ||
+        die "no sandbox of '$1' could be made" "the service's log: $(log_hint)"
 }
 
 create_sandbox() {
@@ -244,8 +247,20 @@ END
 
 # --- verbs ---
 
+check_recipe() {
+    [ -e "$top/vm-images/$1/recipe.conf" ] ||
+        die "there is no recipe '$1'" \
+            "there are: $(cd "$top/vm-images" && echo */recipe.conf | sed 's|/recipe.conf||g')"
+}
+
+# start [RECIPE]
 start() {
-    need_root start
+    local recipe recipes=(python)
+    need_root start "$@"
+    if [ $# = 1 ]; then
+        check_recipe "$1"
+        [ "$1" = python ] || recipes+=("$1")
+    fi
     mkdir -p "$run"
     exec 9>"$run.lock"
     flock --nonblock 9 || die "another quickstart.sh is at work" "wait until it is done"
@@ -257,10 +272,12 @@ start() {
     # shellcheck disable=SC2086
     step "packages" install_packages $packages_to_build $packages_to_run $packages_for_images
     step "build" install_cloche
-    step "image" make_image
+    for recipe in "${recipes[@]}"; do step "image $recipe" make_image "$recipe"; done
     use_service
     step "service" start_service
-    step "template (booted once, then kept)" prepare_template
+    for recipe in "${recipes[@]}"; do
+        step "template $recipe (once)" prepare_template "$recipe"
+    done
     step "sandbox" create_sandbox
     step "code and chart" run_example
     print_what_next
@@ -289,9 +306,9 @@ print_env() {
     fi
 }
 
-[ $# -le 1 ] || { usage >&2 && exit 2; }
+[ $# -le 1 ] || [ "$# $1" = "2 start" ] || { usage >&2 && exit 2; }
 case ${1:-start} in
-start) start ;;
+start) start "${@:2}" ;;
 stop) stop ;;
 env) print_env ;;
 --help | -h | help) usage ;;

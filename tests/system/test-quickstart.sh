@@ -34,6 +34,8 @@ call='org.cloche1 /org/cloche1 org.cloche1.Manager RunCode ssa{sv} python 6*7 0'
 check "without root it says what to do" fails_with 'sudo' \
     runuser -u nobody -- "$top/quickstart.sh" start
 check "an unknown word is refused" fails_with 'Usage' "$top/quickstart.sh" begin
+check "a recipe that is not there is refused" fails_with 'there are: interpreter minimal python' \
+    "$top/quickstart.sh" start nosuch
 check "help shows the words" prints 'env' "$top/quickstart.sh" --help
 check "env before the start says how to start" fails_with 'sudo' "$top/quickstart.sh" env
 check "the first run" prints '17984 primes' "$top/quickstart.sh"
