@@ -23,6 +23,12 @@ _cloche() {
         [attach]='--stdin --json --help'
         [ps]='--json --help'
         [signal]='--json --help'
+        [ls]='--recursive --user --json --help'
+        [cat]='--user --json --help'
+        [write]='--append --mode --user --json --help'
+        [cp]='--user --json --help'
+        [forward]='--json --help'
+        [ports]='--json --help'
         [list]='--all --template --metadata --json --help'
         [kill]='--all --all-users --json --help'
         [extend]='--json --help'
@@ -49,10 +55,22 @@ _cloche() {
         return 0
     elif [[ $cur == -* ]]; then
         words=${options[$verb]:-}
+    elif [ "$cur" = : ] || [ "$prev" = : ]; then
+        words='' # a path in a sandbox: bash splits words at colons
     else
-        case $verb in exec | shell | attach | ps | signal | kill | extend | journal) words=$(__cloche_ids) ;; *) words='' ;; esac
+        words=''
+        case $verb in
+        exec | shell | attach | ps | signal | kill | extend | journal | forward | ports) words=$(__cloche_ids) ;;
+        ls | cat | write | cp)
+            compopt -o nospace 2>/dev/null
+            words=$(__cloche_ids | sed 's/$/:/')
+            ;;
+        esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    if [ "$verb" = cp ] && [ "$cur" != : ] && [ "$prev" != : ]; then
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
+    fi
 }
 
 complete -F _cloche cloche

@@ -86,6 +86,10 @@ check "options of the program" prints '^--no-ask-password$' complete_bash cloche
 check "options of a verb" prints '^--all --all-users$' complete_bash cloche kill --a
 check "ids" prints '^abc1$' complete_bash cloche exec ''
 check "ids behind an option" prints '^abc1$' complete_bash cloche --user code --sandbox ''
+check "places" prints '^abc1:$' complete_bash cloche cat a
+check "no ids where a path is" prints '^$' complete_bash cloche ls abc1 : ''
+check "places for cp" prints '^abc1:$' complete_bash cloche cp abc
+check "files for cp" prints "^$completions/_cloche\$" complete_bash cloche cp "$completions/_cl"
 check "templates" prints '^python$' complete_bash cloche run --template ''
 check "a sandbox's own words are left alone" prints '^$' complete_bash cloche exec abc1 -- l
 check "zsh reads its file" zsh -n "$completions/_cloche"
