@@ -219,7 +219,7 @@ END
 
 run_example() {
     local charts=$PWD/cloche-charts
-    chart=$charts/chart-1.png
+    chart=$charts/001.png
     rm -f "$chart"
     print_example | cloche code --sandbox "$sandbox" --save "$charts" - ||
         die "the example did not run" "the service's log: $(log_hint)"

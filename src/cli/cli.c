@@ -139,8 +139,14 @@ note_signal(Cli *cli, int number)
 
 /* G_SOURCE_REMOVE gives the signal its usual effect back: the second one ends the program. */
 static gboolean
-on_sigint(gpointer cli)
+on_sigint(gpointer data)
 {
+    Cli *cli = data;
+
+    if (cli->on_interrupt != NULL) {
+        cli->on_interrupt(cli->interrupt_data);
+        return G_SOURCE_CONTINUE;
+    }
     note_signal(cli, SIGINT);
     return G_SOURCE_REMOVE;
 }

@@ -44,7 +44,10 @@ struct Cli {
         *command; /* set by cli_parse(): what stands behind "--"; of a verb that takes a command */
     ClocheManager *manager; /* set by cli_connect() */
     GCancellable *interrupted;
-    int signal;         /* the one that came; 0 */
+    int signal; /* the one that came; 0 */
+    /* What SIGINT does instead, while that is set. */
+    void (*on_interrupt)(gpointer interrupt_data);
+    gpointer interrupt_data;
     GSubprocess *agent; /* of polkit; NULL: none */
 };
 

@@ -2,31 +2,33 @@
 /*
  * code: code in a sandbox's interpreter, in a new sandbox or in one that lives.
  *
- * A new sandbox is the service's affair (Manager.RunCode): it ends with the code, and also when
- * this program leaves the bus, however that happens.
+ * A new sandbox is leased (sandbox.h): it ends with the code, and soon after this program however
+ * that ends.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "execution.h"
 #include "input.h"
+#include "language.h"
 #include "options.h"
 #include "sandbox.h"
 #include "template.h"
 #include "term.h"
-#include "text.h"
 #include "verbs.h"
 
 #define CODE_MAX (1024 * 1024)
+
+/* As Manager.RunCode() has it, for code in a sandbox of its own. */
+#define OWN_TIMEOUT "1m"
 
 typedef struct {
     char *code;
     char *language;
     char *template;
     char *sandbox;
+    char *context;
     char *save;
     char *timeout;
     char **environment;
@@ -39,11 +41,14 @@ words_clear(Words *words)
     g_free(words->language);
     g_free(words->template);
     g_free(words->sandbox);
+    g_free(words->context);
     g_free(words->save);
     g_free(words->timeout);
     g_strfreev(words->environment);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+
+/* --- the code --- */
 
 static int
 open_source(const char *file, GError **error)
@@ -83,119 +88,116 @@ read_code(const char *file, GError **error)
     return g_strndup((const char *)input->data, input->len);
 }
 
-/* Before the code runs: results that cannot be saved are no use. */
+/* What --language or the file's name says; a context has its language already. */
 static gboolean
-prepare_folder(const char *folder, GError **error)
+take_code(Cli *cli, Words *words, GError **error)
 {
-    if (folder == NULL ||
-        (g_mkdir_with_parents(folder, 0777) == 0 && g_access(folder, W_OK | X_OK) == 0))
-        return TRUE;
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot save to '%s': %s",
-                folder, g_strerror(errno));
-    return FALSE;
+    const char *file = cli->words[0] != NULL ? cli->words[0] : "-";
+
+    if (words->language == NULL && words->context == NULL)
+        words->language = g_strdup(language_of_file(file));
+    if (words->code == NULL)
+        words->code = read_code(file, error);
+    return words->code != NULL;
 }
+
+/* --- running it --- */
 
 static GVariant *
 code_options(const Words *words, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
+    const char *timeout = words->sandbox == NULL ? OWN_TIMEOUT : NULL;
 
-    options_add_text(&options, "template", words->template);
-    if (words->sandbox != NULL)
-        options_add_text(&options, "language", words->language);
-    if (!options_add_timeout(&options, words->timeout, error) ||
+    if (!options_add_timeout(&options, words->timeout != NULL ? words->timeout : timeout, error) ||
         !options_add_pairs(&options, "environment", words->environment, error))
         return NULL;
     return g_variant_dict_end(&options);
 }
 
-static GVariant *
-run_in_sandbox(Cli *cli, const Words *words, GVariant *options, GError **error)
-{
-    g_autoptr(GAsyncResult) reply = NULL;
-    g_autoptr(ClocheSandbox) sandbox = sandbox_find(cli, words->sandbox, error);
-    GVariant *execution;
-
-    if (sandbox == NULL)
-        return NULL;
-    template_warn_emulated(cli);
-    cloche_sandbox_call_run_code(sandbox, words->code, options, CLIENT_CALL, cli->interrupted,
-                                 cli_on_reply, &reply);
-    cli_await(&reply);
-    if (!cloche_sandbox_call_run_code_finish(sandbox, &execution, reply, error))
-        return NULL;
-    return execution;
-}
-
-/* The template's first language is what a sandbox of it would take, too. */
-static char *
-choose_language(const Words *words, GVariant *template)
-{
-    g_autofree const char **languages = NULL;
-
-    if (words->language != NULL)
-        return g_strdup(words->language);
-    if (template != NULL && g_variant_lookup(template, "languages", "^a&s", &languages) &&
-        languages[0] != NULL)
-        return g_strdup(languages[0]);
-    return g_strdup("python");
-}
-
-static GVariant *
-call_manager(Cli *cli, const Words *words, GVariant *options, GError **error)
+/* Which context is interrupted by Ctrl-C depends on the language. */
+static gboolean
+find_language(Cli *cli, Words *words, ClocheSandbox *sandbox, GError **error)
 {
     g_autoptr(GError) problem = NULL;
-    g_autoptr(GVariant) template = template_await(cli, words->template, &problem);
-    g_autoptr(GAsyncResult) reply = NULL;
-    g_autofree char *language = NULL;
-    GVariant *execution;
 
-    if (problem != NULL) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return NULL;
-    }
-    template_warn_emulated(cli);
-    language = choose_language(words, template);
-    cloche_manager_call_run_code(cli->manager, language, words->code, options, CLIENT_CALL,
-                                 cli->interrupted, cli_on_reply, &reply);
-    cli_await(&reply);
-    if (!cloche_manager_call_run_code_finish(cli->manager, &execution, reply, error))
-        return NULL;
-    return execution;
-}
-
-static GVariant *
-run_alone(Cli *cli, const Words *words, GVariant *options, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-    GVariant *execution;
-
-    do
-        execution = call_manager(cli, words, options, &problem);
-    while (execution == NULL && template_is_coming(cli, words->template, &problem));
+    if (words->language == NULL && words->context == NULL)
+        words->language = language_of_sandbox(cli, sandbox, &problem);
     if (problem != NULL)
         g_propagate_error(error, g_steal_pointer(&problem));
-    return execution;
+    return *error == NULL;
+}
+
+static int
+run_in(Cli *cli, Words *words, ClocheSandbox *sandbox, GVariant *options, Gallery *gallery)
+{
+    g_autoptr(GError) error = NULL;
+    Execution execution = {
+        .sandbox = sandbox, .context = words->context, .options = options, .gallery = gallery};
+    int status;
+
+    if (!find_language(cli, words, sandbox, &error))
+        return cli_fail(cli, error);
+    gallery->sandbox = sandbox;
+    execution.language = words->language;
+    if (cli->json)
+        return execution_print(cli, &execution, words->code);
+    status = execution_run(cli, &execution, words->code, &error);
+    return error != NULL ? cli_fail(cli, error) : status;
+}
+
+static int
+run_leased(Cli *cli, Words *words, GVariant *options, Gallery *gallery)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SandboxLease) lease = sandbox_lease(cli, words->template, &error);
+
+    if (lease == NULL)
+        return cli_fail(cli, error);
+    return run_in(cli, words, sandbox_lease_get(lease), options, gallery);
+}
+
+static int
+run_living(Cli *cli, Words *words, GVariant *options, Gallery *gallery)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ClocheSandbox) sandbox = sandbox_find(cli, words->sandbox, &error);
+
+    if (sandbox == NULL)
+        return cli_fail(cli, error);
+    template_warn_emulated(cli);
+    return run_in(cli, words, sandbox, options, gallery);
 }
 
 static int
 run_code(Cli *cli, Words *words)
 {
+    Gallery gallery = {
+        .cli = cli, .directory = words->save, .stays = words->sandbox != NULL, .next_number = 1};
     g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) options = NULL;
-    g_autoptr(GVariant) execution = NULL;
+    g_autoptr(GVariant) options = code_options(words, &error);
 
-    options = code_options(words, &error);
-    if (options == NULL)
+    if (options != NULL)
+        g_variant_ref_sink(options);
+    if (options == NULL || !take_code(cli, words, &error) || !gallery_prepare(&gallery, &error) ||
+        !cli_connect(cli, &error))
         return cli_fail(cli, error);
-    g_variant_ref_sink(options);
-    if (words->code == NULL)
-        words->code = read_code(cli->words[0] != NULL ? cli->words[0] : "-", &error);
-    if (words->code == NULL || !prepare_folder(words->save, &error) || !cli_connect(cli, &error))
-        return cli_fail(cli, error);
-    execution = words->sandbox != NULL ? run_in_sandbox(cli, words, options, &error)
-                                       : run_alone(cli, words, options, &error);
-    return execution != NULL ? execution_show(cli, execution, words->save) : cli_fail(cli, error);
+    return words->sandbox != NULL ? run_living(cli, words, options, &gallery)
+                                  : run_leased(cli, words, options, &gallery);
+}
+
+static int
+check_words(Cli *cli, const Words *words)
+{
+    if (words->code != NULL && cli->words[0] != NULL)
+        return cli_usage(cli, "give either -c CODE or a file, not both");
+    if (words->sandbox != NULL && words->template != NULL)
+        return cli_usage(cli, "--sandbox has its template already; leave --template out");
+    if (words->context != NULL && words->sandbox == NULL)
+        return cli_usage(cli, "--context is one of a sandbox that lives: add --sandbox ID");
+    if (words->context != NULL && words->language != NULL)
+        return cli_usage(cli, "--context has its language already; leave --language out");
+    return CLI_OK;
 }
 
 static int
@@ -205,13 +207,15 @@ run(Cli *cli, char **argv)
     const GOptionEntry entries[] = {
         {"code", 'c', 0, G_OPTION_ARG_FILENAME, &words.code, "The code itself", "CODE"},
         {"language", 'l', 0, G_OPTION_ARG_FILENAME, &words.language,
-         "Its language (the template's first)", "LANGUAGE"},
+         "Its language (what the file's name tells, or the template's first)", "LANGUAGE"},
         {"sandbox", 's', 0, G_OPTION_ARG_FILENAME, &words.sandbox,
          "Run it in this one, which keeps its variables", "ID"},
+        {"context", 0, 0, G_OPTION_ARG_FILENAME, &words.context,
+         "With --sandbox: in this context (the language's own)", "ID"},
         {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template,
          "What a new sandbox is made from", "NAME"},
         {"save", 0, 0, G_OPTION_ARG_FILENAME, &words.save,
-         "Save each picture there, as chart-1.png and so on", "DIR"},
+         "Save pictures, PDF and HTML there, as 001.png and so on", "DIR"},
         {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &words.timeout,
          "Stop it after that time: 90, 5m, 2h (1m; in --sandbox: never)", "TIME"},
         {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
@@ -222,11 +226,8 @@ run(Cli *cli, char **argv)
 
     if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
         return status;
-    if (words.code != NULL && cli->words[0] != NULL)
-        return cli_usage(cli, "give either -c CODE or a file, not both");
-    if (words.sandbox != NULL && words.template != NULL)
-        return cli_usage(cli, "--sandbox has its template already; leave --template out");
-    return run_code(cli, &words);
+    status = check_words(cli, &words);
+    return status == CLI_OK ? run_code(cli, &words) : status;
 }
 
 const Verb verb_code = {
@@ -235,8 +236,9 @@ const Verb verb_code = {
     .summary = "Runs code in a sandbox of its own, or in one that lives.",
     .description =
         "Without a file, or with '-', the code is read from standard input.\n"
-        "The value of the last expression is printed, as in a notebook. The exit status is 1 when\n"
-        "the code raised an error; its traceback goes to standard error.\n"
+        "Output comes as it is written; the value of the last expression is printed, and pictures\n"
+        "are shown on terminals that can, as in a notebook. The exit status is 1 when the code\n"
+        "raised an error, 124 when its time was over, and 130 when Ctrl-C interrupted it.\n"
         "\n"
         "Examples:\n"
         "  cloche code -c 'sum(range(10))'\n"

@@ -1,205 +1,220 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* execution: each result is one picture or one text, whichever says more. */
+/* execution: StreamCode() for people, RunCode() for programs. */
 #include "execution.h"
 
-#include <string.h>
+#include <gio/gunixfdlist.h>
 
-#include "image.h"
-#include "text.h"
+#include "guest.h"
+#include "options.h"
+#include "show.h"
+#include "term.h"
+#include "transfer.h"
 
 typedef struct {
     Cli *cli;
-    const char *directory; /* NULL: pictures are not saved */
-    guint next_number;
-    gboolean failed;
-} Gallery;
+    const Execution *execution;
+    GCancellable *leaving;
+    gboolean was_interrupted;
+} Running;
 
-static gconstpointer
-result_bytes(GVariant *value, gsize *size)
+/* --- Ctrl-C --- */
+
+/* The context that the language has by itself. */
+static const char *
+context_id(const Execution *execution)
 {
-    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
-        return g_variant_get_fixed_array(value, size, 1);
-    return g_variant_get_string(value, size);
+    if (execution->context != NULL)
+        return execution->context;
+    return g_strcmp0(execution->language, "typescript") == 0 ? "javascript" : execution->language;
 }
 
-/* "image/png 640x480, 23 KB" */
-static char *
-describe_image(const char *mime, gconstpointer data, gsize size)
+/* Does nothing when the code has not begun: then the second Ctrl-C leaves it. */
+static void
+on_interrupt(gpointer data)
 {
-    g_autofree char *text = text_from_size(size);
-    guint32 width, height;
+    Running *running = data;
+    const char *context = context_id(running->execution);
 
-    if (!image_png_size(data, size, &width, &height))
-        return g_strdup_printf("%s, %s", mime, text);
-    return g_strdup_printf("%s %ux%u, %s", mime, width, height, text);
+    if (running->was_interrupted || context == NULL)
+        g_cancellable_cancel(running->leaving);
+    else
+        cloche_sandbox_call_interrupt_context(running->execution->sandbox, context, CLIENT_CALL,
+                                              /* cancellable= */ NULL, /* callback= */ NULL,
+                                              /* data= */ NULL);
+    running->was_interrupted = TRUE;
 }
 
 static void
-note_image(Gallery *gallery, const char *mime, GVariant *value)
+on_signal(GCancellable *interrupted, gpointer leaving)
 {
-    g_autoptr(GError) error = NULL;
-    gsize size;
-    gconstpointer data = result_bytes(value, &size);
-    g_autofree char *description = describe_image(mime, data, size);
-    g_autofree char *path = NULL;
-    g_autofree char *line = NULL;
+    g_cancellable_cancel(leaving);
+}
 
-    if (gallery->directory == NULL) {
-        line = g_strdup_printf("[%s] --save DIR keeps it", description);
-    } else {
-        path = image_save(gallery->directory, mime, data, size, &gallery->next_number, &error);
-        gallery->failed |= path == NULL;
-        line = path != NULL ? g_strdup_printf("[%s] saved to %s", description, path)
-                            : g_strdup_printf("[%s] %s", description, error->message);
-    }
-    if (!gallery->cli->json || path == NULL) {
-        g_autofree char *shown = text_escape(line);
+/* --- for people --- */
 
-        fprintf(stderr, "%s\n", shown);
-    }
+static GVariant *
+make_options(const Execution *execution, gboolean with_colors)
+{
+    g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(execution->options);
+
+    options_add_text(&options, "context", execution->context);
+    if (execution->context == NULL)
+        options_add_text(&options, "language", execution->language);
+    if (with_colors)
+        g_variant_dict_insert(&options, "colors", "b", TRUE);
+    return g_variant_dict_end(&options);
+}
+
+static int
+open_events(const Running *running, const char *code, GError **error)
+{
+    ClocheSandbox *sandbox = running->execution->sandbox;
+    gboolean with_colors = *term_style(stderr, STYLE_RED) != '\0';
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GVariant) handle = NULL;
+
+    cloche_sandbox_call_stream_code(sandbox, code, make_options(running->execution, with_colors),
+                                    CLIENT_CALL, /* fds= */ NULL, running->leaving, cli_on_reply,
+                                    &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_stream_code_finish(sandbox, &handle, &fds, reply, error))
+        return -1;
+    return guest_take_fd(handle, fds, error);
 }
 
 static gboolean
-note_images(Gallery *gallery, GVariant *data)
+follow(const Running *running, const char *code, Show *show, GError **error)
 {
-    gboolean found = FALSE;
-    GVariantIter iter;
-    const char *mime;
-    GVariant *value;
+    Stream events = {.interrupted = running->leaving};
 
-    g_variant_iter_init(&iter, data);
-    while (g_variant_iter_loop(&iter, "{&sv}", &mime, &value)) {
-        if (!image_is_mime(mime))
-            continue;
-        note_image(gallery, mime, value);
-        found = TRUE;
-    }
-    return found;
+    events.fd = open_events(running, code, error);
+    return events.fd >= 0 &&
+           transfer_finish(transfer_start(running->cli, &events, show_follow, show), error);
+}
+
+static int
+status_of(const char *status)
+{
+    if (g_str_equal(status, "ok"))
+        return CLI_OK;
+    if (g_str_equal(status, "timed-out"))
+        return EXECUTION_TIMED_OUT;
+    return g_str_equal(status, "interrupted") ? EXECUTION_INTERRUPTED : CLI_CODE_RAISED;
+}
+
+static int
+tell_end(const Show *show)
+{
+    int status = status_of(show->status);
+
+    if (status == EXECUTION_TIMED_OUT)
+        cli_note("the code was stopped when its time was over; --timeout gives it more");
+    else if (status == EXECUTION_INTERRUPTED && !show->has_error)
+        cli_note("the code was interrupted");
+    return show->gallery->has_failed && status == CLI_OK ? CLI_FAILED : status;
+}
+
+static int
+run(const Running *running, const char *code, GError **error)
+{
+    g_auto(Show) show = {.gallery = running->execution->gallery};
+
+    gboolean has_ended = follow(running, code, &show, error);
+
+    if (running->execution->is_dialog && show.is_inside_line)
+        fputs("\n", stderr);
+    if (has_ended && show.lost == NULL)
+        return tell_end(&show);
+    if (has_ended)
+        g_propagate_error(error, g_steal_pointer(&show.lost));
+    if (running->cli->signal != 0 || g_cancellable_is_cancelled(running->leaving))
+        g_clear_error(error);
+    else if (g_error_matches(*error, G_FILE_ERROR, G_FILE_ERROR_PIPE))
+        g_clear_error(error); /* who read it has enough */
+    if (running->cli->signal != 0)
+        return 128 + running->cli->signal;
+    return g_cancellable_is_cancelled(running->leaving) ? EXECUTION_INTERRUPTED : CLI_FAILED;
+}
+
+int
+execution_run(Cli *cli, const Execution *execution, const char *code, GError **error)
+{
+    g_autoptr(GCancellable) leaving = g_cancellable_new();
+    Running running = {.cli = cli, .execution = execution, .leaving = leaving};
+    gulong connection = g_cancellable_connect(cli->interrupted, G_CALLBACK(on_signal), leaving,
+                                              /* destroy= */ NULL);
+    int status;
+
+    cli->on_interrupt = on_interrupt;
+    cli->interrupt_data = &running;
+    status = run(&running, code, error);
+    cli->on_interrupt = NULL;
+    g_cancellable_disconnect(cli->interrupted, connection);
+    return status;
+}
+
+/* --- for programs --- */
+
+static GBytes *
+result_bytes(GVariant *value)
+{
+    gsize size;
+    gconstpointer data = g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
+                             ? g_variant_get_string(value, &size)
+                             : g_variant_get_fixed_array(value, &size, 1);
+
+    return g_bytes_new(data, size);
 }
 
 static void
-note_other_data(GVariant *data)
-{
-    GVariantIter iter;
-    const char *mime;
-    GVariant *value;
-
-    g_variant_iter_init(&iter, data);
-    while (g_variant_iter_loop(&iter, "{&sv}", &mime, &value)) {
-        gsize size;
-        g_autofree char *text = NULL;
-        g_autofree char *shown = text_escape(mime);
-
-        result_bytes(value, &size);
-        text = text_from_size(size);
-        fprintf(stderr, "[%s, %s] --json prints it\n", shown, text);
-    }
-}
-
-static void
-print_line(FILE *stream, const char *text)
-{
-    fputs(text, stream);
-    if (*text != '\0' && !g_str_has_suffix(text, "\n"))
-        fputc('\n', stream);
-}
-
-static void
-show_result(Gallery *gallery, GVariant *result)
+save_result(Gallery *gallery, GVariant *result)
 {
     g_autoptr(GVariant) data = g_variant_lookup_value(result, "data", G_VARIANT_TYPE_VARDICT);
-    const char *text;
+    GVariantIter iter;
+    const char *mime;
+    GVariant *value;
 
-    if (data == NULL || note_images(gallery, data))
+    if (data == NULL)
         return;
-    if (g_variant_lookup(data, "text/plain", "&s", &text))
-        print_line(stdout, text);
-    else
-        note_other_data(data);
+    g_variant_iter_init(&iter, data);
+    while (g_variant_iter_loop(&iter, "{&sv}", &mime, &value)) {
+        g_autoptr(GBytes) bytes = result_bytes(value);
+
+        gallery_take(gallery, /* out= */ NULL, mime, bytes);
+    }
 }
 
 static void
-for_each_result(Gallery *gallery, GVariant *execution, gboolean pictures_only)
+save_results(Gallery *gallery, GVariant *execution)
 {
     g_autoptr(GVariant) results =
         g_variant_lookup_value(execution, "results", G_VARIANT_TYPE("aa{sv}"));
 
     for (gsize i = 0; results != NULL && i < g_variant_n_children(results); i++) {
         g_autoptr(GVariant) result = g_variant_get_child_value(results, i);
-        g_autoptr(GVariant) data = g_variant_lookup_value(result, "data", G_VARIANT_TYPE_VARDICT);
 
-        if (!pictures_only)
-            show_result(gallery, result);
-        else if (data != NULL)
-            note_images(gallery, data);
+        save_result(gallery, result);
     }
-}
-
-static const char *
-lookup_text(GVariant *dictionary, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(dictionary, key, "&s", &text);
-    return text;
-}
-
-static void
-show_error(GVariant *execution)
-{
-    g_autoptr(GVariant) error = g_variant_lookup_value(execution, "error", G_VARIANT_TYPE("a{ss}"));
-    const char *status = lookup_text(execution, "status");
-    const char *traceback = "";
-
-    if (error != NULL) {
-        g_variant_lookup(error, "traceback", "&s", &traceback);
-        if (*traceback != '\0')
-            print_line(stderr, traceback);
-        else
-            fprintf(stderr, "%s: %s\n", lookup_text(error, "name"), lookup_text(error, "value"));
-    }
-    if (g_str_equal(status, "timed-out"))
-        cli_note("the code was stopped when its time was over; --timeout gives it more");
-    else if (g_str_equal(status, "interrupted"))
-        cli_note("the code was interrupted");
-}
-
-static void
-note_truncation(GVariant *execution, const char *stream)
-{
-    g_autofree char *key = g_strconcat(stream, "-truncated", NULL);
-    gboolean truncated = FALSE;
-
-    if (g_variant_lookup(execution, key, "b", &truncated) && truncated)
-        cli_note("%s is not whole: the code wrote more than the service keeps", stream);
-}
-
-static void
-show_for_people(Gallery *gallery, GVariant *execution)
-{
-    fputs(lookup_text(execution, "stdout"), stdout);
-    fflush(stdout);
-    fputs(lookup_text(execution, "stderr"), stderr);
-    for_each_result(gallery, execution, /* pictures_only= */ FALSE);
-    fflush(stdout);
-    note_truncation(execution, "stdout");
-    note_truncation(execution, "stderr");
-    show_error(execution);
 }
 
 int
-execution_show(Cli *cli, GVariant *execution, const char *save)
+execution_print(Cli *cli, const Execution *execution, const char *code)
 {
-    Gallery gallery = {.cli = cli, .directory = save, .next_number = 1};
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autoptr(GVariant) answer = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *status = "";
 
-    if (!cli->json) {
-        show_for_people(&gallery, execution);
-    } else {
-        cli_print_json(json_from_variant(execution));
-        if (save != NULL)
-            for_each_result(&gallery, execution, /* pictures_only= */ TRUE);
-    }
-    if (!cli_flush() || gallery.failed)
+    cloche_sandbox_call_run_code(execution->sandbox, code, make_options(execution, FALSE),
+                                 CLIENT_CALL, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_run_code_finish(execution->sandbox, &answer, reply, &error))
+        return cli_fail(cli, error);
+    cli_print_json(json_from_variant(answer));
+    save_results(execution->gallery, answer);
+    if (!cli_flush() || execution->gallery->has_failed)
         return CLI_FAILED;
-    return g_str_equal(lookup_text(execution, "status"), "ok") ? CLI_OK : CLI_CODE_RAISED;
+    g_variant_lookup(answer, "status", "&s", &status);
+    return status_of(status);
 }

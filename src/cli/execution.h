@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * execution: what code gave, shown as a notebook would where a terminal can.
+ * execution: code in a sandbox's interpreter, shown while it runs.
  *
- * Output and the values of results go to standard output, in that order; standard error takes the
- * code's own, its traceback, and a line about each picture.
+ * Ctrl-C interrupts the code, and what it still says is shown. A second one leaves it alone, as any
+ * other signal does; the service then interrupts it.
  */
 #pragma once
 
-#include "cli.h"
+#include "gallery.h"
 
-/* save: the folder for pictures; NULL saves none. Returns the exit status. */
-int execution_show(Cli *cli, GVariant *execution, const char *save);
+/* How the code ended, beside the statuses of cli.h. */
+enum {
+    EXECUTION_TIMED_OUT = 124,
+    EXECUTION_INTERRUPTED = 130,
+};
+
+typedef struct {
+    ClocheSandbox *sandbox;
+    const char *language; /* NULL: the context's, or the template's first */
+    const char *context;  /* NULL: the language's default one */
+    GVariant *options;    /* further ones of StreamCode() and RunCode() */
+    Gallery *gallery;
+    gboolean is_dialog; /* what follows begins a line */
+} Execution;
+
+/* Gives the exit status; the error, if there is one, is the caller's to tell. */
+int execution_run(Cli *cli, const Execution *execution, const char *code, GError **error);
+
+/* Prints what RunCode() answers. */
+int execution_print(Cli *cli, const Execution *execution, const char *code);

@@ -18,22 +18,28 @@ static const char *
 mime_extension(const char *mime)
 {
     static const char *const known[][2] = {
-        {"image/png", "png"},   {"image/jpeg", "jpg"},  {"image/svg+xml", "svg"},
-        {"image/gif", "gif"},   {"image/webp", "webp"}, {"image/bmp", "bmp"},
-        {"image/tiff", "tiff"},
+        {"image/png", "png"},         {"image/jpeg", "jpg"},
+        {"image/svg+xml", "svg"},     {"image/gif", "gif"},
+        {"image/webp", "webp"},       {"image/bmp", "bmp"},
+        {"image/tiff", "tiff"},       {"application/pdf", "pdf"},
+        {"text/html", "html"},        {"text/plain", "txt"},
+        {"text/markdown", "md"},      {"text/latex", "tex"},
+        {"application/json", "json"}, {"application/javascript", "js"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++) {
         if (g_str_equal(mime, known[i][0]))
             return known[i][1];
     }
-    return "image";
+    if (g_str_has_suffix(mime, "+json"))
+        return "json";
+    return image_is_mime(mime) ? "image" : "bin";
 }
 
 char *
 image_file_name(const char *mime, guint number)
 {
-    return g_strdup_printf("chart-%u.%s", number, mime_extension(mime));
+    return g_strdup_printf("%03u.%s", number, mime_extension(mime));
 }
 
 gboolean
@@ -87,9 +93,9 @@ fill_file(int fd, const char *path, const void *data, gsize size, GError **error
     return FALSE;
 }
 
-char *
-image_save(const char *directory, const char *mime, const void *data, gsize size, guint *number,
-           GError **error)
+int
+image_create(const char *directory, const char *mime, guint *number, char **ret_path,
+             GError **error)
 {
     for (;; (*number)++) {
         g_autofree char *name = image_file_name(mime, *number);
@@ -100,11 +106,22 @@ image_save(const char *directory, const char *mime, const void *data, gsize size
             continue;
         if (fd < 0) {
             set_file_error(error, path, errno);
-            return NULL;
+            return -1;
         }
-        if (!fill_file(fd, path, data, size, error))
-            return NULL;
         (*number)++;
-        return g_steal_pointer(&path);
+        *ret_path = g_steal_pointer(&path);
+        return fd;
     }
+}
+
+char *
+image_save(const char *directory, const char *mime, const void *data, gsize size, guint *number,
+           GError **error)
+{
+    g_autofree char *path = NULL;
+    int fd = image_create(directory, mime, number, &path, error);
+
+    if (fd < 0 || !fill_file(fd, path, data, size, error))
+        return NULL;
+    return g_steal_pointer(&path);
 }

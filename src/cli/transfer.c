@@ -31,7 +31,8 @@ transfer_start(Cli *cli, Stream *stream, TransferWork work, gpointer data)
 {
     Transfer *transfer = g_new0(Transfer, 1);
 
-    stream->interrupted = cli->interrupted;
+    if (stream->interrupted == NULL)
+        stream->interrupted = cli->interrupted;
     transfer->stream = stream;
     transfer->work = work;
     transfer->data = data;

@@ -21,7 +21,7 @@ import unittest
 CLOCHE = os.path.abspath(sys.argv[1])
 USER = pwd.getpwuid(os.getuid()).pw_name
 OTHER = "nobody"
-VERBS = ["run", "code", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "status", "journal", "ls",
+VERBS = ["run", "code", "repl", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "status", "journal", "ls",
          "cat", "write", "cp", "forward", "ports"]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
@@ -154,7 +154,7 @@ class CliTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             charts = os.path.join(folder, "new", "charts")
             for number in 1, 2:
-                path = os.path.join(charts, f"chart-{number}.png")
+                path = os.path.join(charts, f"{number:03}.png")
                 self.assertIn(f"[image/png 1x1, 70 bytes] saved to {path}",
                               self.err("code", "--save", charts, "-c", FIGURE))
                 with open(path, "rb") as file:

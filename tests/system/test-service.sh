@@ -80,7 +80,7 @@ check "cloche passes the exit status on" eval 'as_a cloche run -- sh -c "exit 42
 check "cloche runs code from standard input" prints '^5050$' \
     eval 'echo "sum(range(101))" | as_a cloche code -'
 check "cloche saves a chart" eval 'as_a cloche code --save /tmp/charts-a -c \
-    "import matplotlib.pyplot as plt; plt.plot([1, 2]);" && test -s /tmp/charts-a/chart-1.png'
+    "import matplotlib.pyplot as plt; plt.plot([1, 2]);" && test -s /tmp/charts-a/001.png'
 check "cloche shows its state as JSON" eval \
     'as_a cloche status --json | jq -e ".Pool.python.target == 2 and .Emulated != null"'
 

@@ -16,7 +16,8 @@ _cloche() {
     local -a __cloche_bus=()
     local -A options=(
         [run]='--template --cwd --env --user --timeout --stdin --tty --json --help'
-        [code]='--code --sandbox --language --template --env --timeout --save --json --help'
+        [code]='--code --sandbox --context --language --template --env --timeout --save --json --help'
+        [repl]='--sandbox --context --template --save --json --help'
         [create]='--template --timeout --name --metadata --env --idempotency-key --json --help'
         [exec]='--cwd --env --user --timeout --stdin --tty --keep --tag --json --help'
         [shell]='--template --cwd --env --user --timeout --json --help'
@@ -50,6 +51,8 @@ _cloche() {
         words=$(__cloche_templates)
     elif [ "$prev" = --sandbox ] || [ "$prev" = -s ]; then
         words=$(__cloche_ids)
+    elif [ "$prev" = --language ] || [ "$prev" = -l ] || [ "$verb $prev" = 'repl repl' ] && [[ $cur != -* ]]; then
+        words='python javascript typescript bash r'
     elif [ "$prev" = --save ] || [ "$verb" = code ] && [[ $cur != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return 0

@@ -12,9 +12,11 @@ static void
 test_names(void)
 {
     static const char *const names[][2] = {
-        {"image/png", "chart-7.png"},       {"image/jpeg", "chart-7.jpg"},
-        {"image/svg+xml", "chart-7.svg"},   {"image/gif", "chart-7.gif"},
-        {"image/../../x", "chart-7.image"}, {"image/", "chart-7.image"},
+        {"image/png", "007.png"},       {"image/jpeg", "007.jpg"},
+        {"image/svg+xml", "007.svg"},   {"image/gif", "007.gif"},
+        {"image/../../x", "007.image"}, {"image/", "007.image"},
+        {"text/html", "007.html"},         {"application/pdf", "007.pdf"},
+        {"application/geo+json", "007.json"}, {"x/..", "007.bin"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -72,16 +74,16 @@ test_save(void)
     g_autofree char *directory = g_dir_make_tmp("cloche-image-XXXXXX", NULL);
     guint first = 1, second = 1;
 
-    assert_saves(directory, "image/png", "one", &first, "chart-1.png");
-    assert_saves(directory, "image/svg+xml", "two", &first, "chart-2.svg");
-    assert_saves(directory, "image/png", "three", &second, "chart-2.png");
-    assert_saves(directory, "image/svg+xml", "four", &second, "chart-3.svg");
+    assert_saves(directory, "image/png", "one", &first, "001.png");
+    assert_saves(directory, "image/svg+xml", "two", &first, "002.svg");
+    assert_saves(directory, "image/png", "three", &second, "002.png");
+    assert_saves(directory, "image/svg+xml", "four", &second, "003.svg");
     g_assert_cmpuint(first, ==, 3);
     g_assert_cmpuint(second, ==, 4);
-    assert_file(directory, "chart-1.png", "one");
-    assert_file(directory, "chart-2.svg", "two");
-    assert_file(directory, "chart-2.png", "three");
-    assert_file(directory, "chart-3.svg", "four");
+    assert_file(directory, "001.png", "one");
+    assert_file(directory, "002.svg", "two");
+    assert_file(directory, "002.png", "three");
+    assert_file(directory, "003.svg", "four");
     g_assert_cmpint(g_rmdir(directory), ==, 0);
 }
 
@@ -89,14 +91,14 @@ static void
 test_save_through_link(void)
 {
     g_autofree char *directory = g_dir_make_tmp("cloche-image-XXXXXX", NULL);
-    g_autofree char *link = g_build_filename(directory, "chart-1.png", NULL);
+    g_autofree char *link = g_build_filename(directory, "001.png", NULL);
     g_autofree char *target = g_build_filename(directory, "target", NULL);
     guint number = 1;
 
     g_assert_cmpint(symlink(target, link), ==, 0);
-    assert_saves(directory, "image/png", "one", &number, "chart-2.png");
+    assert_saves(directory, "image/png", "one", &number, "002.png");
     g_assert_false(g_file_test(target, G_FILE_TEST_EXISTS));
-    assert_file(directory, "chart-2.png", "one");
+    assert_file(directory, "002.png", "one");
     g_assert_cmpint(g_unlink(link), ==, 0);
     g_assert_cmpint(g_rmdir(directory), ==, 0);
 }
@@ -109,7 +111,7 @@ test_save_nowhere(void)
 
     g_assert_null(image_save("/nonexistent", "image/png", "x", 1, &number, &error));
     g_assert_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-    g_assert_nonnull(strstr(error->message, "/nonexistent/chart-1.png"));
+    g_assert_nonnull(strstr(error->message, "/nonexistent/001.png"));
     g_assert_cmpuint(number, ==, 1);
 }
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* language: by a file's name, by the template, by the context. */
+#include "language.h"
+
+#include <string.h>
+
+#include "template.h"
+
+const char *
+language_of_file(const char *file)
+{
+    static const char *const known[][2] = {
+        {".py", "python"},     {".js", "javascript"}, {".mjs", "javascript"},
+        {".ts", "typescript"}, {".sh", "bash"},       {".r", "r"},
+        {".R", "r"},
+    };
+    const char *extension = strrchr(file, '.');
+
+    for (gsize i = 0; extension != NULL && i < G_N_ELEMENTS(known); i++) {
+        if (g_str_equal(extension, known[i][0]))
+            return known[i][1];
+    }
+    return NULL;
+}
+
+static char *
+template_of(Cli *cli, ClocheSandbox *sandbox, GError **error)
+{
+    GDBusProxy *proxy = G_DBUS_PROXY(sandbox);
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autoptr(GVariant) answer = NULL;
+    g_autoptr(GVariant) value = NULL;
+
+    g_dbus_connection_call(
+        g_dbus_proxy_get_connection(proxy), g_dbus_proxy_get_name(proxy),
+        g_dbus_proxy_get_object_path(proxy), "org.freedesktop.DBus.Properties", "Get",
+        g_variant_new("(ss)", g_dbus_proxy_get_interface_name(proxy), "Template"),
+        G_VARIANT_TYPE("(v)"), CLIENT_CALL, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    answer = g_dbus_connection_call_finish(g_dbus_proxy_get_connection(proxy), reply, error);
+    if (answer == NULL)
+        return NULL;
+    g_variant_get(answer, "(v)", &value);
+    return g_variant_dup_string(value, /* length= */ NULL);
+}
+
+char *
+language_of_sandbox(Cli *cli, ClocheSandbox *sandbox, GError **error)
+{
+    g_autofree char *name = template_of(cli, sandbox, error);
+    g_autoptr(GVariant) template = name != NULL ? template_await(cli, name, error) : NULL;
+    g_autofree const char **languages = NULL;
+
+    if (template != NULL && g_variant_lookup(template, "languages", "^a&s", &languages))
+        return g_strdup(languages[0]);
+    return NULL;
+}
+
+static char *
+find_context(GVariant *contexts, const char *id)
+{
+    for (gsize i = 0; i < g_variant_n_children(contexts); i++) {
+        g_autoptr(GVariant) context = g_variant_get_child_value(contexts, i);
+        const char *found = "", *language = "";
+
+        g_variant_lookup(context, "id", "&s", &found);
+        g_variant_lookup(context, "language", "&s", &language);
+        if (g_str_equal(found, id))
+            return g_strdup(language);
+    }
+    return NULL;
+}
+
+char *
+language_of_context(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autoptr(GVariant) contexts = NULL;
+    char *language;
+
+    cloche_sandbox_call_list_contexts(sandbox, CLIENT_CALL, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_list_contexts_finish(sandbox, &contexts, reply, error))
+        return NULL;
+    language = find_context(contexts, id);
+    if (language == NULL)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_CONTEXT,
+                    "the sandbox has no context '%s'", id);
+    return language;
+}

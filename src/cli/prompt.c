@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * prompt: readline is fed by the main context (its callback interface), which also takes signals.
+ *
+ * What cannot be kept of the history is not told: code runs without it.
+ */
+#include "prompt.h"
+
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <readline/history.h>
+#include <readline/readline.h>
+
+#include "entry.h"
+
+#define FIRST_PROMPT ">>> "
+#define NEXT_PROMPT "... "
+#define INDENT "    "
+#define HISTORY_ENTRIES 5000
+
+static struct {
+    char *language;
+    char *history; /* its file */
+    GString *entry;
+    gboolean is_whole, has_ended; /* the entry; the input */
+} prompt;
+
+static volatile sig_atomic_t was_stopped;
+
+/* --- history --- */
+
+/* The language may be any kernel's name. */
+static char *
+history_path(const char *language)
+{
+    g_autofree char *name = g_strconcat("history-", language, NULL);
+
+    g_strcanon(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "+-._", '_');
+    return g_build_filename(g_get_user_state_dir(), "cloche", name, NULL);
+}
+
+/* Entries are apart by their times, so that one may have many lines. */
+static void
+read_history_file(void)
+{
+    g_autofree char *directory = g_path_get_dirname(prompt.history);
+    int fd;
+
+    history_comment_char = '#';
+    history_write_timestamps = 1;
+    using_history();
+    stifle_history(HISTORY_ENTRIES);
+    g_mkdir_with_parents(directory, 0700);
+    fd = open(prompt.history, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    close(fd);
+    read_history(prompt.history);
+}
+
+static void
+remember(const char *entry)
+{
+    HIST_ENTRY *last = history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
+    g_autofree char *text = g_strchomp(g_strdup(entry));
+
+    if (last != NULL && g_str_equal(last->line, text))
+        return;
+    add_history(text);
+    append_history(1, prompt.history);
+}
+
+/* --- keys --- */
+
+static int
+type_tab(int count, int key)
+{
+    return rl_insert_text(INDENT);
+}
+
+static int
+type_line_break(int count, int key)
+{
+    return rl_insert_text("\n");
+}
+
+/* Names to complete are in the sandbox, and files of this machine are none of its business. */
+static int
+prepare_keys(void)
+{
+    rl_variable_bind("enable-bracketed-paste", "on");
+    rl_bind_key('\t', type_tab);
+    rl_bind_keyseq("\\e\\C-m", type_line_break);
+    return 0;
+}
+
+static void
+on_line(char *line)
+{
+    prompt.has_ended = line == NULL;
+    if (line != NULL) {
+        if (prompt.entry->len > 0)
+            g_string_append_c(prompt.entry, '\n');
+        g_string_append(prompt.entry, line);
+        prompt.is_whole = entry_is_complete(prompt.language, prompt.entry->str);
+    }
+    if (prompt.has_ended || prompt.is_whole)
+        rl_callback_handler_remove();
+    else
+        rl_set_prompt(NEXT_PROMPT);
+    free(line);
+}
+
+static gboolean
+on_key(int fd, GIOCondition condition, gpointer data)
+{
+    rl_callback_read_char();
+    return G_SOURCE_CONTINUE;
+}
+
+/* --- signals --- */
+
+static void
+on_interrupt(gpointer data)
+{
+    g_string_truncate(prompt.entry, 0);
+    rl_callback_sigcleanup();
+    rl_free_line_state();
+    fputs("^C\n", rl_outstream);
+    rl_set_prompt(FIRST_PROMPT);
+    rl_replace_line("", /* clear_undo= */ 1);
+    rl_on_new_line();
+    rl_redisplay();
+}
+
+static gboolean
+on_resized(gpointer data)
+{
+    rl_resize_terminal();
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+on_continued(int number)
+{
+    was_stopped = TRUE;
+}
+
+/* The shell had the terminal meanwhile. */
+static void
+look_after_stop(void)
+{
+    if (!was_stopped)
+        return;
+    was_stopped = FALSE;
+    rl_prep_terminal(/* meta= */ 1);
+    rl_forced_update_display();
+}
+
+/* --- an entry --- */
+
+static void
+read_entry(Cli *cli)
+{
+    guint on_keys, on_size;
+
+    g_string_truncate(prompt.entry, 0);
+    prompt.is_whole = prompt.has_ended = was_stopped = FALSE;
+    rl_callback_handler_install(FIRST_PROMPT, on_line);
+    on_keys = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_key, /* data= */ NULL);
+    on_size = g_unix_signal_add(SIGWINCH, on_resized, /* data= */ NULL);
+    cli->on_interrupt = on_interrupt;
+    while (!prompt.is_whole && !prompt.has_ended && cli->signal == 0) {
+        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+        look_after_stop();
+    }
+    cli->on_interrupt = NULL;
+    g_source_remove(on_keys);
+    g_source_remove(on_size);
+    rl_callback_handler_remove();
+    if (cli->signal != 0)
+        fputs("\n", rl_outstream);
+}
+
+char *
+prompt_read(Cli *cli)
+{
+    do {
+        read_entry(cli);
+        if (!prompt.is_whole)
+            return NULL;
+    } while (prompt.entry->str[strspn(prompt.entry->str, " \t\n")] == '\0');
+    remember(prompt.entry->str);
+    return g_strdup(prompt.entry->str);
+}
+
+void
+prompt_begin(const char *language)
+{
+    const struct sigaction continued = {.sa_handler = on_continued, .sa_flags = SA_RESTART};
+
+    prompt.language = g_strdup(language);
+    prompt.history = history_path(language);
+    prompt.entry = g_string_new(NULL);
+    rl_readline_name = "cloche";
+    rl_catch_signals = rl_catch_sigwinch = 0;
+    rl_startup_hook = prepare_keys;
+    read_history_file();
+    sigaction(SIGCONT, &continued, NULL);
+    signal(SIGQUIT, SIG_IGN); /* it would leave the terminal as readline has it */
+}
+
+void
+prompt_end(void)
+{
+    history_truncate_file(prompt.history, HISTORY_ENTRIES);
+    g_string_free(prompt.entry, TRUE);
+    g_free(prompt.history);
+    g_free(prompt.language);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* repl: a prompt whose code runs in a sandbox's interpreter, of its own or one that lives. */
+#include <unistd.h>
+
+#include "execution.h"
+#include "language.h"
+#include "prompt.h"
+#include "sandbox.h"
+#include "template.h"
+#include "verbs.h"
+
+typedef struct {
+    char *template;
+    char *sandbox;
+    char *context;
+    char *save;
+} Words;
+
+static void
+words_clear(Words *words)
+{
+    g_free(words->template);
+    g_free(words->sandbox);
+    g_free(words->context);
+    g_free(words->save);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+
+static gboolean
+sandbox_is_gone(const GError *error)
+{
+    return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_SANDBOX) ||
+           g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST);
+}
+
+/* How code ended is told with it, and is no affair of our own end. */
+static int
+read_and_run(Cli *cli, const Execution *execution)
+{
+    g_autofree char *code = NULL;
+
+    while (code = prompt_read(cli), code != NULL) {
+        g_autoptr(GError) error = NULL;
+
+        execution_run(cli, execution, code, &error);
+        g_free(code);
+        if (error != NULL)
+            cli_fail(cli, error);
+        if (error != NULL && sandbox_is_gone(error))
+            return CLI_FAILED;
+    }
+    return cli->signal != 0 ? 128 + cli->signal : CLI_OK;
+}
+
+static char *
+find_language(Cli *cli, const Words *words, ClocheSandbox *sandbox, GError **error)
+{
+    if (cli->words[0] != NULL)
+        return g_strdup(cli->words[0]);
+    if (words->context != NULL)
+        return language_of_context(cli, sandbox, words->context, error);
+    return language_of_sandbox(cli, sandbox, error);
+}
+
+static int
+talk(Cli *cli, const Words *words, ClocheSandbox *sandbox)
+{
+    const char *id = client_sandbox_id(g_dbus_proxy_get_object_path(G_DBUS_PROXY(sandbox)));
+    Gallery gallery = {.cli = cli,
+                       .sandbox = sandbox,
+                       .directory = words->save,
+                       .stays = words->sandbox != NULL,
+                       .next_number = 1};
+    Execution execution = {
+        .sandbox = sandbox, .context = words->context, .gallery = &gallery, .is_dialog = TRUE};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *language = NULL;
+    int status;
+
+    language =
+        gallery_prepare(&gallery, &error) ? find_language(cli, words, sandbox, &error) : NULL;
+    if (error != NULL)
+        return cli_fail(cli, error);
+    execution.language = language;
+    prompt_begin(language != NULL ? language : "code");
+    printf("%s in sandbox %s. Ctrl-D leaves%s.\n", language != NULL ? language : "Code", id,
+           words->sandbox != NULL ? "" : ", which ends the sandbox");
+    status = read_and_run(cli, &execution);
+    prompt_end();
+    return status;
+}
+
+static int
+talk_leased(Cli *cli, const Words *words)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SandboxLease) lease = sandbox_lease(cli, words->template, &error);
+
+    return lease != NULL ? talk(cli, words, sandbox_lease_get(lease)) : cli_fail(cli, error);
+}
+
+static int
+talk_living(Cli *cli, const Words *words)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ClocheSandbox) sandbox = sandbox_find(cli, words->sandbox, &error);
+
+    if (sandbox == NULL)
+        return cli_fail(cli, error);
+    template_warn_emulated(cli);
+    return talk(cli, words, sandbox);
+}
+
+static int
+check_words(Cli *cli, const Words *words)
+{
+    if (words->sandbox != NULL && words->template != NULL)
+        return cli_usage(cli, "--sandbox has its template already; leave --template out");
+    if (words->context != NULL && words->sandbox == NULL)
+        return cli_usage(cli, "--context is one of a sandbox that lives: add --sandbox ID");
+    if (words->context != NULL && cli->words[0] != NULL)
+        return cli_usage(cli, "--context has its language already; leave '%s' out", cli->words[0]);
+    if (cli->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return cli_usage(cli, "repl is for a person at a terminal; 'cloche code' is for the rest");
+    return CLI_OK;
+}
+
+static int
+run(Cli *cli, char **argv)
+{
+    g_auto(Words) words = {0};
+    g_autoptr(GError) error = NULL;
+    const GOptionEntry entries[] = {
+        {"sandbox", 's', 0, G_OPTION_ARG_FILENAME, &words.sandbox,
+         "In this one, which lives on and keeps its variables", "ID"},
+        {"context", 0, 0, G_OPTION_ARG_FILENAME, &words.context,
+         "With --sandbox: in this context (the language's own)", "ID"},
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template,
+         "What a new sandbox is made from", "NAME"},
+        {"save", 0, 0, G_OPTION_ARG_FILENAME, &words.save,
+         "Save pictures, PDF and HTML there, as 001.png and so on", "DIR"},
+        G_OPTION_ENTRY_NULL,
+    };
+    int status;
+
+    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
+        return status;
+    status = check_words(cli, &words);
+    if (status != CLI_OK)
+        return status;
+    if (!cli_connect(cli, &error))
+        return cli_fail(cli, error);
+    return words.sandbox != NULL ? talk_living(cli, &words) : talk_leased(cli, &words);
+}
+
+const Verb verb_repl = {
+    .name = "repl",
+    .synopsis = "[LANGUAGE]",
+    .summary = "Opens a prompt that runs code in a sandbox.",
+    .description =
+        "Without --sandbox in one of its own, which ends with the prompt.\n"
+        "An entry goes on over several lines while brackets, quotes or a block are open; "
+        "Alt-Enter\n"
+        "adds a line to any. Ctrl-C throws away what was typed, or interrupts the code that runs;\n"
+        "a second one does not wait for it. Ctrl-D leaves. The history is in\n"
+        "$XDG_STATE_HOME/cloche (~/.local/state/cloche).\n"
+        "\n"
+        "Examples:\n"
+        "  cloche repl\n"
+        "  cloche repl javascript\n"
+        "  cloche repl --sandbox $id",
+    .run = run,
+};

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* show: each result is one picture or one text, whichever says more. */
+#include "show.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "text.h"
+
+typedef struct {
+    Show *show;
+    Stream out, err;
+} Follow;
+
+void
+show_clear(Show *show)
+{
+    g_clear_pointer(&show->status, g_free);
+    g_clear_error(&show->lost);
+}
+
+static int
+write_text(Follow *follow, Stream *stream, const char *text)
+{
+    if (*text != '\0')
+        follow->show->is_inside_line = !g_str_has_suffix(text, "\n");
+    return stream_write(stream, text, strlen(text));
+}
+
+static int
+write_line(Follow *follow, Stream *stream, const char *text)
+{
+    int r = write_text(follow, stream, text);
+
+    return r == 0 && *text != '\0' && follow->show->is_inside_line
+               ? write_text(follow, stream, "\n")
+               : r;
+}
+
+/* --- results --- */
+
+static GBytes *
+find_text(GPtrArray *data)
+{
+    for (guint i = 0; i < data->len; i++) {
+        const EventDatum *datum = g_ptr_array_index(data, i);
+
+        if (g_str_equal(datum->mime, "text/plain"))
+            return datum->bytes;
+    }
+    return NULL;
+}
+
+static int
+write_value(Follow *follow, GBytes *bytes)
+{
+    g_autofree char *text =
+        g_strndup(g_bytes_get_data(bytes, /* size= */ NULL), g_bytes_get_size(bytes));
+
+    return write_line(follow, &follow->out, text);
+}
+
+static void
+tell_data(GPtrArray *data)
+{
+    for (guint i = 0; i < data->len; i++) {
+        const EventDatum *datum = g_ptr_array_index(data, i);
+        g_autofree char *size = text_from_size(g_bytes_get_size(datum->bytes));
+        g_autofree char *mime = text_escape(datum->mime);
+
+        fprintf(stderr, "[%s, %s] --json prints it\n", mime, size);
+    }
+}
+
+static void
+fetch_saved(Follow *follow, JsonObject *result)
+{
+    JsonNode *saved = json_object_get_member(result, "saved");
+    JsonObjectIter iter;
+    const char *mime;
+    JsonNode *unused;
+
+    if (saved == NULL || !JSON_NODE_HOLDS_OBJECT(saved))
+        return;
+    json_object_iter_init_ordered(&iter, json_node_get_object(saved));
+    while (json_object_iter_next_ordered(&iter, &mime, &unused))
+        gallery_fetch(follow->show->gallery, mime, event_text(json_node_get_object(saved), mime),
+                      follow->out.interrupted);
+}
+
+static int
+show_result(Follow *follow, JsonObject *result)
+{
+    g_autoptr(GPtrArray) data = event_data(result);
+    GBytes *text = find_text(data);
+    gboolean has_picture = FALSE;
+    int r = 0;
+
+    for (guint i = 0; i < data->len; i++) {
+        const EventDatum *datum = g_ptr_array_index(data, i);
+
+        has_picture |= gallery_take(follow->show->gallery, &follow->out, datum->mime, datum->bytes);
+    }
+    if (!has_picture && text != NULL)
+        r = write_value(follow, text);
+    else if (!has_picture)
+        tell_data(data);
+    fetch_saved(follow, result);
+    return r;
+}
+
+/* --- the other events --- */
+
+static int
+show_error(Follow *follow, JsonObject *event)
+{
+    const char *traceback = event_text(event, "traceback");
+    g_autofree char *line = NULL;
+
+    follow->show->has_error = TRUE;
+    if (*traceback != '\0')
+        return write_line(follow, &follow->err, traceback);
+    line = g_strdup_printf("%s: %s", event_text(event, "name"), event_text(event, "value"));
+    return write_line(follow, &follow->err, line);
+}
+
+static void
+take_end(Show *show, JsonObject *event)
+{
+    const char *name = event_text(event, "error");
+
+    show->status = g_strdup(event_text(event, "status"));
+    if (*name != '\0')
+        show->lost = g_dbus_error_new_for_dbus_error(name, event_text(event, "message"));
+}
+
+/* Gives 0 or a negative errno of our own output. An event that is not known here is no concern. */
+static int
+show_event(Follow *follow, JsonObject *event)
+{
+    const char *type = event_text(event, "type");
+
+    if (g_str_equal(type, "stdout"))
+        return write_text(follow, &follow->out, event_text(event, "text"));
+    if (g_str_equal(type, "stderr"))
+        return write_text(follow, &follow->err, event_text(event, "text"));
+    if (g_str_equal(type, "result"))
+        return show_result(follow, event);
+    if (g_str_equal(type, "error"))
+        return show_error(follow, event);
+    if (g_str_equal(type, "end"))
+        take_end(follow->show, event);
+    return 0;
+}
+
+static gboolean
+show_line(Follow *follow, const char *line, gsize size, GError **error)
+{
+    g_autoptr(JsonObject) event = event_parse(line, size, error);
+    int r;
+
+    if (event == NULL)
+        return FALSE;
+    r = show_event(follow, event);
+    if (r < 0)
+        stream_set_error(error, r, "standard output");
+    return r == 0;
+}
+
+gboolean
+show_follow(Stream *stream, gpointer data, GError **error)
+{
+    Follow follow = {.show = data,
+                     .out = {.fd = STDOUT_FILENO, .interrupted = stream->interrupted},
+                     .err = {.fd = STDERR_FILENO, .interrupted = stream->interrupted}};
+    g_auto(EventLines) lines = {0};
+    const char *line;
+    gsize size;
+    int r = 1;
+
+    event_lines_init(&lines, stream, EVENT_LINE_MAX);
+    while (follow.show->status == NULL && (r = event_lines_next(&lines, &line, &size)) > 0) {
+        if (!show_line(&follow, line, size, error))
+            return FALSE;
+    }
+    if (r < 0 && r != -ECONNRESET)
+        stream_set_error(error, r, "the events of the code");
+    else if (r <= 0)
+        g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                            "the service ended while the code ran");
+    return r > 0;
+}
