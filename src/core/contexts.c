@@ -40,7 +40,7 @@ core_find_context(Sandbox *sandbox, const char *id, GError **error)
 {
     Context *context = find(sandbox, id);
 
-    if (!context && context_has_language(sandbox->languages, id) &&
+    if (!context && g_strv_contains((const char *const *)sandbox->languages, id) &&
         g_str_equal(context_default_id(id), id))
         context = instance_default_context(sandbox->instance, id);
     if (!context)
@@ -53,13 +53,17 @@ void
 core_remove_context(Sandbox *sandbox, Context *context)
 {
     GPtrArray *contexts = instance_contexts(sandbox->instance);
+    const char *why = "The context was removed before this was executed to its end";
     guint index;
 
+    if (context->is_default) { /* another under its name waits until this one is gone */
+        guest_interpreter_stop(context->interpreter, why);
+        return;
+    }
     if (g_ptr_array_find(contexts, context, &index))
         g_ptr_array_steal_index(contexts, index);
     /* Whoever hears that may end the sandbox. */
-    guest_interpreter_remove(g_steal_pointer(&context->interpreter),
-                             "The context was removed before this was executed to its end");
+    guest_interpreter_remove(g_steal_pointer(&context->interpreter), why);
     context_free(context);
 }
 

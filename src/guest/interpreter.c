@@ -31,7 +31,7 @@ struct GuestInterpreter {
     gboolean is_warm;
     GuestStream *stream; /* NULL: no runner */
     RunnerParser *parser;
-    gboolean is_ready, is_attaching, is_syncing, is_restarting, is_gone;
+    gboolean is_ready, is_attaching, is_syncing, is_restarting, is_stopping, is_gone;
     guint8 nonce[RUNNER_NONCE_SIZE];
     guint sync_timer, sync_interrupts, start_timer;
     GString *words;     /* that it says before it is ready */
@@ -304,13 +304,15 @@ on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointe
     g_autoptr(HeldInterpreter) interpreter = g_rc_box_acquire(data);
     gboolean starts =
         interpreter->is_restarting || (interpreter->is_attaching && !interpreter->is_syncing);
-    gboolean is_adopted = interpreter->is_syncing; /* there was none, or it did not come to rest */
+    /* It was stopped; or there was none to adopt, or it did not come to rest. */
+    gboolean is_wanted = !interpreter->is_syncing && !interpreter->is_stopping;
     gboolean was_ready = interpreter->is_ready;
     g_autoptr(GError) failure = NULL;
     Job *job;
 
     forget_runner(interpreter);
-    interpreter->is_attaching = interpreter->is_syncing = interpreter->is_restarting = FALSE;
+    interpreter->is_attaching = interpreter->is_syncing = FALSE;
+    interpreter->is_restarting = interpreter->is_stopping = FALSE;
     if (guest_link_is_over(error)) {
         fail_all(interpreter, error);
         return;
@@ -319,7 +321,7 @@ on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointe
         start_runner(interpreter);
         return;
     }
-    if (is_adopted) {
+    if (!is_wanted) {
         run_next(interpreter);
         return;
     }
@@ -489,6 +491,19 @@ guest_interpreter_free(GuestInterpreter *interpreter)
 }
 
 void
+guest_interpreter_stop(GuestInterpreter *interpreter, const char *why)
+{
+    g_autoptr(HeldInterpreter) held = g_rc_box_acquire(interpreter);
+    g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST, why);
+
+    interpreter->is_ready = FALSE;
+    interpreter->is_stopping = interpreter->stream != NULL;
+    if (interpreter->stream)
+        guest_stream_kill(interpreter->stream);
+    fail_all(interpreter, error);
+}
+
+void
 guest_interpreter_remove(GuestInterpreter *interpreter, const char *why)
 {
     g_autoptr(GError) error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST, why);
@@ -505,7 +520,8 @@ guest_interpreter_state(const GuestInterpreter *interpreter)
         return GUEST_INTERPRETER_BUSY;
     if (interpreter->is_ready)
         return GUEST_INTERPRETER_IDLE;
-    return interpreter->stream ? GUEST_INTERPRETER_STARTING : GUEST_INTERPRETER_NOT_STARTED;
+    return interpreter->stream && !interpreter->is_stopping ? GUEST_INTERPRETER_STARTING
+                                                            : GUEST_INTERPRETER_NOT_STARTED;
 }
 
 guint32

@@ -37,7 +37,10 @@ typedef struct {
 GuestInterpreter *guest_interpreter_new(GuestLink *link, const GuestRunner *runner);
 /* Executions that are under way end with CLOCHE_ERROR_GUEST_LOST. NULL is fine. */
 void guest_interpreter_free(GuestInterpreter *interpreter);
-/* The same, and its runner is killed; executions end with CLOCHE_ERROR_RUNNER_LOST and `why`. */
+/* Kills its runner; executions end with CLOCHE_ERROR_RUNNER_LOST and `why`. The next one starts
+ * another. */
+void guest_interpreter_stop(GuestInterpreter *interpreter, const char *why);
+/* The same, and frees it. */
 void guest_interpreter_remove(GuestInterpreter *interpreter, const char *why);
 
 typedef enum {

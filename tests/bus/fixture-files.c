@@ -37,6 +37,9 @@ add_part(const char *folder, const char *part, GString *conf)
                            digest.sha256);
 }
 
+/* All that there are runners for; the host has what they need. */
+#define LANGUAGES "python;javascript;typescript;bash;jupyter"
+
 void
 fixture_add_image(Fixture *fixture, const char *name, const char *digest, const char *runner)
 {
@@ -50,7 +53,7 @@ fixture_add_image(Fixture *fixture, const char *name, const char *digest, const 
     g_string_append_printf(conf,
                            "Name=%s\nDescription=%s for tests\nUser=root\nLanguages=%s\n"
                            "Runners=%s\nMemoryMiB=%d\nVcpus=1\nDigest=%s\nKernel=6.1\n",
-                           name, name, runner ? runner : "", runner ? runner : "", MEMORY_MIB,
+                           name, name, runner ? LANGUAGES : "", runner ? runner : "", MEMORY_MIB,
                            digest);
     add_part(folder, "kernel", conf);
     add_part(folder, "initrd", conf);

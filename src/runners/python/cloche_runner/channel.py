@@ -8,7 +8,9 @@ all the same, so there it is closed at once, and everything that would be sent i
 import fcntl
 import os
 import struct
+import termios
 import threading
+import time
 
 RESEED, EXECUTE, SYNC = 1, 2, 3
 READY, RESULT, ERROR, DONE, SYNCED = 16, 17, 18, 19, 20
@@ -26,6 +28,12 @@ def move_high(fd):
     """Duplicates a descriptor to a high, close-on-exec one."""
     limit = os.sysconf("SC_OPEN_MAX")
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(3, min(_HIGHEST, limit - 16)))
+
+
+def wait_until_taken(fd, request=termios.FIONREAD):
+    """Until the agent has read all that is in this pipe; with TIOCOUTQ, in this socket."""
+    while _U32.unpack(fcntl.ioctl(fd, request, bytes(_U32.size)))[0] > 0:
+        time.sleep(0.0001)
 
 
 def u32(number):
@@ -150,11 +158,19 @@ class Channel:
         """
         Sends one frame for the current execution, whole: SIGINT in the middle of it waits. A frame
         that is held goes with the next one: one system call and one wake-up of the agent less.
+        None sends only what is held.
         """
         self._send(kind, payload, hold)
         if self.interrupted:
             self.interrupted = False
             raise KeyboardInterrupt
+
+    def settle(self):
+        """What is written elsewhere from now on comes behind all that was sent."""
+        if self._held:
+            self.send(None, b"")
+        if self._fd >= 0:
+            wait_until_taken(self._fd, termios.TIOCOUTQ)
 
     def _send(self, kind, payload, hold):
         if self._fd < 0:
@@ -162,7 +178,8 @@ class Channel:
         with self._lock:
             if self._execution == 0 and kind != READY:
                 return
-            self._held += _HEADER.pack(len(payload), self._execution, kind) + payload
+            if kind is not None:
+                self._held += _HEADER.pack(len(payload), self._execution, kind) + payload
             if hold:
                 return
             output, self._held = memoryview(self._held), b""

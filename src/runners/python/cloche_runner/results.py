@@ -106,6 +106,7 @@ class Results:
         if self._admit(len(payload), is_main):
             self._streams.flush()
             self._channel.send(RESULT, payload, hold=is_main)  # the end is near
+            self._streams.come_behind()
 
     def _admit(self, size, is_main):
         count_max = RESULTS_MAX if is_main else RESULTS_MAX - 1

@@ -75,7 +75,7 @@ def _set_environment(variables):
 class Server:
     def __init__(self):
         self._channel = Channel(3)
-        self._streams = Streams()
+        self._streams = Streams(self._channel)
         self._results = Results(self._channel, self._streams)
         self._shell = Shell.create(self._results, self._streams)
         self._on_sigint = _interrupt_handler(self._channel)

@@ -9,7 +9,7 @@ import io
 import os
 import sys
 
-from .channel import move_high
+from .channel import move_high, wait_until_taken
 
 
 class _Buffer(io.BufferedWriter):
@@ -19,9 +19,45 @@ class _Buffer(io.BufferedWriter):
         self.flush()
 
 
-def _open(fd):
+class _Order:
+    """
+    The agent reads two pipes and a socket, and cannot tell what was written first. So whoever writes
+    waits until what was written elsewhere before was read.
+    """
+
+    def __init__(self, channel):
+        self._channel = channel
+        self._pipe = None  # that was written to last
+        self._is_shown = False  # a result was sent behind that
+
+    def come_behind_results(self):
+        self._is_shown = True
+
+    def enter(self, pipe):
+        before, self._pipe = self._pipe, pipe
+        if self._is_shown:
+            self._is_shown = False
+            self._channel.settle()
+        elif before not in (None, pipe):
+            try:
+                wait_until_taken(before)
+            except OSError:
+                pass  # it is no pipe
+
+
+class _Raw(io.FileIO):
+    def __init__(self, fd, kept, order):
+        super().__init__(fd, "w", closefd=False)
+        self._kept, self._order = kept, order
+
+    def write(self, data):
+        self._order.enter(self._kept)
+        return super().write(data)
+
+
+def _open(fd, kept, order):
     """Never fails on a character: what cannot be encoded comes out as an escape."""
-    raw = io.FileIO(fd, "w", closefd=False)
+    raw = _Raw(fd, kept, order)
     name = {1: "<stdout>", 2: "<stderr>"}[fd]
     raw.name = name
     return io.TextIOWrapper(
@@ -32,11 +68,12 @@ def _open(fd):
 class _Stream:
     """One of the two: its name in sys, its descriptor, the kept copy, the text stream."""
 
-    def __init__(self, name, fd):
+    def __init__(self, name, fd, order):
         self.name = name
         self.fd = fd
-        self.text = _open(fd)
+        self._order = order
         self._kept = move_high(fd)
+        self.text = _open(fd, self._kept, order)
         self._identity = self._identify(self._kept)
         setattr(sys, name, self.text)
         setattr(sys, f"__{name}__", self.text)
@@ -69,24 +106,29 @@ class _Stream:
         try:
             self.text.flush()
         except (OSError, ValueError):
-            self.text = _open(self.fd)
+            self.text = _open(self.fd, self._kept, self._order)
             setattr(sys, self.name, self.text)
             setattr(sys, f"__{self.name}__", self.text)
 
 
 class Streams:
-    def __init__(self):
+    def __init__(self, channel):
         null = os.open(os.devnull, os.O_RDONLY)
         if null != 0:
             os.dup2(null, 0)
             os.close(null)
         sys.stdin = sys.__stdin__ = open(0, closefd=False)
-        self._streams = [_Stream("stdout", 1), _Stream("stderr", 2)]
+        self._order = _Order(channel)
+        self._streams = [_Stream("stdout", 1, self._order), _Stream("stderr", 2, self._order)]
 
     @property
     def are_original(self):
         """Whether what is written to sys.stdout goes to descriptor 1."""
         return sys.stdout is self._streams[0].text
+
+    def come_behind(self):
+        """What is printed from now on comes behind the results that were sent."""
+        self._order.come_behind_results()
 
     def flush(self):
         for stream in self._streams:

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-contexts: contexts of a sandbox, and executions that tell what happens while it happens.
+
+In an environment whose system bus has the service (with-service).
+"""
+import base64
+import json
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
+import tap  # noqa: E402
+from box import BUS_NAME, SANDBOX, WAIT_MS, BoxTest, Failure, Gio, GLib, call, connect, options, t  # noqa: E402
+
+MIB = 1 << 20
+CONTEXTS_MAX = 32
+# Says that it has begun, and then goes on until it is interrupted.
+FOREVER = "import time; f = open({!r}, 'w'); f.write('x'); f.close()\nwhile True: time.sleep(.01)"
+
+
+class Running:
+    """A RunCode that was sent; what is called next comes behind it."""
+
+    def __init__(self, box, text, **words):
+        self.answer = None
+        box.bus.call(BUS_NAME, box.path, SANDBOX, "RunCode", GLib.Variant("(sa{sv})", (text, options(**words))), None,
+                     Gio.DBusCallFlags.NONE, WAIT_MS, None, self.on_answer)
+
+    def on_answer(self, bus, result):
+        try:
+            self.answer, = bus.call_finish(result).unpack()
+        except GLib.Error as error:
+            self.answer = Failure(error)
+
+    def result(self):
+        while self.answer is None:
+            GLib.MainContext.default().iteration(True)
+        if isinstance(self.answer, Failure):
+            raise self.answer
+        return self.answer
+
+
+class CodeTest(BoxTest):
+    template = "python"
+
+    def setUp(self):
+        super().setUp()
+        self.dir = self.box.sh("mktemp -d").strip()
+        self.addCleanup(self.box.sh, f"rm -rf {self.dir}")
+        self.fifo = f"{self.dir}/fifo"
+        self.box.sh(f"mkfifo {self.fifo}")
+
+    def run_code(self, text, **words):
+        return self.box.call("RunCode", "(sa{sv})", text, **words)[0]
+
+    def value(self, text, **words):
+        execution = self.run_code(text, **words)
+        self.assertEqual(execution["status"], "ok", execution)
+        return execution["results"][-1]["data"]["text/plain"]
+
+    def method(self, name, *values):
+        return call(self.bus, self.box.path, SANDBOX, name, "(" + "s" * len(values) + ")", values)
+
+    def create(self, **words):
+        return self.box.call("CreateContext", "(a{sv})", **words)[0]
+
+    def contexts(self):
+        return {context["id"]: context for context in self.method("ListContexts")[0]}
+
+    def begin(self, **words):
+        """Executes without end in the background; returns when the code runs."""
+        call = Running(self.box, FOREVER.format(self.fifo), **words)
+        self.assertEqual(self.box.sh(f"cat {self.fifo}"), "x")
+        return call
+
+    def assert_lost(self, part, running):
+        with self.assertRaises(Failure) as caught:
+            running.result()
+        self.assertEqual(caught.exception.name, "RunnerLost")
+        self.assertIn(part, caught.exception.message)
+
+
+class Contexts(CodeTest):
+    def test_namespaces(self):
+        first, second = self.create(), self.create(language="python")
+        self.assertEqual((first, second), ("python-1", "python-2"))
+        for context in (first, second):
+            self.run_code(f"x = {context!r}", context=context)
+        self.run_code("x = 'default'")
+        for context in (first, second):
+            self.assertEqual(self.value("x", context=context), repr(context))
+        self.assertEqual(self.value("x", context="python"), "'default'")
+        self.assertEqual(self.value("x", language="python"), "'default'")
+
+    def test_list(self):
+        self.assertEqual(self.contexts()["python"], {
+            "id": "python", "language": "python", "cwd": "", "default": True, "state": "idle",
+            "execution-count": 0})
+        self.assertEqual(self.contexts()["bash"]["state"], "not-started")
+        self.assertNotIn("typescript", self.contexts())
+        self.assertNotIn("jupyter", self.contexts())
+        self.create(cwd=self.dir)
+        self.value("1", context="python-1")
+        self.value("2", context="python-1")
+        self.assertEqual(self.contexts()["python-1"], {
+            "id": "python-1", "language": "python", "cwd": self.dir, "default": False, "state": "idle",
+            "execution-count": 2})
+        running = self.begin(context="python-1")
+        self.assertEqual(self.contexts()["python-1"]["state"], "busy")
+        self.method("RemoveContext", "python-1")
+        self.assertNotIn("python-1", self.contexts())
+        self.assert_lost("removed", running)
+
+    def test_words(self):
+        context = self.create(cwd=self.dir, environment={"A": "one", "B": "two"})
+        text = "import os; os.getcwd(), os.environ['A'], os.environ['B'], os.environ.get('C')"
+        self.assertEqual(self.value(text, context=context), repr((self.dir, "one", "two", None)))
+        self.assertEqual(self.value(text, context=context, environment={"B": "2", "C": "3"}),
+                         repr((self.dir, "one", "2", "3")))
+        self.method("RestartContext", context)
+        self.assertEqual(self.value(text, context=context), repr((self.dir, "one", "two", None)))
+
+    def test_wrong_words(self):
+        self.assert_fails("Unsupported", "'cobol 2000'", self.create, language="cobol 2000")
+        self.assert_fails("Unsupported", "'jupyter'", self.create, language="jupyter")
+        self.assert_fails("InvalidArgument", "cwd", self.create, cwd="x" * 4096)
+        self.assert_fails("NoSuchDirectory", "/nowhere", self.create, cwd="/nowhere")
+        self.assertEqual([one for one in self.contexts().values() if not one["default"]], [])
+        self.assert_fails("NoSuchContext", "'python-9'", self.run_code, "1", context="python-9")
+        self.assert_fails("NoSuchContext", "''", self.run_code, "1", context="")
+        self.assert_fails("InvalidArgument", "'context'", self.run_code, "1", context="python", language="python")
+        for method in ("RestartContext", "InterruptContext", "RemoveContext"):
+            self.assert_fails("NoSuchContext", "'typescript'", self.method, method, "typescript")
+
+    def test_kernel_that_is_not_there(self):
+        self.assert_fails("Unsupported", "'no-such-kernel'", self.create, language="no-such-kernel")
+        self.assert_fails("Unsupported", "'no-such-kernel'", self.run_code, "1", language="no-such-kernel")
+
+    def test_at_once(self):
+        """One reads what the other writes: neither could end before the other."""
+        context = self.create()
+        reader = Running(self.box, f"open({self.fifo!r}).read()", context=context)
+        self.assertEqual(self.value(f"open({self.fifo!r}, 'w').write('from the other')"), "14")
+        self.assertEqual(reader.result()["results"][0]["data"]["text/plain"], "'from the other'")
+
+    def test_interrupt(self):
+        self.method("InterruptContext", "python")
+        self.run_code("x = 1")
+        running = self.begin()
+        self.method("InterruptContext", "python")
+        self.assertEqual(running.result()["status"], "interrupted")
+        self.assertEqual(running.result()["error"]["name"], "KeyboardInterrupt")
+        self.assertEqual(self.value("x"), "1")
+
+    def test_restart(self):
+        context = self.create()
+        self.run_code("x = 1", context=context)
+        self.run_code("x = 2")
+        running = self.begin(context=context)
+        waiting = Running(self.box, "1", context=context)
+        self.method("RestartContext", context)
+        self.assert_lost("started anew", running)
+        self.assert_lost("started anew", waiting)
+        self.assertEqual(self.run_code("x", context=context)["error"]["name"], "NameError")
+        self.assertEqual(self.value("x"), "2")
+
+    def test_remove_default(self):
+        self.run_code("x = 1")
+        self.method("RemoveContext", "python")
+        self.assertEqual(self.contexts()["python"]["state"], "not-started")
+        self.assertEqual(self.run_code("x")["error"]["name"], "NameError")
+
+    def test_death(self):
+        context = self.create()
+        with self.assertRaisesRegex(Failure, "RunnerLost: .*exit status 3.*its state is gone"):
+            self.run_code("import os; os._exit(3)", context=context)
+        self.assertEqual(self.contexts()[context]["state"], "not-started")
+        self.assertEqual(self.value("6 * 7", context=context), "42")
+
+    def test_bound(self):
+        made = [self.create(language="bash") for _ in range(CONTEXTS_MAX)]
+        self.assertEqual(made[-1], f"bash-{CONTEXTS_MAX}")
+        self.assert_fails("QuotaExceeded", f"has {CONTEXTS_MAX}", self.create, language="bash")
+        self.method("RemoveContext", made[0])
+        self.assertEqual(self.create(language="bash"), f"bash-{CONTEXTS_MAX + 1}")
+
+    def test_another_users(self):
+        """Ids are of one sandbox."""
+        context = self.create()
+        other = type(self.box)(self.bus, self.template)
+        self.addCleanup(other.kill)
+        self.assert_fails("NoSuchContext", context, other.call, "RunCode", "(sa{sv})", "1", context=context)
+
+
+class Streams(CodeTest):
+    def stream(self, text, **words):
+        return os.fdopen(self.box.call("StreamCode", "(sa{sv})", text, **words)[0], "rb")
+
+    def events(self, text, **words):
+        with self.stream(text, **words) as lines:
+            return [json.loads(line) for line in lines]
+
+    def brief(self, text, **words):
+        """Type, and what tells it from others, of each event."""
+        keys = {"stdout": "text", "stderr": "text", "result": "data", "error": "name", "end": "status"}
+        return [(event["type"], event[keys[event["type"]]]) for event in self.events(text, **words)]
+
+    def test_order(self):
+        self.assertEqual(self.brief("""import sys
+print("one")
+display("two")
+print("three", file=sys.stderr)
+4"""), [("stdout", "one\n"), ("result", {"text/plain": "'two'"}), ("stderr", "three\n"),
+        ("result", {"text/plain": "4"}), ("end", "ok")])
+
+    def test_order_of_many(self):
+        expected = [(kind, f"{i}\n") for i in range(50) for kind in ("stdout", "stderr")]
+        self.assertEqual(self.brief("import sys\nfor i in range(50): print(i); print(i, file=sys.stderr)"),
+                         expected + [("end", "ok")])
+
+    def test_fields(self):
+        display, result, end = self.events("display(1, display_id='d'); 2")
+        self.assertEqual((display["main"], result["main"]), (False, True))
+        self.assertEqual((result["update"], result["truncated"], result["saved"]), (False, False, {}))
+        self.assertEqual(end["execution-count"], 1)
+        self.assertGreater(end["duration-us"], 0)
+        times = [event["time"] for event in (display, result, end)]
+        self.assertEqual(times, sorted(times))
+        self.assertAlmostEqual(times[0] / 1e6, float(self.box.sh("date +%s")), delta=60)
+
+    def test_as_it_happens(self):
+        with self.stream(f"print('before', flush=True); open({self.fifo!r}).read(); print('after')") as lines:
+            self.assertEqual(json.loads(lines.readline())["text"], "before\n")
+            self.box.sh(f"echo >{self.fifo}")
+            self.assertEqual(json.loads(lines.readline())["text"], "after\n")
+            self.assertEqual(json.loads(lines.readline())["status"], "ok")
+            self.assertEqual(lines.read(), b"")
+
+    def test_error(self):
+        error, end = self.events("1 / 0")
+        self.assertEqual((error["name"], error["value"]), ("ZeroDivisionError", "division by zero"))
+        self.assertIn("line 1", error["traceback"])
+        self.assertEqual(end["status"], "error")
+
+    def test_bytes(self):
+        """Data that is no text is base64; JSON stays text."""
+        result, _ = self.events("display({'image/png': b'\\x89PNG\\0', 'application/json': {'a': 1}, 'text/html': '<b>'}, raw=True)")
+        self.assertEqual(base64.b64decode(result["data"]["image/png"]), b"\x89PNG\0")
+        self.assertEqual(json.loads(result["data"]["application/json"]), {"a": 1})
+        self.assertEqual(result["data"]["text/html"], "<b>")
+
+    def test_characters_in_pieces(self):
+        text = self.events("""import os, time
+for byte in 'ü€😀'.encode():
+    os.write(1, bytes([byte])); time.sleep(.02)
+_ = os.write(1, b'\\xc3')""")
+        self.assertEqual("".join(event["text"] for event in text[:-1]), "ü€😀�")
+        self.assertEqual([event.get("invalid", False) for event in text[:-1]], [False] * (len(text) - 2) + [True])
+
+    def test_much(self):
+        """Nothing is lost, whoever is slow; a reader that waits makes the code wait."""
+        size = 100 * MIB
+        got = 0
+        with self.stream(f"line = 'x' * 1023\nfor i in range({size // 1024}): print(line)") as lines:
+            first = json.loads(lines.readline())
+            got = len(first["text"])
+            self.assertEqual(self.contexts()["python"]["state"], "busy")
+            for line in lines:
+                event = json.loads(line)
+                got += len(event.get("text", ""))
+        self.assertEqual((got, event["status"]), (size, "ok"))
+
+    def test_reader_that_leaves(self):
+        self.run_code("x = 1")
+        lines = self.stream("print('begun', flush=True)\nwhile True: pass")
+        self.assertEqual(json.loads(lines.readline())["text"], "begun\n")
+        lines.close()
+        self.assertEqual(self.value("x"), "1")
+
+    def test_reader_that_leaves_a_flood(self):
+        lines = self.stream("while True: print('x' * 1000)")
+        lines.readline()
+        lines.close()
+        self.assertEqual(self.value("6 * 7"), "42")
+
+    def test_caller_that_leaves(self):
+        """The descriptor is what counts."""
+        bus = connect()
+        fd, = call(bus, self.box.path, SANDBOX, "StreamCode", "(sa{sv})",
+                   (f"print(open({self.fifo!r}).read())", {}))
+        bus.close_sync()
+        with open(fd, "rb") as lines:
+            self.box.sh(f"echo here >{self.fifo}")
+            self.assertEqual(json.loads(lines.readline())["text"], "here\n\n")
+
+    def test_timeout(self):
+        self.assertEqual(self.brief("while True: pass", timeout=t(1)),
+                         [("error", "KeyboardInterrupt"), ("end", "timed-out")])
+
+    def test_deaths(self):
+        out, end = self.events("import os; print('here', flush=True); os._exit(1)")
+        self.assertEqual((out["text"], end["status"]), ("here\n", "runner-lost"))
+        self.assertEqual(end["error"], "org.cloche1.Error.RunnerLost")
+        self.assertIn("exit status 1", end["message"])
+        end, = self.events("1", language="no-such-kernel")
+        self.assertEqual((end["status"], end["error"]), ("failed", "org.cloche1.Error.Unsupported"))
+        lines = self.stream("print('begun', flush=True)\nwhile True: pass")
+        lines.readline()
+        self.box.kill()
+        with lines:
+            self.assertEqual(json.loads(lines.readline())["status"], "guest-lost")
+            self.assertEqual(lines.read(), b"")
+        self.box = type(self.box)(self.bus, self.template)  # for the cleanup
+
+    def test_one_after_the_other(self):
+        streams = [self.stream(f"print({i})") for i in range(10)]
+        for i, lines in enumerate(streams):
+            with lines:
+                self.assertEqual([json.loads(line).get("text") for line in lines], [f"{i}\n", None])
+
+    def test_wrong_words(self):
+        self.assert_fails("NoSuchContext", "'x'", self.stream, "1", context="x")
+        self.assert_fails("InvalidArgument", "code", self.stream, "x" * (MIB + 1))
+
+
+tap.main()
