@@ -34,11 +34,11 @@ on_due(gpointer data)
 }
 
 Meter *
-meter_new(const char *what, guint64 size, MeterCount count, gpointer data)
+meter_new(const char *path, guint64 size, MeterCount count, gpointer data)
 {
     Meter *meter = g_new0(Meter, 1);
 
-    meter->what = g_strdup(what);
+    meter->what = g_path_get_basename(path); /* a line is short */
     meter->size = size;
     meter->count = count;
     meter->data = data;

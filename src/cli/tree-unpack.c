@@ -8,6 +8,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ typedef struct {
     Tree *tree;
     int read_error; /* negative errno */
     struct archive *from, *to;
+    struct archive_entry *folder; /* the directory's own member; NULL: none came */
     char block[BLOCK];
 } Unpacking;
 
@@ -82,8 +84,6 @@ is_wanted(Tree *tree, struct archive_entry *member)
 {
     const char *path = archive_entry_pathname(member);
 
-    if (is_the_folder(path))
-        return tree->with_attributes && archive_entry_filetype(member) == AE_IFDIR;
     if (archive_entry_hardlink(member) != NULL)
         return TRUE;
     switch (archive_entry_filetype(member)) {
@@ -138,6 +138,11 @@ unpack_member(Unpacking *unpacking, struct archive_entry *member, GError **error
 
     if (!check_member(member, error))
         return FALSE;
+    if (is_the_folder(archive_entry_pathname(member))) {
+        g_clear_pointer(&unpacking->folder, archive_entry_free);
+        unpacking->folder = archive_entry_clone(member);
+        return TRUE;
+    }
     if (!is_wanted(unpacking->tree, member))
         return TRUE;
     name = g_strdup(archive_entry_pathname(member));
@@ -185,6 +190,27 @@ unpack_members(Unpacking *unpacking, GError **error)
     if (r == ARCHIVE_EOF)
         return TRUE;
     set_problem(error, unpacking, unpacking->from, unpacking->tree->directory);
+    return FALSE;
+}
+
+/* Last: what is made in it changes its time. libarchive does so only for what it has made. */
+static gboolean
+set_attributes(const Unpacking *unpacking, GError **error)
+{
+    struct archive_entry *folder = unpacking->folder;
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_OMIT}};
+
+    if (folder == NULL || !unpacking->tree->with_attributes ||
+        archive_entry_filetype(folder) != AE_IFDIR)
+        return TRUE;
+    if (archive_entry_mtime_is_set(folder))
+        times[1] = (struct timespec){archive_entry_mtime(folder), archive_entry_mtime_nsec(folder)};
+    if ((!unpacking->tree->with_owners ||
+         chown(".", (uid_t)archive_entry_uid(folder), (gid_t)archive_entry_gid(folder)) == 0) &&
+        chmod(".", archive_entry_perm(folder) & (S_ISVTX | 0777)) == 0 &&
+        utimensat(AT_FDCWD, ".", times, /* flags= */ 0) == 0)
+        return TRUE;
+    stream_set_error(error, -errno, unpacking->tree->directory);
     return FALSE;
 }
 
@@ -242,6 +268,8 @@ tree_unpack(Stream *stream, gpointer data, GError **error)
         set_problem(error, unpacking, unpacking->to, tree->directory);
         is_done = FALSE;
     }
+    is_done = is_done && set_attributes(unpacking, error);
+    archive_entry_free(unpacking->folder);
     archive_write_free(unpacking->to);
     archive_read_free(unpacking->from);
     return is_done;
