@@ -62,7 +62,7 @@ need_root() {
 # --- the service, where PID 1 is systemd ---
 
 install_cloche() {
-    build "$build" "src/daemon/cloched src/cli/cloche src/agent/cloche-agent" \
+    build "$build" "src/daemon/cloched src/cli/cloche $targets_for_images" \
         --prefix=/usr/local --buildtype=release
     has_systemd || return 0
     with_progress "installing" meson install -C "$build" --no-rebuild --only-changed
@@ -163,7 +163,7 @@ use_service() {
 }
 
 make_image() {
-    build_image "$state" "$build/src/agent/cloche-agent" "$1" >/dev/null ||
+    build_image "$state" "$build" "$1" >/dev/null ||
         die "there is no image '$1'" "mend what is said above, then run this again"
 }
 

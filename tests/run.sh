@@ -13,7 +13,7 @@ top=$(dirname "$(dirname "$(readlink -f "$0")")")
 build=$top/build-tests
 release=$top/build-quickstart
 cache=/var/cache/cloche-tests
-passed=0 failed=0
+passed=0 failed=0 image_maker=
 
 case ${1:-} in
 '') ;;
@@ -102,12 +102,28 @@ run_meson_tests() {
 
 # --- suites that do ---
 
+# Each service makes templates of all images in its store: the large one is in a store of its own.
 make_images() {
-    local recipe
-    for recipe in minimal python; do
-        build_image "$cache" "$release/src/agent/cloche-agent" "$recipe" >/dev/null ||
-            die "there is no image '$recipe'"
-    done
+    build_image "$cache" "$release" minimal && build_image "$cache" "$release" python &&
+        build_image "$cache/interpreter" "$release" interpreter
+}
+
+# While other suites run: most of it is waiting for a network and a disk. A group of its own, for
+# a builder that is ended has to tidy up.
+begin_images() {
+    set -m
+    make_images >"$work/images.log" 2>&1 </dev/null &
+    image_maker=$!
+    set +m
+}
+
+finish_images() {
+    local status=0
+    wait $image_maker || status=$?
+    image_maker=
+    [ "$status" = 0 ] && return
+    tail -n 30 "$work/images.log" >&2
+    die "there are no images"
 }
 
 # A store for suites of their own, with the images' expensive parts. Hard links: nobody changes them.
@@ -173,7 +189,12 @@ clean_up() {
         end_child
         wait "$child" 2>/dev/null || true
     fi
-    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed,templates,machines,sandboxes}
+    if [ -n "$image_maker" ]; then
+        kill -- "-$image_maker" 2>/dev/null || true
+        wait "$image_maker" || true
+    fi
+    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed} \
+        "$cache"/{,interpreter/}{templates,machines,sandboxes}
 }
 trap clean_up EXIT
 trap 'exit 129' HUP
@@ -186,10 +207,11 @@ mkdir -p "$cache"
 # shellcheck disable=SC2086
 install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test
 build "$build" "" -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
+build_release
+begin_images
 tap "format" check_format
 run_meson_tests
-build_release
-make_images
+finish_images
 run_system_tests
 echo "$((SECONDS / 60)) min $((SECONDS % 60)) s"
 echo "$passed passed, $failed failed"

@@ -234,9 +234,9 @@ incomplete=''
 
 # shellcheck disable=SC2086
 install_packages $packages_to_build $packages_to_run $packages_for_images bubblewrap systemd-container runsc
-build "$build" "src/daemon/cloched src/cli/cloche src/agent/cloche-agent tests/bench/bench-client" \
+build "$build" "src/daemon/cloched src/cli/cloche $targets_for_images tests/bench/bench-client" \
     --prefix=/usr/local --buildtype=release # as the quick start, whose image is then the same
-image=$(build_image "$state" "$build/src/agent/cloche-agent" "$template") ||
+image=$(build_image "$state" "$build" "$template") ||
     die "there is no image" "mend what is said above, then run this again"
 write_facts
 write_config

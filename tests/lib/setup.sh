@@ -134,10 +134,12 @@ build() {
     with_progress "building" ninja -C "$dir" $targets
 }
 
-# build_image STORE AGENT RECIPE: prints the image's folder; tells how far it is by itself.
+# build_image STORE BUILD RECIPE: prints the image's folder; tells how far it is by itself. BUILD has
+# these two.
+targets_for_images="src/agent/cloche-agent src/runners/runners"
 build_image() {
-    "$top/vm-images/build-image" --store "$1" --agent "$2" --runners "$top/src/runners" \
-        "$top/vm-images/$3"
+    "$top/vm-images/build-image" --store "$1" --agent "$2/src/agent/cloche-agent" \
+        --runners "$2/src/runners/runners" "$top/vm-images/$3"
 }
 
 # --- a bus and a daemon of one's own ---
