@@ -163,7 +163,7 @@ class Start(BoxTest):
         first.wait()
         for fd in fds:
             os.close(fd)
-        for _ in range(64):
+        for _ in range(256):
             self.assertEqual(first.properties()["State"], "ended")
             process, *fds = self.box.start("true")
             process.wait()
