@@ -523,6 +523,7 @@ builtin_kept(char *const *argv)
         wire_put_u32(&w, (uint32_t)p->pid);
         wire_put_u64(&w, p->started_ms);
         wire_put_strv(&w, (const char *const *)p->request.argv);
+        wire_put_strv(&w, (const char *const *)p->request.environment);
         builtin_write_record(&w);
     }
 }

@@ -123,7 +123,7 @@ context_number(const char *id, const char *language)
 }
 
 Context *
-context_from_tag(GuestLink *link, const char *tag)
+context_from_tag(GuestLink *link, const char *tag, const char *const *environment)
 {
     g_auto(GStrv) words = g_strsplit(tag, " ", 3);
     const char *id = words[0] ? words[0] + strlen(TAG_PREFIX) : NULL;
@@ -135,7 +135,8 @@ context_from_tag(GuestLink *link, const char *tag)
         return context_new_default(link, id, /* user= */ NULL, /* is_warm= */ FALSE);
     if (g_strv_length(words) != 3 || !is_kernel_name(words[1]) || context_number(id, words[1]) == 0)
         return NULL;
-    return make(link, id, words[1], tag, &(GuestRunner){.cwd = *words[2] ? words[2] : NULL});
+    return make(link, id, words[1], tag,
+                &(GuestRunner){.cwd = *words[2] ? words[2] : NULL, .environment = environment});
 }
 
 void

@@ -4,7 +4,7 @@
  *
  * A machine has a default one for each language, whose id is the language's name, and those that
  * somebody created. All that a later life of the service has to know of one is in the tag by which
- * the guest's agent knows its runner.
+ * the guest's agent knows its runner, and in the environment that this was started with.
  */
 #pragma once
 
@@ -29,7 +29,7 @@ Context *context_new_default(GuestLink *link, const char *language, const char *
 Context *context_new(GuestLink *link, const char *language, guint number, const char *cwd,
                      const char *const *environment);
 /* That of a runner with this tag, whose guest is hostile; NULL: it is none. */
-Context *context_from_tag(GuestLink *link, const char *tag);
+Context *context_from_tag(GuestLink *link, const char *tag, const char *const *environment);
 void context_free(Context *context);
 /* That of an id which context_new() made for this language; 0: it did not. */
 guint context_number(const char *id, const char *language);

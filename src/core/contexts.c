@@ -160,10 +160,11 @@ core_create_context_finish(GAsyncResult *result, GError **error)
 /* --- an earlier life's --- */
 
 gboolean
-contexts_adopt(Sandbox *sandbox, const char *tag)
+contexts_adopt(Sandbox *sandbox, const GuestKept *kept)
 {
     GPtrArray *contexts = instance_contexts(sandbox->instance);
-    Context *context = context_from_tag(instance_link(sandbox->instance), tag);
+    Context *context = context_from_tag(instance_link(sandbox->instance), kept->tag,
+                                        (const char *const *)kept->environment);
 
     if (!context)
         return FALSE;

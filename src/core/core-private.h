@@ -4,6 +4,7 @@
 
 #include "contexts.h"
 #include "core.h"
+#include "records.h"
 
 /* Sandboxes that ended, of which it is still known why. */
 #define ENDED_KEPT 1024
@@ -50,8 +51,8 @@ void core_tell_changed(Core *core);
 /* As quota_charge(); a refusal is told to the journal. */
 gboolean core_charge(Core *core, guint32 owner, const QuotaAmounts *what, GError **error);
 
-/* Takes up the context whose runner has this tag. FALSE: it is no runner's. */
-gboolean contexts_adopt(Sandbox *sandbox, const char *tag);
+/* Takes up the context whose runner this is. FALSE: it is no runner. */
+gboolean contexts_adopt(Sandbox *sandbox, const GuestKept *kept);
 
 void transfer_free(gpointer transfer);
 /* Of process.c. */

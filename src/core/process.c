@@ -304,7 +304,7 @@ attach(Sandbox *sandbox, const GuestKept *kept)
     int used = 0;
     Process *process;
 
-    if (contexts_adopt(sandbox, kept->tag) ||
+    if (contexts_adopt(sandbox, kept) ||
         sscanf(kept->tag, "process %u %c %n", &number, &kind, &used) != 2 || used == 0)
         return;
     if (g_hash_table_contains(sandbox->processes, GUINT_TO_POINTER(number)))

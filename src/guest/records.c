@@ -150,6 +150,7 @@ guest_records_next_kept(GuestRecords *records, GuestKept *ret)
     ret->pid = wire_get_u32(&r);
     ret->started_ms = wire_get_u64(&r);
     ret->argv = get_words(&r);
+    ret->environment = get_words(&r);
     if (ended(records, &r))
         return TRUE;
     guest_kept_clear(ret);
@@ -184,4 +185,5 @@ guest_kept_clear(GuestKept *kept)
 {
     g_clear_pointer(&kept->tag, g_free);
     g_clear_pointer(&kept->argv, g_strfreev);
+    g_clear_pointer(&kept->environment, g_strfreev);
 }

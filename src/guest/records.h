@@ -44,7 +44,7 @@ typedef struct {
     char *tag;
     guint32 pid;
     guint64 started_ms;
-    char **argv;
+    char **argv, **environment;
 } GuestKept;
 
 /* Each reads one record into what is to be cleared then. FALSE: there is none, or it is malformed.

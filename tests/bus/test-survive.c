@@ -212,6 +212,44 @@ test_variables(gconstpointer signal)
     kill_sandbox(python->bus, sandbox);
 }
 
+/* What the code prints in the first context that was created. */
+static char *
+context_output(const char *sandbox, const char *code)
+{
+    g_autoptr(GVariant) answer =
+        call(python->bus, sandbox, "RunCode", "(%s, {'context': <'python-1'>})", code);
+    g_autoptr(GVariant) execution = g_variant_get_child_value(answer, 0);
+
+    return dict_string(execution, "stdout");
+}
+
+/* What is in those that somebody created, and with what they were. */
+static void
+test_contexts(gconstpointer signal)
+{
+    g_autofree char *sandbox = create(python->bus), *kept = NULL, *fresh = NULL;
+    g_autoptr(GVariant) made = NULL, next = NULL;
+    const char *id;
+
+    made = call(python->bus, sandbox, "CreateContext",
+                "({'cwd': <'/usr/bin'>, 'environment': <{'A': 'a b'}>},)");
+    g_variant_get(made, "(&s)", &id);
+    g_assert_cmpstr(id, ==, "python-1");
+    g_free(context_output(sandbox, "import os; x = 5"));
+    fixture_restart(python, GPOINTER_TO_INT(signal));
+
+    kept = context_output(sandbox, "print(x, os.environ['A'], os.getcwd())");
+    g_assert_cmpstr(kept, ==, "5 a b /usr/bin\n");
+    g_variant_unref(call(python->bus, sandbox, "RestartContext", "('python-1',)"));
+    fresh =
+        context_output(sandbox, "import os; print('x' in globals(), os.environ['A'], os.getcwd())");
+    g_assert_cmpstr(fresh, ==, "False a b /usr/bin\n");
+    next = call(python->bus, sandbox, "CreateContext", "(@a{sv} {},)");
+    g_variant_get(next, "(&s)", &id);
+    g_assert_cmpstr(id, ==, "python-2");
+    kill_sandbox(python->bus, sandbox);
+}
+
 /* Programs that nobody kept end with their call; their end is the end of the FIFO. */
 static void
 test_run_under_way(gconstpointer signal)
@@ -441,6 +479,7 @@ main(int argc, char **argv)
     add("run-under-way", test_run_under_way);
     add("pool", test_pool);
     add("variables", test_variables);
+    add("contexts", test_contexts);
     add("code-under-way", test_code_under_way);
     add("output-under-way", test_output_under_way);
     add("kept-process", test_kept_process);

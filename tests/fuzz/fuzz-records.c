@@ -93,6 +93,7 @@ read_kept(GBytes *answer)
     for (; guest_records_next_kept(&records, &kept); n++) {
         require_text(kept.tag);
         require_words(kept.argv);
+        require_words(kept.environment);
         guest_kept_clear(&kept);
     }
     require_bound(n, g_bytes_get_size(answer));
