@@ -284,7 +284,7 @@ part_of_one_user(QuotaResource resource, guint64 all)
     case QUOTA_MEMORY_MIB:
     case QUOTA_VCPUS:
     case QUOTA_DISK_MIB:
-        return part_of(all, 3, 4);
+        return part_of(all, 7, 8);
     default:
         return part_of(all, 1, 2);
     }
@@ -301,7 +301,7 @@ config_new(gboolean user_mode)
     config->core.lifetime_max_s = 86400;
     config->core.limits_of_all = (QuotaAmounts){{
         [QUOTA_SANDBOXES] = 100,
-        [QUOTA_MEMORY_MIB] = part_of(host_memory_mib(), 3, 4),
+        [QUOTA_MEMORY_MIB] = host_memory_mib(),
         [QUOTA_VCPUS] = 16 * (guint64)g_get_num_processors(),
         [QUOTA_PROCESSES] = 1024,
         [QUOTA_CREATES] = 32,

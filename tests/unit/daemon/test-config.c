@@ -61,10 +61,10 @@ test_defaults(void)
 {
     g_autoptr(Config) config = load_good("");
     const CoreConfig *core = &config->core;
-    const guint64 memory = host_mib() * 3 / 4, vcpus = 16 * g_get_num_processors();
+    const guint64 memory = host_mib(), vcpus = 16 * g_get_num_processors();
     const guint64 disk = disk_mib("/var/lib") * 4;
     const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32}};
-    const QuotaAmounts each = {{50, memory * 3 / 4, vcpus * 3 / 4, disk * 3 / 4, 512, 16}};
+    const QuotaAmounts each = {{50, memory * 7 / 8, vcpus * 7 / 8, disk * 7 / 8, 512, 16}};
 
     g_assert_cmpstr(config->connection, ==, "qemu:///system");
     g_assert_cmpstr(config->group, ==, "libvirt-qemu");
