@@ -164,6 +164,10 @@ take_up(Pool *pool, Instance *instance)
         give(pool, instance, task);
         return;
     }
+    if (pool->ready.length >= pool->config.target) { /* started for who left, or a former target */
+        instance_end(instance, "It is not needed any more");
+        return;
+    }
     g_queue_push_tail(&pool->ready, instance);
     instance_watch(instance, &ready_events, pool);
 }

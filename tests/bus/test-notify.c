@@ -88,6 +88,26 @@ test_reload(void)
     g_assert_false(fixture_log_has(fixture, "50-test.conf"));
 }
 
+/* What was being started for the old target. */
+static void
+test_reload_while_starting(void)
+{
+    const FixtureOptions options = {.target = 1};
+    g_autoptr(Fixture) fixture = fixture_new(&options);
+
+    wait_for_pool(fixture->bus, "minimal", "ready", 1);
+    fixture_hold(fixture);
+    fixture_configure(fixture, "[Pool]\nTarget=2\n");
+    fixture_reload(fixture);
+    wait_for_pool(fixture->bus, "minimal", "starting", 1);
+    fixture_configure(fixture, "[Pool]\nTarget=0\n");
+    fixture_reload(fixture);
+    fixture_release(fixture);
+    wait_for_pool(fixture->bus, "minimal", "starting", 0);
+    g_assert_cmpuint(pool_figure(fixture->bus, "minimal", "ready"), ==, 0);
+    fixture_wait_for_machines(fixture, 0);
+}
+
 static void
 test_bad_reload(void)
 {
@@ -114,6 +134,7 @@ main(int argc, char **argv)
     g_test_add_func("/notify/ready", test_ready);
     g_test_add_func("/notify/ready-again", test_ready_again);
     g_test_add_func("/notify/reload", test_reload);
+    g_test_add_func("/notify/reload-while-starting", test_reload_while_starting);
     g_test_add_func("/notify/bad-reload", test_bad_reload);
     return g_test_run();
 }
