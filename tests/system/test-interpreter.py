@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-interpreter: the languages and packages of the image of that name, in a real machine.
+
+Usage: test-interpreter.py BUILD STORE. STORE has an image named interpreter. How a runner behaves in
+detail is for tests that need no machine; here is whether each has in this image what it needs.
+"""
+import os
+import pathlib
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+for folder in ("unit/runner-python", "bus"):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / folder))
+
+import box  # noqa: E402
+import tap  # noqa: E402
+from service import PrivateService  # noqa: E402
+
+BUILD, STORE = sys.argv[1:3]
+BOOT_S = 300
+box.WAIT_MS = 300_000  # R starts, and imports of Python, are slow where machines are emulated
+LANGUAGES = ["python", "javascript", "typescript", "bash", "r", "jupyter"]
+PNG = b"\x89PNG\r\n\x1a\n"
+
+# A cell that makes a state, one that needs it, and what that gives.
+STATES = {
+    "python": ("x = 6", "x * 7", "42"),
+    "javascript": ("const x = 6", "x * 7", "42"),
+    "typescript": ("const z: number = 6", "(z as number) * 7", "42"),
+    "bash": ("x=6", "echo $((x * 7))", "42\n"),
+    "r": ("x <- 6", "x * 7", "[1] 42"),
+}
+
+PACKAGES = """
+import bs4, docx, jupyter_client, lxml.etree, matplotlib, networkx, numpy, openpyxl, pandas, PIL.Image, plotly
+import pytest, requests, scipy.stats, seaborn, sklearn.linear_model, statsmodels.api, sympy, tabulate, xlrd
+import xlsxwriter, yaml
+model = sklearn.linear_model.LinearRegression().fit([[1], [2], [3]], [3, 5, 7])
+x = sympy.symbols("x")
+round(model.predict([[4]])[0]), sympy.integrate(2 * x, x), scipy.stats.norm.cdf(0)
+"""
+# Each gives 42.
+TOOLS = (
+    "node -p 6*7",
+    "Rscript -e 'cat(6*7)'",
+    "sqlite3 :memory: 'select 6*7'",
+    "jq -n 6*7",
+    "echo 'console.log(42 as number)' >a.ts; tsc a.ts; node a.js",
+)
+
+
+def setUpModule():
+    global service
+    service = PrivateService(BUILD, STORE)
+    service.start()
+    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = service.address
+    template = service.wait_for_template("interpreter", BOOT_S)
+    if template["state"] != "ready":
+        raise AssertionError(template)
+
+
+def tearDownModule():
+    service.idle()
+    service.close()
+
+
+class Interpreter(box.BoxTest):
+    template = "interpreter"
+
+    def code(self, code, **words):
+        (execution,) = self.box.call("RunCode", "(sa{sv})", code, **words)
+        self.assertEqual(execution["status"], "ok", execution)
+        return execution
+
+    def data(self, kind, code, **words):
+        """Of this MIME type, that of all results."""
+        return [bytes(r["data"][kind]) if kind == "image/png" else r["data"][kind]
+                for r in self.code(code, **words)["results"] if kind in r["data"]]
+
+    def contexts(self):
+        (contexts,) = box.call(self.bus, self.box.path, box.SANDBOX, "ListContexts")
+        return {c["id"]: c["state"] for c in contexts}
+
+    def test_languages(self):
+        self.assertEqual(service.template("interpreter")["languages"], LANGUAGES)
+        states = self.contexts()
+        self.assertEqual(states, {"python": "idle", "javascript": "idle", "bash": "not-started", "r": "not-started"})
+        for language, (first, second, value) in STATES.items():
+            with self.subTest(language=language):
+                self.code(first, language=language)
+                execution = self.code(second, language=language)
+                told = [r["data"]["text/plain"] for r in execution["results"]]
+                self.assertEqual("".join(told) or execution["stdout"], value)
+        self.assertEqual(set(self.contexts().values()), {"idle"})
+
+    def test_default_language(self):
+        self.assertEqual(self.data("text/plain", "[6 * 7]"), ["[42]"])
+
+    def test_one_state_of_javascript_and_typescript(self):
+        self.code("const sum = (a: number, b: number): number => a + b", language="typescript")
+        self.assertEqual(self.data("text/plain", "sum(40, 2)", language="javascript"), ["42"])
+
+    def test_kernel_that_is_not_there(self):
+        self.assert_fails("Unsupported", "julia", self.code, "1", language="julia")
+
+    def test_packages_of_python(self):
+        self.assertEqual(self.data("text/plain", PACKAGES), ["(9, x**2, 0.5)"])
+
+    def test_packages_of_r(self):
+        code = "library(dplyr); mtcars |> group_by(cyl) |> summarise(n = n()) |> pull(n) |> paste(collapse = ' ')"
+        self.assertEqual(self.data("text/plain", code, language="r"), ['[1] "11 7 14"'])
+        pictures = self.data("image/png", "library(ggplot2); ggplot(cars, aes(speed, dist)) + geom_point()", language="r")
+        self.assertEqual([picture[:8] for picture in pictures], [PNG])
+
+    def test_tools(self):
+        for tool in TOOLS:
+            with self.subTest(tool=tool):
+                self.assertEqual(self.box.sh(tool).strip(), "42")
+
+
+tap.main()
