@@ -37,6 +37,8 @@ static struct {
     const char *root;
     bool is_recursive, is_directory;
     int root_wd;
+    dev_t root_device;
+    ino_t root_inode;
     Directory *directories;
     size_t count;
     /* the first half of a rename */
@@ -177,7 +179,7 @@ full(const char *path)
     return *path ? join(watch.root, path) : strdup(watch.root);
 }
 
-static const Directory *
+static Directory *
 find_directory(int wd)
 {
     for (size_t i = 0; i < watch.count; i++)
@@ -205,13 +207,18 @@ is_below(const char *path, const char *directory)
     return strncmp(path, directory, size) == 0 && (path[size] == '\0' || path[size] == '/');
 }
 
-/* What was moved away is watched no more. */
+/* What was moved away is watched no more; what is under way from there is of an unknown watch. */
 static void
 forget_below(const char *path)
 {
-    for (size_t i = watch.count; i-- > 0;)
-        if (is_below(watch.directories[i].path, path) && *watch.directories[i].path)
-            inotify_rm_watch(watch.fd, watch.directories[i].wd); /* IN_IGNORED follows */
+    for (size_t i = watch.count; i-- > 0;) {
+        int wd = watch.directories[i].wd;
+
+        if (!is_below(watch.directories[i].path, path) || wd == watch.root_wd)
+            continue;
+        inotify_rm_watch(watch.fd, wd);
+        forget(wd);
+    }
 }
 
 static void
@@ -227,6 +234,26 @@ rename_below(const char *from, const char *to)
         free(directory->path);
         directory->path = path;
     }
+}
+
+/* One that is known may be at another path now: it was moved, and the event is still to come. */
+static void
+note_directory(int wd, const char *path)
+{
+    Directory *known = find_directory(wd);
+
+    if (!known) {
+        watch.directories =
+            reallocarray(watch.directories, watch.count + 1, sizeof *watch.directories);
+        if (!watch.directories)
+            _exit(ENOMEM);
+        known = &watch.directories[watch.count++];
+        *known = (Directory){.wd = wd};
+    }
+    free(known->path);
+    known->path = strdup(path);
+    if (!known->path)
+        _exit(ENOMEM);
 }
 
 static void add_tree(const char *path, bool tells);
@@ -255,14 +282,8 @@ add_tree(const char *path, bool tells)
 
     if (wd < 0 && errno == ENOSPC)
         tell("overflow", NULL, false, NULL); /* so many are not allowed */
-    if (wd >= 0 && !find_directory(wd)) {
-        Directory *more =
-            reallocarray(watch.directories, watch.count + 1, sizeof *watch.directories);
-        if (!more)
-            _exit(ENOMEM);
-        watch.directories = more;
-        more[watch.count++] = (Directory){.wd = wd, .path = strdup(path)};
-    }
+    if (wd >= 0)
+        note_directory(wd, path);
     DIR *directory = wd >= 0 ? opendir(whole) : NULL;
     for (struct dirent *entry; directory && (entry = readdir(directory));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
@@ -299,16 +320,15 @@ moved_away(void)
 }
 
 static void
-arrived(const struct inotify_event *event, const char *path, bool is_directory)
+arrived(const char *path, bool is_directory)
 {
-    if (watch.from && watch.cookie == event->cookie) {
+    if (watch.from) {
         tell("rename", watch.from, is_directory, path);
         rename_below(watch.from, path);
         free(watch.from);
         watch.from = NULL;
         return;
     }
-    moved_away();
     tell("create", path, is_directory, NULL);
     if (is_directory && watch.is_recursive)
         add_tree(path, /* tells= */ true);
@@ -320,17 +340,15 @@ take_named(const struct inotify_event *event, const char *path)
     bool is_directory = event->mask & IN_ISDIR;
 
     if (event->mask & IN_MOVED_FROM) {
-        moved_away();
         watch.from = strdup(path);
         watch.from_is_directory = is_directory;
         watch.cookie = event->cookie;
         return;
     }
     if (event->mask & IN_MOVED_TO) {
-        arrived(event, path, is_directory);
+        arrived(path, is_directory);
         return;
     }
-    moved_away();
     if (event->mask & IN_CREATE) {
         tell("create", path, is_directory, NULL);
         if (is_directory && watch.is_recursive)
@@ -349,31 +367,45 @@ take_named(const struct inotify_event *event, const char *path)
 static void
 take_overflow(void)
 {
-    free(watch.from);
-    watch.from = NULL;
     tell("overflow", NULL, false, NULL);
     if (watch.is_recursive)
         add_below_root();
 }
 
+/* A file that is open somewhere lives on without its path; only that its links are fewer is told.
+ */
+static bool
+root_has_gone(const struct inotify_event *event)
+{
+    struct stat st;
+
+    if (event->wd != watch.root_wd)
+        return false;
+    if (event->mask & (ROOT_EVENTS | IN_UNMOUNT))
+        return true;
+    return event->mask & IN_ATTRIB && event->len == 0 &&
+           (stat(watch.root, &st) < 0 || st.st_dev != watch.root_device ||
+            st.st_ino != watch.root_inode);
+}
+
 static void
 take(const struct inotify_event *event)
 {
-    const Directory *directory = find_directory(event->wd);
-
-    if (event->mask & IN_Q_OVERFLOW) {
-        take_overflow();
-        return;
-    }
-    if (event->wd == watch.root_wd && event->mask & (ROOT_EVENTS | IN_UNMOUNT)) {
-        moved_away();
-        tell("remove", "", watch.is_directory, NULL);
-        _exit(0);
-    }
     if (event->mask & IN_IGNORED) {
         forget(event->wd);
         return;
     }
+    if (!(event->mask & IN_MOVED_TO && event->cookie == watch.cookie))
+        moved_away(); /* first: it changes what is watched */
+    if (event->mask & IN_Q_OVERFLOW) {
+        take_overflow();
+        return;
+    }
+    if (root_has_gone(event)) {
+        tell("remove", "", watch.is_directory, NULL);
+        _exit(0);
+    }
+    const Directory *directory = find_directory(event->wd);
     if (!directory || (event->len == 0 && *directory->path))
         return;
     char *path = join(directory->path, event->len > 0 ? event->name : "");
@@ -433,6 +465,8 @@ builtin_watch(char *const *argv)
     if (stat(watch.root, &st) < 0)
         builtin_fail(errno, WIRE_ABOUT_FILE, watch.root);
     watch.is_directory = S_ISDIR(st.st_mode);
+    watch.root_device = st.st_dev;
+    watch.root_inode = st.st_ino;
     watch.is_recursive = watch.is_directory && strcmp(argv[2], "1") == 0;
     add_root();
     if (watch.is_recursive)
