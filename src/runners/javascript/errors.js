@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * errors: how an execution ended, in words; and stacks without the runner's own frames.
+ *
+ * What is thrown is the executed code's and may be anything: a Proxy, an object whose getters throw.
+ */
+'use strict';
+
+const { inspect } = require('node:util');
+const { SourceMap } = require('node:module');
+const { types } = require('node:util');
+
+const OK = 0, FAILED = 1, INTERRUPTED = 2;
+const TEXT_MAX = 1 << 20;
+const MAPS_MAX = 1000;
+const COLOUR = /\x1b\[[0-9;]*m/g;
+
+class ExitError extends Error {
+  constructor(code) {
+    super(code === undefined ? '0' : String(code));
+    this.name = 'ExitError';
+    this.code = code;
+  }
+}
+
+/** What the interrupted code's error is said to be. */
+class InterruptError extends Error {
+  name = 'InterruptError';
+}
+
+// --- stacks ---
+
+const maps = new Map(); // name of transpiled code → SourceMap
+
+function addSourceMap(name, text) {
+  maps.delete(name);
+  maps.set(name, new SourceMap(JSON.parse(text)));
+  if (maps.size > MAPS_MAX)
+    maps.delete(maps.keys().next().value);
+}
+
+/** A place in code that was transpiled, as lines and columns of what was given (from 1). */
+function originalPlace(name, line, column) {
+  const entry = maps.get(name)?.findEntry(line - 1, column - 1);
+  if (entry?.originalLine === undefined)
+    return { line, column };
+  return { line: entry.originalLine + 1, column: entry.originalColumn + 1 };
+}
+
+function frameText(frame) {
+  const file = frame.getFileName() ?? frame.getScriptNameOrSourceURL?.();
+  if (!maps.has(file))
+    return String(frame);
+  const { line, column } = originalPlace(file, frame.getLineNumber(), frame.getColumnNumber());
+  return String(frame).replace(/:\d+:\d+(\)?)$/, `:${line}:${column}$1`);
+}
+
+/** The code is evaluated by node's inspector: whatever is below that is the runner. */
+function ownFrames(frames) {
+  const end = frames.findIndex((frame) => frame.getFileName() === 'node:inspector');
+  const above = end < 0 ? frames : frames.slice(0, end);
+  return above.filter((frame) => !frame.getFileName()?.startsWith(__dirname));
+}
+
+function prepareStackTrace(error, frames) {
+  let head;
+  try {
+    head = Error.prototype.toString.call(error);
+  } catch {
+    head = '<error>';
+  }
+  return [head, ...ownFrames(frames).map(frameText)].join('\n    at ');
+}
+
+// --- texts ---
+
+/** A property that is a string, or nothing: reading it may throw. */
+function readText(object, name) {
+  try {
+    const value = object[name];
+    return typeof value === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function inspectSafely(value, colors) {
+  try {
+    return inspect(value, { showProxy: true, colors });
+  } catch (error) {
+    return `<${typeof value} that cannot be shown>`;
+  }
+}
+
+/** Also of another realm, and no Proxy. */
+function isError(value) {
+  return types.isNativeError(value) || (!types.isProxy(value) && value instanceof Error);
+}
+
+/** An error that has no stack is shown in brackets; this is nothing else than an error. */
+function withoutBrackets(text) {
+  return text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
+}
+
+/** {status, name, value, traceback} of something thrown. */
+function describe(thrown, { colors = false } = {}) {
+  const status = thrown instanceof InterruptError ? INTERRUPTED : FAILED;
+  const shown = inspectSafely(thrown, colors);
+  let error = false;
+  try {
+    error = isError(thrown);
+  } catch {
+    // a getter of its prototype
+  }
+  const text = withoutBrackets(colors ? shown : shown.replace(COLOUR, ''));
+  if (!error) {
+    const value = inspectSafely(thrown, false);
+    return { status, name: 'Uncaught', value, traceback: `Uncaught ${colors ? shown : value}` };
+  }
+  const name = readText(thrown, 'name') || 'Error';
+  const value = readText(thrown, 'message') ?? '';
+  return { status, name, value, traceback: text };
+}
+
+/** Where code does not compile: its line with a mark below. */
+function syntaxPlace(name, code, line, column) {
+  const place = originalPlace(name, line + 1, column + 1);
+  const text = code.split('\n')[place.line - 1] ?? '';
+  const indent = text.slice(0, place.column - 1).replace(/[^\t]/g, ' ');
+  return `${name}:${place.line}\n${text}\n${indent}^`;
+}
+
+/** At most TEXT_MAX bytes without NUL: beginning and end, and what is missing between. */
+function shorten(text) {
+  const data = Buffer.from(text.toWellFormed?.() ?? text).toString().replaceAll('\0', '\\x00');
+  const bytes = Buffer.from(data);
+  if (bytes.length <= TEXT_MAX)
+    return bytes;
+  const half = TEXT_MAX / 2 - 64;
+  const head = cut(bytes, half);
+  let start = bytes.length - half;
+  while ((bytes[start] & 0xc0) === 0x80)
+    start++;
+  const tail = bytes.subarray(start);
+  const missing = bytes.length - head.length - tail.length;
+  return Buffer.concat([head, Buffer.from(`\n[... ${missing} bytes ...]\n`), tail]);
+}
+
+/** At most so many bytes of UTF-8, of whole characters. */
+function cut(bytes, size) {
+  if (bytes.length <= size)
+    return bytes;
+  while ((bytes[size] & 0xc0) === 0x80)
+    size--;
+  return bytes.subarray(0, size);
+}
+
+module.exports = {
+  OK, INTERRUPTED, ExitError, InterruptError,
+  addSourceMap, cut, describe, inspectSafely, prepareStackTrace, shorten, syntaxPlace,
+};

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * evaluate: executes code in the global scope with V8's own REPL mode: top-level await, and names
+ * that may be declared again.
+ *
+ * Only V8's inspector gives that mode, so there is a session to this very process. It answers with
+ * a description of the value; a function that it is asked to call takes the value itself.
+ */
+'use strict';
+
+const { Session } = require('node:inspector');
+const { InterruptError, syntaxPlace } = require('./errors.js');
+const { compileError } = require('./imports.js');
+
+const GROUP = 'cell';
+const NUMBERS = { '-0': -0, NaN: NaN, Infinity: Infinity, '-Infinity': -Infinity };
+
+/** As node's REPL: braces around all of it are an object, when they can be. */
+function preferObject(code) {
+  if (!/^\s*\{/.test(code) || /;\s*$/.test(code))
+    return code;
+  const wrapped = `(${code.trim()}\n)`;
+  return compileError(wrapped) ? code : code.replace(/^\s*/, '$&(').replace(/\s*$/, '\n)');
+}
+
+class Evaluator {
+  #session = new Session();
+  #sink;
+  #received;
+
+  constructor() {
+    this.#session.connect();
+    globalThis.__sink = (value) => {
+      this.#received = value;
+    };
+    this.#session.post('Runtime.evaluate', { expression: '__sink' }, (error, { result }) => {
+      this.#sink = result.objectId;
+    });
+    delete globalThis.__sink;
+  }
+
+  /** Calls back with {value} or {thrown}, once: also when code that it waits for is interrupted. */
+  start(code, name, callback) {
+    const expression = `${preferObject(code)}\n//# sourceURL=${name}`;
+    const options = { expression, replMode: true, objectGroup: GROUP, silent: true };
+    this.#session.post('Runtime.evaluate', options, (error, response) => {
+      callback(error ? { thrown: new InterruptError('the execution was interrupted') }
+        : this.#outcome(response, code, name));
+    });
+  }
+
+  #outcome({ result, exceptionDetails: details }, code, name) {
+    const value = this.#fetch(details?.exception ?? result);
+    this.#session.post('Runtime.releaseObjectGroup', { objectGroup: GROUP });
+    if (!details)
+      return { value };
+    const thrown = value;
+    if (details.scriptId !== undefined && thrown instanceof SyntaxError && !details.stackTrace)
+      return { thrown, place: { line: details.lineNumber, column: details.columnNumber } };
+    return { thrown };
+  }
+
+  #fetch(remote) {
+    if (remote.objectId === undefined)
+      return this.#decode(remote);
+    this.#session.post('Runtime.callFunctionOn', {
+      functionDeclaration: 'function(value) { this(value) }',
+      objectId: this.#sink,
+      arguments: [{ objectId: remote.objectId }],
+      silent: true,
+    });
+    const value = this.#received;
+    this.#received = undefined;
+    return value;
+  }
+
+  #decode({ value, unserializableValue: text, subtype }) {
+    if (text === undefined)
+      return subtype === 'null' ? null : value;
+    return text in NUMBERS ? NUMBERS[text] : BigInt(text.slice(0, -1));
+  }
+}
+
+module.exports = { Evaluator, syntaxPlace };

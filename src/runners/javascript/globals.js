@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * globals: what executed code finds, besides the language: as in node's REPL require(), import, the
+ * names of node's own modules, `_` and `_error`; and nothing that waits for an input.
+ */
+'use strict';
+
+const path = require('node:path');
+const Module = require('node:module');
+const { IMPORTER } = require('./imports.js');
+const { ExitError } = require('./errors.js');
+
+function define(name, value) {
+  Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+}
+
+function defineModules() {
+  for (const name of Module.builtinModules) {
+    if (name.startsWith('_') || name.includes('/') || name in globalThis)
+      continue;
+    Object.defineProperty(globalThis, name, {
+      configurable: true,
+      enumerable: false,
+      get: () => require(`node:${name}`),
+      set: (value) => define(name, value),
+    });
+  }
+}
+
+/** require() and import() as of a file in the current directory. */
+class Importing {
+  #directory;
+
+  update() {
+    const directory = currentDirectory();
+    if (directory === this.#directory)
+      return;
+    this.#directory = directory;
+    const module = new Module(path.join(directory, '[cell]'));
+    module.filename = module.id;
+    module.paths = Module._nodeModulePaths(directory);
+    module._compile('module.exports = { require, load: (name, options) => import(name, options) }', module.id);
+    const { require, load } = module.exports;
+    module.exports = {};
+    define('require', require);
+    define('module', module);
+    define('exports', module.exports);
+    define(IMPORTER, load);
+  }
+}
+
+function currentDirectory() {
+  try {
+    return process.cwd();
+  } catch {
+    return '/'; // it was removed
+  }
+}
+
+/** The last value and error: a name that code assigns to is its own from then on. */
+class Last {
+  #values = { _: undefined, _error: undefined };
+
+  constructor() {
+    for (const name of Object.keys(this.#values))
+      Object.defineProperty(globalThis, name, {
+        configurable: true,
+        enumerable: false,
+        get: () => this.#values[name],
+        set: (value) => define(name, value),
+      });
+  }
+
+  set(values) {
+    Object.assign(this.#values, values);
+  }
+}
+
+/** process.exit() ends the execution and not the runner. */
+function exit(code = process.exitCode) {
+  throw new ExitError(code);
+}
+
+const NO_INPUT = 'input is not available: this code runs without a terminal';
+
+/** An answer that never comes is an error. */
+function refuseQuestions() {
+  const readline = require('node:readline');
+  const promises = require('node:readline/promises');
+  const refuse = (prototype, fail) => {
+    const question = prototype.question;
+    prototype.question = function (...all) {
+      return this.input === process.stdin ? fail(new Error(NO_INPUT)) : question.apply(this, all);
+    };
+  };
+  refuse(readline.Interface.prototype, (error) => {
+    throw error;
+  });
+  refuse(promises.Interface.prototype, (error) => Promise.reject(error));
+}
+
+function install() {
+  process.argv.length = 1;
+  process.exit = exit;
+  defineModules();
+  refuseQuestions();
+}
+
+module.exports = { Importing, Last, define, install };

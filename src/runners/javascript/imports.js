@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * imports: turns a module's statements into what V8's REPL mode takes.
+ *
+ * There is no parser here: V8 itself says where a statement is that it cannot take in a script. A
+ * dynamic import is found by putting something wrong into it, which V8 minds in code and nowhere
+ * else. Lines stay where they are.
+ */
+'use strict';
+
+const vm = require('node:vm');
+
+const IMPORTER = '__import'; // a global function that resolves from the current directory
+
+const NAME = '[\\p{ID_Start}$_][\\p{ID_Continue}$\\u200c\\u200d]*';
+const STRING = '"(?:[^"\\\\\\n]|\\\\.)*"|\'(?:[^\'\\\\\\n]|\\\\.)*\'';
+const IMPORT = new RegExp(
+  `import\\s*(?:(?<main>${NAME})\\s*,?\\s*)?(?:\\*\\s*as\\s+(?<space>${NAME})\\s*|\\{(?<names>[^}]*)\\}\\s*)?` +
+  `(?:from\\s*)?(?<specifier>${STRING})(?:\\s*(?<how>with|assert)\\s*(?<attributes>\\{[^}]*\\}))?\\s*?;?`, 'uy');
+const EXPORT_FROM = new RegExp(`export\\s*(?:\\*(?:\\s*as\\s+${NAME})?|\\{[^}]*\\})(?:\\s*from\\s*(?:${STRING}))?\\s*?;?`, 'uy');
+const EXPORT = /export\s+(?:default\s+)?/y;
+
+/** Why V8 does not compile it, and at which offset; undefined when it does. */
+function compileError(code) {
+  try {
+    new vm.Script(`(async()=>{\n${code}\n})`, { filename: 'cell', lineOffset: -1 });
+    return undefined;
+  } catch (error) {
+    const [, line, caret] = /^cell:(\d+)\n.*\n(\s*)\^/.exec(error.stack) ?? [];
+    if (line === undefined)
+      return { message: error.message, offset: -1 };
+    const before = code.split('\n').slice(0, line - 1);
+    const offset = before.reduce((sum, text) => sum + text.length + 1, 0) + caret.length;
+    return { message: error.message, offset };
+  }
+}
+
+function matchAt(pattern, code, offset) {
+  pattern.lastIndex = offset;
+  return pattern.exec(code);
+}
+
+/** `{a, b as c}` of an import, as a pattern. */
+function toPattern(names) {
+  return `{${names.replace(/\s+as\s+/g, ': ')}}`;
+}
+
+function importStatement({ main, space, names, specifier, how, attributes }) {
+  const module = `await ${IMPORTER}(${specifier}${how ? `, {${how}: ${attributes}}` : ''})`;
+  const patterns = [];
+  if (main)
+    patterns.push(`{default: ${main}}`);
+  if (names !== undefined)
+    patterns.push(toPattern(names));
+  if (space)
+    patterns.unshift(space);
+  if (patterns.length === 0)
+    return `void ${module};`;
+  if (patterns.length === 1)
+    return `const ${patterns[0]} = ${module};`;
+  return space ? `const ${space} = ${module}, ${patterns[1]} = ${space};`
+    : `const [${patterns}] = Array(2).fill(${module});`;
+}
+
+function replace(code, found, text) {
+  const lines = '\n'.repeat(found[0].split('\n').length - 1);
+  const flat = text.replace(/\n/g, ' ');
+  return code.slice(0, found.index) + flat + lines + code.slice(found.index + found[0].length);
+}
+
+function replaceStatement(code, { message, offset }) {
+  if (offset < 0)
+    return code;
+  if (message.includes('import statement outside a module')) {
+    const found = matchAt(IMPORT, code, offset);
+    return found ? replace(code, found, importStatement(found.groups)) : code;
+  }
+  if (message.includes("'export'")) {
+    const found = matchAt(EXPORT_FROM, code, offset) ?? matchAt(EXPORT, code, offset);
+    return found ? replace(code, found, '') : code;
+  }
+  return code;
+}
+
+function replaceStatements(code) {
+  for (;;) {
+    const error = compileError(code);
+    const replaced = error ? replaceStatement(code, error) : code;
+    if (replaced === code)
+      return { code, error };
+    code = replaced;
+  }
+}
+
+/** From the last to the first, so that offsets stay. */
+function replaceCalls(code) {
+  for (const { index } of [...code.matchAll(/\bimport\s*\(/g)].reverse()) {
+    const head = code.slice(0, index), tail = code.slice(index + 'import'.length);
+    if (compileError(`${head}import @${tail}`))
+      code = head + IMPORTER + tail;
+  }
+  return code;
+}
+
+/** The code with its imports and exports as calls and plain declarations. */
+function rewrite(code) {
+  if (!/\b(import|export)\b/.test(code))
+    return code;
+  const { code: statements, error } = replaceStatements(code);
+  return error ? statements : replaceCalls(statements);
+}
+
+module.exports = { IMPORTER, compileError, rewrite };

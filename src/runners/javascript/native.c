@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * native: what a JavaScript runner needs and JavaScript cannot do; process.dlopen() loads it.
+ *
+ * A thread of its own waits for SIGINT and for the host's bytes, so that code which never returns
+ * to the event loop can be ended. V8 ends it at its next call or loop, and all JavaScript below on
+ * the stack with it; so the runner's own JavaScript must be shielded from that, and here is where
+ * the shield is. Everything of node, V8 and OpenSSL that is called here is declared here: each is
+ * exported by Debian's libraries and by a node that has them all inside, and none needs headers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct napi_env__ *napi_env;
+typedef struct napi_value__ *napi_value;
+typedef struct napi_callback_info__ *napi_info;
+typedef struct napi_tsfn__ *napi_tsfn;
+typedef napi_value (*napi_callback)(napi_env, napi_info);
+
+int napi_get_cb_info(napi_env, napi_info, size_t *argc, napi_value *argv, napi_value *, void **);
+int napi_get_value_int32(napi_env, napi_value, int32_t *);
+int napi_get_value_uint32(napi_env, napi_value, uint32_t *);
+int napi_get_buffer_info(napi_env, napi_value, void **, size_t *);
+int napi_create_int32(napi_env, int32_t, napi_value *);
+int napi_create_uint32(napi_env, uint32_t, napi_value *);
+int napi_get_boolean(napi_env, bool, napi_value *);
+int napi_get_undefined(napi_env, napi_value *);
+int napi_create_buffer_copy(napi_env, size_t, const void *, void **, napi_value *);
+int napi_create_string_utf8(napi_env, const char *, size_t, napi_value *);
+int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *);
+int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
+int napi_call_function(napi_env, napi_value self, napi_value, size_t, const napi_value *,
+                       napi_value *);
+int napi_get_and_clear_last_exception(napi_env, napi_value *);
+int napi_throw_error(napi_env, const char *code, const char *text);
+int napi_create_threadsafe_function(napi_env, napi_value, napi_value, napi_value name, size_t,
+                                    size_t threads, void *, void *, void *,
+                                    void (*)(napi_env, napi_value, void *, void *), napi_tsfn *);
+int napi_call_threadsafe_function(napi_tsfn, void *, int blocking);
+
+/* The methods of v8::Isolate that end what it executes. */
+void *isolate_current(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
+void isolate_terminate(void *isolate) __asm__("_ZN2v87Isolate18TerminateExecutionEv");
+void isolate_cancel_terminate(void *isolate) __asm__("_ZN2v87Isolate24CancelTerminateExecutionEv");
+
+void RAND_add(const void *bytes, int size, double entropy);
+
+#define READ_SIZE (256 * 1024)
+#define HIGHEST_FD 1000 /* out of the way of code that counts descriptors */
+#define AUTO_LENGTH SIZE_MAX
+
+/* What the thread tells to JavaScript: bytes from the host, or that an execution is interrupted. */
+typedef struct {
+    uint32_t interrupted;
+    size_t size;
+    char bytes[];
+} News;
+
+static void *isolate;
+static napi_tsfn tell;
+static int channel_fd = -1, interrupt_fd = -1;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t executing; /* the execution that SIGINT ends; 0: none */
+static bool is_shielded;   /* the runner's own JavaScript runs */
+static bool is_ending;     /* V8 was asked to */
+static volatile sig_atomic_t has_sigint; /* for a write that it interrupts */
+
+static void
+on_sigint(int number)
+{
+    int saved = errno;
+    has_sigint = true;
+    (void)!write(interrupt_fd, &(uint64_t){1}, sizeof(uint64_t));
+    errno = saved;
+}
+
+/* Without SA_RESTART: a write to a full pipe must end. Code may have put its own in place. */
+static void
+take_sigint(void)
+{
+    struct sigaction action = {.sa_handler = on_sigint};
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* Whatever runs from here on is the runner's own: an end that was asked for comes too late. */
+static void
+begin_shield(void)
+{
+    pthread_mutex_lock(&lock);
+    is_shielded = true;
+    is_ending = false;
+    isolate_cancel_terminate(isolate);
+    pthread_mutex_unlock(&lock);
+}
+
+static void
+end_shield(void)
+{
+    pthread_mutex_lock(&lock);
+    is_shielded = false;
+    pthread_mutex_unlock(&lock);
+}
+
+/* --- the thread --- */
+
+static void
+send_news(News *news)
+{
+    if (news)
+        napi_call_threadsafe_function(tell, news, /* blocking= */ 0);
+}
+
+/* Asks V8 to end the execution, whose number is returned. */
+static uint32_t
+end_execution(void)
+{
+    pthread_mutex_lock(&lock);
+    uint32_t number = executing;
+    if (number != 0 && !is_shielded) {
+        is_ending = true;
+        isolate_terminate(isolate);
+    }
+    pthread_mutex_unlock(&lock);
+    return number;
+}
+
+static void
+interrupt(void)
+{
+    News *news;
+    uint32_t number = end_execution();
+    if (number != 0 && (news = calloc(1, sizeof *news))) {
+        news->interrupted = number;
+        send_news(news);
+    }
+}
+
+/* The host's end closed is the runner's end, whatever its code is at. */
+static void
+read_channel(void)
+{
+    static char bytes[READ_SIZE];
+    ssize_t size = read(channel_fd, bytes, sizeof bytes);
+    if (size < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    News *news = size > 0 ? calloc(1, sizeof *news + size) : NULL;
+    if (!news)
+        _exit(size == 0 ? 0 : 1);
+    news->size = size;
+    memcpy(news->bytes, bytes, size);
+    send_news(news);
+}
+
+static void *
+watch(void *unused)
+{
+    struct pollfd fds[] = {{interrupt_fd, POLLIN, 0}, {channel_fd, POLLIN, 0}};
+    for (;;) {
+        uint64_t count;
+        if (poll(fds, 2, -1) < 0)
+            continue;
+        if (fds[0].revents && read(interrupt_fd, &count, sizeof count) > 0)
+            interrupt();
+        if (fds[1].revents)
+            read_channel();
+    }
+    return NULL;
+}
+
+/* In the main thread, from its loop. */
+static void
+deliver(napi_env env, napi_value callback, void *context, void *data)
+{
+    News *news = data;
+    napi_value self, arguments[2], result;
+    if (!env) {
+        free(news);
+        return;
+    }
+    begin_shield();
+    napi_get_undefined(env, &self);
+    napi_create_uint32(env, news->interrupted, &arguments[0]);
+    napi_create_buffer_copy(env, news->size, news->bytes, NULL, &arguments[1]);
+    free(news);
+    napi_call_function(env, self, callback, 2, arguments, &result);
+    end_shield();
+}
+
+/* --- what JavaScript calls --- */
+
+static int
+int_argument(napi_env env, napi_value value)
+{
+    int32_t number = -1;
+    napi_get_value_int32(env, value, &number);
+    return number;
+}
+
+static void
+arguments_of(napi_env env, napi_info info, size_t count, napi_value *values)
+{
+    napi_get_cb_info(env, info, &count, values, NULL, NULL);
+}
+
+static int
+move_high(int fd)
+{
+    long limit = sysconf(_SC_OPEN_MAX) - 16;
+    return fcntl(fd, F_DUPFD_CLOEXEC, limit < HIGHEST_FD ? (int)limit : HIGHEST_FD);
+}
+
+/* moveHigh(fd) → a duplicate that no child inherits */
+static napi_value
+move_high_js(napi_env env, napi_info info)
+{
+    napi_value argument, result;
+    arguments_of(env, info, 1, &argument);
+    napi_create_int32(env, move_high(int_argument(env, argument)), &result);
+    return result;
+}
+
+/* listen(fd, callback): callback(interrupted, bytes) */
+static napi_value
+listen_js(napi_env env, napi_info info)
+{
+    napi_value arguments[2], name;
+    sigset_t all, before;
+    pthread_t thread;
+    int failed;
+    arguments_of(env, info, 2, arguments);
+    channel_fd = int_argument(env, arguments[0]);
+    interrupt_fd = move_high(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    isolate = isolate_current();
+    napi_create_string_utf8(env, "cloche", AUTO_LENGTH, &name);
+    napi_create_threadsafe_function(env, arguments[1], NULL, name, /* queue= */ 0, 1, NULL, NULL,
+                                    NULL, deliver, &tell);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&thread, NULL, watch, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        napi_throw_error(env, NULL, "no thread can be started");
+    take_sigint();
+    return NULL;
+}
+
+/* run(number, function) → whether it was interrupted; from here on the execution may be. */
+static napi_value
+run_js(napi_env env, napi_info info)
+{
+    napi_value arguments[2], self, result;
+    bool was_shielded, was_ended;
+    arguments_of(env, info, 2, arguments);
+    napi_get_undefined(env, &self);
+    take_sigint();
+    pthread_mutex_lock(&lock);
+    napi_get_value_uint32(env, arguments[0], &executing);
+    was_shielded = is_shielded;
+    is_shielded = false;
+    pthread_mutex_unlock(&lock);
+    napi_call_function(env, self, arguments[1], 0, NULL, &result);
+    pthread_mutex_lock(&lock);
+    is_shielded = was_shielded;
+    was_ended = is_ending;
+    is_ending = false;
+    isolate_cancel_terminate(isolate);
+    pthread_mutex_unlock(&lock);
+    if (was_ended)
+        napi_get_and_clear_last_exception(env, &result);
+    napi_get_boolean(env, was_ended, &result);
+    return result;
+}
+
+/* rest(): nothing is executed any more that SIGINT would end. */
+static napi_value
+rest_js(napi_env env, napi_info info)
+{
+    pthread_mutex_lock(&lock);
+    executing = 0;
+    is_ending = false;
+    isolate_cancel_terminate(isolate);
+    pthread_mutex_unlock(&lock);
+    take_sigint();
+    return NULL;
+}
+
+/* 0 or -errno. Other programs that have the descriptor may have made it non-blocking. */
+static int
+write_all(int fd, const char *bytes, size_t size, bool may_end)
+{
+    size_t done = 0;
+    has_sigint = false;
+    while (done < size) {
+        ssize_t count = write(fd, bytes + done, size - done);
+        if (count >= 0)
+            done += count;
+        else if (errno == EAGAIN)
+            poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
+        else if (errno != EINTR)
+            return -errno;
+        if (may_end && has_sigint && end_execution() != 0)
+            break;
+    }
+    return 0;
+}
+
+/*
+ * write(fd, buffer) → 0 or -errno. A frame is sent whole; output ends in the middle when the
+ * execution that writes it is ended.
+ */
+static napi_value
+write_js(napi_env env, napi_info info)
+{
+    napi_value arguments[2], result;
+    void *bytes = NULL;
+    size_t size = 0;
+    arguments_of(env, info, 2, arguments);
+    int fd = int_argument(env, arguments[0]);
+    napi_get_buffer_info(env, arguments[1], &bytes, &size);
+    napi_create_int32(env, write_all(fd, bytes, size, /* may_end= */ fd != channel_fd), &result);
+    return result;
+}
+
+/* putBack(kept, fd): makes fd again what `kept` was duplicated from. */
+static napi_value
+put_back_js(napi_env env, napi_info info)
+{
+    napi_value arguments[2];
+    struct stat then, now;
+    arguments_of(env, info, 2, arguments);
+    int kept = int_argument(env, arguments[0]), fd = int_argument(env, arguments[1]);
+    if (fstat(kept, &then) < 0)
+        return NULL;
+    if (fstat(fd, &now) < 0 || then.st_dev != now.st_dev || then.st_ino != now.st_ino)
+        dup2(kept, fd);
+    return NULL;
+}
+
+/*
+ * reseed(buffer): OpenSSL's first generator takes it and new bytes of the kernel's; those of all
+ * threads are behind it, and seed themselves anew when they see that it was.
+ */
+static napi_value
+reseed_js(napi_env env, napi_info info)
+{
+    napi_value argument;
+    void *bytes = NULL;
+    size_t size = 0;
+    arguments_of(env, info, 1, &argument);
+    napi_get_buffer_info(env, argument, &bytes, &size);
+    RAND_add(bytes, (int)size, (double)size);
+    return NULL;
+}
+
+__attribute__((visibility("default"))) napi_value
+napi_register_module_v1(napi_env env, napi_value exports);
+
+napi_value
+napi_register_module_v1(napi_env env, napi_value exports)
+{
+    static const struct {
+        const char *name;
+        napi_callback function;
+    } functions[] = {
+        {"moveHigh", move_high_js}, {"listen", listen_js},    {"run", run_js},
+        {"rest", rest_js},          {"write", write_js},      {"putBack", put_back_js},
+        {"reseed", reseed_js},
+    };
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        napi_value function;
+        napi_create_function(env, functions[i].name, AUTO_LENGTH, functions[i].function, NULL,
+                             &function);
+        napi_set_named_property(env, exports, functions[i].name, function);
+    }
+    return exports;
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * server: takes requests, one after the other, and keeps the executed code from breaking that.
+ *
+ * Node's event loop runs all the time: timers and servers that code started go on during other
+ * executions and between them. An execution is over when its top level is, as in a notebook.
+ */
+'use strict';
+
+const { TYPES, field, open, u32 } = require('./channel.js');
+const native = require('./native.js');
+const errors = require('./errors.js');
+const { Evaluator } = require('./evaluate.js');
+const { rewrite } = require('./imports.js');
+const { Results, isPromise, makeDisplay, present } = require('./results.js');
+const { Streams } = require('./streams.js');
+const { Timers } = require('./timers.js');
+const { transpile } = require('./typescript.js');
+const globals = require('./globals.js');
+const randomness = require('./randomness.js');
+
+const SILENT = 1, NO_HISTORY = 2, EXERCISE = 4, COLOURS = 8;
+
+/** [[name, value]] of NAME=value. */
+function split(assignments) {
+  return assignments.map((assignment) => {
+    const at = assignment.indexOf('=');
+    return [assignment.slice(0, at), assignment.slice(at + 1)];
+  });
+}
+
+const environment = process.env; // whatever code makes of process.env
+
+/** Sets variables, and removes those that are undefined. Returns what sets them back. */
+function setEnvironment(variables) {
+  const before = variables.map(([name]) => [name, environment[name]]);
+  for (const [name, value] of variables) {
+    if (value === undefined)
+      delete environment[name];
+    else
+      environment[name] = value;
+  }
+  return before;
+}
+
+class Server {
+  #streams = new Streams();
+  #evaluator = new Evaluator();
+  #importing = new globals.Importing();
+  #last = new globals.Last();
+  #timers = new Timers();
+  #requests = [];
+  #current; // the execution that is under way
+  #count = 0;
+  #started = 0; // executions, also those that do not count
+  #output;
+  #results;
+
+  constructor() {
+    Error.prepareStackTrace = errors.prepareStackTrace;
+    randomness.install();
+    globals.install();
+    process.setUncaughtExceptionCaptureCallback((error) => this.#onUncaught(error));
+  }
+
+  listen() {
+    this.#output = open(3, {
+      onFrame: (frame) => this.#requests.push(frame) && this.#next(),
+      onForget: () => {
+        this.#requests = [];
+      },
+      onInterrupt: (number) => this.#interrupt(number),
+    });
+    this.#results = new Results(this.#output);
+    globals.define('display', makeDisplay(this.#results));
+    this.#importing.update();
+    this.#output.send(TYPES.READY, Buffer.concat([field('javascript'), field(process.versions.node)]));
+  }
+
+  #next() {
+    while (!this.#current && this.#requests.length > 0) {
+      const { execution, type, fields } = this.#requests.shift();
+      this.#output.execution = execution;
+      if (type === TYPES.EXECUTE)
+        this.#execute(fields);
+      else if (type === TYPES.RESEED)
+        this.#reseed(fields.data(), split(fields.texts()), fields.text());
+      else if (type === TYPES.SYNC)
+        this.#answer(TYPES.SYNCED, field(fields.data()));
+      else
+        throw new Error(`unknown request ${type}`);
+    }
+  }
+
+  #answer(type, payload) {
+    this.#output.send(type, payload);
+    this.#output.execution = 0;
+  }
+
+  // --- executions ---
+
+  #execute(fields) {
+    const flags = fields.number(), dialect = fields.text(), code = fields.text();
+    const keep = !(flags & (SILENT | NO_HISTORY | EXERCISE));
+    const execution = {
+      number: ++this.#started, flags, code, keep,
+      name: keep ? `cell-${this.#count + 1}` : 'cell',
+      before: setEnvironment(split(fields.texts())),
+    };
+    this.#current = execution;
+    if (keep)
+      this.#count++;
+    this.#results.begin(Boolean(flags & SILENT));
+    this.#importing.update();
+    try {
+      this.#run(execution, this.#prepare(execution, dialect));
+    } catch (error) {
+      this.#finish(execution, { thrown: error, place: error.place });
+    }
+  }
+
+  /** The code as V8 takes it. */
+  #prepare({ code, name }, dialect) {
+    if (dialect !== '' && dialect !== 'typescript')
+      throw new Error(`JavaScript has no dialect '${dialect}'`);
+    return rewrite(dialect === 'typescript' ? transpile(code, name) : code);
+  }
+
+  #run(execution, code) {
+    const settled = new Promise((resolve) => {
+      execution.start = () => this.#evaluator.start(code, execution.name, resolve);
+    });
+    settled.then((outcome) => this.#settle(execution, outcome));
+    this.#timers.begin();
+    if (native.run(execution.number, execution.start))
+      this.#interrupt(execution.number);
+  }
+
+  /** Shows the value. That may run code of the value's own, which may throw, wait, and never end. */
+  async #settle(execution, outcome) {
+    if (execution !== this.#current)
+      return;
+    try {
+      if (!outcome.hasOwnProperty('thrown') && outcome.value !== undefined)
+        await this.#show(execution, outcome.value);
+    } catch (error) {
+      outcome = { thrown: error };
+    }
+    if (execution === this.#current)
+      this.#finish(execution, outcome);
+  }
+
+  #show(execution, value) {
+    const bundle = present(value);
+    const show = (whole) => {
+      if (execution === this.#current)
+        this.#results.show(whole, { isMain: true });
+    };
+    return isPromise(bundle) ? bundle.then(show) : show(bundle);
+  }
+
+  #finish(execution, outcome) {
+    native.rest();
+    this.#current = undefined;
+    setEnvironment(execution.before);
+    let status = errors.OK;
+    if ('thrown' in outcome)
+      status = this.#fail(execution, outcome);
+    if (!(execution.flags & (SILENT | EXERCISE)))
+      this.#last.set('thrown' in outcome ? { _error: outcome.thrown } : { _: outcome.value });
+    this.#streams.restore();
+    this.#answer(TYPES.DONE, Buffer.concat([u32(status), u32(this.#count)]));
+    this.#next();
+  }
+
+  #fail({ flags, code, name }, { thrown, place }) {
+    const error = errors.describe(thrown, { colors: Boolean(flags & COLOURS) });
+    if (place)
+      error.traceback = `${errors.syntaxPlace(name, code, place.line, place.column)}\n\n${error.traceback}`;
+    this.#results.fail(error);
+    return error.status;
+  }
+
+  // --- what comes from elsewhere ---
+
+  #interrupt(number) {
+    const execution = this.#current;
+    if (execution?.number !== number)
+      return;
+    this.#timers.cancel();
+    this.#mend();
+    this.#finish(execution, { thrown: new errors.InterruptError('the execution was interrupted') });
+  }
+
+  /** What was ended has left node's stack of asynchronous calls as it was; an exception clears it. */
+  #mend() {
+    setImmediate(() => {
+      throw MENDING;
+    });
+  }
+
+  /** In a timer, a callback, a promise that nobody waits for. */
+  #onUncaught(error) {
+    if (error === MENDING)
+      return;
+    if (process.listenerCount('uncaughtException') > 0)
+      process.emit('uncaughtException', error, 'uncaughtException');
+    else
+      process.stderr.write(`Uncaught ${errors.inspectSafely(error, false)}\n`);
+  }
+
+  #reseed(entropy, variables, directory) {
+    let status = errors.OK;
+    randomness.reseed(entropy);
+    setEnvironment(variables);
+    try {
+      if (directory)
+        process.chdir(directory);
+    } catch (error) {
+      const failure = errors.describe(error);
+      this.#results.fail(failure);
+      status = failure.status;
+    }
+    this.#answer(TYPES.DONE, Buffer.concat([u32(status), u32(this.#count)]));
+  }
+}
+
+const MENDING = Symbol('mending');
+
+function main(isWarm) {
+  try {
+    new Server().listen();
+  } catch (error) {
+    process.stderr.write(`${error.stack}\n`);
+    process.reallyExit(1);
+  }
+}
+
+module.exports = { main };

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * streams: process.stdout, process.stderr and the console of the executed code.
+ *
+ * All writes are done when they return, so that output and results keep their order and a reader
+ * that is slow stops the code that writes. Executed code may close and redirect descriptors 1 and
+ * 2: copies are kept out of its sight, and after each execution the two are put back.
+ */
+'use strict';
+
+const { Writable } = require('node:stream');
+const { Console } = require('node:console');
+const { getSystemErrorName } = require('node:util');
+const native = require('./native.js');
+
+/** Has no state between writes: an interrupt may end any of them in the middle. */
+class SyncStream extends Writable {
+  constructor(fd) {
+    super({ emitClose: false });
+    this.fd = fd;
+    this._type = 'pipe';
+  }
+
+  write(chunk, encoding, callback) {
+    const done = typeof encoding === 'function' ? encoding : callback;
+    const failed = native.write(this.fd, this.#toBytes(chunk, encoding));
+    if (done)
+      process.nextTick(done, failed ? this.#error(failed) : null);
+    return true;
+  }
+
+  _write(chunk, encoding, callback) {
+    this.write(chunk, encoding, callback);
+  }
+
+  /** As with node's own, there is no end. */
+  end(chunk, ...rest) {
+    if (chunk != null && typeof chunk !== 'function')
+      this.write(chunk, ...rest);
+    return this;
+  }
+
+  _destroy(error, callback) {
+    callback(error);
+  }
+
+  #toBytes(chunk, encoding) {
+    if (typeof chunk === 'string')
+      return Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8');
+    if (ArrayBuffer.isView(chunk))
+      return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    throw new TypeError(`what is written must be a string or bytes, and not ${typeof chunk}`);
+  }
+
+  #error(number) {
+    const code = getSystemErrorName(number);
+    return Object.assign(new Error(`write ${code}`), { errno: number, code, syscall: 'write' });
+  }
+}
+
+/** The console keeps its identity; its methods write to the streams and tell no inspector. */
+function renewConsole(stdout, stderr) {
+  const fresh = new Console({ stdout, stderr });
+  for (const name of Object.keys(fresh)) {
+    if (typeof console[name] === 'function')
+      console[name] = fresh[name];
+  }
+}
+
+class Streams {
+  #kept = [1, 2].map((fd) => [native.moveHigh(fd), fd]);
+
+  constructor() {
+    this.#renew();
+  }
+
+  #renew() {
+    this.stdout = this.#define('stdout', 1);
+    this.stderr = this.#define('stderr', 2);
+    renewConsole(this.stdout, this.stderr);
+  }
+
+  #define(name, fd) {
+    const value = new SyncStream(fd);
+    Object.defineProperty(process, name, { value, writable: true, configurable: true, enumerable: true });
+    return value;
+  }
+
+  /** After an execution. Methods that code has put over those of a stream stay: it may want that. */
+  restore() {
+    for (const [kept, fd] of this.#kept)
+      native.putBack(kept, fd);
+    if (!this.#isUsable(process.stdout, this.stdout) || !this.#isUsable(process.stderr, this.stderr))
+      this.#renew();
+  }
+
+  #isUsable(current, own) {
+    return current === own && !own.destroyed;
+  }
+}
+
+module.exports = { Streams };
