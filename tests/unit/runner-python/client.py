@@ -14,7 +14,8 @@ import subprocess
 RESEED, EXECUTE, SYNC = 1, 2, 3
 READY, RESULT, ERROR, DONE, SYNCED = 16, 17, 18, 19, 20
 SYNC_MARK = b"\xff" + 15 * b"\xfe"
-SILENT, NO_HISTORY, EXERCISE = 1, 2, 4
+SILENT, NO_HISTORY, EXERCISE, COLOURS = 1, 2, 4, 8
+MAIN, UPDATE, CUT = 1, 2, 4  # flags of a result
 TIMEOUT_S = 60
 
 
@@ -55,6 +56,7 @@ class Execution:
     def __init__(self):
         self.out = self.err = b""
         self.results = []  # (is main, {MIME type: bytes})
+        self.details = []  # of each result: (flags, display id, {MIME type: path})
         self.error = None  # (name, value, traceback)
         self.status = self.count = None
 
@@ -72,11 +74,12 @@ class Execution:
 
     def add(self, kind, payload):
         if kind == RESULT:
-            is_main = bool(payload.number() & 1)
-            payload.text()
-            count = payload.number()
-            self.results.append((is_main, {payload.text(): payload.bytes() for _ in range(count)}))
-            assert payload.number() == 0
+            flags, display_id = payload.number(), payload.text()
+            parts = {payload.text(): payload.bytes() for _ in range(payload.number())}
+            saved = {payload.text(): payload.text() for _ in range(payload.number())}
+            assert parts or saved
+            self.results.append((bool(flags & MAIN), parts))
+            self.details.append((flags, display_id, saved))
         elif kind == ERROR:
             assert self.error is None
             self.error = (payload.text(), payload.text(), payload.text())
@@ -90,11 +93,11 @@ class RunnerGone(Exception):
 
 
 class Runner:
-    def __init__(self, run, cwd, environment):
+    def __init__(self, run, cwd, environment, arguments=()):
         self.socket, theirs = socket.socketpair()
-        self._prepare = theirs.fileno()
         self.process = subprocess.Popen(
-            ["/bin/bash", "-c", f'exec "$0" 3<&{theirs.fileno()} {theirs.fileno()}<&-', run],
+            ["/bin/bash", "-c", f'exec "$0" "$@" 3<&{theirs.fileno()} {theirs.fileno()}<&-']
+            + [run, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -2,8 +2,8 @@
 """results: MIME bundles, as IPython makes them, into results and errors of the protocol.
 
 IPython gives pictures as bytes or as base64 text, depending on who made them; on the wire they are
-always bytes. What is beyond a bound is left out and said so, because the host takes a frame or an
-execution beyond its bounds for an attack.
+always bytes. What is beyond a bound is in a file, and a flag says that the result lacks it; the host
+takes a frame or an execution beyond its bounds for an attack.
 """
 
 import base64
@@ -12,17 +12,27 @@ import json
 import re
 import sys
 
-from .channel import ERROR, FRAME_MAX, RESULT, field, u32
+from .channel import ERROR, RESULT, field, u32
+from .saved import SavedFiles
 
 RESULTS_MAX = 1000  # per execution
-BYTES_MAX = 64 << 20  # per execution
+BYTES_MAX = 12 << 20  # per execution
+DATA_MAX = 4 << 20  # of one MIME type
+_HEAD_MAX = 256 << 10  # of text that is beyond DATA_MAX
+_LATE_MAX = 4 << 10  # of plain text that is beyond BYTES_MAX
 _TYPES_MAX = 64  # per result
-_BUNDLE_MAX = FRAME_MAX - (64 << 10)  # leaves room for a notice and the types
+_DISPLAY_ID_MAX = 128
 _TEXT_MAX = 1 << 20  # of each text of an error
+
+_MAIN, _UPDATE, _CUT = 1, 2, 4
+
+LEFT_OUT = object()  # in a bundle: there is such data, and it is too large to be made
 
 _MIME_TYPE = re.compile(r"[!-.0-~]+/[!-~]+")
 _BASE64_TYPE = re.compile(r"(image/(?!svg)|audio/|video/|application/(pdf|octet-stream|zip)$)")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ESCAPE = r"(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?)"
+_ESCAPES = re.compile("\x1b" + _ESCAPE)
+_ESCAPES_BUT_COLOURS = re.compile("\x1b" + r"(?!\[[0-9;:]*m)" + _ESCAPE)
 
 
 def _encode(text):
@@ -42,31 +52,40 @@ def _to_bytes(mime, value):
     return _encode(value)
 
 
-def _note(mime, size):
-    return f"[{mime} of {size} bytes is too large to be shown]"
-
-
-def _bound(parts):
-    """Leaves out the largest until the rest fits into a frame; the plain text says which."""
-    notes = []
-    while sum(map(len, parts.values())) > _BUNDLE_MAX:
-        mime = max(parts, key=lambda name: len(parts[name]))
-        notes.append(_note(mime, len(parts.pop(mime))))
-    if notes:
-        if "text/plain" in parts:
-            notes.insert(0, parts["text/plain"].decode())
-        parts["text/plain"] = _encode("\n".join(notes))
-
-
 def _pack(bundle):
-    """The parts of a bundle: {MIME type: bytes}, bounded."""
+    """The parts of a bundle: {MIME type: bytes}."""
     parts = {}
     for mime, value in bundle.items():
         if isinstance(mime, str) and len(mime) <= 255 and _MIME_TYPE.fullmatch(mime):
-            if value is not None and len(parts) < _TYPES_MAX:
+            if value is not None and value is not LEFT_OUT and len(parts) < _TYPES_MAX:
                 parts[mime] = _to_bytes(mime, value)
-    _bound(parts)
     return parts
+
+
+def _cut(data, size):
+    """At most `size` bytes of a text, and no half character."""
+    return data[:size].decode("utf-8", "ignore").encode()
+
+
+def _excerpt(mime, data, is_late):
+    """What is sent of data: all of it, the beginning of a text, or nothing."""
+    if not is_late:
+        whole, head = DATA_MAX, _HEAD_MAX if mime.startswith("text/") else 0
+    else:
+        whole = head = _LATE_MAX if mime == "text/plain" else 0
+    return data if len(data) <= whole else _cut(data, head)
+
+
+def _fields(pairs):
+    return u32(len(pairs)) + b"".join([field(mime.encode()) + field(data) for mime, data in pairs])
+
+
+def _display_id(value):
+    text = "" if value is None else str(value)
+    data = _encode(text)
+    if len(data) > _DISPLAY_ID_MAX or b"\0" in data:
+        raise ValueError(f"a display id has at most {_DISPLAY_ID_MAX} bytes, none of them zero")
+    return data
 
 
 def _shorten(text):
@@ -75,7 +94,7 @@ def _shorten(text):
     if len(data) <= _TEXT_MAX:
         return data
     half = _TEXT_MAX // 2 - 64
-    head = data[:half].decode("utf-8", "ignore").encode()
+    head = _cut(data, half)
     tail = data[-half:].decode("utf-8", "ignore").encode()
     return head + b"\n[... %d bytes ...]\n" % (len(data) - len(head) - len(tail)) + tail
 
@@ -86,40 +105,69 @@ class Results:
     def __init__(self, channel, streams):
         self._channel = channel
         self._streams = streams
+        self._files = SavedFiles()
         self.begin(silent=True)
 
     def begin(self, silent):
+        self._files.begin()
         self._silent = silent
         self._count = 0
         self._bytes = 0
-        self._full = False
+        self._told = set()
 
-    def show(self, bundle, is_main):
+    def show(self, bundle, is_main=False, display_id=None, is_update=False):
         if self._silent or self._channel.is_closed:
             return
+        identity = _display_id(display_id)
         parts = _pack(bundle)
-        if not parts:
+        if not parts or not self._admit(is_main):
             return
-        payload = u32(is_main) + field(b"") + u32(len(parts))
-        payload += b"".join([field(mime.encode()) + field(data) for mime, data in parts.items()])
-        payload += u32(0)
-        if self._admit(len(payload), is_main):
-            self._streams.flush()
-            self._channel.send(RESULT, payload, hold=is_main)  # the end is near
-            self._streams.come_behind()
+        sent, saved, is_cut = self._fit(parts)
+        is_cut = is_cut or any(value is LEFT_OUT for value in bundle.values())
+        flags = _MAIN * is_main | _UPDATE * (is_update and bool(identity)) | _CUT * is_cut
+        payload = u32(flags) + field(identity) + _fields(sent) + _fields(saved)
+        self._bytes += len(payload)
+        self._streams.flush()
+        self._channel.send(RESULT, payload, hold=is_main)  # the end is near
+        self._streams.come_behind()
 
-    def _admit(self, size, is_main):
-        count_max = RESULTS_MAX if is_main else RESULTS_MAX - 1
-        bytes_max = BYTES_MAX if is_main else BYTES_MAX - FRAME_MAX
-        if self._count < count_max and self._bytes + size <= bytes_max:
+    def _admit(self, is_main):
+        if self._count < (RESULTS_MAX if is_main else RESULTS_MAX - 1):
             self._count += 1
-            self._bytes += size
             return True
-        if not self._full:
-            self._full = True
-            print("[this execution shows too much: results are left out]", file=sys.stderr)
+        self._tell("count", f"more than {RESULTS_MAX} results: the rest is left out")
         return False
 
-    def fail(self, name, value, traceback):
-        texts = (name, value, _COLOUR.sub("", traceback))
+    def _fit(self, parts):
+        """What is sent, what is in files (MIME type and path), and whether something is not sent."""
+        sizes = [len(_excerpt(mime, data, is_late=False)) for mime, data in parts.items()]
+        is_late = self._bytes + sum(sizes) > BYTES_MAX
+        sent, saved, is_cut = [], [], False
+        for mime, data in parts.items():
+            excerpt = _excerpt(mime, data, is_late)
+            if excerpt or not data:
+                sent.append((mime, excerpt))
+            if len(excerpt) < len(data):
+                is_cut = True
+                saved += self._save(mime, data)
+        if not sent and not saved:
+            sent = [("text/plain", _encode(f"[{', '.join(parts)}: too large to be shown]"))]
+        return sent, saved, is_cut
+
+    def _save(self, mime, data):
+        try:
+            return [(mime, self._files.save(mime, data))]
+        except (OSError, ValueError) as error:
+            self._tell("file", f"what is too large to be sent cannot be saved: {error}")
+            return []
+
+    def _tell(self, subject, text):
+        """Once per execution."""
+        if subject not in self._told:
+            self._told.add(subject)
+            print(f"[{text}]", file=sys.stderr)
+
+    def fail(self, name, value, traceback, has_colours=False):
+        escapes = _ESCAPES_BUT_COLOURS if has_colours else _ESCAPES
+        texts = (name, value, escapes.sub("", traceback))
         self._channel.send(ERROR, b"".join([field(_shorten(text)) for text in texts]))

@@ -107,10 +107,11 @@ def _forget_figure(value):
 
 
 class _DisplayPublisher(DisplayPublisher):
-    """What display() shows. The update of an earlier display is a display like any other."""
+    """What display() shows, and update_display()."""
 
-    def publish(self, data, metadata=None, source=None, **kwargs):
-        self.shell.results.show(data, is_main=False)
+    def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **kwargs):
+        identity = (transient or {}).get("display_id")
+        self.shell.results.show(data, display_id=identity, is_update=update)
 
     def clear_output(self, wait=False):
         pass
