@@ -41,7 +41,8 @@ add_part(const char *folder, const char *part, GString *conf)
 #define LANGUAGES "python;javascript;typescript;bash;jupyter"
 
 void
-fixture_add_image(Fixture *fixture, const char *name, const char *digest, const char *runner)
+fixture_add_image(Fixture *fixture, const char *name, const char *digest, const char *languages,
+                  const char *runners)
 {
     g_autofree char *images = g_build_filename(fixture->state, "images", NULL);
     g_autofree char *version = g_strdup_printf("%s-%s", name, digest);
@@ -53,8 +54,7 @@ fixture_add_image(Fixture *fixture, const char *name, const char *digest, const 
     g_string_append_printf(conf,
                            "Name=%s\nDescription=%s for tests\nUser=root\nLanguages=%s\n"
                            "Runners=%s\nMemoryMiB=%d\nVcpus=1\nDigest=%s\nKernel=6.1\n",
-                           name, name, runner ? LANGUAGES : "", runner ? runner : "", MEMORY_MIB,
-                           digest);
+                           name, name, languages, runners, MEMORY_MIB, digest);
     add_part(folder, "kernel", conf);
     add_part(folder, "initrd", conf);
     add_part(folder, "disk.ext4", conf);
@@ -110,11 +110,13 @@ fixture_make_files(Fixture *fixture)
     fixture->control = g_build_filename(fixture->dir, "control", NULL);
     fixture->config = g_build_filename(fixture->dir, "cloched.conf", NULL);
     fixture->log = g_build_filename(fixture->dir, "log", NULL);
-    fixture_add_image(fixture, "minimal", "1", NULL);
+    fixture_add_image(fixture, "minimal", "1", "", "");
     if (options->has_python)
-        fixture_add_image(fixture, "python", "1", "python");
+        fixture_add_image(fixture, "python", "1", "python", "python");
+    if (options->has_interpreter)
+        fixture_add_image(fixture, "interpreter", "1", LANGUAGES, "python");
     if (options->has_other)
-        fixture_add_image(fixture, "other", "1", NULL);
+        fixture_add_image(fixture, "other", "1", "", "");
     write_config(fixture);
     if (options->config)
         fixture_configure(fixture, options->config);

@@ -12,9 +12,10 @@
 #include <sys/types.h>
 
 typedef struct {
-    gboolean has_python; /* a template "python", beside "minimal" */
-    gboolean has_other;  /* and another like "minimal" */
-    gboolean has_log;    /* for fixture_log_has() */
+    gboolean has_python;      /* a template "python", beside "minimal" */
+    gboolean has_interpreter; /* one of all languages */
+    gboolean has_other;       /* and another like "minimal" */
+    gboolean has_log;         /* for fixture_log_has() */
     gboolean no_polkit;
     guint target;    /* machines to keep ready */
     guint sandboxes; /* limits; 0: 100 sandboxes, 4096 MiB, a day */
@@ -83,7 +84,8 @@ void fixture_leave(GDBusConnection *bus);
 /* --- files --- */
 
 /* Installs an image, in place of an older one of that name. `runner` may be NULL. */
-void fixture_add_image(Fixture *fixture, const char *name, const char *digest, const char *runner);
+void fixture_add_image(Fixture *fixture, const char *name, const char *digest,
+                       const char *languages, const char *runners);
 /* Of a sandbox, while the service is away: sets a value that is there. */
 void fixture_edit_record(Fixture *fixture, const char *id, const char *key, const char *value);
 /* Makes the same of another. */

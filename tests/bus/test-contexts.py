@@ -43,7 +43,7 @@ class Running:
 
 
 class CodeTest(BoxTest):
-    template = "python"
+    template = "interpreter"
 
     def setUp(self):
         super().setUp()

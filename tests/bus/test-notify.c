@@ -41,7 +41,7 @@ test_ready(void)
 
     wait_until(&fixture->is_ready);
     fixture_stop(fixture);
-    fixture_add_image(fixture, "minimal", "2", NULL);
+    fixture_add_image(fixture, "minimal", "2", "", "");
     fixture_hold(fixture);
     fixture_start(fixture);
     wait_until(&fixture->is_ready);

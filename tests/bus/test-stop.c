@@ -120,7 +120,7 @@ test_while_a_template_is_made(void)
 
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     fixture_stop(fixture);
-    fixture_add_image(fixture, "minimal", "2", NULL);
+    fixture_add_image(fixture, "minimal", "2", "", "");
     fixture_hold(fixture);
     fixture_start(fixture);
     fixture_wait_for_machines(fixture, 1);

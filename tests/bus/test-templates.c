@@ -83,7 +83,7 @@ test_other_image(void)
     g_autofree char *other = NULL, *other_folder = NULL, *sandbox = NULL;
 
     fixture_stop(fixture);
-    fixture_add_image(fixture, "minimal", "2", NULL);
+    fixture_add_image(fixture, "minimal", "2", "", "");
     fixture_start(fixture);
     other = key_of(fixture);
     other_folder = template_folder(fixture, other);
@@ -164,7 +164,7 @@ test_boot_that_fails(void)
     g_autofree char *state = NULL;
 
     fixture_stop(fixture);
-    fixture_add_image(fixture, "minimal", "2", NULL);
+    fixture_add_image(fixture, "minimal", "2", "", "");
     fixture_set_control(fixture, "fail", "1");
     fixture_start(fixture);
     template = wait_for_template(fixture->bus, "minimal");

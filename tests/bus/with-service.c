@@ -25,7 +25,8 @@ on_kill_service(gpointer fixture)
 int
 main(int argc, char **argv)
 {
-    const FixtureOptions options = {.has_python = TRUE, .target = 1, .default_template = "python"};
+    const FixtureOptions options = {
+        .has_python = TRUE, .has_interpreter = TRUE, .target = 1, .default_template = "python"};
     g_autoptr(Fixture) fixture = fixture_new(&options);
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
     g_autoptr(GSubprocess) command = NULL;

@@ -25,6 +25,7 @@ from gi.repository import Gio, GLib  # noqa: E402
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MANAGER = "org.cloche1.Manager"
 SANDBOX = "org.cloche1.Sandbox"
+PROCESS = "org.cloche1.Process"
 ERROR = "org.cloche1.Error."
 BUS_ERROR = "org.freedesktop.DBus.Error."
 USERS = ("cloche-test-a", "cloche-test-b")
