@@ -122,6 +122,8 @@ class Output {
 
   /** One that is held goes with the next one: one wake-up of the agent less. */
   send(type, payload, { hold = false } = {}) {
+    if (this.execution === 0 && type !== TYPES.READY)
+      return;
     const header = Buffer.alloc(HEADER_SIZE);
     header.writeUInt32LE(payload.length, 0);
     header.writeUInt32LE(this.execution, 4);

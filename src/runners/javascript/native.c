@@ -13,8 +13,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -73,7 +75,8 @@ static int channel_fd = -1, interrupt_fd = -1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t executing; /* the execution that SIGINT ends; 0: none */
 static bool is_shielded;   /* the runner's own JavaScript runs */
-static bool is_ending;     /* V8 was asked to */
+static atomic_bool is_ending; /* V8 was asked to end what it executes */
+static unsigned waiting;   /* requests that wait for the event loop */
 static volatile sig_atomic_t has_sigint; /* for a write that it interrupts */
 
 static void
@@ -95,9 +98,10 @@ take_sigint(void)
 
 /* Whatever runs from here on is the runner's own: an end that was asked for comes too late. */
 static void
-begin_shield(void)
+begin_shield(bool is_request)
 {
     pthread_mutex_lock(&lock);
+    waiting -= is_request;
     is_shielded = true;
     is_ending = false;
     isolate_cancel_terminate(isolate);
@@ -115,19 +119,28 @@ end_shield(void)
 /* --- the thread --- */
 
 static void
-send_news(News *news)
+send_news(uint32_t interrupted, const void *bytes, size_t size)
 {
-    if (news)
-        napi_call_threadsafe_function(tell, news, /* blocking= */ 0);
+    News *news = calloc(1, sizeof *news + size);
+    if (!news)
+        _exit(1);
+    news->interrupted = interrupted;
+    news->size = size;
+    if (size > 0)
+        memcpy(news->bytes, bytes, size);
+    napi_call_threadsafe_function(tell, news, /* blocking= */ 0);
 }
 
-/* Asks V8 to end the execution, whose number is returned. */
+/*
+ * Asks V8 to end what it executes, unless nothing waits for that: what an earlier execution left
+ * behind may go on for as long as it keeps no request waiting. Returns the execution's number.
+ */
 static uint32_t
 end_execution(void)
 {
     pthread_mutex_lock(&lock);
     uint32_t number = executing;
-    if (number != 0 && !is_shielded) {
+    if ((number != 0 || waiting != 0) && !is_shielded) {
         is_ending = true;
         isolate_terminate(isolate);
     }
@@ -135,15 +148,31 @@ end_execution(void)
     return number;
 }
 
+/* What execSync() and its like wait for. */
+static void
+interrupt_children(void)
+{
+    char name[64];
+    int child;
+    snprintf(name, sizeof name, "/proc/self/task/%d/children", getpid());
+    FILE *file = fopen(name, "re");
+    if (!file)
+        return;
+    while (fscanf(file, "%d", &child) == 1)
+        kill(child, SIGINT);
+    fclose(file);
+}
+
+/* One that comes while the last is without effect meets code that waits outside of JavaScript. */
 static void
 interrupt(void)
 {
-    News *news;
+    bool is_again = is_ending;
     uint32_t number = end_execution();
-    if (number != 0 && (news = calloc(1, sizeof *news))) {
-        news->interrupted = number;
-        send_news(news);
-    }
+    if (is_again)
+        interrupt_children();
+    if (number != 0)
+        send_news(number, NULL, 0);
 }
 
 /* The host's end closed is the runner's end, whatever its code is at. */
@@ -154,12 +183,12 @@ read_channel(void)
     ssize_t size = read(channel_fd, bytes, sizeof bytes);
     if (size < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    News *news = size > 0 ? calloc(1, sizeof *news + size) : NULL;
-    if (!news)
+    if (size <= 0)
         _exit(size == 0 ? 0 : 1);
-    news->size = size;
-    memcpy(news->bytes, bytes, size);
-    send_news(news);
+    pthread_mutex_lock(&lock);
+    waiting++;
+    pthread_mutex_unlock(&lock);
+    send_news(0, bytes, size);
 }
 
 static void *
@@ -188,7 +217,7 @@ deliver(napi_env env, napi_value callback, void *context, void *data)
         free(news);
         return;
     }
-    begin_shield();
+    begin_shield(/* is_request= */ news->size > 0);
     napi_get_undefined(env, &self);
     napi_create_uint32(env, news->interrupted, &arguments[0]);
     napi_create_buffer_copy(env, news->size, news->bytes, NULL, &arguments[1]);
@@ -255,31 +284,52 @@ listen_js(napi_env env, napi_info info)
     return NULL;
 }
 
+/* Calls it, and tells whether it was ended: then all is as if it had returned. */
+static bool
+was_ended(napi_env env, napi_value function)
+{
+    napi_value self, result;
+    bool answer;
+    napi_get_undefined(env, &self);
+    napi_call_function(env, self, function, 0, NULL, &result);
+    pthread_mutex_lock(&lock);
+    answer = is_ending;
+    is_ending = false;
+    isolate_cancel_terminate(isolate);
+    pthread_mutex_unlock(&lock);
+    if (answer)
+        napi_get_and_clear_last_exception(env, &result);
+    return answer;
+}
+
 /* run(number, function) → whether it was interrupted; from here on the execution may be. */
 static napi_value
 run_js(napi_env env, napi_info info)
 {
-    napi_value arguments[2], self, result;
-    bool was_shielded, was_ended;
+    napi_value arguments[2], result;
+    bool was_shielded;
     arguments_of(env, info, 2, arguments);
-    napi_get_undefined(env, &self);
     take_sigint();
     pthread_mutex_lock(&lock);
     napi_get_value_uint32(env, arguments[0], &executing);
     was_shielded = is_shielded;
     is_shielded = false;
     pthread_mutex_unlock(&lock);
-    napi_call_function(env, self, arguments[1], 0, NULL, &result);
+    napi_get_boolean(env, was_ended(env, arguments[1]), &result);
     pthread_mutex_lock(&lock);
     is_shielded = was_shielded;
-    was_ended = is_ending;
-    is_ending = false;
-    isolate_cancel_terminate(isolate);
     pthread_mutex_unlock(&lock);
-    if (was_ended)
-        napi_get_and_clear_last_exception(env, &result);
-    napi_get_boolean(env, was_ended, &result);
     return result;
+}
+
+/* guard(function): what calls this is not ended with it. */
+static napi_value
+guard_js(napi_env env, napi_info info)
+{
+    napi_value function;
+    arguments_of(env, info, 1, &function);
+    was_ended(env, function);
+    return NULL;
 }
 
 /* rest(): nothing is executed any more that SIGINT would end. */
@@ -373,9 +423,9 @@ napi_register_module_v1(napi_env env, napi_value exports)
         const char *name;
         napi_callback function;
     } functions[] = {
-        {"moveHigh", move_high_js}, {"listen", listen_js},    {"run", run_js},
-        {"rest", rest_js},          {"write", write_js},      {"putBack", put_back_js},
-        {"reseed", reseed_js},
+        {"moveHigh", move_high_js}, {"listen", listen_js}, {"run", run_js},
+        {"guard", guard_js},        {"rest", rest_js},     {"write", write_js},
+        {"putBack", put_back_js},   {"reseed", reseed_js},
     };
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         napi_value function;

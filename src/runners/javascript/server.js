@@ -16,6 +16,7 @@ const { Results, isPromise, makeDisplay, present } = require('./results.js');
 const { Streams } = require('./streams.js');
 const { Timers } = require('./timers.js');
 const { transpile } = require('./typescript.js');
+const { warmUp } = require('./warmup.js');
 const globals = require('./globals.js');
 const randomness = require('./randomness.js');
 
@@ -28,6 +29,8 @@ function split(assignments) {
     return [assignment.slice(0, at), assignment.slice(at + 1)];
   });
 }
+
+const MENDING = Symbol('mending');
 
 const environment = process.env; // whatever code makes of process.env
 
@@ -63,9 +66,12 @@ class Server {
     process.setUncaughtExceptionCaptureCallback((error) => this.#onUncaught(error));
   }
 
-  listen() {
+  open() {
     this.#output = open(3, {
-      onFrame: (frame) => this.#requests.push(frame) && this.#next(),
+      onFrame: (frame) => {
+        this.#requests.push(frame);
+        this.#next();
+      },
       onForget: () => {
         this.#requests = [];
       },
@@ -74,6 +80,20 @@ class Server {
     this.#results = new Results(this.#output);
     globals.define('display', makeDisplay(this.#results));
     this.#importing.update();
+  }
+
+  /** Executes what leaves nothing behind and is heard by nobody. */
+  async warmUp() {
+    const [write, writeError] = [this.#streams.stdout.write, this.#streams.stderr.write];
+    this.#streams.stdout.write = this.#streams.stderr.write = () => true;
+    await warmUp((dialect, code) => new Promise((resolve) => {
+      this.#begin({ flags: SILENT | EXERCISE, dialect, code, environment: [], onDone: resolve });
+    }));
+    Object.assign(this.#streams.stdout, { write });
+    Object.assign(this.#streams.stderr, { write: writeError });
+  }
+
+  ready() {
     this.#output.send(TYPES.READY, Buffer.concat([field('javascript'), field(process.versions.node)]));
   }
 
@@ -101,26 +121,28 @@ class Server {
 
   #execute(fields) {
     const flags = fields.number(), dialect = fields.text(), code = fields.text();
+    this.#begin({ flags, dialect, code, environment: split(fields.texts()) });
+  }
+
+  #begin(execution) {
+    const { flags, environment } = execution;
     const keep = !(flags & (SILENT | NO_HISTORY | EXERCISE));
-    const execution = {
-      number: ++this.#started, flags, code, keep,
-      name: keep ? `cell-${this.#count + 1}` : 'cell',
-      before: setEnvironment(split(fields.texts())),
-    };
     this.#current = execution;
-    if (keep)
-      this.#count++;
+    execution.number = ++this.#started;
+    execution.name = keep ? `cell-${++this.#count}` : 'cell';
+    execution.before = setEnvironment(environment);
     this.#results.begin(Boolean(flags & SILENT));
+    this.#timers.begin();
     this.#importing.update();
     try {
-      this.#run(execution, this.#prepare(execution, dialect));
+      this.#run(execution, this.#prepare(execution));
     } catch (error) {
       this.#finish(execution, { thrown: error, place: error.place });
     }
   }
 
   /** The code as V8 takes it. */
-  #prepare({ code, name }, dialect) {
+  #prepare({ code, name, dialect }) {
     if (dialect !== '' && dialect !== 'typescript')
       throw new Error(`JavaScript has no dialect '${dialect}'`);
     return rewrite(dialect === 'typescript' ? transpile(code, name) : code);
@@ -131,7 +153,6 @@ class Server {
       execution.start = () => this.#evaluator.start(code, execution.name, resolve);
     });
     settled.then((outcome) => this.#settle(execution, outcome));
-    this.#timers.begin();
     if (native.run(execution.number, execution.start))
       this.#interrupt(execution.number);
   }
@@ -141,7 +162,7 @@ class Server {
     if (execution !== this.#current)
       return;
     try {
-      if (!outcome.hasOwnProperty('thrown') && outcome.value !== undefined)
+      if (!('thrown' in outcome) && outcome.value !== undefined)
         await this.#show(execution, outcome.value);
     } catch (error) {
       outcome = { thrown: error };
@@ -161,6 +182,7 @@ class Server {
 
   #finish(execution, outcome) {
     native.rest();
+    this.#timers.end();
     this.#current = undefined;
     setEnvironment(execution.before);
     let status = errors.OK;
@@ -170,6 +192,7 @@ class Server {
       this.#last.set('thrown' in outcome ? { _error: outcome.thrown } : { _: outcome.value });
     this.#streams.restore();
     this.#answer(TYPES.DONE, Buffer.concat([u32(status), u32(this.#count)]));
+    execution.onDone?.();
     this.#next();
   }
 
@@ -194,14 +217,14 @@ class Server {
 
   /** What was ended has left node's stack of asynchronous calls as it was; an exception clears it. */
   #mend() {
-    setImmediate(() => {
+    process.nextTick(() => {
       throw MENDING;
     });
   }
 
   /** In a timer, a callback, a promise that nobody waits for. */
   #onUncaught(error) {
-    if (error === MENDING)
+    if (error === MENDING || error?.cause instanceof errors.InterruptError)
       return;
     if (process.listenerCount('uncaughtException') > 0)
       process.emit('uncaughtException', error, 'uncaughtException');
@@ -225,11 +248,13 @@ class Server {
   }
 }
 
-const MENDING = Symbol('mending');
-
-function main(isWarm) {
+async function main(isWarm) {
   try {
-    new Server().listen();
+    const server = new Server();
+    server.open();
+    if (isWarm)
+      await server.warmUp();
+    server.ready();
   } catch (error) {
     process.stderr.write(`${error.stack}\n`);
     process.reallyExit(1);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * warmup: what is slow the first time, done before a snapshot: modules that node loads late, and
+ * the compiler of TypeScript. Each is optional; a guest without TypeScript is none the worse.
+ */
+'use strict';
+
+const MODULES = ['assert', 'child_process', 'crypto', 'events', 'fs/promises', 'http', 'https', 'os', 'path',
+  'readline', 'stream/promises', 'timers/promises', 'url', 'util', 'worker_threads', 'zlib'];
+
+const CELLS = [
+  ['', '1'],
+  ['', '{ const warm = { a: [1, "b"] }; warm; }'],
+  ['', '(() => { throw new Error("warm") })()'],
+  ['', 'warm +'],
+  ['', 'await new Promise((resolve) => setTimeout(resolve, 0, 2))'],
+  ['', 'import "node:path"; console.log(""); await import("node:path"); require("node:path").sep'],
+  ['typescript', '{ interface Warm { a: number } const warm: Warm = { a: 1 }; warm.a; }'],
+];
+
+/** `execute(dialect, code)` executes a cell and leaves no trace. */
+async function warmUp(execute) {
+  for (const name of MODULES)
+    require(`node:${name}`);
+  for (const [dialect, code] of CELLS)
+    await execute(dialect, code);
+  const listeners = process.rawListeners('warning');
+  process.removeAllListeners('warning'); // that fetch() is an experiment
+  await fetch('data:,').catch(() => {});
+  await new Promise(setImmediate);
+  for (const listener of listeners)
+    process.on('warning', listener);
+}
+
+module.exports = { warmUp };
