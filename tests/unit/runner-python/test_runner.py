@@ -185,7 +185,8 @@ class Shown(Case):
     def test_figures(self):
         self.run_ok("import matplotlib.pyplot as plt")
         flushed = self.run_ok("plt.plot([1, 2]);")
-        self.assertEqual([sorted(p) for p in flushed.displays], [["image/png", "text/plain"]])
+        kinds = ["application/vnd.cloche.chart+json", "image/png", "text/plain"]
+        self.assertEqual([sorted(p) for p in flushed.displays], [kinds])
         self.assertEqual(flushed.displays[0]["image/png"][:8], b"\x89PNG\r\n\x1a\n")
         self.assertEqual(self.value("len(plt.get_fignums())"), "0")
         shown = self.run_ok("plt.plot([1]); plt.show(); print('after')")

@@ -20,40 +20,15 @@ from IPython.core.autocall import ExitAutocall
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
-from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type, default
 from traitlets.config import Config
 
+from .formatters import Formatter
+
 OK, FAILED, INTERRUPTED = 0, 1, 2
 
 _HERE = os.path.dirname(__file__) + os.sep
-
-# No rich representation unless somebody registers one.
-_PLAIN = {type(None), bool, int, float, complex, str, bytes, range}
-_PLAIN |= {list, tuple, dict, set, frozenset}
-
-
-class _Formatter(DisplayFormatter):
-    """Asks only the plain-text formatter about plain values: half the time of a small cell."""
-
-    def format(self, obj, include=None, exclude=None):
-        kind = type(obj)
-        if kind not in _PLAIN or include or exclude or self._has_printer(kind):
-            return super().format(obj, include=include, exclude=exclude)
-        text = self.formatters["text/plain"](obj)
-        return ({} if text is None else {"text/plain": text}), {}
-
-    def _has_printer(self, kind):
-        formatters = [self.mimebundle_formatter, self.ipython_display_formatter]
-        formatters += [one for name, one in self.formatters.items() if name != "text/plain"]
-        for formatter in formatters:
-            if not formatter.type_printers.keys().isdisjoint(kind.__mro__):
-                return True
-            if (kind.__module__, kind.__name__) in formatter.deferred_printers:
-                return True
-        return False
-
 
 class _DisplayHook(DisplayHook):
     """The value of the last expression."""
@@ -252,7 +227,7 @@ class Shell(InteractiveShell):
         return self.system_raw
 
     def init_display_formatter(self):
-        self.display_formatter = _Formatter(parent=self)
+        self.display_formatter = Formatter(parent=self)
         self.configurables.append(self.display_formatter)
 
     @default("exiter")

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tables: the columns of a pandas DataFrame, for programs.
+
+The shape is that of DataFrame.to_dict(orient="list"), whose values JSON does not all have.
+"""
+
+from .plain import to_json, to_plain_list
+from .results import LEFT_OUT
+
+_CELLS_MAX = 200_000  # a larger one would keep whoever only wants to look at it waiting
+
+
+def _column(frame, index):
+    series = frame.iloc[:, index]
+    if series.dtype.kind in "biufM" and hasattr(series.dtype, "itemsize"):
+        if getattr(series.dtype, "tz", None) is None:
+            return to_plain_list(series.to_numpy())
+    return to_plain_list(series.astype(object).to_numpy())
+
+
+def describe_table(frame):
+    rows, columns = frame.shape
+    if rows * columns > _CELLS_MAX:
+        return LEFT_OUT
+    return to_json({str(name): _column(frame, i) for i, name in enumerate(frame.columns)})
