@@ -6,9 +6,8 @@
  */
 'use strict';
 
-const { inspect } = require('node:util');
 const { SourceMap } = require('node:module');
-const { types } = require('node:util');
+const { inspect, types } = require('node:util');
 
 const OK = 0, FAILED = 1, INTERRUPTED = 2;
 const TEXT_MAX = 1 << 20;
@@ -48,7 +47,7 @@ function originalPlace(name, line, column) {
 }
 
 function frameText(frame) {
-  const file = frame.getFileName() ?? frame.getScriptNameOrSourceURL?.();
+  const file = frame.getScriptNameOrSourceURL();
   if (!maps.has(file))
     return String(frame);
   const { line, column } = originalPlace(file, frame.getLineNumber(), frame.getColumnNumber());
@@ -87,7 +86,7 @@ function readText(object, name) {
 function inspectSafely(value, colors) {
   try {
     return inspect(value, { showProxy: true, colors });
-  } catch (error) {
+  } catch {
     return `<${typeof value} that cannot be shown>`;
   }
 }
@@ -106,14 +105,8 @@ function withoutBrackets(text) {
 function describe(thrown, { colors = false } = {}) {
   const status = thrown instanceof InterruptError ? INTERRUPTED : FAILED;
   const shown = inspectSafely(thrown, colors);
-  let error = false;
-  try {
-    error = isError(thrown);
-  } catch {
-    // a getter of its prototype
-  }
   const text = withoutBrackets(colors ? shown : shown.replace(COLOUR, ''));
-  if (!error) {
+  if (!isError(thrown)) {
     const value = inspectSafely(thrown, false);
     return { status, name: 'Uncaught', value, traceback: `Uncaught ${colors ? shown : value}` };
   }
@@ -132,8 +125,7 @@ function syntaxPlace(name, code, line, column) {
 
 /** At most TEXT_MAX bytes without NUL: beginning and end, and what is missing between. */
 function shorten(text) {
-  const data = Buffer.from(text.toWellFormed?.() ?? text).toString().replaceAll('\0', '\\x00');
-  const bytes = Buffer.from(data);
+  const bytes = Buffer.from(text.replaceAll('\0', '\\x00'));
   if (bytes.length <= TEXT_MAX)
     return bytes;
   const half = TEXT_MAX / 2 - 64;

@@ -9,7 +9,7 @@
 'use strict';
 
 const { Session } = require('node:inspector');
-const { InterruptError, syntaxPlace } = require('./errors.js');
+const { InterruptError } = require('./errors.js');
 const { compileError } = require('./imports.js');
 
 const GROUP = 'cell';
@@ -81,4 +81,4 @@ class Evaluator {
   }
 }
 
-module.exports = { Evaluator, syntaxPlace };
+module.exports = { Evaluator };

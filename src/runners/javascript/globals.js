@@ -11,7 +11,8 @@ const { IMPORTER } = require('./imports.js');
 const { ExitError } = require('./errors.js');
 
 function define(name, value) {
-  Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+  const attributes = { writable: true, configurable: true, enumerable: false };
+  Object.defineProperty(globalThis, name, { value, ...attributes });
 }
 
 function defineModules() {
@@ -27,6 +28,8 @@ function defineModules() {
   }
 }
 
+const LOADER = 'module.exports = { require, load: (name, options) => import(name, options) }';
+
 /** require() and import() as of a file in the current directory. */
 class Importing {
   #directory;
@@ -39,7 +42,7 @@ class Importing {
     const module = new Module(path.join(directory, '[cell]'));
     module.filename = module.id;
     module.paths = Module._nodeModulePaths(directory);
-    module._compile('module.exports = { require, load: (name, options) => import(name, options) }', module.id);
+    module._compile(LOADER, module.id);
     const { require, load } = module.exports;
     module.exports = {};
     define('require', require);
@@ -104,6 +107,7 @@ function install() {
   process.exit = exit;
   defineModules();
   refuseQuestions();
+  Module.syncBuiltinESMExports(); // of modules that the runner has changed
 }
 
 module.exports = { Importing, Last, define, install };

@@ -14,10 +14,13 @@ const IMPORTER = '__import'; // a global function that resolves from the current
 
 const NAME = '[\\p{ID_Start}$_][\\p{ID_Continue}$\\u200c\\u200d]*';
 const STRING = '"(?:[^"\\\\\\n]|\\\\.)*"|\'(?:[^\'\\\\\\n]|\\\\.)*\'';
+const BINDINGS = `(?:(?<main>${NAME})\\s*,?\\s*)?` +
+  `(?:\\*\\s*as\\s+(?<space>${NAME})\\s*|\\{(?<names>[^}]*)\\}\\s*)?(?:from\\s*)?`;
+const ATTRIBUTES = '(?:\\s*(?<how>with|assert)\\s*(?<attributes>\\{[^}]*\\}))?';
 const IMPORT = new RegExp(
-  `import\\s*(?:(?<main>${NAME})\\s*,?\\s*)?(?:\\*\\s*as\\s+(?<space>${NAME})\\s*|\\{(?<names>[^}]*)\\}\\s*)?` +
-  `(?:from\\s*)?(?<specifier>${STRING})(?:\\s*(?<how>with|assert)\\s*(?<attributes>\\{[^}]*\\}))?\\s*?;?`, 'uy');
-const EXPORT_FROM = new RegExp(`export\\s*(?:\\*(?:\\s*as\\s+${NAME})?|\\{[^}]*\\})(?:\\s*from\\s*(?:${STRING}))?\\s*?;?`, 'uy');
+  `import\\s*${BINDINGS}(?<specifier>${STRING})${ATTRIBUTES}\\s*?;?`, 'uy');
+const EXPORT_FROM = new RegExp(
+  `export\\s*(?:\\*(?:\\s*as\\s+${NAME})?|\\{[^}]*\\})(?:\\s*from\\s*(?:${STRING}))?\\s*?;?`, 'uy');
 const EXPORT = /export\s+(?:default\s+)?/y;
 
 /** Why V8 does not compile it, and at which offset; undefined when it does. */
@@ -59,7 +62,7 @@ function importStatement({ main, space, names, specifier, how, attributes }) {
   if (patterns.length === 1)
     return `const ${patterns[0]} = ${module};`;
   return space ? `const ${space} = ${module}, ${patterns[1]} = ${space};`
-    : `const [${patterns}] = Array(2).fill(${module});`;
+    : `const {default: ${main}, ${patterns[1].slice(1)} = ${module};`;
 }
 
 function replace(code, found, text) {

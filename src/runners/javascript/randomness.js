@@ -2,46 +2,56 @@
 /*
  * randomness: makes a restored runner's random numbers its own.
  *
- * V8 lets nobody seed Math.random() again, so it is a function of ours, over numbers that OpenSSL
- * makes many of at once. OpenSSL is seeded by native.c. What node keeps of OpenSSL's numbers for
- * later, for randomUUID() and randomInt(), can only be used up.
+ * V8 lets nobody seed Math.random() again, so it is a function of ours (xoshiro128**). OpenSSL is
+ * seeded by native.c. What node has taken from OpenSSL for later, for randomUUID() and randomInt(),
+ * can only be used up.
  */
 'use strict';
 
 const crypto = require('node:crypto');
 const native = require('./native.js');
 
-const UUIDS_KEPT = 128, INTEGERS_KEPT = 1024; // as node's lib/internal/crypto/random.js
-const BATCH = 512;
+const UUIDS_KEPT = 128, INTEGERS_KEPT = 1024; // by node's lib/internal/crypto/random.js
 
-const words = new BigUint64Array(BATCH);
-let next = BATCH;
-let source = crypto.randomFillSync;
+const state = new Uint32Array(4);
 
-/** As V8's: a number from 0 to below 1, of 53 random bits. */
-function random() {
-  if (next === BATCH) {
-    source(words);
-    next = 0;
-  }
-  return Number(words[next++] >> 11n) / 2 ** 53;
+function rotate(word, bits) {
+  return (word << bits) | (word >>> (32 - bits));
 }
 
-function useUp() {
-  for (let i = 0; i < UUIDS_KEPT; i++)
-    crypto.randomUUID();
-  for (let i = 0; i < INTEGERS_KEPT; i++)
-    crypto.randomInt(2);
+function nextWord() {
+  const [a, b, c, d] = state;
+  const word = Math.imul(rotate(Math.imul(b, 5), 7), 9);
+  const e = c ^ a, f = d ^ b;
+  state[0] = a ^ f;
+  state[1] = b ^ e;
+  state[2] = e ^ (b << 9);
+  state[3] = rotate(f, 11);
+  return word >>> 0;
+}
+
+/** As V8's: from 0 to below 1, with 53 random bits. */
+function random() {
+  return ((nextWord() >>> 5) * 2 ** 26 + (nextWord() >>> 6)) / 2 ** 53;
+}
+
+function seed(entropy) {
+  const digest = crypto.createHash('sha256').update('Math.random').update(entropy).digest();
+  state.set(new Uint32Array(digest.buffer.slice(digest.byteOffset, digest.byteOffset + 16)));
 }
 
 function install() {
+  seed(crypto.randomBytes(32));
   Object.defineProperty(Math, 'random', { value: random, writable: true, configurable: true });
 }
 
 function reseed(entropy) {
+  seed(entropy);
   native.reseed(entropy);
-  next = BATCH;
-  useUp();
+  for (let i = 0; i < UUIDS_KEPT; i++)
+    crypto.randomUUID();
+  for (let i = 0; i < INTEGERS_KEPT; i++)
+    crypto.randomInt(2);
 }
 
 module.exports = { install, reseed };

@@ -82,7 +82,8 @@ class Streams {
 
   #define(name, fd) {
     const value = new SyncStream(fd);
-    Object.defineProperty(process, name, { value, writable: true, configurable: true, enumerable: true });
+    const attributes = { writable: true, configurable: true, enumerable: true };
+    Object.defineProperty(process, name, { value, ...attributes });
     return value;
   }
 
@@ -90,12 +91,9 @@ class Streams {
   restore() {
     for (const [kept, fd] of this.#kept)
       native.putBack(kept, fd);
-    if (!this.#isUsable(process.stdout, this.stdout) || !this.#isUsable(process.stderr, this.stderr))
+    const areThere = process.stdout === this.stdout && process.stderr === this.stderr;
+    if (!areThere || this.stdout.destroyed || this.stderr.destroyed)
       this.#renew();
-  }
-
-  #isUsable(current, own) {
-    return current === own && !own.destroyed;
   }
 }
 

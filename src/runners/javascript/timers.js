@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * timers: those that an execution starts end when it is interrupted.
+ * timers: those that an execution started do nothing any more when it was interrupted.
  *
  * Nothing can take a promise away from code that awaits it. But what loops with pauses mostly waits
  * for timers, and would go on behind its interrupt, for ever. And node's own lists of timers must
@@ -15,87 +15,76 @@ const timers = require('node:timers');
 const { InterruptError } = require('./errors.js');
 const native = require('./native.js');
 
-const MANY = 1000; // of which those that have ended are forgotten
+/** The execution that a timer belongs to. */
+class Owner {
+  isCancelled = false;
+  #controller;
 
-/** What is no function is node's to refuse. */
-function guarded(callback) {
-  if (typeof callback !== 'function')
-    return callback;
-  return function (...all) {
-    native.guard(() => callback.apply(this, all));
-  };
-}
-
-class Timers {
-  #isActive = false;
-  #Immediate;
-  #started = new Set();
-  #controller; // of the promised ones; made when first needed
-
-  constructor() {
-    const immediate = setImmediate(() => {});
-    this.#Immediate = immediate.constructor;
-    clearImmediate(immediate);
-    for (const name of ['setTimeout', 'setInterval', 'setImmediate']) {
-      const wrapper = this.#wrap(timers[name]);
-      if (name !== 'setImmediate')
-        promises[name] = this.#wrapPromised(name, promises[name]);
-      Object.defineProperty(wrapper, promisify.custom, { value: promises[name] });
-      timers[name] = globalThis[name] = wrapper;
-    }
-  }
-
-  begin() {
-    this.#isActive = true;
-    this.#started.clear();
-    this.#controller = undefined;
-  }
-
-  end() {
-    this.#isActive = false;
-    this.#started.clear();
-  }
-
-  cancel() {
-    for (const timer of this.#started)
-      (timer instanceof this.#Immediate ? clearImmediate : clearTimeout)(timer);
-    this.#controller?.abort(new InterruptError());
-    this.end();
-  }
-
-  #wrap(start) {
-    const keep = (timer) => this.#isActive && this.#add(timer);
-    const wrapper = function (callback, ...rest) {
-      const timer = start.call(this, guarded(callback), ...rest);
-      keep(timer);
-      return timer;
-    };
-    return Object.defineProperty(wrapper, 'name', { value: start.name });
-  }
-
-  #add(timer) {
-    this.#started.add(timer);
-    if (this.#started.size % MANY !== 0)
-      return;
-    for (const one of this.#started) {
-      if (one._destroyed)
-        this.#started.delete(one);
-    }
-  }
-
-  #wrapPromised(name, start) {
-    const signal = () => this.#isActive ? this.#signal() : undefined;
-    return { // for its name
-      [name]: (delay, value, options) => start(delay, value, { signal: signal(), ...options }),
-    }[name];
-  }
-
-  #signal() {
+  /** Of promised timers; made when first needed. */
+  get signal() {
     if (!this.#controller) {
       this.#controller = new AbortController();
       setMaxListeners(0, this.#controller.signal);
     }
     return this.#controller.signal;
+  }
+
+  cancel() {
+    this.isCancelled = true;
+    this.#controller?.abort(new InterruptError());
+  }
+}
+
+class Timers {
+  #owner; // none between executions
+
+  constructor() {
+    for (const name of ['setTimeout', 'setInterval', 'setImmediate'])
+      timers[name] = globalThis[name] = this.#wrap(timers[name]);
+    for (const name of ['setTimeout', 'setInterval'])
+      promises[name] = this.#wrapPromised(name, promises[name]);
+    for (const name of ['setTimeout', 'setImmediate'])
+      Object.defineProperty(timers[name], promisify.custom, { value: promises[name] });
+  }
+
+  begin() {
+    this.#owner = new Owner();
+  }
+
+  end() {
+    this.#owner = undefined;
+  }
+
+  cancel() {
+    this.#owner?.cancel();
+  }
+
+  #wrap(start) {
+    const guarded = (callback) => this.#guarded(callback);
+    const wrapper = function (callback, ...rest) {
+      return start.call(this, guarded(callback), ...rest);
+    };
+    return Object.defineProperty(wrapper, 'name', { value: start.name });
+  }
+
+  /** What is no function is node's to refuse. */
+  #guarded(callback) {
+    const owner = this.#owner;
+    if (typeof callback !== 'function')
+      return callback;
+    return function (...all) {
+      if (owner?.isCancelled)
+        clearTimeout(this); // an interval ends
+      else
+        native.guard(() => callback.apply(this, all));
+    };
+  }
+
+  #wrapPromised(name, start) {
+    const signal = () => this.#owner?.signal;
+    return { // for its name
+      [name]: (delay, value, options) => start(delay, value, { signal: signal(), ...options }),
+    }[name];
   }
 }
 

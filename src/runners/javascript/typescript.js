@@ -20,7 +20,7 @@ function load() {
   } catch (error) {
     if (error.code !== 'MODULE_NOT_FOUND')
       throw error;
-    throw new Error('TypeScript is not in this guest: Debian\'s package node-typescript has it');
+    throw new Error("TypeScript is not in this guest: Debian's package node-typescript has it");
   }
   return compiler;
 }
@@ -52,7 +52,8 @@ function dropTypeImports(ts) {
   return (context) => (source) => {
     const { inTypes, inValues } = collectNames(ts, source);
     const isKept = (name) => inValues.has(name.text) || !inTypes.has(name.text);
-    const visit = (node) => ts.isImportDeclaration(node) ? keepValues(ts, context.factory, node, isKept) : node;
+    const visit = (node) =>
+      ts.isImportDeclaration(node) ? keepValues(ts, context.factory, node, isKept) : node;
     return ts.visitEachChild(source, visit, context);
   };
 }
@@ -66,7 +67,8 @@ function keepValues(ts, factory, node, isKept) {
   if (!name && !bindings)
     return undefined;
   return factory.updateImportDeclaration(node, node.modifiers,
-    factory.updateImportClause(clause, false, name, bindings), node.moduleSpecifier, node.assertClause);
+    factory.updateImportClause(clause, false, name, bindings), node.moduleSpecifier,
+    node.assertClause);
 }
 
 function keepBindings(ts, factory, bindings, isKept) {
@@ -76,10 +78,10 @@ function keepBindings(ts, factory, bindings, isKept) {
   return elements.length > 0 ? factory.updateNamedImports(bindings, elements) : undefined;
 }
 
-function syntaxError(ts, diagnostic, code, name) {
+function syntaxError(ts, diagnostic) {
   const { line, character } = diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start);
   const error = new SyntaxError(ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'));
-  return Object.assign(error, { place: { line, column: character } });
+  return Object.defineProperty(error, 'place', { value: { line, column: character } });
 }
 
 /** The JavaScript of it. Throws a SyntaxError with a `place` (line and column from 0). */
@@ -99,9 +101,9 @@ function transpile(code, name) {
       sourceMap: true,
     },
   });
-  const [problem] = diagnostics.filter((one) => one.category === ts.DiagnosticCategory.Error && one.file);
+  const problem = diagnostics.find((one) => one.file);
   if (problem)
-    throw syntaxError(ts, problem, code, name);
+    throw syntaxError(ts, problem);
   addSourceMap(name, sourceMapText);
   return outputText.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '');
 }
