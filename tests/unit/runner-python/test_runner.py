@@ -10,31 +10,33 @@ import sys
 import tempfile
 import unittest
 
-from client import EXERCISE, NO_HISTORY, SILENT, Execution, Runner, RunnerGone
+from client import COLOURS, EXERCISE, NO_HISTORY, SILENT, Execution, Runner, RunnerGone
 from tap import main
 
 RUN = os.path.abspath(sys.argv[1])
 MIB = 1 << 20
 
 
-def start(folder, **environment):
+def start(folder, *arguments, **environment):
     home = os.path.join(folder, "home")
     os.makedirs(home, exist_ok=True)
     environment = {
         "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "TMPDIR": folder, **environment
     }  # fmt: skip
-    return Runner(RUN, home, {"HOME": home, "PATH": os.environ["PATH"], **environment})
+    environment = {"HOME": home, "PATH": os.environ["PATH"], **environment}
+    return Runner(RUN, home, environment, arguments)
 
 
 class Case(unittest.TestCase):
     """One runner for all tests of a class: they must leave it usable, which is half of the test."""
 
     environment = {}
+    arguments = []
 
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
-        cls.runner = start(cls.folder.name, **cls.environment)
+        cls.runner = start(cls.folder.name, *cls.arguments, **cls.environment)
 
     @classmethod
     def tearDownClass(cls):
@@ -220,6 +222,27 @@ class Errors(Case):
         self.assertNotIn("interactiveshell", traceback)
         self.assertEqual((execution.out, execution.err), (b"", b""))
 
+    def test_colours(self):
+        """Those that IPython has, and of the exception's own text colours and nothing else."""
+        bad = "raise ValueError('\x1b[32mgreen\x1b[0m \x1b[2J \x1b]0;title\x07')"
+        for code in (bad, "1 +", "import asyncio\nawait asyncio.sleep('x')"):
+            colour = self.runner.execute(code, COLOURS).error[2]
+            plain = self.runner.execute(code).error[2]
+            self.assertNotIn("\x1b", plain)
+            self.assertRegex(colour, r"\x1b\[[0-9;]*31m")
+            self.assertNotRegex(colour, r"\x1b(?!\[[0-9;]*m)")
+            without_numbers = [re.sub(r"\[\d+\]|\x1b\[[0-9;]*m", "", text) for text in (colour, plain)]
+            self.assertEqual(*without_numbers)
+        self.assertEqual(self.runner.execute(bad, COLOURS).error[1],
+                         "\x1b[32mgreen\x1b[0m \x1b[2J \x1b]0;title\x07")
+        self.assertIn("\x1b[32mgreen", self.runner.execute(bad, COLOURS).error[2])
+
+    def test_own_colours(self):
+        """Chosen by a magic, they are in what code prints and still in no traceback."""
+        self.run_ok("%colors Linux")
+        self.assertNotIn("\x1b", self.run_failing("1 / 0", "ZeroDivisionError").error[2])
+        self.run_ok("%colors NoColor")
+
     def test_syntax(self):
         execution = self.run_failing("1 +", "SyntaxError")
         self.assertIn("1 +", execution.error[2])
@@ -257,7 +280,32 @@ class Errors(Case):
         self.assertIn("input() is not available", execution.error[1])
         self.assertNotIn("cloche_runner", execution.error[2])
         self.run_failing("import getpass; getpass.getpass()", "StdinNotImplementedError")
-        self.assertEqual(self.value("import sys; sys.stdin.read()"), "''")
+        self.assertEqual(self.value("import sys; sys.stdin.read(), sys.stdin.readline()"), "('', '')")
+        self.assertEqual(self.run_ok("!cat; read x; echo $?").out, b"1\n")
+
+    def test_debugger(self):
+        """It wants to ask, and there is nobody."""
+        for code in (
+            "breakpoint()",
+            "import pdb; pdb.set_trace()",
+            "pdb.run('1')",
+            "from IPython.core.debugger import set_trace; set_trace()",
+            "pdb.post_mortem(ValueError().__traceback__ or e.__traceback__)",
+        ):
+            with self.subTest(code):
+                self.run_ok("try: 1 / 0\nexcept Exception as error: e = error")
+                execution = self.run_failing(code + "\nx = 1", "StdinNotImplementedError")
+                self.assertIn("is not available", execution.error[1])
+                self.assertEqual(self.value("import sys; sys.gettrace() is None"), "True")
+        self.run_failing("1 / 0", "ZeroDivisionError")
+        self.run_failing("%debug", "StdinNotImplementedError")
+
+    def test_memory(self):
+        self.run_failing("bytearray(1 << 60)", "MemoryError")
+        limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, ({}, -1))"
+        self.run_ok(limit.format(2 << 30))
+        self.run_failing("x = [bytes(1 << 20) for _ in range(1 << 20)]", "MemoryError")
+        self.run_ok(limit.format(-1))
 
     def test_texts(self):
         execution = self.run_failing("raise ValueError('a\\0\\ud800ä')", "ValueError")

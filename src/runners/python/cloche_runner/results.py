@@ -108,9 +108,10 @@ class Results:
         self._files = SavedFiles()
         self.begin(silent=True)
 
-    def begin(self, silent):
+    def begin(self, silent, has_colours=False):
         self._files.begin()
         self._silent = silent
+        self._has_colours = has_colours
         self._count = 0
         self._bytes = 0
         self._told = set()
@@ -167,7 +168,7 @@ class Results:
             self._told.add(subject)
             print(f"[{text}]", file=sys.stderr)
 
-    def fail(self, name, value, traceback, has_colours=False):
-        escapes = _ESCAPES_BUT_COLOURS if has_colours else _ESCAPES
+    def fail(self, name, value, traceback):
+        escapes = _ESCAPES_BUT_COLOURS if self._has_colours else _ESCAPES
         texts = (name, value, escapes.sub("", traceback))
         self._channel.send(ERROR, b"".join([field(_shorten(text)) for text in texts]))

@@ -30,9 +30,9 @@ from .randomness import Randomness
 from .results import Results
 from .shell import FAILED, Outcome, Shell
 from .streams import Streams
-from .warmup import forget, warm_up
+from .warmup import forget, prepare, warm_up
 
-_SILENT, _NO_HISTORY, _EXERCISE = 1, 2, 4
+_SILENT, _NO_HISTORY, _EXERCISE, _COLOURS = 1, 2, 4, 8
 
 
 def _interruptible(function, *args):
@@ -73,16 +73,18 @@ def _set_environment(variables):
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, is_warm):
         self._channel = Channel(3)
         self._streams = Streams(self._channel)
         self._results = Results(self._channel, self._streams)
         self._shell = Shell.create(self._results, self._streams)
         self._on_sigint = _interrupt_handler(self._channel)
         signal.signal(signal.SIGINT, self._on_sigint)
-        warm_up(self._shell)
         self._randomness = Randomness()
-        self._randomness.freeze()
+        prepare(self._shell)
+        if is_warm:
+            warm_up(self._shell)
+            self._randomness.freeze()
 
     def serve(self):
         version = platform.python_version()
@@ -118,14 +120,15 @@ class Server:
     def _execute(self, fields):
         flags, dialect, code = fields.number(), fields.text(), fields.text()
         environment = _split(fields.texts())
-        is_silent = bool(flags & _SILENT)
-        self._results.begin(is_silent)
+        is_silent, has_colours = bool(flags & _SILENT), bool(flags & _COLOURS)
+        self._results.begin(is_silent, has_colours)
         before = {}
         try:
             if dialect:
                 raise ValueError(f"Python has no dialect '{dialect}'")
             before = _set_environment(environment)
             keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
+            self._shell.colour_tracebacks(has_colours)
             outcome = _interruptible(self._shell.run, code, is_silent, keep)
         except BaseException as error:  # neither IPython nor the runner is sure to have caught it
             outcome = Outcome(error)
@@ -170,10 +173,10 @@ class Server:
         self._finish(outcome)
 
 
-def main():
+def main(is_warm):
     """Never returns: threads that were left behind would keep a usual exit waiting."""
     try:
-        Server().serve()
+        Server(is_warm).serve()
     except BaseException:
         traceback.print_exc()
         os._exit(1)

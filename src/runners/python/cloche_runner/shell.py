@@ -156,6 +156,13 @@ class Shell(InteractiveShell):
     loop = None  # of top-level await; made when first needed
     _shown = None
     _is_cancelled = False
+    _has_colours = False
+
+    def colour_tracebacks(self, has_colours):
+        if has_colours != self._has_colours:
+            self._has_colours = has_colours
+            for handler in (self.InteractiveTB, self.SyntaxTB):
+                handler.set_colors("Linux" if has_colours else "NoColor")
 
     def run(self, code, silent, keep):
         """Runs one cell and returns its Outcome."""

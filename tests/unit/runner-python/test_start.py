@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tests of the Python runner's two starts: as soon as possible, or warm for a snapshot.
+
+usage: test_start.py RUN, where RUN is the runner's entry
+"""
+
+import os
+import subprocess
+import tempfile
+import unittest
+
+import test_charts
+import test_runner
+from tap import main
+from test_runner import start
+
+SLOW = ("numpy", "pandas", "matplotlib", "PIL")
+LOADED = f"import sys; [name for name in {SLOW} if name in sys.modules]"
+
+
+class WarmShown(test_runner.Shown):
+    arguments = ["--warm"]
+
+    def test_what_is_loaded(self):
+        self.assertEqual(self.value(LOADED), str(list(SLOW)))
+
+    def test_no_trace(self):
+        runner = start(self.folder.name, "--warm")
+        self.addCleanup(runner.close)
+        self.assertEqual(runner.execute("1").count, 1)
+        names = "_, __, Out, sorted(n for n in dir() if n[0] != '_')"
+        cold = start(self.folder.name)
+        self.addCleanup(cold.close)
+        cold.execute("1")
+        self.assertEqual(runner.execute(names).plain, cold.execute(names).plain)
+        self.assertEqual(runner.execute("import sys; sys.argv").plain, "['']")
+
+
+class WarmReseeding(test_runner.Reseeding):
+    arguments = ["--warm"]
+
+
+class WarmCharts(test_charts.Charts):
+    arguments = ["--warm"]
+
+
+class Cold(test_runner.Case):
+    def test_what_is_loaded(self):
+        self.assertEqual(self.value(LOADED), "[]")
+        self.assertEqual(self.value("sys.argv, sys.path[0]"), "([''], '')")
+
+
+class Backends(unittest.TestCase):
+    """matplotlib is imported behind the start, by code that may know better which backend it wants."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def backend(self, code, *arguments, **environment):
+        runner = start(self.folder, *arguments, **environment)
+        self.addCleanup(runner.close)
+        execution = runner.execute(code + "\nimport matplotlib.pyplot as p\np.get_backend()")
+        self.assertIsNone(execution.error)
+        return execution.plain
+
+    def test_backends(self):
+        inline = "'module://matplotlib_inline.backend_inline'"
+        self.assertEqual(self.backend(""), inline)
+        self.assertEqual(self.backend("", "--warm"), inline)
+        self.assertEqual(self.backend("import matplotlib; matplotlib.use('svg')").lower(), "'svg'")
+        self.assertEqual(self.backend("", MPLBACKEND="pdf").lower(), "'pdf'")
+
+    def test_magic(self):
+        self.assertIn("inline", self.backend("%matplotlib inline"))
+
+    def test_children_have_their_own(self):
+        """In a virtual environment there may be no such backend."""
+        runner = start(self.folder)
+        self.addCleanup(runner.close)
+        runner.execute("import matplotlib.pyplot")
+        self.assertEqual(runner.execute("import os; 'MPLBACKEND' in os.environ").plain, "False")
+
+
+class Failing(unittest.TestCase):
+    def test_without_ipython(self):
+        with tempfile.TemporaryDirectory(prefix="cloche-runner-") as folder:
+            with open(os.path.join(folder, "IPython.py"), "w") as file:
+                file.write("raise ImportError('not in this image')\n")
+            process = subprocess.run(
+                [test_runner.RUN], env={"PYTHONPATH": folder, "HOME": folder}, stderr=subprocess.PIPE
+            )
+        self.assertEqual(process.returncode, 64)
+        self.assertIn(b"IPython is missing in this guest", process.stderr)
+
+
+if __name__ == "__main__":
+    main()
