@@ -43,7 +43,7 @@ read_and_run(Cli *cli, const Execution *execution)
         g_autoptr(GError) error = NULL;
 
         execution_run(cli, execution, code, &error);
-        g_free(code);
+        g_clear_pointer(&code, g_free);
         if (error != NULL)
             cli_fail(cli, error);
         if (error != NULL && sandbox_is_gone(error))

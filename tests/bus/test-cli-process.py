@@ -4,61 +4,26 @@
 Usage: test-cli-process.py CLOCHE, in an environment whose system bus has the service, which is killed and started
 anew when this program's parent gets SIGUSR1 (with-service).
 """
-import fcntl
 import json
 import os
 import pathlib
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
 import termios
 import threading
-import time
-import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
 import tap  # noqa: E402
+from console import CLOCHE, WAIT_S, CliTest, Terminal  # noqa: E402
 
-CLOCHE = os.path.abspath(sys.argv[1])
-WAIT_S = 60
 MIB = 1 << 20
 LOOP = "while :; do sleep 0.01; done"
 
 
-class ProcessTest(unittest.TestCase):
-    """Each test has a sandbox of its own."""
-
-    def setUp(self):
-        self.box = self.out("create", "--template", "minimal").strip()
-        self.addCleanup(subprocess.run, [CLOCHE, "kill", "--all"], capture_output=True, check=True)
-
-    def cloche(self, *words, status=0, **options):
-        done = subprocess.run([CLOCHE, *words], capture_output=True, timeout=WAIT_S,
-                              **({"stdin": subprocess.DEVNULL} | options))
-        self.assertEqual(done.returncode, status, (words, done.stdout[-1000:], done.stderr))
-        return done
-
-    def out(self, *words, **options):
-        return self.cloche(*words, **options).stdout.decode()
-
-    def err(self, *words, **options):
-        return self.cloche(*words, **options).stderr.decode()
-
-    def popen(self, *words, **options):
-        process = subprocess.Popen([CLOCHE, *words], **options)
-        self.addCleanup(self.reap, process)
-        return process
-
-    def reap(self, process):
-        process.kill()
-        process.wait()
-        for file in process.stdin, process.stdout, process.stderr:
-            if file:
-                file.close()
-
+class ProcessTest(CliTest):
     def sh(self, script, *options, **more):
         return self.cloche("exec", self.box, *options, "--", "sh", "-c", script, **more)
 
@@ -67,11 +32,6 @@ class ProcessTest(unittest.TestCase):
 
     def processes(self):
         return json.loads(self.out("ps", "--json", self.box))["processes"]
-
-    def wait_until(self, condition):
-        end = time.monotonic() + WAIT_S
-        while not condition():
-            self.assertLess(time.monotonic(), end, "it did not come true")
 
     def wait_until_gone(self, *argv):
         self.wait_until(lambda: list(argv) not in [entry["argv"] for entry in self.processes()])
@@ -251,47 +211,10 @@ class Kept(ProcessTest):
         self.assertRegex(row[0], rf"^\d+ +{number} +a\\x1bb +\S+ +sleeping +\d+s +\S+ (KB|MB) +0\.\ds +sleep 1919$")
 
 
-class Terminal(ProcessTest):
-    """On a terminal of the test's own, whose attributes are looked at from its other end."""
-
-    def setUp(self):
-        super().setUp()
-        self.ours, self.theirs = os.openpty()
-        self.addCleanup(os.close, self.ours)
-        self.addCleanup(os.close, self.theirs)
-        self.before = termios.tcgetattr(self.theirs)
-        self.text = ""
-        self.resize(100, 30)
-
-    def resize(self, columns, rows):
-        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def start(self, *words, **variables):
-        environment = {**os.environ, "TERM": "vt220", **variables}
-        self.running = self.popen(*words, stdin=self.theirs, stdout=self.theirs, stderr=self.theirs,
-                                  env=environment, start_new_session=True,
-                                  preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-
+class Shell(Terminal, ProcessTest):
     def shell(self, *words):
         self.start("shell", self.box, "--env", "PS1=READY>", *words, "--", "sh", "-i")
         self.until("READY>")
-
-    def read(self):
-        self.assertTrue(select.select([self.ours], [], [], WAIT_S)[0], f"nothing comes behind {self.text!r}")
-        self.text += os.read(self.ours, 65536).decode(errors="replace")
-
-    def until(self, pattern):
-        while not (found := re.search(pattern, self.text)):
-            self.read()
-        self.text = self.text[found.end():]
-        return found
-
-    def type(self, keys):
-        os.write(self.ours, keys.encode())
-
-    def end(self, status):
-        self.assertEqual(self.running.wait(WAIT_S), status)
-        self.assertEqual(termios.tcgetattr(self.theirs), self.before)
 
     def test_status_and_attributes(self):
         self.shell()

@@ -1,0 +1,495 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-cli-code: "cloche code" and "cloche repl", in pipes and on terminals.
+
+Usage: test-cli-code.py CLOCHE, in an environment whose system bus has the service (with-service), with a default
+template whose first language is Python.
+"""
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
+import tap  # noqa: E402
+from box import SANDBOX, call, connect, options  # noqa: E402
+from console import CLOCHE, WAIT_S, CliTest, Terminal  # noqa: E402
+
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+                       "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+SHOW = "from IPython.display import Image, HTML, display\n"
+FIGURE = f"{SHOW}display(Image(data={PNG!r}))"
+QUESTION = "\033[c"
+SLEEP = "print('on', flush=True)\nimport time\ntime.sleep(1000)"
+
+
+class CodeTest(CliTest):
+    template = "interpreter"
+
+    def ids(self):
+        return [box["Id"] for box in json.loads(self.out("list", "--json"))["sandboxes"]]
+
+    def assert_own_sandbox_is_gone(self):
+        self.wait_until(lambda: self.ids() == [self.box])
+
+    def create_context(self, **words):
+        return call(connect(), f"/org/cloche1/sandbox/{self.box}", SANDBOX, "CreateContext", "(a{sv})",
+                    [options(**words)])[0]
+
+    def watch_calls(self):
+        """A monitor loses its name when it begins to see what others send."""
+        calls = subprocess.Popen(["dbus-monitor", "--session", "member='StreamCode'"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.reap, calls)
+        self.assertTrue(any("member=NameLost" in line for line in calls.stdout))
+        return calls
+
+    def next_call(self, calls):
+        """The options, up to the end of their array."""
+        text = ""
+        while not text.endswith("\n   ]\n"):
+            text += calls.stdout.readline()
+        return text
+
+    def file(self, name, text):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = os.path.join(directory.name, name)
+        pathlib.Path(path).write_text(text)
+        return path
+
+
+class Code(CodeTest):
+    def test_output_comes_as_it_is_written(self):
+        self.cloche("exec", self.box, "--", "mkfifo", f"/tmp/{self.box}")
+        self.addCleanup(self.cloche, "exec", self.box, "--", "rm", f"/tmp/{self.box}")
+        code = f"print('one')\nprint(open('/tmp/{self.box}').read())\n'value'"
+        running = self.popen("code", "-s", self.box, "-c", code, stdout=subprocess.PIPE)
+        self.assertEqual(running.stdout.readline(), b"one\n")
+        self.cloche("exec", self.box, "--", "sh", "-c", f"printf two > /tmp/{self.box}")
+        self.assertEqual(running.stdout.read(), b"two\n'value'\n")
+        self.assertEqual(running.wait(WAIT_S), 0)
+
+    def test_streams_are_apart(self):
+        done = self.cloche("code", "-c", "import sys; print('ä', end=''); print('b', file=sys.stderr)")
+        self.assertEqual((done.stdout.decode(), done.stderr), ("ä", b"b\n"))
+
+    def test_large_output_is_whole(self):
+        code = "import sys\nfor i in range(300000): print(f'{i:063}')"
+        done = self.cloche("code", "-c", code)
+        expected = hashlib.sha256("".join(f"{i:063}\n" for i in range(300000)).encode())
+        self.assertEqual(hashlib.sha256(done.stdout).digest(), expected.digest())
+
+    def test_exit_statuses(self):
+        self.cloche("code", "-c", "1")
+        self.assertIn("ZeroDivisionError", self.err("code", "-c", "1/0", status=1))
+        self.assertIn("SyntaxError", self.err("code", "-c", "1+", status=1))
+        self.assertIn("--timeout", self.err("code", "-t", "1", "-c", "import time; time.sleep(60)", status=124))
+        self.assertIn("variables are gone", self.err("code", "-c", "import os; os._exit(3)", status=125))
+        self.assertIn("'cobol'", self.err("code", "-l", "cobol", "-c", "1", status=125))
+        self.assert_own_sandbox_is_gone()
+
+    def test_json_has_the_same_exit_statuses(self):
+        self.assertEqual(json.loads(self.out("code", "--json", "-c", "6*7"))["results"][0]["data"],
+                         {"text/plain": "42"})
+        answer = json.loads(self.out("code", "--json", "-t", "1", "-c", "import time; time.sleep(60)", status=124))
+        self.assertEqual(answer["status"], "timed-out")
+        self.cloche("code", "--json", "-c", "1/0", status=1)
+        self.assertEqual(json.loads(self.out("code", "--json", "-c", "import os; os._exit(3)", status=125))
+                         ["error"]["name"], "RunnerLost")
+        self.assert_own_sandbox_is_gone()
+
+    def test_timeout_of_its_own(self):
+        """In a sandbox of its own, and not in one that lives."""
+        calls = self.watch_calls()
+        self.cloche("code", "-c", "'own'")
+        self.cloche("code", "-s", self.box, "-c", "'living'")
+        self.assertIn("uint64 60", self.next_call(calls))
+        self.assertNotIn("timeout", self.next_call(calls))
+
+    def test_contexts(self):
+        context = self.create_context()
+        self.cloche("code", "-s", self.box, "-c", "x = 'default'")
+        self.cloche("code", "-s", self.box, "--context", context, "-c", "x = 'other'")
+        self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "'default'\n")
+        self.assertEqual(self.out("code", "-s", self.box, "--context", context, "-c", "x"), "'other'\n")
+        self.assertEqual(self.out("code", "-s", self.box, "--context", context, self.file("x.sh", "x")), "'other'\n")
+        self.assertIn("'nothing'", self.err("code", "-s", self.box, "--context", "nothing", "-c", "x", status=125))
+        self.assertIn("--sandbox", self.err("code", "--context", context, "-c", "x", status=2))
+        self.assertIn("--language", self.err("code", "-s", self.box, "--context", context, "-l", "bash", status=2))
+
+    def test_language_of_a_file(self):
+        for name in "a.py", "a.txt", "a":
+            self.assertEqual(self.out("code", "-s", self.box, self.file(name, "6 * 7")), "42\n")
+        for name in "a.js", "a.mjs":
+            self.assertEqual(self.out("code", "-s", self.box, self.file(name, "[6 * 7].map(x => x)")), "[ 42 ]\n")
+        calls = self.watch_calls()
+        for name, language in (("a.py", "python"), ("a.mjs", "javascript"), ("a.ts", "typescript"), ("a.sh", "bash"),
+                               ("a.r", "r"), ("a.R", "r"), ("a.x", "python")):
+            subprocess.run([CLOCHE, "code", "-s", self.box, self.file(name, "1")], capture_output=True)
+            self.assertIn(f'string "{language}"', self.next_call(calls), name)
+        self.assertEqual(self.out("code", "-s", self.box, "-l", "python", self.file("a.r", "6 * 7")), "42\n")
+
+    def test_environment(self):
+        code = "import os; os.environ.get('A')"
+        self.assertEqual(self.out("code", "-s", self.box, "-e", "A=ö", "-c", code), "'ö'\n")
+        self.assertEqual(self.out("code", "-s", self.box, "-c", code), "")
+
+    def test_interrupt(self):
+        """The code hears of it, and what it says then is shown."""
+        code = "try:\n    print('on', flush=True)\n    import time; time.sleep(1000)\nfinally:\n    print('bye')"
+        running = self.popen("code", "-c", code, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(running.stdout.readline(), b"on\n")
+        running.send_signal(signal.SIGINT)
+        self.assertEqual(running.stdout.read(), b"bye\n")
+        self.assertEqual(running.wait(WAIT_S), 130)
+        self.assertIn(b"KeyboardInterrupt", running.stderr.read())
+        self.assert_own_sandbox_is_gone()
+
+    def test_interrupt_keeps_the_state(self):
+        running = self.popen("code", "-s", self.box, "-c", f"x = 7\n{SLEEP}", stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL)
+        self.assertEqual(running.stdout.readline(), b"on\n")
+        running.send_signal(signal.SIGINT)
+        self.assertEqual(running.wait(WAIT_S), 130)
+        self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "7\n")
+
+    def test_second_interrupt_does_not_wait(self):
+        code = ("import time\nprint('on', flush=True)\nwhile True:\n    try: time.sleep(1000)\n"
+                "    except KeyboardInterrupt: print('no', flush=True)")
+        running = self.popen("code", "-c", code, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.assertEqual(running.stdout.readline(), b"on\n")
+        running.send_signal(signal.SIGINT)
+        self.assertEqual(running.stdout.readline(), b"no\n")
+        running.send_signal(signal.SIGINT)
+        self.assertEqual(running.wait(WAIT_S), 130)
+        self.assert_own_sandbox_is_gone()
+
+    def test_signals_end_the_sandbox(self):
+        for number in signal.SIGTERM, signal.SIGHUP:
+            running = self.popen("code", "-c", SLEEP, stdout=subprocess.PIPE)
+            self.assertEqual(running.stdout.readline(), b"on\n")
+            self.assertEqual(len(self.ids()), 2)
+            running.send_signal(number)
+            self.assertEqual(running.wait(WAIT_S), 128 + number)
+            self.assert_own_sandbox_is_gone()
+
+    def test_killed(self):
+        """Nobody is left to end the sandbox: its time is short."""
+        running = self.popen("code", "-c", SLEEP, stdout=subprocess.PIPE)
+        self.assertEqual(running.stdout.readline(), b"on\n")
+        running.kill()
+        running.wait()
+        boxes = json.loads(self.out("list", "--json"))["sandboxes"]
+        left = [box for box in boxes if box["Id"] != self.box]
+        self.assertEqual(len(left), 1)
+        self.assertLessEqual(left[0]["Expires"] - left[0]["Created"], 300_000_000)
+
+    def test_reader_that_goes(self):
+        running = self.popen("code", "-c", "while True: print('y')", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(running.stdout.readline(), b"y\n")
+        running.stdout.close()
+        self.assertEqual(running.wait(WAIT_S), 125)
+        self.assertEqual(running.stderr.read(), b"")
+        self.assert_own_sandbox_is_gone()
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([CLOCHE, "code", "-c", "print(1)"], stdin=subprocess.DEVNULL, stdout=full,
+                                  stderr=subprocess.PIPE, timeout=WAIT_S)
+        self.assertEqual(done.returncode, 125)
+        self.assertIn(b"No space left", done.stderr)
+
+    def test_lost_sandbox(self):
+        running = self.popen("code", "-s", self.box, "-c", SLEEP, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(running.stdout.readline(), b"on\n")
+        self.cloche("kill", self.box)
+        self.assertEqual(running.wait(WAIT_S), 125)
+        self.assertIn(b"killed", running.stderr.read())
+
+    def test_save(self):
+        code = f"{FIGURE}\ndisplay(HTML('<b>'))\ndisplay({{'application/pdf': 'JVBERg==', 'text/plain': 'p'}}, raw=True)"
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.cloche("code", "--save", folder, "-c", code)
+            self.assertEqual(sorted(os.listdir(folder)), ["001.png", "002.html", "003.pdf"])
+            self.assertEqual(pathlib.Path(folder, "001.png").read_bytes(), PNG)
+            self.assertEqual(pathlib.Path(folder, "002.html").read_text(), "<b>")
+            self.assertEqual(pathlib.Path(folder, "003.pdf").read_bytes(), b"%PDF")
+            self.assertIn(f"[text/html, 3 bytes] saved to {folder}/002.html", done.stderr.decode())
+        self.assertEqual(done.stdout.decode(), "<IPython.core.display.HTML object>\np\n")
+
+    def test_save_that_fails(self):
+        self.assertIn("/dev/null/x", self.err("code", "--save", "/dev/null/x", "-c", FIGURE, status=125))
+        self.assert_own_sandbox_is_gone()
+
+    def test_save_of_what_is_too_large_to_be_sent(self):
+        code = f"{SHOW}display(Image(data={PNG!r} + bytes(4 << 20)))"
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertIn(f"saved to {folder}/001.png", self.err("code", "--save", folder, "-c", code))
+            self.assertEqual(pathlib.Path(folder, "001.png").read_bytes(), PNG + bytes(4 << 20))
+        self.assertIn("too large to be sent] --save DIR", self.err("code", "-c", code))
+        path = re.search(r"in the sandbox: (/\S+)", self.err("code", "-s", self.box, "-c", code))[1]
+        self.assertEqual(self.cloche("cat", f"{self.box}:{path}").stdout, PNG + bytes(4 << 20))
+
+    def test_pictures_never_go_into_a_pipe(self):
+        done = self.cloche("code", "-c", FIGURE, env={**os.environ, "TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"})
+        self.assertEqual(done.stdout, b"")
+        self.assertEqual(done.stderr, b"[image/png 1x1, 70 bytes] --save DIR keeps it\n")
+
+
+class CodeOnATerminal(Terminal, CodeTest):
+    def run_code(self, *words, **variables):
+        self.start("code", "-s", self.box, *words, **variables)
+
+    def test_kitty(self):
+        self.run_code("-c", FIGURE + "\n'end'", TERM="xterm-kitty")
+        found = self.until(r"\033_Ga=T,f=100,q=2,m=0;([A-Za-z0-9+/=]+)\033\\\r\n'end'\r\n")
+        self.assertEqual(base64.b64decode(found[1]), PNG)
+        self.end(0)
+
+    def test_iterm(self):
+        self.run_code("-c", FIGURE, TERM="xterm", TERM_PROGRAM="iTerm.app")
+        found = self.until(r"\033\]1337;File=inline=1;size=70:([A-Za-z0-9+/=]+)\a\r\n")
+        self.assertEqual(base64.b64decode(found[1]), PNG)
+        self.end(0)
+
+    def test_sixel(self):
+        self.run_code("-c", FIGURE + "\ndisplay(Image(data=" + repr(PNG) + "))\n'end'", TERM="xterm")
+        self.until(re.escape(QUESTION))
+        self.type("\033[?62;4;22c")
+        self.until("\033Pq\"1;1;1;1(.|\n)*?\033\\\\\r\n")
+        shown = self.until("\033Pq\"1;1;1;1(.|\n)*?\033\\\\\r\n(.|\n)*'end'\r\n")[0]
+        self.assertNotIn(QUESTION, shown)
+        self.assertNotIn("62;4", shown)
+        self.end(0)
+
+    def test_no_pictures(self):
+        self.run_code("-c", FIGURE, TERM="xterm")
+        self.until(re.escape(QUESTION))
+        self.type("\033[?62;22c")
+        self.until(r"^\[image/png 1x1, 70 bytes\] --save DIR keeps it\r\n")
+        self.end(0)
+
+    def test_terminal_that_does_not_answer(self):
+        self.run_code("-c", FIGURE, TERM="xterm")
+        self.until(re.escape(QUESTION))
+        self.until("--save DIR keeps it")
+        self.end(0)
+
+    def test_terminal_is_asked_for_a_picture_only(self):
+        for words, term in (["-c", "1"], "xterm"), (["-c", FIGURE], "dumb"):
+            self.run_code(*words, TERM=term)
+            shown = self.until(r"(.|\n)*(\r\n1|keeps it)?\r\n")[0]
+            self.end(0)
+            self.assertNotIn(QUESTION, shown + self.text)
+
+    def test_colors(self):
+        """Are asked for, where a terminal shows them."""
+        calls = self.watch_calls()
+        for variables, with_colors in (({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+                                       ({"TERM": "dumb"}, False)):
+            self.run_code("-c", "1/0", **variables)
+            self.until("division by zero")
+            self.end(1)
+            self.assertEqual('string "colors"' in self.next_call(calls), with_colors, variables)
+        self.cloche("code", "-s", self.box, "-c", "1/0", status=1, env={**os.environ, "TERM": "xterm"})
+        self.assertNotIn("colors", self.next_call(calls))
+
+    def test_ctrl_c(self):
+        self.run_code("-c", SLEEP)
+        self.until("on\r\n")
+        self.type("\x03")
+        self.until("KeyboardInterrupt")
+        self.end(130)
+
+
+class Repl(Terminal, CodeTest):
+    """Bracketed paste is switched on and off around each entry: that is left out of what is compared."""
+
+    def setUp(self):
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.state = directory.name
+
+    def read(self):
+        super().read()
+        self.text = re.sub("\033\\[\\?2004[hl]\r?", "", self.text)
+
+    def repl(self, *words):
+        self.start("repl", *words, TERM="xterm", XDG_STATE_HOME=self.state)
+        self.until(">>> $")
+
+    def enter(self, line, shown):
+        """What is shown up to the next prompt; the line itself is in front of it."""
+        self.type(line + "\r")
+        self.until(shown + "(\033\\[0m)?\r\n>>> $")
+
+    def leave(self, status=0):
+        self.type("\x04")
+        self.end(status)
+
+    def test_values_and_state(self):
+        self.repl()
+        self.enter("x = 6", "x = 6")
+        self.enter("x * 7", "x \\* 7\r\n42")
+        self.enter("print('ä'); x", "ä\r\n6")
+        self.enter("print('no end', end='')", "\r\nno end")
+        self.enter("", "^")
+        self.leave()
+        self.assert_own_sandbox_is_gone()
+
+    def test_many_lines(self):
+        self.repl()
+        for line in "def f(x):", "    return [x,", "      1]":
+            self.type(line + "\r")
+            self.until("\\.\\.\\. $")
+        self.enter("", "^")
+        self.enter("f('ö')", "\\['ö', 1\\]")
+        self.type("one = 1\033\r")
+        self.until("one = 1")
+        self.enter("two = 2", "two = 2(\r\n)*")
+        self.enter("one + two", "\r\n3")
+        self.leave()
+
+    def test_javascript(self):
+        self.repl("javascript", "--template", "interpreter")
+        self.type("const f = x => {\r")
+        self.until("\\.\\.\\. $")
+        self.type("return x * 7\r")
+        self.until("\\.\\.\\. $")
+        self.enter("}", "}")
+        self.enter("f(6)", "\r\n42")
+        self.leave()
+
+    def test_paste(self):
+        self.repl()
+        self.enter("\033[200~for i in range(2):\n    print('i', i)\n\n    print('end')\n\033[201~",
+                   "i 0\r\nend\r\ni 1\r\nend")
+        self.leave()
+
+    def test_ctrl_c(self):
+        """It throws away what was typed, and interrupts code; the prompt stays."""
+        self.repl()
+        self.type("x = [1,\r")
+        self.until("\\.\\.\\. $")
+        self.type("2\x03")
+        self.until("\\^C\r\n>>> $")
+        self.enter("x", "NameError: .*")
+        self.type("x = 8; print('o' 'n', flush=True); import time; time.sleep(1000)\r")
+        self.until("\r\non\r\n")
+        self.type("\x03")
+        self.until("KeyboardInterrupt(.|\n)*>>> $")
+        self.enter("x", "\r\n8")
+        self.leave()
+
+    def test_code_that_cannot_be_interrupted_is_left(self):
+        self.repl("-s", self.box)
+        code = ("import time\\nwhile True:\\n    try:\\n        print('o' 'n', flush=True)\\n        time.sleep(1000)\\n"
+                "    except KeyboardInterrupt: print('n' 'o', flush=True)")
+        self.type(f"exec('''{code}''')\r")
+        self.until("\r\non\r\n")
+        self.type("\x03")
+        self.until("no\r\n")
+        self.type("\x03")
+        self.until(">>> $")
+        self.leave()
+
+    def test_pictures(self):
+        self.repl("--save", self.state)
+        self.type(FIGURE.replace("\n", "; ") + "\r")
+        self.until(re.escape(QUESTION))
+        self.type("\033[?62;4c")
+        self.until("\033Pq(.|\n)*saved to .*/001.png\r\n>>> $")
+        self.leave()
+
+    def test_living_sandbox_stays(self):
+        self.cloche("code", "-s", self.box, "-c", "x = 'from code'")
+        self.repl("-s", self.box)
+        self.enter("x", "'from code'")
+        self.enter("x = 'from repl'", "x = 'from repl'")
+        self.leave()
+        self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "'from repl'\n")
+
+    def test_context(self):
+        context = self.create_context()
+        self.cloche("code", "-s", self.box, "--context", context, "-c", "x = 'there'")
+        self.repl("-s", self.box, "--context", context)
+        self.enter("x", "'there'")
+        self.leave()
+        self.start("repl", "-s", self.box, "--context", "nothing")
+        self.until("no context 'nothing'")
+        self.end(125)
+
+    def test_history(self):
+        self.repl()
+        self.enter("'first'", "'first'\r\n'first'")
+        self.type("[1,\r")
+        self.until("\\.\\.\\. $")
+        self.enter("2]", "\\[1, 2\\]")
+        self.leave()
+        file = pathlib.Path(self.state, "cloche/history-python")
+        self.assertEqual(re.sub("#\\d+\n", "#\n", file.read_text()), "#\n'first'\n#\n[1,\n2]\n")
+        self.assertEqual((file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777), (0o600, 0o700))
+        self.repl()
+        self.type("\033[A")
+        self.until("2\\]")
+        self.enter("", "\\[1, 2\\]")
+        self.type("\033[A\033[A")
+        self.until("'first'")
+        self.enter("", "\r\n'first'")
+        self.leave()
+
+    def test_lost_interpreter(self):
+        self.repl()
+        self.enter("x = 1", "x = 1")
+        self.enter("import os; os._exit(3)", "variables are gone.*")
+        self.enter("x", "NameError: .*")
+        self.leave()
+
+    def test_lost_sandbox(self):
+        self.repl("-s", self.box)
+        self.cloche("kill", self.box)
+        self.type("1\r")
+        self.until("cloche: ")
+        self.end(125)
+
+    def test_signals_end_the_sandbox(self):
+        for number in signal.SIGTERM, signal.SIGHUP:
+            self.repl()
+            self.assertEqual(len(self.ids()), 2)
+            self.running.send_signal(number)
+            self.end(128 + number)
+            self.assert_own_sandbox_is_gone()
+        self.repl()
+        self.type("print('o' 'n', flush=True); import time; time.sleep(1000)\r")
+        self.until("\r\non\r\n")
+        self.running.send_signal(signal.SIGTERM)
+        self.end(128 + signal.SIGTERM)
+        self.assert_own_sandbox_is_gone()
+
+    def test_stopped_and_continued(self):
+        self.repl()
+        self.type("6 *")
+        self.until("6 \\*")
+        self.running.send_signal(signal.SIGSTOP)
+        os.waitpid(self.running.pid, os.WUNTRACED)
+        self.running.send_signal(signal.SIGCONT)
+        self.until(">>> 6 \\*")
+        self.enter(" 7", "\r\n42")
+        self.leave()
+
+    def test_only_for_a_person(self):
+        self.assertIn("cloche code", self.err("repl", status=2))
+        self.assertEqual(json.loads(self.out("--json", "repl", status=2))["error"]["name"], "Usage")
+        self.assertIn("--template", self.err("repl", "-s", self.box, "--template", "python", status=2))
+        self.assertIn("--sandbox", self.err("repl", "--context", "python", status=2))
+        self.assertIn("'bash'", self.err("repl", "bash", "-s", self.box, "--context", "python", status=2))
+
+
+tap.main()
