@@ -107,6 +107,12 @@ class Interpreter(box.BoxTest):
     def test_packages_of_python(self):
         self.assertEqual(self.data("text/plain", PACKAGES), ["(9, x**2, 0.5)"])
 
+    def test_figure_of_plotly(self):
+        """Data and a page that is not larger than what it shows, in one result."""
+        (result,) = self.code("import plotly.express as px; px.bar(x=[1, 2], y=[3, 4])")["results"]
+        self.assertEqual(sorted(result["data"]), ["application/vnd.plotly.v1+json", "text/html"])
+        self.assertLess(len(result["data"]["text/html"]), 20000)
+
     def test_packages_of_r(self):
         code = "library(dplyr); mtcars |> group_by(cyl) |> summarise(n = n()) |> pull(n) |> paste(collapse = ' ')"
         self.assertEqual(self.data("text/plain", code, language="r"), ['[1] "11 7 14"'])
