@@ -96,14 +96,14 @@ list_items() {
     tr ';' '\n' <<<"$1" | sed '/^$/d'
 }
 
-# The runners that execute the recipe's languages, one a line.
+# The runners that execute the recipe's languages, one a line. jupyter shares modules of python's.
 list_runners() {
     local language
     for language in $(list_items "${recipe[Languages]}"); do
         case $language in
         python | javascript | bash) echo "$language" ;;
         typescript) echo javascript ;;
-        *) echo jupyter ;;
+        *) printf 'jupyter\npython\n' ;;
         esac
     done | sort -u
 }

@@ -55,7 +55,8 @@ initrd() {
     (mkdir -p "$tmp/initrd" && cd "$tmp/initrd" && cpio -idu --quiet <"$image/initrd" && cat "$1")
 }
 is "the agent is init" "$(initrd init)" agent
-is "the runners of its languages" "$(cd "$tmp/initrd/runners" && echo *)" "bash javascript jupyter"
+is "the runners of its languages" "$(cd "$tmp/initrd/runners" && echo *)" \
+    "bash javascript jupyter python"
 is "are there" "$(initrd runners/bash/run)" "runner of bash"
 is "first module" "$(initrd modules/order | head -n 1)" virtio_ring.ko
 is "each module is there" "$(cd "$tmp/initrd/modules" && xargs cat <order | xargs)" \

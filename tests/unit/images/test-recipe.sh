@@ -61,7 +61,7 @@ is "no recipe at all" "$status $(cat "$tmp/err")" \
     "1 build-image: there is no recipe in '$recipe': no recipe.conf"
 cp "$here/recipe/recipe.conf" "$recipe"
 
-for runner in bash javascript jupyter; do
+for runner in bash javascript jupyter python; do
     mv "$runners/$runner" "$tmp/away"
     build
     is "runner $runner that is not there" "$status $(cat "$tmp/err")" \
