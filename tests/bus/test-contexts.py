@@ -48,7 +48,7 @@ class CodeTest(BoxTest):
     def setUp(self):
         super().setUp()
         self.dir = self.box.sh("mktemp -d").strip()
-        self.addCleanup(self.box.sh, f"rm -rf {self.dir}")
+        self.addCleanup(lambda: self.box.sh(f"rm -rf {self.dir}"))
         self.fifo = f"{self.dir}/fifo"
         self.box.sh(f"mkfifo {self.fifo}")
 
@@ -293,7 +293,8 @@ _ = os.write(1, b'\\xc3')""")
         bus.close_sync()
         with open(fd, "rb") as lines:
             self.box.sh(f"echo here >{self.fifo}")
-            self.assertEqual(json.loads(lines.readline())["text"], "here\n\n")
+            *told, end = [json.loads(line) for line in lines]
+        self.assertEqual(("".join(event["text"] for event in told), end["status"]), ("here\n\n", "ok"))
 
     def test_timeout(self):
         self.assertEqual(self.brief("while True: pass", timeout=t(1)),
