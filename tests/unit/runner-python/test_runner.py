@@ -207,6 +207,36 @@ class Shown(Case):
         image = self.run_ok("from PIL import Image; Image.new('RGB', (2, 2))")
         self.assertEqual(image.main[0]["image/png"][:4], b"\x89PNG")
 
+    def test_images(self):
+        """Shown by show() and, as E2B does, by saving them; what a library saves is its own matter."""
+        code = "import io, PIL.Image, pathlib\nimage = PIL.Image.new('RGB', (2, 2))\n"
+        for show in ("show()", "save('a.png')", "save(pathlib.Path('b.jpg'))"):
+            ((main, parts),) = self.run_ok(code + f"image.{show}").results
+            self.assertEqual((main, parts["image/png"][:4]), (False, b"\x89PNG"))
+        self.assertEqual(self.run_ok(code + "image.save(io.BytesIO(), 'png')").results, [])
+        self.assertEqual(self.value("PIL.Image.open('b.jpg').size"), "(2, 2)")
+        self.run_ok("%%writefile saver.py\ndef save(image):\n    image.save('c.png')")
+        self.assertEqual(self.run_ok("import saver; saver.save(image)").results, [])
+        failed = self.run_failing("image.save('a.nonsense')", "ValueError")
+        self.assertEqual(failed.results, [])
+        self.assertNotIn("cloche_runner", failed.error[2])
+
+    def test_figures_of_one_cell(self):
+        self.run_ok("import matplotlib.pyplot as plt")
+        for code, count in (
+            ("plt.plot([1]); plt.show(); plt.plot([2]); plt.show();", 2),
+            ("plt.plot([1]); plt.figure(); plt.plot([2]);", 2),
+            ("plt.plot([1]); plt.savefig('f.png');", 1),
+            ("plt.plot([1]); plt.savefig('f.png'); plt.close()", 0),
+            ("fig, ax = plt.subplots(); ax.plot([1]); plt.close(fig); fig", 1),
+            ("fig = plt.figure(); plt.close('all')", 0),
+        ):
+            self.assertEqual(len(self.run_ok(code).results), count, code)
+
+    def test_formula(self):
+        formula = self.run_ok("import sympy; sympy.sqrt(sympy.Symbol('x'))").main[0]
+        self.assertEqual(formula["text/latex"], b"$\\displaystyle \\sqrt{x}$")
+
     def test_help_is_shown(self):
         self.assertIn(b"Return the number of items", self.run_ok("len?").displays[0]["text/plain"])
 

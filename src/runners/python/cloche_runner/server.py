@@ -14,6 +14,7 @@ import time
 import traceback
 from os import environ  # whatever the executed code makes of os.environ
 
+from . import hooks
 from .channel import (
     DONE,
     EXECUTE,
@@ -30,7 +31,7 @@ from .randomness import Randomness
 from .results import Results
 from .shell import FAILED, Outcome, Shell
 from .streams import Streams
-from .warmup import forget, prepare, warm_up
+from .warmup import forget, warm_up
 
 _SILENT, _NO_HISTORY, _EXERCISE, _COLOURS = 1, 2, 4, 8
 
@@ -81,7 +82,7 @@ class Server:
         self._on_sigint = _interrupt_handler(self._channel)
         signal.signal(signal.SIGINT, self._on_sigint)
         self._randomness = Randomness()
-        prepare(self._shell)
+        hooks.install(self._shell)
         if is_warm:
             warm_up(self._shell)
             self._randomness.freeze()

@@ -199,15 +199,15 @@ class Shell(InteractiveShell):
         self._showtraceback(type(exc), exc, [f"UsageError: {exc}"])
 
     def _get_exc_info(self, exc_tuple=None):
-        """Without the runner's own frames below the user's: input() and the handler of SIGINT."""
+        """Without the runner's own frames, as input() and the handler of SIGINT have them."""
         etype, value, trace = super()._get_exc_info(exc_tuple)
-        at, last = trace, None
+        at = trace
         while at is not None:
-            if not at.tb_frame.f_code.co_filename.startswith(_HERE):
-                last = at
-            at = at.tb_next
-        if last is not None:
-            last.tb_next = None
+            below = at.tb_next
+            while below is not None and below.tb_frame.f_code.co_filename.startswith(_HERE):
+                below = below.tb_next
+            at.tb_next = below
+            at = below
         return etype, value, trace
 
     def _run_loop(self, coroutine):

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""hooks: what matplotlib and PIL need to show pictures here, done when somebody imports them.
+
+matplotlib's backend could be chosen by MPLBACKEND. But children inherit that, and in a virtual
+environment of their own they lack this backend.
+"""
+
+import functools
+import importlib.util
+import os
+import sys
+
+from IPython.core.pylabtools import print_figure
+from IPython.display import display
+
+_INLINE = "module://matplotlib_inline.backend_inline"
+
+
+class _Finder:
+    """Gives modules the loaders that they would have had, and does something behind these."""
+
+    def __init__(self, hooks):
+        self._hooks = hooks
+
+    def find_spec(self, name, path=None, target=None):
+        hook = self._hooks.pop(name, None)
+        spec = importlib.util.find_spec(name) if hook else None
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_hook(module):
+                load(module)
+                hook(module)
+
+            spec.loader.exec_module = load_and_hook
+        return spec
+
+
+def _use_inline(matplotlib):
+    if "MPLBACKEND" not in os.environ:
+        matplotlib.rcParams["backend"] = _INLINE
+
+
+def _show_saved(image_module):
+    """An image that a cell's code saves in a file is shown, as E2B does; not so a library's."""
+    save = image_module.Image.save
+
+    @functools.wraps(save)
+    def save_and_show(image, fp, *args, **kwargs):
+        save(image, fp, *args, **kwargs)
+        caller = sys._getframe(1).f_globals.get("__name__")
+        if isinstance(fp, (str, os.PathLike)) and caller == "__main__":
+            display(image)
+
+    image_module.Image.save = save_and_show
+
+
+def _show_shown(image_show):
+    """Image.show() would start a program for an X display, if there is one."""
+    image_show.register(image_show.IPythonViewer, 0)
+
+
+def install(shell):
+    hooks = {"matplotlib": _use_inline, "PIL.Image": _show_saved, "PIL.ImageShow": _show_shown}
+    sys.meta_path.insert(0, _Finder(hooks))
+    # for a figure that no pyplot knows; the backend has a way of its own, and puts it in this place
+    png = shell.display_formatter.formatters["image/png"]
+    draw = functools.partial(print_figure, base64=True)
+    png.for_type_by_name("matplotlib.figure", "Figure", draw)
