@@ -15,7 +15,7 @@ WAIT_MS = 60000
 
 class Failure(Exception):
     def __init__(self, error):
-        name = Gio.DBusError.get_remote_error(error)
+        name = Gio.DBusError.get_remote_error(error) or "no answer"
         Gio.DBusError.strip_remote_error(error)
         super().__init__(f"{name}: {error.message}")
         self.name, self.message = name.removeprefix("org.cloche1.Error."), error.message
