@@ -35,6 +35,13 @@ class CodeTest(CliTest):
     def ids(self):
         return [box["Id"] for box in json.loads(self.out("list", "--json"))["sandboxes"]]
 
+    def kill_service(self):
+        """with-service starts it again."""
+        os.kill(os.getppid(), signal.SIGUSR1)
+
+    def wait_for_service(self):
+        self.wait_until(lambda: subprocess.run([CLOCHE, "list"], capture_output=True).returncode == 0)
+
     def assert_own_sandbox_is_gone(self):
         self.wait_until(lambda: self.ids() == [self.box])
 
@@ -211,6 +218,17 @@ class Code(CodeTest):
         self.cloche("kill", self.box)
         self.assertEqual(running.wait(WAIT_S), 125)
         self.assertIn(b"killed", running.stderr.read())
+
+    def test_lost_service(self):
+        """The sandbox goes on."""
+        running = self.popen("code", "-s", self.box, "-c", f"x = 9\n{SLEEP}", stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+        self.assertEqual(running.stdout.readline(), b"on\n")
+        self.kill_service()
+        self.assertEqual(running.wait(WAIT_S), 125)
+        self.assertIn(b"the service ended while the code ran", running.stderr.read())
+        self.wait_for_service()
+        self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "9\n")
 
     def test_save(self):
         code = f"{FIGURE}\ndisplay(HTML('<b>'))\ndisplay({{'application/pdf': 'JVBERg==', 'text/plain': 'p'}}, raw=True)"
@@ -451,6 +469,18 @@ class Repl(Terminal, CodeTest):
         self.enter("import os; os._exit(3)", "variables are gone.*")
         self.enter("x", "NameError: .*")
         self.leave()
+
+    def test_lost_service(self):
+        self.repl()
+        self.enter("x = 9", "x = 9")
+        self.type("print('o' 'n', flush=True); import time; time.sleep(1000)\r")
+        self.until("\r\non\r\n")
+        self.kill_service()
+        self.until("the service ended(.|\n)*>>> $")
+        self.wait_for_service()
+        self.enter("x", "\r\n9")
+        self.leave()
+        self.assert_own_sandbox_is_gone()
 
     def test_lost_sandbox(self):
         self.repl("-s", self.box)
