@@ -27,6 +27,10 @@ ALL = ["run: 0 HELLO exited", "stream: got one", "stream: got two", "stream: exi
        "code: error ZeroDivisionError", f"error: org.cloche1.Error.NoSuchFile - {NO_FILE}"]
 
 
+AGENT = ["sum: 17", "model reads: sum: 17", "model reads: IndexError: list index out of range", "saved: chart-0.png",
+         "model reads: [a chart: bar, 'Sales': ", "model reads: The interpreter died during the execution", "model reads: 42"]
+
+
 class Examples(unittest.TestCase):
     def setUp(self):
         self.assertFalse((HOME / "notes").exists())
@@ -48,6 +52,20 @@ class Examples(unittest.TestCase):
 
     def test_javascript(self):
         self.assertEqual(self.run_example("gjs", "-m", EXAMPLES / "javascript.js"), (ALL, []))
+
+    def check_agent(self, *command):
+        with tempfile.TemporaryDirectory() as folder:
+            lines, errors = self.run_example(*command, folder)
+            picture = pathlib.Path(folder, "chart-0.png").read_bytes()
+        self.assertEqual([line[:len(wanted)] for line, wanted in zip(lines, AGENT, strict=True)], AGENT)
+        self.assertIn(9, [bar["value"] for bar in json.loads(lines[4].partition(": [a chart: bar, 'Sales': ")[2][:-1])])
+        self.assertEqual((picture[:8], errors), (b"\x89PNG\r\n\x1a\n", []))
+
+    def test_agent_python(self):
+        self.check_agent("/usr/bin/python3", EXAMPLES / "agent.py")
+
+    def test_agent_javascript(self):
+        self.check_agent("gjs", "-m", EXAMPLES / "agent.js")
 
     def test_c(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -24,6 +24,12 @@ check "Python" as_a /usr/bin/python3 "$top/docs/examples/python.py"
 check "did all" has_all
 check "JavaScript" as_a gjs -m "$top/docs/examples/javascript.js"
 check "did all" has_all
+pictures=$(as_a mktemp -d)
+check "Python agent" as_a /usr/bin/python3 "$top/docs/examples/agent.py" "$pictures"
+check "reads a chart" printed "^model reads: .a chart: bar, 'Sales'"
+check "JavaScript agent" as_a gjs -m "$top/docs/examples/agent.js" "$pictures"
+check "reads a chart" printed "^model reads: .a chart: bar, 'Sales'"
+rm -r "$pictures"
 check "C is built from what is installed" "$top/docs/examples/c/build.sh" $xml $program
 check "C" as_a $program
 check "did all" has_all
