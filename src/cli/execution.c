@@ -115,11 +115,23 @@ tell_end(const Show *show)
     return show->gallery->has_failed && status == CLI_OK ? CLI_FAILED : status;
 }
 
+/* What went wrong is no news for who left the code alone, or has read enough of its output. */
+static int
+take_failure(const Running *running, GError **error)
+{
+    gboolean is_left = g_cancellable_is_cancelled(running->leaving);
+
+    if (is_left || g_error_matches(*error, G_FILE_ERROR, G_FILE_ERROR_PIPE))
+        g_clear_error(error);
+    if (running->cli->signal != 0)
+        return 128 + running->cli->signal;
+    return is_left ? EXECUTION_INTERRUPTED : CLI_FAILED;
+}
+
 static int
 run(const Running *running, const char *code, GError **error)
 {
     g_auto(Show) show = {.gallery = running->execution->gallery};
-
     gboolean has_ended = follow(running, code, &show, error);
 
     if (running->execution->is_dialog && show.is_inside_line)
@@ -128,13 +140,7 @@ run(const Running *running, const char *code, GError **error)
         return tell_end(&show);
     if (has_ended)
         g_propagate_error(error, g_steal_pointer(&show.lost));
-    if (running->cli->signal != 0 || g_cancellable_is_cancelled(running->leaving))
-        g_clear_error(error);
-    else if (g_error_matches(*error, G_FILE_ERROR, G_FILE_ERROR_PIPE))
-        g_clear_error(error); /* who read it has enough */
-    if (running->cli->signal != 0)
-        return 128 + running->cli->signal;
-    return g_cancellable_is_cancelled(running->leaving) ? EXECUTION_INTERRUPTED : CLI_FAILED;
+    return take_failure(running, error);
 }
 
 int

@@ -40,7 +40,7 @@ check "help shows the words" prints 'env' "$top/quickstart.sh" --help
 check "env before the start says how to start" fails_with 'sudo' "$top/quickstart.sh" env
 check "the first run" prints '17984 primes' "$top/quickstart.sh"
 check "it tells how long each step took" printed 'template .* s$'
-check "it saved the chart" is_png "$spaced/cloche-charts/chart-1.png"
+check "it saved the chart" is_png "$spaced/cloche-charts/001.png"
 begin=$EPOCHSECONDS
 check "the second run" prints '17984 primes' "$top/quickstart.sh"
 check "took less than 40 seconds" test $((EPOCHSECONDS - begin)) -lt 40

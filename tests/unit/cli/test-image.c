@@ -12,11 +12,16 @@ static void
 test_names(void)
 {
     static const char *const names[][2] = {
-        {"image/png", "007.png"},       {"image/jpeg", "007.jpg"},
-        {"image/svg+xml", "007.svg"},   {"image/gif", "007.gif"},
-        {"image/../../x", "007.image"}, {"image/", "007.image"},
-        {"text/html", "007.html"},         {"application/pdf", "007.pdf"},
-        {"application/geo+json", "007.json"}, {"x/..", "007.bin"},
+        {"image/png", "007.png"},
+        {"image/jpeg", "007.jpg"},
+        {"image/svg+xml", "007.svg"},
+        {"image/gif", "007.gif"},
+        {"image/../../x", "007.image"},
+        {"image/", "007.image"},
+        {"text/html", "007.html"},
+        {"application/pdf", "007.pdf"},
+        {"application/geo+json", "007.json"},
+        {"x/..", "007.bin"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
