@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Server: takes requests, one after the other, and tells of the outcome as the protocol has it.
+#
+# Bash has no values, so there are no results: an execution is its output and its exit status.
+
+package Server;
+
+use strict;
+use warnings;
+use Channel;
+use Shell;
+
+use constant {SILENT => 1, NO_HISTORY => 2, EXERCISE => 4};
+use constant {OK => 0, FAILED => 1, INTERRUPTED => 2};
+use constant SYNTAX_STATUS_MAX => 2;    # bash does not tell such an error in another way
+
+my ($channel, $shell);
+my ($count, $last_status) = (0, 0);
+
+sub main {
+    my ($here) = @_;
+    $channel = Channel->new(3);
+    open STDIN, '<', '/dev/null';
+    $shell = Shell->new($here);
+    my (undef, $version) =
+        $shell->ask('\builtin printf %s "$BASH_VERSION" ' . $shell->answer_end());
+    $channel->send(Channel::READY, Channel::field('bash') . Channel::field(substr $version, 0, 64));
+    while (my ($type, $payload) = $channel->receive()) {
+        if    ($type == Channel::EXECUTE) { execute($payload) }
+        elsif ($type == Channel::RESEED)  { reseed($payload) }
+        elsif ($type == Channel::SYNC)    { $channel->send(Channel::SYNCED, $payload) }
+        else                              { die "unknown request $type\n" }
+    }
+    $shell->kill_all();
+}
+
+sub execute {
+    my ($flags, $dialect, $code, @environment) = unpack 'V V/a V/a V/(V/a)', $_[0];
+    $count++ unless $flags & (SILENT | NO_HISTORY | EXERCISE);
+    return finish(FAILED, 'ValueError', "Bash has no dialect '$dialect'", '') if length $dialect;
+    my ($former, $problem) = set_environment(@environment);
+    return finish(FAILED, 'ValueError', $problem, '') if defined $problem;
+    my $outcome = $shell->execute($code, $last_status);
+    set_back($former, @environment);
+    $last_status = $outcome->{status} unless $flags & EXERCISE;
+    finish(conclude($outcome, $code));
+}
+
+# The status of an execution and, unless it is OK, its error: name, value, traceback.
+sub conclude {
+    my ($outcome, $code) = @_;
+    my $status = $outcome->{status};
+    return ended($outcome) if $outcome->{has_ended};
+    return (OK) if $status == 0;
+    return (INTERRUPTED, 'KeyboardInterrupt', 'the code was interrupted', '')
+        if $outcome->{was_interrupted};
+    my $message = $status <= SYNTAX_STATUS_MAX ? syntax_error($code) : '';
+    return (FAILED, 'SyntaxError', $message =~ s/\n.*//sr, $message) if $message;
+    return (FAILED, 'CommandFailed', "exit status $status", '');
+}
+
+sub ended {
+    my ($outcome) = @_;
+    my $how = $outcome->{signal}
+        ? "was killed by signal $outcome->{signal}" : "ended with exit status $outcome->{status}";
+    return (FAILED, 'ShellEnded', "the shell $how; its state is lost, and another one has begun", '')
+        unless $outcome->{is_kept};
+    return (OK) if $outcome->{status} == 0;
+    return (FAILED, 'SystemExit', "exit status $outcome->{status}", '');
+}
+
+# What bash says of code that it cannot parse; '' when it can, and something else failed.
+sub syntax_error {
+    my ($code) = @_;
+    pipe my $from, my $to or return '';
+    my $pid = open(my $messages, '-|') // return '';
+    if ($pid == 0) {
+        open STDIN,  '<&', $from;
+        open STDERR, '>&', \*STDOUT;
+        close $to;
+        exec {'/bin/bash'} 'bash', '--norc', '-O', 'extglob', '-n';
+    }
+    close $from;
+    print $to $code;
+    close $to;
+    my $message = join '', <$messages>;
+    close $messages;
+    return $? == 0 ? '' : $message =~ s/^bash: //gmr;
+}
+
+sub assignments {
+    return map { my ($name, $value) = split /=/, $_, 2; [$name, $value // ''] } @_;
+}
+
+sub is_name { return $_[0] =~ /\A[A-Za-z_][A-Za-z0-9_]*\z/ }
+
+sub export_line {
+    return '\builtin export' . join '', map { " $_->[0]=" . Shell::quote($_->[1]) } @_;
+}
+
+# Returns how the shell can make the variables again that it had, and what was wrong.
+sub set_environment {
+    my @variables = assignments(@_) or return ('');
+    for (@variables) {
+        return ('', "'$_->[0]' is no name of a variable in Bash") unless is_name($_->[0]);
+    }
+    my $names = join ' ', map { $_->[0] } @variables;
+    my $to = $shell->answer_end();
+    my (undef, $former) = $shell->ask("\\builtin declare -p $names 2>/dev/null $to || :");
+    my (undef, $answer) = $shell->ask(export_line(@variables) . " && \\builtin printf set $to || :");
+    return ($former) if $answer eq 'set';
+    set_back($former, @_);
+    return ('', "one of the variables $names cannot be set in Bash");
+}
+
+sub set_back {
+    my ($former, @environment) = @_;
+    return unless @environment;
+    $shell->ask("\\builtin unset -v $_->[0] || :") for assignments(@environment);
+    $shell->ask('\builtin eval ' . Shell::quote($former) . ' || :');
+}
+
+sub reseed {
+    my ($entropy, @rest) = unpack 'V/a V/(V/a) V/a', $_[0];
+    my $directory = pop @rest;
+    $shell->seed(unpack '%32V*', $entropy);
+    my @variables = assignments(@rest);
+    $ENV{$_->[0]} = $_->[1] for @variables;    # of shells to come
+    @variables = grep { is_name($_->[0]) } @variables;
+    $shell->ask(export_line(@variables) . ' || :') if @variables;
+    return finish(OK) if $directory eq '';
+    my $can_enter = chdir $directory;
+    return finish(FAILED, 'DirectoryError', "$directory: $!", '') unless $can_enter;
+    $shell->ask('\builtin cd -- ' . Shell::quote($directory) . ' || :');
+    finish(OK);
+}
+
+sub finish {
+    my ($status, @error) = @_;
+    $channel->send_error(@error) if @error;
+    $channel->send(Channel::DONE, pack 'VV', $status, $count);
+}
+
+1;
