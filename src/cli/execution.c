@@ -152,6 +152,7 @@ execution_run(Cli *cli, const Execution *execution, const char *code, GError **e
                                               /* destroy= */ NULL);
     int status;
 
+    execution->gallery->saved = 0;
     cli->on_interrupt = on_interrupt;
     cli->interrupt_data = &running;
     status = run(&running, code, error);

@@ -13,6 +13,8 @@
 #include "screen.h"
 #include "text.h"
 
+#define FILE_SIZE_MIN 4096u
+
 gboolean
 gallery_prepare(const Gallery *gallery, GError **error)
 {
@@ -64,16 +66,29 @@ tell_saved(Gallery *gallery, const char *what, const char *path, const GError *e
         tell("[%s] saved to %s", what, path);
 }
 
+static gboolean
+take_room(Gallery *gallery, gsize size, GError **error)
+{
+    gallery->saved += size;
+    if (gallery->saved <= GALLERY_SAVE_MAX)
+        return TRUE;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOSPC,
+                "not saved: the results of one execution may have %u MiB",
+                GALLERY_SAVE_MAX / (1024 * 1024));
+    return FALSE;
+}
+
 static void
 save(Gallery *gallery, const char *mime, GBytes *bytes)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *what = describe(mime, bytes);
+    g_autofree char *path = NULL;
     gsize size;
     gconstpointer data = g_bytes_get_data(bytes, &size);
-    g_autofree char *path =
-        image_save(gallery->directory, mime, data, size, &gallery->next_number, &error);
 
+    if (take_room(gallery, MAX(size, FILE_SIZE_MIN), &error))
+        path = image_save(gallery->directory, mime, data, size, &gallery->next_number, &error);
     tell_saved(gallery, what, path, error);
 }
 
@@ -126,18 +141,21 @@ open_in_sandbox(Gallery *gallery, const char *path, GCancellable *interrupted, G
 }
 
 static gboolean
-copy(Stream *from, Stream *to, const char *path, GError **error)
+copy(Gallery *gallery, Stream *from, Stream *to, const char *path, GError **error)
 {
     char bytes[65536];
-    gssize n;
+    gssize n = 0;
     int r = 0;
 
-    while ((n = stream_read(from, bytes, sizeof bytes)) > 0 && r == 0)
+    while (r == 0 && (n = stream_read(from, bytes, sizeof bytes)) > 0) {
+        if (!take_room(gallery, n, error))
+            return FALSE;
         r = stream_write(to, bytes, n);
-    if (n < 0)
-        stream_set_error(error, (int)n, path);
-    else if (r < 0)
+    }
+    if (r < 0)
         stream_set_error(error, r, "the file");
+    else if (n < 0)
+        stream_set_error(error, (int)n, path);
     return n == 0 && r == 0;
 }
 
@@ -154,7 +172,7 @@ save_from(Gallery *gallery, const char *mime, Stream *from, const char *path, GE
         close(from->fd);
         return NULL;
     }
-    is_done = copy(from, &to, path, error);
+    is_done = copy(gallery, from, &to, path, error);
     close(from->fd);
     close(to.fd);
     if (is_done)
@@ -177,7 +195,9 @@ gallery_fetch(Gallery *gallery, const char *mime, const char *path, GCancellable
             tell("[%s, too large to be sent] --save DIR keeps it", mime);
         return;
     }
-    from.fd = open_in_sandbox(gallery, path, interrupted, &error);
+    from.fd = take_room(gallery, FILE_SIZE_MIN, &error)
+                  ? open_in_sandbox(gallery, path, interrupted, &error)
+                  : -1;
     if (from.fd >= 0)
         saved = save_from(gallery, mime, &from, path, &error);
     if (error != NULL)

@@ -11,12 +11,17 @@
 #include "picture.h"
 #include "stream.h"
 
+/* Bytes that are saved of one execution, a file being 4 KiB at least: a guest does not fill our
+ * disk. */
+#define GALLERY_SAVE_MAX (256u * 1024 * 1024)
+
 typedef struct {
     Cli *cli;
     ClocheSandbox *sandbox; /* that the results are of */
     const char *directory;  /* NULL: nothing is saved */
     gboolean stays;         /* the sandbox, so that files in it can be had later */
     guint next_number;      /* of the files */
+    guint64 saved;          /* bytes; set to 0 for each execution */
     PictureProtocol protocol;
     gboolean knows_protocol;
     gboolean has_failed; /* something could not be saved */

@@ -254,6 +254,29 @@ class Code(CodeTest):
         path = re.search(r"in the sandbox: (/\S+)", self.err("code", "-s", self.box, "-c", code))[1]
         self.assertEqual(self.cloche("cat", f"{self.box}:{path}").stdout, PNG + bytes(4 << 20))
 
+    def saved(self, *sizes):
+        """Code that says, as a hostile one can, that data of such sizes is in files of the guest."""
+        lines = ["import gc; gc.unfreeze()", "from cloche_runner import channel as c",
+                 "ch = next(o for o in gc.get_objects() if isinstance(o, c.Channel))"]
+        for size in sizes:
+            path = f"/tmp/{self.box}-{size}"
+            self.cloche("exec", self.box, "--", "truncate", "-s", str(size), path)
+            self.addCleanup(self.cloche, "exec", self.box, "--", "rm", path)
+            lines.append("ch.send(c.RESULT, c.u32(1) + c.field(b'') + c.u32(0) + c.u32(1) + "
+                         f"c.field(b'image/png') + c.field({path.encode()!r}))")
+        return "\n".join(lines)
+
+    def test_save_bound(self):
+        """Nobody's disk is filled: 256 MiB of one execution, a file being 4 KiB at least."""
+        limit = (256 << 20) - 4096
+        with tempfile.TemporaryDirectory() as folder:
+            self.cloche("code", "-s", self.box, "--save", folder, "-c", self.saved(limit))
+            self.assertEqual(pathlib.Path(folder, "001.png").stat().st_size, limit)
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertIn("256 MiB", self.err("code", "-s", self.box, "--save", folder, "-c", self.saved(limit + 1),
+                                              status=125))
+            self.assertEqual(os.listdir(folder), [])
+
     def test_pictures_never_go_into_a_pipe(self):
         done = self.cloche("code", "-c", FIGURE, env={**os.environ, "TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"})
         self.assertEqual(done.stdout, b"")
@@ -383,6 +406,26 @@ class Repl(Terminal, CodeTest):
         self.until("\\.\\.\\. $")
         self.enter("}", "}")
         self.enter("f(6)", "\r\n42")
+        self.leave()
+
+    def test_bash(self):
+        self.repl("bash", "--template", "interpreter")
+        self.type("for i in a b; do\r")
+        self.until("\\.\\.\\. $")
+        self.type('x="$x <$i>"\r')
+        self.until("\\.\\.\\. $")
+        self.enter("done", "done")
+        self.enter("echo $x", "\r\n<a> <b>")
+        self.type("cat <<END\r")
+        self.until("\\.\\.\\. $")
+        self.type("in $x\r")
+        self.until("\\.\\.\\. $")
+        self.enter("END", "\r\nin  <a> <b>")
+        self.type("y=1; echo o''n; sleep 1000; y=2\r")
+        self.until("\r\non\r\n")
+        self.type("\x03")
+        self.until(">>> $")
+        self.enter("echo y is $y", "\r\ny is 1")
         self.leave()
 
     def test_paste(self):
