@@ -70,6 +70,17 @@ baseline_measure_command(const char *figure, guint rounds, const char *output, c
     }
 }
 
+void
+baseline_measure_rate(const char *figure, guint rounds, guint mib, char **argv)
+{
+    for (guint i = 0; i < rounds; i++) {
+        double begin = bench_now_ms();
+
+        run_once("", argv);
+        bench_sample(figure, mib * 1048.576 / (bench_now_ms() - begin));
+    }
+}
+
 /* --- a machine that boots --- */
 
 static int

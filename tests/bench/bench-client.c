@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* bench-client: one verb for each kind of measurement; run.sh is its only caller. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ number(const char *text)
     guint64 value;
 
     if (!g_ascii_string_to_unsigned(text, 10, 1, 100000, &value, NULL))
-        bench_die("'%s' is no number of rounds", text);
+        bench_die("'%s' is no number", text);
     return (guint)value;
 }
 
@@ -51,18 +52,24 @@ main(int argc, char **argv)
 {
     const char *verb = argc > 2 ? argv[1] : "";
 
+    signal(SIGPIPE, SIG_IGN);
     if (g_str_equal(verb, "start") && argc == 3)
         service_measure_start(argv[2]);
     else if (g_str_equal(verb, "rounds") && argc == 4)
         service_measure_rounds(argv[2], number(argv[3]));
+    else if (g_str_equal(verb, "inside") && argc == 5)
+        service_measure_inside(argv[2], number(argv[3]), number(argv[4]));
     else if (g_str_equal(verb, "idle") && argc == 4)
         service_measure_idle(argv[2], argv[3]);
     else if (g_str_equal(verb, "command") && argc > 5)
         baseline_measure_command(argv[2], number(argv[3]), argv[4], argv + 5);
+    else if (g_str_equal(verb, "rate") && argc > 5)
+        baseline_measure_rate(argv[2], number(argv[3]), number(argv[4]), argv + 5);
     else if (g_str_equal(verb, "boot") && argc > 5)
         baseline_measure_boot(argv[2], number(argv[3]), argv[4], argv + 5);
     else
-        bench_die("use: start TEMPLATE | rounds TEMPLATE N | idle TEMPLATE RAM | "
-                  "command FIGURE N OUTPUT ARGV... | boot FIGURE N SOCKET ARGV...");
+        bench_die("use: start TEMPLATE | rounds TEMPLATE N | inside TEMPLATE N MIB | "
+                  "idle TEMPLATE RAM | command FIGURE N OUTPUT ARGV... | "
+                  "rate FIGURE N MIB ARGV... | boot FIGURE N SOCKET ARGV...");
     return 0;
 }

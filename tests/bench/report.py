@@ -8,7 +8,7 @@ import json
 import math
 import sys
 
-# key: (what it is, unit, {statistic: at most}, [(share of, baseline)], baselines to show)
+# key: (what it is, unit, {statistic: at most}, [(share of, figure)], figures to show)
 SERVICE = {
     "create": ("CreateSandbox, call to reply", "ms", {"median": 3, "p99": 15}, [], ["cold-boot"]),
     "create-run": ("create, then Run (true)", "ms", {"median": 25}, [(1 / 4, "runsc-true")],
@@ -17,6 +17,15 @@ SERVICE = {
                     [(1 / 30, "runsc-python")], ["bwrap-python", "runsc-python"]),
     "code-warm": ('RunCode ("1"), warm', "ms", {"median": 20}, [], ["bwrap-python"]),
     "refill": ("refill: claim to the next restored", "ms", {"median": 1000}, [], ["cold-boot"]),
+    "run-idle": ("Run (true)", "ms", {}, [], ["nsenter-true"]),
+    "run-beside-up": ("  while data are sent into the sandbox", "ms", {}, [(5, "run-idle")], ["run-idle"]),
+    "run-beside-down": ("  while data come out of it", "ms", {}, [(5, "run-idle")], ["run-idle"]),
+    "start-wait": ("Start, then Wait (true)", "ms", {}, [], ["nsenter-true"]),
+    "processes-100": ("100 of them at once", "ms", {}, [], ["nsenter-100"]),
+    "write-file": ("WriteFile", "MB/s", {}, [], ["cp"]),
+    "read-file": ("ReadFile", "MB/s", {}, [], ["cp"]),
+    "process-up": ("Start, its input", "MB/s", {}, [], ["nsenter-up"]),
+    "process-down": ("Start, its output", "MB/s", {}, [], ["nsenter-down"]),
     "memory": ("memory of an idle machine (PSS)", "MiB", {"median": 90}, [], []),
     "memory-private": ("  of it its own", "MiB", {}, [], []),
     "memory-shared": ("  of it its part of what is shared", "MiB", {}, [], []),
@@ -27,12 +36,17 @@ SERVICE = {
 }
 NUMBERS = ("cores", "memory-mib", "load", "rounds", "pool")
 BASELINES = {
-    "cold-boot": "cold boot of the same guest",
-    "bwrap-true": "bubblewrap, true",
-    "bwrap-python": "bubblewrap, python3 -c 'print(1)'",
-    "nspawn-true": "systemd-nspawn, true",
-    "runsc-true": "runsc do true",
-    "runsc-python": "runsc do python3 -c 'print(1)'",
+    "cold-boot": ("cold boot of the same guest", "ms"),
+    "bwrap-true": ("bubblewrap, true", "ms"),
+    "bwrap-python": ("bubblewrap, python3 -c 'print(1)'", "ms"),
+    "nspawn-true": ("systemd-nspawn, true", "ms"),
+    "nsenter-true": ("nsenter into systemd-nspawn, true", "ms"),
+    "nsenter-100": ("  100 of them at once", "ms"),
+    "nsenter-up": ("  its input", "MB/s"),
+    "nsenter-down": ("  its output", "MB/s"),
+    "cp": ("cp into the root of that", "MB/s"),
+    "runsc-true": ("runsc do true", "ms"),
+    "runsc-python": ("runsc do python3 -c 'print(1)'", "ms"),
 }
 
 
@@ -69,7 +83,7 @@ def judge(figure, limits, shares, figures):
     """Budgets of one figure, each with whether it was met."""
     found = [{"statistic": name, "at-most": limit} for name, limit in limits.items()]
     found += [{"statistic": "median", "at-most": figures[base]["median"] * share,
-               "of": f"1/{1 / share:.0f} of {BASELINES[base]}"}
+               "of": f"{f'1/{1 / share:.0f} of' if share < 1 else f'{share} ×'} {figures[base]['what']}"}
               for share, base in shares if base in figures]
     for budget in found:
         budget["met"] = figure[budget["statistic"]] <= budget["at-most"]
@@ -77,8 +91,8 @@ def judge(figure, limits, shares, figures):
 
 
 def evaluate(samples):
-    figures = {key: {"what": what, "unit": "ms", **statistics(samples[key])}
-               for key, what in BASELINES.items() if key in samples}
+    figures = {key: {"what": what.strip(), "unit": unit, **statistics(samples[key])}
+               for key, (what, unit) in BASELINES.items() if key in samples}
     for key, (what, unit, limits, shares, bases) in SERVICE.items():
         figure = {"what": what.strip(), "unit": unit, **statistics(samples[key])}
         figure["budgets"] = judge(figure, limits, shares, figures)
@@ -89,12 +103,12 @@ def evaluate(samples):
 
 
 def number(value):
-    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}" if value >= 100 else f"{value:.2f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def row(what, figure):
     cells = "".join(f"{number(figure[k]):>9}" for k in ("median", "p99", "min", "max"))
-    return f"{what:<41}{figure['unit']:<4}{figure['n']:>5}{cells}"
+    return f"{what:<41}{figure['unit']:<5}{figure['n']:>4}{cells}"
 
 
 def say_budget(budget):
@@ -112,7 +126,7 @@ def print_table(facts, figures):
         if figure["ratios"]:
             print("    " + ", ".join(f"{ratio:.3g} × {base}" for base, ratio in figure["ratios"].items()))
     print("\nbeside it:")
-    for key, what in BASELINES.items():
+    for key, (what, _) in BASELINES.items():
         print(row(what, figures[key]) if key in figures else f"{what:<41}not measured")
 
 

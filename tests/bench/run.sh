@@ -6,8 +6,9 @@
 #   sudo tests/bench/run.sh [--state DIR] [ROUNDS [FILE]]
 #
 # Builds cloche and its Python image, starts a bus and a daemon of its own with a pool of six, and
-# measures ROUNDS (20) claims of each kind, refills, idle machines and starts of the service; then, in
-# the same run, a cold boot of the same guest, bubblewrap, systemd-nspawn and gVisor's runsc. Prints a
+# measures ROUNDS (20) claims of each kind, refills, idle machines, starts of the service, and a few
+# times streams and processes in one sandbox; then, in the same run, a cold boot of the same guest,
+# bubblewrap, systemd-nspawn and nsenter into one, cp, and gVisor's runsc. Prints a
 # table with what cloche may take, and writes it with every sample and the machine's facts to FILE
 # (bench.json). A figure that is too high is no failure: the status is 0 when all was measured.
 #
@@ -25,8 +26,9 @@ client=$build/tests/bench/bench-client
 state=/var/lib/cloche
 template=python
 pool=6
-starts=3 boots=5
-work='' ram=''
+starts=3 boots=5 streams=5
+mib=64 # of each stream
+work='' ram='' container='' leader=''
 
 . "$top/tests/lib/setup.sh"
 
@@ -50,6 +52,10 @@ clean_up() {
     if [ -n "$child" ]; then
         end_child
         wait "$child" 2>/dev/null || true
+    fi
+    if [ -n "$container" ]; then
+        kill "$container" 2>/dev/null || true
+        wait "$container" || true
     fi
     [ -z "$work" ] || stop_service
     [ -z "$work" ] || end_process "$work" dbus-daemon 5
@@ -104,6 +110,8 @@ measure_service() {
         org.cloche1.Manager Accelerator | cut -d'"' -f2)" >>"$work/facts"
     say "measuring $rounds rounds of claims, code and refills"
     measure rounds "$template" "$rounds" || die "the service could not be measured"
+    say "measuring streams and processes in a sandbox"
+    measure inside "$template" "$streams" "$mib" || die "streams could not be measured"
     say "measuring idle machines"
     measure idle "$template" "$ram" || die "idle machines could not be measured"
     stop_service
@@ -154,6 +162,39 @@ make_root() {
     local link
     mkdir -p "$work/root/usr" "$work/root/etc"
     for link in bin sbin lib lib64; do ln -s "usr/$link" "$work/root/$link"; done
+}
+
+# compare_rate FIGURE COMMAND…
+compare_rate() {
+    local figure=$1
+    shift
+    say "measuring $figure"
+    measure rate "$figure" "$streams" "$mib" "$@" || not_measured "$figure"
+}
+
+# Returns when one can enter it; its first process is $leader.
+start_container() {
+    local tries
+    touch "$work/root/etc/bench"
+    setpriv --pdeathsig KILL systemd-nspawn --quiet --register=no --keep-unit --private-network --as-pid2 --pipe \
+        --directory="$work/root" --bind-ro=/usr sleep infinity </dev/null >"$work/container.log" 2>&1 &
+    container=$!
+    for ((tries = 0; tries < 100; tries++)); do
+        leader=$(pgrep -P "$container") && nsenter -t "$leader" -a test -e /etc/bench 2>/dev/null && return
+        sleep 0.1
+    done
+    return 1
+}
+
+# shellcheck disable=SC2016
+measure_container() {
+    start_container || { not_measured "a container to enter: $(tail -n 1 "$work/container.log")" && return; }
+    head -c "${mib}M" /dev/urandom >"$work/data"
+    compare nsenter-true '' nsenter -t "$leader" -a true
+    compare nsenter-100 '' bash -c 'for ((i = 0; i < 100; i++)); do nsenter -t "$0" -a true & done; wait' "$leader"
+    compare_rate cp cp "$work/data" "$work/root/data"
+    compare_rate nsenter-up sh -c 'nsenter -t "$0" -a sh -c "cat >/dev/null" <"$1"' "$leader" "$work/data"
+    compare_rate nsenter-down sh -c 'nsenter -t "$0" -a cat /data | cat >/dev/null' "$leader"
 }
 
 measure_others() {
@@ -244,5 +285,6 @@ start_bus "$work" || die "dbus-daemon did not start"
 measure_service
 measure_boot
 measure_others
+measure_container
 /usr/bin/python3 "$top/tests/bench/report.py" "$work/facts" "$work/samples" "$output"
 [ -z "$incomplete" ]

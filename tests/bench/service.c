@@ -14,11 +14,6 @@
 
 #include "bench.h"
 
-#define BUS_NAME "org.cloche1"
-#define MANAGER_PATH "/org/cloche1"
-#define MANAGER "org.cloche1.Manager"
-#define SANDBOX "org.cloche1.Sandbox"
-
 #define START_TIMEOUT_S 600 /* a template may have to be made */
 #define SETTLE_TIMEOUT_S 120
 #define LOOK_INTERVAL_US 5000 /* at the pool, which sends no signals */
@@ -35,38 +30,14 @@ typedef struct {
     guint64 restored;
 } Pool;
 
-/* --- calls --- */
-
-static GDBusConnection *
-open_bus(void)
-{
-    g_autoptr(GError) error = NULL;
-    GDBusConnection *bus = g_bus_get_sync(G_BUS_TYPE_SESSION, /* cancellable= */ NULL, &error);
-
-    if (!bus)
-        bench_die("no bus: %s", error->message);
-    return bus;
-}
-
-static GVariant *
-call(GDBusConnection *bus, const char *path, const char *interface, const char *method,
-     GVariant *arguments)
-{
-    g_autoptr(GError) error = NULL;
-    GVariant *reply = g_dbus_connection_call_sync(
-        bus, BUS_NAME, path, interface, method, arguments, /* reply_type= */ NULL,
-        G_DBUS_CALL_FLAGS_NO_AUTO_START, /* timeout_msec= */ 60000, NULL, &error);
-
-    if (!reply)
-        bench_die("%s: %s", method, error->message);
-    return reply;
-}
+/* --- the pool --- */
 
 static Pool
 look_at_pool(const Bench *bench)
 {
-    g_autoptr(GVariant) reply = call(bench->bus, MANAGER_PATH, "org.freedesktop.DBus.Properties",
-                                     "Get", g_variant_new("(ss)", MANAGER, "Pool"));
+    g_autoptr(GVariant) reply =
+        calls_do(bench->bus, MANAGER_PATH, "org.freedesktop.DBus.Properties", "Get",
+                 g_variant_new("(ss)", MANAGER, "Pool"));
     g_autoptr(GVariant) pools = NULL, figures = NULL;
     Pool pool = {0};
 
@@ -128,34 +99,19 @@ create(const Bench *bench)
     g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
     g_variant_builder_add(&options, "{sv}", "template", g_variant_new_string(bench->template));
     begin = bench_now_ms();
-    reply = call(bench->bus, MANAGER_PATH, MANAGER, "CreateSandbox",
-                 g_variant_new("(a{sv})", &options));
+    reply = calls_do(bench->bus, MANAGER_PATH, MANAGER, "CreateSandbox",
+                     g_variant_new("(a{sv})", &options));
     bench_sample("create", bench_now_ms() - begin);
     g_variant_get(reply, "(o)", &path);
     return path;
-}
-
-static void
-run_true(const Bench *bench, const char *sandbox)
-{
-    static const char *const argv[] = {"true", NULL};
-    g_autoptr(GVariant) reply =
-        call(bench->bus, sandbox, SANDBOX, "Run",
-             g_variant_new("(^as@a{sv})", argv, g_variant_new_parsed("@a{sv} {}")));
-    int status;
-
-    g_variant_get_child(reply, 0, "i", &status);
-    if (status != 0)
-        bench_die("true ended with %d", status);
 }
 
 /* `expected` NULL: no output. */
 static void
 run_code(const Bench *bench, const char *sandbox, const char *code, const char *expected)
 {
-    g_autoptr(GVariant) reply =
-        call(bench->bus, sandbox, SANDBOX, "RunCode",
-             g_variant_new("(s@a{sv})", code, g_variant_new_parsed("@a{sv} {}")));
+    g_autoptr(GVariant) reply = calls_do(bench->bus, sandbox, SANDBOX, "RunCode",
+                                         g_variant_new("(s@a{sv})", code, calls_no_options()));
     g_autoptr(GVariant) execution = g_variant_get_child_value(reply, 0);
     const char *status = "", *output = "";
 
@@ -188,7 +144,7 @@ end(const Bench *bench, const char *sandbox)
     pidfd = (int)syscall(SYS_pidfd_open, g_array_index(qemus, pid_t, 0), 0);
     if (pidfd < 0)
         bench_die("the machine of %s: %s", sandbox, g_strerror(errno));
-    g_variant_unref(call(bench->bus, sandbox, SANDBOX, "Kill", /* arguments= */ NULL));
+    g_variant_unref(calls_do(bench->bus, sandbox, SANDBOX, "Kill", /* arguments= */ NULL));
     wait_for_end(pidfd);
     wait_for_pool(bench, is_full, 0);
 }
@@ -201,7 +157,7 @@ measure_run(const Bench *bench)
     double begin = bench_now_ms();
     g_autofree char *sandbox = create(bench);
 
-    run_true(bench, sandbox);
+    calls_run_true(bench->bus, sandbox);
     bench_sample("create-run", bench_now_ms() - begin);
     end(bench, sandbox);
 }
@@ -238,7 +194,7 @@ measure_refill(const Bench *bench)
 void
 service_measure_rounds(const char *template, guint rounds)
 {
-    g_autoptr(GDBusConnection) bus = open_bus();
+    g_autoptr(GDBusConnection) bus = calls_open_bus();
     const Bench bench = {bus, template};
 
     wait_for_pool(&bench, is_full, 0);
@@ -247,6 +203,20 @@ service_measure_rounds(const char *template, guint rounds)
         measure_code(&bench);
         measure_refill(&bench);
     }
+}
+
+void
+service_measure_inside(const char *template, guint rounds, guint mib)
+{
+    g_autoptr(GDBusConnection) bus = calls_open_bus();
+    const Bench bench = {bus, template};
+    g_autofree char *sandbox = NULL;
+
+    wait_for_pool(&bench, is_full, 0);
+    sandbox = create(&bench);
+    wait_for_pool(&bench, is_full, 0);
+    inside_measure(bus, sandbox, rounds, mib);
+    end(&bench, sandbox);
 }
 
 /* --- idle --- */
@@ -298,7 +268,7 @@ measure_cpu(GArray *qemus, pid_t service)
 void
 service_measure_idle(const char *template, const char *ram)
 {
-    g_autoptr(GDBusConnection) bus = open_bus();
+    g_autoptr(GDBusConnection) bus = calls_open_bus();
     const Bench bench = {bus, template};
     g_autofree char *mapped = g_strdup_printf("mem-path=%s/%s-", ram, template);
     g_autoptr(GArray) qemus = NULL;
@@ -317,7 +287,7 @@ static gboolean
 template_is_ready(const Bench *bench)
 {
     g_autoptr(GVariant) reply =
-        call(bench->bus, MANAGER_PATH, MANAGER, "ListTemplates", /* arguments= */ NULL);
+        calls_do(bench->bus, MANAGER_PATH, MANAGER, "ListTemplates", /* arguments= */ NULL);
     g_autoptr(GVariant) templates = g_variant_get_child_value(reply, 0);
 
     for (gsize i = 0; i < g_variant_n_children(templates); i++) {
@@ -366,7 +336,7 @@ on_timeout(gpointer data)
 void
 service_measure_start(const char *template)
 {
-    g_autoptr(GDBusConnection) bus = open_bus();
+    g_autoptr(GDBusConnection) bus = calls_open_bus();
     const Bench bench = {bus, template};
     gboolean is_there = FALSE, is_changed = FALSE;
     guint watch = g_bus_watch_name_on_connection(bus, BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,
