@@ -346,6 +346,13 @@ class Errors(Case):
         self.assertLess(len(long.error[2].encode()), MIB + 1)
 
 
+class Counting(Execution):
+    """Does not keep what is printed."""
+
+    size = 0
+    out = property(lambda self: b"", lambda self, data: setattr(self, "size", self.size + len(data)))
+
+
 class Streams(Case):
     def test_order(self):
         execution = self.run_ok(
@@ -395,6 +402,19 @@ class Streams(Case):
         self.assertNotEqual(self.value("os.environ['PATH']"), "'/nowhere'")
         self.run_failing("os.environ['CLOCHE_C']", "KeyError")
 
+    def test_hundred_megabytes(self):
+        """Neither kept nor slow: not by the runner, and the client here only counts them."""
+        for code in ("for _ in range(1000): print('x' * 99_999)", "print('x' * 99_999_999)"):
+            before = self.peak_kib()
+            self.runner.begin(code)
+            execution = self.runner.finish(Counting())
+            self.assertEqual((execution.status, execution.size), (0, 100_000_000))
+        self.assertLess(before, 200_000)
+
+    def peak_kib(self):
+        with open(f"/proc/{self.runner.process.pid}/status") as file:
+            return int(re.search(r"VmHWM:\s+(\d+)", file.read())[1])
+
     def test_large(self):
         code = "x = 1\n" * 20_000 + "len(In[-1])"
         self.assertEqual(self.value(code), str(len(code)))
@@ -442,6 +462,34 @@ class Interrupts(Case):
             self.runner.wait_for_output(execution, b"now\n")
             self.runner.interrupt()
             self.assertEqual(self.runner.finish(execution).status, 2)
+
+
+class Growth(Case):
+    """Short cells leave no more than what IPython keeps of each: its text, its value, its error."""
+
+    def cells(self, count, code):
+        for i in range(count):
+            self.runner.execute(code.format(i))
+        objects = self.value("import gc; gc.collect(); len(gc.get_objects())")
+        with open(f"/proc/{self.runner.process.pid}/status") as file:
+            resident_kib = int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
+        return int(objects), resident_kib
+
+    def check(self, code, count, objects_max, kib_max):
+        objects, resident = self.cells(100, code)
+        more_objects, more_resident = self.cells(count, code)
+        self.assertLess((more_objects - objects) / count, objects_max)
+        self.assertLess((more_resident - resident) / count, kib_max)
+
+    def test_cells(self):
+        self.check("x = {} + 1000; print(x); x", count=900, objects_max=3, kib_max=3)
+        self.check("x = '{}'; x", count=900, objects_max=3, kib_max=3)
+
+    def test_displays(self):
+        self.check("display({}); h = display(1, display_id=True); h.update(2)", 300, 4, 8)
+
+    def test_errors(self):
+        self.check("x = {} / 0", count=300, objects_max=60, kib_max=24)
 
 
 class Processes(Case):
@@ -526,7 +574,7 @@ class Endings(unittest.TestCase):
 
 
 class Reseeding(Case):
-    """The same entropy gives the same numbers and another one others: so all state was replaced."""
+    """Clones that are in the same state draw other numbers when they got other entropy."""
 
     draws = {
         "random": "random.getrandbits(64), random.gauss(0, 1)",
@@ -536,31 +584,57 @@ class Reseeding(Case):
         "numpy spawned": "sequence.spawn(1)[0].generate_state(1)",
         "numpy RandomState": "legacy.standard_normal()",
         "numpy RandomState of PCG64": "modern.standard_normal()",
+        "in a module": "keeper.generator.random()",
+        "in a closure": "draw_hidden()",
+        "in a class": "Holder.generator.random()",
+        "MT19937": "others[0].random()",
+        "Philox": "others[1].random()",
+        "SFC64": "others[2].random()",
+        "PCG64DXSM": "others[3].random()",
         "uuid1 node": "uuid.uuid1().node",
         "authkey": "bytes(multiprocessing.current_process().authkey)",
     }
 
+    generators = """
+import gc, multiprocessing, os, random, ssl, tempfile, types, uuid
+import numpy as np
+random.seed(1); np.random.seed(1)
+own = random.Random(1); generator = np.random.default_rng(1)
+sequence = np.random.SeedSequence(1); legacy = np.random.RandomState(1)
+modern = np.random.RandomState(np.random.PCG64(1))
+keeper = types.ModuleType('keeper'); keeper.generator = np.random.default_rng(1)
+class Holder: generator = np.random.default_rng(1)
+def hide():
+    generator = random.Random(1)
+    return generator.random
+draw_hidden = hide()
+others = [np.random.Generator(getattr(np.random, kind)(1))
+          for kind in ('MT19937', 'Philox', 'SFC64', 'PCG64DXSM')]
+uuid._node = 1; uuid._generate_time_safe = None
+multiprocessing.current_process().authkey = b'1'
+for one in (legacy, modern, np.random): one.standard_normal()  # half of a pair, the other is kept
+random.gauss(0, 1);
+"""
+
     def setUp(self):
-        self.run_ok("import random, uuid, ssl, os, tempfile, multiprocessing\nimport numpy as np\n"
-                    "own = random.Random(); generator = np.random.default_rng()\n"
-                    "sequence = np.random.SeedSequence(1); legacy = np.random.RandomState(1)\n"
-                    "modern = np.random.RandomState(np.random.PCG64(1))")
+        self.run_ok(self.generators)
 
     def draw(self, entropy):
-        # half of a pair of Gaussians is kept by the generator, and must be forgotten
-        self.run_ok("for one in (legacy, modern, np.random): one.standard_normal()")
-        self.run_ok("random.gauss(0, 1)")
-        self.assertEqual(self.runner.reseed(entropy).status, 0)
+        """What a clone draws: whatever entropy it gets, all were in the same state before."""
+        self.run_ok(self.generators)
+        if entropy:
+            self.assertEqual(self.runner.reseed(entropy).status, 0)
         return {name: self.value(code) for name, code in self.draws.items()}
 
     def test_generators(self):
-        first, second, other = (self.draw(entropy * 32) for entropy in (b"a", b"a", b"b"))
+        self.assertEqual(self.draw(None), self.draw(None))
+        clones = [self.draw(entropy * 32) for entropy in (b"a", b"b")]
         for name in self.draws:
             with self.subTest(name):
-                self.assertEqual(first[name], second[name])
-                self.assertNotEqual(first[name], other[name])
-        numbers = re.findall(r"\d{6,}", " ".join(first.values()))
-        self.assertEqual(len(numbers), len(set(numbers)))
+                self.assertEqual(len({draws[name] for draws in [self.draw(None), *clones]}), 3)
+        for draws in clones:
+            numbers = re.findall(r"\d{6,}", " ".join(draws.values()))
+            self.assertEqual(len(numbers), len(set(numbers)))
 
     def test_openssl_and_names(self):
         self.run_ok("added = []; add = ssl.RAND_add; ssl.RAND_add = lambda *a: added.append(a)")
@@ -569,6 +643,22 @@ class Reseeding(Case):
         self.run_ok("ssl.RAND_add = add")
         self.assertEqual(self.value("[(len(a), b) for a, b in added]"), "[(32, 32.0)]")
         self.assertEqual(self.value("tempfile._name_sequence is names"), "False")
+
+    def test_torch(self):
+        """Only if it is loaded, and by its own way."""
+        self.run_ok("import sys; torch = sys.modules['torch'] = types.ModuleType('torch')\n"
+                    "seeds = []; torch.manual_seed = seeds.append")
+        self.runner.reseed(b"c" * 32)
+        self.assertRegex(self.value("seeds"), r"^\[[0-9]{15,}\]$")
+        self.run_ok("del sys.modules['torch']")
+
+    def test_kernels_own(self):
+        """What comes from the kernel is left alone, and works."""
+        code = "import secrets; uuid.uuid4(), secrets.token_hex(), random.SystemRandom().random()"
+        self.runner.reseed(b"c" * 32)
+        first = self.value(code)
+        self.runner.reseed(b"c" * 32)
+        self.assertNotEqual(self.value(code), first)
 
     def test_environment_and_directory(self):
         place = os.path.join(self.folder.name, "place")
