@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""hooks: what matplotlib and PIL need to show pictures here, done when somebody imports them.
+"""hooks: what matplotlib, PIL and plotly need to show pictures here, done when somebody imports them.
 
 matplotlib's backend could be chosen by MPLBACKEND. But children inherit that, and in a virtual
 environment of their own they lack this backend.
@@ -60,8 +60,19 @@ def _show_shown(image_show):
     image_show.register(image_show.IPythonViewer, 0)
 
 
+def _show_pages(renderers):
+    """A figure is its data and a small page; a notebook's comes behind 8 MB of plotly's library."""
+    if "PLOTLY_RENDERER" not in os.environ:
+        renderers.renderers.default = "plotly_mimetype+colab"
+
+
 def install(shell):
-    hooks = {"matplotlib": _use_inline, "PIL.Image": _show_saved, "PIL.ImageShow": _show_shown}
+    hooks = {
+        "matplotlib": _use_inline,
+        "PIL.Image": _show_saved,
+        "PIL.ImageShow": _show_shown,
+        "plotly.io._renderers": _show_pages,
+    }
     sys.meta_path.insert(0, _Finder(hooks))
     # for a figure that no pyplot knows; the backend has a way of its own, and puts it in this place
     png = shell.display_formatter.formatters["image/png"]
