@@ -1,92 +1,142 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""kernel: one kernel of Jupyter's, found by its name or its language, and what it says.
+"""kernel: one kernel, over sockets of the file system, and what it says of one execution.
 
-A kernel may tell that it is idle before its reply or behind it, and some before their last output:
-an execution is over when both have come.
+Some kernels say that they are idle before they have sent all: an execution is over when the kernel
+has answered, too. SIGINT becomes the kernel's interrupt; one that comes between executions is
+forgotten.
 """
 
 import os
-import queue
-import sys
+import shutil
+import signal
+import tempfile
+import time
 
-os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # ipykernel's debugger would warn of itself
+import zmq
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
 
-try:
-    import zmq
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import KernelManager
-except ImportError as error:
-    print(f"Jupyter is not installed in this guest: {error}", file=sys.stderr)
-    os._exit(64)
+START_S = 110  # a moment less than the host waits
 
-READY_S = 110
-_POLL_MS = 500  # between looks whether it lives
+
+ASK_AGAIN_MS = 500
 
 
 class KernelDied(Exception):
     pass
 
 
-def find_spec(name):
-    """The name and the specification of a kernel; None: there is none."""
-    specs = {key: value["spec"] for key, value in KernelSpecManager().get_all_specs().items()}
+def find_kernel(name):
+    """The kernelspec that has this name or, without case, this language; None when none has."""
+    specs = KernelSpecManager().get_all_specs()
     if name in specs:
-        return name, specs[name]
-    for key, spec in sorted(specs.items()):
-        if spec["language"].lower() == name.lower():
-            return key, spec
-    known = ", ".join(sorted(specs)) or "none"
-    print(f"no kernel in this guest has this name or language; there are: {known}", file=sys.stderr)
+        return name
+    for found in sorted(specs):
+        if specs[found]["spec"].get("language", "").lower() == name.lower():
+            return found
     return None
+
+
+def _request(code, keep):
+    return {
+        "code": code,
+        "silent": False,  # a silent one would say nothing at all
+        "store_history": keep,
+        "user_expressions": {},
+        "allow_stdin": False,
+        "stop_on_error": False,
+    }
 
 
 class Kernel:
     def __init__(self, name):
-        self._manager = KernelManager(kernel_name=name)
+        self._directory = tempfile.mkdtemp(prefix="cloche-kernel-")
+        stem = os.path.join(self._directory, "kernel")
+        self._manager = KernelManager(
+            kernel_name=name, transport="ipc", ip=stem, connection_file=stem + ".json"
+        )
+        self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGINT, lambda number, frame: None)
+        signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
         self._manager.start_kernel()
-        self._client = self._manager.blocking_client()
-        self._client.start_channels()
-        self._client.wait_for_ready(timeout=READY_S)
-        info = self._client.kernel_info(reply=True, timeout=READY_S)["content"]
-        self.version = info["language_info"].get("version", "")
+        self._death = os.pidfd_open(self._manager.provisioner.pid)
+        self._shell, self._iopub = self._manager.connect_shell(), self._manager.connect_iopub()
         self._poller = zmq.Poller()
-        for channel in (self._client.iopub_channel, self._client.shell_channel, self._client.stdin_channel):
-            self._poller.register(channel.socket, zmq.POLLIN)
+        for source in (self._shell, self._iopub, self._wakeup[0], self._death):
+            self._poller.register(source, zmq.POLLIN)
+        self.language, self.version = self._ask_language()
 
-    def interrupt(self):
-        self._manager.interrupt_kernel()
+    def _ask_language(self):
+        """Until it is heard on both sockets: what it publishes before is heard by nobody."""
+        info, is_heard, end = None, False, time.monotonic() + START_S
+        while info is None or not is_heard:
+            if time.monotonic() > end:
+                raise TimeoutError(f"it did not answer within {START_S} seconds")
+            request = self._send("kernel_info_request", {})
+            ready = self._wait(ASK_AGAIN_MS)
+            while ready and (info is None or not is_heard):
+                for kind, content in self._messages(self._shell, request):
+                    info = content["language_info"]
+                for _ in self._messages(self._iopub, request):
+                    is_heard = True
+                if info is None or not is_heard:
+                    ready = self._wait(ASK_AGAIN_MS)
+        return info["name"].lower(), str(info.get("version", ""))
 
-    def shut_down(self):
+    def _send(self, kind, content):
+        message = self._manager.session.msg(kind, content)
+        self._manager.session.send(self._shell, message)
+        return message["header"]["msg_id"]
+
+    def close(self):
+        """Ends it. Its last words are not waited for."""
         self._manager.shutdown_kernel(now=True)
+        shutil.rmtree(self._directory, ignore_errors=True)
 
-    def execute(self, code, keep, heard):
-        """Calls heard(type, content) for all that it publishes; returns the content of its reply."""
-        request = self._client.execute(code, silent=False, store_history=keep, allow_stdin=False)
-        reply, is_idle = None, False
+    def execute(self, code, keep, on_message):
+        """
+        Calls on_message(type, content) for all that belongs to this execution. Returns the reply's
+        content and whether it was interrupted. KernelDied when it did.
+        """
+        self._take_interrupts()
+        request = self._send("execute_request", _request(code, keep))
+        reply, is_idle, was_interrupted = None, False, False
         while reply is None or not is_idle:
-            for message in self._messages():
-                if message["parent_header"].get("msg_id") != request:
-                    continue
-                kind, content = message["msg_type"], message["content"]
-                if kind == "input_request":  # some ask although they were told that nobody answers
-                    self._client.input("")
-                    heard(kind, content)
-                elif kind == "execute_reply":
-                    reply = content
-                elif kind == "status":
-                    is_idle = is_idle or content["execution_state"] == "idle"
-                else:
-                    heard(kind, content)
-        return reply
+            self._wait()
+            if self._take_interrupts():
+                was_interrupted = True
+                self._manager.interrupt_kernel()
+            for kind, content in self._messages(self._iopub, request):
+                if kind != "status":
+                    on_message(kind, content)
+                elif content["execution_state"] == "idle":
+                    is_idle = True
+            for kind, content in self._messages(self._shell, request):
+                reply = content if kind == "execute_reply" else reply
+        return reply, was_interrupted
 
-    def _messages(self):
-        """What has come, that which was published before the reply; waits until something has."""
-        while not self._poller.poll(_POLL_MS):
-            if not self._manager.is_alive():
-                raise KernelDied
-        for receive in (self._client.get_iopub_msg, self._client.get_stdin_msg, self._client.get_shell_msg):
-            try:
-                while True:
-                    yield receive(timeout=0)
-            except queue.Empty:
-                pass
+    def _wait(self, timeout_ms=None):
+        """Until there is news; KernelDied when nothing else will come. Returns whether there is."""
+        ready = {source for source, _ in self._poller.poll(timeout_ms)}
+        if self._death in ready and not ready & {self._iopub, self._shell}:
+            raise KernelDied(self._how_it_died())
+        return bool(ready)
+
+    def _take_interrupts(self):
+        try:
+            return bool(os.read(self._wakeup[0], 4096))
+        except BlockingIOError:
+            return False
+
+    def _how_it_died(self):
+        status = self._manager.provisioner.process.wait()
+        return f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
+
+    def _messages(self, socket, request):
+        """What has come that belongs to the request."""
+        while True:
+            _, message = self._manager.session.recv(socket, zmq.NOBLOCK)
+            if message is None:
+                return
+            if message["parent_header"].get("msg_id") == request:
+                yield message["msg_type"], message["content"]

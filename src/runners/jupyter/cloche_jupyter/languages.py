@@ -1,74 +1,75 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""languages: what Jupyter's protocol cannot ask of a kernel, as code in the kernel's own language.
+"""languages: code that a kernel executes for the runner, in the languages where the runner knows how.
 
-The environment of one execution is set before it and set back after it; random numbers get a seed of
-this machine's own. A language that is not here has neither.
+Jupyter's protocol cannot set variables of the environment, change the directory or seed anything.
 """
 
-import json
-
-_R_SET = """options(cloche.environment = Sys.getenv(c({names}), unset = NA, names = TRUE))
-Sys.setenv({assignments})"""
-_R_RESET = """local({
-  before <- getOption("cloche.environment")
-  for (name in names(before))
-    if (is.na(before[[name]])) Sys.unsetenv(name) else do.call(Sys.setenv, as.list(before[name]))
-  options(cloche.environment = NULL)
-})"""
-_PYTHON_SET = """__import__('os')._cloche = {{name: __import__('os').environ.get(name) for name in {names}}}
-__import__('os').environ.update({variables})"""
-_PYTHON_RESET = """for __name, __value in __import__('os').__dict__.pop('_cloche').items():
-    __import__('os').environ.pop(__name, None)
-    if __value is not None: __import__('os').environ[__name] = __value
-del __name, __value"""
 
 
-def _r_string(text):
-    return json.dumps(text, ensure_ascii=False)  # R has the same escapes
-
-
-class _R:
-    reset = _R_RESET
+class R:
+    """What is kept for setting back is an option of R's: no name of the user's."""
 
     @staticmethod
-    def set(variables):
-        names = ", ".join(_r_string(name) for name in variables)
-        assignments = ", ".join(f"{_r_string(name)} = {_r_string(value)}" for name, value in variables.items())
-        return _R_SET.format(names=names, assignments=assignments)
+    def _quote(text):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
-    @staticmethod
-    def keep(variables):
-        assignments = ", ".join(f"{_r_string(name)} = {_r_string(value)}" for name, value in variables.items())
-        return f"Sys.setenv({assignments})"
+    def _named(self, variables):
+        return ", ".join(f"`{name}` = {self._quote(value)}" for name, value in variables.items())
 
-    @staticmethod
-    def enter(directory):
-        return f"setwd({_r_string(directory)})"
+    def set_environment(self, variables):
+        return f"Sys.setenv({self._named(variables)})"
 
-    @staticmethod
-    def seed(entropy):
-        """R's generator takes 31 bits."""
-        return f"set.seed({int.from_bytes(entropy[:4], 'little') >> 1}L)"
+    def lend_environment(self, variables):
+        names = ", ".join(map(self._quote, variables))
+        return (
+            f"options(cloche.environment = Sys.getenv(c({names}), NA, names = TRUE)); "
+            + self.set_environment(variables)
+        )
+
+    def set_back_environment(self):
+        return (
+            'local({ old <- getOption("cloche.environment"); Sys.unsetenv(names(old)); '
+            "old <- old[!is.na(old)]; if (length(old)) do.call(Sys.setenv, as.list(old)); "
+            "options(cloche.environment = NULL) })"
+        )
+
+    def enter(self, directory):
+        return f"setwd({self._quote(directory)})"
+
+    def seed(self, entropy):
+        number = int.from_bytes(entropy, "little") % (1 << 31)
+        return f"set.seed({number}L)"
 
 
-class _Python:
-    reset = _PYTHON_RESET
+class Python:
+    def set_environment(self, variables):
+        return f"__import__('os').environ.update({variables!r})"
 
-    @staticmethod
-    def set(variables):
-        return _PYTHON_SET.format(names=list(variables), variables=variables)
+    def lend_environment(self, variables):
+        return (
+            "__import__('sys')._cloche_environment = "
+            f"{{name: __import__('os').environ.get(name) for name in {list(variables)!r}}}\n"
+            + self.set_environment(variables)
+        )
 
-    @staticmethod
-    def keep(variables):
-        return f"__import__('os').environ.update({variables})"
+    def set_back_environment(self):
+        return (
+            "[__import__('os').environ.pop(name, None) if value is None else "
+            "__import__('os').environ.update({name: value}) "
+            "for name, value in __import__('sys').__dict__.pop('_cloche_environment').items()]"
+        )
 
-    @staticmethod
-    def enter(directory):
+    def enter(self, directory):
         return f"__import__('os').chdir({directory!r})"
 
-    @staticmethod
-    def seed(entropy):
+    def seed(self, entropy):
         return f"__import__('random').seed({entropy!r})"
 
 
-LANGUAGES = {"r": _R, "python": _Python}
+_KNOWN = {"r": R, "python": Python}
+
+
+def find(language):
+    """None: the runner knows nothing of it."""
+    known = _KNOWN.get(language.lower())
+    return known and known()

@@ -1,168 +1,219 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""server: takes requests, one after the other, and has the kernel execute them."""
+"""server: takes requests, one after the other, and gives them to the kernel."""
 
 import os
-import signal
 import sys
-import traceback
 
-from cloche_runner.channel import DONE, EXECUTE, READY, RESEED, SYNC, SYNCED, Channel, field, u32
+from cloche_runner.channel import (
+    DONE,
+    EXECUTE,
+    READY,
+    RESEED,
+    SYNC,
+    SYNCED,
+    Channel,
+    field,
+    u32,
+    wait_until_taken,
+)
 from cloche_runner.results import Results
-from cloche_runner.streams import Streams
 
-from .kernel import Kernel, KernelDied, find_spec
-from .languages import LANGUAGES
+from . import languages
 
 _SILENT, _NO_HISTORY, _EXERCISE, _COLOURS = 1, 2, 4, 8
 _OK, _FAILED, _INTERRUPTED = 0, 1, 2
-_UNSUPPORTED = 64
-_NO_INPUT = "input is not available: this code runs without a terminal, and was given an empty line"
+_NOT_IN_GUEST = 64
 
 
-class _Error(Exception):
-    def __init__(self, name, value, lines=()):
-        super().__init__(value)
-        self.name, self.value, self.traceback = name, value, "\n".join(lines)
+class _Output:
+    """Streams come as messages, in order with results, and go on in that order."""
 
+    def __init__(self, channel):
+        self._channel = channel
+        self._is_behind_result = False
+        self._last = None
 
-class Server:
-    def __init__(self, name, spec):
-        self._channel = Channel(3)
-        self._streams = Streams(self._channel)
-        self._results = Results(self._channel, self._streams)
-        self._language = LANGUAGES.get(spec["language"].lower())
-        self._name = name
-        self._count = 0
-        self._is_executing = self._is_interrupted = False
-        signal.signal(signal.SIGINT, self._on_sigint)
-        self._kernel = Kernel(name)
-        self._version = self._kernel.version
-        if self._language:
-            self._run(self._language.seed(os.urandom(32)))
-
-    def _on_sigint(self, number, frame):
-        if self._is_executing:
-            self._is_interrupted = True
-            self._kernel.interrupt()
-
-    def serve(self):
-        words = field(self._name.encode()[:64]) + field(self._version.encode()[:64])
-        self._channel.send(READY, words)
-        while (request := self._channel.receive()) is not None:
-            kind, fields = request
-            if kind == EXECUTE:
-                self._execute(fields)
-            elif kind == RESEED:
-                self._reseed(fields)
-            elif kind == SYNC:
-                self._channel.send(SYNCED, field(fields.data()))
-            else:
-                raise ValueError(f"unknown request {kind}")
-        self._kernel.shut_down()
-
-    # --- what is executed ---
-
-    def _execute(self, fields):
-        flags, dialect, code = fields.number(), fields.text(), fields.text()
-        environment = _split(fields.texts())
-        self._results.begin(bool(flags & _SILENT), bool(flags & _COLOURS))
-        self._is_interrupted, error = False, None
-        self._is_executing = True
-        try:
-            self._check(dialect, environment)
-            if environment:
-                self._run(self._language.set(environment))
-            error = self._run(code, keep=not flags & (_SILENT | _NO_HISTORY | _EXERCISE))
-        except _Error as raised:
-            error = raised
-        self._is_executing = False
-        if environment and self._language:
-            self._run(self._language.reset)
-        self._finish(error)
-
-    def _check(self, dialect, environment):
-        if dialect:
-            raise _Error("ValueError", f"the kernel '{self._name}' has no dialect '{dialect}'")
-        if environment and not self._language:
-            raise _Error("ValueError", f"the environment of one execution cannot be set in the kernel '{self._name}'")
-
-    def _run(self, code, keep=None):
-        """Its error, or None. Only what is to be kept, or not (and not None), is heard."""
-        errors = []
-
-        def heard(kind, content):
-            if kind == "error":
-                errors.append(_Error(content["ename"], content["evalue"], content["traceback"]))
-            elif kind == "input_request":
-                errors.append(_Error("StdinNotImplementedError", _NO_INPUT))
-            elif keep is not None:
-                self._tell(kind, content)
-
-        reply = self._kernel.execute(code, keep=bool(keep), heard=heard)
-        if keep:
-            self._count = reply.get("execution_count") or self._count
-        for page in reply.get("payload", ()):
-            if keep is not None and page.get("source") == "page":
-                self._results.show(page["data"])
-        if reply["status"] == "ok" and not errors:
-            return None
-        if reply["status"] == "error" and not errors:
-            errors.append(_Error(reply["ename"], reply["evalue"], reply["traceback"]))
-        return errors[-1] if errors else _Error("KeyboardInterrupt", "")
-
-    def _tell(self, kind, content):
-        if kind == "stream":
-            stream = sys.stderr if content["name"] == "stderr" else sys.stdout
-            stream.write(content["text"])
-            stream.flush()
-        elif kind in ("display_data", "execute_result", "update_display_data"):
-            identity = content.get("transient", {}).get("display_id")
+    def write(self, fd, text):
+        if self._is_behind_result:
+            self._is_behind_result = False
+            self._channel.settle()
+        elif self._last not in (None, fd):
             try:
-                self._results.show(content["data"], is_main=kind == "execute_result", display_id=identity,
-                                   is_update=kind == "update_display_data")
-            except ValueError as error:
-                print(error, file=sys.stderr)
+                wait_until_taken(self._last)
+            except OSError:
+                pass  # it is no pipe
+        self._last = fd
+        data = memoryview(text.encode("utf-8", "backslashreplace"))
+        while data:
+            data = data[os.write(fd, data) :]
 
-    def _finish(self, error):
-        self._streams.flush()
-        status = _OK if error is None else _INTERRUPTED if self._is_interrupted else _FAILED
-        if error is not None:
-            self._results.fail(error.name, error.value, error.traceback)
-        self._channel.send(DONE, u32(status) + u32(self._count))
+    def flush(self):
+        pass
 
-    # --- a machine of its own ---
+    def come_behind(self):
+        self._is_behind_result = True
 
-    def _reseed(self, fields):
-        entropy, environment, directory = fields.data(), _split(fields.texts()), fields.text()
-        self._is_interrupted, error = False, None
+
+class _Answer:
+    """What a kernel says of an execution."""
+
+    def __init__(self, results, output):
+        self._results, self._output = results, output
+        self.error = None  # name, value, traceback
+
+    def take(self, kind, content):
+        if kind == "stream":
+            self._output.write(2 if content["name"] == "stderr" else 1, content["text"])
+        elif kind in ("display_data", "update_display_data", "execute_result"):
+            self._show(kind, content)
+        elif kind == "error":
+            self._fail(content)
+
+    def _show(self, kind, content):
+        identity = content.get("transient", {}).get("display_id")
         try:
-            self._check("", environment)
-            if self._language:
-                error = self._run(self._language.seed(entropy))
-            if environment:
-                error = self._run(self._language.keep(environment)) or error
-            if directory and self._language:
-                error = self._run(self._language.enter(directory)) or error
-        except _Error as raised:
-            error = raised
-        self._finish(error)
+            self._results.show(
+                content["data"],
+                is_main=kind == "execute_result",
+                display_id=identity,
+                is_update=kind == "update_display_data",
+            )
+        except ValueError as error:  # of the display id
+            self._output.write(2, f"[{error}]\n")
+
+    def _fail(self, content):
+        traceback = "\n".join(content.get("traceback") or [])
+        self.error = (content.get("ename", ""), content.get("evalue", ""), traceback)
+
+    def conclude(self, reply, was_interrupted):
+        """The status. IRkernel tells of some errors only in its reply, and of an interrupt nowhere."""
+        if reply["status"] == "ok" and self.error is None:
+            return _OK
+        if self.error is None:
+            self._fail(reply)
+        if was_interrupted:
+            if not self.error[0] or reply["status"] != "error":
+                self.error = ("KeyboardInterrupt", "the code was interrupted", self.error[2])
+            return _INTERRUPTED
+        if not self.error[0]:
+            self.error = ("ExecutionAborted", "the kernel did not execute the code", "")
+        return _FAILED
 
 
 def _split(assignments):
     return dict(assignment.partition("=")[::2] for assignment in assignments)
 
 
+class Server:
+    def __init__(self, channel, kernel):
+        self._channel, self._kernel = channel, kernel
+        self._output = _Output(channel)
+        self._results = Results(channel, self._output)
+        self._language = languages.find(kernel.language)
+        self._count = 0
+        if self._language:
+            self._do(self._language.seed(os.urandom(32)))
+
+    def serve(self):
+        language, version = (
+            text.encode()[:64] for text in (self._kernel.language, self._kernel.version)
+        )
+        self._channel.send(READY, field(language) + field(version))
+        while True:
+            request = self._channel.receive()
+            if request is None:
+                return
+            kind, fields = request
+            if kind == EXECUTE:
+                self._execute(fields)
+            elif kind == RESEED:
+                self._reseed(fields.data(), _split(fields.texts()), fields.text())
+            elif kind == SYNC:
+                self._channel.send(SYNCED, field(fields.data()))
+            else:
+                raise ValueError(f"unknown request {kind}")
+
+    def _execute(self, fields):
+        flags, dialect, code = fields.number(), fields.text(), fields.text()
+        environment = _split(fields.texts())
+        keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
+        self._results.begin(bool(flags & _SILENT), bool(flags & _COLOURS))
+        self._count += keep
+        problem = self._lend_environment(dialect, environment)
+        if problem:
+            return self._finish(_FAILED, problem)
+        answer = _Answer(self._results, self._output)
+        status = answer.conclude(*self._kernel.execute(code, keep, answer.take))
+        if environment:
+            self._do(self._language.set_back_environment())
+        self._finish(status, answer.error)
+
+    def _lend_environment(self, dialect, environment):
+        """Returns an error, or None."""
+        if dialect:
+            return ("ValueError", f"{self._kernel.language} has no dialect '{dialect}'", "")
+        if not environment:
+            return None
+        if not self._language:
+            return ("ValueError", self._no_way("an environment of its own for one execution"), "")
+        return self._do(self._language.lend_environment(environment))
+
+    def _no_way(self, what):
+        return f"the kernel's language {self._kernel.language} is none in which cloche can set {what}"
+
+    def _do(self, code):
+        """Executes the runner's own code. Returns its error, or None."""
+        answer = _Answer(self._results, self._output)
+        status = answer.conclude(*self._kernel.execute(code, False, self._only_errors(answer)))
+        return answer.error if status != _OK else None
+
+    @staticmethod
+    def _only_errors(answer):
+        return lambda kind, content: answer.take(kind, content) if kind == "error" else None
+
+    def _reseed(self, entropy, environment, directory):
+        error = None
+        if self._language:
+            codes = [self._language.seed(entropy)]
+            codes += [self._language.set_environment(environment)] if environment else []
+            codes += [self._language.enter(directory)] if directory else []
+            for code in codes:
+                error = self._do(code) or error
+        elif environment or directory:
+            error = ("ValueError", self._no_way("environment and directory"), "")
+        self._finish(_FAILED if error else _OK, error)
+
+    def _finish(self, status, error=None):
+        if error:
+            self._results.fail(*error)
+        self._channel.send(DONE, u32(status) + u32(self._count))
+
+
+def _give_up(message, status):
+    print(message, file=sys.stderr, flush=True)
+    os._exit(status)
+
+
 def main(words):
-    """Never returns: threads of the client would keep a usual exit waiting."""
+    """Never returns. The kernel ends with its runner."""
+    channel = Channel(3)
+    if len(words) != 1:
+        _give_up("usage: run [--warm] NAME", 1)
     try:
-        found = find_spec(words[-1])
-        if found is None:
-            os._exit(_UNSUPPORTED)
-        Server(*found).serve()
-    except KernelDied:
-        print("the kernel died", file=sys.stderr)
-        os._exit(1)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
+        from . import kernel as kernels
+    except ImportError as error:
+        _give_up(f"this guest lacks jupyter_client (Debian: python3-jupyter-client): {error}", _NOT_IN_GUEST)
+    name = kernels.find_kernel(words[0])
+    if name is None:
+        _give_up(f"this guest has no Jupyter kernel named '{words[0]}' or of that language", _NOT_IN_GUEST)
+    try:
+        kernel = kernels.Kernel(name)
+    except Exception as error:
+        _give_up(f"the Jupyter kernel '{name}' does not start: {error}", 1)
+    try:
+        Server(channel, kernel).serve()
+    except kernels.KernelDied as error:
+        kernel.close()
+        _give_up(f"[the Jupyter kernel '{name}' {error}]", 1)
+    kernel.close()
     os._exit(0)
