@@ -15,9 +15,10 @@ function define(name, value) {
   Object.defineProperty(globalThis, name, { value, ...attributes });
 }
 
+/** The REPL has node's own `crypto` in the place of the web's, which is a part of it. */
 function defineModules() {
   for (const name of Module.builtinModules) {
-    if (name.startsWith('_') || name.includes('/') || name in globalThis)
+    if (/^_|\//.test(name) || (name in globalThis && name !== 'crypto'))
       continue;
     Object.defineProperty(globalThis, name, {
       configurable: true,

@@ -45,7 +45,8 @@ function matchAt(pattern, code, offset) {
 
 /** `{a, b as c}` of an import, as a pattern. */
 function toPattern(names) {
-  return `{${names.replace(/\s+as\s+/g, ': ')}}`;
+  const bare = names.replace(/\/\/.*|\/\*[^]*?\*\//g, '');
+  return `{${bare.replace(/\s+as\s+/g, ': ')}}`;
 }
 
 function importStatement({ main, space, names, specifier, how, attributes }) {

@@ -134,6 +134,7 @@ class Server {
     this.#results.begin(Boolean(flags & SILENT));
     this.#timers.begin();
     this.#importing.update();
+    Error.prepareStackTrace ??= errors.prepareStackTrace;
     try {
       this.#run(execution, this.#prepare(execution));
     } catch (error) {

@@ -1,0 +1,617 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tests of the JavaScript runner as the agent meets it: a process, three descriptors, one protocol.
+
+usage: test_runner.py RUN, where RUN is the runner's entry
+"""
+
+import json
+import os
+import select
+import subprocess
+import tempfile
+import unittest
+
+from case import RUN, Case, start
+from client import COLOURS, CUT, EXERCISE, NO_HISTORY, SILENT, UPDATE, Execution, RunnerGone
+from tap import main
+
+KIB, MIB = 1 << 10, 1 << 20
+SLEEP = "await new Promise((resolve) => setTimeout(resolve, 2))"
+
+
+class Shown(Case):
+    """What node's REPL shows."""
+
+    def test_ready(self):
+        version = subprocess.check_output(["/usr/bin/node", "--version"], text=True).strip()
+        self.assertEqual(self.runner.ready, ("javascript", version.lstrip("v")))
+
+    def test_value(self):
+        execution = self.run_ok("const x = 20\nx + 1")
+        self.assertEqual(execution.results, [(True, {"text/plain": b"21"})])
+        for code, shown in (
+            ("'a\\nb'", "'a\\nb'"), ("-0", "-0"), ("NaN", "NaN"), ("-Infinity", "-Infinity"),
+            ("10n", "10n"), ("null", "null"), ("Symbol('s')", "Symbol(s)"), ("{a: 1}", "{ a: 1 }"),
+            ("[undefined]", "[ undefined ]"), ("new Map([[1, {a: 2}]])", "Map(1) { 1 => { a: 2 } }"),
+            ("(function f() {})", "[Function: f]"), ("Promise.resolve(1)", "Promise { 1 }"),
+            ("new Proxy({}, {})", "Proxy [ {}, {} ]"), ("if (true) { 7 }", "7"),
+            ("{ a: 1 };", "1"), ("'ä→😀'", "'ä→😀'"), ("1; // comment", "1"),
+        ):
+            with self.subTest(code):
+                self.assertEqual(self.value(code), shown)
+        for code in ("undefined", "var y = 5", "", "// nothing", "function f() {}", ";"):
+            self.assertEqual(self.run_ok(code).results, [], code)
+
+    def test_declared_again(self):
+        for code in ("const c = %d; c", "let l = %d; l", "class K { static v = %d }; K.v",
+                     "var v = %d; v", "function g() { return %d }; g()"):
+            for number in (1, 2):
+                self.assertEqual(self.value(code % number), str(number))
+        self.assertEqual(self.value("[c, l, K.v, v, g()]"), "[ 2, 2, 2, 2, 2 ]")
+        self.run_failing("c = 3", "TypeError")
+
+    def test_history(self):
+        first = self.run_ok("'a'.repeat(2)")
+        second = self.run_ok("_ + 'b'")
+        self.assertEqual((second.plain, second.count), ("'aab'", first.count + 1))
+        self.run_failing("throw new RangeError('kept')", "RangeError")
+        self.assertEqual(self.value("_error.message"), "'kept'")
+
+    def test_exercise_and_silent(self):
+        before = self.run_ok("'value'")
+        exercise = self.run_ok("console.log('heard'); 7", EXERCISE)
+        self.assertEqual((exercise.out, exercise.plain, exercise.count), (b"heard\n", "7", before.count))
+        self.assertEqual(self.run_ok("_", NO_HISTORY).plain, "'value'")
+        silent = self.run_ok("console.log('heard'); display(1); var s = 5; s", SILENT)
+        self.assertEqual((silent.results, silent.out, silent.count), ([], b"heard\n", before.count))
+        unkept = self.run_ok("s + 1", NO_HISTORY)
+        self.assertEqual((unkept.plain, unkept.count), ("6", before.count))
+
+    def test_bundles(self):
+        self.run_ok(
+            "var rich = {[Symbol.for('Jupyter.display')]() { return {\n"
+            "'text/html': '<b>ä</b>', 'image/png': 'AAEC', 'image/jpeg': new Uint8Array([3, 4]),\n"
+            "'a/x+json': {a: [1]}, 'bad': 'x', 'image/svg+xml': '<svg/>'}}}"
+        )
+        parts = {
+            "text/html": "<b>ä</b>".encode(), "image/png": b"\0\1\2", "image/jpeg": b"\3\4",
+            "a/x+json": b'{"a":[1]}', "image/svg+xml": b"<svg/>",
+        }
+        self.assertEqual(self.run_ok("rich").results, [(True, parts)])
+        shown = self.run_ok("display(rich); display('text'); console.log('after')")
+        self.assertEqual(shown.displays, [parts, {"text/plain": b"'text'"}])
+        waited = self.run_ok("({async [Symbol.for('Jupyter.display')]() { return {'a/b': 'c'} }})")
+        self.assertEqual(waited.results, [(True, {"a/b": b"c"})])
+        self.assertEqual(self.value("Buffer.from('\\x89PNG')"), "<Buffer c2 89 50 4e 47>")
+
+    def test_display_ids(self):
+        shown = self.run_ok(
+            "display(1, {display_id: 'ä'}); display({'text/html': 'h'}, {raw: true})\n"
+            "display(2, {display_id: 'ä', update: true})"
+        )
+        self.assertEqual(shown.details, [(0, "ä", {}), (0, "", {}), (UPDATE, "ä", {})])
+        self.assertEqual(shown.displays[2], {"text/plain": b"2"})
+        self.assertEqual(len(self.run_ok("display(1, {display_id: 'x'.repeat(128)})").displays), 1)
+        self.run_failing("display(1, {display_id: 'x'.repeat(129)})", "TypeError")
+        self.run_failing("display(1, {update: true})", "TypeError")
+
+    def test_await(self):
+        self.assertEqual(self.value("await new Promise((r) => setTimeout(r, 2, 'slept'))"), "'slept'")
+        self.assertEqual(self.value("for await (const n of [1, 2]) globalThis.n = n; n"), "2")
+        self.assertEqual(self.value("{ a: await 1 }"), "{ a: 1 }")
+
+    def test_between_executions(self):
+        """Timers and servers go on."""
+        self.run_ok("setTimeout(() => { globalThis.later = 'ran' }, 1)")
+        self.run_ok("while (!globalThis.later) " + SLEEP)
+        self.run_ok("const server = http.createServer((q, s) => s.end('served')).listen(0)\n"
+                    "await events.once(server, 'listening')")
+        fetched = self.value("await (await fetch(`http://127.0.0.1:${server.address().port}`)).text()")
+        self.assertEqual(fetched, "'served'")
+        self.run_ok("server.close()")
+
+    def test_warm(self):
+        runner = start(self.folder.name, "--warm")
+        self.addCleanup(runner.close)
+        first = runner.execute("[typeof warm, _, _error]")
+        self.assertEqual((first.plain, first.count), ("[ 'undefined', undefined, undefined ]", 1))
+        self.assertEqual((first.out, first.err), (b"", b""))
+        self.assertEqual(runner.execute("await fetch('data:,').then((r) => r.status)").err, b"")
+        self.assertEqual(runner.execute("1").count, 3)
+
+
+class Imports(Case):
+    def test_statements(self):
+        self.write("module.mjs", "export default 'd'; export const a = 1, b = 2;")
+        for code, shown in (
+            ("import d from './module.mjs'; d", "'d'"),
+            ("import * as all from './module.mjs'\nall.b", "2"),
+            ("import { a, b as c } from './module.mjs'; [a, c]", "[ 1, 2 ]"),
+            ("import e, { a as f } from \"./module.mjs\"\n[e, f]", "[ 'd', 1 ]"),
+            ("import g, * as h from './module.mjs'; [g, h.a]", "[ 'd', 1 ]"),
+            ("import {\n  a as i, // one\n} from './module.mjs'\ni", "1"),
+            ("import { default as j } from './module.mjs'; j", "'d'"),
+            ("export const k = 3; k", "3"),
+            ("export default 4", "4"),
+            ("const m = 5; export { m }; m", "5"),
+        ):
+            with self.subTest(code):
+                self.assertEqual(self.value(code), shown)
+        self.assertEqual(self.run_ok("import './module.mjs'").results, [])
+        self.assertEqual(self.value("[a, c, typeof d]"), "[ 1, 2, 'string' ]")
+
+    def test_lines_stay(self):
+        error = self.run_failing("import {\n sep\n} from 'path'\nthrow new Error('here')", "Error")
+        self.assertRegex(error.error[2], r"cell-\d+:4:7")
+
+    def test_calls(self):
+        self.assertEqual(self.value("(await import('node:path')).sep"), "'/'")
+        self.assertEqual(self.value("const f = () => import ('path'); (await f()).sep"), "'/'")
+        for code, shown in (
+            ("'import(1)'", "'import(1)'"), ("`import('fs')`", '"import(\'fs\')"'),
+            ("/import(x)/.source", "'import(x)'"), ("5 // import('x')", "5"),
+        ):
+            self.assertEqual(self.value(code), shown)
+        self.run_failing("await import('./nowhere.mjs')", "Error")
+        self.run_failing("import x from 'no-such-package'", "Error")
+
+    def test_packages(self):
+        """As npm installs them, while the runner is there, and where the code is."""
+        self.write("node_modules/esm/package.json", '{"name": "esm", "type": "module", "main": "m.js"}')
+        self.write("node_modules/esm/m.js", "export const kind = 'esm'")
+        self.write("node_modules/cjs/index.js", "module.exports = {kind: 'cjs'}")
+        self.write("sub/node_modules/deep/index.js", "module.exports = 'deep'")
+        self.write("local.js", "exports.here = __filename")
+        self.write("data.json", '{"a": [1]}')
+        self.assertEqual(self.value("import { kind } from 'esm'; kind"), "'esm'")
+        self.assertEqual(self.value("require('cjs').kind + (await import('cjs')).default.kind"), "'cjscjs'")
+        self.assertEqual(self.value("require('./local').here"), f"'{self.home}/local.js'")
+        self.assertEqual(self.value("require('./data.json')"), "{ a: [ 1 ] }")
+        self.run_failing("require('deep')", "Error")
+        self.run_ok("process.chdir('sub')")
+        self.assertEqual(self.value("[require('deep'), (await import('deep')).default]"),
+                         "[ 'deep', 'deep' ]")
+        self.run_ok("process.chdir('..')")
+
+    def test_own_modules(self):
+        self.assertEqual(self.value("[typeof fs.readFileSync, typeof path.join, os.EOL]"),
+                         "[ 'function', 'function', '\\n' ]")
+        self.assertEqual(self.value("const os = 5; os"), "5")
+
+
+class TypeScript(Case):
+    def value(self, code, dialect="typescript"):
+        return super().value(code, dialect=dialect)
+
+    def test_types(self):
+        for code, shown in (
+            ("interface A { x: number }\nconst a: A = { x: 1 }; a.x", "1"),
+            ("enum E { A, B }\nE[1]", "'B'"),
+            ("class P<T> { constructor(public v: T) {} }\nnew P<string>('q')", "P { v: 'q' }"),
+            ("const v = <any>5 as number; await Promise.resolve(v!)", "5"),
+            ("export type T = { a: number }; export const z: T = { a: 1 }; z", "{ a: 1 }"),
+            ("type Only = string", None),
+        ):
+            with self.subTest(code):
+                shown_parts = self.run_ok(code, dialect="typescript").main
+                self.assertEqual([p["text/plain"].decode() for p in shown_parts],
+                                 [] if shown is None else [shown])
+
+    def test_one_context(self):
+        self.value("let shared: number = 1; shared")
+        self.assertEqual(self.value("shared + 1", dialect=""), "2")
+        self.run_ok("function plain() { return 'js' }")
+        self.assertEqual(self.value("const t: string = plain(); t"), "'js'")
+
+    def test_imports(self):
+        """One that only types use is none; one that nothing uses yet is for a later cell."""
+        self.run_ok("import os from 'os'; import { Stats, readFileSync } from 'fs'\n"
+                    "import { Nothing } from './nowhere'; import type { None } from './none'\n"
+                    "let s: Stats | Nothing; readFileSync", dialect="typescript")
+        self.assertEqual(self.value("[typeof os.cpus, typeof readFileSync]"),
+                         "[ 'function', 'function' ]")
+        self.run_ok("import { EventEmitter } from 'events'\nclass Mine extends EventEmitter {}",
+                    dialect="typescript")
+
+    def test_errors(self):
+        error = self.run_failing("interface A {\n}\nlet y: = 3", "SyntaxError", dialect="typescript")
+        self.assertRegex(error.error[2], r"^cell-\d+:3\nlet y: = 3\n {7}\^\n\nSyntaxError: Type expected")
+        error = self.run_failing("interface A {\n  x: number\n}\nfunction f(q: A): void {\n"
+                                 "  throw new TypeError('ts')\n}\nf({ x: 1 })",
+                                 "TypeError", dialect="typescript")
+        self.assertRegex(error.error[2], r"at f \(cell-\d+:5:9\)\n    at cell-\d+:7:1$")
+        # types are not checked
+        self.assertEqual(self.value("const n: number = 'text' as any; n"), "'text'")
+
+    def test_dialects(self):
+        error = self.run_failing("1", "Error", dialect="coffee")
+        self.assertEqual(error.error[1], "JavaScript has no dialect 'coffee'")
+
+
+class Errors(Case):
+    def test_stack(self):
+        error = self.run_failing("function f() { throw new TypeError('no') }\n\nf()", "TypeError")
+        self.assertEqual(error.error[1], "no")
+        self.assertRegex(error.error[2],
+                         r"^TypeError: no\n    at f \(cell-\d+:1:22\)\n    at cell-\d+:3:1$")
+        self.assertEqual((error.out, error.err), (b"", b""))
+        late = self.run_failing(SLEEP + "; throw new Error('late')", "Error")
+        self.assertNotIn(os.path.dirname(RUN), late.error[2])
+        rejected = self.run_failing("await Promise.reject(new RangeError('r'))", "RangeError")
+        self.assertEqual(rejected.error[1], "r")
+        own = self.run_failing("class Mine extends Error { name = 'Mine' }\nthrow new Mine('m')", "Mine")
+        self.assertEqual(own.error[1], "m")
+
+    def test_properties_and_causes(self):
+        error = self.run_failing("fs.readFileSync('/nowhere')", "Error")
+        self.assertIn("code: 'ENOENT'", error.error[2])
+        error = self.run_failing("throw new Error('o', {cause: new RangeError('i')})", "Error")
+        self.assertIn("[cause]: RangeError: i", error.error[2])
+
+    def test_syntax(self):
+        error = self.run_failing("1\nlet y = = 1", "SyntaxError")
+        self.assertEqual(error.error[1], "Unexpected token '='")
+        self.assertRegex(error.error[2], r"^cell-\d+:2\nlet y = = 1\n {8}\^\n\nSyntaxError: Unexpected")
+        self.run_failing("return 1", "SyntaxError")
+        self.run_failing("eval('1 +')", "SyntaxError")
+        self.run_failing("var count = 1; eval(\"import x from 'y'\")", "SyntaxError")
+
+    def test_thrown_values(self):
+        for code, shown in (("'x'", "'x'"), ("null", "null"), ("undefined", "undefined"),
+                            ("{a: 1}", "{ a: 1 }"), ("Symbol('s')", "Symbol(s)")):
+            error = self.run_failing(f"throw ({code})", "Uncaught").error
+            self.assertEqual(error[1:], (shown, f"Uncaught {shown}"))
+
+    def test_hostile_values(self):
+        self.run_failing("throw new Proxy(new Error('x'), {get() { throw 1 }})", "Uncaught")
+        self.run_failing("throw Object.defineProperty(new Error, 'name', {get() { throw 1 }})", "Error")
+        self.run_failing("throw Object.defineProperty(new Error, 'message', {get() { throw 1 }})", "Error")
+        self.run_failing("throw Object.assign(new Error('m'), {stack: 5})", "Error")
+        self.run_failing("({[util.inspect.custom]() { throw new RangeError('r') }})", "RangeError")
+        self.run_failing("({get [Symbol.for('Jupyter.display')]() { throw 1 }})", "Uncaught")
+        self.run_failing("({[Symbol.for('Jupyter.display')]() { return 1n }})\nthrow 2", "Uncaught")
+        self.run_failing("function f() { f() }; f()", "RangeError")
+        self.run_failing("Error.prepareStackTrace = () => { throw 1 }; throw new Error('p')", "Error")
+        self.run_ok("delete Error.prepareStackTrace")
+
+    def test_colours(self):
+        code = "throw Object.assign(new Error('\\x1b[31mred'), {code: 5})"
+        plain = self.run_failing(code, "Error")
+        self.assertNotIn("\x1b", plain.error[2])
+        coloured = self.run_failing(code, "Error", flags=COLOURS)
+        self.assertIn("\x1b[33m5\x1b[39m", coloured.error[2])
+
+    def test_exit(self):
+        for code, value in (("process.exit(3)", "3"), ("process.exit()", "0"),
+                            ("process.exitCode = 4; process.exit()", "4")):
+            self.assertEqual(self.run_failing(code, "ExitError").error[1], value)
+        self.run_ok("process.exitCode = undefined")
+
+    def test_nobody_catches(self):
+        """In a timer or a promise: it is said, and the runner goes on."""
+        for code in ("setTimeout(() => { throw new Error('lost') }, 1)",
+                     "Promise.reject(new Error('lost'))",
+                     "process.nextTick(() => { throw new Error('lost') })",
+                     "queueMicrotask(() => { throw new Error('lost') })",
+                     "setImmediate(() => { throw new Error('lost') })"):
+            execution = self.run_ok(f"{code}; {SLEEP}; {SLEEP}; 'on'")
+            self.assertEqual(execution.plain, "'on'")
+            self.assertTrue(execution.err.startswith(b"Uncaught Error: lost\n"), execution.err)
+        self.run_ok("process.once('uncaughtException', (e) => console.log('own', e.message))")
+        own = self.run_ok(f"setTimeout(() => {{ throw new Error('x') }}, 1); {SLEEP}; {SLEEP}")
+        self.assertEqual((own.out, own.err), (b"own x\n", b""))
+
+    def test_input(self):
+        for code in (
+            "await require('readline/promises').createInterface({input: process.stdin}).question('?')",
+            "require('readline').createInterface({input: process.stdin}).question('?', () => {})",
+        ):
+            self.assertIn("input is not available", self.run_failing(code, "Error").error[1])
+        self.assertEqual(self.value("fs.readFileSync(0, 'utf8')"), "''")
+        self.assertEqual(self.value("for await (const chunk of process.stdin) 1; 'eof'"), "'eof'")
+
+    def test_texts(self):
+        error = self.run_failing("throw new Error('a\\0\\ud800ä')", "Error")
+        self.assertEqual(error.error[1], "a\\x00\ufffdä")
+        long = self.run_failing("throw new Error('ä'.repeat(3_000_000))", "Error")
+        self.assertLessEqual(len(long.error[1].encode()), MIB)
+        self.assertRegex(long.error[1], r"ä\n\[\.\.\. \d+ bytes \.\.\.\]\nä")
+        for length in (MIB, MIB + 1):
+            error = self.run_failing(f"throw new Error('x'.repeat({length}))", "Error")
+            self.assertEqual("bytes ..." in error.error[1], length > MIB)
+
+
+class Streams(Case):
+    def test_order(self):
+        execution = self.run_ok(
+            "process.stdout.write('1'); child_process.execSync('printf 2', {stdio: 'inherit'})\n"
+            "console.log('3'); process.stdout.write(Buffer.from('4')); fs.writeSync(1, '5')"
+        )
+        self.assertEqual(execution.out, b"123\n45")
+
+    def test_bytes(self):
+        execution = self.run_ok("console.log('ä\\ud800'); process.stdout.write(Uint8Array.of(255))")
+        self.assertEqual(execution.out, "ä\ufffd\n".encode() + b"\xff")
+        self.assertEqual(len(self.run_ok("console.log('x'.repeat(5_000_000))").out), 5_000_001)
+
+    def test_console(self):
+        execution = self.run_ok("console.table([{a: 1}]); console.error('%s %d', 'x', 5)\n"
+                                "console.group('g'); console.log({a: {b: {c: {}}}}); console.groupEnd()")
+        self.assertIn("│ (index) │".encode(), execution.out)
+        self.assertIn(b"g\n  { a: { b: { c: {} } } }\n", execution.out)
+        self.assertEqual(execution.err, b"x 5\n")
+        self.assertEqual(self.value("console === require('console')"), "true")
+
+    def test_pipes(self):
+        execution = self.run_ok("await require('stream/promises').pipeline("
+                                "stream.Readable.from(['a', 'b']), process.stdout, {end: false})")
+        self.assertEqual(execution.out, b"ab")
+        called = self.run_ok("await new Promise((r) => process.stdout.write('c', r)); 'called'")
+        self.assertEqual((called.out, called.plain), (b"c", "'called'"))
+
+    def test_broken(self):
+        for code in (
+            "fs.closeSync(1); fs.closeSync(2)",
+            "process.stdout.destroy(); process.stderr.destroy()",
+            "process.stdout.end('x\\n')",
+            "process.stdout = process.stderr = null",
+            "delete process.stdout",
+            "Object.defineProperty(process, 'stdout', {value: {write() {}}})",
+            "fs.closeSync(1); fs.openSync('/dev/null', 'w')",
+        ):
+            with self.subTest(code):
+                self.execute(code)
+                self.tearDown()
+
+    def test_captured(self):
+        """As long as the code wants."""
+        self.run_ok("var caught = [], write = process.stdout.write")
+        self.run_ok("process.stdout.write = (text) => caught.push(text); console.log('in')")
+        self.assertEqual(self.value("process.stdout.write = write; caught"), "[ 'in\\n' ]")
+
+    def test_environment(self):
+        own = ["CLOCHE_A=1=2", "PATH=/nowhere", "TZ=UTC-5"]
+        inside = self.run_ok(
+            "process.env.CLOCHE_A += '!'; process.env.CLOCHE_B = 'stays'\n" + SLEEP +
+            "\n[process.env.CLOCHE_A, process.env.PATH, new Date(0).getHours()]", environment=own)
+        self.assertEqual(inside.plain, "[ '1=2!', '/nowhere', 5 ]")
+        after = self.value("[process.env.CLOCHE_A, process.env.CLOCHE_B, process.env.TZ]")
+        self.assertEqual(after, "[ undefined, 'stays', undefined ]")
+        self.assertEqual(self.value("new Date(0).getHours()"), "0")
+        self.assertNotEqual(self.value("process.env.PATH"), "'/nowhere'")
+
+    def test_children_inherit_no_channel(self):
+        shown = self.value("child_process.execSync('ls -l /proc/self/fd').toString().includes('socket')")
+        self.assertEqual(shown, "false")
+
+
+class Bounds(Case):
+    def show(self, size, mime):
+        return self.run_ok(f"display({{'{mime}': 'x'.repeat({size})}}, {{raw: true}})")
+
+    def test_data(self):
+        """Just inside and just outside of 4 MiB."""
+        whole = self.show(4 * MIB, "text/html")
+        self.assertEqual(len(whole.displays[0]["text/html"]), 4 * MIB)
+        self.assertEqual(whole.details, [(0, "", {})])
+        text = self.show(4 * MIB + 1, "text/html")
+        ((flags, _, saved),) = text.details
+        self.assertEqual((flags, len(text.displays[0]["text/html"])), (CUT, 256 * KIB))
+        path = saved["text/html"]
+        self.assertRegex(path, rf"^{self.folder.name}/cloche-results-\w{{6}}/\d+-1\.html$")
+        self.assertEqual(os.path.getsize(path), 4 * MIB + 1)
+        self.assertEqual(os.stat(path).st_mode & 0o7777, 0o600)
+        data = self.show(4 * MIB + 1, "application/x")
+        self.assertEqual(data.displays, [{}])
+        self.assertTrue(data.details[0][2]["application/x"].endswith("-1.bin"))
+
+    def test_cut_characters(self):
+        cut = self.run_ok("display({'text/plain': 'x' + 'ä'.repeat(3_000_000)}, {raw: true})")
+        self.assertEqual(len(cut.displays[0]["text/plain"]), 256 * KIB - 1)
+        cut.displays[0]["text/plain"].decode()
+
+    def test_execution(self):
+        code = ("const one = {'text/plain': 'p'.repeat(5000), 'image/png': new Uint8Array(3 * 2 ** 20)}\n"
+                "for (let i = 0; i < 5; i++) display(one, {raw: true})")
+        shown = self.run_ok(code)
+        sizes = [{mime: len(data) for mime, data in parts.items()} for parts in shown.displays]
+        self.assertEqual(sizes[:3], [{"text/plain": 5000, "image/png": 3 * MIB}] * 3)
+        self.assertEqual(sizes[3:], [{"text/plain": 4 * KIB}] * 2)
+        self.assertEqual([flags for flags, _, _ in shown.details], [0, 0, 0, CUT, CUT])
+        for _, _, saved in shown.details[3:]:
+            self.assertEqual(os.path.getsize(saved["image/png"]), 3 * MIB)
+            self.assertEqual(os.path.getsize(saved["text/plain"]), 5000)
+        self.assertEqual(self.run_ok("display(1)").details, [(0, "", {})])
+
+    def test_count(self):
+        many = self.run_ok("for (let i = 0; i < 999; i++) display(i)\n'value'")
+        self.assertEqual((len(many.results), many.err), (1000, b""))
+        many = self.run_ok("for (let i = 0; i < 1500; i++) display(i)\n'value'")
+        self.assertEqual((len(many.displays), many.plain), (999, "'value'"))
+        self.assertEqual(many.err.count(b"results are left out"), 1)
+
+    def test_no_place_for_files(self):
+        large = self.run_ok("display({'image/gif': new Uint8Array(5e6), 'text/html': 'h'}, {raw: true})",
+                            environment=["TMPDIR=/proc/nowhere"])
+        if not large.details[0][2]:  # otherwise the directory was there from before
+            self.assertEqual(large.details, [(CUT, "", {})])
+            self.assertIn(b"cannot be saved", large.err)
+        self.assertEqual(large.displays, [{"text/html": b"h"}])
+
+    def test_no_growth(self):
+        self.run_ok("var used = () => { gc(); return process.memoryUsage().heapUsed }\n"
+                    "v8.setFlagsFromString('--expose-gc'); var gc = vm.runInNewContext('gc')")
+        for _ in range(100):
+            self.run_ok("({ a: new Array(100).fill(1) })")
+        before = int(self.value("used()"))
+        for _ in range(300):
+            self.run_ok("({ a: new Array(100).fill(1) })")
+        self.assertLess(int(self.value("used()")) - before, 400 * KIB)
+
+
+class Interrupts(Case):
+    def test_everywhere(self):
+        for code in (
+            "console.log('now'); while (true);",
+            "console.log('now'); await new Promise(() => {})",
+            "await 1; console.log('now'); while (true);",
+            SLEEP + "; console.log('now'); while (true);",
+            "setImmediate(() => { console.log('now'); while (true); }); await new Promise(() => {})",
+            "setTimeout(() => { console.log('now'); while (true); }, 1); await new Promise(() => {})",
+            "process.nextTick(() => { console.log('now'); while (true); }); await new Promise(() => {})",
+            "console.log('now'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)",
+            "console.log('now'); while (true) console.log('x'.repeat(100_000))",
+            "console.log('now'); while (true) { try { while (true); } catch {} finally { continue } }",
+            "console.log('now'); ({ get [Symbol.for('Jupyter.display')]() { while (true); } })",
+            "console.log('now'); /(a+)+b/.test('a'.repeat(100))",
+        ):
+            for _ in range(3):
+                with self.subTest(code):
+                    self.run_interrupted(code)
+                    self.assertEqual(self.value(SLEEP + "; 'on'"), "'on'")
+
+    def test_state_stays(self):
+        self.run_ok("var before = 1")
+        self.run_interrupted("var during = 2; console.log('now'); while (true);")
+        self.assertEqual(self.value("[before, during]"), "[ 1, 2 ]")
+
+    def test_it_is_over(self):
+        """A loop with pauses does not go on behind its interrupt."""
+        for wait in (
+            "new Promise((resolve) => setTimeout(resolve, 1))",
+            "require('timers/promises').setTimeout(1)",
+            "util.promisify(setTimeout)(1)",
+        ):
+            self.run_interrupted(f"var n = 0; console.log('now'); while (true) {{ n++; await {wait} }}")
+            self.run_ok("var then = n; " + "; ".join([SLEEP] * 5))
+            self.assertEqual(self.value("n - then <= 1"), "true", wait)
+        self.run_interrupted("var n = 0; setInterval(() => n++, 1); console.log('now')\n"
+                             "await new Promise(() => {})")
+        self.run_ok("var then = n; " + "; ".join([SLEEP] * 5))
+        self.assertEqual(self.value("n === then"), "true")
+
+    def test_other_timers_go_on(self):
+        self.run_ok("var ticks = 0; var ticking = setInterval(() => ticks++, 1)")
+        self.run_interrupted("console.log('now'); await new Promise(() => {})")
+        self.run_ok("var then = ticks; while (ticks <= then + 1) " + SLEEP)
+        self.run_ok("clearInterval(ticking)")
+
+    def test_between(self):
+        for _ in range(20):
+            self.runner.interrupt()
+        self.assertEqual(self.value("1"), "1")
+
+    def test_own_handler(self):
+        self.run_ok("process.on('SIGINT', () => {}); process.removeAllListeners('SIGINT')")
+        self.test_between()
+        self.run_interrupted("console.log('now'); while (true);")
+
+    def test_left_behind(self):
+        """What an earlier execution left behind keeps the next one from beginning."""
+        self.run_ok("setTimeout(() => { fs.writeSync(1, 'now\\n'); while (true); }, 1)")
+        execution = Execution()
+        self.runner.wait_for_output(execution, b"now\n")
+        self.runner.begin("'begun'")
+        self.interrupt_until_answer()
+        self.assertEqual(self.runner.finish(execution).plain, "'begun'")
+
+    def interrupt_until_answer(self):
+        """As a host does, only faster."""
+        while not select.select([self.runner.socket], [], [], 0.1)[0]:
+            self.runner.interrupt()
+
+    def test_child(self):
+        execution = Execution()
+        self.runner.begin("child_process.execSync('echo now >&2; exec sleep 1000', {stdio: 'inherit'})")
+        while b"now\n" not in execution.err:
+            self.runner._wait(execution, [])
+        self.interrupt_until_answer()
+        self.assertEqual(self.runner.finish(execution).status, 2)
+
+    def test_while_sending(self):
+        """Interrupts that hit frames: each must arrive whole, which the client's parser checks."""
+        for _ in range(20):
+            self.run_interrupted("console.log('now'); while (true) display('x'.repeat(300_000))")
+
+
+class Endings(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
+        self.addCleanup(self.folder.cleanup)
+
+    def test_host_closes(self):
+        for code in ("setInterval(() => {}, 1000)", None):
+            runner = start(self.folder.name)
+            if code:
+                runner.execute(code)
+            else:
+                runner.begin("console.log('now'); while (true);")
+                runner.wait_for_output(Execution(), b"now\n")
+            runner.close()
+            self.assertEqual(runner.process.returncode, 0)
+
+    def test_dies(self):
+        for code, status in (("process.reallyExit(9)", 9), ("process.abort()", -6),
+                             ("process.kill(process.pid, 'SIGKILL')", -9)):
+            runner = start(self.folder.name)
+            with self.assertRaises(RunnerGone) as caught:
+                runner.execute(code)
+            self.assertEqual(caught.exception.args[0], status)
+            runner.close()
+
+
+class Reseeding(Case):
+    """The same entropy gives the same numbers and another one others: so all state was replaced."""
+
+    def draw(self, entropy):
+        self.assertEqual(self.runner.reseed(entropy).status, 0)
+        return self.value("[Math.random(), Math.random()]")
+
+    def test_math(self):
+        first, second, other = (self.draw(one * 32) for one in (b"a", b"a", b"b"))
+        self.assertEqual(first, second)
+        self.assertNotEqual(first, other)
+        before = self.value("Math.random()")
+        self.assertNotEqual(before, self.value("Math.random()"))
+        self.assertEqual(self.value(
+            "const all = Array.from({length: 10_000}, Math.random);"
+            "const mean = all.reduce((a, b) => a + b) / all.length;"
+            "[Math.abs(mean - 0.5) < 0.02, all.every((n) => n >= 0 && n < 1), new Set(all).size]"),
+            "[ true, true, 10000 ]")
+
+    def test_openssl(self):
+        """It gets all entropy, and then what node keeps of its numbers is used up."""
+        folder = json.dumps(os.path.dirname(RUN))
+        self.run_ok(f"var native = require({folder} + '/native.js'), real = native.reseed, calls = []\n"
+                    "native.reseed = (bytes) => { calls.push(bytes.toString('hex')); real(bytes) }\n"
+                    "var {randomUUID, randomInt} = crypto\n"
+                    "crypto.randomUUID = () => { calls.push('uuid'); return randomUUID() }\n"
+                    "crypto.randomInt = (n) => { calls.push('int'); return randomInt(n) }")
+        self.runner.reseed(b"c" * 256)
+        self.assertEqual(self.value("calls[0]"), repr("63" * 256))
+        count = "calls.slice(1).filter((c) => c === '%s').length"
+        self.assertEqual(self.value(count % "uuid"), "128")
+        self.assertEqual(self.value(count % "int"), "1024")
+        self.run_ok("Object.assign(native, {reseed: real}); Object.assign(crypto, {randomUUID, randomInt})")
+
+    def test_environment_and_directory(self):
+        place = os.path.join(self.folder.name, "place")
+        os.makedirs(os.path.join(place, "node_modules", "only"))
+        with open(os.path.join(place, "node_modules", "only", "index.js"), "w") as file:
+            file.write("module.exports = 'here'")
+        before = self.run_ok("1").count
+        done = self.runner.reseed(b"d" * 32, ["CLOCHE_R=ä=1"], place)
+        self.assertEqual((done.status, done.error, done.count), (0, None, before))
+        self.assertEqual(self.value("[process.cwd(), process.env.CLOCHE_R, require('only')]"),
+                         f"[ '{place}', 'ä=1', 'here' ]".replace("[ ", "[\n  ").replace(", ", ",\n  ")
+                         .replace(" ]", "\n]") if len(place) > 45 else f"[ '{place}', 'ä=1', 'here' ]")
+
+    def test_no_directory(self):
+        done = self.runner.reseed(b"d" * 32, ["CLOCHE_N=1"], "/nowhere")
+        self.assertEqual((done.status, done.error[0]), (1, "Error"))
+        self.assertIn("ENOENT", done.error[1])
+        self.assertEqual(self.value("process.env.CLOCHE_N"), "'1'")
+
+
+if __name__ == "__main__":
+    main()
