@@ -126,7 +126,8 @@ class Runner:
         return frame(kind, self._number, payload)
 
     def execute_frame(self, code, flags=0, environment=()):
-        return self.frame(EXECUTE, struct.pack("<I", flags) + text("") + text(code) + texts(environment))
+        payload = struct.pack("<I", flags) + text("") + text(code) + texts(environment)
+        return self.frame(EXECUTE, payload)
 
     def sync_bytes(self, nonce):
         return SYNC_MARK + self.frame(SYNC, text(nonce))

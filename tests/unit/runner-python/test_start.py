@@ -51,7 +51,7 @@ class Cold(test_runner.Case):
 
 
 class Backends(unittest.TestCase):
-    """matplotlib is imported behind the start, by code that may know better which backend it wants."""
+    """matplotlib is imported behind the start, by code that may know which backend it wants."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
@@ -89,7 +89,9 @@ class Failing(unittest.TestCase):
             with open(os.path.join(folder, "IPython.py"), "w") as file:
                 file.write("raise ImportError('not in this image')\n")
             process = subprocess.run(
-                [test_runner.RUN], env={"PYTHONPATH": folder, "HOME": folder}, stderr=subprocess.PIPE
+                [test_runner.RUN],
+                env={"PYTHONPATH": folder, "HOME": folder},
+                stderr=subprocess.PIPE,
             )
         self.assertEqual(process.returncode, 64)
         self.assertIn(b"IPython is missing in this guest", process.stderr)

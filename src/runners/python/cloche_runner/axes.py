@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """axes: an axis of a chart: its scale, its ticks, and values as its labels have them.
 
-matplotlib turns dates and names into numbers when something is drawn. A line keeps what it was given
-beside them; points of a scatter, bars and boxes have the numbers only.
+matplotlib turns dates and names into numbers when something is drawn. A line keeps what it was
+given beside them; points of a scatter, bars and boxes have the numbers only.
 """
 
 import bisect
@@ -63,7 +63,7 @@ class Axis:
         return [self._names.get(number, number) for number in self.numbers(array)]
 
     def label_at(self, number):
-        """The name of what is drawn there: that of the nearest tick, if somebody named the ticks."""
+        """The name of what is drawn there: that of the nearest tick, if the ticks have names."""
         if self._fixed is None:
             self._fixed = self._named_ticks()
         if self._fixed:
@@ -91,7 +91,7 @@ def _array(values):
 
 
 def _is_name(index, tick, label):
-    """Whether a tick is the place of a name: numbered from zero, and not labelled with its number."""
+    """Whether a tick is the place of a name: numbered from zero, and not labelled with that."""
     try:
         return tick == index and float(label) != index
     except ValueError:

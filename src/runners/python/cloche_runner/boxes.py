@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """boxes: finds box plots among lines.
 
-Nothing in matplotlib ties the parts of a box together. Both ways that it may lie are tried, and in each
-a box is one that has whiskers: lines in its middle that end at its edges.
+Nothing in matplotlib ties the parts of a box together. Both ways that it may lie are tried, and in
+each a box is one that has whiskers: lines in its middle that end at its edges.
 """
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """formatters: which representations of a value a result has.
 
-To IPython's it adds data for programs: of tables and of figures. Their libraries are not imported for
-that: the formatters know types by name, and find them when somebody shows one.
+To IPython's it adds data for programs: of tables and of figures. Their libraries are not imported
+for that: the formatters know types by name, and find them when somebody shows one.
 """
 
 from IPython.core.formatters import BaseFormatter, DisplayFormatter

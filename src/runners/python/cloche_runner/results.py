@@ -2,8 +2,8 @@
 """results: MIME bundles, as IPython makes them, into results and errors of the protocol.
 
 IPython gives pictures as bytes or as base64 text, depending on who made them; on the wire they are
-always bytes. What is beyond a bound is in a file, and a flag says that the result lacks it; the host
-takes a frame or an execution beyond its bounds for an attack.
+always bytes. What is beyond a bound is in a file, and a flag says that the result lacks it; the
+host takes a frame or an execution beyond its bounds for an attack.
 """
 
 import base64
@@ -140,7 +140,7 @@ class Results:
         return False
 
     def _fit(self, parts):
-        """What is sent, what is in files (MIME type and path), and whether something is not sent."""
+        """What is sent, what is in files (MIME type and path), and whether anything is not sent."""
         sizes = [len(_excerpt(mime, data, is_late=False)) for mime, data in parts.items()]
         is_late = self._bytes + sum(sizes) > BYTES_MAX
         sent, saved, is_cut = [], [], False
