@@ -17,7 +17,7 @@ packages_for_images="mmdebstrap e2fsprogs cpio xz-utils util-linux python3 apt"
 packages_to_test="clang-format libasan8 libubsan1 python3-gi gjs systemd-container dbus jq acl
     libvirt-daemon-system-systemd bash-completion zsh man-db
     python3-ipython python3-numpy python3-pandas python3-matplotlib python3-pil python3-sympy
-    python3-jupyter-client python3-ipykernel r-cran-irkernel"
+    python3-jupyter-client python3-ipykernel r-cran-irkernel nodejs node-typescript"
 
 name=$(basename "$0") bar_is_drawn='' child=''
 

@@ -373,7 +373,7 @@ class Streams(Case):
         own = ["CLOCHE_A=1=2", "PATH=/nowhere", "TZ=UTC-5"]
         inside = self.run_ok(
             "process.env.CLOCHE_A += '!'; process.env.CLOCHE_B = 'stays'\n" + SLEEP +
-            "\n[process.env.CLOCHE_A, process.env.PATH, new Date(0).getHours()]", environment=own)
+            ";[process.env.CLOCHE_A, process.env.PATH, new Date(0).getHours()]", environment=own)
         self.assertEqual(inside.plain, "[ '1=2!', '/nowhere', 5 ]")
         after = self.value("[process.env.CLOCHE_A, process.env.CLOCHE_B, process.env.TZ]")
         self.assertEqual(after, "[ undefined, 'stays', undefined ]")
@@ -381,8 +381,9 @@ class Streams(Case):
         self.assertNotEqual(self.value("process.env.PATH"), "'/nowhere'")
 
     def test_children_inherit_no_channel(self):
-        shown = self.value("child_process.execSync('ls -l /proc/self/fd').toString().includes('socket')")
-        self.assertEqual(shown, "false")
+        shown = self.run_ok("child_process.spawnSync('ls', ['-l', '/proc/self/fd'], {stdio: 'inherit'})")
+        self.assertIn(b"pipe", shown.out)
+        self.assertNotIn(b"socket", shown.out)
 
 
 class Bounds(Case):
@@ -602,9 +603,8 @@ class Reseeding(Case):
         before = self.run_ok("1").count
         done = self.runner.reseed(b"d" * 32, ["CLOCHE_R=ä=1"], place)
         self.assertEqual((done.status, done.error, done.count), (0, None, before))
-        self.assertEqual(self.value("[process.cwd(), process.env.CLOCHE_R, require('only')]"),
-                         f"[ '{place}', 'ä=1', 'here' ]".replace("[ ", "[\n  ").replace(", ", ",\n  ")
-                         .replace(" ]", "\n]") if len(place) > 45 else f"[ '{place}', 'ä=1', 'here' ]")
+        self.assertEqual(self.value("process.cwd()"), f"'{place}'")
+        self.assertEqual(self.value("[process.env.CLOCHE_R, require('only')]"), "[ 'ä=1', 'here' ]")
 
     def test_no_directory(self):
         done = self.runner.reseed(b"d" * 32, ["CLOCHE_N=1"], "/nowhere")
