@@ -172,6 +172,8 @@ run_system_tests() {
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     contained "system inside" --no-init \
         /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
+    contained "system interpreter" --no-init \
+        /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/interpreter"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache" "$top/tests/bus/test-processes.py" "$top/tests/bus/test-files.py"
     seed_store "$cache/quickstart"
