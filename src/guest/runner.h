@@ -10,7 +10,7 @@
 
 #include <glib.h>
 
-#define RUNNER_FRAME_MAX (32u * 1024 * 1024) /* the payload of a frame, both ways */
+#define RUNNER_FRAME_MAX (16u * 1024 * 1024) /* the payload of a frame, both ways */
 #define RUNNER_PARTS_MAX 64u                 /* MIME types of one result */
 #define RUNNER_SAVED_MAX 64u                 /* files that one result tells of */
 #define RUNNER_MIME_MAX 255u                 /* bytes of a MIME type */

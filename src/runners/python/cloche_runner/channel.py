@@ -15,7 +15,6 @@ import time
 RESEED, EXECUTE, SYNC = 1, 2, 3
 READY, RESULT, ERROR, DONE, SYNCED = 16, 17, 18, 19, 20
 
-FRAME_MAX = 32 << 20
 # Before a sync. No frame has it inside: no text in UTF-8, no length, no number goes on like this.
 SYNC_MARK = b"\xff" + 15 * b"\xfe"
 
