@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-deep: the deepest tree that is dealt with.
+"""test-deep: bounds that take long to reach: the deepest tree, and all ended processes that are remembered.
 
 In an environment whose system bus has the service (with-service).
 """
+import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
 import tap  # noqa: E402
-from box import InScratch  # noqa: E402
+from box import BoxTest, InScratch  # noqa: E402
 
 
 class Deep(InScratch):
@@ -19,6 +20,23 @@ class Deep(InScratch):
         self.box.sh(f"rm -r {self.at('deep')}")
         self.deep(8191)
         self.box.call("Remove", "(sa{sv})", self.at("deep"), recursive=True)
+
+
+class Ended(BoxTest):
+    def test_remembered(self):
+        first, *fds = self.box.start("true")
+        first.wait()
+        for fd in fds:
+            os.close(fd)
+        for _ in range(256):
+            self.assertEqual(first.properties()["State"], "ended")
+            process, *fds = self.box.start("true")
+            process.wait()
+            for fd in fds:
+                os.close(fd)
+        self.box.run("true")
+        self.assert_fails("NoSuchProcess", "ended long ago", first.properties)
+        self.assertEqual(process.properties()["ExitHow"], "exited")
 
 
 tap.main()

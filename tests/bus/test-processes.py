@@ -158,21 +158,6 @@ class Start(BoxTest):
             self.assertEqual(process.wait(), (0, "exited"))
             os.close(stderr)
 
-    def test_ended_objects_are_bounded(self):
-        first, *fds = self.box.start("true")
-        first.wait()
-        for fd in fds:
-            os.close(fd)
-        for _ in range(256):
-            self.assertEqual(first.properties()["State"], "ended")
-            process, *fds = self.box.start("true")
-            process.wait()
-            for fd in fds:
-                os.close(fd)
-        self.box.run("true")
-        self.assert_fails("NoSuchProcess", "ended long ago", first.properties)
-        self.assertEqual(process.properties()["ExitHow"], "exited")
-
 
 class Keep(BoxTest):
     def test_output_waits_for_a_reader(self):
