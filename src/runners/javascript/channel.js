@@ -9,7 +9,9 @@
 
 const native = require('./native.js');
 
-const TYPES = { RESEED: 1, EXECUTE: 2, SYNC: 3, READY: 16, RESULT: 17, ERROR: 18, DONE: 19, SYNCED: 20 };
+const TYPES = {
+  RESEED: 1, EXECUTE: 2, SYNC: 3, READY: 16, RESULT: 17, ERROR: 18, DONE: 19, SYNCED: 20,
+};
 
 const HEADER_SIZE = 12;
 const MARK = Buffer.alloc(16, 0xfe).fill(0xff, 0, 1);

@@ -2,7 +2,8 @@
 /*
  * errors: how an execution ended, in words; and stacks without the runner's own frames.
  *
- * What is thrown is the executed code's and may be anything: a Proxy, an object whose getters throw.
+ * What is thrown is the executed code's and may be anything: a Proxy, an object with getters that
+ * throw.
  */
 'use strict';
 

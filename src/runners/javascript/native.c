@@ -73,10 +73,10 @@ static napi_tsfn tell;
 static int channel_fd = -1, interrupt_fd = -1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static uint32_t executing; /* the execution that SIGINT ends; 0: none */
-static bool is_shielded;   /* the runner's own JavaScript runs */
-static atomic_bool is_ending; /* V8 was asked to end what it executes */
-static unsigned waiting;   /* requests that wait for the event loop */
+static uint32_t executing;               /* the execution that SIGINT ends; 0: none */
+static bool is_shielded;                 /* the runner's own JavaScript runs */
+static atomic_bool is_ending;            /* V8 was asked to end what it executes */
+static unsigned waiting;                 /* requests that wait for the event loop */
 static volatile sig_atomic_t has_sigint; /* for a write that it interrupts */
 
 static void
@@ -413,8 +413,8 @@ reseed_js(napi_env env, napi_info info)
     return NULL;
 }
 
-__attribute__((visibility("default"))) napi_value
-napi_register_module_v1(napi_env env, napi_value exports);
+__attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env,
+                                                                          napi_value exports);
 
 napi_value
 napi_register_module_v1(napi_env env, napi_value exports)

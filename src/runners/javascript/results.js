@@ -58,7 +58,9 @@ function encode(bundle) {
 }
 
 function extension(mime) {
-  return EXTENSIONS[mime] ?? (/[/+]json$/.test(mime) ? 'json' : mime.startsWith('text/') ? 'txt' : 'bin');
+  if (/[/+]json$/.test(mime))
+    return 'json';
+  return EXTENSIONS[mime] ?? (mime.startsWith('text/') ? 'txt' : 'bin');
 }
 
 /** How a value is shown: a bundle, or the promise of one. */
@@ -85,7 +87,7 @@ class Files {
     this.#count = 0;
   }
 
-  /** The path of a new file with these bytes; undefined, and a word on stderr, when it cannot be. */
+  /** The path of a new file with these bytes; undefined, and why on stderr, when it cannot be. */
   save(mime, bytes) {
     try {
       this.#directory = this.#directory && fs.existsSync(this.#directory) ? this.#directory
@@ -93,7 +95,8 @@ class Files {
       const name = `${this.#execution}-${++this.#count}.${extension(mime)}`;
       return this.#write(path.join(this.#directory, name), bytes);
     } catch (error) {
-      process.stderr.write(`[${mime} of ${bytes.length} bytes cannot be saved: ${error.message}]\n`);
+      const what = `${mime} of ${bytes.length} bytes`;
+      process.stderr.write(`[${what} cannot be saved: ${error.message}]\n`);
       return undefined;
     }
   }
@@ -188,8 +191,8 @@ class Results {
 }
 
 /**
- * The global display(value, {raw, display_id, update}), as Deno's: `raw` takes the value itself as the
- * bundle, `update` replaces what was shown with that id. A promise where the value's own method
+ * The global display(value, {raw, display_id, update}), as Deno's: `raw` takes the value itself as
+ * the bundle, `update` replaces what was shown with that id. A promise where the value's own method
  * gives one.
  */
 function makeDisplay(results) {

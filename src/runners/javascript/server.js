@@ -7,6 +7,7 @@
  */
 'use strict';
 
+const { randomBytes } = require('node:crypto');
 const { TYPES, field, open, u32 } = require('./channel.js');
 const native = require('./native.js');
 const errors = require('./errors.js');
@@ -84,17 +85,19 @@ class Server {
 
   /** Executes what leaves nothing behind and is heard by nobody. */
   async warmUp() {
-    const [write, writeError] = [this.#streams.stdout.write, this.#streams.stderr.write];
-    this.#streams.stdout.write = this.#streams.stderr.write = () => true;
+    const { stdout, stderr } = this.#streams;
+    stdout.write = stderr.write = () => true;
     await warmUp((dialect, code) => new Promise((resolve) => {
       this.#begin({ flags: SILENT | EXERCISE, dialect, code, environment: [], onDone: resolve });
     }));
-    Object.assign(this.#streams.stdout, { write });
-    Object.assign(this.#streams.stderr, { write: writeError });
+    delete stdout.write;
+    delete stderr.write;
+    randomness.reseed(randomBytes(32)); // for the sake of the second time, which is faster
   }
 
   ready() {
-    this.#output.send(TYPES.READY, Buffer.concat([field('javascript'), field(process.versions.node)]));
+    const texts = [field('javascript'), field(process.versions.node)];
+    this.#output.send(TYPES.READY, Buffer.concat(texts));
   }
 
   #next() {
@@ -158,7 +161,7 @@ class Server {
       this.#interrupt(execution.number);
   }
 
-  /** Shows the value. That may run code of the value's own, which may throw, wait, and never end. */
+  /** Shows the value. That may run its own code, which may throw, wait, and never end. */
   async #settle(execution, outcome) {
     if (execution !== this.#current)
       return;
@@ -199,8 +202,10 @@ class Server {
 
   #fail({ flags, code, name }, { thrown, place }) {
     const error = errors.describe(thrown, { colors: Boolean(flags & COLOURS) });
-    if (place)
-      error.traceback = `${errors.syntaxPlace(name, code, place.line, place.column)}\n\n${error.traceback}`;
+    if (place) {
+      const head = errors.syntaxPlace(name, code, place.line, place.column);
+      error.traceback = `${head}\n\n${error.traceback}`;
+    }
     this.#results.fail(error);
     return error.status;
   }
@@ -216,7 +221,7 @@ class Server {
     this.#finish(execution, { thrown: new errors.InterruptError('the execution was interrupted') });
   }
 
-  /** What was ended has left node's stack of asynchronous calls as it was; an exception clears it. */
+  /** What was ended has left node's stack of asynchronous calls; an exception clears it. */
   #mend() {
     process.nextTick(() => {
       throw MENDING;

@@ -87,7 +87,7 @@ class Streams {
     return value;
   }
 
-  /** After an execution. Methods that code has put over those of a stream stay: it may want that. */
+  /** After an execution. Methods that code has put over a stream's stay: it may want that. */
   restore() {
     for (const [kept, fd] of this.#kept)
       native.putBack(kept, fd);

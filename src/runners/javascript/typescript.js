@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * typescript: TypeScript into JavaScript, by the compiler that Debian packages. Types are erased and
- * not checked.
+ * typescript: TypeScript into JavaScript, by the compiler that Debian packages. Types are erased
+ * and not checked.
  *
  * The compiler alone would drop every import that a cell does not use, although a later one may. So
  * it is told to keep them, and those that are used as types only are dropped here.
