@@ -3,7 +3,10 @@
 
 Usage: test_jupyter.py RUN
 """
+import os
 import pathlib
+import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -11,7 +14,17 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "runner-python"))
 import tap  # noqa: E402
-from client import COLOURS, NO_HISTORY, SILENT, Execution, Runner, RunnerGone  # noqa: E402
+from client import (  # noqa: E402
+    COLOURS,
+    EXECUTE,
+    NO_HISTORY,
+    SILENT,
+    Execution,
+    Runner,
+    RunnerGone,
+    text,
+    texts,
+)
 
 RUN = str(pathlib.Path(sys.argv[1]).resolve())
 OK, FAILED, INTERRUPTED = range(3)
@@ -57,7 +70,7 @@ class Python(Case):
     kernel = "python3"
 
     def test_ready(self):
-        self.assertEqual(self.runner.ready[0], "python3")
+        self.assertEqual(self.runner.ready[0], "python")
         self.assertRegex(self.runner.ready[1], r"^3\.")
 
     def test_state(self):
@@ -109,12 +122,28 @@ class Python(Case):
         self.assertEqual((execution.status, execution.error[0]), (INTERRUPTED, "KeyboardInterrupt"))
         self.assertEqual(self.plain("x"), "1")
 
+    def test_dialect(self):
+        payload = struct.pack("<I", 0) + text("two") + text("1") + texts([])
+        self.runner.socket.sendall(self.runner.frame(EXECUTE, payload))
+        self.assertEqual(self.runner.finish().error[1], "python has no dialect 'two'")
+
+    def test_sync(self):
+        nonce = bytes(range(16))
+        whole = self.runner.execute_frame("open('executed', 'w')")
+        for size in (1, 20, len(whole)):
+            self.runner.socket.sendall(whole[:size] + self.runner.sync_bytes(nonce))
+            self.assertEqual(self.runner.finish_sync(nonce)[0], b"")
+        self.assertFalse(os.path.exists(os.path.join(self.home.name, "executed")))
+
+    def test_large_output(self):
+        self.assertEqual(len(self.run_code("print('x' * 3_000_000)").out), 3_000_001)
+
 
 class R(Case):
     kernel = "r"
 
     def test_ready(self):
-        self.assertEqual(self.runner.ready[0], "ir")
+        self.assertEqual(self.runner.ready[0], "r")
 
     def test_state(self):
         self.run_code("x <- 6")
@@ -144,6 +173,25 @@ class R(Case):
         execution = self.interrupted("cat('begun\\n'); flush.console(); while (TRUE) {}")
         self.assertEqual(execution.status, INTERRUPTED)
         self.assertEqual(self.plain("x"), "[1] 1")
+
+    def test_no_ports(self):
+        """Nobody else in the guest may reach the kernel."""
+        shown = self.run_code("cat(system('ls -l /proc/$PPID/fd', intern = TRUE))").out.decode()
+        sockets = set(re.findall(r"socket:\[(\d+)\]", shown))
+        ports = {line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]}
+        self.assertNotEqual(sockets, set())
+        self.assertEqual(sockets & ports, set())
+
+    def test_environment_after_an_error(self):
+        self.run_code("Sys.setenv(B = '1')")
+        self.assertEqual(self.run_code("stop()", environment=["B=2"]).status, FAILED)
+        self.assertEqual(self.plain("Sys.getenv('B')"), "[1] \"1\"")
+
+    def test_reseed(self):
+        execution = self.runner.reseed(b"r" * 32, ["C=it's"], "/usr")
+        self.assertEqual((execution.status, execution.error), (OK, None))
+        self.assertEqual(self.run_code("cat(getwd(), Sys.getenv('C'))").out, b"/usr it's")
+        self.assertEqual(self.runner.reseed(b"r" * 32, [], "/nowhere").status, FAILED)
 
     def test_seeds(self):
         """Two that were started, and one that was told."""
@@ -179,7 +227,15 @@ class Others(unittest.TestCase):
             with self.assertRaises(RunnerGone) as caught:
                 runner.execute("import os; os._exit(5)")
             self.assertEqual(caught.exception.args[0], 1)
-            self.assertIn(b"the kernel died", caught.exception.args[1])
+            self.assertIn(b"the Jupyter kernel 'python3' ended with exit status 5", caught.exception.args[1])
+
+    def test_end_of_the_socket(self):
+        with tempfile.TemporaryDirectory(prefix="cloche-runner-") as home:
+            variables = {"PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home}
+            runner = Runner(RUN, home, variables, ["python3"])
+            runner.close()
+            self.assertEqual(runner.process.returncode, 0)
+            self.assertEqual([name for name in os.listdir(home) if name.startswith("cloche-")], [])
 
 
 tap.main()

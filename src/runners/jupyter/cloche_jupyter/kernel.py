@@ -22,19 +22,27 @@ START_S = 110  # a moment less than the host waits
 ASK_AGAIN_MS = 500
 
 
+os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # ipykernel's debugger would warn of itself
+
+
 class KernelDied(Exception):
     pass
 
 
+class NoSuchKernel(Exception):
+    pass
+
+
 def find_kernel(name):
-    """The kernelspec that has this name or, without case, this language; None when none has."""
+    """The kernelspec that has this name or, without case, this language."""
     specs = KernelSpecManager().get_all_specs()
     if name in specs:
         return name
     for found in sorted(specs):
         if specs[found]["spec"].get("language", "").lower() == name.lower():
             return found
-    return None
+    known = ", ".join(sorted(specs)) or "none"
+    raise NoSuchKernel(f"no kernel in this guest has this name or language; there are: {known}")
 
 
 def _request(code, keep):
@@ -60,9 +68,12 @@ class Kernel:
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
         self._manager.start_kernel()
         self._death = os.pidfd_open(self._manager.provisioner.pid)
-        self._shell, self._iopub = self._manager.connect_shell(), self._manager.connect_iopub()
+        identity = self._manager.session.bsession  # by which the kernel finds whom to ask
+        self._shell = self._manager.connect_shell(identity)
+        self._stdin = self._manager.connect_stdin(identity)
+        self._iopub = self._manager.connect_iopub()
         self._poller = zmq.Poller()
-        for source in (self._shell, self._iopub, self._wakeup[0], self._death):
+        for source in (self._shell, self._iopub, self._stdin, self._wakeup[0], self._death):
             self._poller.register(source, zmq.POLLIN)
         self.language, self.version = self._ask_language()
 
@@ -106,6 +117,7 @@ class Kernel:
             if self._take_interrupts():
                 was_interrupted = True
                 self._manager.interrupt_kernel()
+            self._refuse_input(request, on_message)
             for kind, content in self._messages(self._iopub, request):
                 if kind != "status":
                     on_message(kind, content)
@@ -114,6 +126,12 @@ class Kernel:
             for kind, content in self._messages(self._shell, request):
                 reply = content if kind == "execute_reply" else reply
         return reply, was_interrupted
+
+    def _refuse_input(self, request, on_message):
+        """Some kernels ask although they were told that nobody answers: they get an empty line."""
+        for kind, content in self._messages(self._stdin, request):
+            self._manager.session.send(self._stdin, "input_reply", {"value": ""})
+            on_message(kind, content)
 
     def _wait(self, timeout_ms=None):
         """Until there is news; KernelDied when nothing else will come. Returns whether there is."""

@@ -23,6 +23,7 @@ from . import languages
 _SILENT, _NO_HISTORY, _EXERCISE, _COLOURS = 1, 2, 4, 8
 _OK, _FAILED, _INTERRUPTED = 0, 1, 2
 _NOT_IN_GUEST = 64
+_NO_INPUT = "input is not available: this code runs without a terminal, and was given an empty line"
 
 
 class _Output:
@@ -68,6 +69,14 @@ class _Answer:
             self._show(kind, content)
         elif kind == "error":
             self._fail(content)
+        elif kind == "input_request":
+            self.error = ("StdinNotImplementedError", _NO_INPUT, "")
+
+    def show_pages(self, reply):
+        """What a notebook opens in a pager: help, mostly."""
+        for page in reply.get("payload") or ():
+            if page.get("source") == "page":
+                self._results.show(page["data"])
 
     def _show(self, kind, content):
         identity = content.get("transient", {}).get("display_id")
@@ -143,7 +152,9 @@ class Server:
         if problem:
             return self._finish(_FAILED, problem)
         answer = _Answer(self._results, self._output)
-        status = answer.conclude(*self._kernel.execute(code, keep, answer.take))
+        reply, was_interrupted = self._kernel.execute(code, keep, answer.take)
+        answer.show_pages(reply)
+        status = answer.conclude(reply, was_interrupted)
         if environment:
             self._do(self._language.set_back_environment())
         self._finish(status, answer.error)
@@ -196,16 +207,17 @@ def _give_up(message, status):
 
 def main(words):
     """Never returns. The kernel ends with its runner."""
-    channel = Channel(3)
     if len(words) != 1:
         _give_up("usage: run [--warm] NAME", 1)
     try:
         from . import kernel as kernels
     except ImportError as error:
-        _give_up(f"this guest lacks jupyter_client (Debian: python3-jupyter-client): {error}", _NOT_IN_GUEST)
-    name = kernels.find_kernel(words[0])
-    if name is None:
-        _give_up(f"this guest has no Jupyter kernel named '{words[0]}' or of that language", _NOT_IN_GUEST)
+        _give_up(f"Jupyter is not installed in this guest: {error}", _NOT_IN_GUEST)
+    try:
+        name = kernels.find_kernel(words[0])
+    except kernels.NoSuchKernel as error:
+        _give_up(error, _NOT_IN_GUEST)
+    channel = Channel(3)
     try:
         kernel = kernels.Kernel(name)
     except Exception as error:
