@@ -6,10 +6,12 @@
  */
 #include "prompt.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <readline/history.h>
@@ -29,7 +31,8 @@ static struct {
     gboolean is_whole, has_ended; /* the entry; the input */
 } prompt;
 
-static volatile sig_atomic_t was_stopped;
+/* Says to the main context, from whichever thread takes the signal, that we go on. */
+static int continued = -1;
 
 /* --- history --- */
 
@@ -145,20 +148,24 @@ on_resized(gpointer data)
 }
 
 static void
-on_continued(int number)
+on_sigcont(int number)
 {
-    was_stopped = TRUE;
+    int error = errno;
+
+    eventfd_write(continued, 1);
+    errno = error;
 }
 
 /* The shell had the terminal meanwhile. */
-static void
-look_after_stop(void)
+static gboolean
+on_continued(int fd, GIOCondition condition, gpointer data)
 {
-    if (!was_stopped)
-        return;
-    was_stopped = FALSE;
+    eventfd_t count;
+
+    eventfd_read(fd, &count);
     rl_prep_terminal(/* meta= */ 1);
     rl_forced_update_display();
+    return G_SOURCE_CONTINUE;
 }
 
 /* --- an entry --- */
@@ -166,21 +173,21 @@ look_after_stop(void)
 static void
 read_entry(Cli *cli)
 {
-    guint on_keys, on_size;
+    guint on_keys, on_size, on_stop;
 
     g_string_truncate(prompt.entry, 0);
-    prompt.is_whole = prompt.has_ended = was_stopped = FALSE;
+    prompt.is_whole = prompt.has_ended = FALSE;
     rl_callback_handler_install(FIRST_PROMPT, on_line);
     on_keys = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_key, /* data= */ NULL);
     on_size = g_unix_signal_add(SIGWINCH, on_resized, /* data= */ NULL);
+    on_stop = g_unix_fd_add(continued, G_IO_IN, on_continued, /* data= */ NULL);
     cli->on_interrupt = on_interrupt;
-    while (!prompt.is_whole && !prompt.has_ended && cli->signal == 0) {
+    while (!prompt.is_whole && !prompt.has_ended && cli->signal == 0)
         g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
-        look_after_stop();
-    }
     cli->on_interrupt = NULL;
     g_source_remove(on_keys);
     g_source_remove(on_size);
+    g_source_remove(on_stop);
     rl_callback_handler_remove();
     if (cli->signal != 0)
         fputs("\n", rl_outstream);
@@ -201,7 +208,7 @@ prompt_read(Cli *cli)
 void
 prompt_begin(const char *language)
 {
-    const struct sigaction continued = {.sa_handler = on_continued, .sa_flags = SA_RESTART};
+    const struct sigaction action = {.sa_handler = on_sigcont, .sa_flags = SA_RESTART};
 
     prompt.language = g_strdup(language);
     prompt.history = history_path(language);
@@ -210,7 +217,8 @@ prompt_begin(const char *language)
     rl_catch_signals = rl_catch_sigwinch = 0;
     rl_startup_hook = prepare_keys;
     read_history_file();
-    sigaction(SIGCONT, &continued, NULL);
+    continued = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    sigaction(SIGCONT, &action, NULL);
     signal(SIGQUIT, SIG_IGN); /* it would leave the terminal as readline has it */
 }
 

@@ -26,7 +26,8 @@ PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4
 SHOW = "from IPython.display import Image, HTML, display\n"
 FIGURE = f"{SHOW}display(Image(data={PNG!r}))"
 QUESTION = "\033[c"
-SLEEP = "print('on', flush=True)\nimport time\ntime.sleep(1000)"
+# Not print(): interrupted in the middle of it, it may print twice.
+SLEEP = "import os, time\nos.write(1, b'on\\n')\ntime.sleep(1000)"
 
 
 class CodeTest(CliTest):
@@ -149,7 +150,8 @@ class Code(CodeTest):
 
     def test_interrupt(self):
         """The code hears of it, and what it says then is shown."""
-        code = "try:\n    print('on', flush=True)\n    import time; time.sleep(1000)\nfinally:\n    print('bye')"
+        code = ("import os, time\ntry:\n    os.write(1, b'on\\n')\n    time.sleep(1000)\n"
+                "finally:\n    os.write(1, b'bye\\n')")
         running = self.popen("code", "-c", code, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual(running.stdout.readline(), b"on\n")
         running.send_signal(signal.SIGINT)
@@ -167,8 +169,8 @@ class Code(CodeTest):
         self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "7\n")
 
     def test_second_interrupt_does_not_wait(self):
-        code = ("import time\nprint('on', flush=True)\nwhile True:\n    try: time.sleep(1000)\n"
-                "    except KeyboardInterrupt: print('no', flush=True)")
+        code = ("import os, time\nwhile True:\n    try:\n        os.write(1, b'on\\n')\n        time.sleep(1000)\n"
+                "    except KeyboardInterrupt: os.write(1, b'no\\n')")
         running = self.popen("code", "-c", code, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.assertEqual(running.stdout.readline(), b"on\n")
         running.send_signal(signal.SIGINT)
