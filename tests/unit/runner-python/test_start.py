@@ -72,6 +72,25 @@ class Backends(unittest.TestCase):
         self.assertEqual(self.backend("import matplotlib; matplotlib.use('svg')").lower(), "'svg'")
         self.assertEqual(self.backend("", MPLBACKEND="pdf").lower(), "'pdf'")
 
+    def test_installed_later(self):
+        missing = ("import sys; before = sys.path[:]; sys.path[:] = []\n"
+                   "try:\n    import matplotlib\nexcept ImportError:\n    print('missing')\n"
+                   "sys.path[:] = before")
+        runner = start(self.folder)
+        self.addCleanup(runner.close)
+        self.assertEqual(runner.execute(missing).out, b"missing\n")
+        execution = runner.execute("import matplotlib.pyplot as plt; plt.plot([1]);")
+        self.assertIn("image/png", execution.displays[0])
+
+    def test_namesakes(self):
+        """A file or a folder of the user's that has a library's name."""
+        runner = start(self.folder)
+        self.addCleanup(runner.close)
+        runner.execute("%%writefile matplotlib.py\nown = 5")
+        runner.execute("import os; os.makedirs('plotly/io/_renderers')")
+        self.assertEqual(runner.execute("import matplotlib; matplotlib.own").plain, "5")
+        self.assertIsNone(runner.execute("import plotly.io._renderers").error)
+
     def test_magic(self):
         self.assertIn("inline", self.backend("%matplotlib inline"))
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""hooks: what matplotlib, PIL and plotly need to show pictures here, done when somebody imports them.
+"""hooks: what matplotlib, PIL and plotly need to show pictures here, done when they are imported.
 
 matplotlib's backend could be chosen by MPLBACKEND. But children inherit that, and in a virtual
 environment of their own they lack this backend.
 """
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -23,14 +24,17 @@ class _Finder:
         self._hooks = hooks
 
     def find_spec(self, name, path=None, target=None):
-        hook = self._hooks.pop(name, None)
+        hook = self._hooks.pop(name, None)  # the finders behind this one are asked now
         spec = importlib.util.find_spec(name) if hook else None
-        if spec is not None and spec.loader is not None:
+        if hook and spec is None:
+            self._hooks[name] = hook  # it may be installed later
+        elif hook and spec.loader is not None:
             load = spec.loader.exec_module
 
             def load_and_hook(module):
                 load(module)
-                hook(module)
+                with contextlib.suppress(AttributeError):  # somebody's own, of the same name
+                    hook(module)
 
             spec.loader.exec_module = load_and_hook
         return spec
