@@ -19,6 +19,7 @@ class Deep(InScratch):
         self.assert_fails("InvalidArgument", "too long", self.box.call, "Remove", "(sa{sv})", self.at("deep"), recursive=True)
         self.box.sh(f"rm -r {self.at('deep')}")
         self.deep(8191)
+        self.box.call("Chown", "(ssa{sv})", self.at("deep"), "nobody", recursive=True)
         self.box.call("Remove", "(sa{sv})", self.at("deep"), recursive=True)
 
 
