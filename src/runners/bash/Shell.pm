@@ -41,7 +41,7 @@ sub quote { return "'" . ($_[0] =~ s/'/'\\''/gr) . "'" }
 # The first shell, and another one if its own files ended it.
 sub new {
     my ($class, $here) = @_;
-    my $self = bless {keep_file => "$here/keep.bash", serial => 0, reported => 0}, $class;
+    my $self = bless {keep_file => "$here/keep.bash", serial => 0, reported => 0, background => {}}, $class;
     $SIG{INT}  = sub { $interrupts++ };
     $SIG{PIPE} = sub { };    # a handler, and not IGNORE, which bash would inherit
     pipe $self->{reports}, $self->{report_end} or die "pipe: $!\n";
@@ -145,16 +145,22 @@ sub _children {
     return split ' ', <$file> // '';
 }
 
-# Bash first: it has to know when it learns that a child died of the signal. It asks for no
-# privilege that a child may have gained; such a child is not hit.
+# All at once where there is nothing to spare. Otherwise bash first, which has to know when it
+# learns that a child died of the signal, and then a pipe's readers before its writers: a reader
+# that finds the end instead would end well, and bash go on.
 sub _interrupt {
     my ($self) = @_;
-    my @found = ($self->{pid});
-    while (defined(my $pid = shift @found)) {
-        kill INT => $pid;
-        push @found, grep { !$self->{background}{$_} && _is_in_session($_, $self->{pid}) }
-            _children($pid);
+    if (!%{$self->{background}}) {
+        kill INT => -$self->{pid};
+        return;
     }
+    my @found = ($self->{pid});
+    for (my $i = 0; $i < @found; $i++) {
+        push @found, grep { !$self->{background}{$_} && _is_in_session($_, $self->{pid}) }
+            _children($found[$i]);
+    }
+    kill INT => shift @found;
+    kill INT => $_ for reverse @found;
 }
 
 sub _is_in_session {
