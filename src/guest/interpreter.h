@@ -20,7 +20,7 @@
 /* From the interrupt that a timeout sends to the kill of a runner that does not heed it. */
 #define GUEST_GRACE_S 5
 /* A runner that is not ready by then is killed. */
-#define GUEST_RUNNER_START_S 120
+#define GUEST_RUNNER_START_S 300
 
 typedef struct GuestInterpreter GuestInterpreter;
 

@@ -12,13 +12,6 @@ import sys
 from .channel import move_high, wait_until_taken
 
 
-class _Buffer(io.BufferedWriter):
-    """Does not close: a TextIOWrapper that somebody puts around it would, when it is collected."""
-
-    def close(self):
-        self.flush()
-
-
 class _Order:
     """
     The agent reads two pipes and a socket, and cannot tell what was written first. So whoever writes
@@ -45,23 +38,33 @@ class _Order:
                 pass  # it is no pipe
 
 
-class _Raw(io.FileIO):
-    def __init__(self, fd, kept, order):
-        super().__init__(fd, "w", closefd=False)
+class _Buffer(io.BufferedWriter):
+    """
+    Keeps the order. It does so here, and not in what is below: an interrupt behind a write that a
+    buffer does not know to have been done would have it done twice.
+
+    It does not close: a TextIOWrapper that somebody puts around it would, when it is collected.
+    """
+
+    def __init__(self, raw, kept, order):
+        super().__init__(raw)
         self._kept, self._order = kept, order
 
     def write(self, data):
         self._order.enter(self._kept)
         return super().write(data)
 
+    def close(self):
+        self.flush()
+
 
 def _open(fd, kept, order):
     """Never fails on a character: what cannot be encoded comes out as an escape."""
-    raw = _Raw(fd, kept, order)
+    raw = io.FileIO(fd, "w", closefd=False)
     name = {1: "<stdout>", 2: "<stderr>"}[fd]
     raw.name = name
     return io.TextIOWrapper(
-        _Buffer(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        _Buffer(raw, kept, order), encoding="utf-8", errors="backslashreplace", line_buffering=True
     )
 
 
