@@ -4,6 +4,7 @@
 Usage: test-interpreter.py BUILD STORE. STORE has an image named interpreter. How a runner behaves in
 detail is for tests that need no machine; here is whether each has in this image what it needs.
 """
+import concurrent.futures
 import os
 import pathlib
 import sys
@@ -46,8 +47,31 @@ TOOLS = (
     "Rscript -e 'cat(6*7)'",
     "sqlite3 :memory: 'select 6*7'",
     "jq -n 6*7",
-    "echo 'console.log(42 as number)' >a.ts; tsc a.ts; node a.js",
 )
+
+
+CLONES = 16
+FACTS_OF_PYTHON = """
+import os, random, secrets, socket, ssl, tempfile, uuid
+import numpy
+def text(path):
+    with open(path) as file: return file.read().strip()
+facts = {
+    'uuid4': uuid.uuid4(), 'uuid1': uuid.uuid1(), 'random': random.random(), 'system random': random.SystemRandom().random(),
+    'secrets': secrets.token_hex(16), 'numpy legacy': numpy.random.random(), 'numpy generator': numpy.random.default_rng().random(),
+    'ssl': ssl.RAND_bytes(16).hex(), 'urandom': os.urandom(16).hex(), 'temporary file': tempfile.mktemp(),
+    'boot id': text('/proc/sys/kernel/random/boot_id'), 'machine id': text('/etc/machine-id'), 'host name': socket.gethostname(),
+}
+for name, value in facts.items(): print(name, value, sep='=')
+"""
+FACTS_OF_JAVASCRIPT = """
+const crypto = require('crypto')
+console.log('Math.random=' + Math.random())
+console.log('randomUUID=' + crypto.randomUUID())
+console.log('randomBytes=' + crypto.randomBytes(16).toString('hex'))
+console.log('getRandomValues=' + Buffer.from(crypto.webcrypto.getRandomValues(new Uint8Array(16))).toString('hex'))
+console.log('key=' + crypto.generateKeyPairSync('ed25519').publicKey.export({type: 'spki', format: 'der'}).toString('hex'))
+"""
 
 
 def setUpModule():
@@ -123,6 +147,58 @@ class Interpreter(box.BoxTest):
         for tool in TOOLS:
             with self.subTest(tool=tool):
                 self.assertEqual(self.box.sh(tool).strip(), "42")
+
+
+class Clones(unittest.TestCase):
+    """Many machines of one snapshot, all asked at once: no two are alike in anything."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bus = box.connect()
+        with concurrent.futures.ThreadPoolExecutor(CLONES) as pool:
+            cls.boxes = list(pool.map(lambda _: box.Box(cls.bus, "interpreter", timeout=box.t(3600)), range(CLONES)))
+
+    @classmethod
+    def tearDownClass(cls):
+        for one in cls.boxes:
+            one.kill()
+        cls.bus.close_sync(None)
+
+    def ask(self, code, boxes, **words):
+        """What each printed: by name."""
+        def of(one):
+            (execution,) = one.call("RunCode", "(sa{sv})", code, **words)
+            self.assertEqual(execution["status"], "ok", execution)
+            return dict(line.split("=", 1) for line in execution["stdout"].splitlines())
+        with concurrent.futures.ThreadPoolExecutor(len(boxes)) as pool:
+            return list(pool.map(of, boxes))
+
+    def check(self, facts, names):
+        self.assertEqual(list(facts[0]), names)
+        for name in names:
+            with self.subTest(name=name):
+                self.assertEqual(len({fact[name] for fact in facts}), len(facts))
+
+    def test_python(self):
+        self.check(self.ask(FACTS_OF_PYTHON, self.boxes), [
+            "uuid4", "uuid1", "random", "system random", "secrets", "numpy legacy", "numpy generator", "ssl", "urandom",
+            "temporary file", "boot id", "machine id", "host name"])
+
+    def test_javascript(self):
+        self.check(self.ask(FACTS_OF_JAVASCRIPT, self.boxes, language="javascript"), [
+            "Math.random", "randomUUID", "randomBytes", "getRandomValues", "key"])
+
+    def test_bash(self):
+        self.check(self.ask("echo RANDOM=$RANDOM$RANDOM$RANDOM; echo SRANDOM=$SRANDOM; echo name=$(mktemp -u)", self.boxes,
+                            language="bash"), ["RANDOM", "SRANDOM", "name"])
+
+    def test_what_starts_behind_the_snapshot(self):
+        """R, and the hashes of a Python that is started: slow, and nothing of it is in the snapshot."""
+        few = self.boxes[:3]
+        self.check(self.ask("cat(sprintf('runif=%.15f\\n', runif(1)))", few, language="r"), ["runif"])
+        for one in few:
+            one.call("CreateContext", "(a{sv})")
+        self.check(self.ask("print(f'hash={hash(\"text\")}')", few, context="python-1"), ["hash"])
 
 
 tap.main()
