@@ -41,8 +41,8 @@ static size_t n_listeners;
 static bool
 parse_address(const char *hex, Listener *listener)
 {
-    uint32_t *words = listener->family == AF_INET ? &listener->address.v4.s_addr
-                                                  : listener->address.v6.s6_addr32;
+    uint32_t *words =
+        listener->family == AF_INET ? &listener->address.v4.s_addr : listener->address.v6.s6_addr32;
     size_t count = listener->family == AF_INET ? 1 : 4;
 
     for (size_t i = 0; i < count; i++)

@@ -64,9 +64,10 @@ read_stat(Program *p)
     *close_mark = '\0';
     snprintf(p->name, sizeof p->name, "[%s]", open_mark + 1);
     /* Fields 3 to 24, says proc(5). */
-    if (sscanf(close_mark + 1,
-               " %c %u %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %lu %*u %ld",
-               &p->state, &p->parent, &p->flags, &user, &system, &started, &pages) != 7)
+    if (sscanf(
+            close_mark + 1,
+            " %c %u %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %lu %*u %ld",
+            &p->state, &p->parent, &p->flags, &user, &system, &started, &pages) != 7)
         return false;
     p->ticks = user + system;
     p->started_ticks = started;
@@ -89,7 +90,8 @@ static void
 read_group(Program *p)
 {
     char text[4096];
-    char *part = read_file(p->pid, "cgroup", text, sizeof text - 1) > 0 ? strstr(text, "0::") : NULL;
+    char *part =
+        read_file(p->pid, "cgroup", text, sizeof text - 1) > 0 ? strstr(text, "0::") : NULL;
 
     while (part && (part = strstr(part, "/p"))) {
         char *end;
@@ -130,8 +132,8 @@ milliseconds(clockid_t clock)
 static uint64_t
 started_ms(const Program *p)
 {
-    uint64_t age_ms = milliseconds(CLOCK_BOOTTIME) -
-                      p->started_ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+    uint64_t age_ms =
+        milliseconds(CLOCK_BOOTTIME) - p->started_ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 
     return milliseconds(CLOCK_REALTIME) - age_ms;
 }

@@ -14,6 +14,6 @@
 const char *names_user(uid_t uid);
 const char *names_group(gid_t gid);
 
-/* Reads "user", "user:group" or ":group", each a name or a number. 0, -EINVAL, or -ENOENT when there
- * is no such user or group. */
+/* Reads "user", "user:group" or ":group", each a name or a number. 0, -EINVAL, or -ENOENT when
+ * there is no such user or group. */
 int names_parse_owner(const char *text, uid_t *ret_uid, gid_t *ret_gid);

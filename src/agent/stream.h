@@ -66,8 +66,8 @@ struct Stream {
     bool is_open;     /* STARTED was sent: DATA may go out */
     bool has_exited;
     bool exit_is_told; /* by REAPED */
-    bool is_draining; /* nobody will ever read it again */
-    bool is_terminal; /* its channels 0 and 1 are both of a terminal's master */
+    bool is_draining;  /* nobody will ever read it again */
+    bool is_terminal;  /* its channels 0 and 1 are both of a terminal's master */
     StreamExit exit;
     int error; /* instead of STARTED */
     WireObject error_about;

@@ -28,7 +28,7 @@ typedef enum {
     CLOCHE_ERROR_PERMISSION_DENIED, /* in the guest: the program may not be run, … */
     CLOCHE_ERROR_OUT_OF_RESOURCES,  /* in the guest: memory, processes, disk */
     CLOCHE_ERROR_SERVICE_STOPPING,  /* it stops, or starts anew; the sandbox goes on */
-    CLOCHE_ERROR_NO_SUCH_FILE,       /* these in the guest */
+    CLOCHE_ERROR_NO_SUCH_FILE,      /* these in the guest */
     CLOCHE_ERROR_FILE_EXISTS,
     CLOCHE_ERROR_NOT_A_DIRECTORY,
     CLOCHE_ERROR_IS_A_DIRECTORY,

@@ -103,10 +103,10 @@ enum {
     START_MERGE_STDERR = 1 << 2,   /* descriptor 2 is descriptor 1 */
     START_CONTROL = 1 << 3,        /* descriptor 3 is the control channel */
     START_DISCARD_OUTPUT = 1 << 4, /* descriptors 1 and 2 are /dev/null */
-    START_TERMINAL = 1 << 5, /* descriptors 0 to 2 are a terminal: its channels are 0 and 1 */
+    START_TERMINAL = 1 << 5,       /* descriptors 0 to 2 are a terminal: its channels are 0 and 1 */
     START_BUILTIN = 1 << 6, /* argv names one of the agent's own tasks (src/agent/builtin.h), which
-                               is executed as the user and answers STARTED when it has what it needs.
-                               An exit status is 0 or errno */
+                               is executed as the user and answers STARTED when it has what it
+                               needs. An exit status is 0 or errno */
     _START_FLAGS_ALL = (1 << 7) - 1,
 };
 
