@@ -463,6 +463,8 @@ guest_run(Guest *guest, const char *command)
     wire_put_string(&w, "root");
     wire_put_string(&w, "/");
     wire_put_string(&w, /* tag= */ "");
+    wire_put_u32(&w, /* columns= */ 0);
+    wire_put_u32(&w, /* rows= */ 0);
     wire_put_strv(&w, argv);
     wire_put_strv(&w, /* environment= */ NULL);
     send_all(guest->fd, buffer, (size_t)wire_frame_end(&w, 9, WIRE_START, 0));

@@ -181,7 +181,7 @@ test_kept(Peer *peer)
     const Answer *answer;
     WireReader r;
     g_autofree char *tag = NULL;
-    char **words;
+    char **words, **environment;
     gint64 age_ms;
 
     peer_wait_started(peer, process);
@@ -197,8 +197,11 @@ test_kept(Peer *peer)
     g_assert_cmpint(ABS(age_ms), <, 60000);
     words = wire_get_strv(&r, 8, 256);
     g_assert_cmpstrv(words, argv);
+    environment = wire_get_strv(&r, 8, 256);
+    g_assert_cmpint(g_strv_length(environment), ==, 0);
     g_assert_cmpint(wire_reader_end(&r), ==, 0);
     wire_strv_free(words);
+    wire_strv_free(environment);
     peer_send(peer, process, WIRE_KILL, 0, NULL, 0);
     peer_wait_end(peer, process);
 }
