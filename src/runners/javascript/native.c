@@ -136,16 +136,32 @@ send_news(uint32_t interrupted, const void *bytes, size_t size)
  * behind may go on for as long as it keeps no request waiting. Returns the execution's number.
  */
 static uint32_t
-end_execution(void)
+end_execution_locked(void)
 {
-    pthread_mutex_lock(&lock);
     uint32_t number = executing;
     if ((number != 0 || waiting != 0) && !is_shielded) {
         is_ending = true;
         isolate_terminate(isolate);
     }
+    return number;
+}
+
+static uint32_t
+end_execution(void)
+{
+    pthread_mutex_lock(&lock);
+    uint32_t number = end_execution_locked();
     pthread_mutex_unlock(&lock);
     return number;
+}
+
+/* Whether SIGINT came since this was asked last. With the lock held: an execution that begins asks,
+ * too, and what came before it is not meant for it. */
+static bool
+take_interrupt_locked(void)
+{
+    uint64_t count;
+    return read(interrupt_fd, &count, sizeof count) > 0;
 }
 
 /* What execSync() and its like wait for. */
@@ -167,9 +183,12 @@ interrupt_children(void)
 static void
 interrupt(void)
 {
+    pthread_mutex_lock(&lock);
     bool is_again = is_ending;
-    uint32_t number = end_execution();
-    if (is_again)
+    bool has_come = take_interrupt_locked();
+    uint32_t number = has_come ? end_execution_locked() : 0;
+    pthread_mutex_unlock(&lock);
+    if (has_come && is_again)
         interrupt_children();
     if (number != 0)
         send_news(number, NULL, 0);
@@ -196,10 +215,9 @@ watch(void *unused)
 {
     struct pollfd fds[] = {{interrupt_fd, POLLIN, 0}, {channel_fd, POLLIN, 0}};
     for (;;) {
-        uint64_t count;
         if (poll(fds, 2, -1) < 0)
             continue;
-        if (fds[0].revents && read(interrupt_fd, &count, sizeof count) > 0)
+        if (fds[0].revents)
             interrupt();
         if (fds[1].revents)
             read_channel();
@@ -311,6 +329,7 @@ run_js(napi_env env, napi_info info)
     arguments_of(env, info, 2, arguments);
     take_sigint();
     pthread_mutex_lock(&lock);
+    take_interrupt_locked();
     napi_get_value_uint32(env, arguments[0], &executing);
     was_shielded = is_shielded;
     is_shielded = false;

@@ -509,9 +509,9 @@ class Interrupts(Case):
 
     def test_left_behind(self):
         """What an earlier execution left behind keeps the next one from beginning."""
-        self.run_ok("setTimeout(() => { fs.writeSync(1, 'now\\n'); while (true); }, 1)")
+        before = self.run_ok("setTimeout(() => { fs.writeSync(1, 'now\\n'); while (true); }, 1)")
+        self.runner.wait_for_output(before, b"now\n")
         execution = Execution()
-        self.runner.wait_for_output(execution, b"now\n")
         self.runner.begin("'begun'")
         self.interrupt_until_answer()
         self.assertEqual(self.runner.finish(execution).plain, "'begun'")
