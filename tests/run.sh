@@ -175,7 +175,7 @@ run_system_tests() {
     contained "system interpreter" --no-init \
         /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/interpreter"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
-        "$release" "$cache" "$top/tests/bus/test-processes.py" "$top/tests/bus/test-files.py"
+        "$release" "$cache" "$top/tests/bus/test-files.py"
     seed_store "$cache/quickstart"
     contained "system quickstart" --no-init \
         "$top/tests/system/test-quickstart.sh" "$cache/quickstart"

@@ -217,11 +217,11 @@ class Libvirt(Survival):
         return int(systemctl("show", "-P", "MainPID", "libvirtd.service"))
 
     def test_restarted(self):
-        with self.load(INTERRUPTED | {"Failed"}):
+        with self.load(INTERRUPTED | {"Failed", "Busy"}):
             systemctl("restart", "libvirtd.service")
 
     def test_killed(self):
-        with self.load(INTERRUPTED | {"Failed"}):
+        with self.load(INTERRUPTED | {"Failed", "Busy"}):
             pid = self.libvirtd()
             os.kill(pid, KILL)
             wait_until(lambda: self.libvirtd() not in (0, pid), 30, "another libvirtd")

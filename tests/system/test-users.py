@@ -166,6 +166,8 @@ class Example(unittest.TestCase):
         self.assertIn(sandbox.id, [s.id for s in b.sandboxes(**ALL)])
         for call in methods_of(sandbox.id):
             with self.subTest(method=call[2]):
+                if call[2] == "KillSandbox": # who has listed others' hears of them, until rules change
+                    b.sandboxes(**ALL)
                 found = failure(b, *call)
                 if call[1:3] == (SANDBOX, "Kill"): # KillSandbox came before
                     self.assertRegex(found, f"sandbox '{sandbox.id}' has ended: killed")
