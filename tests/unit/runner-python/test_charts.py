@@ -59,10 +59,15 @@ class Tables(Case):
             "[datetime.date(2020, 1, 2), datetime.time(1, 2)]": ["2020-01-02", "01:02:00"],
             "[decimal.Decimal('1.5'), decimal.Decimal('NaN')]": [1.5, None],
             "[1 + 2j, b'q']": ["(1+2j)", "b'q'"],
+            "np.array([1.5, np.nan], np.longdouble)": [1.5, None],
+            "pd.arrays.SparseArray([1, 0])": [1, 0],
+            "['\\udcff', '\U0001f600']": ["\udcff", "\U0001f600"],
         }
         for code, values in columns.items():
             with self.subTest(code):
-                self.assertEqual(self.data(f"pd.DataFrame({{'a': {code}}})"), {"a": values})
+                execution = self.run_ok(f"pd.DataFrame({{'a': {code}}})")
+                self.assertEqual(json.loads(execution.main[0][DATA]), {"a": values})
+                self.assertEqual(execution.err, b"")
 
     def test_names(self):
         self.assertEqual(
@@ -70,6 +75,10 @@ class Tables(Case):
             {"3": [1], "('a', 'b')": [2]},
         )
         self.assertEqual(self.data("pd.DataFrame()"), {})
+        self.assertEqual(
+            self.data("pd.DataFrame([[1, 2, 3, 4, 5]], columns=['a', 'a', 'a.1', 1, '1'])"),
+            {"a": [1], "a.1": [2], "a.1.1": [3], "1": [4], "1.1": [5]},
+        )
 
     def test_display_and_others(self):
         self.assertEqual(self.data("display(pd.DataFrame({'a': [1]}))"), {"a": [1]})

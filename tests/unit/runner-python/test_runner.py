@@ -371,6 +371,33 @@ class Streams(Case):
         self.assertEqual(sorted(execution.out.decode()), list("12345"))
         self.assertLess(execution.out.index(b"4"), execution.out.index(b"5"))
 
+    def test_flood(self):
+        """Its lines are written together, and all the same before what comes behind them."""
+        flood = "for i in range(20_000): print(i)\n"
+        printed = "".join(f"{i}\n" for i in range(20_000)).encode()
+        for code, after in (
+            ("", b""),
+            ("import subprocess; subprocess.run(['printf', 'x']);", b"x"),
+            ("import os; os.system('printf x');", b"x"),
+            ("if os.fork() == 0:\n    print('x'); os._exit(0)\nos.wait();", b"x\n"),
+            ("sys.stdout.flush(); os.write(1, b'x');", b"x"),
+            ("print('x', end='', flush=True); os.write(1, b'y');", b"xy"),
+            ("1 / 0", b""),
+        ):
+            with self.subTest(code):
+                execution = self.runner.execute("import os, sys\n" + flood + code)
+                self.assertEqual(execution.out, printed + after)
+
+    def test_end_of_a_flood(self):
+        """It is written although the code is busy, and by no thread that the code would see."""
+        execution = Execution()
+        self.runner.begin("import threading, time\nfor i in range(20_000): print(i)\n"
+                          "count = threading.active_count()\ntime.sleep(100)")
+        self.runner.wait_for_output(execution, b"\n19999\n")
+        self.runner.interrupt()
+        self.assertEqual(self.runner.finish(execution).status, 2)
+        self.assertEqual(self.value("count"), "1")
+
     def test_bytes(self):
         code = "import sys; print('ä\\udcff'); sys.stdout.buffer.write(b'\\xff\\n');"
         execution = self.run_ok(code)
@@ -473,7 +500,7 @@ class Interrupts(Case):
 
 
 class Growth(Case):
-    """Short cells leave no more than what IPython keeps of each: its text, its value, its error."""
+    """Short cells leave no more than what IPython keeps of each: its text and its value."""
 
     def cells(self, count, code):
         for i in range(count):
@@ -497,7 +524,8 @@ class Growth(Case):
         self.check("display({}); h = display(1, display_id=True); h.update(2)", 300, 4, 8)
 
     def test_errors(self):
-        self.check("x = {} / 0", count=300, objects_max=60, kib_max=24)
+        for code in ("x = {} / 0", "def f(): return {} / 0\nf()", "no_such_{}", "x = = {}"):
+            self.check(code, count=300, objects_max=3, kib_max=3)
 
 
 class Processes(Case):

@@ -48,11 +48,10 @@ def _other(value):
 
 def to_plain_list(array):
     """Of a numpy array of one dimension."""
-    if array.dtype.kind in "biuf" and array.dtype.itemsize <= 8:
-        values = array.tolist()
-        if array.dtype.kind == "f":
-            return [value if math.isfinite(value) else None for value in values]
-        return values
+    if array.dtype.kind in "biu":
+        return array.tolist()
+    if array.dtype.kind == "f":  # of 16 bytes, tolist() would give what it was given
+        return [value if math.isfinite(value) else None for value in array.astype(float).tolist()]
     if array.dtype.kind == "M":  # of nanoseconds, tolist() would give numbers
         array = array.astype("datetime64[us]")
     return [to_plain(value) for value in array.tolist()]

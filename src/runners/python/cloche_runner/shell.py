@@ -25,6 +25,7 @@ from traitlets import Type, default
 from traitlets.config import Config
 
 from .formatters import Formatter
+from .traces import forget_cells
 
 OK, FAILED, INTERRUPTED = 0, 1, 2
 
@@ -176,6 +177,7 @@ class Shell(InteractiveShell):
         return self._conclude(error)
 
     def _conclude(self, error):
+        forget_cells()
         shown, self._shown = self._shown, None
         lines = None
         if shown is not None and shown[0] is error:

@@ -7,9 +7,11 @@ out of its sight, and after each execution all is put back as the next one must 
 
 import io
 import os
+import select
 import sys
 
 from .channel import move_high, wait_until_taken
+from .pace import BUFFER_SIZE, Pace
 
 
 class _Order:
@@ -19,23 +21,22 @@ class _Order:
     """
 
     def __init__(self, channel):
+        self.pace = Pace()
         self._channel = channel
-        self._pipe = None  # that was written to last
+        self._last = None  # the buffer that was written to
         self._is_shown = False  # a result was sent behind that
 
     def come_behind_results(self):
         self._is_shown = True
 
-    def enter(self, pipe):
-        before, self._pipe = self._pipe, pipe
+    def enter(self, buffer):
+        before, self._last = self._last, buffer
         if self._is_shown:
             self._is_shown = False
             self._channel.settle()
-        elif before not in (None, pipe):
-            try:
-                wait_until_taken(before)
-            except OSError:
-                pass  # it is no pipe
+        elif before is not buffer and before is not None:
+            self.pace.write_out()
+            before.wait_until_taken()
 
 
 class _Buffer(io.BufferedWriter):
@@ -47,25 +48,49 @@ class _Buffer(io.BufferedWriter):
     """
 
     def __init__(self, raw, kept, order):
-        super().__init__(raw)
+        super().__init__(raw, BUFFER_SIZE)
         self._kept, self._order = kept, order
 
     def write(self, data):
-        self._order.enter(self._kept)
+        self._order.enter(self)
         return super().write(data)
 
+    def flush(self):
+        """Called for each line, too."""
+        if not self._order.pace.may_wait(self):
+            super().flush()
+
+    def write_out(self):
+        super().flush()
+
+    def is_writable(self):
+        return bool(select.select([], [self._kept], [], 0)[1])
+
+    def wait_until_taken(self):
+        try:
+            wait_until_taken(self._kept)
+        except OSError:
+            pass  # it is no pipe
+
     def close(self):
-        self.flush()
+        self.write_out()
+
+
+class _Text(io.TextIOWrapper):
+    """Never fails on a character: what cannot be encoded comes out as an escape."""
+
+    def __init__(self, buffer):
+        super().__init__(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+    def flush(self):
+        super().flush()
+        self.buffer.write_out()
 
 
 def _open(fd, kept, order):
-    """Never fails on a character: what cannot be encoded comes out as an escape."""
     raw = io.FileIO(fd, "w", closefd=False)
-    name = {1: "<stdout>", 2: "<stderr>"}[fd]
-    raw.name = name
-    return io.TextIOWrapper(
-        _Buffer(raw, kept, order), encoding="utf-8", errors="backslashreplace", line_buffering=True
-    )
+    raw.name = {1: "<stdout>", 2: "<stderr>"}[fd]
+    return _Text(_Buffer(raw, kept, order))
 
 
 class _Stream:

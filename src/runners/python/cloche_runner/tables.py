@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """tables: the columns of a pandas DataFrame, for programs.
 
-The shape is that of DataFrame.to_dict(orient="list"), whose values JSON does not all have.
+The shape is that of DataFrame.to_dict(orient="list"), whose values JSON does not all have, and which
+leaves out columns of a name that another one has.
 """
+
+import collections
 
 from .plain import to_json, to_plain_list
 from .results import LEFT_OUT
@@ -15,11 +18,23 @@ def _column(frame, index):
     if series.dtype.kind in "biufM" and hasattr(series.dtype, "itemsize"):
         if getattr(series.dtype, "tz", None) is None:
             return to_plain_list(series.to_numpy())
-    return to_plain_list(series.astype(object).to_numpy())
+    return to_plain_list(series.to_numpy(dtype=object))
+
+
+def _columns(frame):
+    """Of one name: as pandas itself calls those of a file, a, a.1, a.2."""
+    columns, counts = {}, collections.Counter()
+    for i, name in enumerate(map(str, frame.columns)):
+        unique = name
+        while unique in columns:
+            counts[name] += 1
+            unique = f"{name}.{counts[name]}"
+        columns[unique] = _column(frame, i)
+    return columns
 
 
 def describe_table(frame):
     rows, columns = frame.shape
     if rows * columns > _CELLS_MAX:
         return LEFT_OUT
-    return to_json({str(name): _column(frame, i) for i, name in enumerate(frame.columns)})
+    return to_json(_columns(frame))

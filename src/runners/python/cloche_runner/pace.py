@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""pace: when a printed line is written.
+
+At once, as on a terminal: whoever looks sees it, and the end of the interpreter loses nothing. Only
+of a flood each line would cost a system call and a wake-up of the agent, and so its lines wait for
+each other in their buffer. A thread ends that, whatever the code does meanwhile; and before another
+process could write, nothing may be left there.
+"""
+
+import os
+import select
+import sys
+from _thread import start_new_thread  # such a thread is none of the user's threading.enumerate()
+from time import monotonic, sleep
+
+BUFFER_SIZE = select.PIPE_BUF  # so much a pipe that can be written to takes whole
+
+_WINDOW_S = 0.05
+_AT_ONCE = 100  # lines in a window
+_LATE_S = 0.005
+
+_STARTS = {"os.exec", "os.posix_spawn", "os.system", "subprocess.Popen"}
+
+
+class Pace:
+    def __init__(self):
+        self._since, self._count = 0, 0
+        self._late = None  # the buffer in which lines wait
+        self._has_thread = False
+        self._is_child = False  # which may end at any time without a word
+        os.register_at_fork(before=self.write_out, after_in_child=self._become_child)
+        sys.addaudithook(self._on_event)
+
+    def _become_child(self):
+        self._is_child = True
+
+    def _on_event(self, event, args):
+        if self._late is not None and event in _STARTS:
+            self.write_out()
+
+    def may_wait(self, buffer):
+        """Whether a line that is in this buffer may stay there for a moment."""
+        now = monotonic()
+        if now - self._since > _WINDOW_S:
+            self._since, self._count = now, 0
+        self._count += 1
+        if self._count <= _AT_ONCE or self._is_child:
+            return False
+        self._late = buffer
+        return self._has_thread or self._start_thread()
+
+    def _start_thread(self):
+        self._has_thread = True
+        try:
+            start_new_thread(self._write_later, ())
+        except RuntimeError:  # there may be no more of them
+            self._has_thread = False
+        return self._has_thread
+
+    def _write_later(self):
+        """In a thread. While the pipe is full it must not wait in the buffer: who prints is there."""
+        sleep(_LATE_S)
+        while self._late is not None and not self._late.is_writable():
+            sleep(_LATE_S)
+        self._has_thread = False  # what is printed from here on has another
+        self.write_out()
+
+    def write_out(self):
+        late, self._late = self._late, None
+        if late is not None:
+            try:
+                late.write_out()
+            except (OSError, ValueError):
+                pass  # it was closed
