@@ -11,6 +11,7 @@
 const { Session } = require('node:inspector');
 const { InterruptError } = require('./errors.js');
 const { compileError } = require('./imports.js');
+const native = require('./native.js');
 
 const GROUP = 'cell';
 const NUMBERS = { '-0': -0, NaN: NaN, Infinity: Infinity, '-Infinity': -Infinity };
@@ -21,6 +22,14 @@ function preferObject(code) {
     return code;
   const wrapped = `(${code.trim()}\n)`;
   return compileError(wrapped) ? code : code.replace(/^\s*/, '$&(').replace(/\s*$/, '\n)');
+}
+
+/** Code that sends this process a signal without a handler makes node give up its inspector. */
+function checkInterrupted({ message }) {
+  if (message.includes('Execution was terminated') || message.includes('Promise was collected'))
+    return;
+  native.write(2, Buffer.from(`the runner cannot execute any more: ${message}\n`));
+  process.reallyExit(1);
 }
 
 class Evaluator {
@@ -44,6 +53,8 @@ class Evaluator {
     const expression = `${preferObject(code)}\n//# sourceURL=${name}`;
     const options = { expression, replMode: true, objectGroup: GROUP, silent: true };
     this.#session.post('Runtime.evaluate', options, (error, response) => {
+      if (error)
+        checkInterrupted(error);
       callback(error ? { thrown: new InterruptError('the execution was interrupted') }
         : this.#outcome(response, code, name));
     });

@@ -53,6 +53,14 @@ class Importing {
   }
 }
 
+/** After an interrupt: a module that it cut off would be taken for a whole one. */
+function forgetCutModules() {
+  for (const [name, { loaded }] of Object.entries(Module._cache)) {
+    if (!loaded)
+      delete Module._cache[name];
+  }
+}
+
 function currentDirectory() {
   try {
     return process.cwd();
@@ -111,4 +119,4 @@ function install() {
   Module.syncBuiltinESMExports(); // of modules that the runner has changed
 }
 
-module.exports = { Importing, Last, define, install };
+module.exports = { Importing, Last, define, forgetCutModules, install };

@@ -33,6 +33,8 @@ int napi_get_cb_info(napi_env, napi_info, size_t *argc, napi_value *argv, napi_v
 int napi_get_value_int32(napi_env, napi_value, int32_t *);
 int napi_get_value_uint32(napi_env, napi_value, uint32_t *);
 int napi_get_buffer_info(napi_env, napi_value, void **, size_t *);
+int napi_get_typedarray_info(napi_env, napi_value, int *type, size_t *, void **data, napi_value *,
+                             size_t *);
 int napi_create_int32(napi_env, int32_t, napi_value *);
 int napi_create_uint32(napi_env, uint32_t, napi_value *);
 int napi_get_boolean(napi_env, bool, napi_value *);
@@ -55,10 +57,18 @@ void *isolate_current(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
 void isolate_terminate(void *isolate) __asm__("_ZN2v87Isolate18TerminateExecutionEv");
 void isolate_cancel_terminate(void *isolate) __asm__("_ZN2v87Isolate24CancelTerminateExecutionEv");
 
+/* Called when the last JavaScript has left the stack, and when no microtask is left. */
+void
+isolate_on_call_end(void *isolate,
+                    void (*)(void *)) __asm__("_ZN2v87Isolate24AddCallCompletedCallbackEPFvPS0_E");
+void isolate_on_microtasks_end(void *isolate, void (*)(void *, void *), void *data) __asm__(
+    "_ZN2v87Isolate30AddMicrotasksCompletedCallbackEPFvPS0_PvES2_");
+
 void RAND_add(const void *bytes, int size, double entropy);
 
 #define READ_SIZE (256 * 1024)
 #define HIGHEST_FD 1000 /* out of the way of code that counts descriptors */
+#define GRACE_MS 100    /* between an interrupt and the end of code that keeps the loop waiting */
 #define AUTO_LENGTH SIZE_MAX
 
 /* What the thread tells to JavaScript: bytes from the host, or that an execution is interrupted. */
@@ -73,11 +83,17 @@ static napi_tsfn tell;
 static int channel_fd = -1, interrupt_fd = -1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static uint32_t executing;               /* the execution that SIGINT ends; 0: none */
-static bool is_shielded;                 /* the runner's own JavaScript runs */
-static atomic_bool is_ending;            /* V8 was asked to end what it executes */
+static uint32_t executing;    /* the execution that SIGINT ends; 0: none */
+static bool is_shielded;      /* the runner's own JavaScript runs */
+static atomic_bool is_ending; /* V8 was asked to end what it executes */
+static bool is_due;           /* the end of `due`; the thread's own */
+static uint32_t due;
 static unsigned waiting;                 /* requests that wait for the event loop */
 static volatile sig_atomic_t has_sigint; /* for a write that it interrupts */
+
+/* Node's own: how many asynchronous calls it is in, and the ids of the innermost and its cause. */
+static uint32_t *calls_depth;
+static double *calls_ids;
 
 static void
 on_sigint(int number)
@@ -96,24 +112,54 @@ take_sigint(void)
     sigaction(SIGINT, &action, NULL);
 }
 
-/* Whatever runs from here on is the runner's own: an end that was asked for comes too late. */
 static void
-begin_shield(bool is_request)
+cancel_end_locked(void)
 {
-    pthread_mutex_lock(&lock);
-    waiting -= is_request;
-    is_shielded = true;
     is_ending = false;
     isolate_cancel_terminate(isolate);
-    pthread_mutex_unlock(&lock);
+}
+
+/* Whatever runs from here on is the runner's own: an end that was asked for comes too late. */
+static void
+begin_shield_locked(void)
+{
+    is_shielded = true;
+    cancel_end_locked();
 }
 
 static void
-end_shield(void)
+set_shield(bool is_on)
 {
     pthread_mutex_lock(&lock);
-    is_shielded = false;
+    is_shielded = is_on;
     pthread_mutex_unlock(&lock);
+}
+
+/*
+ * What was ended did not tell node that it left its asynchronous calls, and where someone watches
+ * those (AsyncLocalStorage does), node aborts when some are left on an empty stack. Leaving a call
+ * that is forgotten already is nothing to it.
+ */
+static void
+forget_calls(void)
+{
+    *calls_depth = 0;
+    calls_ids[0] = calls_ids[1] = 0;
+}
+
+static void
+on_call_end(void *unused)
+{
+    (void)unused;
+    if (is_ending)
+        forget_calls();
+}
+
+static void
+on_microtasks_end(void *unused, void *data)
+{
+    (void)data;
+    on_call_end(unused);
 }
 
 /* --- the thread --- */
@@ -164,6 +210,15 @@ take_interrupt_locked(void)
     return read(interrupt_fd, &count, sizeof count) > 0;
 }
 
+/* Not what was begun meanwhile. */
+static void
+end_due_locked(void)
+{
+    is_due = false;
+    if (executing == due)
+        end_execution_locked();
+}
+
 /* What execSync() and its like wait for. */
 static void
 interrupt_children(void)
@@ -179,19 +234,37 @@ interrupt_children(void)
     fclose(file);
 }
 
-/* One that comes while the last is without effect meets code that waits outside of JavaScript. */
+/*
+ * The event loop hears of it first: node is ended safely only between its calls. What keeps that
+ * from the loop is ended when the time is over or the next SIGINT comes, and one that comes while
+ * even this is without effect meets code that waits outside of JavaScript.
+ */
 static void
 interrupt(void)
 {
     pthread_mutex_lock(&lock);
-    bool is_again = is_ending;
     bool has_come = take_interrupt_locked();
-    uint32_t number = has_come ? end_execution_locked() : 0;
+    bool is_again = has_come && is_ending;
+    uint32_t number = has_come ? executing : 0;
+    if (has_come && is_due && due == number) {
+        end_due_locked();
+    } else if (has_come && (number != 0 || waiting != 0)) {
+        is_due = true;
+        due = number;
+    }
     pthread_mutex_unlock(&lock);
-    if (has_come && is_again)
+    if (is_again)
         interrupt_children();
     if (number != 0)
         send_news(number, NULL, 0);
+}
+
+static void
+end_due(void)
+{
+    pthread_mutex_lock(&lock);
+    end_due_locked();
+    pthread_mutex_unlock(&lock);
 }
 
 /* The host's end closed is the runner's end, whatever its code is at. */
@@ -215,7 +288,10 @@ watch(void *unused)
 {
     struct pollfd fds[] = {{interrupt_fd, POLLIN, 0}, {channel_fd, POLLIN, 0}};
     for (;;) {
-        if (poll(fds, 2, -1) < 0)
+        int count = poll(fds, 2, is_due ? GRACE_MS : -1);
+        if (count == 0)
+            end_due();
+        if (count <= 0)
             continue;
         if (fds[0].revents)
             interrupt();
@@ -235,13 +311,16 @@ deliver(napi_env env, napi_value callback, void *context, void *data)
         free(news);
         return;
     }
-    begin_shield(/* is_request= */ news->size > 0);
+    pthread_mutex_lock(&lock);
+    waiting -= news->size > 0;
+    begin_shield_locked();
+    pthread_mutex_unlock(&lock);
     napi_get_undefined(env, &self);
     napi_create_uint32(env, news->interrupted, &arguments[0]);
     napi_create_buffer_copy(env, news->size, news->bytes, NULL, &arguments[1]);
     free(news);
     napi_call_function(env, self, callback, 2, arguments, &result);
-    end_shield();
+    set_shield(false);
 }
 
 /* --- what JavaScript calls --- */
@@ -277,7 +356,28 @@ move_high_js(napi_env env, napi_info info)
     return result;
 }
 
-/* listen(fd, callback): callback(interrupted, bytes) */
+static void *
+memory_of(napi_env env, napi_value typed_array)
+{
+    void *data = NULL;
+    napi_get_typedarray_info(env, typed_array, NULL, NULL, &data, NULL, NULL);
+    return data;
+}
+
+/* watchCalls(depth, ids): the places where node keeps them, which it never moves */
+static napi_value
+watch_calls_js(napi_env env, napi_info info)
+{
+    napi_value arguments[2];
+    arguments_of(env, info, 2, arguments);
+    calls_depth = memory_of(env, arguments[0]);
+    calls_ids = memory_of(env, arguments[1]);
+    isolate_on_call_end(isolate_current(), on_call_end);
+    isolate_on_microtasks_end(isolate_current(), on_microtasks_end, NULL);
+    return NULL;
+}
+
+/* listen(fd, callback): callback(interrupted, bytes); after watchCalls() */
 static napi_value
 listen_js(napi_env env, napi_info info)
 {
@@ -304,7 +404,7 @@ listen_js(napi_env env, napi_info info)
 
 /* Calls it, and tells whether it was ended: then all is as if it had returned. */
 static bool
-was_ended(napi_env env, napi_value function)
+was_ended(napi_env env, napi_value function, bool is_shielded_then)
 {
     napi_value self, result;
     bool answer;
@@ -312,11 +412,13 @@ was_ended(napi_env env, napi_value function)
     napi_call_function(env, self, function, 0, NULL, &result);
     pthread_mutex_lock(&lock);
     answer = is_ending;
-    is_ending = false;
-    isolate_cancel_terminate(isolate);
+    is_shielded = is_shielded_then;
+    cancel_end_locked();
     pthread_mutex_unlock(&lock);
-    if (answer)
+    if (answer) {
         napi_get_and_clear_last_exception(env, &result);
+        forget_calls();
+    }
     return answer;
 }
 
@@ -334,33 +436,36 @@ run_js(napi_env env, napi_info info)
     was_shielded = is_shielded;
     is_shielded = false;
     pthread_mutex_unlock(&lock);
-    napi_get_boolean(env, was_ended(env, arguments[1]), &result);
-    pthread_mutex_lock(&lock);
-    is_shielded = was_shielded;
-    pthread_mutex_unlock(&lock);
+    napi_get_boolean(env, was_ended(env, arguments[1], was_shielded), &result);
     return result;
 }
 
-/* guard(function): what calls this is not ended with it. */
+/* guard(function) → whether it was ended; what calls this is not ended with it. */
 static napi_value
 guard_js(napi_env env, napi_info info)
 {
-    napi_value function;
+    napi_value function, result;
     arguments_of(env, info, 1, &function);
-    was_ended(env, function);
-    return NULL;
+    napi_get_boolean(env, was_ended(env, function, is_shielded), &result);
+    return result;
 }
 
-/* rest(): nothing is executed any more that SIGINT would end. */
+/* rest(function): nothing is executed any more that SIGINT would end, nor is the function ended. */
 static napi_value
 rest_js(napi_env env, napi_info info)
 {
+    napi_value function, self, result;
+    bool was_shielded;
+    arguments_of(env, info, 1, &function);
     pthread_mutex_lock(&lock);
     executing = 0;
-    is_ending = false;
-    isolate_cancel_terminate(isolate);
+    was_shielded = is_shielded;
+    begin_shield_locked();
     pthread_mutex_unlock(&lock);
     take_sigint();
+    napi_get_undefined(env, &self);
+    napi_call_function(env, self, function, 0, NULL, &result);
+    set_shield(was_shielded);
     return NULL;
 }
 
@@ -442,9 +547,15 @@ napi_register_module_v1(napi_env env, napi_value exports)
         const char *name;
         napi_callback function;
     } functions[] = {
-        {"moveHigh", move_high_js}, {"listen", listen_js}, {"run", run_js},
-        {"guard", guard_js},        {"rest", rest_js},     {"write", write_js},
-        {"putBack", put_back_js},   {"reseed", reseed_js},
+        {"moveHigh", move_high_js},
+        {"listen", listen_js},
+        {"watchCalls", watch_calls_js},
+        {"run", run_js},
+        {"guard", guard_js},
+        {"rest", rest_js},
+        {"write", write_js},
+        {"putBack", put_back_js},
+        {"reseed", reseed_js},
     };
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         napi_value function;

@@ -7,11 +7,14 @@
  */
 'use strict';
 
+const { AsyncResource } = require('node:async_hooks');
 const { randomBytes } = require('node:crypto');
 const { TYPES, field, open, u32 } = require('./channel.js');
 const native = require('./native.js');
+const calls = require('./calls.js');
 const errors = require('./errors.js');
 const { Evaluator } = require('./evaluate.js');
+const { Handles } = require('./handles.js');
 const { rewrite } = require('./imports.js');
 const { Results, isPromise, makeDisplay, present } = require('./results.js');
 const { Streams } = require('./streams.js');
@@ -30,8 +33,6 @@ function split(assignments) {
     return [assignment.slice(0, at), assignment.slice(at + 1)];
   });
 }
-
-const MENDING = Symbol('mending');
 
 const environment = process.env; // whatever code makes of process.env
 
@@ -53,6 +54,8 @@ class Server {
   #importing = new globals.Importing();
   #last = new globals.Last();
   #timers = new Timers();
+  #handles = new Handles();
+  #place = new AsyncResource('Cell'); // where an AsyncLocalStorage finds what a cell has entered
   #requests = [];
   #current; // the execution that is under way
   #count = 0;
@@ -62,6 +65,7 @@ class Server {
 
   constructor() {
     Error.prepareStackTrace = errors.prepareStackTrace;
+    calls.watch();
     randomness.install();
     globals.install();
     process.setUncaughtExceptionCaptureCallback((error) => this.#onUncaught(error));
@@ -134,8 +138,10 @@ class Server {
     execution.number = ++this.#started;
     execution.name = keep ? `cell-${++this.#count}` : 'cell';
     execution.before = setEnvironment(environment);
+    execution.place = this.#place.runInAsyncScope(() => new AsyncResource('Cell'));
     this.#results.begin(Boolean(flags & SILENT));
     this.#timers.begin();
+    this.#handles.begin();
     this.#importing.update();
     Error.prepareStackTrace ??= errors.prepareStackTrace;
     try {
@@ -157,7 +163,8 @@ class Server {
       execution.start = () => this.#evaluator.start(code, execution.name, resolve);
     });
     settled.then((outcome) => this.#settle(execution, outcome));
-    if (native.run(execution.number, execution.start))
+    const run = () => native.run(execution.number, execution.start);
+    if (execution.place.runInAsyncScope(run))
       this.#interrupt(execution.number);
   }
 
@@ -184,30 +191,37 @@ class Server {
     return isPromise(bundle) ? bundle.then(show) : show(bundle);
   }
 
+  /** A thrown value's description may run its own code, which can be interrupted, too. */
   #finish(execution, outcome) {
-    native.rest();
+    const error = 'thrown' in outcome ? this.#describe(execution, outcome) : undefined;
+    native.rest(() => this.#end(execution, outcome, error));
+  }
+
+  #end(execution, outcome, error) {
+    const { flags, before, place, onDone } = execution;
     this.#timers.end();
+    this.#handles.end();
     this.#current = undefined;
-    setEnvironment(execution.before);
-    let status = errors.OK;
-    if ('thrown' in outcome)
-      status = this.#fail(execution, outcome);
-    if (!(execution.flags & (SILENT | EXERCISE)))
-      this.#last.set('thrown' in outcome ? { _error: outcome.thrown } : { _: outcome.value });
+    setEnvironment(before);
+    if (error)
+      this.#results.fail(error);
+    if (error?.status !== errors.INTERRUPTED)
+      this.#place = place;
+    if (!(flags & (SILENT | EXERCISE)))
+      this.#last.set(error ? { _error: outcome.thrown } : { _: outcome.value });
     this.#streams.restore();
-    this.#answer(TYPES.DONE, Buffer.concat([u32(status), u32(this.#count)]));
-    execution.onDone?.();
+    this.#answer(TYPES.DONE, Buffer.concat([u32(error?.status ?? errors.OK), u32(this.#count)]));
+    onDone?.();
     this.#next();
   }
 
-  #fail({ flags, code, name }, { thrown, place }) {
+  #describe({ flags, code, name }, { thrown, place }) {
     const error = errors.describe(thrown, { colors: Boolean(flags & COLOURS) });
     if (place) {
       const head = errors.syntaxPlace(name, code, place.line, place.column);
       error.traceback = `${head}\n\n${error.traceback}`;
     }
-    this.#results.fail(error);
-    return error.status;
+    return error;
   }
 
   // --- what comes from elsewhere ---
@@ -216,21 +230,17 @@ class Server {
     const execution = this.#current;
     if (execution?.number !== number)
       return;
+    const error = new errors.InterruptError('the execution was interrupted');
+    calls.forget();
     this.#timers.cancel();
-    this.#mend();
-    this.#finish(execution, { thrown: new errors.InterruptError('the execution was interrupted') });
-  }
-
-  /** What was ended has left node's stack of asynchronous calls; an exception clears it. */
-  #mend() {
-    process.nextTick(() => {
-      throw MENDING;
-    });
+    this.#handles.cancel(error);
+    globals.forgetCutModules();
+    this.#finish(execution, { thrown: error });
   }
 
   /** In a timer, a callback, a promise that nobody waits for. */
   #onUncaught(error) {
-    if (error === MENDING || error?.cause instanceof errors.InterruptError)
+    if ([error, error?.cause].some((one) => one instanceof errors.InterruptError))
       return;
     if (process.listenerCount('uncaughtException') > 0)
       process.emit('uncaughtException', error, 'uncaughtException');

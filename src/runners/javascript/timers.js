@@ -13,6 +13,7 @@ const { promisify } = require('node:util');
 const promises = require('node:timers/promises');
 const timers = require('node:timers');
 const { InterruptError } = require('./errors.js');
+const calls = require('./calls.js');
 const native = require('./native.js');
 
 /** The execution that a timer belongs to. */
@@ -75,8 +76,8 @@ class Timers {
     return function (...all) {
       if (owner?.isCancelled)
         clearTimeout(this); // an interval ends
-      else
-        native.guard(() => callback.apply(this, all));
+      else if (native.guard(() => callback.apply(this, all)))
+        calls.forget();
     };
   }
 

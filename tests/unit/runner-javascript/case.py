@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "runner-python"
 from client import EXECUTE, Execution, Runner, text, texts  # noqa: E402
 
 RUN = os.path.abspath(sys.argv[1])
+SLEEP = "await new Promise((resolve) => setTimeout(resolve, 2))"
 
 
 def start(folder, *arguments, **environment):

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * calls: which asynchronous call node is in, when an interrupt has unwound some.
+ *
+ * Node keeps a stack of them, for AsyncLocalStorage and hooks, and V8 unwinds without its clean-up.
+ * native.c sets the stack's depth back at once, for node aborts over it; the rest can wait.
+ */
+'use strict';
+
+const native = require('./native.js');
+
+/** Node warns of its own binding, which nothing public can stand in for. */
+function load() {
+  const before = process.noDeprecation;
+  process.noDeprecation = true;
+  const binding = process.binding('async_wrap');
+  process.noDeprecation = before;
+  return binding;
+}
+
+const binding = load();
+
+function watch() {
+  const { kStackLength, kExecutionAsyncId } = binding.constants;
+  native.watchCalls(binding.async_hook_fields.subarray(kStackLength),
+    binding.async_id_fields.subarray(kExecutionAsyncId));
+}
+
+function forget() {
+  binding.clearAsyncIdStack();
+}
+
+module.exports = { watch, forget };

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tests of interrupts of the JavaScript runner: what they end, what they leave, what they must not hit.
+
+usage: test_interrupt.py RUN, where RUN is the runner's entry
+"""
+
+import os
+import select
+
+from case import SLEEP, Case
+from client import Execution
+from tap import main
+
+
+class Interrupts(Case):
+    def test_everywhere(self):
+        for code in (
+            "console.log('now'); while (true);",
+            "console.log('now'); await new Promise(() => {})",
+            "await 1; console.log('now'); while (true);",
+            SLEEP + "; console.log('now'); while (true);",
+            "setImmediate(() => { console.log('now'); while (true); }); await new Promise(() => {})",
+            "setTimeout(() => { console.log('now'); while (true); }, 1); await new Promise(() => {})",
+            "process.nextTick(() => { console.log('now'); while (true); }); await new Promise(() => {})",
+            "console.log('now'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)",
+            "console.log('now'); while (true) console.log('x'.repeat(100_000))",
+            "console.log('now'); while (true) { try { while (true); } catch {} finally { continue } }",
+            "console.log('now'); ({ get [Symbol.for('Jupyter.display')]() { while (true); } })",
+            "console.log('now'); /(a+)+b/.test('a'.repeat(100))",
+        ):
+            for _ in range(3):
+                with self.subTest(code):
+                    self.run_interrupted(code)
+                    self.assertEqual(self.value(SLEEP + "; 'on'"), "'on'")
+
+    def test_state_stays(self):
+        self.run_ok("var before = 1")
+        self.run_interrupted("var during = 2; console.log('now'); while (true);")
+        self.assertEqual(self.value("[before, during]"), "[ 1, 2 ]")
+
+    def test_it_is_over(self):
+        """A loop with pauses does not go on behind its interrupt."""
+        for wait in (
+            "new Promise((resolve) => setTimeout(resolve, 1))",
+            "require('timers/promises').setTimeout(1)",
+            "util.promisify(setTimeout)(1)",
+        ):
+            self.run_interrupted(f"var n = 0; console.log('now'); while (true) {{ n++; await {wait} }}")
+            self.run_ok("var then = n; " + "; ".join([SLEEP] * 5))
+            self.assertEqual(self.value("n - then <= 1"), "true", wait)
+        self.run_interrupted("var n = 0; setInterval(() => n++, 1); console.log('now')\n"
+                             "await new Promise(() => {})")
+        self.run_ok("var then = n; " + "; ".join([SLEEP] * 5))
+        self.assertEqual(self.value("n === then"), "true")
+
+    def test_other_timers_go_on(self):
+        self.run_ok("var ticks = 0; var ticking = setInterval(() => ticks++, 1)")
+        self.run_interrupted("console.log('now'); await new Promise(() => {})")
+        self.run_ok("var then = ticks; while (ticks <= then + 1) " + SLEEP)
+        self.run_ok("clearInterval(ticking)")
+
+    def test_between(self):
+        for _ in range(20):
+            self.runner.interrupt()
+        self.assertEqual(self.value("1"), "1")
+
+    def test_own_handler(self):
+        self.run_ok("process.on('SIGINT', () => {}); process.removeAllListeners('SIGINT')")
+        self.test_between()
+        self.run_interrupted("console.log('now'); while (true);")
+
+    def test_left_behind(self):
+        """What an earlier execution left behind keeps the next one from beginning."""
+        before = self.run_ok("setTimeout(() => { fs.writeSync(1, 'now\\n'); while (true); }, 1)")
+        self.runner.wait_for_output(before, b"now\n")
+        execution = Execution()
+        self.runner.begin("'begun'")
+        self.interrupt_until_answer()
+        self.assertEqual(self.runner.finish(execution).plain, "'begun'")
+
+    def interrupt_until_answer(self):
+        """As a host does, only faster."""
+        while not select.select([self.runner.socket], [], [], 0.1)[0]:
+            self.runner.interrupt()
+
+    def test_child(self):
+        execution = Execution()
+        self.runner.begin("child_process.execSync('echo now >&2; exec sleep 1000', {stdio: 'inherit'})")
+        while b"now\n" not in execution.err:
+            self.runner._wait(execution, [])
+        self.interrupt_until_answer()
+        self.assertEqual(self.runner.finish(execution).status, 2)
+
+    def test_while_sending(self):
+        """Interrupts that hit frames: each must arrive whole, which the client's parser checks."""
+        for _ in range(20):
+            self.run_interrupted("console.log('now'); while (true) display('x'.repeat(300_000))")
+
+    def test_thrown_value(self):
+        """While it is described."""
+        self.run_interrupted("throw {get [util.inspect.custom]() { console.log('now'); while (true); }}")
+
+    def test_at_the_end(self):
+        """An interrupt that finds an execution done, and the next request waiting, ends neither."""
+        sent = os.path.join(self.home, "sent")
+        self.run_ok("var original = Object.getOwnPropertyDescriptor(console, 'table')\n"
+                    "Object.defineProperty(console, 'table', {configurable: true, get: () => eval, set() {\n"
+                    "  console.log('now'); while (!fs.existsSync('sent'));\n"
+                    "  child_process.spawnSync('kill', ['-INT', process.pid])\n"
+                    "  for (const end = Date.now() + 300; Date.now() < end;);\n}})")
+        execution = Execution()
+        self.runner.begin("process.stdout = null; 'first'")
+        self.runner.wait_for_output(execution, b"now\n")
+        number = self.runner._number
+        self.runner.begin("Object.defineProperty(console, 'table', original); fs.rmSync('sent'); 'second'")
+        open(sent, "w").close()
+        self.runner._number = number
+        self.assertEqual(self.runner.finish(execution).plain, "'first'")
+        self.runner._number = number + 1
+        self.assertEqual(self.runner.finish().plain, "'second'")
+
+    def test_module(self):
+        """One that was cut off is loaded anew."""
+        self.write("slow.js", "exports.a = 1; console.log('now')\n"
+                   "while (!globalThis.isFast);\nexports.b = 2")
+        self.run_interrupted("require('./slow')")
+        self.assertEqual(self.value("var isFast = true; require('./slow')"), "{ a: 1, b: 2 }")
+
+
+LOCAL = "globalThis.local ??= new (require('async_hooks').AsyncLocalStorage)();"
+LOOP = "() => { console.log('now'); while (true); }"
+FOREVER = "; await new Promise(() => {})"
+
+
+class AsyncCalls(Case):
+    """Node counts them when someone watches, and aborts when the count is wrong."""
+
+    def test_everywhere(self):
+        for code in (
+            f"local.run(1, {LOOP})",
+            f"local.run(1, () => setTimeout({LOOP}, 1))" + FOREVER,
+            f"local.run(1, () => setImmediate({LOOP}))" + FOREVER,
+            f"local.run(1, () => process.nextTick({LOOP}))" + FOREVER,
+            f"local.run(1, () => queueMicrotask({LOOP}))" + FOREVER,
+            f"await local.run(1, async () => {{ await 1; ({LOOP})() }})",
+            f"await local.run(1, async () => {{ {SLEEP}; ({LOOP})() }})",
+            f"local.run(1, () => fs.readFile('/', {LOOP}))" + FOREVER,
+            f"local.run(1, () => fs.promises.stat('/').then({LOOP}))" + FOREVER,
+            f"setTimeout(() => new async_hooks.AsyncResource('X').runInAsyncScope({LOOP}), 1)" + FOREVER,
+        ):
+            for _ in range(2):
+                with self.subTest(code):
+                    self.run_interrupted(LOCAL + code)
+                    self.assertEqual(self.value("local.getStore() === undefined"), "true")
+                    self.assertEqual(self.value(f"{SLEEP}; async_hooks.executionAsyncId() > 0"), "true")
+
+    def test_store(self):
+        """What an execution has entered is there for the next, unless it was interrupted."""
+        self.run_ok(LOCAL + "local.enterWith('kept')")
+        self.assertEqual(self.value("local.getStore()"), "'kept'")
+        self.run_interrupted(f"local.run('lost', {LOOP})")
+        self.assertEqual(self.value("local.getStore()"), "'kept'")
+
+    def test_in_the_middle_of_everything(self):
+        """Interrupts that find node's own code at work."""
+        self.run_ok(LOCAL + """
+            async function work() {
+              for (;;) await local.run({}, async () => {
+                await fs.promises.readFile('/etc/hosts'); await new Promise(setImmediate)
+                await new Promise(process.nextTick); await new Promise(queueMicrotask)
+                await new Promise((r) => zlib.gzip('x', r)); await new Promise((r) => setTimeout(r, 1))
+              })
+            }""")
+        for _ in range(50):
+            self.run_interrupted("const all = [work(), work()]; console.log('now'); await Promise.all(all)")
+        self.assertEqual(self.value("'on'"), "'on'")
+
+
+class Waiting(Case):
+    """What an execution has opened ends with it; what was there before goes on."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        opened = cls.runner.execute(
+            "var held = [], server = http.createServer((request, answer) => {\n"
+            "  if (request.url !== '/held') return answer.end('served')\n"
+            "  console.log('now'); held.push(events.once(request.socket, 'close'))\n"
+            "}).listen(0); await events.once(server, 'listening')\n"
+            "var base = `http://127.0.0.1:${server.address().port}`; void 0")
+        assert opened.status == 0, opened.error
+
+    def tearDown(self):
+        self.assertEqual(self.value("await (await fetch(base)).text()"), "'served'")
+        super().tearDown()
+
+    def test_request(self):
+        for code in ("await fetch(base + '/held')", "http.get(base + '/held')" + FOREVER):
+            self.assertEqual(self.run_interrupted(f"var isOver = false; {code}; isOver = true").err, b"")
+            self.assertEqual(self.value("await held.at(-1); isOver"), "false")
+
+    def test_code_goes_on_behind_it(self):
+        self.run_interrupted("var caught; try { await fetch(base + '/held') } catch (e) { caught = e }")
+        self.assertEqual(self.value("await held.at(-1); [caught.name, caught.cause.name]"),
+                         "[ 'TypeError', 'InterruptError' ]")
+
+    def test_connection(self):
+        self.run_interrupted(
+            "var socket = net.connect(server.address().port); await events.once(socket, 'connect')\n"
+            "console.log('now'); for await (const chunk of socket) 1")
+        self.assertEqual(self.value("socket.destroyed"), "true")
+
+    def test_server(self):
+        self.run_interrupted("var own = net.createServer().listen(0); await events.once(own, 'listening')\n"
+                             "console.log('now'); await events.once(own, 'close')")
+        self.assertEqual(self.value("[own.listening, server.listening]"), "[ false, true ]")
+
+    def test_accepted(self):
+        """A connection to an earlier execution's server is not this execution's."""
+        self.run_ok("var earlier = net.createServer((peer) => { peers.push(peer); peer.write('hello') })\n"
+                    "var peers = []; await events.once(earlier.listen(0), 'listening')\n"
+                    "var remote = child_process.spawn('/bin/bash', ['-c',\n"
+                    "  `read go; exec 3<>/dev/tcp/127.0.0.1/${earlier.address().port}; read -N5 <&3; echo here; cat <&3`])")
+        self.run_interrupted("remote.stdin.write('go\\n'); await events.once(remote.stdout, 'data')\n"
+                             "console.log('now')" + FOREVER)
+        self.assertEqual(self.value("[peers.length, peers[0].destroyed, remote.exitCode]"),
+                         "[ 1, false, null ]")
+        self.run_ok("peers[0].end(); await events.once(remote, 'exit'); earlier.close()")
+
+    def test_child(self):
+        self.run_interrupted("var child = child_process.spawn('sleep', ['1000']); console.log('now')\n"
+                             "await events.once(child, 'exit')")
+        self.assertEqual(self.value("child.signalCode ?? (await events.once(child, 'exit'))[1]"), "'SIGINT'")
+
+
+if __name__ == "__main__":
+    main()
