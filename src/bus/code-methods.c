@@ -17,6 +17,7 @@
 
 typedef struct {
     GVariant *options;
+    char *language; /* NULL: none is given */
     char **environment;
     GuestCode code;
     Context *context; /* good until the handler returns */
@@ -26,26 +27,37 @@ static void
 request_clear(Request *request)
 {
     g_clear_pointer(&request->options, g_variant_unref);
+    g_clear_pointer(&request->language, g_free);
     g_clear_pointer(&request->environment, g_strfreev);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_clear)
 
+/* NULL: none is given. */
+static char *
+language_option(GVariant *options)
+{
+    const char *name;
+
+    return g_variant_lookup(options, "language", "&s", &name) ? context_language(name) : NULL;
+}
+
 static gboolean
 find_context(Call *call, Request *request, GError **error)
 {
-    const char *language = NULL, *id = NULL;
+    const char *id = NULL;
 
-    g_variant_lookup(request->options, "language", "&s", &language);
+    request->language = language_option(request->options);
     g_variant_lookup(request->options, "context", "&s", &id);
-    if (language && id) {
+    if (request->language && id) {
         g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                             "option 'language' cannot be given with 'context', which has one");
         return FALSE;
     }
     request->context = id ? core_find_context(call->sandbox, id, error)
-                          : core_default_context(call->sandbox, language, error);
+                          : core_default_context(call->sandbox, request->language, error);
     if (request->context)
-        request->code.dialect = context_dialect(language ? language : request->context->language);
+        request->code.dialect =
+            context_dialect(request->language ? request->language : request->context->language);
     return request->context != NULL;
 }
 
@@ -148,6 +160,7 @@ sandbox_create_context(Call *call, GVariant *parameters)
     static const Option known[] = {
         {"language", "s"}, {"cwd", "s"}, {"environment", "a{ss}"}, {NULL, NULL}};
     g_autoptr(GVariant) options = NULL;
+    g_autofree char *language = NULL;
     g_auto(GStrv) environment = NULL;
     ContextRequest request = {.cwd = ""};
     GError *error = NULL;
@@ -158,7 +171,7 @@ sandbox_create_context(Call *call, GVariant *parameters)
         call_fail(call, error);
         return;
     }
-    g_variant_lookup(options, "language", "&s", &request.language);
+    request.language = language = language_option(options);
     g_variant_lookup(options, "cwd", "&s", &request.cwd);
     if (strlen(request.cwd) > OPTION_PATH_MAX) {
         g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,

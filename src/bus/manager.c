@@ -133,7 +133,8 @@ manager_run_code(Call *call, GVariant *parameters)
         {"metadata", "a{ss}"},    {"vcpus", "u"},   {"memory-mib", "t"},
         {"environment", "a{ss}"}, {"colors", "b"},  {NULL, NULL},
     };
-    const char *language, *code;
+    const char *name, *code;
+    g_autofree char *language = NULL;
     g_autoptr(GVariant) options = NULL;
     g_auto(Words) words = {0};
     guint64 timeout_s = MANAGER_CODE_TIMEOUT_S;
@@ -141,7 +142,8 @@ manager_run_code(Call *call, GVariant *parameters)
     GuestCode guest_code = {0};
     GError *error = NULL;
 
-    g_variant_get(parameters, "(&s&s@a{sv})", &language, &code, &options);
+    g_variant_get(parameters, "(&s&s@a{sv})", &name, &code, &options);
+    language = context_language(name);
     g_variant_lookup(options, "timeout", "t", &timeout_s);
     if (!options_check(options, known, &error) || !code_check(code, &error) ||
         !core_check_timeout(call->core, timeout_s, &error) ||

@@ -93,8 +93,11 @@ static gboolean
 take_code(Cli *cli, Words *words, GError **error)
 {
     const char *file = cli->words[0] != NULL ? cli->words[0] : "-";
+    g_autofree char *given = g_steal_pointer(&words->language);
 
-    if (words->language == NULL && words->context == NULL)
+    if (given != NULL)
+        words->language = language_named(given);
+    else if (words->context == NULL)
         words->language = g_strdup(language_of_file(file));
     if (words->code == NULL)
         words->code = read_code(file, error);

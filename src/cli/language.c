@@ -23,6 +23,15 @@ language_of_file(const char *file)
     return NULL;
 }
 
+char *
+language_named(const char *name)
+{
+    g_autofree char *file = g_strconcat(".", name, NULL);
+    const char *language = language_of_file(file);
+
+    return g_strdup(language != NULL ? language : name);
+}
+
 static char *
 template_of(Cli *cli, ClocheSandbox *sandbox, GError **error)
 {

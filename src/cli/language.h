@@ -7,6 +7,9 @@
 /* By the file's name; NULL: it does not tell. */
 const char *language_of_file(const char *file);
 
+/* By its name or, in short, by how its files are called: "js". */
+char *language_named(const char *name);
+
 /* The first of the sandbox's template; NULL, without an error, when that is not installed any more.
  */
 char *language_of_sandbox(Cli *cli, ClocheSandbox *sandbox, GError **error);

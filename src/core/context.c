@@ -8,12 +8,12 @@
 #define LANGUAGE_MAX 64u
 
 static const struct {
-    const char *language, *program, *dialect;
+    const char *language, *short_name, *program, *dialect;
 } runners[] = {
-    {"python", "python", NULL},
-    {"javascript", "javascript", NULL},
-    {"typescript", "javascript", "typescript"},
-    {"bash", "bash", NULL},
+    {"python", "py", "python", NULL},
+    {"javascript", "js", "javascript", NULL},
+    {"typescript", "ts", "javascript", "typescript"},
+    {"bash", "sh", "bash", NULL},
 };
 
 /* The index of its own runner, or -1: it is a kernel's. */
@@ -24,6 +24,17 @@ find_runner(const char *language)
         if (g_str_equal(runners[i].language, language))
             return (int)i;
     return -1;
+}
+
+char *
+context_language(const char *name)
+{
+    g_autofree char *lower = g_ascii_strdown(name, /* len= */ -1);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(runners); i++)
+        if (g_str_equal(runners[i].short_name, lower))
+            return g_strdup(runners[i].language);
+    return g_steal_pointer(&lower);
 }
 
 const char *

@@ -93,6 +93,9 @@ class Code(CodeTest):
         expected = hashlib.sha256("".join(f"{i:063}\n" for i in range(300000)).encode())
         self.assertEqual(hashlib.sha256(done.stdout).digest(), expected.digest())
 
+    def test_short_name_of_a_language(self):
+        self.assertEqual(self.out("code", "-s", self.box, "-l", "ts", "-c", "const x: number = 6; x * 7"), "42\n")
+
     def test_exit_statuses(self):
         self.cloche("code", "-c", "1")
         self.assertIn("ZeroDivisionError", self.err("code", "-c", "1/0", status=1))

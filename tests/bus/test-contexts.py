@@ -5,81 +5,17 @@ In an environment whose system bus has the service (with-service).
 """
 import base64
 import json
-import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
 import tap  # noqa: E402
-from box import BUS_NAME, SANDBOX, WAIT_MS, BoxTest, Failure, Gio, GLib, call, connect, options, t  # noqa: E402
+from box import SANDBOX, Failure, call, connect, options, t  # noqa: E402
+from cells import CodeTest, Running  # noqa: E402
 
 MIB = 1 << 20
 CONTEXTS_MAX = 32
-# Says that it has begun, and then goes on until it is interrupted.
-FOREVER = "import time; f = open({!r}, 'w'); f.write('x'); f.close()\nwhile True: time.sleep(.01)"
-
-
-class Running:
-    """A RunCode that was sent; what is called next comes behind it."""
-
-    def __init__(self, box, text, **words):
-        self.answer = None
-        box.bus.call(BUS_NAME, box.path, SANDBOX, "RunCode", GLib.Variant("(sa{sv})", (text, options(**words))), None,
-                     Gio.DBusCallFlags.NONE, WAIT_MS, None, self.on_answer)
-
-    def on_answer(self, bus, result):
-        try:
-            self.answer, = bus.call_finish(result).unpack()
-        except GLib.Error as error:
-            self.answer = Failure(error)
-
-    def result(self):
-        while self.answer is None:
-            GLib.MainContext.default().iteration(True)
-        if isinstance(self.answer, Failure):
-            raise self.answer
-        return self.answer
-
-
-class CodeTest(BoxTest):
-    template = "interpreter"
-
-    def setUp(self):
-        super().setUp()
-        self.dir = self.box.sh("mktemp -d").strip()
-        self.addCleanup(lambda: self.box.sh(f"rm -rf {self.dir}"))
-        self.fifo = f"{self.dir}/fifo"
-        self.box.sh(f"mkfifo {self.fifo}")
-
-    def run_code(self, text, **words):
-        return self.box.call("RunCode", "(sa{sv})", text, **words)[0]
-
-    def value(self, text, **words):
-        execution = self.run_code(text, **words)
-        self.assertEqual(execution["status"], "ok", execution)
-        return execution["results"][-1]["data"]["text/plain"]
-
-    def method(self, name, *values):
-        return call(self.bus, self.box.path, SANDBOX, name, "(" + "s" * len(values) + ")", values)
-
-    def create(self, **words):
-        return self.box.call("CreateContext", "(a{sv})", **words)[0]
-
-    def contexts(self):
-        return {context["id"]: context for context in self.method("ListContexts")[0]}
-
-    def begin(self, **words):
-        """Executes without end in the background; returns when the code runs."""
-        call = Running(self.box, FOREVER.format(self.fifo), **words)
-        self.assertEqual(self.box.sh(f"cat {self.fifo}"), "x")
-        return call
-
-    def assert_lost(self, part, running):
-        with self.assertRaises(Failure) as caught:
-            running.result()
-        self.assertEqual(caught.exception.name, "RunnerLost")
-        self.assertIn(part, caught.exception.message)
 
 
 class Contexts(CodeTest):
@@ -133,6 +69,22 @@ class Contexts(CodeTest):
         self.assert_fails("InvalidArgument", "'context'", self.run_code, "1", context="python", language="python")
         for method in ("RestartContext", "InterruptContext", "RemoveContext"):
             self.assert_fails("NoSuchContext", "'typescript'", self.method, method, "typescript")
+
+    def test_names_of_languages(self):
+        """In short, and in whatever case: the same context."""
+        self.run_code("const x = 6", language="js")
+        self.assertEqual(self.value("(x as number) * 7", language="TypeScript"), "42")
+        self.assertEqual(self.value("x", context="javascript"), "6")
+        self.run_code("y=1", language="sh")
+        self.assertEqual(self.run_code("echo $y", language="Bash")["stdout"], "1\n")
+        self.run_code("z = 2", language="PY")
+        self.assertEqual(self.value("z"), "2")
+        self.assertEqual(self.create(language="ts"), "typescript-1")
+        self.assertEqual({context["language"] for context in self.contexts().values()},
+                         {"python", "javascript", "typescript", "bash"})
+        answer, = call(self.bus, "/org/cloche1", "org.cloche1.Manager", "RunCode", "(ssa{sv})",
+                       ("JS", "6 * 7", options(template="interpreter")))
+        self.assertEqual(answer["results"][0]["data"]["text/plain"], "42")
 
     def test_kernel_that_is_not_there(self):
         self.assert_fails("Unsupported", "'no-such-kernel'", self.create, language="no-such-kernel")
@@ -195,18 +147,6 @@ class Contexts(CodeTest):
 
 
 class Streams(CodeTest):
-    def stream(self, text, **words):
-        return os.fdopen(self.box.call("StreamCode", "(sa{sv})", text, **words)[0], "rb")
-
-    def events(self, text, **words):
-        with self.stream(text, **words) as lines:
-            return [json.loads(line) for line in lines]
-
-    def brief(self, text, **words):
-        """Type, and what tells it from others, of each event."""
-        keys = {"stdout": "text", "stderr": "text", "result": "data", "error": "name", "end": "status"}
-        return [(event["type"], event[keys[event["type"]]]) for event in self.events(text, **words)]
-
     def test_order(self):
         self.assertEqual(self.brief("""import sys
 print("one")
