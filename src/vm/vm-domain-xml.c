@@ -72,8 +72,12 @@ add_cpu(GString *xml, const VmFacts *facts)
         add(xml, "    <tcg><tb-cache unit='MiB'>%d</tb-cache></tcg>\n", TRANSLATION_CACHE_MIB);
     g_string_append(xml, "  </features>\n");
 
+    /* Emulated, `rep movsb` moves byte by byte, and with ERMS kernel and libc use it for all that
+     * is copied or cleared. */
     if (facts->emulated)
-        g_string_append(xml, "  <cpu mode='maximum' check='none'/>\n");
+        g_string_append(xml, "  <cpu mode='maximum' check='none'>\n"
+                             "    <feature policy='disable' name='erms'/>\n"
+                             "  </cpu>\n");
     else
         g_string_append(xml, "  <cpu mode='host-model' check='partial'/>\n");
     g_string_append(xml, "  <clock offset='utc'>\n"

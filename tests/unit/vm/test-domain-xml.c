@@ -92,6 +92,7 @@ test_boot(void)
     assert_has(xml, " panic=-1 ");
     assert_has(xml, " mitigations=off tsc=reliable norandmaps</cmdline>");
     assert_has(xml, "<cpu mode='maximum' ");
+    assert_has(xml, "<feature policy='disable' name='erms'/>");
     assert_has(xml, "<tb-cache unit='MiB'>128</tb-cache>");
     assert_has(xml, "<source mode='bind' path='/run/a.sock'/>");
     assert_has(xml, "<serial type='file'>\n      <source path='/s/console'/>");
