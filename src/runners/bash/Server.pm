@@ -37,6 +37,7 @@ sub main {
 
 sub execute {
     my ($flags, $dialect, $code, @environment) = unpack 'V V/a V/a V/(V/a)', $_[0];
+    $shell->forget_interrupts();
     $count++ unless $flags & (SILENT | NO_HISTORY | EXERCISE);
     return finish(FAILED, 'ValueError', "Bash has no dialect '$dialect'", '') if length $dialect;
     my ($former, $problem) = set_environment(@environment);

@@ -10,8 +10,11 @@
 #   What bash writes outside of that (prompts, news of jobs) goes to /dev/null.
 # - Bash insists on setting a terminal's modes when a child was killed by a signal. It gets one that
 #   nobody uses, and that does not control it: what wants to ask at a terminal finds none.
-# - Behind each piece of work stands a line that reports $? with a number. SIGINT throws away the
-#   line it meets, so after one the report is asked for anew, twice, because the first may be hit.
+# - Each piece of work stands between reports of $?, each with a number. The one before it says that
+#   the work has begun: before that, SIGINT would throw away the line and not what it does. The one
+#   behind it says that bash is at rest. SIGINT may throw that away, too, so after one it is asked
+#   for anew, twice, because the first may be hit; without quotes, because what bash has not yet
+#   read of the line that is hit is a command for it. A shell that cannot report ends.
 # - A shell that ends by itself prints its state (keep.bash) for its successor.
 
 package Shell;
@@ -20,15 +23,19 @@ use strict;
 use warnings;
 use Errno ();
 use Fcntl qw(F_SETFD F_SETFL FD_CLOEXEC O_NOCTTY O_NONBLOCK O_RDWR);
+use Foreground;
 use POSIX ();
 
 use constant {PIDFD_OPEN => 434, TIOCSPTLCK => 0x40045431, TIOCGPTN => 0x80045430};
 
+use constant {TRIES => 50, BETWEEN_TRIES_S => 0.01};    # of each SIGINT that bash passes over
+
 my $interrupts = 0;
 
-# Of a shell's state, what none can be told: it gives up the line, or takes its input elsewhere.
+# Of a shell's state, what none can be told: it would give up the line, take its input elsewhere, or
+# end.
 use constant FIXED => qr/^(?:declare\ -\w+\ (?:BASHOPTS|BASH_VERSINFO|EUID|PPID|SHELLOPTS|UID)=
-    |set\ .o\ (?:emacs|vi)$).*\n/mx;
+    |set\ .o\ (?:emacs|onecmd|vi)$).*\n/mx;
 
 # Standard bash files, as an interactive shell reads them.
 use constant RC_FILES => <<'END';
@@ -41,14 +48,14 @@ sub quote { return "'" . ($_[0] =~ s/'/'\\''/gr) . "'" }
 # The first shell, and another one if its own files ended it.
 sub new {
     my ($class, $here) = @_;
-    my $self = bless {keep_file => "$here/keep.bash", serial => 0, reported => 0, background => {}}, $class;
+    my $self = bless {keep_file => "$here/keep.bash", serial => 0}, $class;
     $SIG{INT}  = sub { $interrupts++ };
     $SIG{PIPE} = sub { };    # a handler, and not IGNORE, which bash would inherit
     pipe $self->{reports}, $self->{report_end} or die "pipe: $!\n";
     pipe $self->{answers}, $self->{answer_end} or die "pipe: $!\n";
     fcntl $self->{$_}, F_SETFL, O_NONBLOCK for qw(reports answers);
     $self->_open_terminal();
-    $self->_start(RC_FILES) or $self->_replace();
+    $self->_start(RC_FILES) or $self->_start('') or die "bash does not start\n";
     return $self;
 }
 
@@ -72,7 +79,8 @@ sub _start {
     @$self{qw(pid lines life)} = ($pid, $to_bash, $life);
     my $keep = '{ \builtin . ' . quote($self->{keep_file}) . '; } </dev/null 2>/dev/null '
         . $self->_to('answer_end');
-    my $outcome = $self->_work("exec 2>/dev/null\n$setup\n\\builtin trap -- " . quote($keep) . ' EXIT');
+    my $arm = '\builtin trap -- ' . quote($keep) . ' EXIT';
+    my $outcome = $self->_command("exec 2>/dev/null\n$setup\n$arm");
     return 0 if $outcome->{has_ended};
     $self->seed(_urandom());
     return 1;
@@ -99,21 +107,41 @@ sub _urandom {
 # A redirection to one of the runner's descriptors.
 sub _to {
     my ($self, $name) = @_;
-    return '>|/proc/$PPID/fd/' . fileno $self->{$name};
+    return ">|/proc/$$/fd/" . fileno $self->{$name};
 }
 
 sub seed {
     my ($self, $number) = @_;
-    $self->_work('RANDOM=' . ($number & 0x7fffffff));
+    $self->_command('RANDOM=' . ($number & 0x7fffffff));
 }
+
+# What came before an execution is not for it.
+sub forget_interrupts { $interrupts = 0 }
 
 # Executes code. Returns {status, was_interrupted}; or has_ended, and then is_kept, too.
 sub execute {
     my ($self, $code, $last_status) = @_;
-    my $status = $last_status ? "(\\builtin exit $last_status) && :; " : '';
-    $self->_note_background();
-    my $outcome = $self->_work("${status}\\builtin eval " . quote($code)
-        . ' </dev/null >>/proc/$PPID/fd/1 2>>/proc/$PPID/fd/2');
+    my $outcome = $self->_execute($code, $last_status);
+    if ($outcome->{is_kept} && !$outcome->{has_begun}) {    # it ended behind the former execution
+        $outcome = $self->_execute($code, $last_status);
+    }
+    return $outcome;
+}
+
+# Code may have closed the descriptors in which bash keeps those that it has to come back to: so
+# these are set once more, in a line that bash has read whole before.
+sub _execute {
+    my ($self, $code, $last_status) = @_;
+    my $first = $self->{serial} + 1;
+    my $line = join '; ', $self->_report(),
+        $last_status ? "(\\builtin exit $last_status) && :" : (),
+        '\builtin eval ' . quote($code) . " </dev/null >>/proc/$$/fd/1 2>>/proc/$$/fd/2",
+        $self->_report() . ' || ' . $self->_report() . ' || \builtin exit || \exit',
+        "\\exec </proc/$$/fd/" . fileno($self->{lines}) . ' >/dev/null 2>/dev/null';
+    $self->{foreground} = Foreground->new($self->{pid});
+    my $outcome = $self->_work($first, $line);
+    $self->{foreground}->end_rest() if $outcome->{was_interrupted} && !$outcome->{has_ended};
+    delete $self->{foreground};
     $self->_replace($outcome) if $outcome->{has_ended};
     return $outcome;
 }
@@ -121,7 +149,7 @@ sub execute {
 # A command of the runner's own. Returns its $? and what it wrote to the answer's end.
 sub ask {
     my ($self, $command) = @_;
-    my $outcome = $self->_work($command);
+    my $outcome = $self->_command($command);
     $self->_drain('answers');
     my $answer = $self->{answers_text};
     $self->_replace($outcome) if $outcome->{has_ended};
@@ -133,59 +161,24 @@ sub answer_end { return $_[0]->_to('answer_end') }
 # Ends it, and what it started.
 sub kill_all { kill KILL => -$_[0]{pid} }
 
-# Whatever it had running before is not what SIGINT is for.
-sub _note_background {
-    my ($self) = @_;
-    $self->{background} = {map { $_ => 1 } _children($self->{pid})};
-}
-
-sub _children {
-    my ($pid) = @_;
-    open my $file, '<', "/proc/$pid/task/$pid/children" or return ();
-    return split ' ', <$file> // '';
-}
-
-# All at once where there is nothing to spare. Otherwise bash first, which has to know when it
-# learns that a child died of the signal, and then a pipe's readers before its writers: a reader
-# that finds the end instead would end well, and bash go on.
-sub _interrupt {
-    my ($self) = @_;
-    if (!%{$self->{background}}) {
-        kill INT => -$self->{pid};
-        return;
-    }
-    my @found = ($self->{pid});
-    for (my $i = 0; $i < @found; $i++) {
-        push @found, grep { !$self->{background}{$_} && _is_in_session($_, $self->{pid}) }
-            _children($found[$i]);
-    }
-    kill INT => shift @found;
-    kill INT => $_ for reverse @found;
-}
-
-sub _is_in_session {
-    my ($pid, $session) = @_;
-    open my $file, '<', "/proc/$pid/stat" or return 0;
-    return ((split ' ', <$file> =~ s/.*\)//sr)[3] // 0) == $session;
-}
-
-sub _work {
+# What the runner itself wants is not interrupted.
+sub _command {
     my ($self, $lines) = @_;
-    $interrupts = 0;
-    $self->{answers_text} = '';
-    $self->{reports_text} = '';
     my $first = $self->{serial} + 1;
-    my $outcome = {was_interrupted => 0};
-    $self->_write("$lines\n" . $self->_report());
-    until (defined $outcome->{status} && $self->{reported} == $self->{serial}) {
-        if ($interrupts) {
-            $interrupts = 0;
-            $outcome->{was_interrupted} = 1;
-            $self->_interrupt();
-            $self->_write("\n" . $self->_report() x 2);
-        }
-        return $self->_bury($outcome) if $self->_wait();
+    return $self->_work($first, $self->_report() . "\n$lines");
+}
+
+# Lines for bash, the first of which begins with the report of that number.
+sub _work {
+    my ($self, $first, $lines) = @_;
+    @$self{qw(answers_text reports_text)} = ('', '');
+    my $outcome = {was_interrupted => 0, reported => 0, tries => 0};
+    $self->_write("$lines\n" . $self->_report() . "\n");
+    until (defined $outcome->{status} && $outcome->{reported} == $self->{serial}) {
+        $self->_interrupt($outcome) if $self->{foreground} && $outcome->{has_begun};
+        my $has_ended = $self->_wait($outcome->{tries} ? BETWEEN_TRIES_S : undef);
         $self->_read_reports($first, $outcome);
+        return $self->_bury($outcome) if $has_ended;
     }
     return $outcome;
 }
@@ -193,26 +186,42 @@ sub _work {
 sub _report {
     my ($self) = @_;
     $self->{serial}++;
-    return "\\builtin printf '%s %s\\n' $self->{serial} \"\$?\" " . $self->_to('report_end') . "\n";
+    return "\\builtin printf %s\\ %s\\\\n $self->{serial} \"\$?\" " . $self->_to('report_end');
 }
 
-# The first report of this work tells its status; later ones only that bash is at rest.
+sub _report_interrupted {
+    my ($self) = @_;
+    $self->{serial}++;
+    return "\\builtin printf %s\\ 130\\\\n $self->{serial} " . $self->_to('report_end') . "\n";
+}
+
+# The first report that is not of the beginning tells the status.
 sub _read_reports {
     my ($self, $first, $outcome) = @_;
     while ($self->{reports_text} =~ s/\A(\d+) (\d+)\n//) {
         next if $1 < $first;
-        $outcome->{status} //= $2;
-        $self->{reported} = $1;
+        $outcome->{has_begun} = 1;
+        $outcome->{status} //= $2 if $1 > $first;
+        $outcome->{reported} = $1;
     }
+}
+
+sub _interrupt {
+    my ($self, $outcome) = @_;
+    return unless $interrupts || $outcome->{tries};
+    $outcome->{tries} = TRIES if $interrupts;
+    $interrupts = 0;
+    $outcome->{was_interrupted} = 1;
+    $outcome->{tries} = $self->{foreground}->interrupt() ? 0 : $outcome->{tries} - 1;
+    $self->_write("\n" . $self->_report_interrupted() . $self->_report_interrupted());
 }
 
 # Waits for news. Returns whether the shell has ended.
 sub _wait {
-    my ($self) = @_;
+    my ($self, $timeout_s) = @_;
     my $wanted = '';
     vec($wanted, fileno $self->{$_}, 1) = 1 for qw(reports answers life);
-    select my $ready = $wanted, undef, undef, undef;
-    return 0 if $!{EINTR} && $interrupts;
+    return 0 if 1 > select my $ready = $wanted, undef, undef, $timeout_s;
     my $has_ended = vec $ready, fileno $self->{life}, 1;
     $self->_drain($_) for qw(reports answers);
     return $has_ended;
@@ -250,12 +259,13 @@ sub _bury {
 
 # Another shell, with the state of the one that ended where it could tell it.
 sub _replace {
-    my ($self) = @_;
-    my $state = $self->{state};
-    $state =~ s/@{[FIXED]}//g if defined $state;
-    my $restore = defined $state
-        ? '\builtin eval ' . quote($state) . ' </dev/null >/dev/null' : RC_FILES;
-    $self->_start($restore) or $self->_start('') or die "bash does not start\n";
+    my ($self, $outcome) = @_;
+    if ($outcome->{is_kept}) {
+        my $state = $self->{state} =~ s/@{[FIXED]}//gr;
+        return if $self->_start('\builtin eval ' . quote($state) . ' </dev/null >/dev/null');
+        $outcome->{is_kept} = 0;
+    }
+    $self->_start(RC_FILES) or $self->_start('') or die "bash does not start\n";
 }
 
 1;

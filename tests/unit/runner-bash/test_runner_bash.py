@@ -5,6 +5,8 @@ usage: test_runner_bash.py RUN, where RUN is the runner's entry
 """
 
 import os
+import select
+import signal
 import struct
 import sys
 import tempfile
@@ -153,6 +155,20 @@ class Executing(Case):
         own = self.out("ls -l /proc/self/fd")
         self.assertNotIn("socket", own)
 
+    def test_descriptors_of_bash(self):
+        """Where bash keeps those that it has to come back to."""
+        shell = self.out("a=5; echo $$ $a")
+        closed = self.run_ok("exec 10>&- 11>&- 12>&-")
+        self.assertEqual(closed.err, b"bash: 12: Bad file descriptor\n")
+        self.assertEqual(self.out("echo $$ $a"), shell)
+        self.run_ok('for fd in /proc/$$/fd/*; do eval "exec ${fd##*/}>&-"; done')
+        self.assertEqual(self.out("echo $$ $a"), shell)
+
+    def test_separators(self):
+        self.run_ok("IFS=0123456789/")
+        self.assertEqual(self.out('echo "$((5 + 5))"'), "10\n")
+        self.run_ok("unset IFS")
+
     def test_prompts_are_not_heard(self):
         self.run_ok("PS1='prompt> ' PROMPT_COMMAND='echo prompted; echo prompted >&2'")
         execution = self.run_ok("echo heard")
@@ -232,8 +248,24 @@ class Interrupting(Case):
         self.interrupted("(echo now; bash -c 'sleep 100; :'); echo never")
 
     def test_many_times(self):
+        """Bash alone passes over most of those that meet a loop of short commands."""
         for _ in range(30):
-            self.interrupted("echo now; sleep 100")
+            self.interrupted("echo now; while :; do /bin/true; done")
+
+    def test_loops(self):
+        loops = (
+            "while :; do /bin/true | /bin/cat; done",
+            "while :; do (:); done",
+            "(while :; do /bin/true; done)",
+            "bash -c 'while :; do /bin/true; done'",
+            "while :; do x=$(/bin/true); done",
+            "while :; do read x <<<a; done",
+            "f() { /bin/true; g; }; g() { /bin/true; }; while :; do f; done",
+            "yes | while read x; do :; done",
+        )
+        for loop in loops * 4:
+            with self.subTest(loop):
+                self.interrupted(f"echo now; {loop}; echo never")
 
     def test_who_does_not_heed_it(self):
         execution = self.run_interrupted("(trap '' INT; echo now; sleep 0.3; echo kept); echo on")
@@ -243,6 +275,13 @@ class Interrupting(Case):
         execution = self.run_interrupted("trap 'echo trapped' INT; echo now; sleep 100; echo on; trap - INT")
         self.assertRegex(execution.out, rb"\Anow\n(trapped\n)+on\n\Z")
         self.assertEqual(execution.status, 0)
+
+    def test_commands_of_a_trap(self):
+        """They are not what is interrupted, though they are new."""
+        code = "trap 'sleep 0.3; echo cleaned; exit 3' INT; echo now; while :; do /bin/true; done"
+        execution = self.run_interrupted(code)
+        self.assertEqual((execution.out, execution.error[1]), (b"now\ncleaned\n", "exit status 3"))
+        self.run_ok("trap - INT")
 
     def test_background_goes_on(self):
         """Also one that resets what it does on SIGINT, as node does."""
@@ -297,6 +336,10 @@ class Ending(Case):
         for code, how in (
             ("kill -9 $$", "was killed by signal 9"),
             ("exec true", "ended with exit status 0"),
+            ("set -r", "ended with exit status 1"),
+            ("ulimit -n 3", "ended with exit status 1"),
+            ("enable -n builtin", "ended with exit status 127"),
+            ("PROMPT_COMMAND='exit 5'", "ended with exit status 5"),
             ("trap 'echo bye' EXIT; exit 4", "ended with exit status 4"),
         ):
             self.run_ok(f"a=5; cd {self.folder}")
@@ -304,6 +347,26 @@ class Ending(Case):
             execution = self.run_failing(code, "ShellEnded", value)
             self.assertEqual(self.out("echo ${a-lost} $PWD"), f"lost {self.folder}\n")
         self.assertEqual(execution.out, b"bye\n")
+
+    def test_between_executions(self):
+        """What comes next is executed all the same."""
+        pid = int(self.out("a=9; trap 'exit 3' USR1; echo $$"))
+        pidfd = os.pidfd_open(pid)
+        self.addCleanup(os.close, pidfd)
+        signal.pidfd_send_signal(pidfd, signal.SIGUSR1)
+        self.assertEqual(select.select([pidfd], [], [], 60)[0], [pidfd])
+        self.assertEqual(self.out("trap - USR1; echo $a"), "9\n")
+
+    def test_traps_that_speak(self):
+        self.run_ok("a=6; set -T; trap 'echo debugged' DEBUG; trap 'echo returned' RETURN")
+        self.run_failing("exit 3", "SystemExit", "exit status 3")
+        shown = self.out("trap - DEBUG; f() { :; }; f; echo $a")
+        self.assertEqual(shown, "debugged\nreturned\n6\n")
+        self.run_ok("set +T; trap - RETURN")
+
+    def test_one_command(self):
+        self.run_ok("a=7; set -t")
+        self.assertEqual(self.out("echo $a"), "7\n")
 
     def test_editing_modes(self):
         """They make bash take its input from elsewhere."""
