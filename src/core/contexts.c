@@ -27,12 +27,25 @@ core_default_context(Sandbox *sandbox, const char *language, GError **error)
     return instance_default_context(sandbox->instance, name);
 }
 
+static gint
+by_age(gconstpointer a, gconstpointer b)
+{
+    const Context *first = *(Context *const *)a, *second = *(Context *const *)b;
+    guint first_number = context_number(first->id, first->language);
+    guint second_number = context_number(second->id, second->language);
+
+    return (first_number > second_number) - (first_number < second_number);
+}
+
 GPtrArray *
 core_contexts(Sandbox *sandbox)
 {
+    GPtrArray *contexts = instance_contexts(sandbox->instance);
+
     for (char **language = sandbox->languages; *language; language++)
         instance_default_context(sandbox->instance, *language);
-    return instance_contexts(sandbox->instance);
+    g_ptr_array_sort(contexts, by_age); /* default ones have no number */
+    return contexts;
 }
 
 Context *
