@@ -356,7 +356,7 @@ class JavaScript(CodeTest):
         folder = f"{self.dir}/node_modules/is-odd"
         self.box.sh(f"mkdir -p {folder}; echo 'module.exports = n => n % 2 === 1' > {folder}/index.js")
         context = self.create(language="js", cwd=self.dir)
-        self.assertEqual(self.value("import isOdd from 'is-odd'\nisOdd(3)", context=context), "true")
+        self.assertEqual(self.value("import isOdd from 'npm:is-odd'\nisOdd(3)", context=context), "true")
 
 
 class R(CodeTest):

@@ -207,7 +207,7 @@ class Shown(CodeTest):
 class Many(CodeTest):
     def test_sandboxes(self):
         """Each has its own state, and nothing of another's."""
-        boxes = [Box(connect(), self.template) for _ in range(SANDBOXES)]  # a bus bounds each one's calls
+        boxes = [Box(connect(), self.template) for _ in range(SANDBOXES)]  # a bus bounds the calls of a connection
         self.addCleanup(lambda: [box.kill() or box.bus.close_sync() for box in boxes])
         code = "x = globals().get('x', {0}) + 1; print('box', {0}); x"
         running = [[Running(box, code.format(number * 1000)) for _ in range(ROUNDS)] for number, box in enumerate(boxes)]

@@ -31,6 +31,11 @@ function defineModules() {
 
 const LOADER = 'module.exports = { require, load: (name, options) => import(name, options) }';
 
+/** Deno writes `npm:name@version/path`: whatever version is installed. */
+function withoutScheme(specifier) {
+  return `${specifier}`.replace(/^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]*)?/, '$1');
+}
+
 /** require() and import() as of a file in the current directory. */
 class Importing {
   #directory;
@@ -49,7 +54,7 @@ class Importing {
     define('require', require);
     define('module', module);
     define('exports', module.exports);
-    define(IMPORTER, load);
+    define(IMPORTER, (specifier, options) => load(withoutScheme(specifier), options));
   }
 }
 

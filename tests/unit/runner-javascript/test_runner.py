@@ -174,6 +174,12 @@ class Imports(Case):
         self.write("data.json", '{"a": [1]}')
         self.assertEqual(self.value("import { kind } from 'esm'; kind"), "'esm'")
         self.assertEqual(self.value("require('cjs').kind + (await import('cjs')).default.kind"), "'cjscjs'")
+        self.write("node_modules/@own/cjs/part.js", "module.exports = 'part'")
+        for specifier, found in (("npm:cjs", "{ kind: 'cjs' }"), ("npm:/cjs@^1.0", "{ kind: 'cjs' }"),
+                                 ("npm:@own/cjs@2.1/part.js", "'part'"), ("npm:@own/cjs/part.js", "'part'")):
+            self.assertEqual(self.value(f"(await import('{specifier}')).default"), found)
+        error = self.run_failing("import 'npm:no-such-package'", "Error").error
+        self.assertIn("Cannot find package 'no-such-package'", error[1])
         self.assertEqual(self.value("require('./local').here"), f"'{self.home}/local.js'")
         self.assertEqual(self.value("require('./data.json')"), "{ a: [ 1 ] }")
         self.run_failing("require('deep')", "Error")
