@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* frames: what a runner says, built as a runner would build it; all append to `out`. */
+#pragma once
+
+#include "runner.h"
+
+void put_u32(GByteArray *out, guint32 value);
+void put_bytes(GByteArray *out, const void *bytes, gsize size);
+void put_text(GByteArray *out, const char *text);
+
+/* Frees the payload. */
+void put_frame(GByteArray *out, guint32 execution, guint8 type, GByteArray *payload);
+
+/* Whole frames. */
+void put_ready(GByteArray *out);
+void put_result(GByteArray *out, guint32 execution, guint32 is_main, const char *mime,
+                const void *data, gsize size);
+void put_error(GByteArray *out, guint32 execution, const char *name, const char *value);
+void put_done(GByteArray *out, guint32 execution, guint32 status);
