@@ -135,8 +135,11 @@ static int
 run_in(Cli *cli, Words *words, ClocheSandbox *sandbox, GVariant *options, Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
-    Execution execution = {
-        .sandbox = sandbox, .context = words->context, .options = options, .gallery = gallery};
+    Execution execution = {.sandbox = sandbox,
+                           .context = words->context,
+                           .options = options,
+                           .gallery = gallery,
+                           .is_alone = words->sandbox == NULL};
     int status;
 
     if (!find_language(cli, words, sandbox, &error))

@@ -14,6 +14,7 @@ typedef struct {
     Cli *cli;
     const Execution *execution;
     GCancellable *leaving;
+    Show *show;
     gboolean was_interrupted;
 } Running;
 
@@ -28,14 +29,27 @@ context_id(const Execution *execution)
     return g_strcmp0(execution->language, "typescript") == 0 ? "javascript" : execution->language;
 }
 
-/* Does nothing when the code has not begun: then the second Ctrl-C leaves it. */
+/* A context executes one code at a time: what it tells us of ours, it tells while it executes that.
+ */
+static gboolean
+is_ours(const Running *running)
+{
+    return running->execution->is_alone || g_atomic_int_get(&running->show->has_begun);
+}
+
+/*
+ * Code that is left is interrupted, too, or never begun, but what it says then is not heard. In a
+ * sandbox of its own it may not have begun: then the second Ctrl-C leaves it.
+ */
 static void
 on_interrupt(gpointer data)
 {
     Running *running = data;
     const char *context = context_id(running->execution);
 
-    if (running->was_interrupted || context == NULL)
+    if (!running->was_interrupted && !is_ours(running))
+        cli_note("the code was interrupted");
+    if (running->was_interrupted || context == NULL || !is_ours(running))
         g_cancellable_cancel(running->leaving);
     else
         cloche_sandbox_call_interrupt_context(running->execution->sandbox, context, CLIENT_CALL,
@@ -84,13 +98,14 @@ open_events(const Running *running, const char *code, GError **error)
 }
 
 static gboolean
-follow(const Running *running, const char *code, Show *show, GError **error)
+follow(const Running *running, const char *code, GError **error)
 {
     Stream events = {.interrupted = running->leaving};
 
     events.fd = open_events(running, code, error);
     return events.fd >= 0 &&
-           transfer_finish(transfer_start(running->cli, &events, show_follow, show), error);
+           transfer_finish(transfer_start(running->cli, &events, show_follow, running->show),
+                           error);
 }
 
 static int
@@ -131,15 +146,15 @@ take_failure(const Running *running, GError **error)
 static int
 run(const Running *running, const char *code, GError **error)
 {
-    g_auto(Show) show = {.gallery = running->execution->gallery};
-    gboolean has_ended = follow(running, code, &show, error);
+    Show *show = running->show;
+    gboolean has_ended = follow(running, code, error);
 
-    if (running->execution->is_dialog && show.is_inside_line)
+    if (running->execution->is_dialog && show->is_inside_line)
         fputs("\n", stderr);
-    if (has_ended && show.lost == NULL)
-        return tell_end(&show);
+    if (has_ended && show->lost == NULL)
+        return tell_end(show);
     if (has_ended)
-        g_propagate_error(error, g_steal_pointer(&show.lost));
+        g_propagate_error(error, g_steal_pointer(&show->lost));
     return take_failure(running, error);
 }
 
@@ -147,7 +162,8 @@ int
 execution_run(Cli *cli, const Execution *execution, const char *code, GError **error)
 {
     g_autoptr(GCancellable) leaving = g_cancellable_new();
-    Running running = {.cli = cli, .execution = execution, .leaving = leaving};
+    g_auto(Show) show = {.gallery = execution->gallery};
+    Running running = {.cli = cli, .execution = execution, .leaving = leaving, .show = &show};
     gulong connection = g_cancellable_connect(cli->interrupted, G_CALLBACK(on_signal), leaving,
                                               /* destroy= */ NULL);
     int status;
@@ -175,21 +191,30 @@ result_bytes(GVariant *value)
 }
 
 static void
-save_result(Gallery *gallery, GVariant *result)
+save_data(Gallery *gallery, GVariant *data)
 {
-    g_autoptr(GVariant) data = g_variant_lookup_value(result, "data", G_VARIANT_TYPE_VARDICT);
     GVariantIter iter;
     const char *mime;
     GVariant *value;
 
-    if (data == NULL)
-        return;
     g_variant_iter_init(&iter, data);
     while (g_variant_iter_loop(&iter, "{&sv}", &mime, &value)) {
         g_autoptr(GBytes) bytes = result_bytes(value);
 
         gallery_take(gallery, /* out= */ NULL, mime, bytes);
     }
+}
+
+/* What was too large for the answer. */
+static void
+fetch_files(Gallery *gallery, GVariant *files)
+{
+    GVariantIter iter;
+    const char *mime, *path;
+
+    g_variant_iter_init(&iter, files);
+    while (g_variant_iter_loop(&iter, "{&s&s}", &mime, &path))
+        gallery_fetch(gallery, mime, path, gallery->cli->interrupted);
 }
 
 static void
@@ -200,8 +225,14 @@ save_results(Gallery *gallery, GVariant *execution)
 
     for (gsize i = 0; results != NULL && i < g_variant_n_children(results); i++) {
         g_autoptr(GVariant) result = g_variant_get_child_value(results, i);
+        g_autoptr(GVariant) data = g_variant_lookup_value(result, "data", G_VARIANT_TYPE_VARDICT);
+        g_autoptr(GVariant) files =
+            g_variant_lookup_value(result, "saved", G_VARIANT_TYPE("a{ss}"));
 
-        save_result(gallery, result);
+        if (data != NULL)
+            save_data(gallery, data);
+        if (files != NULL)
+            fetch_files(gallery, files);
     }
 }
 
@@ -219,7 +250,8 @@ execution_print(Cli *cli, const Execution *execution, const char *code)
     if (!cloche_sandbox_call_run_code_finish(execution->sandbox, &answer, reply, &error))
         return cli_fail(cli, error);
     cli_print_json(json_from_variant(answer));
-    save_results(execution->gallery, answer);
+    if (execution->gallery->directory != NULL)
+        save_results(execution->gallery, answer);
     if (!cli_flush() || execution->gallery->has_failed)
         return CLI_FAILED;
     g_variant_lookup(answer, "status", "&s", &status);

@@ -21,6 +21,7 @@ typedef struct {
     const char *context;  /* NULL: the language's default one */
     GVariant *options;    /* further ones of StreamCode() and RunCode() */
     Gallery *gallery;
+    gboolean is_alone;  /* nobody else executes there */
     gboolean is_dialog; /* what follows begins a line */
 } Execution;
 

@@ -71,8 +71,11 @@ talk(Cli *cli, const Words *words, ClocheSandbox *sandbox)
                        .directory = words->save,
                        .stays = words->sandbox != NULL,
                        .next_number = 1};
-    Execution execution = {
-        .sandbox = sandbox, .context = words->context, .gallery = &gallery, .is_dialog = TRUE};
+    Execution execution = {.sandbox = sandbox,
+                           .context = words->context,
+                           .gallery = &gallery,
+                           .is_alone = words->sandbox == NULL,
+                           .is_dialog = TRUE};
     g_autoptr(GError) error = NULL;
     g_autofree char *language = NULL;
     int status;

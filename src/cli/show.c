@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "term.h"
 #include "text.h"
 
 typedef struct {
@@ -112,17 +113,21 @@ show_result(Follow *follow, JsonObject *result)
 
 /* --- the other events --- */
 
+/* It is told by the runner, like our own errors: what the code itself writes is its own affair. */
 static int
 show_error(Follow *follow, JsonObject *event)
 {
     const char *traceback = event_text(event, "traceback");
-    g_autofree char *line = NULL;
+    g_autofree char *text =
+        *traceback != '\0'
+            ? g_strdup(traceback)
+            : g_strdup_printf("%s: %s", event_text(event, "name"), event_text(event, "value"));
+    g_autofree char *shown = NULL;
 
     follow->show->has_error = TRUE;
-    if (*traceback != '\0')
-        return write_line(follow, &follow->err, traceback);
-    line = g_strdup_printf("%s: %s", event_text(event, "name"), event_text(event, "value"));
-    return write_line(follow, &follow->err, line);
+    if (term_is_terminal(stderr))
+        shown = text_escape_styled(text);
+    return write_line(follow, &follow->err, shown != NULL ? shown : text);
 }
 
 static void
@@ -162,6 +167,7 @@ show_line(Follow *follow, const char *line, gsize size, GError **error)
 
     if (event == NULL)
         return FALSE;
+    g_atomic_int_set(&follow->show->has_begun, TRUE);
     r = show_event(follow, event);
     if (r < 0)
         stream_set_error(error, r, "standard output");

@@ -176,19 +176,48 @@ is_harmless(gunichar c)
     }
 }
 
+/* How long the colour or style is that begins here: "\x1b[0;31m"; 0: none does. */
+static gsize
+style_length(const char *text)
+{
+    gsize length;
+
+    if (!g_str_has_prefix(text, "\x1b["))
+        return 0;
+    length = 2 + strspn(text + 2, G_CSET_DIGITS ";:");
+    return text[length] == 'm' ? length + 1 : 0;
+}
+
+typedef enum {
+    KEEP_BREAKS = 1 << 0,
+    KEEP_TABS = 1 << 1,
+    KEEP_STYLES = 1 << 2,
+} Keep;
+
+static gboolean
+is_kept(gunichar c, Keep keep)
+{
+    return is_harmless(c) || (c == '\n' && keep & KEEP_BREAKS) || (c == '\t' && keep & KEEP_TABS);
+}
+
 static char *
-escape(const char *text, gboolean keep_breaks)
+escape(const char *text, Keep keep)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
     GString *escaped = g_string_new(NULL);
+    const char *p = valid;
 
-    for (const char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
+    while (*p != '\0') {
         gunichar c = g_utf8_get_char(p);
+        gsize style = keep & KEEP_STYLES ? style_length(p) : 0;
 
-        if (is_harmless(c) || (keep_breaks && c == '\n'))
+        if (style > 0)
+            g_string_append_len(escaped, p, style);
+        else if (is_kept(c, keep))
             g_string_append_unichar(escaped, c);
         else
             g_string_append_printf(escaped, c < 0x100 ? "\\x%02x" : "\\u%04x", c);
+        p = style > 0 ? p + style : g_utf8_next_char(p);
     }
     return g_string_free(escaped, FALSE);
 }
@@ -196,13 +225,19 @@ escape(const char *text, gboolean keep_breaks)
 char *
 text_escape(const char *text)
 {
-    return escape(text, /* keep_breaks= */ FALSE);
+    return escape(text, /* keep= */ 0);
 }
 
 char *
 text_escape_lines(const char *text)
 {
-    return escape(text, /* keep_breaks= */ TRUE);
+    return escape(text, KEEP_BREAKS);
+}
+
+char *
+text_escape_styled(const char *text)
+{
+    return escape(text, KEEP_BREAKS | KEEP_TABS | KEEP_STYLES);
 }
 
 gsize

@@ -36,5 +36,8 @@ char *text_escape(const char *text);
 /* The same, but a line break stays one. */
 char *text_escape_lines(const char *text);
 
+/* The same, but tabs, colours and styles stay, too. */
+char *text_escape_styled(const char *text);
+
 /* How many columns of a terminal the text takes. */
 gsize text_width(const char *text);

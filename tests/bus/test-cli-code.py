@@ -96,6 +96,13 @@ class Code(CodeTest):
     def test_short_name_of_a_language(self):
         self.assertEqual(self.out("code", "-s", self.box, "-l", "ts", "-c", "const x: number = 6; x * 7"), "42\n")
 
+    def test_language_whose_runner_is_missing(self):
+        self.cloche("exec", "--user", "root", self.box, "--", "mount", "-t", "tmpfs", "none", "/run/cloche/runners/bash")
+        told = self.err("code", "-s", self.box, "-l", "bash", "-c", "echo", status=125)
+        self.assertIn("The interpreter for 'bash' could not be started", told)
+        self.assertIn("make the sandbox from a template that has both", told)
+        self.assertIn("cloche status", told)
+
     def test_exit_statuses(self):
         self.cloche("code", "-c", "1")
         self.assertIn("ZeroDivisionError", self.err("code", "-c", "1/0", status=1))
@@ -170,6 +177,37 @@ class Code(CodeTest):
         running.send_signal(signal.SIGINT)
         self.assertEqual(running.wait(WAIT_S), 130)
         self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "7\n")
+
+    def test_interrupt_is_not_for_others(self):
+        """Code that waits for another client's execution is left; that goes on."""
+        self.cloche("exec", self.box, "--", "mkfifo", f"/tmp/{self.box}")
+        self.addCleanup(self.cloche, "exec", self.box, "--", "rm", f"/tmp/{self.box}")
+        other = self.popen("code", "-s", self.box, "-c", f"import os; os.write(1, b'on\\n'); open('/tmp/{self.box}').read()",
+                           stdout=subprocess.PIPE)
+        self.assertEqual(other.stdout.readline(), b"on\n")
+        calls = self.watch_calls()
+        waiting = self.popen("code", "-s", self.box, "-c", "never = 1", stderr=subprocess.PIPE)
+        self.next_call(calls)
+        waiting.send_signal(signal.SIGINT)
+        self.assertEqual(waiting.stderr.read(), b"cloche: the code was interrupted\n")
+        self.assertEqual(waiting.wait(WAIT_S), 130)
+        self.cloche("exec", self.box, "--", "sh", "-c", f"printf two > /tmp/{self.box}")
+        self.assertEqual(other.stdout.read(), b"'two'\n")
+        self.assertEqual(other.wait(WAIT_S), 0)
+        self.assertEqual(self.out("code", "-s", self.box, "-c", "'never' in globals()"), "False\n")
+
+    def test_interrupt_of_silent_code(self):
+        """Nothing tells whose turn it is, so it is left, which interrupts it."""
+        calls = self.watch_calls()
+        silent = self.popen("code", "-s", self.box, "-c", f"x = 5; open('/tmp/{self.box}', 'w').close(); "
+                            "import time; time.sleep(1000)", stderr=subprocess.PIPE)
+        self.addCleanup(self.cloche, "exec", self.box, "--", "rm", f"/tmp/{self.box}")
+        self.next_call(calls)
+        self.wait_until(lambda: subprocess.run([CLOCHE, "exec", self.box, "--", "test", "-e", f"/tmp/{self.box}"])
+                        .returncode == 0)
+        silent.send_signal(signal.SIGINT)
+        self.assertEqual(silent.wait(WAIT_S), 130)
+        self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "5\n")
 
     def test_second_interrupt_does_not_wait(self):
         code = ("import os, time\nwhile True:\n    try:\n        os.write(1, b'on\\n')\n        time.sleep(1000)\n"
@@ -259,6 +297,15 @@ class Code(CodeTest):
         path = re.search(r"in the sandbox: (/\S+)", self.err("code", "-s", self.box, "-c", code))[1]
         self.assertEqual(self.cloche("cat", f"{self.box}:{path}").stdout, PNG + bytes(4 << 20))
 
+    def test_json_saves_the_same(self):
+        code = f"{FIGURE}\ndisplay(Image(data={PNG!r} + bytes(4 << 20)))"
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.cloche("code", "--json", "--save", folder, "-c", code)
+            self.assertEqual(pathlib.Path(folder, "001.png").read_bytes(), PNG)
+            self.assertEqual(pathlib.Path(folder, "002.png").read_bytes(), PNG + bytes(4 << 20))
+        self.assertEqual([list(result["saved"]) for result in json.loads(done.stdout)["results"]], [[], ["image/png"]])
+        self.assertEqual(done.stderr, b"")
+
     def saved(self, *sizes):
         """Code that says, as a hostile one can, that data of such sizes is in files of the guest."""
         lines = ["import gc; gc.unfreeze()", "from cloche_runner import channel as c",
@@ -291,6 +338,14 @@ class Code(CodeTest):
 class CodeOnATerminal(Terminal, CodeTest):
     def run_code(self, *words, **variables):
         self.start("code", "-s", self.box, *words, **variables)
+
+    def test_errors_do_not_command_the_terminal(self):
+        """Colours stay; in a pipe all does, and what code writes itself does everywhere."""
+        code = "console.log('\\x1b[5D'); throw new Error('a\\x1b[2Jb\\x1b]0;title\\x07')"
+        self.run_code("-l", "javascript", "-c", code, TERM="xterm")
+        self.until(r"\033\[5D(.|\n)*Error: a\\x1b\[2Jb\\x1b\]0;title\\x07\r\n")
+        self.end(1)
+        self.assertIn("a\x1b[2Jb", self.err("code", "-s", self.box, "-l", "javascript", "-c", code, status=1))
 
     def test_kitty(self):
         self.run_code("-c", FIGURE + "\n'end'", TERM="xterm-kitty")
