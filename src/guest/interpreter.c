@@ -1,49 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * interpreter: a runner in the guest, its life, and the requests that wait for it.
+ * interpreter: a runner in the guest, its life, and what it says.
  *
  * Any answer may make its receiver free the interpreter: who dispatches holds a reference.
  *
- * One request is under way at a time. What the runner's code writes between two of them (a thread,
- * a process in the background) belongs to nobody and is thrown away.
+ * What the runner's code writes between two requests (a thread, a process in the background)
+ * belongs to nobody and is thrown away.
  */
-#include "interpreter.h"
+#include "interpreter-private.h"
 
 #include <string.h>
 
 #include "error.h"
-#include "job.h"
 #include "util.h"
 
 #define PROGRAM_FORMAT "/run/cloche/runners/%s/run"
-#define ENTROPY_SIZE 64
 /* Of the request that brings a runner to rest; later ones count from there. */
 #define SYNC_NUMBER 1u
 /* Bytes that are kept of what a runner says before it is ready. */
 #define WORDS_MAX 4096u
 /* How a runner ends that the guest has not all for. */
 #define STATUS_UNSUPPORTED 64u
-
-struct GuestInterpreter {
-    GuestLink *link;
-    char *tag, *program, *kernel, *user, *cwd;
-    char **environment;
-    gboolean is_warm;
-    GuestStream *stream; /* NULL: no runner */
-    RunnerParser *parser;
-    gboolean is_ready, is_attaching, is_syncing, is_restarting, is_stopping, is_gone;
-    guint8 nonce[RUNNER_NONCE_SIZE];
-    guint sync_timer, sync_interrupts, start_timer;
-    GString *words;     /* that it says before it is ready */
-    GPtrArray *opening; /* of GTask */
-    guint32 last_number, count;
-    GQueue waiting; /* of Job */
-    Job *job;       /* under way */
-    gboolean is_held;
-    gsize owed[WIRE_CONTROL + 1]; /* credit, by channel, while it is held */
-};
-
-static void run_next(GuestInterpreter *interpreter);
 
 static void
 finalize(gpointer data)
@@ -106,26 +83,6 @@ fail_all(GuestInterpreter *interpreter, const GError *error)
     fail_waiting(interpreter, error);
 }
 
-static void
-on_cancelled(GCancellable *cancellable, gpointer data)
-{
-    Job *job = data;
-    GuestInterpreter *owner = job->owner;
-    g_autoptr(GTask) task = g_object_ref(job->task);
-
-    job_forget_caller(job);
-    if (job->stream) {
-        job_interrupt(job);
-    } else {
-        if (job == owner->job)
-            owner->job = NULL; /* its runner is being started: it will not miss it */
-        else
-            g_queue_remove(&owner->waiting, job);
-        job_free(job);
-    }
-    g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The caller has left");
-}
-
 /* --- what the runner says --- */
 
 static void
@@ -136,7 +93,7 @@ become_ready(GuestInterpreter *interpreter)
     g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
     g_clear_handle_id(&interpreter->start_timer, g_source_remove);
     finish_opening(interpreter, NULL);
-    run_next(interpreter);
+    interpreter_run_next(interpreter);
 }
 
 static void
@@ -145,7 +102,7 @@ finish_execution(GuestInterpreter *interpreter)
     Job *job = g_steal_pointer(&interpreter->job);
 
     interpreter->count = job->execution->count;
-    run_next(interpreter);
+    interpreter_run_next(interpreter);
     job_finish(job, NULL);
 }
 
@@ -197,6 +154,19 @@ give_credit(GuestInterpreter *interpreter, WireChannel channel, gsize size)
         guest_stream_credit(interpreter->stream, channel, size);
 }
 
+void
+guest_interpreter_hold(GuestInterpreter *interpreter, gboolean is_held)
+{
+    interpreter->is_held = is_held;
+    for (WireChannel channel = 0; !is_held && channel <= WIRE_CONTROL; channel++) {
+        gsize size = interpreter->owed[channel];
+
+        interpreter->owed[channel] = 0;
+        if (size > 0)
+            give_credit(interpreter, channel, size);
+    }
+}
+
 static void
 on_received(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize size,
             gpointer data)
@@ -215,8 +185,6 @@ on_received(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize
 }
 
 /* --- the runner's life --- */
-
-static void start_runner(GuestInterpreter *interpreter);
 
 static gboolean
 on_not_synced(gpointer data)
@@ -273,6 +241,21 @@ describe_failure(const GuestInterpreter *interpreter, const GuestExit *how)
                        how->how == WIRE_EXIT_STATUS ? "exit status" : "signal", how->status);
 }
 
+/* Why it did not even begin. */
+static GError *
+describe_refusal(const GuestInterpreter *interpreter, const GError *error)
+{
+    const char *name = interpreter->kernel ? interpreter->kernel : interpreter->program;
+
+    if (!g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_PROGRAM))
+        return g_error_copy(error);
+    return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                       "The interpreter for '%s' could not be started: the sandbox's image lacks "
+                       "the runner '%s' or what executes it; make the sandbox from a template "
+                       "that has both, as that of the image 'interpreter'",
+                       name, interpreter->program);
+}
+
 static void
 forget_runner(GuestInterpreter *interpreter)
 {
@@ -295,7 +278,7 @@ fail_start(GuestInterpreter *interpreter, const GError *error)
     finish_opening(interpreter, error);
     if (job)
         job_finish(job, error);
-    run_next(interpreter);
+    interpreter_run_next(interpreter);
 }
 
 static void
@@ -318,21 +301,21 @@ on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointe
         return;
     }
     if (starts) {
-        start_runner(interpreter);
+        interpreter_start(interpreter);
         return;
     }
     if (!is_wanted) {
-        run_next(interpreter);
+        interpreter_run_next(interpreter);
         return;
     }
     if (!was_ready) {
-        failure = how ? describe_failure(interpreter, how) : g_error_copy(error);
+        failure = how ? describe_failure(interpreter, how) : describe_refusal(interpreter, error);
         fail_start(interpreter, failure);
         return;
     }
     job = g_steal_pointer(&interpreter->job);
     if (job) {
-        run_next(interpreter);
+        interpreter_run_next(interpreter);
         job_lose(job, how, error);
     }
 }
@@ -350,8 +333,8 @@ on_start_timeout(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static void
-start_runner(GuestInterpreter *interpreter)
+void
+interpreter_start(GuestInterpreter *interpreter)
 {
     g_autofree char *program = g_strdup_printf(PROGRAM_FORMAT, interpreter->program);
     const char *argv[4] = {program};
@@ -425,7 +408,7 @@ guest_interpreter_restart_async(GuestInterpreter *interpreter, GAsyncReadyCallba
     if (interpreter->stream)
         guest_stream_kill(interpreter->stream);
     else
-        start_runner(interpreter);
+        interpreter_start(interpreter);
 }
 
 gboolean
@@ -528,118 +511,4 @@ guint32
 guest_interpreter_count(const GuestInterpreter *interpreter)
 {
     return interpreter->count;
-}
-
-/* --- requests --- */
-
-static void
-run_next(GuestInterpreter *interpreter)
-{
-    if (interpreter->is_gone)
-        return;
-    if (!interpreter->job)
-        interpreter->job = g_queue_pop_head(&interpreter->waiting);
-    if (!interpreter->job || interpreter->job->stream)
-        return;
-    if (interpreter->is_ready)
-        job_send(interpreter->job, interpreter->stream);
-    else if (!interpreter->stream)
-        start_runner(interpreter);
-}
-
-static void
-add_job(GuestInterpreter *interpreter, Job *job)
-{
-    g_queue_push_tail(&interpreter->waiting, job);
-    if (!interpreter->job && interpreter->opening->len == 0)
-        run_next(interpreter);
-}
-
-void
-guest_interpreter_reseed(GuestInterpreter *interpreter, const char *const *environment)
-{
-    guint8 entropy[ENTROPY_SIZE];
-    guint32 number = ++interpreter->last_number;
-    g_autoptr(GError) error = NULL;
-    GBytes *frame;
-
-    if (!interpreter->stream)
-        return; /* one that is started from now on shares nothing with anybody */
-    util_random(entropy, sizeof(entropy));
-    frame = runner_encode_reseed(number, entropy, sizeof(entropy), environment, "", &error);
-    if (frame)
-        add_job(interpreter, job_new(interpreter, number, frame));
-    else
-        g_warning("Cannot reseed a runner: %s", error->message);
-}
-
-static guint32
-runner_flags(const GuestCode *code)
-{
-    return (code->silent ? RUNNER_SILENT : 0u) | (code->no_history ? RUNNER_NO_HISTORY : 0u) |
-           (code->is_exercise ? RUNNER_EXERCISE : 0u) | (code->with_colours ? RUNNER_COLOURS : 0u);
-}
-
-void
-guest_interpreter_execute_async(GuestInterpreter *interpreter, const GuestCode *code,
-                                GCancellable *cancellable, GAsyncReadyCallback callback,
-                                gpointer data)
-{
-    g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
-    guint32 number = ++interpreter->last_number;
-    GError *error = NULL;
-    GBytes *frame;
-    Job *job;
-
-    if (g_task_return_error_if_cancelled(task))
-        return;
-    g_task_set_check_cancellable(task, FALSE);
-    if (interpreter->waiting.length >= GUEST_EXECUTIONS_MAX) {
-        g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
-                                "%d executions wait for this interpreter already; try again",
-                                GUEST_EXECUTIONS_MAX);
-        return;
-    }
-    frame = runner_encode_execute(number, runner_flags(code), code->dialect ? code->dialect : "",
-                                  code->code, code->environment, &error);
-    if (!frame) {
-        g_task_return_error(task, error);
-        return;
-    }
-    job = job_new(interpreter, number, frame);
-    job->timeout_ms = code->timeout_ms;
-    job->hearing = code->hearing;
-    job->hearing_data = code->hearing_data;
-    job->task = g_steal_pointer(&task);
-    if (cancellable)
-        job->cancel_handler =
-            g_signal_connect(cancellable, "cancelled", G_CALLBACK(on_cancelled), job);
-    add_job(interpreter, job);
-}
-
-GuestExecution *
-guest_interpreter_execute_finish(GuestInterpreter *interpreter, GAsyncResult *result,
-                                 GError **error)
-{
-    return g_task_propagate_pointer(G_TASK(result), error);
-}
-
-void
-guest_interpreter_interrupt(GuestInterpreter *interpreter)
-{
-    if (interpreter->job && interpreter->job->stream)
-        job_interrupt(interpreter->job);
-}
-
-void
-guest_interpreter_hold(GuestInterpreter *interpreter, gboolean is_held)
-{
-    interpreter->is_held = is_held;
-    for (WireChannel channel = 0; !is_held && channel <= WIRE_CONTROL; channel++) {
-        gsize size = interpreter->owed[channel];
-
-        interpreter->owed[channel] = 0;
-        if (size > 0)
-            give_credit(interpreter, channel, size);
-    }
 }
