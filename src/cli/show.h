@@ -12,8 +12,8 @@
 
 typedef struct {
     Gallery *gallery;
-    char *status; /* of the end; NULL: it has not come */
-    GError *lost; /* of an end that was no doing of the code, as the error of a call */
+    char *status;   /* of the end; NULL: it has not come */
+    GError *lost;   /* of an end that was no doing of the code, as the error of a call */
     gint has_begun; /* something has come: it is executed; atomic */
     gboolean has_error;
     gboolean is_inside_line; /* of what was written */
