@@ -450,6 +450,9 @@ class Streams(Case):
         with open(f"/proc/{self.runner.process.pid}/status") as file:
             return int(re.search(r"VmHWM:\s+(\d+)", file.read())[1])
 
+    def test_byte_order_mark(self):
+        self.assertEqual(self.value("\ufeff6 * 7\r\n"), "42")
+
     def test_large(self):
         code = "x = 1\n" * 20_000 + "len(In[-1])"
         self.assertEqual(self.value(code), str(len(code)))

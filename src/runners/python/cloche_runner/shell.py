@@ -167,6 +167,7 @@ class Shell(InteractiveShell):
 
     def run(self, code, silent, keep):
         """Runs one cell and returns its Outcome."""
+        code = code.removeprefix("\ufeff")  # as Python reads a file
         self.source = code
         self._shown = None
         self._is_cancelled = False
