@@ -9,6 +9,7 @@
 'use strict';
 
 const { ChildProcess } = require('node:child_process');
+const dgram = require('node:dgram');
 const net = require('node:net');
 
 class Handles {
@@ -34,7 +35,7 @@ class Handles {
 function stop(handle, error) {
   if (handle instanceof net.Socket)
     handle.destroy(error);
-  else if (handle instanceof net.Server)
+  else if (handle instanceof net.Server || handle instanceof dgram.Socket)
     handle.close();
   else if (handle instanceof ChildProcess)
     handle.kill('SIGINT');

@@ -215,6 +215,13 @@ class Waiting(Case):
                              "console.log('now'); await events.once(own, 'close')")
         self.assertEqual(self.value("[own.listening, server.listening]"), "[ false, true ]")
 
+    def test_datagrams(self):
+        self.run_interrupted("var datagrams = dgram.createSocket('udp4').bind(0, '127.0.0.1')\n"
+                             "await events.once(datagrams, 'listening'); var isClosed = false\n"
+                             "datagrams.on('close', () => { isClosed = true })\n"
+                             "console.log('now'); await events.once(datagrams, 'message')")
+        self.run_ok("while (!isClosed) " + SLEEP)
+
     def test_accepted(self):
         """A connection to an earlier execution's server is not this execution's."""
         self.run_ok("var earlier = net.createServer((peer) => { peers.push(peer); peer.write('hello') })\n"
