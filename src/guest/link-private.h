@@ -28,6 +28,9 @@ struct GuestLink {
     GHashTable *requests; /* guint32 number → GTask, owned */
     GQueue waiting;       /* of GuestStream that have something to send: they take turns */
     gboolean is_pumping;
+    const GuestStream *newest; /* has the way; NULL: nobody waits for anybody */
+    guint way_timer;
+    gsize bulk_moved; /* by streams that have moved much, since they last gave way */
     GTask *greeting;
     GuestLost lost;
     gpointer lost_data;
@@ -49,7 +52,17 @@ void link_watch_quiet(GuestLink *link);
 gboolean stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *payload);
 /* Sends one frame of what waits. FALSE: there is none that the guest takes now. */
 gboolean stream_turn(GuestStream *stream);
+/* Sends what waited while another had the way. */
+void stream_go_on(GuestStream *stream);
 /* The stream is over: `ended` with this error. */
 void stream_lose(GuestStream *stream, const GError *error);
 /* From the payload of an ERROR frame; NULL when it is malformed. */
 GError *stream_read_error(const guint8 *payload, gsize size);
+
+/* way.c: a stream begins, and takes the way; it leaves it by its end, or earlier. */
+void way_enter(GuestLink *link, const GuestStream *stream);
+void way_leave(GuestLink *link, const GuestStream *stream);
+/* Must who has moved so many bytes in all wait now? */
+gboolean way_is_taken(const GuestLink *link, guint64 moved);
+/* The stream moved `size` bytes, `moved` in all. */
+void way_moved(GuestLink *link, const GuestStream *stream, guint64 moved, gsize size);

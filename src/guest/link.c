@@ -167,6 +167,7 @@ disconnect(GuestLink *link)
     g_clear_handle_id(&link->out_source, g_source_remove);
     g_clear_handle_id(&link->quiet_timer, g_source_remove);
     g_clear_handle_id(&link->greet_timer, g_source_remove);
+    g_clear_handle_id(&link->way_timer, g_source_remove);
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;

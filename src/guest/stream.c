@@ -18,6 +18,7 @@ typedef struct {
     gboolean refused;   /* the guest takes no more */
     guint32 out_window; /* what may still be sent */
     guint32 in_window;  /* what the guest may still send */
+    guint32 owed;       /* credit that waits for its way */
     gboolean ending, ended;
 } Channel;
 
@@ -25,6 +26,7 @@ struct GuestStream {
     GuestLink *link; /* NULL: gone */
     guint32 number;
     gboolean over; /* no frames any more, in either direction */
+    guint64 moved; /* bytes, in both directions */
     Channel channels[_WIRE_CHANNELS];
     const GuestStreamEvents *events;
     gpointer data;
@@ -177,13 +179,23 @@ forget_sent(Channel *channel)
     channel->sent = 0;
 }
 
+static void
+count_moved(GuestStream *stream, gsize size)
+{
+    stream->moved += size;
+    way_moved(stream->link, stream, stream->moved, size);
+}
+
 static gboolean
 channel_turn(GuestStream *stream, WireChannel number)
 {
     Channel *channel = &stream->channels[number];
     gsize n = MIN(MIN(queued(channel), channel->out_window), WIRE_DATA_MAX);
 
+    if (n > 0 && way_is_taken(stream->link, stream->moved))
+        return FALSE;
     if (n > 0) {
+        count_moved(stream, n);
         send_data(stream, number, channel->queued->data + channel->sent, n);
         channel->out_window -= (guint32)n;
         channel->sent += n;
@@ -255,15 +267,33 @@ guest_stream_resize(GuestStream *stream, guint32 columns, guint32 rows)
               (gsize)wire_frame_end(&w, stream->number, WIRE_RESIZE, WIRE_STDIN));
 }
 
+static void
+send_owed(GuestStream *stream, WireChannel channel)
+{
+    guint32 owed = stream->channels[channel].owed;
+
+    if (owed == 0 || way_is_taken(stream->link, stream->moved))
+        return;
+    stream->channels[channel].owed = 0;
+    stream->channels[channel].in_window += owed;
+    send_simple(stream, WIRE_CREDIT, channel, &owed);
+}
+
 void
 guest_stream_credit(GuestStream *stream, WireChannel channel, gsize size)
 {
-    guint32 value = (guint32)size;
-
-    if (stream->over || size == 0)
+    if (stream->over)
         return;
-    stream->channels[channel].in_window += value;
-    send_simple(stream, WIRE_CREDIT, channel, &value);
+    stream->channels[channel].owed += (guint32)size;
+    send_owed(stream, channel);
+}
+
+void
+stream_go_on(GuestStream *stream)
+{
+    for (WireChannel i = 0; i < _WIRE_CHANNELS; i++)
+        send_owed(stream, i);
+    link_wake(stream->link, stream);
 }
 
 void
@@ -292,6 +322,7 @@ leave_link(GuestStream *stream)
         return;
     g_hash_table_remove(stream->link->streams, GUINT_TO_POINTER(stream->number));
     link_forget(stream->link, stream);
+    way_leave(stream->link, stream);
     link_watch_quiet(stream->link);
     stream->link = NULL;
 }
@@ -311,6 +342,7 @@ handle_data(GuestStream *stream, const WireHeader *header, const guint8 *payload
     if (header->channel == WIRE_STDIN || header->length > channel->in_window)
         return FALSE;
     channel->in_window -= header->length;
+    count_moved(stream, header->length);
     stream->events->received(stream, header->channel, payload, header->length, stream->data);
     return TRUE;
 }
@@ -467,6 +499,7 @@ stream_open(GuestLink *link, WireWriter *w, WireType type, const GuestStreamEven
     for (guint i = 0; i < _WIRE_CHANNELS; i++)
         stream->channels[i].in_window = stream->channels[i].out_window = WIRE_WINDOW;
     g_hash_table_insert(link->streams, GUINT_TO_POINTER(number), stream);
+    way_enter(link, stream);
     link_send(link, w->data, (gsize)size);
     link_watch_quiet(link);
     return stream;
