@@ -27,6 +27,10 @@ from box import BoxTest  # noqa: E402
 
 CLOCHE = os.path.abspath(sys.argv.pop(1))
 MIB = 1 << 20
+# One that has room for all who come at once.
+SERVER = """import http.server, sys
+http.server.ThreadingHTTPServer.request_queue_size = 64
+http.server.test(http.server.SimpleHTTPRequestHandler, http.server.ThreadingHTTPServer, port=0, bind=sys.argv[1])"""
 ODD = "a\nb \u00fc -> \u202e\033[31m"
 
 
@@ -425,8 +429,7 @@ class Ports(CliTest):
     def serve(self, address="127.0.0.1"):
         """A web server in the sandbox that gives what is in self.there; its port."""
         (self.there / "page").write_bytes(b"page" * MIB)
-        process, stdin, stdout, stderr = self.box.start(
-            "/usr/bin/python3", "-u", "-m", "http.server", "0", "--bind", address, cwd=str(self.there))
+        process, stdin, stdout, stderr = self.box.start("/usr/bin/python3", "-uc", SERVER, address, cwd=str(self.there))
         self.addCleanup(lambda: [os.close(fd) for fd in (stdin, stdout, stderr)])
         self.addCleanup(process.call, "Kill")
         return int(re.search(rb"port (\d+)", os.read(stdout, 1000)).group(1))
