@@ -285,6 +285,18 @@ class Errors(Case):
             self.assertEqual(execution.error[1], value)
             self.assertEqual(execution.err, b"")
 
+    def test_deep_recursion(self):
+        """With a limit that somebody has raised; also as what another error was raised in."""
+        self.run_ok("import sys; limit = sys.getrecursionlimit(); sys.setrecursionlimit(300_000)\n"
+                    "def f(n): return f(n + 1)")
+        error = self.run_failing("f(0)", "RecursionError").error
+        self.assertIn("skipping similar frames", error[2])
+        self.assertIn("----> 1 f(0)", error[2])
+        chained = "try: f(0)\nexcept Exception: raise KeyError"
+        error = self.run_failing(chained, "KeyError").error
+        self.assertIn("During handling of the above exception", error[2])
+        self.run_ok("sys.setrecursionlimit(limit)")
+
     def test_hostile_objects(self):
         self.run_failing("class E(Exception):\n    def __str__(self): 1 / 0\nraise E", "E")
         self.run_failing("class F(Exception):\n    def __bool__(self): 1 / 0\nraise F", "F")

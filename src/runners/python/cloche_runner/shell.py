@@ -209,7 +209,8 @@ class Shell(InteractiveShell):
             below = at.tb_next
             while below is not None and below.tb_frame.f_code.co_filename.startswith(_HERE):
                 below = below.tb_next
-            at.tb_next = below
+            if at.tb_next is not below:  # setting it walks along all that is below
+                at.tb_next = below
             at = below
         return etype, value, trace
 
