@@ -59,6 +59,8 @@ main(int argc, char **argv)
         service_measure_rounds(argv[2], number(argv[3]));
     else if (g_str_equal(verb, "inside") && argc == 5)
         service_measure_inside(argv[2], number(argv[3]), number(argv[4]));
+    else if (g_str_equal(verb, "code") && argc == 5)
+        service_measure_code(argv[2], number(argv[3]), number(argv[4]));
     else if (g_str_equal(verb, "idle") && argc == 4)
         service_measure_idle(argv[2], argv[3]);
     else if (g_str_equal(verb, "command") && argc > 5)
@@ -69,7 +71,7 @@ main(int argc, char **argv)
         baseline_measure_boot(argv[2], number(argv[3]), argv[4], argv + 5);
     else
         bench_die("use: start TEMPLATE | rounds TEMPLATE N | inside TEMPLATE N MIB | "
-                  "idle TEMPLATE RAM | command FIGURE N OUTPUT ARGV... | "
+                  "code TEMPLATE N MIB | idle TEMPLATE RAM | command FIGURE N OUTPUT ARGV... | "
                   "rate FIGURE N MIB ARGV... | boot FIGURE N SOCKET ARGV...");
     return 0;
 }

@@ -9,6 +9,7 @@
 
 #include <gio/gio.h>
 #include <gio/gunixfdlist.h>
+#include <gio/gunixinputstream.h>
 
 #define BUS_NAME "org.cloche1"
 #define MANAGER_PATH "/org/cloche1"
@@ -39,6 +40,10 @@ void service_measure_rounds(const char *template, guint rounds);
 /* Streams of so many MiB, and processes, in a sandbox: so many rounds. */
 void service_measure_inside(const char *template, guint rounds, guint mib);
 void inside_measure(GDBusConnection *bus, const char *sandbox, guint rounds, guint mib);
+/* Code in a sandbox: so many rounds, and a stream of so many MiB of output. */
+void service_measure_code(const char *template, guint rounds, guint mib);
+void code_measure(GDBusConnection *bus, const char *sandbox, pid_t service, guint rounds,
+                  guint mib);
 /* Memory and processor time of the machines that wait in the pool; `ram` is the service's folder.
  */
 void service_measure_idle(const char *template, const char *ram);
@@ -62,6 +67,8 @@ typedef struct {
 /* The QEMUs of which one argument contains `text`: an array of pid_t. */
 GArray *process_find_qemus(const char *text);
 ProcessMemory process_memory(pid_t pid);
+/* A line of /proc/PID/status in KiB, `key` with its colon. */
+double process_status_kib(pid_t pid, const char *key);
 /* Of all its threads, those that ended too. */
 double process_cpu_ms(pid_t pid);
 /* Since when it has been there, in ms of CLOCK_BOOTTIME; exact to 10 ms. */

@@ -51,24 +51,31 @@ process_find_qemus(const char *text)
     return pids;
 }
 
-/* One line of smaps_rollup, in MiB. */
 static double
-line_mib(const char *text, const char *key)
+line_kib(const char *text, const char *key)
 {
     const char *line = strstr(text, key);
 
     if (!line)
         bench_die("the kernel does not tell %s of a process", key);
-    return g_ascii_strtod(line + strlen(key), NULL) / 1024;
+    return g_ascii_strtod(line + strlen(key), NULL);
+}
+
+double
+process_status_kib(pid_t pid, const char *key)
+{
+    g_autofree char *text = require_proc(pid, "status");
+
+    return line_kib(text, key);
 }
 
 ProcessMemory
 process_memory(pid_t pid)
 {
     g_autofree char *text = require_proc(pid, "smaps_rollup");
-    double private_mib = line_mib(text, "\nPrivate_Clean:") + line_mib(text, "\nPrivate_Dirty:");
+    double private_kib = line_kib(text, "\nPrivate_Clean:") + line_kib(text, "\nPrivate_Dirty:");
 
-    return (ProcessMemory){private_mib, line_mib(text, "\nPss:") - private_mib};
+    return (ProcessMemory){private_kib / 1024, (line_kib(text, "\nPss:") - private_kib) / 1024};
 }
 
 double

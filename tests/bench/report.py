@@ -16,6 +16,13 @@ SERVICE = {
     "create-code": ('create, then RunCode ("print(1)")', "ms", {"median": 40},
                     [(1 / 30, "runsc-python")], ["bwrap-python", "runsc-python"]),
     "code-warm": ('RunCode ("1"), warm', "ms", {"median": 20}, [], ["bwrap-python"]),
+    "code-python": ('RunCode ("1") in Python', "ms", {"median": 20}, [(1 / 3, "code-ipykernel")], ["code-ipykernel"]),
+    "code-javascript": ("  in JavaScript", "ms", {}, [(1, "code-python")], ["code-python"]),
+    "code-stream": ("StreamCode, 100 MB in lines of 1000 bytes", "MB/s", {}, [], []),
+    "stream-service": ("  more memory of the service at its peak", "KiB", {}, [], []),
+    "stream-runner": ("  more memory of the interpreter behind it", "KiB", {}, [], []),
+    "growth-service": ("100 executions: more memory of the service", "KiB", {}, [], []),
+    "growth-runner": ("  of the interpreter", "KiB", {}, [], []),
     "refill": ("refill: claim to the next restored", "ms", {"median": 1000}, [], ["cold-boot"]),
     "run-idle": ("Run (true)", "ms", {}, [], ["nsenter-true"]),
     "run-beside-up": ("  while data are sent into the sandbox", "ms", {}, [(5, "run-idle")], ["run-idle"]),
@@ -37,6 +44,7 @@ SERVICE = {
 NUMBERS = ("cores", "memory-mib", "load", "rounds", "pool")
 BASELINES = {
     "cold-boot": ("cold boot of the same guest", "ms"),
+    "code-ipykernel": ("ipykernel by jupyter_client, in a sandbox", "ms"),
     "bwrap-true": ("bubblewrap, true", "ms"),
     "bwrap-python": ("bubblewrap, python3 -c 'print(1)'", "ms"),
     "nspawn-true": ("systemd-nspawn, true", "ms"),

@@ -7,7 +7,8 @@
 #
 # Builds cloche and its Python image, starts a bus and a daemon of its own with a pool of six, and
 # measures ROUNDS (20) claims of each kind, refills, idle machines, starts of the service, and a few
-# times streams and processes in one sandbox; then, in the same run, a cold boot of the same guest,
+# times streams and processes in one sandbox; then code in Python and JavaScript beside ipykernel, in
+# an image that is made for it; then, in the same run, a cold boot of the same guest,
 # bubblewrap, systemd-nspawn and nsenter into one, cp, and gVisor's runsc. Prints a
 # table with what cloche may take, and writes it with every sample and the machine's facts to FILE
 # (bench.json). A figure that is too high is no failure: the status is 0 when all was measured.
@@ -15,7 +16,7 @@
 # Images and templates are in DIR (/var/lib/cloche), as those of the quick start. No other daemon may
 # use it meanwhile: sudo ./quickstart.sh stop. Nothing else of a run is left, however it ends.
 #
-# The machine should have nothing else to do. On two emulated cores 20 rounds take about 5 minutes.
+# The machine should have nothing else to do. On two emulated cores 20 rounds take about 8 minutes.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -28,7 +29,8 @@ template=python
 pool=6
 starts=3 boots=5 streams=5
 mib=64 # of each stream
-work='' ram='' container='' leader=''
+code_mib=96 # 100 MB that code prints
+work='' ram='' code_state='' container='' leader=''
 
 . "$top/tests/lib/setup.sh"
 
@@ -59,7 +61,7 @@ clean_up() {
     fi
     [ -z "$work" ] || stop_service
     [ -z "$work" ] || end_process "$work" dbus-daemon 5
-    rm -rf --one-file-system ${work:+"$work"} ${ram:+"$ram"}
+    rm -rf --one-file-system ${work:+"$work"} ${ram:+"$ram"} ${code_state:+"$code_state"}
 }
 
 # --- measuring ---
@@ -86,10 +88,11 @@ start_service() {
     die "the service did not start; the end of its log is above"
 }
 
-# From the start of its process; the client waits for it, so that nothing is missed.
+# measure_start SAMPLES TEMPLATE: from the start of its process; the client waits for it, so that
+# nothing is missed.
 measure_start() {
     local status=0
-    "$client" start "$template" >>"$1" </dev/null &
+    "$client" start "$2" >>"$1" </dev/null &
     child=$!
     start_service
     wait $child || status=$?
@@ -100,11 +103,11 @@ measure_start() {
 measure_service() {
     local i
     say "starting the service; a template that is not there is made"
-    measure_start /dev/null
+    measure_start /dev/null "$template"
     say "measuring $starts starts of the service"
     for ((i = 0; i < starts; i++)); do
         stop_service
-        measure_start "$work/samples"
+        measure_start "$work/samples" "$template"
     done
     echo "accelerator	$(busctl --address="$bus" get-property org.cloche1 /org/cloche1 \
         org.cloche1.Manager Accelerator | cut -d'"' -f2)" >>"$work/facts"
@@ -114,6 +117,19 @@ measure_service() {
     measure inside "$template" "$streams" "$mib" || die "streams could not be measured"
     say "measuring idle machines"
     measure idle "$template" "$ram" || die "idle machines could not be measured"
+    stop_service
+}
+
+# A store of its own: users of the other would find its template in theirs.
+measure_code() {
+    code_state=$(mktemp -d /var/tmp/cloche-bench-XXXXXX)
+    chgrp libvirt-qemu "$code_state" && chmod 710 "$code_state"
+    build_image "$code_state" "$build" ../tests/bench/code >/dev/null || die "there is no image for code"
+    write_config "$code_state" 1
+    say "making the template for code"
+    measure_start /dev/null code
+    say "measuring code in warm contexts, beside ipykernel"
+    measure code code "$rounds" "$code_mib" || die "code could not be measured"
     stop_service
 }
 
@@ -229,17 +245,18 @@ write_facts() {
     } >"$work/facts"
 }
 
+# write_config STATE POOL
 write_config() {
     cat >"$work/cloched.conf" <<END
 [Machines]
 Connection=qemu:///embed?root=$work/run/libvirt
 Group=libvirt-qemu
 [Pool]
-Target=$pool
+Target=$2
 [Limits]
 MemoryMiB=$((1024 * 1024))
 [Folders]
-State=$state
+State=$1
 Run=$work/run
 Ram=$ram
 END
@@ -280,9 +297,10 @@ build "$build" "src/daemon/cloched src/cli/cloche $targets_for_images tests/benc
 image=$(build_image "$state" "$build" "$template") ||
     die "there is no image" "mend what is said above, then run this again"
 write_facts
-write_config
+write_config "$state" "$pool"
 start_bus "$work" || die "dbus-daemon did not start"
 measure_service
+measure_code
 measure_boot
 measure_others
 measure_container

@@ -88,8 +88,9 @@ wait_for_pool(const Bench *bench, gboolean (*condition)(const Pool *, guint64), 
 
 /* --- sandboxes --- */
 
+/* `figure` NULL: not measured. */
 static char *
-create(const Bench *bench)
+create(const Bench *bench, const char *figure)
 {
     GVariantBuilder options;
     g_autoptr(GVariant) reply = NULL;
@@ -101,7 +102,8 @@ create(const Bench *bench)
     begin = bench_now_ms();
     reply = calls_do(bench->bus, MANAGER_PATH, MANAGER, "CreateSandbox",
                      g_variant_new("(a{sv})", &options));
-    bench_sample("create", bench_now_ms() - begin);
+    if (figure)
+        bench_sample(figure, bench_now_ms() - begin);
     g_variant_get(reply, "(o)", &path);
     return path;
 }
@@ -149,13 +151,29 @@ end(const Bench *bench, const char *sandbox)
     wait_for_pool(bench, is_full, 0);
 }
 
+static pid_t
+service_pid(GDBusConnection *bus)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
+        bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+        "GetConnectionUnixProcessID", g_variant_new("(s)", BUS_NAME), G_VARIANT_TYPE("(u)"),
+        G_DBUS_CALL_FLAGS_NONE, /* timeout_msec= */ 10000, NULL, &error);
+    guint32 pid;
+
+    if (!reply)
+        bench_die("%s", error->message);
+    g_variant_get(reply, "(u)", &pid);
+    return (pid_t)pid;
+}
+
 /* --- rounds --- */
 
 static void
 measure_run(const Bench *bench)
 {
     double begin = bench_now_ms();
-    g_autofree char *sandbox = create(bench);
+    g_autofree char *sandbox = create(bench, "create");
 
     calls_run_true(bench->bus, sandbox);
     bench_sample("create-run", bench_now_ms() - begin);
@@ -166,7 +184,7 @@ static void
 measure_code(const Bench *bench)
 {
     double begin = bench_now_ms();
-    g_autofree char *sandbox = create(bench);
+    g_autofree char *sandbox = create(bench, "create");
 
     run_code(bench, sandbox, "print(1)", "1\n");
     bench_sample("create-code", bench_now_ms() - begin);
@@ -184,7 +202,7 @@ measure_refill(const Bench *bench)
 {
     guint64 restored = look_at_pool(bench).restored;
     double begin = bench_now_ms();
-    g_autofree char *sandbox = create(bench);
+    g_autofree char *sandbox = create(bench, "create");
 
     wait_for_pool(bench, has_restored, restored);
     bench_sample("refill", bench_now_ms() - begin);
@@ -213,29 +231,27 @@ service_measure_inside(const char *template, guint rounds, guint mib)
     g_autofree char *sandbox = NULL;
 
     wait_for_pool(&bench, is_full, 0);
-    sandbox = create(&bench);
+    sandbox = create(&bench, /* figure= */ NULL);
     wait_for_pool(&bench, is_full, 0);
     inside_measure(bus, sandbox, rounds, mib);
     end(&bench, sandbox);
 }
 
-/* --- idle --- */
-
-static pid_t
-service_pid(GDBusConnection *bus)
+void
+service_measure_code(const char *template, guint rounds, guint mib)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
-        bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-        "GetConnectionUnixProcessID", g_variant_new("(s)", BUS_NAME), G_VARIANT_TYPE("(u)"),
-        G_DBUS_CALL_FLAGS_NONE, /* timeout_msec= */ 10000, NULL, &error);
-    guint32 pid;
+    g_autoptr(GDBusConnection) bus = calls_open_bus();
+    const Bench bench = {bus, template};
+    g_autofree char *sandbox = NULL;
 
-    if (!reply)
-        bench_die("%s", error->message);
-    g_variant_get(reply, "(u)", &pid);
-    return (pid_t)pid;
+    wait_for_pool(&bench, is_full, 0);
+    sandbox = create(&bench, /* figure= */ NULL);
+    wait_for_pool(&bench, is_full, 0);
+    code_measure(bus, sandbox, service_pid(bus), rounds, mib);
+    end(&bench, sandbox);
 }
+
+/* --- idle --- */
 
 static void
 measure_memory(GArray *qemus)
