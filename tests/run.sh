@@ -172,8 +172,10 @@ run_system_tests() {
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     contained "system inside" --no-init \
         /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
+    mkdir -p "$cache/clones"
+    cp -al "$cache/interpreter/images" "$cache/clones/"
     contained "system interpreter" --no-init \
-        /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/interpreter"
+        /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache" "$top/tests/bus/test-files.py"
     seed_store "$cache/quickstart"
@@ -195,8 +197,8 @@ clean_up() {
         kill -- "-$image_maker" 2>/dev/null || true
         wait "$image_maker" || true
     fi
-    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed} \
-        "$cache"/{,interpreter/}{templates,machines,sandboxes}
+    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed,clones} \
+        "$cache"/{templates,machines,sandboxes}
 }
 trap clean_up EXIT
 trap 'exit 129' HUP

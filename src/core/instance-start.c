@@ -15,6 +15,7 @@
 #include "error.h"
 #include "exercise.h"
 #include "instance-private.h"
+#include "startup.h"
 #include "util.h"
 
 #define BOOT_TIMEOUT_S 180 /* emulated, on a busy host */
@@ -86,6 +87,26 @@ on_exercised(GObject *source, GAsyncResult *result, gpointer data)
     g_object_unref(task);
 }
 
+static void
+begin_exercise(GTask *task)
+{
+    Start *start = g_task_get_task_data(task);
+
+    exercise_async(start->instance->link, start->image, start->instance->contexts,
+                   start->boots ? BOOT_EXERCISES : RESTORE_EXERCISES, on_exercised, task);
+}
+
+static void
+on_started_up(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+
+    if (startup_finish(result, &error))
+        begin_exercise(data);
+    else
+        fail(data, error);
+}
+
 static void open_next_runner(GTask *task);
 
 static void
@@ -113,8 +134,10 @@ open_next_runner(GTask *task)
         guest_interpreter_open_async(context->interpreter, on_runner_open, task);
         return;
     }
-    exercise_async(instance->link, start->image, instance->contexts,
-                   start->boots ? BOOT_EXERCISES : RESTORE_EXERCISES, on_exercised, task);
+    if (start->boots)
+        startup_async(start->image, instance->contexts, on_started_up, task);
+    else
+        begin_exercise(task);
 }
 
 static void

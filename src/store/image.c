@@ -93,15 +93,16 @@ check_runners(const Image *image, const char *path, GError **error)
     return TRUE;
 }
 
+/* `prefix`LANGUAGE of all runners. */
 static void
-read_exercises(Image *image, GKeyFile *file)
+read_code(const Image *image, GKeyFile *file, const char *prefix, GHashTable *ret_code)
 {
     for (char **language = image->runners; *language; language++) {
-        g_autofree char *key = g_strconcat("Exercise.", *language, NULL);
+        g_autofree char *key = g_strconcat(prefix, *language, NULL);
         char *code = g_key_file_get_string(file, "Image", key, NULL);
 
         if (code)
-            g_hash_table_insert(image->exercise, g_strdup(*language), code);
+            g_hash_table_insert(ret_code, g_strdup(*language), code);
     }
 }
 
@@ -122,7 +123,8 @@ read_fields(Image *image, GKeyFile *file, const char *path, GError **error)
         !read_number(file, path, "Vcpus", 1, VCPUS_MAX, &vcpus, error))
         return FALSE;
     image->vcpus = (guint)vcpus;
-    read_exercises(image, file);
+    read_code(image, file, "Startup.", image->startup);
+    read_code(image, file, "Exercise.", image->exercise);
     return TRUE;
 }
 
@@ -194,6 +196,7 @@ image_load(const Store *store, const char *name, GError **error)
     image->languages = g_new0(char *, 1);
     image->runners = g_new0(char *, 1);
     image->lock = -1;
+    image->startup = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     image->exercise = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     load(image, link, error);
     return image;
@@ -212,6 +215,7 @@ image_free(Image *image)
     g_free(image->dir);
     g_strfreev(image->languages);
     g_strfreev(image->runners);
+    g_hash_table_unref(image->startup);
     g_hash_table_unref(image->exercise);
     if (image->lock >= 0)
         close(image->lock);

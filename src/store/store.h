@@ -49,7 +49,8 @@ typedef struct {
     char *dir;
     char **languages;     /* of code that it runs; the first is the default */
     char **runners;       /* those of them whose runner is started before the snapshot */
-    GHashTable *exercise; /* language → code */
+    GHashTable *startup;  /* language → code that is executed once, before the snapshot */
+    GHashTable *exercise; /* language → code that is executed in each machine, and forgotten */
     guint vcpus;
     guint64 memory_mib;
     guint64 disk_mib; /* that its disk may grow to */

@@ -174,6 +174,24 @@ test_boot_that_fails(void)
                "The test wants this start to fail", NO_OPTIONS);
 }
 
+static void
+test_startup_that_fails(void)
+{
+    const char *runners = "python\nStartup.python=def work(): raise ValueError(6 * 7)\\nwork()";
+    g_autoptr(Fixture) fixture = begin();
+    g_autoptr(GVariant) template = NULL;
+    g_autofree char *state = NULL;
+
+    fixture_stop(fixture);
+    fixture_add_image(fixture, "minimal", "2", "python", runners);
+    fixture_start(fixture);
+    template = wait_for_template(fixture->bus, "minimal");
+    state = dict_string(template, "state");
+    g_assert_cmpstr(state, ==, "failed");
+    call_fails(fixture->bus, MANAGER, "CreateSandbox", "TemplateNotReady",
+               "Startup.python of the image failed: ValueError: 42", NO_OPTIONS);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -184,5 +202,6 @@ main(int argc, char **argv)
     g_test_add_func("/templates/cut-part", test_cut_part);
     g_test_add_func("/templates/damaged-image", test_damaged_image);
     g_test_add_func("/templates/boot-that-fails", test_boot_that_fails);
+    g_test_add_func("/templates/startup-that-fails", test_startup_that_fails);
     return g_test_run();
 }

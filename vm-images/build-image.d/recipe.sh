@@ -24,7 +24,7 @@ value_fault() {
         ;;
     MemoryMiB | DiskMiB) fits_range "$value" 64 1048576 ;;
     Vcpus) fits_range "$value" 1 64 ;;
-    Description | Exercise.*) [ -n "$value" ] || echo "is empty" ;;
+    Description | Startup.* | Exercise.*) [ -n "$value" ] || echo "is empty" ;;
     *) echo "is not known" ;;
     esac
 }
@@ -79,9 +79,9 @@ check_whole() {
     done
     for key in "${recipe_keys[@]}"; do
         case $key in
-        Exercise.*)
-            has_item Runners "${key#Exercise.}" ||
-                die "$file: $key, but Runners does not name ${key#Exercise.}"
+        Startup.* | Exercise.*)
+            has_item Runners "${key#*.}" ||
+                die "$file: $key, but Runners does not name ${key#*.}"
             ;;
         esac
     done

@@ -37,6 +37,9 @@ bad "runner for everybody" 's/^\(Languages\|Runners\)=.*/\1=bash;jupyter/' \
     ": Runners names jupyter, which is no language"
 bad "exercise for nobody" 's/^Exercise.bash/Exercise.typescript/' \
     ": Exercise.typescript, but Runners does not name typescript"
+bad "startup for nobody" 's/^Exercise.bash/Startup.typescript/' \
+    ": Startup.typescript, but Runners does not name typescript"
+bad "empty startup" 's/^Exercise.bash=.*/Startup.bash=/' ":10: Startup.bash is empty"
 bad "empty exercise" 's/^Exercise.bash=.*/Exercise.bash=/' ":10: Exercise.bash is empty"
 
 memory="MemoryMiB wants a number from 64 to 1048576"

@@ -63,7 +63,8 @@ make_image(Fixture *f, const char *conf, guint64 disk_size)
 
 #define GOOD                                                                                       \
     "[Image]\nName=box\nDescription=A box\nDigest=1\nUser=user\nKernel=6.1\nMemoryMiB=64\n"        \
-    "Vcpus=1\nLanguages=python;r;\nRunners=python;\nExercise.python=print(1)\\n1\nExercise.r=2\n"
+    "Vcpus=1\nLanguages=python;r;\nRunners=python;\nStartup.python=x = "                           \
+    "1\nStartup.r=x\nExercise.python=print(1)\\n1\nExercise.r=2\n"
 
 static void
 test_image(Fixture *f, gconstpointer data)
@@ -80,6 +81,8 @@ test_image(Fixture *f, gconstpointer data)
     g_assert_cmpuint(image->disk_mib, ==, 3);
     g_assert_cmpstrv(image->languages, ((const char *const[]){"python", "r", NULL}));
     g_assert_cmpstrv(image->runners, ((const char *const[]){"python", NULL}));
+    g_assert_cmpstr(g_hash_table_lookup(image->startup, "python"), ==, "x = 1");
+    g_assert_null(g_hash_table_lookup(image->startup, "r"));
     g_assert_cmpstr(g_hash_table_lookup(image->exercise, "python"), ==, "print(1)\n1");
     g_assert_null(g_hash_table_lookup(image->exercise, "r"));
     names = image_list(f->store);
