@@ -16,7 +16,7 @@ typedef struct {
     Cli *cli;
     const char *id;
     Guest guest;
-    GSocketService *service;
+    GPtrArray *services; /* one for each address: GLib loses connections to two at once */
     GMainLoop *loop;
     GError *end; /* why it ended */
 } Forwarding;
@@ -139,17 +139,19 @@ tell(const Forwarding *forwarding, GInetSocketAddress *address, guint16 guest_po
 static gboolean
 listen_on(Forwarding *forwarding, const char *word, GError **error)
 {
+    GSocketService *service = g_socket_service_new();
     g_auto(PlaceForward) place = {0};
     g_autoptr(GSocketAddress) address = NULL, effective = NULL;
     g_autoptr(GObject) source = g_object_new(G_TYPE_OBJECT, NULL);
 
+    g_ptr_array_add(forwarding->services, service);
+    g_signal_connect(service, "incoming", G_CALLBACK(on_incoming), forwarding);
     if (!place_parse_forward(word, &place, error))
         return FALSE;
     address = g_inet_socket_address_new_from_string(place.host, place.port);
     g_object_set_data(source, "guest-port", GUINT_TO_POINTER((guint)place.guest_port));
-    if (!g_socket_listener_add_address(G_SOCKET_LISTENER(forwarding->service), address,
-                                       G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, source,
-                                       &effective, error)) {
+    if (!g_socket_listener_add_address(G_SOCKET_LISTENER(service), address, G_SOCKET_TYPE_STREAM,
+                                       G_SOCKET_PROTOCOL_TCP, source, &effective, error)) {
         g_prefix_error(error, "cannot listen on '%s': ", word);
         return FALSE;
     }
@@ -200,7 +202,6 @@ serve(Forwarding *forwarding, GError **error)
     gulong interrupted;
     gboolean is_good = TRUE;
 
-    g_signal_connect(forwarding->service, "incoming", G_CALLBACK(on_incoming), forwarding);
     for (char **word = cli->words + 1; *word != NULL && is_good; word++)
         is_good = listen_on(forwarding, *word, error);
     if (is_good && cli_flush()) {
@@ -228,11 +229,11 @@ run(Cli *cli, char **argv)
         return cli_usage(cli, "%s", error->message);
     forwarding.id = cli->words[0];
     forwarding.loop = g_main_loop_new(/* context= */ NULL, /* is_running= */ FALSE);
-    forwarding.service = g_socket_service_new();
+    forwarding.services = g_ptr_array_new_with_free_func(g_object_unref);
     if (guest_open(&forwarding.guest, cli, forwarding.id, &error))
         serve(&forwarding, &error);
     status = error != NULL ? cli_fail(cli, error) : CLI_FAILED;
-    g_object_unref(forwarding.service);
+    g_ptr_array_unref(forwarding.services);
     g_main_loop_unref(forwarding.loop);
     guest_clear(&forwarding.guest);
     return status;
