@@ -99,7 +99,7 @@ class Exec(ProcessTest):
         self.assertIn(b"No space left", done.stderr)
 
     def test_streams_that_are_closed(self):
-        done = subprocess.run(["sh", "-c", f"{CLOCHE} exec {self.box} -i -- sh -c 'cat; echo x' >&- <&-"],
+        done = subprocess.run(["sh", "-c", f"'{CLOCHE}' exec {self.box} -i -- sh -c 'cat; echo x' >&- <&-"],
                               stderr=subprocess.PIPE, timeout=WAIT_S)
         self.assertEqual(done.returncode, 125)
         self.assertIn(b"cannot write standard output: Bad file descriptor", done.stderr)
@@ -111,7 +111,7 @@ class Exec(ProcessTest):
 
     def test_input_only_when_asked_for(self):
         self.assertEqual(self.sh("cat", stdin=None, input=b"mine").stdout, b"")
-        loop = f"while read word; do {CLOCHE} exec {self.box} -- echo got $word; done"
+        loop = f"while read word; do '{CLOCHE}' exec {self.box} -- echo got $word; done"
         done = subprocess.run(["sh", "-c", loop], input=b"a\nb\nc\n", capture_output=True, timeout=WAIT_S)
         self.assertEqual(done.stdout, b"got a\ngot b\ngot c\n")
 
