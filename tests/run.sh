@@ -13,7 +13,8 @@ top=$(dirname "$(dirname "$(readlink -f "$0")")")
 build=$top/build-tests
 release=$top/build-quickstart
 cache=/var/cache/cloche-tests
-passed=0 failed=0 image_maker=
+lanes=()
+image_maker=
 
 case ${1:-} in
 '') ;;
@@ -40,7 +41,7 @@ chmod 1777 "$scratch"
 
 # count NAME PASSED FAILED
 count() {
-    passed=$((passed + $2)) failed=$((failed + $3))
+    echo "$2 $3" >>"$work/counts"
     printf '%-28s %4d passed, %d failed\n' "$1" "$2" "$3"
 }
 
@@ -60,17 +61,18 @@ count_tap() {
 
 # tap NAME COMMAND…
 tap() {
-    local suite=$1 status=0 good bad
+    local suite=$1 status=0 good bad told
     shift
-    "$@" >"$work/tap" 2>"$work/errors" </dev/null &
+    told=$(mktemp -d "$work/tap-XXXXXX")
+    "$@" >"$told/tap" 2>"$told/errors" </dev/null &
     child=$!
     wait $child || status=$?
     child=
-    read -r good bad < <(count_tap <"$work/tap")
+    read -r good bad < <(count_tap <"$told/tap")
     [ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
     if [ "$bad" != 0 ]; then
-        grep -v '^ok ' "$work/tap" | sed "s/^/$suite: /" || true
-        tail -n 60 "$work/errors" | sed "s/^/$suite: /"
+        grep -v '^ok ' "$told/tap" | sed "s/^/$suite: /" || true
+        tail -n 60 "$told/errors" | sed "s/^/$suite: /"
     fi
     count "$suite" "$good" "$bad"
 }
@@ -165,9 +167,8 @@ run_installed() {
         "$cache/installed" test-examples.sh test-users.py test-strangers.py test-limits.py test-journal.py test-survival.py
 }
 
-run_system_tests() {
-    contained "system vm" --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
-    contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
+# Those of a daemon of their own.
+run_private() {
     contained "system sandboxes" --no-init \
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     contained "system inside" --no-init \
@@ -178,11 +179,34 @@ run_system_tests() {
         /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache" "$top/tests/bus/test-files.py"
+}
+
+# Those of libvirt itself, and of a service that is there for all.
+run_shared() {
+    contained "system vm" --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
+    contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
     seed_store "$cache/quickstart"
     contained "system quickstart" --no-init \
         "$top/tests/system/test-quickstart.sh" "$cache/quickstart"
     run_service
     run_installed
+}
+
+# A suite keeps little more than one processor busy, so two are run at a time.
+begin_lane() {
+    (
+        trap 'end_child; wait $child; exit 143' TERM
+        "$@"
+    ) &
+    lanes+=($!)
+}
+
+run_system_tests() {
+    local lane
+    begin_lane run_private
+    begin_lane run_shared
+    for lane in "${lanes[@]}"; do wait "$lane" || count "suites that were not begun" 0 1; done
+    lanes=()
 }
 
 # --- all of it ---
@@ -192,6 +216,10 @@ clean_up() {
     if [ -n "$child" ]; then
         end_child
         wait "$child" 2>/dev/null || true
+    fi
+    if [ ${#lanes[@]} -gt 0 ]; then
+        kill "${lanes[@]}" 2>/dev/null || true
+        wait "${lanes[@]}" || true
     fi
     if [ -n "$image_maker" ]; then
         kill -- "-$image_maker" 2>/dev/null || true
@@ -218,5 +246,4 @@ run_meson_tests
 finish_images
 run_system_tests
 echo "$((SECONDS / 60)) min $((SECONDS % 60)) s"
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+awk '{ good += $1; bad += $2 } END { print good " passed, " bad " failed"; exit bad > 0 }' "$work/counts"
