@@ -178,6 +178,9 @@ void
 stream_exited(Stream *stream, const StreamExit *how)
 {
     note_what_is_due(stream);
+    if (stream->is_terminal)
+        stream->channels[WIRE_STDOUT].output.readable =
+            true; /* only a read tells that it is empty */
     stream->exit = *how;
     stream->has_exited = true;
     enqueue(stream);

@@ -397,6 +397,19 @@ class Terminals(InsideTest):
         self.expect(terminal, b"status 130\r\n")
         self.assertEqual(process.wait(), (7, "exited"))
 
+    def test_end_with_others_there(self):
+        """A terminal ends with its shell, whoever keeps it open."""
+        process, terminal = self.open()
+        self.expect(terminal, b"$ ")
+        terminal.sendall(b"sleep 1000 &\n")
+        self.expect(terminal, b"[1] ")
+        self.expect(terminal, b"$ ")
+        terminal.sendall(b"exit 7\n")
+        while terminal.recv(65536):
+            pass
+        self.assertEqual(process.wait(), (7, "exited"))
+        self.assertIn("sleep", self.programs())
+
 
 class Users(InsideTest):
     def test_failures_are_told_apart(self):
