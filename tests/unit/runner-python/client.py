@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 
 RESEED, EXECUTE, SYNC = 1, 2, 3
 READY, RESULT, ERROR, DONE, SYNCED = 16, 17, 18, 19, 20
@@ -146,6 +147,23 @@ class Runner:
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
+
+    def stop(self, execution):
+        """As the host does it: again each second. Python may look for signals, and only then begin to wait."""
+        ended = threading.Event()
+
+        def insist():
+            self.interrupt()
+            while not ended.wait(1):
+                self.interrupt()
+
+        insisting = threading.Thread(target=insist)
+        insisting.start()
+        try:
+            return self.finish(execution)
+        finally:
+            ended.set()
+            insisting.join()
 
     def finish(self, execution=None):
         execution = execution or Execution()

@@ -406,8 +406,7 @@ class Streams(Case):
         self.runner.begin("import threading, time\nfor i in range(20_000): print(i)\n"
                           "count = threading.active_count()\ntime.sleep(100)")
         self.runner.wait_for_output(execution, b"\n19999\n")
-        self.runner.interrupt()
-        self.assertEqual(self.runner.finish(execution).status, 2)
+        self.assertEqual(self.runner.stop(execution).status, 2)
         self.assertEqual(self.value("count"), "1")
 
     def test_bytes(self):

@@ -60,7 +60,7 @@ class Pace:
     def _write_later(self):
         """In a thread. While the pipe is full it must not wait in the buffer: who prints is there."""
         sleep(_LATE_S)
-        while self._late is not None and not self._late.is_writable():
+        while (late := self._late) is not None and not late.is_writable():
             sleep(_LATE_S)
         self._has_thread = False  # what is printed from here on has another
         self.write_out()
