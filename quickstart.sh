@@ -56,7 +56,7 @@ step() {
 
 need_root() {
     [ "$(id -u)" = 0 ] || die "this needs root: it installs packages and starts a service" \
-        "run: sudo $0 $*"
+        "run: sudo $(printf %q "$0") $*"
 }
 
 # --- the service, where PID 1 is systemd ---
@@ -297,7 +297,7 @@ stop() {
 }
 
 print_env() {
-    is_running || die "the service is not running" "start it: sudo $0"
+    is_running || die "the service is not running" "start it: sudo $(printf %q "$0")"
     if has_systemd; then
         echo "export PATH=\"/usr/local/bin:\$PATH\""
     else
