@@ -169,14 +169,14 @@ run_installed() {
 
 # Those of a daemon of their own.
 run_private() {
-    contained "system sandboxes" --no-init \
-        /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
-    contained "system inside" --no-init \
-        /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
     mkdir -p "$cache/clones"
     cp -al "$cache/interpreter/images" "$cache/clones/"
     contained "system interpreter" --no-init \
         /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
+    contained "system sandboxes" --no-init \
+        /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
+    contained "system inside" --no-init \
+        /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache" "$top/tests/bus/test-files.py"
 }

@@ -8,6 +8,11 @@ top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
 . "$top/tests/lib/tap.sh"
 xml=/usr/local/share/dbus-1/interfaces/org.cloche1.xml
 program=/usr/local/bin/cloche-example
+# Where a user may read them, wherever the clone is.
+examples=$(mktemp -d)
+trap 'rm -r "$examples"' EXIT
+cp -r "$top/docs/examples/." "$examples"
+chmod -R a+rX "$examples"
 
 as_a() {
     runuser -u cloche-test-a -- env -C / "$@"
@@ -20,21 +25,21 @@ has_all() {
         printed '^error: org.cloche1.Error.NoSuchFile - '
 }
 
-check "Python" as_a /usr/bin/python3 "$top/docs/examples/python.py"
+check "Python" as_a /usr/bin/python3 "$examples/python.py"
 check "did all" has_all
-check "JavaScript" as_a gjs -m "$top/docs/examples/javascript.js"
+check "JavaScript" as_a gjs -m "$examples/javascript.js"
 check "did all" has_all
 pictures=$(as_a mktemp -d)
-check "Python agent" as_a /usr/bin/python3 "$top/docs/examples/agent.py" "$pictures"
+check "Python agent" as_a /usr/bin/python3 "$examples/agent.py" "$pictures"
 check "reads a chart" printed "^model reads: .a chart: bar, 'Sales'"
-check "JavaScript agent" as_a gjs -m "$top/docs/examples/agent.js" "$pictures"
+check "JavaScript agent" as_a gjs -m "$examples/agent.js" "$pictures"
 check "reads a chart" printed "^model reads: .a chart: bar, 'Sales'"
 rm -r "$pictures"
-check "C is built from what is installed" "$top/docs/examples/c/build.sh" $xml $program
+check "C is built from what is installed" "$examples/c/build.sh" $xml $program
 check "C" as_a $program
 check "did all" has_all
-check "busctl" prints '/home/user/notes/today.txt' as_a "$top/docs/examples/busctl.sh"
-check "gdbus" prints '/home/user/notes/today.txt' as_a "$top/docs/examples/gdbus.sh"
+check "busctl" prints '/home/user/notes/today.txt' as_a "$examples/busctl.sh"
+check "gdbus" prints '/home/user/notes/today.txt' as_a "$examples/gdbus.sh"
 check "no sandbox is left" test "$(busctl --json=short call org.cloche1 /org/cloche1 org.cloche1.Manager \
     ListSandboxes 'a{sv}' 1 all-users b true)" = '{"type":"a(oa{sv})s","data":[[],""]}'
 done_testing
