@@ -128,7 +128,13 @@ finish_images() {
     die "there are no images"
 }
 
-# A store for suites of their own, with the images' expensive parts. Hard links: nobody changes them.
+# use_images NAME STORE: a store for suites of their own, with all images of STORE.
+use_images() {
+    mkdir -p "$cache/$1"
+    cp -al "$2/images" "$cache/$1/"
+}
+
+# The same, but with the images' expensive parts. Hard links: nobody changes them.
 seed_store() {
     mkdir -p "$1/images"
     cp -al "$cache/images/.cache" "$1/images/"
@@ -161,24 +167,20 @@ run_service() {
 
 # As a package would install it, for several users and through everything that may happen to it.
 run_installed() {
-    mkdir -p "$cache/installed"
-    cp -al "$cache/images" "$cache/installed/"
+    use_images installed "$cache"
     contained "system installed" --bind "$release" "$top/tests/system/in-service.sh" "$release" \
         "$cache/installed" test-examples.sh test-users.py test-strangers.py test-limits.py test-journal.py test-survival.py
 }
 
 # Those of a daemon of their own.
 run_private() {
-    mkdir -p "$cache/clones"
-    cp -al "$cache/interpreter/images" "$cache/clones/"
+    use_images clones "$cache/interpreter"
     contained "system interpreter" --no-init \
         /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
     contained "system sandboxes" --no-init \
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     contained "system inside" --no-init \
         /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
-    contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
-        "$release" "$cache" "$top/tests/bus/test-files.py"
 }
 
 # Those of libvirt itself, and of a service that is there for all.
@@ -190,6 +192,9 @@ run_shared() {
         "$top/tests/system/test-quickstart.sh" "$cache/quickstart"
     run_service
     run_installed
+    use_images files "$cache"
+    contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
+        "$release" "$cache/files" "$top/tests/bus/test-files.py"
 }
 
 # A suite keeps little more than one processor busy, so two are run at a time.
@@ -225,7 +230,7 @@ clean_up() {
         kill -- "-$image_maker" 2>/dev/null || true
         wait "$image_maker" || true
     fi
-    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed,clones} \
+    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed,clones,files} \
         "$cache"/{templates,machines,sandboxes}
 }
 trap clean_up EXIT

@@ -218,7 +218,7 @@ class Clones(unittest.TestCase):
 
     def test_what_starts_behind_the_snapshot(self):
         """R, and the hashes of a Python that is started: slow, and nothing of it is in the snapshot."""
-        few = self.boxes[:3]
+        few = self.boxes[:2]
         self.check(self.ask("cat(sprintf('runif=%.15f\\n', runif(1)))", few, language="r"), ["runif"])
         for one in few:
             one.call("CreateContext", "(a{sv})")
