@@ -178,9 +178,9 @@ void
 stream_exited(Stream *stream, const StreamExit *how)
 {
     note_what_is_due(stream);
+    /* Only a read tells that a terminal is empty, and no edge may come any more. */
     if (stream->is_terminal)
-        stream->channels[WIRE_STDOUT].output.readable =
-            true; /* only a read tells that it is empty */
+        stream->channels[WIRE_STDOUT].output.readable = true;
     stream->exit = *how;
     stream->has_exited = true;
     enqueue(stream);

@@ -38,11 +38,13 @@ static GError *
 startup_error(const Startup *startup, const GuestExecution *execution)
 {
     const Context *context = startup->contexts->pdata[startup->next - 1];
-    g_autofree char *why = g_strdup_printf("%s: %s", execution->error_name, execution->error_value);
+    g_autofree char *why =
+        execution->error_name
+            ? g_strdup_printf(": %s: %s", execution->error_name, execution->error_value)
+            : g_strdup("");
 
-    return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "Startup.%s of the image %s%s%s",
-                       context->language, say_status(execution), execution->error_name ? ": " : "",
-                       execution->error_name ? why : "");
+    return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "Startup.%s of the image %s%s",
+                       context->language, say_status(execution), why);
 }
 
 static void run_next(GTask *task);

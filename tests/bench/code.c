@@ -12,7 +12,6 @@
 #include "bench.h"
 
 #define CELLS 100
-
 #define KERNEL_START_S "300"
 
 static const char ipykernel[] =

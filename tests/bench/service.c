@@ -223,16 +223,25 @@ service_measure_rounds(const char *template, guint rounds)
     }
 }
 
+/* With the pool full before and after it. */
+static char *
+create_quietly(const Bench *bench)
+{
+    char *sandbox;
+
+    wait_for_pool(bench, is_full, 0);
+    sandbox = create(bench, /* figure= */ NULL);
+    wait_for_pool(bench, is_full, 0);
+    return sandbox;
+}
+
 void
 service_measure_inside(const char *template, guint rounds, guint mib)
 {
     g_autoptr(GDBusConnection) bus = calls_open_bus();
     const Bench bench = {bus, template};
-    g_autofree char *sandbox = NULL;
+    g_autofree char *sandbox = create_quietly(&bench);
 
-    wait_for_pool(&bench, is_full, 0);
-    sandbox = create(&bench, /* figure= */ NULL);
-    wait_for_pool(&bench, is_full, 0);
     inside_measure(bus, sandbox, rounds, mib);
     end(&bench, sandbox);
 }
@@ -242,11 +251,8 @@ service_measure_code(const char *template, guint rounds, guint mib)
 {
     g_autoptr(GDBusConnection) bus = calls_open_bus();
     const Bench bench = {bus, template};
-    g_autofree char *sandbox = NULL;
+    g_autofree char *sandbox = create_quietly(&bench);
 
-    wait_for_pool(&bench, is_full, 0);
-    sandbox = create(&bench, /* figure= */ NULL);
-    wait_for_pool(&bench, is_full, 0);
     code_measure(bus, sandbox, service_pid(bus), rounds, mib);
     end(&bench, sandbox);
 }
