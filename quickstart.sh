@@ -62,11 +62,11 @@ need_root() {
 # --- the service, where PID 1 is systemd ---
 
 install_cloche() {
-    build "$build" "src/daemon/cloched src/cli/cloche $targets_for_images" \
-        --prefix=/usr/local --buildtype=release
+    build "$build" installed --prefix=/usr/local --buildtype=release
     has_systemd || return 0
     with_progress "installing" meson install -C "$build" --no-rebuild --only-changed
-    ! grep -q '^Installing' "$work/step.log" || tell_system
+    ! grep -q '^Installing' "$work/step.log" || rm -f "$build/told"
+    if [ ! -e "$build/told" ]; then tell_system; fi
 }
 
 # The bus goes first: while it reads its files it asks systemd and machined for users, and they must
@@ -79,6 +79,7 @@ tell_system() {
     busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig ||
         die "the system bus does not answer" "see: systemctl status dbus"
     systemctl daemon-reload
+    touch "$build/told"
 }
 
 # libvirt of Debian 12 reads no folder of rules for its machines, but this file of the administrator's.

@@ -292,7 +292,7 @@ incomplete=''
 
 # shellcheck disable=SC2086
 install_packages $packages_to_build $packages_to_run $packages_for_images bubblewrap systemd-container runsc
-build "$build" "src/daemon/cloched src/cli/cloche $targets_for_images tests/bench/bench-client" \
+build "$build" "installed tests/bench/bench-client" \
     --prefix=/usr/local --buildtype=release # as the quick start, whose image is then the same
 image=$(build_image "$state" "$build" "$template") ||
     die "there is no image" "mend what is said above, then run this again"

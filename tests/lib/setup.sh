@@ -136,9 +136,7 @@ build() {
     with_progress "building" ninja -C "$dir" $targets
 }
 
-# build_image STORE BUILD RECIPE: prints the image's folder; tells how far it is by itself. BUILD has
-# these two.
-targets_for_images="src/agent/cloche-agent src/runners/runners"
+# build_image STORE BUILD RECIPE: prints the image's folder; tells how far it is by itself.
 build_image() {
     "$top/vm-images/build-image" --store "$1" --agent "$2/src/agent/cloche-agent" \
         --runners "$2/src/runners/runners" "$top/vm-images/$3"
