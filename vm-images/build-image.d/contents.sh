@@ -7,7 +7,8 @@
 #
 # shellcheck shell=bash disable=SC2154
 
-# In the order in which they load. ext4 and the CPU's random numbers are built in.
+# In the order in which they load; what a kernel has built in is left out. ext4 and the CPU's random
+# numbers are built into all of them.
 modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
     virtio_console virtio-rng failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci)
 
@@ -21,14 +22,17 @@ fetch_kernel() {
 
 download_kernel() {
     mkdir "$work/download" && chown _apt "$work/download" && cd "$work/download" &&
-        apt-get download "$kernel_package=$kernel_version" && dpkg-deb -x ./*.deb .
+        apt_of_suite apt-get download "$kernel_package=$kernel_version" && dpkg-deb -x ./*.deb .
 }
 
 pick_kernel() {
-    local module file
+    local module file builtin
     mkdir "$1/modules" || return
+    : >"$1/modules/order"
     install -m 644 "$work/download/boot/vmlinuz-$kernel_release" "$1/kernel" || return
+    builtin=$(find "$work/download" -name modules.builtin) || return
     for module in "${modules[@]}"; do
+        ! grep -qs "/$module[.]ko$" "$builtin" || continue
         file=$(find "$work/download" -name "$module.ko" -o -name "$module.ko.xz")
         [ -n "$file" ] || { echo "$kernel_package has no module '$module'" && return 1; }
         case $file in
@@ -66,20 +70,23 @@ write_apt_options() {
     apt-config dump | sed -En '/^Acquire::(https?|Check-[A-Za-z-]*|Retries)\b/p' >"$work/apt.conf"
 }
 
+# What the recipe names, and what makes the image's user: newer base systems lack useradd.
+list_packages() {
+    list_items "passwd;${recipe[Packages]}"
+}
+
 # In an environment that says nothing of the machine but its proxies, for python and others would
 # heed it.
 mmdebstrap_isolated() {
-    local variable keep=() include=()
+    local variable keep=()
     for variable in http_proxy https_proxy no_proxy; do
         [ -z "${!variable:-}" ] || keep+=("$variable=${!variable}")
     done
-    [ -z "${recipe[Packages]}" ] ||
-        include=("--include=$(list_items "${recipe[Packages]}" | paste -sd,)")
     exec unshare --mount --propagation private --pid --fork --kill-child \
         env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" IMAGE_DEBS="$work/debs" \
         IMAGE_RECIPE="$(realpath "$recipe_dir")" IMAGE_USER="${recipe[User]}" \
         mmdebstrap --mode=root --variant=apt --format=directory --verbose --skip=output/dev \
-        --aptopt="$work/apt.conf" "${include[@]}" \
+        --aptopt="$work/apt.conf" --include="$(list_packages | paste -sd,)" \
         --hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr \
         --setup-hook="$parts/root-setup" --essential-hook="$parts/root-essential" \
         --customize-hook="$parts/root-customize" "$suite" "$work/root" "${apt_sources[@]}" \
@@ -102,7 +109,7 @@ install_packages() {
 # the base system; until the second is known, each package that the recipe names counts as four.
 begin_packages() {
     packages_seen=0 packages_counted=0 packages_all=0
-    packages_guess=$((4 * $(list_items "${recipe[Packages]}" | wc -l)))
+    packages_guess=$((4 * $(list_packages | wc -l)))
 }
 
 on_package_line() {

@@ -18,33 +18,69 @@ check_inputs() {
 
 # Sets suite, apt_sources (files), kernel_package, kernel_version and kernel_release.
 read_apt_facts() {
-    local stamp facts kept=$cache/apt-facts
+    local stamp facts kept
+    machine_suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    suite=${recipe[Suite]:-$machine_suite}
+    suite_apt=$cache/apt-$suite kept=$cache/apt-facts-$suite
     stamp=$({ find /etc/apt /etc/os-release /var/lib/apt/lists -printf '%p %s %T@\n' || true; } \
         2>/dev/null | sort | short_digest)
     if [ ! -e "$kept" ] || [ "$(head -n 1 "$kept")" != "$stamp" ]; then
+        [ "$suite" = "$machine_suite" ] || make_suite_apt
         ask_apt
-        printf '%s\n' "$stamp" "$suite" "$kernel_package" "$kernel_version" \
-            "${apt_sources[@]}" >"$kept.new"
+        printf '%s\n' "$stamp" "$kernel_package" "$kernel_version" "${apt_sources[@]}" >"$kept.new"
         mv "$kept.new" "$kept"
     fi
     mapfile -t facts <"$kept"
-    suite=${facts[1]} kernel_package=${facts[2]} kernel_version=${facts[3]}
-    apt_sources=("${facts[@]:4}")
+    kernel_package=${facts[1]} kernel_version=${facts[2]}
+    apt_sources=("${facts[@]:3}")
     kernel_release=${kernel_package#linux-image-}
 }
 
-ask_apt() {
-    suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+# apt_of_suite COMMAND…: apt with the sources of the image's release.
+apt_of_suite() {
+    if [ "$suite" = "$machine_suite" ]; then "$@"; else APT_CONFIG=$suite_apt/apt.conf "$@"; fi
+}
+
+# The files that name the sources of a release, one a line.
+list_sources() {
     # shellcheck disable=SC2016
-    mapfile -t apt_sources < <(
-        apt-get indextargets --format '$(CODENAME) $(SOURCESENTRY)' \
-            'Created-By: Packages' 'Origin: Debian' |
-            sed -n "s/^$suite[^ ]* \(.*\):[0-9]*$/\1/p" | sort -u
-    )
-    [ ${#apt_sources[@]} != 0 ] ||
-        die "apt knows no source of Debian '$suite'; does it after 'apt-get update'?"
+    apt-get indextargets --format '$(CODENAME) $(SOURCESENTRY)' \
+        'Created-By: Packages' 'Origin: Debian' |
+        sed -n "s/^$1[^ ]* \(.*\):[0-9]*$/\1/p" | sort -u
+}
+
+# For an image of another release than the machine's: the machine's sources with the other name,
+# and lists of their own.
+make_suite_apt() {
+    local sources file
+    mapfile -t sources < <(list_sources "$machine_suite")
+    [ ${#sources[@]} != 0 ] || die_without_sources "$machine_suite"
+    rm -rf --one-file-system "$suite_apt"
+    mkdir -p "$suite_apt"/{sources,lists/partial}
+    for file in "${sources[@]}"; do
+        sed "s/\b$machine_suite\b/$suite/g" "$file" >"$suite_apt/sources/${file##*/}"
+    done
+    cat >"$suite_apt/apt.conf" <<END
+Dir::Etc::SourceList "/dev/null";
+Dir::Etc::SourceParts "$suite_apt/sources";
+Dir::State::Lists "$suite_apt/lists";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+END
+    say "reading apt's sources of Debian '$suite'"
+    apt_of_suite apt-get -q update >"$log" 2>&1 ||
+        die "the machine's sources have no Debian '$suite'; what apt says is in $log"
+}
+
+die_without_sources() {
+    die "apt knows no source of Debian '$1'; does it after 'apt-get update'?"
+}
+
+ask_apt() {
+    mapfile -t apt_sources < <(apt_of_suite list_sources "$suite")
+    [ ${#apt_sources[@]} != 0 ] || die_without_sources "$suite"
     read -r kernel_package kernel_version < <(
-        apt-cache show --no-all-versions linux-image-cloud-amd64 |
+        apt_of_suite apt-cache show --no-all-versions linux-image-cloud-amd64 |
             sed -n 's/^Depends: \([^ ,]*\) (= \([^)]*\)).*/\1 \2/p'
     ) || die "apt does not know linux-image-cloud-amd64"
 }

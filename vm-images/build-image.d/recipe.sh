@@ -17,6 +17,7 @@ value_fault() {
     local key=$1 value=$2
     case $key in
     Name) fits "$value" '[a-z][a-z0-9-]{0,31}' ;;
+    Suite) fits "$value" '[a-z]{1,32}' "the code name of a release of Debian" ;;
     User) fits "$value" '[a-z_][a-z0-9_-]{0,31}' ;;
     Packages) fits "$value" '([a-z0-9][a-z0-9+.-]+(;|$))*' "names of packages, each with ';'" ;;
     Languages | Runners)
