@@ -30,6 +30,8 @@ set_up() {
         echo "runner of $runner" >"$runners/$runner/run"
     done
     echo 1.0 >"$fake/kernel-version"
+    (. /etc/os-release && echo "Suites: $VERSION_CODENAME $VERSION_CODENAME-updates") \
+        >"$fake/one.sources"
     : >"$fake/calls"
     PATH=$fake:$PATH
 }

@@ -27,6 +27,11 @@ bad "option as a package" 's/^Packages=.*/Packages=--help;/' ":6: $packages"
 
 bad "user with a space" 's/^User=.*/User=a b/' ":7: User wants [a-z_][a-z0-9_-]{0,31}"
 
+bad "release with a space" 's/^User=.*/Suite=a b/' ":7: Suite wants the code name of a release of Debian"
+bad "release with a slash" 's/^User=.*/Suite=..\/x/' ":7: Suite wants the code name of a release of Debian"
+bad "release of 33 letters" "s/^User=.*/Suite=$(printf %033d 0 | tr 0 a)/" \
+    ":7: Suite wants the code name of a release of Debian"
+
 bad "language out of its folder" 's/^Languages=.*/Languages=..;/' \
     ":8: Languages wants names of languages, each with ';'"
 bad "runner out of its folder" 's/^Runners=.*/Runners=..;/' \
@@ -85,6 +90,7 @@ sed -i -e '/^Exercise/d' -e 's/^Packages=.*/Packages=/' -e 's/^Runners=.*/Runner
 must_build
 is "lists may be empty" "$(grep -A 2 '^Languages' "$image/image.conf" | xargs)" \
     "Languages= Runners= MemoryMiB=128"
-is "and then no package is asked for" "$(grep -c -e --include "$fake/calls")" 0
+is "and then only the builder's own package is asked for" \
+    "$(grep -o -e '--include=[^ ]*' "$fake/calls")" --include=passwd
 
 done_testing
