@@ -74,6 +74,7 @@ install_cloche() {
 tell_system() {
     with_progress "making the service's user" systemd-sysusers cloche.conf
     with_progress "making the service's folders" systemd-tmpfiles --create cloche.conf
+    [ ! -S /run/udev/control ] || with_progress "telling udev of the rule for /dev/kvm" udevadm control --reload
     with_progress "telling the journal of its messages" journalctl --update-catalog
     let_apparmor
     busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig ||

@@ -197,6 +197,7 @@ run_private() {
 run_shared() {
     contained "system vm" --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
     contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
+    contained "system kvm node" --bind "$release" "$top/tests/system/test-kvm-node.sh" "$release"
     seed_store "$cache/quickstart"
     contained "system quickstart" --no-init \
         "$top/tests/system/test-quickstart.sh" "$cache/quickstart"
