@@ -87,6 +87,7 @@ let_apparmor() {
     local rules=/etc/apparmor.d/local/abstractions/libvirt-qemu line
     line='include if exists <abstractions/libvirt-qemu.d/cloche>'
     [ -d /sys/kernel/security/apparmor ] && [ -d "${rules%/*}" ] || return 0
+    ! grep -qsF '<abstractions/libvirt-qemu.d>' "${rules/local\//}" || return 0
     grep -qsxF "$line" "$rules" || echo "$line" >>"$rules"
 }
 
