@@ -175,9 +175,10 @@ run_installed() {
 # With a memory controller, and machines that are large beside what QEMU needs for itself.
 run_memory() {
     local conf=$cache/memory/images/minimal/image.conf
+    rm -rf "$cache/memory"
     mkdir -p "$cache/memory/images"
     cp -al "$cache"/images/minimal* "$cache/memory/images/"
-    sed -i --follow-symlinks 's/^MemoryMiB=.*/MemoryMiB=1024/' "$conf"
+    sed -i 's/^MemoryMiB=.*/MemoryMiB=1024/' "$conf"
     contained "system memory" --controllers --bind "$release" "$top/tests/system/in-service.sh" "$release" \
         "$cache/memory" test-memory.py
 }
