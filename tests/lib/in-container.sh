@@ -28,11 +28,11 @@ while :; do
 done
 
 # systemd lets only a unit with Delegate= give controllers to cgroups of its own.
+scope=()
+if [ -n "$controllers" ] && [ -d /run/systemd/system ]; then
+    scope=(systemd-run --quiet --scope --property=Delegate=yes --)
+fi
 if [ "${IN_CONTAINER_STAGE:-1}" = 1 ]; then
-    scope=()
-    if [ -n "$controllers" ] && [ -d /run/systemd/system ]; then
-        scope=(systemd-run --quiet --scope --property=Delegate=yes --)
-    fi
     IN_CONTAINER_STAGE=2 exec "${scope[@]}" unshare --mount --propagation private -- "$0" "${arguments[@]}"
 fi
 unset IN_CONTAINER_STAGE
@@ -111,7 +111,7 @@ make_cgroups() {
 
 make_cgroup() {
     local group=$1/$id name
-    [ -z "$controllers" ] || [ ! -s "$1/cgroup.controllers" ] || give_controllers "$1"
+    [ -z "$controllers" ] || give_controllers "$1"
     mkdir "$group"
     groups+=("$group")
     [ -e "$group/cpuset.cpus" ] && [ -e "$group/cgroup.clone_children" ] || return 0
@@ -123,14 +123,14 @@ make_cgroup() {
 # To the cgroups below one of cgroup v2. Only in the root may there be processes then; below systemd
 # we are the only one in our scope, and leave it to systemd to remove what is in there.
 give_controllers() {
-    local name
-    if [ -d /run/systemd/system ]; then
+    local names=''
+    [ ! -e "$1/cgroup.controllers" ] || names=$(<"$1/cgroup.controllers")
+    [ -n "$names" ] || return 0
+    if [ ${#scope[@]} != 0 ]; then
         mkdir "$1/script"
         echo 0 >"$1/script/cgroup.procs"
     fi
-    for name in $(<"$1/cgroup.controllers"); do
-        echo "+$name" >"$1/cgroup.subtree_control" || true
-    done
+    echo "+${names// / +}" >"$1/cgroup.subtree_control" || true
 }
 
 have_memory_controller() {
