@@ -74,6 +74,7 @@ install_cloche() {
 tell_system() {
     with_progress "making the service's user" systemd-sysusers cloche.conf
     with_progress "making the service's folders" systemd-tmpfiles --create cloche.conf
+    [ ! -S /run/udev/control ] || with_progress "telling udev of the rule for /dev/kvm" udevadm control --reload
     with_progress "telling the journal of its messages" journalctl --update-catalog
     let_apparmor
     busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig ||
@@ -87,6 +88,7 @@ let_apparmor() {
     local rules=/etc/apparmor.d/local/abstractions/libvirt-qemu line
     line='include if exists <abstractions/libvirt-qemu.d/cloche>'
     [ -d /sys/kernel/security/apparmor ] && [ -d "${rules%/*}" ] || return 0
+    ! grep -qsF '<abstractions/libvirt-qemu.d>' "${rules/local\//}" || return 0
     grep -qsxF "$line" "$rules" || echo "$line" >>"$rules"
 }
 

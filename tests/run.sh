@@ -172,6 +172,17 @@ run_installed() {
         "$cache/installed" test-examples.sh test-users.py test-strangers.py test-limits.py test-journal.py test-survival.py
 }
 
+# With a memory controller, and machines that are large beside what QEMU needs for itself.
+run_memory() {
+    local conf=$cache/memory/images/minimal/image.conf
+    rm -rf "$cache/memory"
+    mkdir -p "$cache/memory/images"
+    cp -al "$cache"/images/minimal* "$cache/memory/images/"
+    sed -i 's/^MemoryMiB=.*/MemoryMiB=1024/' "$conf"
+    contained "system memory" --controllers --bind "$release" "$top/tests/system/in-service.sh" "$release" \
+        "$cache/memory" test-memory.py
+}
+
 # Those of a daemon of their own.
 run_private() {
     use_images clones "$cache/interpreter"
@@ -187,11 +198,13 @@ run_private() {
 run_shared() {
     contained "system vm" --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
     contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
+    contained "system kvm node" --bind "$release" "$top/tests/system/test-kvm-node.sh" "$release"
     seed_store "$cache/quickstart"
     contained "system quickstart" --no-init \
         "$top/tests/system/test-quickstart.sh" "$cache/quickstart"
     run_service
     run_installed
+    run_memory
     use_images files "$cache"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache/files" "$top/tests/bus/test-files.py"
@@ -230,7 +243,7 @@ clean_up() {
         kill -- "-$image_maker" 2>/dev/null || true
         wait "$image_maker" || true
     fi
-    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed,clones,files} \
+    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed,memory,clones,files} \
         "$cache"/{templates,machines,sandboxes}
 }
 trap clean_up EXIT

@@ -13,6 +13,13 @@
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define CPU_WEIGHT 100u
+/*
+ * A machine maps its template's RAM file privately. Where the file has a hole, a write allocates
+ * two pages: one of the file, which then belongs to the template, and the machine's own copy. The
+ * kernel charges both to the machine that writes first, so the first machine of a template may need
+ * twice its memory.
+ */
+#define PAGES_PER_WRITE 2u
 /* QEMU's own, its page tables, and its buffers. */
 #define OVERHEAD_MIB 256u
 /* Of the translated code, and of what is known about it. */
@@ -28,8 +35,10 @@
 guint64
 limits_memory(const MachineSpec *spec, gboolean emulated)
 {
-    guint64 mib = spec->memory_mib + OVERHEAD_MIB + (emulated ? TRANSLATION_MIB : 0);
+    guint64 mib = spec->memory_mib * PAGES_PER_WRITE + OVERHEAD_MIB;
 
+    if (emulated)
+        mib += TRANSLATION_MIB;
     return mib * 1024 * 1024;
 }
 

@@ -6,7 +6,7 @@
 
 #include "vm.h"
 
-/* Bytes that a machine and its QEMU may have. */
+/* Bytes that a machine and its QEMU may have: twice the guest's memory, and an overhead. */
 guint64 limits_memory(const MachineSpec *spec, gboolean emulated);
 /* Threads that its QEMU may have. */
 guint limits_tasks(const MachineSpec *spec);

@@ -1,33 +1,41 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# in-container.sh [--no-init] [--copy DIR]... [--bind DIR]... COMMAND...
+# in-container.sh [--no-init | --controllers] [--copy DIR]... [--bind DIR]... COMMAND...
 #
 # Runs COMMAND as root in the current folder, in a copy of this machine that is thrown away: an
 # overlay of its root whose upper layer is in RAM, with systemd as PID 1 (by systemd-nspawn), or with
 # a shell (--no-init). --copy puts a tree over /, --bind shows a folder as it is, as the current one
-# is. What is started inside dies with it. Exits with COMMAND's status; 125: the container failed.
+# is. With --controllers systemd inside has the host's cgroup controllers, so that the kernel enforces
+# what it sets (MemoryMax=, TasksMax=). What is started inside dies with it. Exits with COMMAND's status; 125: the container failed.
 #
 # Everything is mounted in a mount namespace of this script, so nothing can stay behind but cgroups,
 # which are removed.
 
 set -eu
 
-if [ "${IN_CONTAINER_STAGE:-1}" = 1 ]; then
-    IN_CONTAINER_STAGE=2 exec unshare --mount --propagation private -- "$0" "$@"
-fi
-unset IN_CONTAINER_STAGE
-
-init=yes copies=() binds=("$PWD")
+arguments=("$@")
+init=yes controllers='' copies=() binds=("$PWD")
 while :; do
     case ${1:-} in
     --no-init) init='' ;;
+    --controllers) controllers=yes ;;
     --copy) copies+=("$2") && shift ;;
     --bind) binds+=("$2") && shift ;;
     *) break ;;
     esac
     shift
 done
+
+# systemd lets only a unit with Delegate= give controllers to cgroups of its own.
+scope=()
+if [ -n "$controllers" ] && [ -d /run/systemd/system ]; then
+    scope=(systemd-run --quiet --scope --property=Delegate=yes --)
+fi
+if [ "${IN_CONTAINER_STAGE:-1}" = 1 ]; then
+    IN_CONTAINER_STAGE=2 exec "${scope[@]}" unshare --mount --propagation private -- "$0" "${arguments[@]}"
+fi
+unset IN_CONTAINER_STAGE
 
 box=/run/box # on a tmpfs of our own
 id=cloche-test-$$ main='' nspawn='' leader='' groups=()
@@ -82,30 +90,66 @@ run_plain() {
 
 # --- with systemd ---
 
-# A cgroup of our own in systemd's hierarchy and in the unified one.
+# Where the controllers are in hierarchies of their own (cgroup v1), each has one cgroup more.
 make_cgroups() {
-    local base=/sys/fs/cgroup memberships line controllers path group
+    local base=/sys/fs/cgroup memberships line names path parent
     [ -d $base/unified ] || base=/sys/fs
-    mapfile -t memberships </proc/self/cgroup # at once: it changes below
+    mapfile -t memberships </proc/self/cgroup
     for line in "${memberships[@]}"; do
-        IFS=: read -r _ controllers path <<<"$line"
-        case $controllers in
-        '') group=$base/$([ -d $base/unified ] && echo unified || echo "cgroup$path") ;;
-        name=systemd) group=$base/systemd$path ;;
-        *) continue ;;
+        IFS=: read -r _ names path <<<"$line"
+        case $names in
+        '') parent=$base/$([ -d $base/unified ] && echo unified || echo "cgroup$path") ;;
+        name=systemd) parent=$base/systemd$path ;;
+        *) parent=${controllers:+$base/$names$path} ;;
         esac
-        [ -d "$group" ] || continue
-        group=${group%/}/$id
-        mkdir "$group"
-        groups+=("$group")
-        echo 0 >"$group/cgroup.procs"
+        [ -d "$parent" ] || continue
+        make_cgroup "${parent%/}"
     done
+    [ -z "$controllers" ] || have_memory_controller ||
+        { say "there is no memory controller for a container" && exit 125; }
+}
+
+make_cgroup() {
+    local group=$1/$id name
+    [ -z "$controllers" ] || give_controllers "$1"
+    mkdir "$group"
+    groups+=("$group")
+    [ -e "$group/cpuset.cpus" ] && [ -e "$group/cgroup.clone_children" ] || return 0
+    # A new cpuset of cgroup v1 has no processor, and then no process may enter.
+    for name in cpus mems; do cat "$1/cpuset.$name" >"$group/cpuset.$name"; done
+    echo 1 >"$group/cgroup.clone_children"
+}
+
+# To the cgroups below one of cgroup v2. Only in the root may there be processes then; below systemd
+# we are the only one in our scope, and leave it to systemd to remove what is in there.
+give_controllers() {
+    local names=''
+    [ ! -e "$1/cgroup.controllers" ] || names=$(<"$1/cgroup.controllers")
+    [ -n "$names" ] || return 0
+    if [ ${#scope[@]} != 0 ]; then
+        mkdir "$1/script"
+        echo 0 >"$1/script/cgroup.procs"
+    fi
+    echo "+${names// / +}" >"$1/cgroup.subtree_control" || true
+}
+
+have_memory_controller() {
+    local group
+    for group in "${groups[@]}"; do
+        [ ! -e "$group/memory.limit_in_bytes" ] && [ ! -e "$group/memory.max" ] || return 0
+    done
+    return 1
+}
+
+# In a shell that becomes the container's.
+enter_cgroups() {
+    local group
+    for group in "${groups[@]}"; do echo 0 >"$group/cgroup.procs"; done
 }
 
 remove_cgroups() {
     local group tries
     for group in "${groups[@]}"; do
-        echo 0 >"${group%/*}/cgroup.procs" || true
         [ ! -e "$group/cgroup.kill" ] || echo 1 >"$group/cgroup.kill"
         for ((tries = 0; tries < 50; tries++)); do
             find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
@@ -123,10 +167,12 @@ clean_up() {
     remove_cgroups
 }
 
-# libvirt makes no scopes in a unified hierarchy without controllers: that file is made to look so.
+# nspawn mounts hierarchies of cgroup v1 read-only. libvirt makes no scopes in a unified hierarchy
+# without controllers: that file is made to look so.
 write_init() {
     echo hugetlb >$box/root/.controllers
     cat >$box/root/.init <<'END'
+for d in /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$d" 2>/dev/null; done
 f=/sys/fs/cgroup/cgroup.controllers
 if [ -e $f ] && [ -z "$(cat $f)" ]; then mount --bind /.controllers $f; fi
 exec setpriv --pdeathsig KILL /lib/systemd/systemd
@@ -146,11 +192,13 @@ write_command() {
 boot() {
     local dir options=() state='' tries
     for dir in "${binds[@]}"; do options+=(--bind="$dir"); done
-    SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 setsid setpriv --pdeathsig KILL systemd-nspawn \
+    export SYSTEMD_SECCOMP=0
+    [ -n "$controllers" ] || export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+    { enter_cgroups && exec setsid setpriv --pdeathsig KILL systemd-nspawn \
         --quiet --directory=$box/root --machine="$id" --register=no --keep-unit --private-network \
         --link-journal=no --resolv-conf=off --timezone=off --capability=all \
         --drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE,CAP_SYS_RAWIO --console=read-only \
-        --kill-signal=SIGRTMIN+3 "${options[@]}" /bin/sh /.init </dev/null >$box/console 2>&1 &
+        --kill-signal=SIGRTMIN+3 "${options[@]}" /bin/sh /.init; } </dev/null >$box/console 2>&1 &
     nspawn=$!
     for ((tries = 0; tries < 600; tries++)); do
         kill -0 "$nspawn" 2>/dev/null || break

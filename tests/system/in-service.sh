@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# in-service: suites that share one installed service, with two users and both templates ready.
+# in-service: suites that share one installed service, with two users and all templates ready.
 #
 # Usage: tests/lib/in-container.sh --bind BUILD --bind STORE tests/system/in-service.sh BUILD STORE
-# SUITE…. BUILD is a release build; STORE has images named minimal and python, takes the place of
+# SUITE…. BUILD is a release build; STORE has the images that the suites need, takes the place of
 # /var/lib/cloche, and keeps the templates. A suite is a file of this folder. They all count as one.
 
 set -euo pipefail
@@ -32,10 +32,11 @@ install_service() {
 }
 
 start_service() {
-    local template
+    local image
     systemctl start cloched.service
-    for template in minimal python; do
-        cloche run --template $template -- true
+    for image in "$store"/images/*/image.conf; do
+        image=$(basename "${image%/*}")
+        [ ! -L "$store/images/$image" ] || cloche run --template "$image" -- true
     done
 }
 

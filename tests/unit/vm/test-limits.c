@@ -4,14 +4,15 @@
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 
+/* Twice the guest's, and what QEMU needs. */
 static void
 test_memory(void)
 {
     const MachineSpec small = {.memory_mib = 256}, large = {.memory_mib = 1 << 20};
 
-    g_assert_cmpuint(limits_memory(&small, /* emulated= */ FALSE), ==, 512 * MIB);
-    g_assert_cmpuint(limits_memory(&small, /* emulated= */ TRUE), ==, 768 * MIB);
-    g_assert_cmpuint(limits_memory(&large, /* emulated= */ FALSE), ==, ((1 << 20) + 256) * MIB);
+    g_assert_cmpuint(limits_memory(&small, /* emulated= */ FALSE), ==, (2 * 256 + 256) * MIB);
+    g_assert_cmpuint(limits_memory(&small, /* emulated= */ TRUE), ==, (2 * 256 + 512) * MIB);
+    g_assert_cmpuint(limits_memory(&large, /* emulated= */ FALSE), ==, (2 * (1 << 20) + 256) * MIB);
 }
 
 /* One processor, or all that an image may ask for, and a disk that is busy. */
