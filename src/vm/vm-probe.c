@@ -181,8 +181,8 @@ collect_kvm_facts(Probe *probe, virConnectPtr connection)
 
     if (capabilities) {
         probe->kvm.cpu_model = probe_cpu_model(capabilities);
-        if (fill_facts(&probe->kvm, capabilities, &error))
-            probe->kvm.accelerator = "kvm";
+        probe->kvm.accelerator = "kvm";
+        fill_facts(&probe->kvm, capabilities, &error);
     } else {
         vm_error_set(&error, "libvirt offers no KVM");
     }
