@@ -36,10 +36,23 @@ cut(GString *text, gsize length)
             text, (gsize)(g_utf8_find_prev_char(text->str, text->str + length + 1) - text->str));
 }
 
+/* QEMU's lines begin with the time, so the reason of each try would be another one. */
+static char *
+remove_times(const char *text)
+{
+    g_autoptr(GRegex) time = g_regex_new("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z ",
+                                         G_REGEX_DEFAULT, G_REGEX_MATCH_DEFAULT, /* error= */ NULL);
+    char *removed = g_regex_replace_literal(time, text, /* length= */ -1, /* start= */ 0, "",
+                                            G_REGEX_MATCH_DEFAULT, /* error= */ NULL);
+
+    return removed ? removed : g_strdup(text);
+}
+
 char *
 kvm_reason(const char *text)
 {
-    g_autofree char *valid = g_utf8_make_valid(text, /* len= */ -1);
+    g_autofree char *told = g_utf8_make_valid(text, /* len= */ -1);
+    g_autofree char *valid = remove_times(told);
     GString *line = g_string_new(NULL);
 
     for (const char *c = valid; *c; c = g_utf8_next_char(c)) {

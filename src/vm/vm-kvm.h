@@ -8,8 +8,8 @@
  * /proc/cpuinfo. */
 gboolean kvm_is_promised(const char *cpuinfo);
 
-/* The text of an error as one line of valid UTF-8 for people, at most KVM_REASON_MAX bytes: a new
- * string, never empty. */
+/* The text of an error as one line of valid UTF-8 for people, without the times that QEMU writes,
+ * at most KVM_REASON_MAX bytes: a new string, never empty. */
 #define KVM_REASON_MAX 1000
 char *kvm_reason(const char *text);
 

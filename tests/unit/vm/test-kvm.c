@@ -34,6 +34,10 @@ test_reason(void)
                   "Permission denied qemu-system-x86_64: failed to initialize kvm");
     assert_reason("  a\t\r\n\n  b\033[31m  ", "a b [31m");
     assert_reason("\xc3\xa9\xff", "\xc3\xa9\xef\xbf\xbd");
+    assert_reason("monitor: kvm version too old\n2026-11-28T19:04:05.427785Z qemu-system-x86_64: "
+                  "-accel kvm: failed\n2026-11-28T19:04:05Z qemu: gone",
+                  "monitor: kvm version too old qemu-system-x86_64: -accel kvm: failed qemu: gone");
+    assert_reason("at 19:04:05 on 2026-11-28", "at 19:04:05 on 2026-11-28");
     assert_reason("", "no reason was given");
     assert_reason("\n \n", "no reason was given");
 }
