@@ -190,6 +190,17 @@ prepare_template() {
         die "no sandbox of '$1' could be made" "the service's log: $(log_hint)"
 }
 
+say_whether_emulated() {
+    local why
+    why=$(cloche --json status | python3 -c '
+import json, sys
+status = json.load(sys.stdin)
+error = status["AccelerationError"]
+if status["Emulated"]:
+    print(f"KVM does not work: {error}" if error else "the processor has no hardware virtualization")')
+    [ -z "$why" ] || say "machines are emulated, which is slow and no security boundary: $why"
+}
+
 create_sandbox() {
     sandbox=$(cloche create --timeout 15m --name quickstart) ||
         die "no sandbox could be made" "the service's log: $(log_hint)"
@@ -281,6 +292,7 @@ start() {
     for recipe in "${recipes[@]}"; do
         step "template $recipe (once)" prepare_template "$recipe"
     done
+    say_whether_emulated
     step "sandbox" create_sandbox
     step "code and chart" run_example
     print_what_next

@@ -365,6 +365,7 @@ GVariant *
 reply_manager(Core *core)
 {
     const VmFacts *facts = core_facts(core);
+    const char *error = core_acceleration_error(core);
     GVariantBuilder dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
@@ -372,6 +373,7 @@ reply_manager(Core *core)
     add(&dict, "DefaultTemplate", g_variant_new_string(core_config(core)->default_template));
     add(&dict, "Accelerator", g_variant_new_string(facts ? facts->accelerator : ""));
     add(&dict, "Emulated", g_variant_new_boolean(facts && facts->emulated));
+    add(&dict, "AccelerationError", g_variant_new_string(error ? error : ""));
     add(&dict, "Pool", reply_pools(core));
     add(&dict, "Limits", reply_limits(core));
     return g_variant_builder_end(&dict);

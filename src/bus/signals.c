@@ -107,7 +107,7 @@ on_process_ended(const Process *process, gpointer data)
 static void
 on_manager_changed(gpointer data)
 {
-    static const char *const changed[] = {"Accelerator", "Emulated", NULL};
+    static const char *const changed[] = {"Accelerator", "Emulated", "AccelerationError", NULL};
     Server *server = data;
 
     send_properties_changed(server, /* sandbox= */ NULL, MANAGER_PATH, MANAGER_INTERFACE,

@@ -19,8 +19,9 @@ add_property(JsonObject *object, GDBusProxy *proxy, const char *name)
 static void
 print_json(Cli *cli, GVariant *templates, const Quota *quota)
 {
-    static const char *const names[] = {"Version", "DefaultTemplate", "Accelerator", "Emulated",
-                                        "Pool",    "Limits"};
+    static const char *const names[] = {"Version",  "DefaultTemplate",   "Accelerator",
+                                        "Emulated", "AccelerationError", "Pool",
+                                        "Limits"};
     JsonObject *object = json_object_new();
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
 
@@ -38,14 +39,21 @@ print_service(Cli *cli)
 {
     g_autofree char *version = text_escape(cloche_manager_get_version(cli->manager));
     g_autofree char *accelerator = text_escape(cloche_manager_get_accelerator(cli->manager));
+    g_autofree char *error = text_escape(template_acceleration_error(cli));
 
     printf("cloched %s on the %s bus, accelerator: %s\n", version,
            cli->bus == G_BUS_TYPE_SYSTEM ? "system" : "session",
-           *accelerator != '\0' ? accelerator : "being found out");
+           *accelerator != '\0' ? accelerator
+           : *error != '\0'     ? "none yet"
+                                : "being found out");
+    if (*error != '\0')
+        printf("%sKVM does not work: %s%s\n", term_style(stdout, STYLE_YELLOW), error,
+               term_style(stdout, STYLE_OFF));
     if (cloche_manager_get_emulated(cli->manager))
-        printf("%semulated: this machine has no hardware virtualization. Emulation is no security "
-               "boundary: run only code that you trust.%s\n",
-               term_style(stdout, STYLE_YELLOW), term_style(stdout, STYLE_OFF));
+        printf("%semulated: %s. Emulation is no security boundary: run only code that you "
+               "trust.%s\n",
+               term_style(stdout, STYLE_YELLOW), template_why_emulated(cli),
+               term_style(stdout, STYLE_OFF));
 }
 
 static GVariant *

@@ -96,14 +96,30 @@ template_is_coming(Cli *cli, const char *name, GError **error)
     return TRUE;
 }
 
+const char *
+template_acceleration_error(Cli *cli)
+{
+    const char *error = cloche_manager_get_acceleration_error(cli->manager);
+
+    return error != NULL ? error : "";
+}
+
+const char *
+template_why_emulated(Cli *cli)
+{
+    return *template_acceleration_error(cli) != '\0'
+               ? "KVM does not work on this machine"
+               : "this machine has no hardware virtualization";
+}
+
 void
 template_warn_emulated(Cli *cli)
 {
     if (!cloche_manager_get_emulated(cli->manager) || !term_is_terminal(stderr))
         return;
-    fprintf(stderr,
-            "%semulated: this machine has no hardware virtualization; do not rely on the walls%s\n",
-            term_style(stderr, STYLE_YELLOW), term_style(stderr, STYLE_OFF));
+    fprintf(stderr, "%semulated: %s; do not rely on the walls%s\n",
+            term_style(stderr, STYLE_YELLOW), template_why_emulated(cli),
+            term_style(stderr, STYLE_OFF));
 }
 
 char *

@@ -22,6 +22,11 @@ GVariant *template_await(Cli *cli, const char *name, GError **error);
  */
 gboolean template_is_coming(Cli *cli, const char *name, GError **error);
 
+/* Why KVM does not work although the processor has hardware virtualization; "": nothing is wrong,
+ * or an older service does not say it. */
+const char *template_acceleration_error(Cli *cli);
+/* In a clause. */
+const char *template_why_emulated(Cli *cli);
 /* Says on a terminal that emulation is no protection. */
 void template_warn_emulated(Cli *cli);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* core-private: what core.c (life, templates), create.c and registry.c share. */
+/* core-private: what core.c (life, templates), acceleration.c, create.c and registry.c share. */
 #pragma once
 
 #include "contexts.h"
@@ -19,9 +19,14 @@ struct Core {
     CoreConfig config;
     Host host;
     GHashTable *pools; /* template name → Pool */
-    const VmFacts *facts;
     Quota *quota;
+
+    const VmFacts *facts;     /* of the accelerator that was chosen; NULL: none is */
+    char *acceleration_error; /* NULL: KVM works, is not expected to, or was not tried yet */
     MachineUser probe_user;
+    guint probe_timer;                  /* of the next try; 0: none waits */
+    guint probe_failures, kvm_failures; /* tries that told nothing, too; those that KVM failed */
+
     Deadlines *deadlines;
     const CoreEvents *events;
     gpointer events_data;
@@ -46,6 +51,12 @@ gboolean core_sweep_finish(GAsyncResult *result, GError **error);
  * `ret_detail` is for the journal, or NULL. */
 EndReason adopt_judge(const Record *record, const char *boot_id, gint64 now_us,
                       const char **ret_detail);
+/* Finds an accelerator, and has all templates prepared for it. */
+void acceleration_start(Core *core);
+/* Nothing is tried any more. */
+void acceleration_stop(Core *core);
+/* No template can be used, for this reason. */
+void acceleration_fail(Core *core, const GError *error);
 /* To who watches. */
 void core_tell_changed(Core *core);
 /* As quota_charge(); a refusal is told to the journal. */

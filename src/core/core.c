@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* core: the beginning and the end of everything, and the accelerator. */
+/* core: the beginning and the end of everything. */
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
@@ -122,93 +122,6 @@ core_tell_changed(Core *core)
 }
 
 static void
-fail_all(Core *core, const GError *error)
-{
-    GHashTableIter iter;
-    gpointer pool;
-
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        pool_fail(pool, error);
-}
-
-static void
-use_facts(Core *core, const VmFacts *facts)
-{
-    GHashTableIter iter;
-    gpointer pool;
-
-    core->facts = facts;
-    g_message("Machines run on %s with the accelerator %s", facts->hypervisor, facts->accelerator);
-    if (facts->emulated)
-        g_warning("Machines are emulated. This is slow, and no security boundary: for development "
-                  "and tests only");
-    core->events->manager_changed(core->events_data);
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        pool_prepare(pool, facts);
-}
-
-static void
-on_probed(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Core *core = data;
-    g_autoptr(GError) error = NULL;
-    const VmFacts *facts = vm_probe_finish(core->host.vm, result, &error);
-
-    host_return_user(&core->host, &core->probe_user);
-    if (core->stopping)
-        ; /* too late to use it */
-    else if (!facts)
-        fail_all(core, error);
-    else if (facts->emulated && !core->config.allow_emulation) {
-        g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
-                    "Hardware virtualization does not work here, and AllowEmulation=no forbids to "
-                    "do without");
-        fail_all(core, error);
-    } else
-        use_facts(core, facts);
-    host_release(&core->host);
-}
-
-/* Any image that can be booted will do to find out what can boot it. */
-static const Image *
-find_usable_image(Core *core)
-{
-    GHashTableIter iter;
-    gpointer pool;
-
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        if (pool_figures(pool).state != POOL_FAILED)
-            return pool_image(pool);
-    return NULL;
-}
-
-static void
-probe(Core *core)
-{
-    const Image *image = find_usable_image(core);
-    g_autofree char *kernel = NULL, *initrd = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (!image) {
-        g_warning("No usable image is installed: build one with build-image, and start this "
-                  "service again");
-        return;
-    }
-    if (!host_take_user(&core->host, &core->probe_user, &error)) {
-        fail_all(core, error);
-        return;
-    }
-    kernel = image_path(image, "kernel");
-    initrd = image_path(image, "initrd");
-    host_hold(&core->host);
-    vm_probe_async(core->host.vm, kernel, initrd, core->host.store->run, &core->probe_user,
-                   core->cancellable, on_probed, core);
-}
-
-static void
 on_swept(GObject *source, GAsyncResult *result, gpointer data)
 {
     Core *core = data;
@@ -218,9 +131,9 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
     if (core->stopping)
         ; /* too late to begin */
     else if (swept)
-        probe(core);
+        acceleration_start(core);
     else
-        fail_all(core, error);
+        acceleration_fail(core, error);
     host_release(&core->host);
 }
 
@@ -241,6 +154,7 @@ core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callba
 
     core->stopping = g_task_new(NULL, NULL, callback, data);
     g_cancellable_cancel(core->cancellable);
+    acceleration_stop(core);
     vm_stop_trying(core->host.vm);
     core->leaves_sandboxes = leave_sandboxes;
     host_hold(&core->host); /* until all are told */
@@ -271,6 +185,7 @@ core_free(Core *core)
     deadlines_free(core->deadlines);
     g_object_unref(core->cancellable);
     g_free((char *)core->config.default_template);
+    g_free(core->acceleration_error);
     g_free(core);
 }
 
@@ -328,6 +243,8 @@ core_summary(Core *core)
     g_string_printf(text, "%u sandbox%s", sandboxes, sandboxes == 1 ? "" : "es");
     if (core->facts && core->facts->emulated)
         g_string_append(text, ", emulated");
+    else if (!core->facts && core->acceleration_error)
+        g_string_append(text, ", KVM does not work");
     for (GList *l = pools; l; l = l->next)
         add_template(text, l->data);
     return g_string_free(text, FALSE);
@@ -396,6 +313,12 @@ const VmFacts *
 core_facts(const Core *core)
 {
     return core->facts;
+}
+
+const char *
+core_acceleration_error(const Core *core)
+{
+    return core->acceleration_error;
 }
 
 static int

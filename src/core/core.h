@@ -14,6 +14,13 @@
 typedef struct Core Core;
 typedef struct Process Process;
 
+/* Whether machines are emulated where KVM does not work. */
+typedef enum {
+    EMULATION_AUTO, /* where the processor has no hardware virtualization */
+    EMULATION_YES,
+    EMULATION_NO,
+} Emulation;
+
 typedef struct {
     const char *default_template;
     guint pool_target;
@@ -22,7 +29,7 @@ typedef struct {
     QuotaAmounts limits_of_each;
     guint64 lifetime_max_s;       /* of a sandbox, from its creation */
     guint32 uid_first, uid_count; /* that machines run as; 0: as libvirt has it */
-    gboolean allow_emulation;
+    Emulation emulation;
 } CoreConfig;
 
 /* Who looks. */
@@ -39,7 +46,7 @@ typedef struct {
     void (*sandbox_ended)(const Sandbox *sandbox, gpointer data);
     /* One that was started, by its program's end. */
     void (*process_ended)(const Process *process, gpointer data);
-    /* The accelerator became known. */
+    /* The accelerator became known, or why KVM does not work. */
     void (*manager_changed)(gpointer data);
     /* The state or the progress of its preparation changed. */
     void (*template_changed)(const char *name, gpointer data);
@@ -75,8 +82,11 @@ void core_stop_finish(GAsyncResult *result);
 void core_free(Core *core);
 
 const CoreConfig *core_config(const Core *core);
-/* NULL until it was found out. */
+/* NULL until an accelerator is chosen. */
 const VmFacts *core_facts(const Core *core);
+/* Why KVM does not work although the processor has hardware virtualization; NULL: it works, was not
+ * tried yet, or the processor has none. */
+const char *core_acceleration_error(const Core *core);
 /* All pools, by the name of their template; not owned. */
 GList *core_pools(Core *core);
 

@@ -2,6 +2,7 @@
 /* host: what all machines share: libvirt, the store, memory, and the users that they run as. */
 #pragma once
 
+#include "pace.h"
 #include "store.h"
 #include "vm.h"
 
@@ -11,6 +12,7 @@
 typedef struct {
     Vm *vm;
     const Store *store;
+    const Pace *pace;       /* NULL until an accelerator is chosen, before any machine starts */
     guint64 memory_mib;     /* of all machines that there are, starting and ending ones too */
     guint64 ending_mib;     /* of those that are ending */
     guint waiting;          /* callers, in all pools */

@@ -20,8 +20,7 @@
 
 #define BOOT_TIMEOUT_S 180 /* emulated, on a busy host */
 #define RESTORE_TIMEOUT_S 30
-#define BOOT_EXERCISES 25   /* node compiles what runs often: the snapshot has that done */
-#define RESTORE_EXERCISES 3 /* the first two are the slow ones, where machines are emulated */
+#define BOOT_EXERCISES 25 /* node compiles what runs often: the snapshot has that done */
 
 typedef struct {
     Instance *instance;
@@ -93,7 +92,8 @@ begin_exercise(GTask *task)
     Start *start = g_task_get_task_data(task);
 
     exercise_async(start->instance->link, start->image, start->instance->contexts,
-                   start->boots ? BOOT_EXERCISES : RESTORE_EXERCISES, on_exercised, task);
+                   start->boots ? BOOT_EXERCISES : start->instance->host->pace->exercises,
+                   on_exercised, task);
 }
 
 static void

@@ -8,9 +8,6 @@
 #define FAILURES_MAX 3
 #define PAUSE_MIN_MS 200
 #define PAUSE_MAX_MS 30000
-/* Between a claim and the restore that makes up for it: whoever has claimed a machine uses it now.
- */
-#define CLAIM_PAUSE_MS 150
 
 struct Pool {
     Host *host;
@@ -19,6 +16,7 @@ struct Pool {
     Template *template;
     GCancellable *cancellable; /* of all starts */
     PoolState state;
+    gboolean is_usable; /* its image is */
     char *step;
     double progress;
     GError *error;
@@ -226,14 +224,6 @@ on_restored(GObject *source, GAsyncResult *result, gpointer data)
     host_changed(pool->host);
 }
 
-/* While callers wait all processors help; in the background half of them, so that claims come
- * first. */
-static guint
-starts_at_once(const Pool *pool)
-{
-    return pool->waiting.length > 0 ? pool->processors : MAX(1, pool->processors / 2);
-}
-
 static gboolean
 memory_is_free(const Pool *pool)
 {
@@ -246,7 +236,8 @@ pool_refill(Pool *pool)
     if (pool->host->waiting > 0 && pool->waiting.length == 0)
         return; /* what is free is for those who wait elsewhere */
     while (pool->state == POOL_READY && pool->pause_source == 0 && memory_is_free(pool) &&
-           pool->starting < starts_at_once(pool) &&
+           pool->starting < pace_starts(pool->host->pace, pool->processors,
+                                        /* is_waited_for= */ pool->waiting.length > 0) &&
            pool->ready.length + pool->starting < pool->config.target + pool->waiting.length) {
         pool->starting++;
         instance_restore_async(pool->host, pool->image, pool->template, pool->cancellable,
@@ -293,6 +284,9 @@ set_failed(Pool *pool, const GError *error)
 void
 pool_fail(Pool *pool, const GError *error)
 {
+    if (!pool->is_usable ||
+        (pool->state == POOL_FAILED && g_strcmp0(pool->error->message, error->message) == 0))
+        return;
     set_failed(pool, error);
     fail_waiting(pool, error);
     pool->changed(pool, pool->changed_data);
@@ -331,14 +325,25 @@ on_prepared(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
+pool_hold(Pool *pool, const char *step)
+{
+    if (!pool->is_usable)
+        return;
+    pool->state = POOL_PREPARING;
+    on_progress(step, /* fraction= */ 0, pool);
+}
+
+void
 pool_prepare(Pool *pool, const VmFacts *facts)
 {
     g_autofree char *key = NULL;
 
-    if (pool->state == POOL_FAILED)
+    if (!pool->is_usable)
         return;
+    pool->state = POOL_CHECKING;
     key = forge_key(pool->image, facts);
-    pool->template = template_new(pool->host->store, pool->image->name, key);
+    pool->template = template_new(pool->host->store, pool->image->name, key, pool->image->digest,
+                                  facts->accelerator);
     forge_prepare_async(pool->host, pool->image, pool->template, on_progress, pool,
                         pool->cancellable, on_prepared, pool);
 }
@@ -361,6 +366,7 @@ pool_new(Host *host, const PoolConfig *config, Image *image, const GError *error
     pool->changed_data = data;
     g_queue_init(&pool->ready);
     g_queue_init(&pool->waiting);
+    pool->is_usable = !error;
     if (error)
         set_failed(pool, error);
     return pool;
@@ -406,6 +412,12 @@ pool_image(const Pool *pool)
     return pool->image;
 }
 
+gboolean
+pool_is_usable(const Pool *pool)
+{
+    return pool->is_usable;
+}
+
 const Template *
 pool_template(const Pool *pool)
 {
@@ -419,7 +431,7 @@ pool_figures(const Pool *pool)
         .state = pool->state,
         .step = pool->step,
         .progress = pool->progress,
-        .error = pool->error ? pool->error->message : NULL,
+        .error = pool->state == POOL_FAILED ? pool->error->message : NULL,
         .target = pool->config.target,
         .ready = pool->ready.length,
         .starting = pool->starting,
@@ -452,7 +464,7 @@ pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callb
     if (instance) {
         give(pool, instance, task);
         if (pool->failures == 0)
-            pause_refill(pool, CLAIM_PAUSE_MS);
+            pause_refill(pool, pool->host->pace->claim_pause_ms);
         return;
     }
     if (pool->state == POOL_FAILED)

@@ -56,12 +56,16 @@ const Image *pool_image(const Pool *pool);
 const Template *pool_template(const Pool *pool);
 PoolFigures pool_figures(const Pool *pool);
 
-/* Makes the template ready, then fills the pool, unless it cannot be used at all. Once. */
+/* The next ones do nothing when the image cannot be used at all. */
+gboolean pool_is_usable(const Pool *pool);
+/* It cannot be prepared yet; callers wait. `step` says for what. */
+void pool_hold(Pool *pool, const char *step);
+/* Makes the template ready, then fills the pool. Once; may follow pool_hold() and pool_fail(). */
 void pool_prepare(Pool *pool, const VmFacts *facts);
+/* It cannot be prepared, for this reason, unless pool_hold() or pool_prepare() follows. */
+void pool_fail(Pool *pool, const GError *error);
 /* Machines that are too many end. */
 void pool_reconfigure(Pool *pool, const PoolConfig *config);
-/* It cannot be prepared at all. */
-void pool_fail(Pool *pool, const GError *error);
 
 /* A machine of one's own. CLOCHE_ERROR_BUSY when none came within POOL_WAIT_S or too many wait,
  * or why the template cannot be had. */

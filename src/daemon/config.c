@@ -104,14 +104,20 @@ parse_group(const Setting *setting, const char *text, gpointer value, GError **e
 }
 
 static gboolean
-parse_boolean(const Setting *setting, const char *text, gpointer value, GError **error)
+parse_emulation(const Setting *setting, const char *text, gpointer value, GError **error)
 {
     static const char *const yes[] = {"yes", "true", "on", "1", NULL};
     static const char *const no[] = {"no", "false", "off", "0", NULL};
+    Emulation *emulation = value;
 
-    if (!g_strv_contains(yes, text) && !g_strv_contains(no, text))
-        return invalid(error, "'%s' is neither 'yes' nor 'no'", text);
-    *(gboolean *)value = g_strv_contains(yes, text);
+    if (g_str_equal(text, "auto"))
+        *emulation = EMULATION_AUTO;
+    else if (g_strv_contains(yes, text))
+        *emulation = EMULATION_YES;
+    else if (g_strv_contains(no, text))
+        *emulation = EMULATION_NO;
+    else
+        return invalid(error, "'%s' is none of 'auto', 'yes' and 'no'", text);
     return TRUE;
 }
 
@@ -202,7 +208,7 @@ static const Setting settings[] = {
     {"Machines", "Connection", parse_text, AT(connection)},
     {"Machines", "Group", parse_group, AT(group)},
     {"Machines", "Uids", parse_uids, AT(core), 1000, 4294967293},
-    {"Machines", "AllowEmulation", parse_boolean, AT(core.allow_emulation)},
+    {"Machines", "AllowEmulation", parse_emulation, AT(core.emulation)},
     {"Pool", "Target", parse_target, AT(core.pool_target), 0, 1000},
     LIMIT("Sandboxes", QUOTA_SANDBOXES, 1, 100000),
     LIMIT("MemoryMiB", QUOTA_MEMORY_MIB, 64, G_MAXUINT32),
@@ -296,7 +302,7 @@ config_new(gboolean user_mode)
     Config *config = g_new0(Config, 1);
 
     config->default_template = g_strdup("python");
-    config->core.allow_emulation = TRUE;
+    config->core.emulation = EMULATION_AUTO;
     config->core.pool_target = 2;
     config->core.lifetime_max_s = 86400;
     config->core.limits_of_all = (QuotaAmounts){{
@@ -420,7 +426,7 @@ config_find_fixed(const Config *now, const Config *fresh)
         return "[Machines] Group";
     if (a->uid_first != b->uid_first || a->uid_count != b->uid_count)
         return "[Machines] Uids";
-    if (a->allow_emulation != b->allow_emulation)
+    if (a->emulation != b->emulation)
         return "[Machines] AllowEmulation";
     if (g_strcmp0(now->state, fresh->state) != 0)
         return "[Folders] State";

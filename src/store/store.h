@@ -3,7 +3,7 @@
  * store: what lasts on disk, and where.
  *
  *   STATE/images/NAME → NAME-DIGEST    made by build-image (vm-images/README.md)
- *   STATE/templates/NAME-KEY/          template.conf, ram, state, disk.qcow2
+ *   STATE/templates/NAME-KEY/          template.conf, ram, state, disk.qcow2; unused, since when
  *   STATE/machines/NAME/               a machine's overlay; removed with it
  *   STATE/sandboxes/ID                 a record per sandbox
  *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
@@ -77,14 +77,16 @@ gboolean image_name_is_valid(const char *name);
 
 typedef struct {
     const Store *store;
-    char *name, *key; /* the key covers all that the state depends on */
-    char *dir;        /* of the stored parts */
-    char *staging;    /* of the parts while they are made */
-    char *ram;        /* the RAM file that machines map, on tmpfs */
+    char *name, *key;          /* the key covers all that the state depends on */
+    char *image, *accelerator; /* two parts of that: the image's digest, and how machines run */
+    char *dir;                 /* of the stored parts */
+    char *staging;             /* of the parts while they are made */
+    char *ram;                 /* the RAM file that machines map, on tmpfs */
 } Template;
 
 /* Names the places; reads and writes nothing. */
-Template *template_new(const Store *store, const char *name, const char *key);
+Template *template_new(const Store *store, const char *name, const char *key, const char *image,
+                       const char *accelerator);
 void template_free(Template *template);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Template, template_free)
 /* A part in `dir`, or in `staging`: "state", "disk.qcow2", "blank.qcow2". */
@@ -106,7 +108,8 @@ void template_discard(const Template *template);
 /* Verifies every part against its digest and fills the RAM file from the store. One that is there
  * and is what was stored stays: machines of an earlier life may map it. */
 gboolean template_load(const Template *template, GError **error);
-/* Removes every other version of this template. */
+/* Removes every other version of this template, but for one: that of the same image and another
+ * accelerator is kept for a week, since the accelerator may come back. Its RAM file is not. */
 gboolean template_remove_others(const Template *template, GError **error);
 
 /* --- records: what is known of a sandbox, written before anybody hears of it --- */

@@ -10,6 +10,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "access.h"
@@ -19,10 +20,14 @@
 #include "util.h"
 
 #define CONF "template.conf"
+/* Its age tells for how long another accelerator is in use. */
+#define UNUSED "unused"
+#define UNUSED_MAX_S (7 * 24 * 3600)
 static const char *const parts[] = {"ram", "state", "disk.qcow2"};
 
 Template *
-template_new(const Store *store, const char *name, const char *key)
+template_new(const Store *store, const char *name, const char *key, const char *image,
+             const char *accelerator)
 {
     Template *template = g_new0(Template, 1);
     g_autofree char *folder = g_strdup_printf("%s-%s", name, key);
@@ -31,6 +36,8 @@ template_new(const Store *store, const char *name, const char *key)
     template->store = store;
     template->name = g_strdup(name);
     template->key = g_strdup(key);
+    template->image = g_strdup(image);
+    template->accelerator = g_strdup(accelerator);
     template->dir = g_build_filename(store->state, "templates", folder, NULL);
     template->staging = g_build_filename(store->state, "templates", staging, NULL);
     template->ram = g_build_filename(store->ram, folder, NULL);
@@ -44,6 +51,8 @@ template_free(Template *template)
         return;
     g_free(template->name);
     g_free(template->key);
+    g_free(template->image);
+    g_free(template->accelerator);
     g_free(template->dir);
     g_free(template->staging);
     g_free(template->ram);
@@ -116,6 +125,8 @@ write_conf(const Template *template, GError **error)
     g_autoptr(GKeyFile) conf = g_key_file_new();
     g_autofree char *path = template_staging_path(template, CONF);
 
+    g_key_file_set_string(conf, "Template", "Image", template->image);
+    g_key_file_set_string(conf, "Template", "Accelerator", template->accelerator);
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
         g_autofree char *part = template_staging_path(template, parts[i]);
         g_auto(FileDigest) digest = {0};
@@ -188,8 +199,11 @@ template_load(const Template *template, GError **error)
 {
     g_autoptr(GKeyFile) conf = g_key_file_new();
     g_autofree char *path = template_path(template, CONF);
+    g_autofree char *unused = template_path(template, UNUSED);
     g_autoptr(GError) cause = NULL;
     gboolean has_ram;
+
+    unlink(unused);
 
     if (!g_key_file_load_from_file(conf, path, G_KEY_FILE_NONE, &cause)) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: %s", path,
@@ -221,6 +235,42 @@ is_other_version(const Template *template, const char *folder)
 }
 
 static gboolean
+is_of_other_accelerator(const Template *template, const char *path)
+{
+    g_autoptr(GKeyFile) conf = g_key_file_new();
+    g_autofree char *file = g_build_filename(path, CONF, NULL);
+    g_autofree char *image = NULL, *accelerator = NULL;
+
+    if (!g_key_file_load_from_file(conf, file, G_KEY_FILE_NONE, NULL))
+        return FALSE;
+    image = g_key_file_get_string(conf, "Template", "Image", NULL);
+    accelerator = g_key_file_get_string(conf, "Template", "Accelerator", NULL);
+    return accelerator && !g_str_equal(accelerator, template->accelerator) &&
+           g_strcmp0(image, template->image) == 0;
+}
+
+/* The week begins when it is first found unused. */
+static gboolean
+is_unused_for_long(const char *path)
+{
+    g_autofree char *file = g_build_filename(path, UNUSED, NULL);
+    time_t now = time(NULL);
+    struct stat st;
+
+    if (stat(file, &st) == 0)
+        return now - st.st_mtime > UNUSED_MAX_S;
+    /* Where it cannot be written there is no room to keep the template. */
+    return !g_file_set_contents(file, "", /* length= */ 0, NULL);
+}
+
+/* Never a RAM file: it is no folder with a template.conf. */
+static gboolean
+is_kept(const Template *template, const char *path)
+{
+    return is_of_other_accelerator(template, path) && !is_unused_for_long(path);
+}
+
+static gboolean
 remove_other_versions_in(const Template *template, const char *path, GError **error)
 {
     g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
@@ -229,7 +279,8 @@ remove_other_versions_in(const Template *template, const char *path, GError **er
     while (dir && (folder = g_dir_read_name(dir))) {
         g_autofree char *old = g_build_filename(path, folder, NULL);
 
-        if (is_other_version(template, folder) && !util_remove_tree(old, error))
+        if (is_other_version(template, folder) && !is_kept(template, old) &&
+            !util_remove_tree(old, error))
             return FALSE;
     }
     return TRUE;

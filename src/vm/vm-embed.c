@@ -149,7 +149,9 @@ choose_user(Embed *embed, GError **error)
     embed->gid = user->pw_gid;
     if (stat(KVM_DEVICE, &device) < 0 || user_can_open_kvm(user))
         return TRUE;
-    g_message("user '%s' may not open %s: machines will be emulated", user->pw_name, KVM_DEVICE);
+    embed->no_kvm = g_strdup_printf("user '%s' may not open %s, which is looked at when this "
+                                    "service starts",
+                                    user->pw_name, KVM_DEVICE);
     return cover_kvm(embed->root, error);
 }
 
@@ -174,4 +176,5 @@ void
 embed_clear(Embed *embed)
 {
     g_clear_pointer(&embed->root, g_free);
+    g_clear_pointer(&embed->no_kvm, g_free);
 }

@@ -12,6 +12,7 @@ typedef struct {
     gboolean own_user; /* QEMU runs as uid and gid, not as we do */
     uid_t uid;
     gid_t gid;
+    char *no_kvm; /* why its machines cannot use KVM, until the next start; NULL: they may */
 } Embed;
 
 /* Prepares for `uri` when it names an embedded driver; otherwise leaves *embed empty. */

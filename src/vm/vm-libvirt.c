@@ -271,6 +271,7 @@ libvirt_close(Vm *vm)
     g_free((char *)self->facts.machine_type);
     g_free((char *)self->facts.cpu_model);
     g_free((char *)self->facts.definition);
+    g_free((char *)self->facts.kvm_error);
     g_free(self->uri);
     g_free(self);
 }
@@ -279,6 +280,7 @@ static const VmOps libvirt_ops = {
     .close = libvirt_close,
     .probe_async = libvirt_probe_async,
     .probe_finish = libvirt_probe_finish,
+    .probe_pause_ms = libvirt_probe_pause_ms,
     .start_async = libvirt_start_async,
     .start_finish = libvirt_start_finish,
     .adopt_async = libvirt_adopt_async,

@@ -144,3 +144,4 @@ void libvirt_probe_async(Vm *vm, const char *kernel, const char *initrd, const c
                          const MachineUser *user, GCancellable *cancellable,
                          GAsyncReadyCallback callback, gpointer data);
 const VmFacts *libvirt_probe_finish(Vm *vm, GAsyncResult *result, GError **error);
+guint libvirt_probe_pause_ms(Vm *vm, guint failures);

@@ -17,6 +17,7 @@ typedef struct {
                         const MachineUser *user, GCancellable *cancellable,
                         GAsyncReadyCallback callback, gpointer data);
     const VmFacts *(*probe_finish)(Vm *vm, GAsyncResult *result, GError **error);
+    guint (*probe_pause_ms)(Vm *vm, guint failures);
 
     void (*start_async)(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
                         gpointer events_data, GCancellable *cancellable,

@@ -4,7 +4,8 @@
  *
  * That libvirt offers KVM means only that QEMU could open the device. Whether a guest lives there
  * is tried, with the very kernel that the templates use. A guest that says nothing within the
- * bound counts like one that dies: emulation it is.
+ * bound counts like one that dies. The reason goes with the facts, and the core decides what comes
+ * of it.
  */
 #include "vm-probe.h"
 #include "vm-domain-xml.h"
@@ -13,6 +14,7 @@
 
 #include "error.h"
 #include "vm-error.h"
+#include "vm-kvm.h"
 #include "vm-libvirt.h"
 
 #define TRY_TIMEOUT_S 30
@@ -30,10 +32,11 @@ typedef struct {
     VmFacts kvm; /* strings owned; accelerator is NULL when libvirt offers no KVM */
     VmFacts tcg;
     gboolean ram_read_only;
+    char *why_not; /* KVM does not work; NULL: it does */
 
     guint timeout;
+    GSource *cancelled;
     Machine *machine; /* while it is being tried */
-    gboolean works;
 } Probe;
 
 static void
@@ -43,6 +46,7 @@ facts_clear(VmFacts *facts)
     g_free((char *)facts->machine_type);
     g_free((char *)facts->cpu_model);
     g_free((char *)facts->definition);
+    g_free((char *)facts->kvm_error);
     *facts = (VmFacts){0};
 }
 
@@ -54,6 +58,7 @@ probe_free(Probe *probe)
     g_free(probe->kernel);
     g_free(probe->initrd);
     g_free(probe->console);
+    g_free(probe->why_not);
     g_free(probe);
 }
 
@@ -107,6 +112,15 @@ emulated_cpu_model(void)
     return g_strconcat("maximum on ", name ? name : "an unnamed processor", NULL);
 }
 
+static gboolean
+has_virtualization(void)
+{
+    g_autofree char *info = NULL;
+
+    return g_file_get_contents("/proc/cpuinfo", &info, /* length= */ NULL, /* error= */ NULL) &&
+           kvm_is_promised(info);
+}
+
 /* --- facts, in a worker --- */
 
 static char *
@@ -152,11 +166,35 @@ ask_capabilities(virConnectPtr connection, const char *type)
                                            /* flags= */ 0);
 }
 
+static void
+note_failure(Probe *probe, const char *text)
+{
+    g_free(probe->why_not);
+    probe->why_not = kvm_reason(text);
+}
+
+static void
+collect_kvm_facts(Probe *probe, virConnectPtr connection)
+{
+    g_autofree char *capabilities = ask_capabilities(connection, "kvm");
+    g_autoptr(GError) error = NULL;
+
+    if (capabilities) {
+        probe->kvm.cpu_model = probe_cpu_model(capabilities);
+        probe->kvm.accelerator = "kvm";
+        fill_facts(&probe->kvm, capabilities, &error);
+    } else {
+        vm_error_set(&error, "libvirt offers no KVM");
+    }
+    if (error)
+        note_failure(probe, probe->vm->embed.no_kvm ? probe->vm->embed.no_kvm : error->message);
+}
+
 static gboolean
 collect_facts(Probe *probe, GError **error)
 {
     g_autoptr(virConnect) connection = vm_connect(probe->vm, error);
-    g_autofree char *kvm = NULL, *tcg = NULL;
+    g_autofree char *tcg = NULL;
     unsigned long version = 0;
 
     if (!connection)
@@ -171,13 +209,7 @@ collect_facts(Probe *probe, GError **error)
     if (!fill_facts(&probe->tcg, tcg, error))
         return FALSE;
 
-    kvm = ask_capabilities(connection, "kvm");
-    if (!kvm) /* libvirt's way to say that there is none */
-        return TRUE;
-    probe->kvm.cpu_model = probe_cpu_model(kvm);
-    probe->kvm.accelerator = "kvm";
-    if (!fill_facts(&probe->kvm, kvm, /* error= */ NULL))
-        probe->kvm.accelerator = NULL;
+    collect_kvm_facts(probe, connection);
     return TRUE;
 }
 
@@ -199,8 +231,10 @@ static void
 finish(GTask *task)
 {
     Probe *probe = g_task_get_task_data(task);
-    VmFacts *facts = probe->works ? &probe->kvm : &probe->tcg;
+    VmFacts *facts = probe->why_not ? &probe->tcg : &probe->kvm;
 
+    facts->kvm_error = g_steal_pointer(&probe->why_not);
+    facts->has_virtualization = has_virtualization();
     facts_clear(&probe->vm->facts);
     probe->vm->facts = *facts;
     probe->vm->ram_read_only = probe->ram_read_only;
@@ -227,6 +261,9 @@ end_try(GTask *task)
     Probe *probe = g_task_get_task_data(task);
 
     g_clear_handle_id(&probe->timeout, g_source_remove);
+    if (probe->cancelled)
+        g_source_destroy(probe->cancelled);
+    g_clear_pointer(&probe->cancelled, g_source_unref);
     machine_destroy_async(g_steal_pointer(&probe->machine), on_destroyed, task);
 }
 
@@ -237,7 +274,18 @@ on_timeout(gpointer data)
     Probe *probe = g_task_get_task_data(task);
 
     probe->timeout = 0;
+    note_failure(probe,
+                 "a guest under KVM gave no sign of life within " G_STRINGIFY(TRY_TIMEOUT_S) " s");
     end_try(task);
+    return G_SOURCE_REMOVE;
+}
+
+/* The service stops, and does not wait for the guest. */
+static gboolean
+on_cancelled(GCancellable *cancellable, gpointer data)
+{
+    note_failure(g_task_get_task_data(data), "the try was cancelled");
+    end_try(data);
     return G_SOURCE_REMOVE;
 }
 
@@ -245,10 +293,25 @@ static void
 on_ended(Machine *machine, MachineEnd how, gpointer data)
 {
     GTask *task = data;
-    Probe *probe = g_task_get_task_data(task);
+    const char *why_not = kvm_end_reason(how);
 
-    probe->works = how == MACHINE_SHUT_DOWN;
+    if (why_not)
+        note_failure(g_task_get_task_data(task), why_not);
     end_try(task);
+}
+
+static void
+watch_cancellable(GTask *task)
+{
+    Probe *probe = g_task_get_task_data(task);
+    GCancellable *cancellable = g_task_get_cancellable(task);
+
+    if (!cancellable)
+        return;
+    probe->cancelled = g_cancellable_source_new(cancellable);
+    g_source_set_callback(probe->cancelled, G_SOURCE_FUNC((void (*)(void))on_cancelled), task,
+                          /* notify= */ NULL);
+    g_source_attach(probe->cancelled, /* context= */ NULL);
 }
 
 /* It has no disk that could be full. */
@@ -264,11 +327,12 @@ on_started(GObject *source, GAsyncResult *result, gpointer data)
 
     probe->machine = vm_start_finish(&probe->vm->base, result, &fd, &error);
     if (!probe->machine) {
-        g_debug("no KVM: %s", error->message);
+        note_failure(probe, error->message);
         finish(task);
         return;
     }
     probe->timeout = g_timeout_add_seconds(TRY_TIMEOUT_S, on_timeout, task);
+    watch_cancellable(task);
 }
 
 static void
@@ -291,7 +355,7 @@ on_facts(GObject *source, GAsyncResult *result, gpointer data)
         g_object_unref(task);
         return;
     }
-    if (!probe->kvm.accelerator) {
+    if (probe->why_not) {
         finish(task);
         return;
     }
@@ -323,4 +387,10 @@ const VmFacts *
 libvirt_probe_finish(Vm *vm, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error) ? &((LibvirtVm *)vm)->facts : NULL;
+}
+
+guint
+libvirt_probe_pause_ms(Vm *vm, guint failures)
+{
+    return kvm_pause_s(failures) * 1000;
 }

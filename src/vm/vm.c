@@ -42,6 +42,12 @@ vm_probe_finish(Vm *vm, GAsyncResult *result, GError **error)
     return vm->ops->probe_finish(vm, result, error);
 }
 
+guint
+vm_probe_pause_ms(Vm *vm, guint failures)
+{
+    return vm->ops->probe_pause_ms(vm, failures);
+}
+
 void
 vm_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events, gpointer events_data,
                GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)

@@ -21,6 +21,8 @@ typedef struct {
     const char *cpu_model;    /* what the guest sees and, emulated too, whose clock it runs by */
     const char *accelerator;  /* "kvm" or "tcg" */
     gboolean emulated;        /* no hardware virtualization: no security boundary */
+    gboolean has_virtualization; /* the processor has the flag vmx or svm */
+    const char *kvm_error;       /* why KVM does not work, in one line; NULL: it works */
 } VmFacts;
 
 /* Whom QEMU runs as, where that is ours to choose. */
@@ -72,13 +74,18 @@ void vm_close(Vm *vm);
 /*
  * Finds out by a real try which accelerator works: boots `kernel` with `initrd` and the command
  * line word cloche.probe (the agent then powers off at once) under KVM, in `directory` (for its
- * console file), and takes emulation when that does not end in a power-off within 30 s. Finishes
- * with the facts, which every vm_start_async() needs.
+ * console file). When that does not end in a power-off within 30 s, the facts are those of
+ * emulation, with the reason. Finishes with the facts, which every vm_start_async() needs; they
+ * hold until the next probe. The caller decides whether machines may be emulated, and whether to
+ * probe again, which it must not while a machine is starting.
  */
 void vm_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
                     const MachineUser *user, GCancellable *cancellable,
                     GAsyncReadyCallback callback, gpointer data);
 const VmFacts *vm_probe_finish(Vm *vm, GAsyncResult *result, GError **error);
+/* How long to wait before the next probe, after so many in a row (at least one) that failed: 1, 5
+ * and 30 seconds, then a minute. */
+guint vm_probe_pause_ms(Vm *vm, guint failures);
 
 /*
  * Starts a machine: boots it, or restores it when spec->state is set (`kernel` is then the one that

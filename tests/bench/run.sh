@@ -251,6 +251,7 @@ write_config() {
 [Machines]
 Connection=qemu:///embed?root=$work/run/libvirt
 Group=libvirt-qemu
+AllowEmulation=yes
 [Pool]
 Target=$2
 [Limits]

@@ -324,6 +324,10 @@ fixture_new(const FixtureOptions *options)
     fixture->options = *options;
     fixture_make_files(fixture);
     fixture_open_machines(fixture);
+    if (options->has_virtualization)
+        fixture_set_control(fixture, "virtualization", "");
+    if (options->kvm)
+        fixture_set_control(fixture, "kvm", options->kvm);
     open_notify(fixture);
     start_bus(fixture);
     fixture->bus = fixture_connect(fixture, 0);

@@ -17,8 +17,10 @@ typedef struct {
     gboolean has_other;       /* and another like "minimal" */
     gboolean has_log;         /* for fixture_log_has() */
     gboolean no_polkit;
-    guint target;    /* machines to keep ready */
-    guint sandboxes; /* limits; 0: 100 sandboxes, 4096 MiB, a day */
+    gboolean has_virtualization; /* the processor */
+    const char *kvm;             /* of vm-fake.h; NULL: it does not work */
+    guint target;                /* machines to keep ready */
+    guint sandboxes;             /* limits; 0: 100 sandboxes, 4096 MiB, a day */
     guint memory_mib;
     guint lifetime_s;
     const char *default_template; /* NULL: minimal */

@@ -302,6 +302,7 @@ class CliTest(unittest.TestCase):
         self.out("kill", box)
         self.assertIn(status["DefaultTemplate"] + " (default)", text)
         self.assertEqual("emulated" in text, status["Emulated"])
+        self.assertEqual("KVM does not work" in text, status["AccelerationError"] != "")
 
     def test_help_has_an_example_for_each_verb(self):
         table = self.out("--help").partition("Verbs:")[2].partition("Options:")[0]

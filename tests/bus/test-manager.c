@@ -25,12 +25,14 @@ test_manager_properties(void)
     g_autofree char *version = dict_string(all, "Version");
     g_autofree char *name = dict_string(all, "DefaultTemplate");
     g_autofree char *accelerator = dict_string(all, "Accelerator");
+    g_autofree char *acceleration_error = dict_string(all, "AccelerationError");
 
-    g_assert_cmpint(g_variant_n_children(all), ==, 6);
+    g_assert_cmpint(g_variant_n_children(all), ==, 7);
     g_assert_cmpstr(version, ==, VERSION);
     g_assert_cmpstr(name, ==, "minimal");
     g_assert_cmpstr(accelerator, ==, "tcg");
     g_assert_true(dict_boolean(all, "Emulated"));
+    g_assert_cmpstr(acceleration_error, ==, "");
     g_assert_cmpuint(dict_number(limits, "lifetime"), ==, 3600);
     g_assert_cmpuint(dict_number(limits, "sandboxes"), ==, 1100);
     g_assert_cmpuint(dict_number(limits, "memory-mib"), ==, 100000);

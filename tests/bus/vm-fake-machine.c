@@ -35,19 +35,19 @@ read_control(const FakeVm *vm, const char *name)
     return g_file_get_contents(path, &text, NULL, NULL) ? g_strchomp(text) : NULL;
 }
 
-static gboolean
-must_fail(const FakeVm *vm)
+int
+fake_count_down(const FakeVm *vm, const char *name)
 {
-    g_autofree char *text = read_control(vm, "fail");
-    g_autofree char *path = fake_control_path(vm, "fail");
+    g_autofree char *text = read_control(vm, name);
+    g_autofree char *path = fake_control_path(vm, name);
     g_autofree char *left = NULL;
-    int count = text ? atoi(text) : 0;
+    int count = text ? atoi(text) : -1;
 
-    if (count == 0)
-        return FALSE;
+    if (count <= 0)
+        return count;
     left = g_strdup_printf("%d", count - 1);
     g_file_set_contents(path, left, -1, NULL);
-    return TRUE;
+    return count;
 }
 
 static void
@@ -269,7 +269,7 @@ fake_start_async(Vm *base, const MachineSpec *spec, const MachineEvents *events,
     GError *error = NULL;
     FakeMachine *machine;
 
-    if (must_fail(vm))
+    if (fake_count_down(vm, "fail") > 0)
         g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "The test wants this start to fail");
     if (error || !fake_check_there(vm, &error)) {
         g_task_return_error(task, error);

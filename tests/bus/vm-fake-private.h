@@ -13,6 +13,8 @@ typedef struct {
     GHashTable *machines; /* name → FakeMachine, those that were given away */
     GQueue waiting;       /* of GTask: ends, for libvirt to come back */
     gboolean stops_trying;
+    VmFacts facts; /* of the last probe */
+    guint probes;
 } FakeVm;
 
 typedef struct {
@@ -29,6 +31,8 @@ typedef struct {
 
 /* A file of the control folder: a new string. */
 char *fake_control_path(const FakeVm *vm, const char *name);
+/* The number in a file of the control folder, which is counted down; -1: there is no such file. */
+int fake_count_down(const FakeVm *vm, const char *name);
 /* FALSE with an error while libvirt does not answer. */
 gboolean fake_check_there(const FakeVm *vm, GError **error);
 

@@ -14,6 +14,7 @@
 #include "vm-fake-private.h"
 
 #define STATE_SIZE 1024
+#define PROBE_PAUSE_MS 20
 
 /* --- sweep --- */
 
@@ -179,29 +180,69 @@ get_pid(const Machine *base)
 
 /* --- the connection --- */
 
-static const VmFacts facts = {
+static const VmFacts tcg_facts = {
     .hypervisor = "fake",
     .machine_type = "fake-1",
     .definition = "fake",
     .cpu_model = "fake",
     .accelerator = "tcg",
     .emulated = TRUE,
+    .kvm_error = "the test wants no KVM",
+};
+static const VmFacts kvm_facts = {
+    .hypervisor = "fake",
+    .machine_type = "fake-1",
+    .definition = "fake",
+    .cpu_model = "fake",
+    .accelerator = "kvm",
 };
 
+static gboolean
+has_control(const FakeVm *vm, const char *name)
+{
+    g_autofree char *path = fake_control_path(vm, name);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 static void
-probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
+count_probe(FakeVm *vm)
+{
+    g_autofree char *path = fake_control_path(vm, "tried");
+    g_autofree char *text = g_strdup_printf("%u", ++vm->probes);
+
+    g_file_set_contents(path, text, -1, NULL);
+}
+
+static void
+probe_async(Vm *base, const char *kernel, const char *initrd, const char *directory,
             const MachineUser *user, GCancellable *cancellable, GAsyncReadyCallback callback,
             gpointer data)
 {
+    FakeVm *vm = (FakeVm *)base;
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
+    GError *error = NULL;
 
+    count_probe(vm);
+    if (!fake_check_there(vm, &error)) {
+        g_task_return_error(task, error);
+        return;
+    }
+    vm->facts = fake_count_down(vm, "kvm") == 0 ? kvm_facts : tcg_facts;
+    vm->facts.has_virtualization = has_control(vm, "virtualization");
     g_task_return_boolean(task, TRUE);
 }
 
 static const VmFacts *
 probe_finish(Vm *vm, GAsyncResult *result, GError **error)
 {
-    return boolean_finish(result, error) ? &facts : NULL;
+    return boolean_finish(result, error) ? &((FakeVm *)vm)->facts : NULL;
+}
+
+static guint
+probe_pause_ms(Vm *vm, guint failures)
+{
+    return PROBE_PAUSE_MS;
 }
 
 /* Something in the folders changed: whatever it is. */
@@ -239,6 +280,7 @@ static const VmOps ops = {
     .close = fake_close,
     .probe_async = probe_async,
     .probe_finish = probe_finish,
+    .probe_pause_ms = probe_pause_ms,
     .start_async = fake_start_async,
     .start_finish = fake_start_finish,
     .adopt_async = fake_adopt_async,

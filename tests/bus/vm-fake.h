@@ -10,6 +10,10 @@
  *   hold    a FIFO: every start waits, its machine paused, until somebody has opened it for writing
  *   agent   the path of a program to start instead of the agent
  *   away    libvirt does not answer: starts, adoptions and sweeps fail, ends wait, until it is gone
+ *   kvm     a number: KVM works after so many probes that fail from now on; without the file it
+ *           does not work
+ *   virtualization  the processor has it
+ *   tried   written by the fake: how many probes there were
  *   test    a FIFO: machines end when nobody has it open for writing
  *
  * A machine whose agent exits with 0 was shut down, with FAKE_PANIC it panicked, and one whose

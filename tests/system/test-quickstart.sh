@@ -45,7 +45,10 @@ check "it tells how long each step took" printed 'template .* s$'
 check "it saved the chart" is_png "$spaced/cloche-charts/001.png"
 begin=$EPOCHSECONDS
 check "the second run" prints '17984 primes' "$top/quickstart.sh"
-check "took less than 40 seconds" test $((EPOCHSECONDS - begin)) -lt 40
+took=$((EPOCHSECONDS - begin))
+grep -qwE 'vmx|svm' /proc/cpuinfo ||
+    check "it tells that machines are emulated, and why" printed 'machines are emulated.*no hardware virtualization'
+check "it took less than 40 seconds" test $took -lt 40
 eval "$("$top/quickstart.sh" env)"
 check "cloche finds the service" prints 'ready' cloche status
 # shellcheck disable=SC2086

@@ -72,7 +72,7 @@ test_defaults(void)
     g_assert_cmpstr(config->run, ==, "/run/cloche");
     g_assert_cmpstr(config->ram, ==, "/dev/shm/cloche");
     g_assert_cmpstr(core->default_template, ==, "python");
-    g_assert_true(core->allow_emulation);
+    g_assert_cmpint(core->emulation, ==, EMULATION_AUTO);
     g_assert_cmpuint(core->uid_first, ==, 1900000000);
     g_assert_cmpuint(core->uid_count, ==, 65536);
     g_assert_cmpuint(core->pool_target, ==, 2);
@@ -118,7 +118,7 @@ test_all_keys(void)
     g_assert_cmpstr(config->group, ==, "root");
     g_assert_cmpuint(config->core.uid_first, ==, 1800000000);
     g_assert_cmpuint(config->core.uid_count, ==, 16);
-    g_assert_false(config->core.allow_emulation);
+    g_assert_cmpint(config->core.emulation, ==, EMULATION_NO);
     g_assert_cmpuint(config->core.pool_target, ==, 0);
     assert_amounts(&config->core.limits_of_all, &all);
     assert_amounts(&config->core.limits_of_each, &each);
@@ -185,16 +185,21 @@ test_limits_have_their_keys(void)
     }
 }
 
+/* Until there was "auto", it was a boolean: all that was one still is. */
 static void
-test_booleans(void)
+test_emulation(void)
 {
-    static const char *const words[] = {"yes", "true", "on", "1", "no", "false", "off", "0"};
+    static const char *const words[] = {"yes",   "true", "on", "1",   "no",
+                                        "false", "off",  "0",  "auto"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
         g_autofree char *text = g_strdup_printf("[Machines]\nAllowEmulation=%s\n", words[i]);
         g_autoptr(Config) config = load_good(text);
 
-        g_assert_cmpint(config->core.allow_emulation, ==, i < 4);
+        g_assert_cmpint(config->core.emulation, ==,
+                        i < 4   ? EMULATION_YES
+                        : i < 8 ? EMULATION_NO
+                                : EMULATION_AUTO);
     }
 }
 
@@ -258,6 +263,10 @@ test_refused(void)
     static const char *const cases[][3] = {
         {"Machines", "AllowEmulation", "maybe"},
         {"Machines", "AllowEmulation", ""},
+        {"Machines", "AllowEmulation", "Auto"},
+        {"Machines", "AllowEmulation", "automatic"},
+        {"Machines", "AllowEmulation", "YES"},
+        {"Machines", "AllowEmulation", "2"},
         {"Machines", "Connection", ""},
         {"Machines", "Group", "no-such-group"},
         {"Machines", "Uids", "1800000000"},
@@ -487,7 +496,7 @@ main(int argc, char **argv)
     g_test_add_func("/config/disk-of-state", test_disk_of_state);
     g_test_add_func("/config/infinity", test_infinity);
     g_test_add_func("/config/limits-have-their-keys", test_limits_have_their_keys);
-    g_test_add_func("/config/booleans", test_booleans);
+    g_test_add_func("/config/emulation", test_emulation);
     g_test_add_func("/config/bounds", test_bounds);
     g_test_add_func("/config/refused", test_refused);
     g_test_add_func("/config/long-run", test_long_run);

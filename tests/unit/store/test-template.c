@@ -84,10 +84,13 @@ test_digest_copy(Fixture *f, gconstpointer data)
 
 /* --- templates --- */
 
+/* Those below, where it does not matter of which image and accelerator they are. */
+#define IMAGE "1"
+
 static Template *
-make_template(Fixture *f, const char *key)
+make_template_of(Fixture *f, const char *key, const char *image, const char *accelerator)
 {
-    Template *template = template_new(f->store, "box", key);
+    Template *template = template_new(f->store, "box", key, image, accelerator);
     g_autofree char *state = template_staging_path(template, "state");
     g_autofree char *disk = template_staging_path(template, "disk.qcow2");
     int fd;
@@ -102,6 +105,12 @@ make_template(Fixture *f, const char *key)
     g_assert_true(template_commit(template, NULL));
     g_assert_true(template_exists(template));
     return template;
+}
+
+static Template *
+make_template(Fixture *f, const char *key)
+{
+    return make_template_of(f, key, IMAGE, "kvm");
 }
 
 static void
@@ -226,7 +235,7 @@ static void
 test_template_others(Fixture *f, gconstpointer data)
 {
     g_autoptr(Template) old = make_template(f, "0123"), now = make_template(f, "4567");
-    g_autoptr(Template) stranger = template_new(f->store, "box-two", "0123");
+    g_autoptr(Template) stranger = template_new(f->store, "box-two", "0123", IMAGE, "kvm");
 
     g_assert_cmpint(g_mkdir(stranger->dir, 0700), ==, 0);
     g_assert_true(template_remove_others(now, NULL));
@@ -237,10 +246,75 @@ test_template_others(Fixture *f, gconstpointer data)
     g_assert_true(g_file_test(stranger->dir, G_FILE_TEST_EXISTS));
 }
 
+static gboolean
+survives(Fixture *f, const Template *other, const char *image)
+{
+    g_autoptr(Template) now = make_template_of(f, "89ab", image, "tcg");
+
+    g_assert_true(template_remove_others(now, NULL));
+    g_assert_false(g_file_test(other->ram, G_FILE_TEST_EXISTS));
+    g_assert_true(template_exists(now));
+    g_assert_true(util_remove_tree(now->dir, NULL));
+    return template_exists(other);
+}
+
+/* The accelerator may come back, and then nothing has to be made again. */
+static void
+test_template_accelerators(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Template) old = make_template(f, "0123"), kvm = make_template(f, "4567");
+
+    g_assert_true(template_remove_others(kvm, NULL));
+    g_assert_true(survives(f, kvm, IMAGE));
+    g_assert_false(template_exists(old));
+    g_assert_true(template_load(kvm, NULL));
+    g_assert_true(survives(f, kvm, IMAGE));
+    g_assert_false(survives(f, kvm, "2"));
+}
+
+static void
+set_age(const Template *template, time_t seconds)
+{
+    g_autofree char *path = template_path(template, "unused");
+    const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - seconds}};
+
+    g_assert_cmpint(utimensat(AT_FDCWD, path, times, 0), ==, 0);
+}
+
+/* A week from when it was first found unused; its use ends the count. */
+static void
+test_template_unused(Fixture *f, gconstpointer data)
+{
+    const time_t week_s = 7 * 24 * 3600;
+    g_autoptr(Template) kvm = make_template(f, "4567");
+
+    g_assert_true(survives(f, kvm, IMAGE));
+    set_age(kvm, week_s - 60);
+    g_assert_true(survives(f, kvm, IMAGE));
+    set_age(kvm, week_s + 1);
+    g_assert_true(template_load(kvm, NULL));
+    g_assert_true(survives(f, kvm, IMAGE));
+    set_age(kvm, week_s + 1);
+    g_assert_false(survives(f, kvm, IMAGE));
+}
+
+/* One that was stored before it was noted how machines run. */
+static void
+test_template_of_old(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Template) old = make_template(f, "4567");
+    g_autofree char *path = template_path(old, "template.conf"), *text = NULL;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    write_text(path, strstr(text, "[ram]"));
+    g_assert_true(template_load(old, NULL));
+    g_assert_false(survives(f, old, IMAGE));
+}
+
 static void
 test_template_discard(Fixture *f, gconstpointer data)
 {
-    g_autoptr(Template) template = template_new(f->store, "box", "0123");
+    g_autoptr(Template) template = template_new(f->store, "box", "0123", IMAGE, "kvm");
 
     g_assert_true(template_stage(template, 1, NULL));
     template_discard(template);
@@ -261,6 +335,9 @@ main(int argc, char **argv)
     ADD("template/full", test_template_full);
     ADD("template/damaged", test_template_damaged);
     ADD("template/others", test_template_others);
+    ADD("template/accelerators", test_template_accelerators);
+    ADD("template/unused", test_template_unused);
+    ADD("template/of-old", test_template_of_old);
     ADD("template/discard", test_template_discard);
     return g_test_run();
 }
