@@ -75,7 +75,7 @@ check_selinux(const Host *host, Report *report)
     if (g_str_equal(enforce, "1")) {
         report_add(report, VERDICT_WARNING, "SELinux",
                    "is enforcing, with which cloche was not tried");
-        report_advise(report, "label the RAM folder as cloched(8) says, under MACHINES; "
+        report_advise(report, "cloched(8) tells what would have to change; "
                               "'ausearch -m avc -ts boot' shows what is refused");
     } else {
         report_add(report, VERDICT_OK, "SELinux", "is permissive: it refuses nothing");

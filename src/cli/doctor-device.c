@@ -16,6 +16,7 @@
 #define KVM_MAJOR 10 /* the kernel's Documentation/admin-guide/devices.txt */
 #define KVM_MINOR 232
 #define MACHINES_GROUP "libvirt-qemu" /* [Machines] Group=, unless set */
+#define RULE "70-cloche-kvm.rules"
 #define APPLY_ACL "systemd-tmpfiles --create --prefix=/dev/kvm cloche.conf"
 
 void
@@ -308,6 +309,23 @@ check_kvm_group(const Host *host, Report *report, const Device *device)
     report_advise(report, "as root: chgrp kvm /dev/kvm; setfacl -m g::rw /dev/kvm");
 }
 
+/* Without the rule, the access list is lost whenever the node is made: at boot, with each load of
+ * the module. */
+static void
+check_rule(const Host *host, Report *report)
+{
+    static const char *const folders[] = {"/etc/udev/rules.d/",           "/run/udev/rules.d/",
+                                          "/usr/local/lib/udev/rules.d/", "/usr/lib/udev/rules.d/",
+                                          "/lib/udev/rules.d/",           NULL};
+
+    if (!host_has_systemd(host) || !host_has_unit(host) || host_has_in(host, folders, RULE))
+        return;
+    report_add(report, VERDICT_WARNING, "udev rule",
+               RULE " is not installed: when KVM's module is loaded anew, machines may not open "
+                    "/dev/kvm until the service is restarted");
+    report_advise(report, "install cloche anew: meson install -C build, or sudo ./quickstart.sh");
+}
+
 void
 doctor_check_device(const Host *host, Report *report, const Processor *processor,
                     const Device *device, const Opener *self)
@@ -320,4 +338,5 @@ doctor_check_device(const Host *host, Report *report, const Processor *processor
     }
     check_machines(host, report, processor, device);
     check_kvm_group(host, report, device);
+    check_rule(host, report);
 }

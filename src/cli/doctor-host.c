@@ -34,6 +34,28 @@ host_has_systemd(const Host *host)
     return host_has(host, "/run/systemd/system");
 }
 
+gboolean
+host_has_in(const Host *host, const char *const *folders, const char *name)
+{
+    for (const char *const *folder = folders; *folder != NULL; folder++) {
+        g_autofree char *path = g_strconcat(*folder, name, NULL);
+
+        if (host_has(host, path))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+host_has_unit(const Host *host)
+{
+    static const char *const folders[] = {
+        "/etc/systemd/system/",     "/run/systemd/system/", "/usr/local/lib/systemd/system/",
+        "/usr/lib/systemd/system/", "/lib/systemd/system/", NULL};
+
+    return host_has_in(host, folders, "cloched.service");
+}
+
 /* O_NONBLOCK: a FIFO or a device in the place of a file must not make us wait. */
 static int
 open_regular(const char *path)

@@ -28,6 +28,12 @@ gboolean host_has(const Host *host, const char *path);
 /* Whether PID 1 is systemd. */
 gboolean host_has_systemd(const Host *host);
 
+/* Whether cloched.service is installed, started or not. */
+gboolean host_has_unit(const Host *host);
+
+/* Whether a file is in one of the folders (each ends with a slash; NULL at the end). */
+gboolean host_has_in(const Host *host, const char *const *folders, const char *name);
+
 /*
  * A text file, at most `max` bytes of it; *ret_is_cut (may be NULL) tells that there is more. It
  * ends at the first zero byte. NULL, with errno: it cannot be read, or is no regular file.

@@ -78,22 +78,6 @@ service_needs(const ServiceFacts *facts)
 
 /* --- the service --- */
 
-static gboolean
-unit_is_installed(const Host *host)
-{
-    static const char *const folders[] = {"/etc/systemd/system/", "/run/systemd/system/",
-                                          "/usr/local/lib/systemd/system/",
-                                          "/usr/lib/systemd/system/", "/lib/systemd/system/"};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
-        g_autofree char *path = g_strconcat(folders[i], UNIT, NULL);
-
-        if (host_has(host, path))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static void
 report_running(const Host *host, Report *report, const ServiceFacts *facts)
 {
@@ -155,10 +139,10 @@ doctor_check_service(const Host *host, Report *report, const ServiceFacts *facts
     } else if (host->of_user) {
         report_add(report, VERDICT_WARNING, NAME_SERVICE, "does not run on the session bus");
         report_advise(report, CLOCHED " --user");
-    } else if (!unit_is_installed(host) || !host_has_systemd(host)) {
+    } else if (!host_has_unit(host) || !host_has_systemd(host)) {
         report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "does not run on the system bus%s",
-                   unit_is_installed(host) ? ", and PID 1 is not systemd, which would start it"
-                                           : ", and is not installed");
+                   host_has_unit(host) ? ", and PID 1 is not systemd, which would start it"
+                                       : ", and is not installed");
         report_advise(report, "sudo ./quickstart.sh in the folder of cloche's source");
     } else {
         report_stopped_unit(report, facts);
@@ -193,7 +177,7 @@ missing_group(const Host *host, gid_t primary, gboolean *ret_exists)
 static gboolean
 user_matters(const Host *host, const ServiceFacts *facts)
 {
-    if (host->of_user || !unit_is_installed(host) || !host_has_systemd(host))
+    if (host->of_user || !host_has_unit(host) || !host_has_systemd(host))
         return FALSE;
     return !facts->is_on_bus || g_strcmp0(facts->unit_state, "active") == 0 ||
            g_strcmp0(facts->unit_state, "activating") == 0;

@@ -181,6 +181,30 @@ test_other_group(void)
 }
 
 static void
+test_rule(void)
+{
+    g_autoptr(Tree) tree = tree_with_groups();
+
+    tree_make_folder(tree, "/run/systemd/system");
+    check(tree, &intel, GOOD);
+    g_assert_cmpuint(tree->report->findings->len, ==, 2);
+    tree_write(tree, "/usr/lib/systemd/system/cloched.service", "");
+    g_ptr_array_set_size(tree->report->findings, 0);
+    check(tree, &intel, GOOD);
+    g_ptr_array_remove_range(tree->report->findings, 0, 2);
+    assert_finding(tree, VERDICT_WARNING, "udev rule", "until the service is restarted",
+                   "meson install");
+    tree_write(tree, "/usr/local/lib/udev/rules.d/70-cloche-kvm.rules", "");
+    check(tree, &intel, GOOD);
+    g_assert_cmpuint(tree->report->findings->len, ==, 2);
+    tree_remove(tree, "/usr/local/lib/udev");
+    tree_remove(tree, "/run/systemd");
+    g_ptr_array_set_size(tree->report->findings, 0);
+    check(tree, &intel, GOOD);
+    g_assert_cmpuint(tree->report->findings->len, ==, 2);
+}
+
+static void
 test_no_groups(void)
 {
     g_autoptr(Tree) tree = tree_with_groups();
@@ -276,6 +300,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/doctor-device/machines", test_machines);
     g_test_add_func("/cli/doctor-device/severity", test_severity);
     g_test_add_func("/cli/doctor-device/other-group", test_other_group);
+    g_test_add_func("/cli/doctor-device/rule", test_rule);
     g_test_add_func("/cli/doctor-device/no-groups", test_no_groups);
     g_test_add_func("/cli/doctor-device/own-user", test_own_user);
     g_test_add_func("/cli/doctor-device/no-device", test_no_device);
