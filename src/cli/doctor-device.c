@@ -196,10 +196,14 @@ report_missing(Report *report, const Processor *processor)
 
     report_add(report, severity(processor), NAME_DEVICE,
                "the kernel has KVM, but there is no device");
-    report_advise(report,
-                  "load the module anew: modprobe -r %s kvm; modprobe %s. A container must be "
-                  "given the device",
-                  module, module);
+    if (processor->flag != NULL)
+        report_advise(report,
+                      "load the module anew: modprobe -r %s kvm; modprobe %s; a container must be "
+                      "given the device by its host",
+                      module, module);
+    else
+        report_advise(report, "nothing, unless this is a container: then its host must give it "
+                              "the device");
 }
 
 static gboolean

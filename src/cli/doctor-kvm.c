@@ -101,7 +101,7 @@ doctor_check_modules(const Host *host, Report *report, const Processor *processo
 
     if (host_has(host, "/sys/class/misc/kvm")) {
         report_add(report, VERDICT_OK, NAME_MODULE, "%s",
-                   module != NULL ? module : "KVM is a part of the kernel");
+                   module != NULL ? module : "the kernel has KVM");
     } else if (!host_has(host, "/sys/class/misc")) {
         report_add(report, VERDICT_UNKNOWN, NAME_MODULE, "/sys/class/misc is not there");
         report_advise(report, "mount -t sysfs sysfs /sys");

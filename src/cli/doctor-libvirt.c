@@ -84,7 +84,8 @@ doctor_check_libvirt(const Host *host, Report *report, const char *state, gboole
     }
     report_add(report, VERDICT_PROBLEM, "libvirt", "its daemon does not run: there is no %s",
                sockets[0]);
-    report_advise(report, "apt install libvirt-daemon-system; systemctl start libvirtd.socket");
+    report_advise(report, "systemctl start libvirtd.socket; if there is no such unit: apt install "
+                          "libvirt-daemon-system");
 }
 
 /* --- QEMU --- */

@@ -60,10 +60,16 @@ template_memory(GVariant *template)
     return MIN(mib, G_MAXUINT32) * MIB;
 }
 
+static gsize
+n_templates(const ServiceFacts *facts)
+{
+    return facts->templates != NULL ? g_variant_n_children(facts->templates) : 0;
+}
+
 Needs
 service_needs(const ServiceFacts *facts)
 {
-    gsize n = facts->templates != NULL ? g_variant_n_children(facts->templates) : 0;
+    gsize n = n_templates(facts);
     Needs needs = {0};
 
     for (gsize i = 0; i < n; i++) {
@@ -100,9 +106,10 @@ report_running(const Host *host, Report *report, const ServiceFacts *facts)
 static void
 report_stopped_unit(Report *report, const ServiceFacts *facts)
 {
-    if (g_strcmp0(facts->unit_file_state, "masked") == 0) {
+    if (facts->unit_file_state != NULL && g_str_has_prefix(facts->unit_file_state, "masked")) {
         report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "is masked, so nothing can start it");
-        report_advise(report, "systemctl unmask cloched; systemctl start cloched");
+        report_advise(report, "systemctl unmask %scloched; systemctl start cloched",
+                      g_str_has_suffix(facts->unit_file_state, "-runtime") ? "--runtime " : "");
     } else if (g_strcmp0(facts->unit_state, "failed") == 0 ||
                g_strcmp0(facts->unit_state, "activating") == 0) {
         report_add(report, VERDICT_PROBLEM, NAME_SERVICE,
@@ -241,6 +248,9 @@ doctor_check_accelerator(Report *report, const ServiceFacts *facts, gboolean has
     const char *reason = lookup_text(facts->properties, "AccelerationError");
 
     if (facts->properties == NULL)
+        return;
+    /* It is tried with the kernel of an image. */
+    if (*accelerator == '\0' && *reason == '\0' && n_templates(facts) == 0)
         return;
     if (*accelerator == '\0' && *reason != '\0') {
         report_add(report, VERDICT_PROBLEM, "accelerator", "KVM does not work: %s", reason);

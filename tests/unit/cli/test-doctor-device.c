@@ -249,6 +249,8 @@ test_no_device(void)
     check_tree(tree, &intel);
     assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "no device",
                    "modprobe -r kvm_intel kvm; modprobe kvm_intel");
+    check_tree(tree, &none);
+    assert_finding(tree, VERDICT_WARNING, "/dev/kvm", "no device", "container");
     tree_write(tree, "/dev", "no folder");
     check_tree(tree, &intel);
     assert_finding(tree, VERDICT_UNKNOWN, "/dev/kvm", "Not a directory", "ls -l /dev/kvm");

@@ -61,6 +61,8 @@ test_not_running(void)
     check_service(tree, &facts, VERDICT_PROBLEM, "is activating", "journalctl -u cloched");
     facts.unit_file_state = (char *)"masked";
     check_service(tree, &facts, VERDICT_PROBLEM, "masked", "systemctl unmask cloched");
+    facts.unit_file_state = (char *)"masked-runtime";
+    check_service(tree, &facts, VERDICT_PROBLEM, "masked", "unmask --runtime cloched");
     tree_remove(tree, "/run/systemd");
     check_service(tree, &facts, VERDICT_PROBLEM, "PID 1 is not systemd", "quickstart.sh");
     tree->host.of_user = TRUE;
@@ -165,6 +167,7 @@ check_accelerator(const char *properties, gboolean has_virtualization, Verdict v
     g_auto(ServiceFacts) facts = {.is_on_bus = TRUE};
 
     facts.properties = parse("a{sv}", properties);
+    facts.templates = parse("aa{sv}", "[{'name': <'a'>}]");
     doctor_check_accelerator(tree->report, &facts, has_virtualization);
     assert_finding(tree, verdict, "accelerator", text, action);
 }
@@ -194,6 +197,19 @@ test_accelerator(void)
                       FALSE, VERDICT_WARNING, "no security boundary", "AllowEmulation=no");
     check_accelerator("{'Accelerator': <7>, 'Emulated': <'yes'>}", TRUE, VERDICT_UNKNOWN,
                       "finding out", "in a minute");
+}
+
+/* Without an image nothing is tried, and the check of the templates says so. */
+static void
+test_no_image(void)
+{
+    g_autoptr(Tree) tree = tree_new();
+    g_auto(ServiceFacts) facts = {.is_on_bus = TRUE};
+
+    facts.properties = parse("a{sv}", "{'Accelerator': <''>}");
+    facts.templates = parse("aa{sv}", "[]");
+    doctor_check_accelerator(tree->report, &facts, TRUE);
+    assert_silent(tree);
 }
 
 static void
@@ -276,6 +292,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/doctor-service/user", test_user);
     g_test_add_func("/cli/doctor-service/other-user", test_other_user);
     g_test_add_func("/cli/doctor-service/accelerator", test_accelerator);
+    g_test_add_func("/cli/doctor-service/no-image", test_no_image);
     g_test_add_func("/cli/doctor-service/has-accelerator", test_has_accelerator);
     g_test_add_func("/cli/doctor-service/templates", test_templates);
     g_test_add_func("/cli/doctor-service/needs", test_needs);
