@@ -135,7 +135,7 @@ class WithService(Base):
 CONFIG = """<busconfig><type>session</type><listen>unix:dir={folder}</listen><servicedir>{folder}</servicedir>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>
 """
-SERVICE = "[D-BUS Service]\nName=org.cloche1\nExec=/usr/bin/touch {folder}/started\n"
+SERVICE = "[D-BUS Service]\nName={name}\nExec=/usr/bin/touch {folder}/started-{name}\n"
 # Owns the name, says so, and answers nothing after that.
 SILENT = """
 import os, signal, sys
@@ -160,7 +160,8 @@ class WithoutService(Base):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
         (self.folder / "bus.conf").write_text(CONFIG.format(folder=self.folder))
-        (self.folder / "org.cloche1.service").write_text(SERVICE.format(folder=self.folder))
+        for name in "org.cloche1", "org.freedesktop.systemd1":
+            (self.folder / f"{name}.service").write_text(SERVICE.format(folder=self.folder, name=name))
         self.daemon = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder}/bus.conf", "--nofork", "--print-address"],
                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.addCleanup(self.end, self.daemon)
@@ -176,9 +177,9 @@ class WithoutService(Base):
         self.assertNotEqual(verdict, "ok")
         self.assertRegex(text, "does not run")
         self.assertEqual(self.service("--user", "doctor", **self.buses), ("warning", "does not run on the session bus"))
-        self.assertFalse((self.folder / "started").exists())
+        self.assertEqual(list(self.folder.glob("started-*")), [])
         cloche("list", **self.buses)  # another verb would start it
-        self.assertTrue((self.folder / "started").exists())
+        self.assertTrue((self.folder / "started-org.cloche1").exists())
 
     def silent(self, *words):
         process = subprocess.Popen(["/usr/bin/python3", "-c", SILENT, *words], env={**os.environ, **self.buses},

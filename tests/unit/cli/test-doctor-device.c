@@ -229,6 +229,18 @@ test_own_user(void)
 }
 
 static void
+test_block_device(void)
+{
+    g_autoptr(Tree) tree = tree_with_groups();
+    const Opener self = {1000, NULL, 0};
+    g_auto(Device) device = make_device(GOOD);
+
+    device.mode = S_IFBLK | 0660;
+    doctor_check_device(&tree->host, tree->report, &intel, &device, &self);
+    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "not KVM's device", "rm /dev/kvm");
+}
+
+static void
 check_tree(Tree *tree, const Processor *processor)
 {
     const Opener self = {1000, NULL, 0};
@@ -307,6 +319,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/doctor-device/own-user", test_own_user);
     g_test_add_func("/cli/doctor-device/no-device", test_no_device);
     g_test_add_func("/cli/doctor-device/other-node", test_other_node);
+    g_test_add_func("/cli/doctor-device/block-device", test_block_device);
     g_test_add_func("/cli/doctor-device/read", test_read);
     return g_test_run();
 }

@@ -92,6 +92,14 @@ test_nothing(void)
     assert_text(report, TRUE, &plain, "0 problems, 0 warnings, 0 not known\n");
 }
 
+static void
+assert_json(const Report *report, gboolean only_problems, const char *expected)
+{
+    g_autofree char *line = json_to_line(report_to_json(report, only_problems));
+
+    g_assert_cmpstr(line, ==, expected);
+}
+
 /* What files of the host and the service say is shown, and cannot command the terminal. */
 static void
 test_hostile(void)
@@ -107,14 +115,10 @@ test_hostile(void)
                 "           to do:  c\\x0ad\n"
                 "\n"
                 "1 problem, 0 warnings, 0 not known\n");
-}
-
-static void
-assert_json(const Report *report, gboolean only_problems, const char *expected)
-{
-    g_autofree char *line = json_to_line(report_to_json(report, only_problems));
-
-    g_assert_cmpstr(line, ==, expected);
+    assert_json(report, FALSE,
+                "{\"checks\":[{\"topic\":\"T\",\"name\":\"n\\n\",\"verdict\":\"problem\","
+                "\"text\":\"a\\u001b[2Jb\xef\xbf\xbd\",\"action\":\"c\\nd\"}],"
+                "\"problems\":1,\"warnings\":0,\"unknown\":0}\n");
 }
 
 static void
