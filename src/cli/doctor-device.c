@@ -253,6 +253,8 @@ check_self(const Host *host, Report *report, const Processor *processor, const D
            const Opener *self)
 {
     g_autofree char *refusal = device_refusal(device->acl, device->uid, device->gid, self);
+    g_autofree char *group_refusal = refusal_of_group(device, device->gid);
+    g_autofree char *group = host_group_name(host, device->gid);
     g_autofree char *permissions = describe_permissions(host, device);
 
     if (refusal == NULL || self->uid == 0) {
@@ -261,7 +263,11 @@ check_self(const Host *host, Report *report, const Processor *processor, const D
     }
     report_add(report, severity(processor), NAME_DEVICE, "you may not open it: %s (%s)", refusal,
                permissions);
-    report_advise(report, "as root: adduser $USER kvm; then log in again");
+    if (device->gid != 0 && group_refusal == NULL)
+        report_advise(report, "as root: adduser USER %s (for your user); then log in again", group);
+    else
+        report_advise(report, "as root: setfacl -m u:USER:rw /dev/kvm (for your user), after each "
+                              "boot");
 }
 
 static void
@@ -287,7 +293,7 @@ check_machines(const Host *host, Report *report, const Processor *processor, con
     report_add(report, severity(processor), NAME_DEVICE,
                "machines, in the group %s, may not open it: %s (%s)", group.name, refusal,
                permissions);
-    if (g_str_equal(group.name, MACHINES_GROUP))
+    if (g_str_equal(group.name, MACHINES_GROUP) && host_has_unit(host))
         report_advise(report, "as root: %s; systemctl restart cloched", APPLY_ACL);
     else
         report_advise(report, "as root: setfacl -m g::rw,g:%s:rw /dev/kvm, after each boot",

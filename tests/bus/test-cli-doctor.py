@@ -135,7 +135,7 @@ class WithService(Base):
 CONFIG = """<busconfig><type>session</type><listen>unix:dir={folder}</listen><servicedir>{folder}</servicedir>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>
 """
-SERVICE = "[D-BUS Service]\nName={name}\nExec=/usr/bin/touch {folder}/started-{name}\n"
+SERVICE = "[D-BUS Service]\nName={name}\nExec=/bin/sh -c 'touch {folder}/started-{name}; exit 1'\n"
 # Owns the name, says so, and answers nothing after that.
 SILENT = """
 import os, signal, sys

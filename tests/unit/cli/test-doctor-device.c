@@ -9,6 +9,7 @@
 #include "doctor-kvm.h"
 #include "doctor-tree.h"
 
+#define UNIT "/usr/lib/systemd/system/cloched.service"
 #define KVM 107
 #define LIBVIRT_QEMU 64055
 #define OTHER 4242
@@ -95,6 +96,7 @@ tree_with_groups(void)
 {
     Tree *tree = tree_new();
 
+    tree_write(tree, UNIT, "");
     tree_write(tree, "/etc/passwd", "root:x:0:0::/:/\n");
     tree_write(tree, "/etc/group", "root:x:0:\nkvm:x:107:\nlibvirt-qemu:x:64055:\nthem:x:4242:\n");
     return tree;
@@ -108,6 +110,15 @@ check(Tree *tree, const Processor *processor, const char *list)
     g_auto(Device) device = make_device(list);
 
     doctor_check_device(&tree->host, tree->report, processor, &device, &self);
+}
+
+static void
+check_as(Tree *tree, gid_t group, const char *list)
+{
+    const Opener self = {1000, &group, 1};
+    g_auto(Device) device = make_device(list);
+
+    doctor_check_device(&tree->host, tree->report, &intel, &device, &self);
 }
 
 /* The last finding, which is of the group kvm. */
@@ -144,6 +155,10 @@ test_machines(void)
                   "libvirt-qemu, may not open it: it has --- (u::rw-,g::rw-,o::--- of root, "
                   "group kvm)",
                   "systemd-tmpfiles --create --prefix=/dev/kvm cloche.conf");
+    tree_remove(tree, UNIT);
+    check(tree, &intel, REBOOTED);
+    assert_device(tree, VERDICT_PROBLEM, "may not open it",
+                  "setfacl -m g::rw,g:libvirt-qemu:rw /dev/kvm");
     check(tree, &intel, TOO_EARLY);
     assert_kvm_group(tree, VERDICT_WARNING, "may not open /dev/kvm: it has ---", "setfacl");
 }
@@ -185,10 +200,11 @@ test_rule(void)
 {
     g_autoptr(Tree) tree = tree_with_groups();
 
+    tree_remove(tree, UNIT);
     tree_make_folder(tree, "/run/systemd/system");
     check(tree, &intel, GOOD);
     g_assert_cmpuint(tree->report->findings->len, ==, 2);
-    tree_write(tree, "/usr/lib/systemd/system/cloched.service", "");
+    tree_write(tree, UNIT, "");
     g_ptr_array_set_size(tree->report->findings, 0);
     check(tree, &intel, GOOD);
     g_ptr_array_remove_range(tree->report->findings, 0, 2);
@@ -225,7 +241,11 @@ test_own_user(void)
     assert_finding(tree, VERDICT_OK, "/dev/kvm", "you may open it", NULL);
     check(tree, &intel, TOO_EARLY);
     assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "you may not open it: it has ---",
-                   "adduser $USER kvm");
+                   "setfacl -m u:USER:rw");
+    tree_write(tree, "/etc/group", "other:x:107:\n");
+    check_as(tree, OTHER, REBOOTED);
+    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "you may not open it: it has ---",
+                   "adduser USER other");
 }
 
 static void
