@@ -17,6 +17,7 @@
 enum {
     CLI_OK = 0,
     CLI_CODE_RAISED = 1,
+    CLI_PROBLEM = 1, /* doctor found one */
     CLI_USAGE = 2,
     CLI_FAILED = 125,
     CLI_NOT_EXECUTABLE = 126,

@@ -7,7 +7,8 @@
 static const char *const hints[] = {
     [CLOCHE_ERROR_FAILED] = "the service's journal tells more: journalctl -u cloched",
     [CLOCHE_ERROR_NO_SUCH_SANDBOX] = "'cloche list' shows the sandboxes that live",
-    [CLOCHE_ERROR_TEMPLATE_NOT_READY] = "'cloche status' shows the state of each template",
+    [CLOCHE_ERROR_TEMPLATE_NOT_READY] =
+        "'cloche status' shows the state of each template, 'cloche doctor' what is wrong here",
     [CLOCHE_ERROR_TEMPLATE_DAMAGED] = "the service's journal tells more: journalctl -u cloched",
     [CLOCHE_ERROR_NOT_PERMITTED] =
         "an administrator can permit it by a polkit rule: see cloched(8)",
@@ -54,10 +55,10 @@ bus_hint(Cli *cli, const GError *error)
     gboolean is_system = cli->bus == G_BUS_TYPE_SYSTEM;
 
     if (service_is_missing(error))
-        return g_strdup(
-            is_system ? "start it: systemctl start cloched (as root); for one of your own: " CLOCHED
-                        " --user, then cloche --user"
-                      : "start it: " CLOCHED " --user");
+        return g_strdup(is_system ? "start it: systemctl start cloched (as root; 'cloche doctor' "
+                                    "tells what is wrong); "
+                                    "for one of your own: " CLOCHED " --user, then cloche --user"
+                                  : "start it: " CLOCHED " --user");
     if (service_went_away(error))
         return g_strdup(
             "the service ended during the call; its journal tells why: journalctl -u cloched");

@@ -16,7 +16,7 @@
 static const Verb *const verbs[] = {
     &verb_run, &verb_code,   &verb_repl,  &verb_create, &verb_exec,    &verb_shell,  &verb_attach,
     &verb_ps,  &verb_signal, &verb_list,  &verb_kill,   &verb_extend,  &verb_status, &verb_journal,
-    &verb_ls,  &verb_cat,    &verb_write, &verb_cp,     &verb_forward, &verb_ports,
+    &verb_ls,  &verb_cat,    &verb_write, &verb_cp,     &verb_forward, &verb_ports,  &verb_doctor,
 };
 
 static void
@@ -45,9 +45,9 @@ print_help(void)
         "\n"
         "Exit status:\n"
         "  run, exec, shell and attach pass that of the command on. Otherwise 0: done; 1: code\n"
-        "  raised an error; 2: wrong words; 124: the time of the code was over; 125: the service\n"
-        "  could not do it; 126, 127: the command could not be run, was not found in the sandbox;\n"
-        "  130: interrupted by Ctrl-C.\n"
+        "  raised an error, or doctor found a problem; 2: wrong words; 124: the time of the code\n"
+        "  was over; 125: the service could not do it; 126, 127: the command could not be run,\n"
+        "  was not found in the sandbox; 130: interrupted by Ctrl-C.\n"
         "\n"
         "Examples:\n"
         "  cloche run -- uname -a\n"

@@ -34,6 +34,7 @@ _cloche() {
         [kill]='--all --all-users --json --help'
         [extend]='--json --help'
         [status]='--json --help'
+        [doctor]='--problems --json --help'
         [journal]='--follow --lines --json --help'
     )
     for ((i = 1; i < COMP_CWORD; i++)); do

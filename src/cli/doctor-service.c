@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* doctor-service: what the facts about the service mean. */
+#include "doctor-service.h"
+
+#include <errno.h>
+
+#define NAME_SERVICE "service"
+#define NAME_USER "user"
+#define USER "cloche"
+#define UNIT "cloched.service"
+#define MIB ((guint64)1024 * 1024)
+#define SEE_JOURNAL "journalctl -u cloched -b -n 50"
+
+void
+service_facts_clear(ServiceFacts *facts)
+{
+    g_clear_pointer(&facts->bus_error, g_free);
+    g_clear_pointer(&facts->call_error, g_free);
+    g_clear_pointer(&facts->properties, g_variant_unref);
+    g_clear_pointer(&facts->templates, g_variant_unref);
+    g_clear_pointer(&facts->unit_file_state, g_free);
+    g_clear_pointer(&facts->unit_state, g_free);
+    g_clear_pointer(&facts->libvirt_state, g_free);
+}
+
+/* --- reading the answers --- */
+
+static const char *
+lookup_text(GVariant *dictionary, const char *key)
+{
+    const char *text = "";
+
+    if (dictionary != NULL)
+        g_variant_lookup(dictionary, key, "&s", &text);
+    return text;
+}
+
+static gboolean
+is_emulated(const ServiceFacts *facts)
+{
+    gboolean emulated = FALSE;
+
+    g_variant_lookup(facts->properties, "Emulated", "b", &emulated);
+    return emulated;
+}
+
+gboolean
+service_has_accelerator(const ServiceFacts *facts)
+{
+    return *lookup_text(facts->properties, "Accelerator") != '\0';
+}
+
+/* What a service says of a template's memory is not more than a 32-bit number of MiB. */
+static guint64
+template_memory(GVariant *template)
+{
+    guint64 mib = 0;
+
+    g_variant_lookup(template, "memory-mib", "t", &mib);
+    return MIN(mib, G_MAXUINT32) * MIB;
+}
+
+static gsize
+n_templates(const ServiceFacts *facts)
+{
+    return facts->templates != NULL ? g_variant_n_children(facts->templates) : 0;
+}
+
+Needs
+service_needs(const ServiceFacts *facts)
+{
+    gsize n = n_templates(facts);
+    Needs needs = {0};
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GVariant) template = g_variant_get_child_value(facts->templates, i);
+        guint64 memory = template_memory(template);
+
+        needs.largest = MAX(needs.largest, memory);
+        needs.all += memory;
+    }
+    return needs.largest > 0 ? needs : (Needs){NEEDS_OF_SHIPPED, NEEDS_OF_SHIPPED};
+}
+
+/* --- the service --- */
+
+static void
+report_running(const Host *host, Report *report, const ServiceFacts *facts)
+{
+    const char *version = lookup_text(facts->properties, "Version");
+    g_autofree char *user = NULL;
+
+    if (facts->call_error != NULL) {
+        report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "runs, but does not answer: %s",
+                   facts->call_error);
+        report_advise(report, SEE_JOURNAL "; then: systemctl restart cloched");
+    } else if (facts->has_owner) {
+        user = host_user_name(host, facts->uid);
+        report_add(report, VERDICT_OK, NAME_SERVICE, "cloched %s runs as process %u of the user %s",
+                   version, facts->pid, user);
+    } else {
+        report_add(report, VERDICT_OK, NAME_SERVICE, "cloched %s runs", version);
+    }
+}
+
+static void
+report_stopped_unit(Report *report, const ServiceFacts *facts)
+{
+    if (facts->unit_file_state != NULL && g_str_has_prefix(facts->unit_file_state, "masked")) {
+        report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "is masked, so nothing can start it");
+        report_advise(report, "systemctl unmask %scloched; systemctl start cloched",
+                      g_str_has_suffix(facts->unit_file_state, "-runtime") ? "--runtime " : "");
+    } else if (g_strcmp0(facts->unit_state, "failed") == 0 ||
+               g_strcmp0(facts->unit_state, "activating") == 0) {
+        report_add(report, VERDICT_PROBLEM, NAME_SERVICE,
+                   "does not get ready: systemd says that " UNIT " is %s", facts->unit_state);
+        report_advise(report, SEE_JOURNAL);
+    } else {
+        report_add(report, VERDICT_WARNING, NAME_SERVICE,
+                   "does not run; the first call of any program starts it");
+        report_advise(report, "systemctl start cloched");
+    }
+}
+
+static const char *
+bus_advice(const Host *host)
+{
+    if (host->of_user)
+        return "dbus-run-session starts one";
+    if (host_has_systemd(host))
+        return "systemctl start dbus";
+    return "where ./quickstart.sh has started the service: eval \"$(./quickstart.sh env)\"";
+}
+
+void
+doctor_check_service(const Host *host, Report *report, const ServiceFacts *facts)
+{
+    const char *bus = host->of_user ? "session" : "system";
+
+    if (facts->bus_error != NULL) {
+        report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "the %s bus cannot be reached: %s", bus,
+                   facts->bus_error);
+        report_advise(report, "%s", bus_advice(host));
+    } else if (facts->is_on_bus) {
+        report_running(host, report, facts);
+    } else if (host->of_user) {
+        report_add(report, VERDICT_WARNING, NAME_SERVICE, "does not run on the session bus");
+        report_advise(report, CLOCHED " --user");
+    } else if (!host_has_unit(host) || !host_has_systemd(host)) {
+        report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "does not run on the system bus%s",
+                   host_has_unit(host) ? ", and PID 1 is not systemd, which would start it"
+                                       : ", and is not installed");
+        report_advise(report, "sudo ./quickstart.sh in the folder of cloche's source");
+    } else {
+        report_stopped_unit(report, facts);
+    }
+}
+
+/* --- its user --- */
+
+static gboolean
+is_member(const HostGroup *group, gid_t primary)
+{
+    return group->gid == primary || g_strv_contains((const char *const *)group->members, USER);
+}
+
+/* NULL: all of them. Otherwise the first group that is not there, or does not have the user. */
+static const char *
+missing_group(const Host *host, gid_t primary, gboolean *ret_exists)
+{
+    static const char *const groups[] = {"libvirt", "libvirt-qemu"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(groups); i++) {
+        g_auto(HostGroup) group = {0};
+
+        *ret_exists = host_find_group(host, groups[i], &group);
+        if (!*ret_exists || !is_member(&group, primary))
+            return groups[i];
+    }
+    return NULL;
+}
+
+/* The user of a service that runs without its unit is whoever started it. */
+static gboolean
+user_matters(const Host *host, const ServiceFacts *facts)
+{
+    if (host->of_user || !host_has_unit(host) || !host_has_systemd(host))
+        return FALSE;
+    return !facts->is_on_bus || g_strcmp0(facts->unit_state, "active") == 0 ||
+           g_strcmp0(facts->unit_state, "activating") == 0;
+}
+
+void
+doctor_check_user(const Host *host, Report *report, const ServiceFacts *facts)
+{
+    const char *missing;
+    gboolean exists;
+    uid_t uid;
+    gid_t primary;
+
+    if (!user_matters(host, facts))
+        return;
+    if (!host_find_user(host, USER, &uid, &primary)) {
+        if (errno != ENOENT) {
+            host_report_unreadable(host, report, NAME_USER, "/etc/passwd");
+            return;
+        }
+        report_add(report, VERDICT_PROBLEM, NAME_USER, "there is no user " USER);
+        report_advise(report, "as root: systemd-sysusers cloche.conf");
+        return;
+    }
+    missing = missing_group(host, primary, &exists);
+    if (missing == NULL) {
+        report_add(report, VERDICT_OK, NAME_USER,
+                   USER " is in the groups libvirt and libvirt-qemu");
+    } else if (exists) {
+        report_add(report, VERDICT_PROBLEM, NAME_USER, USER " is not in the group %s", missing);
+        report_advise(report, "as root: adduser " USER " %s; systemctl restart cloched", missing);
+    } else {
+        report_add(report, VERDICT_PROBLEM, NAME_USER, "there is no group %s", missing);
+        report_advise(report, "apt install libvirt-daemon-system; systemd-sysusers cloche.conf");
+    }
+}
+
+/* --- what it has --- */
+
+static void
+report_emulated(Report *report, const char *reason, gboolean has_virtualization)
+{
+    if (!has_virtualization) {
+        report_add(report, VERDICT_WARNING, "accelerator",
+                   "machines are emulated, which is slow and no security boundary");
+        report_advise(report, "run only code that you trust; AllowEmulation=no in [Machines] of "
+                              "cloched.conf forbids emulation");
+        return;
+    }
+    report_add(report, VERDICT_PROBLEM, "accelerator",
+               "machines are emulated, although the processor has hardware virtualization: %s",
+               *reason != '\0' ? reason : "the service does not say why");
+    report_advise(report, "mend what is wrong with virtualization above; then: systemctl restart "
+                          "cloched");
+}
+
+void
+doctor_check_accelerator(Report *report, const ServiceFacts *facts, gboolean has_virtualization)
+{
+    const char *accelerator = lookup_text(facts->properties, "Accelerator");
+    const char *reason = lookup_text(facts->properties, "AccelerationError");
+
+    if (facts->properties == NULL)
+        return;
+    /* It is tried with the kernel of an image. */
+    if (*accelerator == '\0' && *reason == '\0' && n_templates(facts) == 0)
+        return;
+    if (*accelerator == '\0' && *reason != '\0') {
+        report_add(report, VERDICT_PROBLEM, "accelerator", "KVM does not work: %s", reason);
+        report_advise(report, "mend what is wrong with virtualization above; the service tries "
+                              "again by itself");
+    } else if (*accelerator == '\0') {
+        report_add(report, VERDICT_UNKNOWN, "accelerator",
+                   "the service is still finding out what works");
+        report_advise(report, "cloche doctor, in a minute");
+    } else if (is_emulated(facts)) {
+        report_emulated(report, reason, has_virtualization);
+    } else {
+        report_add(report, VERDICT_OK, "accelerator", "%s", accelerator);
+    }
+}
+
+static void
+check_template(Report *report, GVariant *template)
+{
+    const char *state = lookup_text(template, "state");
+    g_autofree char *name = g_strdup_printf("template %s", lookup_text(template, "name"));
+    double progress = 0;
+
+    if (g_str_equal(state, "ready")) {
+        report_add(report, VERDICT_OK, name, "is ready");
+    } else if (g_str_equal(state, "failed")) {
+        report_add(report, VERDICT_PROBLEM, name, "%s", lookup_text(template, "error"));
+        report_advise(report, SEE_JOURNAL);
+    } else {
+        g_variant_lookup(template, "progress", "d", &progress);
+        report_add(report, VERDICT_UNKNOWN, name, "%s %.0f %%: %s", state, progress * 100,
+                   lookup_text(template, "step"));
+        report_advise(report, "cloche status shows how far it is");
+    }
+}
+
+void
+doctor_check_templates(Report *report, const ServiceFacts *facts)
+{
+    if (facts->templates == NULL)
+        return;
+    for (gsize i = 0; i < g_variant_n_children(facts->templates); i++) {
+        g_autoptr(GVariant) template = g_variant_get_child_value(facts->templates, i);
+
+        check_template(report, template);
+    }
+    if (g_variant_n_children(facts->templates) > 0)
+        return;
+    report_add(report, VERDICT_PROBLEM, "templates", "no image is installed");
+    report_advise(report, "sudo ./quickstart.sh, or build-image as vm-images/README.md says; then: "
+                          "systemctl restart cloched");
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-doctor-space: just inside and just outside of each bound. */
+#include <errno.h>
+
+#include "doctor-checks.h"
+#include "doctor-tree.h"
+
+#define GIB ((guint64)1024 * 1024 * 1024)
+#define RAM "/dev/shm/cloche"
+#define STATE "/var/lib/cloche"
+
+static const Needs needs = {GIB, 3 * GIB};
+
+static void
+assert_ram(guint64 size, guint64 left, gboolean is_tmpfs, Verdict verdict, const char *text,
+           const char *action)
+{
+    g_autoptr(Tree) tree = tree_new();
+    const Space space = {0, is_tmpfs, size, left};
+
+    doctor_check_ram(&tree->host, tree->report, &space, &needs);
+    assert_finding(tree, verdict, RAM, text, action);
+}
+
+static void
+test_ram(void)
+{
+    assert_ram(3 * GIB, GIB, TRUE, VERDICT_OK, "all templates take 3.2 GB", NULL);
+    assert_ram(3 * GIB, GIB - 1, TRUE, VERDICT_WARNING, "made anew takes 1.1 GB",
+               "remount,size=4608M /dev/shm");
+    assert_ram(3 * GIB - 1, 2 * GIB, TRUE, VERDICT_WARNING, "all templates take 3.2 GB",
+               "remount,size=6144M /dev/shm");
+    assert_ram(GIB, GIB, TRUE, VERDICT_WARNING, "all templates take", "remount");
+    assert_ram(GIB - 1, GIB - 1, TRUE, VERDICT_PROBLEM, "the largest template takes 1.1 GB",
+               "remount,size=6144M");
+    assert_ram(9 * GIB, 9 * GIB, FALSE, VERDICT_WARNING, "no tmpfs", "Ram=");
+    assert_ram(0, 0, FALSE, VERDICT_PROBLEM, "the largest", "remount");
+}
+
+static void
+assert_state(guint64 left, Verdict verdict, const char *text, const char *action)
+{
+    g_autoptr(Tree) tree = tree_new();
+    const Space space = {.size = 100 * GIB, .free = left};
+
+    doctor_check_state(&tree->host, tree->report, &space, &needs);
+    assert_finding(tree, verdict, STATE, text, action);
+}
+
+static void
+test_state(void)
+{
+    assert_state(GIB + STATE_RESERVE, VERDICT_OK, "5.4 GB of 107.4 GB are free", NULL);
+    assert_state(GIB + STATE_RESERVE - 1, VERDICT_WARNING, "take 5.4 GB", "stand still");
+    assert_state(GIB, VERDICT_WARNING, "take 5.4 GB", "make room");
+    assert_state(GIB - 1, VERDICT_PROBLEM, "made anew takes 1.1 GB", "State=");
+}
+
+static void
+test_unknown(void)
+{
+    g_autoptr(Tree) tree = tree_new();
+    const Space space = {.errnum = EIO};
+
+    doctor_check_ram(&tree->host, tree->report, &space, &needs);
+    assert_finding(tree, VERDICT_UNKNOWN, RAM, "Input/output error", "ls -l " RAM);
+    doctor_check_state(&tree->host, tree->report, &space, &needs);
+    assert_finding(tree, VERDICT_UNKNOWN, STATE, "Input/output error", "ls -l " STATE);
+}
+
+/* A folder that is not there yet is looked for upwards. */
+static void
+test_read(void)
+{
+    g_autoptr(Tree) tree = tree_new();
+    Space there, missing, none;
+
+    tree_make_folder(tree, "/var/lib");
+    there = space_read(&tree->host, "/var/lib");
+    missing = space_read(&tree->host, "/var/lib/cloche/deep");
+    g_assert_cmpint(there.errnum, ==, 0);
+    g_assert_cmpint(missing.errnum, ==, 0);
+    g_assert_cmpuint(there.size, >, 0);
+    g_assert_cmpuint(missing.size, ==, there.size);
+    g_assert_cmpuint(there.free, <=, there.size);
+    tree_write(tree, "/var/file", "");
+    none = space_read(&tree->host, "/var/file/cloche");
+    g_assert_cmpint(none.errnum, ==, ENOTDIR);
+    tree->host.root = "/nonexistent-root";
+    none = space_read(&tree->host, "/var");
+    g_assert_cmpint(none.errnum, ==, ENOENT);
+}
+
+static void
+test_tmpfs(void)
+{
+    const Host host = {.root = ""};
+
+    g_assert_true(space_read(&host, "/dev/shm/cloche/none").is_tmpfs);
+    g_assert_false(space_read(&host, "/proc").is_tmpfs);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/cli/doctor-space/ram", test_ram);
+    g_test_add_func("/cli/doctor-space/state", test_state);
+    g_test_add_func("/cli/doctor-space/unknown", test_unknown);
+    g_test_add_func("/cli/doctor-space/read", test_read);
+    g_test_add_func("/cli/doctor-space/tmpfs", test_tmpfs);
+    return g_test_run();
+}
