@@ -184,6 +184,7 @@ static const VmFacts facts = {
     .machine_type = "fake-1",
     .definition = "fake",
     .cpu_model = "fake",
+    .host = "",
     .accelerator = "tcg",
     .emulated = TRUE,
 };
