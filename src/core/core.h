@@ -14,6 +14,9 @@
 typedef struct Core Core;
 typedef struct Process Process;
 
+/* Between two times that a sandbox's clock is set by the host's. */
+#define CORE_CLOCK_INTERVAL_US (10 * G_TIME_SPAN_MINUTE)
+
 typedef struct {
     const char *default_template;
     guint pool_target;
@@ -23,6 +26,7 @@ typedef struct {
     guint64 lifetime_max_s;       /* of a sandbox, from its creation */
     guint32 uid_first, uid_count; /* that machines run as; 0: as libvirt has it */
     gboolean allow_emulation;
+    gint64 clock_interval_us; /* CORE_CLOCK_INTERVAL_US, but for tests */
 } CoreConfig;
 
 /* Who looks. */
