@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "account.h"
+#include "clock.h"
 #include "port.h"
 #include "wire.h"
 
@@ -164,11 +164,7 @@ add_entropy(const Claim *claim)
 static int
 set_clock(const Claim *claim)
 {
-    struct timespec now = {
-        .tv_sec = (time_t)(claim->realtime_ns / 1000000000),
-        .tv_nsec = (long)(claim->realtime_ns % 1000000000),
-    };
-    return machine.owns_kernel && clock_settime(CLOCK_REALTIME, &now) < 0 ? -errno : 0;
+    return clock_step(claim->realtime_ns);
 }
 
 static int

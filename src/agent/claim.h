@@ -14,7 +14,7 @@
 /* What is mounted over the kernel's boot id, when the agent owns the kernel. */
 #define CLAIM_BOOT_ID_FILE "/run/cloche/boot-id"
 
-/* `owns_kernel`: the clock, the entropy pool and the boot id are the machine's own. */
+/* `owns_kernel`: the entropy pool and the boot id are the machine's own. */
 void claim_open(bool owns_kernel);
 
 /* Handles a WIRE_CLAIM and answers it. */

@@ -22,6 +22,7 @@
 
 #include "child.h"
 #include "claim.h"
+#include "clock.h"
 #include "confine.h"
 #include "init.h"
 #include "loop.h"
@@ -131,6 +132,7 @@ set_up(int fd, const char *cgroup, bool owns_kernel)
     put_itself_first(owns_kernel);
     raise_descriptor_limit();
     claim_open(owns_kernel);
+    clock_open(owns_kernel);
     quiesce_open(owns_kernel);
 
     int r = occupy_low_descriptors();

@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 
 #include "claim.h"
+#include "clock.h"
 #include "process.h"
 #include "quiesce.h"
 
@@ -283,11 +284,29 @@ on_quiesce(const Frame *frame)
     return 0;
 }
 
+static int
+on_clock(const Frame *frame)
+{
+    WireReader reader;
+
+    wire_reader_init(&reader, frame->payload, frame->size);
+    uint64_t realtime_ns = wire_get_u64(&reader);
+    int r = wire_reader_end(&reader);
+    if (r == 0)
+        r = clock_follow(realtime_ns);
+    if (r < 0)
+        port_send_error(frame->stream, -r, WIRE_ABOUT_REQUEST, "clock");
+    else
+        port_send(frame->stream, WIRE_OK, 0);
+    return 0;
+}
+
 static int (*const handlers[])(const Frame *frame) = {
     [WIRE_DATA] = on_data,     [WIRE_EOF] = on_eof,         [WIRE_CREDIT] = on_credit,
     [WIRE_CLAIM] = on_claim,   [WIRE_START] = on_start,     [WIRE_ATTACH] = on_attach,
     [WIRE_SIGNAL] = on_signal, [WIRE_KILL] = on_kill,       [WIRE_CLOSE] = on_close,
     [WIRE_PING] = on_ping,     [WIRE_QUIESCE] = on_quiesce, [WIRE_RESIZE] = on_resize,
+    [WIRE_CLOCK] = on_clock,
 };
 
 static int

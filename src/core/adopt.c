@@ -72,6 +72,7 @@ take_up(Core *core, Sandbox *sandbox)
 {
     sandbox_change(sandbox, SANDBOX_CLAIMED);
     registry_add(core, sandbox);
+    sandbox_clock_set(sandbox); /* nobody has, since when is not known */
     journal_adopted(sandbox);
     if (core->stopping)
         registry_stop(core, sandbox);

@@ -72,6 +72,12 @@ void process_free(Process *process);
 void processes_adopt_async(Core *core, Sandbox *sandbox, GAsyncReadyCallback callback,
                            gpointer data);
 
+/* Of sandbox-clock.c. Its clock has just been set: it is set again from time to time. */
+void sandbox_clock_start(Sandbox *sandbox);
+/* Sets it now, and again from time to time. */
+void sandbox_clock_set(Sandbox *sandbox);
+void sandbox_clock_stop(Sandbox *sandbox);
+
 /* Adds a sandbox that was claimed. Takes it. */
 void registry_add(Core *core, Sandbox *sandbox);
 /* The running sandbox that this user created with this key, or NULL. */

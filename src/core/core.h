@@ -21,6 +21,9 @@ typedef enum {
     EMULATION_NO,
 } Emulation;
 
+/* Between two times that a sandbox's clock is set by the host's. */
+#define CORE_CLOCK_INTERVAL_US (10 * G_TIME_SPAN_MINUTE)
+
 typedef struct {
     const char *default_template;
     guint pool_target;
@@ -30,6 +33,7 @@ typedef struct {
     guint64 lifetime_max_s;       /* of a sandbox, from its creation */
     guint32 uid_first, uid_count; /* that machines run as; 0: as libvirt has it */
     Emulation emulation;
+    gint64 clock_interval_us; /* CORE_CLOCK_INTERVAL_US, but for tests */
 } CoreConfig;
 
 /* Who looks. */

@@ -5,7 +5,7 @@
 #include "error.h"
 
 /* Of the way a snapshot is taken and restored: a change makes all templates anew. */
-#define FORMAT_VERSION "2"
+#define FORMAT_VERSION "3"
 #define KEY_LENGTH 16
 
 typedef struct {
@@ -23,7 +23,7 @@ forge_key(const Image *image, const VmFacts *facts)
 {
     g_autofree char *all =
         g_strjoin("\n", FORMAT_VERSION, image->digest, facts->hypervisor, facts->machine_type,
-                  facts->definition, facts->cpu_model, facts->accelerator, NULL);
+                  facts->definition, facts->cpu_model, facts->host, facts->accelerator, NULL);
     char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, all, -1);
 
     key[KEY_LENGTH] = '\0';

@@ -67,6 +67,7 @@ registry_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
     sandbox->end_reason = reason;
     if (sandbox->deadline)
         deadline_remove(g_steal_pointer(&sandbox->deadline));
+    sandbox_clock_stop(sandbox);
     g_hash_table_steal(core->sandboxes, sandbox->id);
     remember(core, sandbox);
     uncharge(core, sandbox);
@@ -108,6 +109,8 @@ static void
 on_stalled(Instance *instance, gboolean is_stalled, gpointer data)
 {
     journal_stalled(data, is_stalled);
+    if (!is_stalled)
+        sandbox_clock_set(data);
 }
 
 static const InstanceEvents instance_events = {on_lost, on_stalled};
@@ -118,6 +121,7 @@ registry_add(Core *core, Sandbox *sandbox)
     sandbox->core = core;
     core->last_born_us = MAX(core->last_born_us, sandbox->born_us);
     sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
+    sandbox_clock_start(sandbox);
     instance_watch(sandbox->instance, &instance_events, sandbox);
     g_hash_table_insert(core->sandboxes, sandbox->id, sandbox);
     core->events->sandbox_added(sandbox, core->events_data);
@@ -193,6 +197,7 @@ core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error
     }
     deadline_remove(sandbox->deadline);
     sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
+    sandbox_clock_set(sandbox);
     journal_extended(sandbox, timeout_s);
     core->events->sandbox_changed(sandbox, core->events_data);
     return TRUE;
@@ -293,6 +298,7 @@ leave(Core *core, Sandbox *sandbox)
     core->host.machines_stay = TRUE;
     g_hash_table_steal(core->sandboxes, sandbox->id);
     deadline_remove(g_steal_pointer(&sandbox->deadline));
+    sandbox_clock_stop(sandbox);
     instance_leave(g_steal_pointer(&sandbox->instance));
     sandbox_free(sandbox);
 }

@@ -51,7 +51,7 @@ sandbox_free(Sandbox *sandbox)
 {
     if (!sandbox)
         return;
-    g_assert(!sandbox->instance && !sandbox->deadline);
+    g_assert(!sandbox->instance && !sandbox->deadline && !sandbox->clock);
     g_hash_table_unref(sandbox->processes);
     g_free(sandbox->id);
     g_free(sandbox->name);

@@ -52,7 +52,8 @@ typedef struct {
     GHashTable *processes; /* number → Process; owned */
     guint32 last_process;
     guint last_context;
-    Deadline *deadline; /* NULL unless it runs */
+    Deadline *deadline; /* NULL unless it runs, as the next */
+    Deadline *clock;    /* when the guest's is set again */
 } Sandbox;
 
 /* Nothing but empty. */

@@ -303,6 +303,7 @@ config_new(gboolean user_mode)
 
     config->default_template = g_strdup("python");
     config->core.emulation = EMULATION_AUTO;
+    config->core.clock_interval_us = CORE_CLOCK_INTERVAL_US;
     config->core.pool_target = 2;
     config->core.lifetime_max_s = 86400;
     config->core.limits_of_all = (QuotaAmounts){{

@@ -193,7 +193,7 @@ is_confined(const Daemon *daemon)
 static gboolean
 build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
 {
-    const Config *config = daemon->config;
+    Config *config = daemon->config;
 
     daemon->store = store_open(config->state, config->ram, config->run, config->group, error);
     if (!daemon->store || (is_confined(daemon) && !confine_capabilities(error)))

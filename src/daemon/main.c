@@ -3,7 +3,7 @@
 #include "daemon.h"
 
 static Vm *
-open_libvirt(const Config *config, GError **error)
+open_libvirt(Config *config, GError **error)
 {
     return vm_open(config->connection, error);
 }

@@ -23,6 +23,7 @@ struct GuestLink {
     gboolean asked;   /* a PING is under way */
     gboolean dead, is_stalled;
     char *sandbox_id; /* of the agent's greeting */
+    guint32 version;  /* the same; 0: it has not greeted yet */
     guint32 last_stream;
     GHashTable *streams;  /* guint32 number → GuestStream, not owned */
     GHashTable *requests; /* guint32 number → GTask, owned */
@@ -30,7 +31,11 @@ struct GuestLink {
     gboolean is_pumping;
     const GuestStream *newest; /* has the way; NULL: nobody waits for anybody */
     guint way_timer;
-    gsize bulk_moved; /* by streams that have moved much, since they last gave way */
+    gsize bulk_moved;     /* by streams that have moved much, since they last gave way */
+    guint32 clock_number; /* of the CLOCK under way, 0: none */
+    gint64 clock_sent_us; /* CLOCK_BOOTTIME */
+    guint clock_tries;
+    gboolean clock_is_due; /* as soon as the agent has greeted */
     GTask *greeting;
     GuestLost lost;
     gpointer lost_data;
@@ -66,3 +71,8 @@ void way_leave(GuestLink *link, const GuestStream *stream);
 gboolean way_is_taken(const GuestLink *link, guint64 moved);
 /* The stream moved `size` bytes, `moved` in all. */
 void way_moved(GuestLink *link, const GuestStream *stream, guint64 moved, gsize size);
+
+/* clock.c: the agent has greeted. */
+void clock_greeted(GuestLink *link);
+/* A frame with the number of the CLOCK under way. FALSE when it breaks the protocol. */
+gboolean clock_answered(GuestLink *link, const WireHeader *header, const guint8 *payload);

@@ -254,12 +254,15 @@ handle_hello(GuestLink *link, const WireHeader *header, const guint8 *payload)
     greeting = g_steal_pointer(&link->greeting); /* whoever hears of it may free the link */
     g_clear_handle_id(&link->greet_timer, g_source_remove);
     link->sandbox_id = g_steal_pointer(&id);
-    if (version == WIRE_VERSION)
-        g_task_return_boolean(greeting, TRUE);
-    else
+    if (version < WIRE_VERSION_OLDEST || version > WIRE_VERSION) {
         g_task_return_new_error(greeting, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
-                                "The agent speaks version %u of the protocol, not %u", version,
-                                WIRE_VERSION);
+                                "The agent speaks version %u of the protocol, not %u to %u",
+                                version, WIRE_VERSION_OLDEST, WIRE_VERSION);
+        return TRUE;
+    }
+    link->version = version;
+    clock_greeted(link);
+    g_task_return_boolean(greeting, TRUE);
     return TRUE;
 }
 
@@ -299,6 +302,8 @@ handle_frame(GuestLink *link, const WireHeader *header, const guint8 *payload)
         return stream_handle(stream, header, payload);
     if (g_hash_table_contains(link->requests, GUINT_TO_POINTER(header->stream)))
         return handle_answer(link, header, payload);
+    if (link->clock_number != 0 && header->stream == link->clock_number)
+        return clock_answered(link, header, payload);
     /* A stream that this side has closed already: its last frames were on their way. */
     return header->stream != 0 && header->stream <= link->last_stream;
 }

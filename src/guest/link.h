@@ -64,6 +64,11 @@ void guest_link_claim_async(GuestLink *link, const GuestClaim *claim, GAsyncRead
                             gpointer data);
 gboolean guest_link_claim_finish(GuestLink *link, GAsyncResult *result, GError **error);
 
+/* Sets the guest's clock by the host's: now, or when the agent has greeted. Nothing waits for it,
+ * and at most one is under way; a machine that stands still gets none, so call it when it goes on.
+ * An agent that is too old for it keeps its clock. */
+void guest_link_set_clock(GuestLink *link);
+
 /* Asks the agent to get ready for a snapshot. */
 void guest_link_quiesce_async(GuestLink *link, GAsyncReadyCallback callback, gpointer data);
 gboolean guest_link_quiesce_finish(GuestLink *link, GAsyncResult *result, GError **error);

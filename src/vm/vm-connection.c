@@ -87,6 +87,7 @@ open_connection(LibvirtVm *vm, GError **error)
         virConnectRegisterCloseCallback(vm->connection, on_closed, vm, NULL);
         virConnectSetKeepAlive(vm->connection, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
     }
+    vm->opened++;
     return TRUE;
 }
 
@@ -123,6 +124,14 @@ vm_connect(LibvirtVm *vm, GError **error)
     }
     virConnectRef(vm->connection);
     return vm->connection;
+}
+
+guint
+vm_count_openings(LibvirtVm *vm)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&vm->lock);
+
+    return vm->opened;
 }
 
 void

@@ -27,6 +27,12 @@
  * starting a program takes four times as long.
  */
 #define EMULATED_KERNEL_WORDS " mitigations=off tsc=reliable norandmaps"
+/*
+ * Under KVM the guest's clock is kvm-clock. Without the first word the kernel compares the TSC with
+ * it twice a second, and finds it wrong after a pause, during which only the TSC goes on. The
+ * second word keeps kvm-clock where the CPU has an invariant TSC, which the kernel would prefer.
+ */
+#define KVM_KERNEL_WORDS " tsc=reliable clocksource=kvm-clock"
 
 static void add(GString *xml, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
@@ -55,13 +61,28 @@ add_kernel(GString *xml, const DomainPlan *plan)
         add(xml,
             "    <initrd>%s</initrd>\n"
             "    <cmdline>" KERNEL_WORDS "%s%s%s</cmdline>\n",
-            plan->spec->initrd, plan->facts->emulated ? EMULATED_KERNEL_WORDS : "",
+            plan->spec->initrd, plan->facts->emulated ? EMULATED_KERNEL_WORDS : KVM_KERNEL_WORDS,
             plan->words ? " " : "", plan->words ? plan->words : "");
     g_string_append(xml, "  </os>\n");
 }
 
+/* Emulated, `rep movsb` moves byte by byte, and with ERMS kernel and libc use it for all that is
+ * copied or cleared. */
+static const char emulated_cpu[] = "  <cpu mode='maximum' check='none'>\n"
+                                   "    <feature policy='disable' name='erms'/>\n"
+                                   "  </cpu>\n";
+/*
+ * The host's CPU as KVM offers it, which includes virtualization of guests' own: the largest part
+ * of the host's kernel that a hostile guest could reach. libvirt accepts both names on any host.
+ */
+static const char kvm_cpu[] = "  <cpu mode='host-model' check='partial'>\n"
+                              "    <feature policy='disable' name='vmx'/>\n"
+                              "    <feature policy='disable' name='svm'/>\n"
+                              "  </cpu>\n";
+
+/* Performance counters show a guest what other guests do on the same processor. */
 static void
-add_cpu(GString *xml, const VmFacts *facts)
+add_features(GString *xml, const VmFacts *facts)
 {
     g_string_append(xml, "  <features>\n"
                          "    <acpi/>\n"
@@ -70,16 +91,16 @@ add_cpu(GString *xml, const VmFacts *facts)
                          "    <smm state='off'/>\n");
     if (facts->emulated)
         add(xml, "    <tcg><tb-cache unit='MiB'>%d</tb-cache></tcg>\n", TRANSLATION_CACHE_MIB);
-    g_string_append(xml, "  </features>\n");
-
-    /* Emulated, `rep movsb` moves byte by byte, and with ERMS kernel and libc use it for all that
-     * is copied or cleared. */
-    if (facts->emulated)
-        g_string_append(xml, "  <cpu mode='maximum' check='none'>\n"
-                             "    <feature policy='disable' name='erms'/>\n"
-                             "  </cpu>\n");
     else
-        g_string_append(xml, "  <cpu mode='host-model' check='partial'/>\n");
+        g_string_append(xml, "    <pmu state='off'/>\n");
+    g_string_append(xml, "  </features>\n");
+}
+
+static void
+add_cpu(GString *xml, const VmFacts *facts)
+{
+    add_features(xml, facts);
+    g_string_append(xml, facts->emulated ? emulated_cpu : kvm_cpu);
     g_string_append(xml, "  <clock offset='utc'>\n"
                          "    <timer name='hpet' present='no'/>\n"
                          "  </clock>\n");

@@ -267,11 +267,7 @@ libvirt_close(Vm *vm)
     g_hash_table_unref(self->machines);
     g_ptr_array_unref(self->retries);
     g_mutex_clear(&self->lock);
-    g_free((char *)self->facts.hypervisor);
-    g_free((char *)self->facts.machine_type);
-    g_free((char *)self->facts.cpu_model);
-    g_free((char *)self->facts.definition);
-    g_free((char *)self->facts.kvm_error);
+    vm_facts_clear(&self->facts);
     g_free(self->uri);
     g_free(self);
 }

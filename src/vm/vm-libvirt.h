@@ -18,7 +18,8 @@ typedef struct {
 
     GMutex lock; /* guards the next one, and is held while it is opened */
     virConnectPtr connection;
-    gint lost; /* atomic; libvirtd went away: open again before the next use */
+    guint opened; /* how often it was; guarded by the lock, too */
+    gint lost;    /* atomic; libvirtd went away: open again before the next use */
 
     /* Main context only, all of these. */
     GHashTable *machines; /* uuid -> LibvirtMachine */
@@ -30,6 +31,7 @@ typedef struct {
     gboolean stops_trying;
 
     VmFacts facts; /* its strings are owned; accelerator is NULL before the probe */
+    gint checked;  /* atomic; the opening at which the facts were found to hold, 0: none */
     gboolean ram_read_only;
     gboolean has_slice; /* systemd runs, and libvirtd puts machines into scopes of its */
 } LibvirtVm;
@@ -138,7 +140,24 @@ void vm_look_stop(LibvirtVm *vm);
 virConnectPtr vm_connect(LibvirtVm *vm, GError **error);
 void vm_disconnect(LibvirtVm *vm);
 
+/* How often the connection was opened. */
+guint vm_count_openings(LibvirtVm *vm);
+
+/* --- vm-facts.c --- */
+
+/*
+ * Whether machines still get what the probe found: libvirt may have been upgraded, with QEMU or the
+ * microcode, while this service runs. Asks once per connection, `connection` being the newest one.
+ * FALSE with CLOCHE_ERROR_TEMPLATE_NOT_READY when something has changed. Blocks.
+ */
+gboolean vm_check_facts(LibvirtVm *vm, virConnectPtr connection, GError **error);
+
 /* --- vm-probe.c --- */
+
+/* The facts of today for the accelerator of `known`; their strings are the caller's, who calls
+ * vm_facts_clear(). Blocks. */
+gboolean vm_ask_facts(virConnectPtr connection, const VmFacts *known, VmFacts *ret, GError **error);
+void vm_facts_clear(VmFacts *facts);
 
 void libvirt_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
                          const MachineUser *user, GCancellable *cancellable,

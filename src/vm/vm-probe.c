@@ -11,6 +11,7 @@
 #include "vm-domain-xml.h"
 
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "error.h"
 #include "vm-error.h"
@@ -39,12 +40,13 @@ typedef struct {
     Machine *machine; /* while it is being tried */
 } Probe;
 
-static void
-facts_clear(VmFacts *facts)
+void
+vm_facts_clear(VmFacts *facts)
 {
     g_free((char *)facts->hypervisor);
     g_free((char *)facts->machine_type);
     g_free((char *)facts->cpu_model);
+    g_free((char *)facts->host);
     g_free((char *)facts->definition);
     g_free((char *)facts->kvm_error);
     *facts = (VmFacts){0};
@@ -53,8 +55,8 @@ facts_clear(VmFacts *facts)
 static void
 probe_free(Probe *probe)
 {
-    facts_clear(&probe->kvm);
-    facts_clear(&probe->tcg);
+    vm_facts_clear(&probe->kvm);
+    vm_facts_clear(&probe->tcg);
     g_free(probe->kernel);
     g_free(probe->initrd);
     g_free(probe->console);
@@ -98,17 +100,24 @@ probe_hypervisor(const char *version_output)
     return version ? g_strconcat("QEMU ", version, NULL) : NULL;
 }
 
+char *
+probe_host(const char *release, const char *version, const char *cpuinfo)
+{
+    g_autofree char *microcode = probe_between(cpuinfo, "microcode\t: ", "\n");
+
+    return g_strdup_printf("Linux %s %s, microcode %s", release, version,
+                           microcode ? microcode : "unknown");
+}
+
 /*
  * Emulated, the CPU is QEMU's own invention, but its clock runs at the host's rate, which a guest
  * measures once, when it boots.
  */
 static char *
-emulated_cpu_model(void)
+emulated_cpu_model(const char *cpuinfo)
 {
-    g_autofree char *info = NULL, *name = NULL;
+    g_autofree char *name = probe_between(cpuinfo, "model name\t: ", "\n");
 
-    if (g_file_get_contents("/proc/cpuinfo", &info, /* length= */ NULL, /* error= */ NULL))
-        name = probe_between(info, "model name\t: ", "\n");
     return g_strconcat("maximum on ", name ? name : "an unnamed processor", NULL);
 }
 
@@ -143,11 +152,29 @@ ask_hypervisor(const char *emulator, GError **error)
     return hypervisor;
 }
 
+/* What the processor tells about itself and the host's kernel about both. */
+static void
+fill_host(VmFacts *facts, const char *capabilities)
+{
+    g_autofree char *info = NULL;
+    const char *cpuinfo = "";
+    struct utsname kernel;
+
+    if (g_file_get_contents("/proc/cpuinfo", &info, /* length= */ NULL, /* error= */ NULL))
+        cpuinfo = info;
+    uname(&kernel);
+    facts->cpu_model =
+        facts->emulated ? emulated_cpu_model(cpuinfo) : probe_cpu_model(capabilities);
+    facts->host =
+        facts->emulated ? g_strdup("") : probe_host(kernel.release, kernel.version, cpuinfo);
+}
+
 static gboolean
 fill_facts(VmFacts *facts, const char *capabilities, GError **error)
 {
     g_autofree char *emulator = probe_between(capabilities, "<path>", "</path>");
 
+    fill_host(facts, capabilities);
     facts->machine_type = probe_between(capabilities, "<machine>", "</machine>");
     if (!emulator || !facts->machine_type || !facts->cpu_model) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
@@ -166,6 +193,22 @@ ask_capabilities(virConnectPtr connection, const char *type)
                                            /* flags= */ 0);
 }
 
+gboolean
+vm_ask_facts(virConnectPtr connection, const VmFacts *known, VmFacts *ret, GError **error)
+{
+    g_autofree char *capabilities = ask_capabilities(connection, known->emulated ? "qemu" : "kvm");
+    VmFacts facts = {.accelerator = known->accelerator, .emulated = known->emulated};
+
+    if (!capabilities)
+        return vm_error_set(error, "cannot ask for QEMU's capabilities");
+    if (!fill_facts(&facts, capabilities, error)) {
+        vm_facts_clear(&facts);
+        return FALSE;
+    }
+    *ret = facts;
+    return TRUE;
+}
+
 static void
 note_failure(Probe *probe, const char *text)
 {
@@ -180,7 +223,6 @@ collect_kvm_facts(Probe *probe, virConnectPtr connection)
     g_autoptr(GError) error = NULL;
 
     if (capabilities) {
-        probe->kvm.cpu_model = probe_cpu_model(capabilities);
         probe->kvm.accelerator = "kvm";
         fill_facts(&probe->kvm, capabilities, &error);
     } else {
@@ -203,7 +245,6 @@ collect_facts(Probe *probe, GError **error)
     if (!tcg || virConnectGetVersion(connection, &version) < 0)
         return vm_error_set(error, "cannot ask for QEMU's capabilities");
     probe->ram_read_only = version >= READ_ONLY_RAM_VERSION;
-    probe->tcg.cpu_model = emulated_cpu_model();
     probe->tcg.accelerator = "tcg";
     probe->tcg.emulated = TRUE;
     if (!fill_facts(&probe->tcg, tcg, error))
@@ -235,7 +276,7 @@ finish(GTask *task)
 
     facts->kvm_error = g_steal_pointer(&probe->why_not);
     facts->has_virtualization = has_virtualization();
-    facts_clear(&probe->vm->facts);
+    vm_facts_clear(&probe->vm->facts);
     probe->vm->facts = *facts;
     probe->vm->ram_read_only = probe->ram_read_only;
     *facts = (VmFacts){0};

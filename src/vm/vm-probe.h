@@ -2,7 +2,7 @@
 /* vm-probe: what is read out of libvirt's and QEMU's words about themselves. Pure. */
 #pragma once
 
-#include <glib.h>
+#include "vm.h"
 
 /* A new copy of what stands between the first `before` and the next `after`, or NULL. */
 char *probe_between(const char *text, const char *before, const char *after);
@@ -13,3 +13,11 @@ char *probe_cpu_model(const char *capabilities);
 
 /* "QEMU 7.2.22 (Debian …)" from the first line that QEMU prints about its version. */
 char *probe_hypervisor(const char *version_output);
+
+/* What of the host a KVM guest's kernel adapts itself to once, when it boots: kernel (of uname(2);
+ * Debian's release does not change with each update, but its version does) and microcode. */
+char *probe_host(const char *release, const char *version, const char *cpuinfo);
+
+/* Of two sets of facts, the first that differs: what it is called, with both values; NULL: a
+ * template that was made by `before` fits machines that are made by `now`. */
+char *probe_find_change(const VmFacts *before, const VmFacts *now);

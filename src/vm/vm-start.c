@@ -38,8 +38,9 @@ vm_read_pid(const LibvirtVm *vm, const char *name)
 
 typedef struct {
     LibvirtVm *vm;
-    MachineSpec spec; /* its strings are owned */
-    VmFacts facts;    /* strings of the Vm's, or of the probe that waits for this */
+    MachineSpec spec;      /* its strings are owned */
+    VmFacts facts;         /* strings of the Vm's, or of the probe that waits for this */
+    gboolean checks_facts; /* they are the Vm's, and may be old */
     char *uuid;
     char *words;
     LibvirtMachine *machine; /* for the main context only */
@@ -65,6 +66,7 @@ start_new(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const ch
     start->spec.socket = g_strdup(spec->socket);
     start->spec.console = g_strdup(spec->console);
     start->facts = *facts;
+    start->checks_facts = facts == &vm->facts;
     start->words = g_strdup(words);
     start->fd = -1;
     return start;
@@ -182,7 +184,7 @@ create_domain(Start *start, GError **error)
     g_autofree char *stub = NULL;
     virDomainPtr domain;
 
-    if (!connection)
+    if (!connection || (start->checks_facts && !vm_check_facts(start->vm, connection, error)))
         return NULL;
     if (!spec->state)
         return create_from(start, connection, spec->kernel, error);

@@ -19,8 +19,10 @@ typedef struct {
     const char *machine_type; /* the versioned one, e.g. "pc-q35-7.2" */
     const char *definition;   /* of a machine, but for what is its own: devices, kernel's words */
     const char *cpu_model;    /* what the guest sees and, emulated too, whose clock it runs by */
-    const char *accelerator;  /* "kvm" or "tcg" */
-    gboolean emulated;        /* no hardware virtualization: no security boundary */
+    const char *host; /* the host's kernel and microcode, by which a guest's kernel chooses its
+                         mitigations when it boots; "" where it is emulated and sees neither */
+    const char *accelerator;     /* "kvm" or "tcg" */
+    gboolean emulated;           /* no hardware virtualization: no security boundary */
     gboolean has_virtualization; /* the processor has the flag vmx or svm */
     const char *kvm_error;       /* why KVM does not work, in one line; NULL: it works */
 } VmFacts;

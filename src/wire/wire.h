@@ -16,7 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
+#define WIRE_VERSION_OLDEST 2u /* of an agent that a host still serves: it knows no CLOCK */
+#define WIRE_VERSION_CLOCK 3u  /* the first that does */
 #define WIRE_HEADER_SIZE 12u
 #define WIRE_PAYLOAD_MAX (256u * 1024) /* of any frame; also the longest START */
 #define WIRE_DATA_MAX (32u * 1024)     /* of a DATA frame, so that streams take turns */
@@ -30,8 +32,8 @@
  * type u8, channel u8, two zero bytes.
  *
  * Stream numbers are chosen by the host, are not zero, and are not used again in a connection.
- * A request that starts no process (CLAIM, PING, QUIESCE) takes a number of its own, and its answer
- * bears that number. HELLO has the stream number 0, and nothing else has.
+ * A request that starts no process (CLAIM, PING, QUIESCE, CLOCK) takes a number of its own, and its
+ * answer bears that number. HELLO has the stream number 0, and nothing else has.
  *
  * Start of a connection: the host sends WIRE_PREAMBLE_PAD zero bytes (they complete any frame that
  * the agent may be in the middle of, and its missing WIRE_END condemns it), then WIRE_MAGIC and 16
@@ -76,6 +78,8 @@ typedef enum {
     WIRE_QUIESCE, /* write what is only in memory to the disk: a snapshot follows; empty; answer
                      OK or ERROR */
     WIRE_RESIZE,  /* columns u32, rows u32: of the stream's terminal */
+    WIRE_CLOCK,   /* realtime_ns u64: the time of day when this is sent; the guest's clock is set by
+                     it, slowly where the difference is small; answer OK or ERROR */
 
     /* agent to host */
     WIRE_HELLO = 64, /* version u32, sandbox id s ("" before a claim), kernel release s */

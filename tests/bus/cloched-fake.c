@@ -3,7 +3,8 @@
  * cloched-fake: all of cloched, but for its machines.
  *
  * FAKE_MACHINE is fake-machine's program, CLOCHE_AGENT the agent's, CLOCHE_RUNNERS the folder of
- * the runners, and CLOCHE_FAKE_DIR where a test steers the machines (vm-fake.h).
+ * the runners, and CLOCHE_FAKE_DIR where a test steers the machines (vm-fake.h). FAKE_CLOCK_MS, if
+ * it is set, is how often clocks are set.
  */
 #include <stdlib.h>
 
@@ -13,8 +14,12 @@
 static FakeConfig fake;
 
 static Vm *
-open_fake(const Config *config, GError **error)
+open_fake(Config *config, GError **error)
 {
+    const char *clock_ms = getenv("FAKE_CLOCK_MS");
+
+    if (clock_ms)
+        config->core.clock_interval_us = atoll(clock_ms) * 1000;
     fake = (FakeConfig){
         .program = getenv("FAKE_MACHINE"),
         .agent = getenv("CLOCHE_AGENT"),

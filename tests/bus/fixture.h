@@ -25,6 +25,7 @@ typedef struct {
     guint lifetime_s;
     const char *default_template; /* NULL: minimal */
     const char *config;           /* for fixture_configure(), or NULL */
+    guint clock_ms; /* how often sandboxes' clocks are set; 0: as in the real service */
 } FixtureOptions;
 
 typedef struct {

@@ -3,8 +3,11 @@
  * hostile-agent: an agent that behaves until a process is to be started, and then does what the
  * name says by which it was called. The links of its names are the table at the end of this file.
  *
- * It lets everything be claimed and quiesced, so that a sandbox is made of it.
+ * It lets everything be claimed and quiesced, so that a sandbox is made of it. As "timekeeper" it
+ * is not hostile: it tells a test whenever its clock is to be set, by a line with its sandbox and
+ * the time in the FIFO "clocks" beside the link by which it was called.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +23,14 @@
 static uint8_t in[BUFFER_SIZE];
 static size_t in_size;
 static bool starts; /* whether the real thing was asked for already */
+static const char *path;
+static char id[65]; /* of the sandbox */
+
+static bool
+is_called(const char *name)
+{
+    return strcmp(program_invocation_short_name, name) == 0;
+}
 
 /* --- sending --- */
 
@@ -57,7 +68,7 @@ send_hello(uint32_t version)
 
     wire_frame_begin(&w, frame, sizeof frame);
     wire_put_u32(&w, version);
-    wire_put_string(&w, "");
+    wire_put_string(&w, id);
     wire_put_string(&w, "hostile");
     send_bytes(frame, (size_t)wire_frame_end(&w, 0, WIRE_HELLO, WIRE_STDIN));
 }
@@ -200,12 +211,49 @@ static const struct {
 
 /* --- and how it gets there --- */
 
+/* One that has nothing to do, and every rehearsal, ends at once. */
 static void
 start(uint32_t stream)
 {
-    for (size_t i = 0; i < sizeof behaviours / sizeof *behaviours; i++)
-        if (strcmp(program_invocation_short_name, behaviours[i].name) == 0)
+    for (size_t i = 0; starts && i < sizeof behaviours / sizeof *behaviours; i++)
+        if (is_called(behaviours[i].name)) {
             behaviours[i].start(stream);
+            return;
+        }
+    send_started(stream);
+    send_numbers(stream, WIRE_EXITED, 0, (const uint32_t[8]){WIRE_EXIT_STATUS}, 8);
+}
+
+static void
+be_claimed(const WireHeader *header, const uint8_t *payload)
+{
+    WireReader reader;
+
+    wire_reader_init(&reader, payload, header->length);
+    char *claimed = wire_get_string(&reader, sizeof id - 1);
+    if (claimed)
+        strcpy(id, claimed);
+    free(claimed);
+    starts = *id; /* a rehearsal has none */
+}
+
+/* One that is older than the frame dies of it, as it does of any that it does not know. */
+static void
+tell_clock(const WireHeader *header, const uint8_t *payload)
+{
+    WireReader reader;
+    char fifo[4096], line[128];
+
+    if (!is_called("timekeeper"))
+        exit(EXIT_FAILURE);
+    wire_reader_init(&reader, payload, header->length);
+    snprintf(line, sizeof line, "%s %llu\n", id, (unsigned long long)wire_get_u64(&reader));
+    snprintf(fifo, sizeof fifo, "%.*sclocks", (int)(strrchr(path, '/') + 1 - path), path);
+    int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, line, strlen(line)) < 0)
+        exit(EXIT_FAILURE);
+    close(fd);
+    send_frame(header->stream, WIRE_OK, 0, "", 0);
 }
 
 static void
@@ -216,23 +264,21 @@ handle(const WireHeader *header, const uint8_t *payload)
         send_frame(header->stream, WIRE_PONG, 0, payload, header->length);
         break;
     case WIRE_CLAIM:
-        if (strcmp(program_invocation_short_name, "refuses-claim") == 0) {
+        if (is_called("refuses-claim")) {
             send_frame(header->stream, WIRE_STARTED, 0, "", 0);
             break;
         }
-        starts = payload[0] != 0; /* the length of the id: a rehearsal has none */
+        be_claimed(header, payload);
         send_frame(header->stream, WIRE_OK, 0, "", 0);
         break;
     case WIRE_QUIESCE:
         send_frame(header->stream, WIRE_OK, 0, "", 0);
         break;
     case WIRE_START:
-        if (starts) {
-            start(header->stream);
-            break;
-        }
-        send_started(header->stream); /* a rehearsal's */
-        send_numbers(header->stream, WIRE_EXITED, 0, (const uint32_t[8]){WIRE_EXIT_STATUS}, 8);
+        start(header->stream);
+        break;
+    case WIRE_CLOCK:
+        tell_clock(header, payload);
         break;
     }
 }
@@ -254,6 +300,16 @@ read_more(void)
     in_size += (size_t)n;
 }
 
+static uint32_t
+version(void)
+{
+    if (is_called("newer"))
+        return WIRE_VERSION + 1;
+    if (is_called("too-old"))
+        return WIRE_VERSION_OLDEST - 1;
+    return is_called("old") ? WIRE_VERSION_OLDEST : WIRE_VERSION;
+}
+
 static void
 greet(void)
 {
@@ -267,18 +323,18 @@ greet(void)
     drop((size_t)at);
     while (in_size < WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE)
         read_more();
-    if (strcmp(program_invocation_short_name, "mute") == 0)
+    if (is_called("mute"))
         for (;;)
             pause();
     send_bytes(in, WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE);
     drop(WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE);
-    send_hello(strcmp(program_invocation_short_name, "newer") == 0 ? WIRE_VERSION + 1
-                                                                   : WIRE_VERSION);
+    send_hello(version());
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+    path = argv[0];
     greet();
     for (;;) {
         WireHeader header;
@@ -286,13 +342,13 @@ main(void)
         size_t size;
         int r = wire_frame_get(in, in_size, &header, &payload, &size);
 
-        if (r < 0)
-            return EXIT_FAILURE;
         if (r == 0) {
             read_more();
-            continue;
+        } else if (r < 0) {
+            greet(); /* the next service */
+        } else {
+            handle(&header, payload);
+            drop(size);
         }
-        handle(&header, payload);
-        drop(size);
     }
 }

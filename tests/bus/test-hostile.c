@@ -126,8 +126,11 @@ test_other_version(void)
     g_autofree char *sandbox = NULL;
 
     set_agent("newer");
-    call_fails(bus, MANAGER, "CreateSandbox", "Unsupported", "version 3 of the protocol, not 2",
-               NO_OPTIONS);
+    call_fails(bus, MANAGER, "CreateSandbox", "Unsupported",
+               "version 4 of the protocol, not 2 to 3", NO_OPTIONS);
+    set_agent("too-old");
+    call_fails(bus, MANAGER, "CreateSandbox", "Unsupported",
+               "version 1 of the protocol, not 2 to 3", NO_OPTIONS);
     set_agent(NULL);
     sandbox = create(bus);
     ran = run_shell(bus, sandbox, "true");

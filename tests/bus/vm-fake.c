@@ -185,6 +185,7 @@ static const VmFacts tcg_facts = {
     .machine_type = "fake-1",
     .definition = "fake",
     .cpu_model = "fake",
+    .host = "",
     .accelerator = "tcg",
     .emulated = TRUE,
     .kvm_error = "the test wants no KVM",

@@ -193,6 +193,17 @@ class Clones(SandboxTest):
             self.assertGreater(now, before - 0.1)
             self.assertLess(now, time.time() + 0.1)
 
+    def test_clock_is_set_again(self):
+        """A guest's clock that is far off is set when the timeout is; one that is not is slewed."""
+        sandbox = service.create()
+        sandbox.run("date", "--set=@1600000000", user=text("root"))
+        self.assertLess(float(sandbox.run("date", "+%s")[1]), 1600001000)
+        before = time.time()
+        sandbox.set_timeout(300)
+        now = float(sandbox.run("date", "+%s.%N")[1])
+        self.assertGreater(now, before - 0.2)
+        self.assertLess(now, time.time() + 0.1)
+
 
 class Faults(SandboxTest):
     """One sandbox ends badly; another has not noticed anything."""

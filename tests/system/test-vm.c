@@ -263,6 +263,7 @@ static void
 add_tests(void)
 {
     g_test_add_func("/vm/probe", test_probe);
+    add_tests_of_kvm();
     g_test_add_func("/vm/template", test_template);
     g_test_add_func("/vm/no-state", test_no_state);
     g_test_add_func("/vm/restore", test_restore);

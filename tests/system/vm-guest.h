@@ -91,6 +91,7 @@ char *program(const char *const *argv);
 /* Starts or stops libvirtd, and what would start it again. */
 void libvirtd(const char *verb);
 
+void add_tests_of_kvm(void);
 void add_tests_of_ends(void);
 void add_tests_of_survival(void);
 /* What a test of survival runs in programs of their own: one starts machines, and never ends them;

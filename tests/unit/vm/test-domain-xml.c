@@ -197,17 +197,86 @@ test_definition(void)
     assert_lacks(emulated, "<resource>");
 }
 
-static void
-test_kvm(void)
+/* Counts a word of the kernel's command line, whole. */
+static guint
+count_word(const char *xml, const char *word)
 {
-    MachineSpec spec = spec_of(NULL);
-    g_autofree char *xml = xml_of(&spec, &kvm, NULL, FALSE);
+    g_autofree char *line = g_strndup(
+        strstr(xml, "<cmdline>") + strlen("<cmdline>"),
+        (gsize)(strstr(xml, "</cmdline>") - strstr(xml, "<cmdline>")) - strlen("<cmdline>"));
+    g_auto(GStrv) words = g_strsplit(line, " ", /* max_tokens= */ -1);
+    guint count = 0;
 
-    assert_has(xml, "<domain type='kvm' ");
-    assert_has(xml, "<cpu mode='host-model' ");
-    assert_lacks(xml, "mitigations=off");
-    assert_lacks(xml, "tsc=reliable");
-    assert_lacks(xml, "<tcg>");
+    for (char **w = words; *w; w++)
+        count += g_str_equal(*w, word);
+    return count;
+}
+
+/* What each accelerator's machines have, of which some is dangerous or slow for the other's. */
+static void
+test_accelerators(void)
+{
+    static const struct {
+        const char *part;
+        gboolean in_tcg, in_kvm;
+    } parts[] = {
+        {"<domain type='qemu' ", TRUE, FALSE},
+        {"<domain type='kvm' ", FALSE, TRUE},
+        {"<cpu mode='maximum' check='none'>", TRUE, FALSE},
+        {"<cpu mode='host-model' check='partial'>", FALSE, TRUE},
+        {"<feature policy='disable' name='erms'/>", TRUE, FALSE},
+        {"<feature policy='disable' name='vmx'/>", FALSE, TRUE},
+        {"<feature policy='disable' name='svm'/>", FALSE, TRUE},
+        {"<tb-cache ", TRUE, FALSE},
+        {"<tcg>", TRUE, FALSE},
+        {"<pmu state='off'/>", FALSE, TRUE},
+        {"policy='require'", FALSE, FALSE},
+        {"host-passthrough", FALSE, FALSE},
+    };
+    MachineSpec boot = spec_of(NULL), restored = spec_of("/t/state");
+
+    for (guint i = 0; i < 2; i++) {
+        const MachineSpec *spec = i == 0 ? &boot : &restored;
+        g_autofree char *emulated = xml_of(spec, &tcg, NULL, FALSE);
+        g_autofree char *real = xml_of(spec, &kvm, NULL, FALSE);
+
+        for (gsize j = 0; j < G_N_ELEMENTS(parts); j++) {
+            (parts[j].in_tcg ? assert_has : assert_lacks)(emulated, parts[j].part);
+            (parts[j].in_kvm ? assert_has : assert_lacks)(real, parts[j].part);
+        }
+    }
+}
+
+static void
+test_kernel_words(void)
+{
+    static const struct {
+        const char *word;
+        guint in_tcg, in_kvm;
+    } words[] = {
+        {"console=ttyS0", 1, 1},
+        {"panic=-1", 1, 1},
+        {"nowatchdog", 1, 1},
+        {"sysctl.vm.compaction_proactiveness=0", 1, 1},
+        {"sysctl.vm.stat_interval=60", 1, 1},
+        {"transparent_hugepage=madvise", 1, 1},
+        {"tsc=reliable", 1, 1},
+        {"mitigations=off", 1, 0},
+        {"norandmaps", 1, 0},
+        {"clocksource=kvm-clock", 0, 1},
+        {"cloche.probe", 0, 0},
+    };
+    MachineSpec spec = spec_of(NULL);
+    g_autofree char *emulated = xml_of(&spec, &tcg, NULL, FALSE);
+    g_autofree char *real = xml_of(&spec, &kvm, NULL, FALSE);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_test_message("%s", words[i].word);
+        g_assert_cmpuint(count_word(emulated, words[i].word), ==, words[i].in_tcg);
+        g_assert_cmpuint(count_word(real, words[i].word), ==, words[i].in_kvm);
+    }
+    assert_lacks(real, "mitigations");
+    assert_lacks(real, "nokaslr");
 }
 
 static void
@@ -251,7 +320,8 @@ main(int argc, char **argv)
     g_test_add_func("/vm/domain-xml/user-bounds", test_user_bounds);
     g_test_add_func("/vm/domain-xml/slice", test_slice);
     g_test_add_func("/vm/domain-xml/definition", test_definition);
-    g_test_add_func("/vm/domain-xml/kvm", test_kvm);
+    g_test_add_func("/vm/domain-xml/accelerators", test_accelerators);
+    g_test_add_func("/vm/domain-xml/kernel-words", test_kernel_words);
     g_test_add_func("/vm/domain-xml/probe", test_probe);
     g_test_add_func("/vm/domain-xml/escapes", test_escapes);
     return g_test_run();

@@ -49,6 +49,54 @@ test_cpu_model(void)
     g_assert_null(probe_cpu_model("<cpu><mode name='host-model' supported='no'/></cpu>"));
 }
 
+/* Each update of kernel or microcode is another host. */
+static void
+test_host(void)
+{
+    static const char cpuinfo[] = "model name\t: A CPU\nstepping\t: 1\nmicrocode\t: 0x8301055\n"
+                                  "cpu MHz\t\t: 2000\n\nmicrocode\t: 0x1\n";
+    g_autofree char *host = probe_host("6.1.0-28-amd64", "#1 SMP Debian 6.1.119-1", cpuinfo);
+    g_autofree char *unknown = probe_host("6.1.0-28-amd64", "#1", "model name\t: A CPU\n");
+
+    g_assert_cmpstr(host, ==, "Linux 6.1.0-28-amd64 #1 SMP Debian 6.1.119-1, microcode 0x8301055");
+    g_assert_cmpstr(unknown, ==, "Linux 6.1.0-28-amd64 #1, microcode unknown");
+}
+
+static const VmFacts facts = {.hypervisor = "QEMU 7.2",
+                              .machine_type = "pc-q35-7.2",
+                              .cpu_model = "EPYC 1",
+                              .host = "Linux 6.1, microcode 0x1",
+                              .accelerator = "kvm"};
+
+static void
+assert_change(VmFacts now, const char *expected)
+{
+    g_autofree char *change = probe_find_change(&facts, &now);
+
+    g_assert_cmpstr(change, ==, expected);
+}
+
+static void
+test_change(void)
+{
+    VmFacts now = facts;
+
+    assert_change(now, NULL);
+    now.definition = "other words, of the same service"; /* not asked: it is this program's own */
+    assert_change(now, NULL);
+    now.cpu_model = "EPYC 2";
+    assert_change(now, "the CPU model was 'EPYC 1' and is 'EPYC 2'");
+    now = facts;
+    now.hypervisor = "QEMU 7.3";
+    assert_change(now, "the hypervisor was 'QEMU 7.2' and is 'QEMU 7.3'");
+    now = facts;
+    now.machine_type = "pc-q35-8.0";
+    assert_change(now, "the machine type was 'pc-q35-7.2' and is 'pc-q35-8.0'");
+    now = facts;
+    now.host = "Linux 6.1, microcode 0x2";
+    assert_change(now, "the host was 'Linux 6.1, microcode 0x1' and is 'Linux 6.1, microcode 0x2'");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -56,5 +104,7 @@ main(int argc, char **argv)
     g_test_add_func("/vm/probe/between", test_between);
     g_test_add_func("/vm/probe/hypervisor", test_hypervisor);
     g_test_add_func("/vm/probe/cpu-model", test_cpu_model);
+    g_test_add_func("/vm/probe/host", test_host);
+    g_test_add_func("/vm/probe/change", test_change);
     return g_test_run();
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* forge: what makes a template another one. */
+#include <string.h>
+
+#include "forge.h"
+
+static const Image image = {.digest = (char *)"digest"};
+static const VmFacts facts = {.hypervisor = "QEMU 7.2",
+                              .machine_type = "pc-q35-7.2",
+                              .definition = "<domain/>",
+                              .cpu_model = "EPYC 1",
+                              .host = "Linux 6.1, microcode 0x1",
+                              .accelerator = "kvm"};
+
+/* Every fact changes the key, and each to another one. */
+static void
+test_key(void)
+{
+    g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Image other = image;
+    VmFacts changed[] = {facts, facts, facts, facts, facts, facts};
+
+    changed[0].hypervisor = "x";
+    changed[1].machine_type = "x";
+    changed[2].definition = "x";
+    changed[3].cpu_model = "x";
+    changed[4].host = "x";
+    changed[5].accelerator = "x";
+    other.digest = (char *)"x";
+    g_assert_true(g_hash_table_add(keys, forge_key(&image, &facts)));
+    g_assert_true(g_hash_table_add(keys, forge_key(&other, &facts)));
+    for (gsize i = 0; i < G_N_ELEMENTS(changed); i++)
+        g_assert_true(g_hash_table_add(keys, forge_key(&image, &changed[i])));
+    g_assert_false(g_hash_table_add(keys, forge_key(&image, &facts)));
+}
+
+/* It is a part of a folder's name, behind a dash. */
+static void
+test_form(void)
+{
+    g_autofree char *key = forge_key(&image, &facts);
+
+    g_assert_cmpuint(strlen(key), ==, 16);
+    g_assert_cmpuint(strspn(key, "0123456789abcdef"), ==, 16);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/forge/key", test_key);
+    g_test_add_func("/forge/form", test_form);
+    return g_test_run();
+}
