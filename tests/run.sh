@@ -35,14 +35,15 @@ work=$(mktemp -d /run/cloche-tests-XXXXXX)
 # What a test that was aborted leaves is in here. Not below /run, which machines of fakes do not see.
 scratch=$(mktemp -d)
 chmod 1777 "$scratch"
+clone=$scratch/cloche
 . "$top/tests/lib/setup.sh"
 
 # --- counting ---
 
-# count NAME PASSED FAILED
+# count NAME PASSED FAILED [SECONDS]
 count() {
     echo "$2 $3" >>"$work/counts"
-    printf '%-28s %4d passed, %d failed\n' "$1" "$2" "$3"
+    printf '%-28s %4d passed, %d failed%s\n' "$1" "$2" "$3" "${4:+, $4 s}"
 }
 
 # From TAP on standard input: "PASSED FAILED". What was planned and never told has failed.
@@ -61,7 +62,7 @@ count_tap() {
 
 # tap NAME COMMAND…
 tap() {
-    local suite=$1 status=0 good bad told
+    local suite=$1 status=0 good bad told begin=$SECONDS
     shift
     told=$(mktemp -d "$work/tap-XXXXXX")
     "$@" >"$told/tap" 2>"$told/errors" </dev/null &
@@ -74,7 +75,23 @@ tap() {
         grep -v '^ok ' "$told/tap" | sed "s/^/$suite: /" || true
         tail -n 60 "$told/errors" | sed "s/^/$suite: /"
     fi
-    count "$suite" "$good" "$bad"
+    count "$suite" "$good" "$bad" $((SECONDS - begin))
+}
+
+# --- what a stranger gets ---
+
+# A fresh clone, with what is not committed yet; nothing that was built. A home of its own tells git
+# that another owner of the tree is no danger.
+make_clone() {
+    if [ -e "$top/.git" ]; then
+        printf '[safe]\n\tdirectory = *\n' >"$work/.gitconfig"
+        HOME=$work git clone -q "$top" "$clone"
+        HOME=$work git -C "$top" diff --binary HEAD | git -C "$clone" apply --allow-empty
+    else
+        cp -a "$top" "$clone"
+        rm -rf --one-file-system "$clone"/build*
+    fi
+    chmod -R a+rX "$clone"
 }
 
 # --- suites that need no machine ---
@@ -107,7 +124,8 @@ run_meson_tests() {
 # Each service makes templates of all images in its store: the large one is in a store of its own.
 make_images() {
     build_image "$cache" "$release" minimal && build_image "$cache" "$release" python &&
-        build_image "$cache/interpreter" "$release" interpreter
+        build_image "$cache/interpreter" "$release" interpreter &&
+        "$top/tests/lib/other-root.sh" "$cache/hosts" >"$work/other-root"
 }
 
 # While other suites run: most of it is waiting for a network and a disk. A group of its own, for
@@ -158,11 +176,25 @@ contained() {
 # The quick start as the machine's own service where PID 1 is systemd; else in a container.
 run_service() {
     if has_systemd; then
-        tap "system service" "$top/tests/system/test-service.sh"
+        tap "system service" "$top/tests/system/test-service.sh" "$clone"
         return
     fi
     seed_store "$cache/service"
-    contained "system service" "$top/tests/system/test-service.sh" "$cache/service"
+    contained "system service" --bind "$clone" "$top/tests/system/test-service.sh" "$clone" "$cache/service"
+}
+
+# A fresh host of the other Debian, which is booted again. Its packages and the expensive parts of
+# its images are kept.
+run_other_host() {
+    local host suite
+    suite=$(other_suite)
+    host=(--root "$(cat "$work/other-root")" --keep "$cache/hosts/written" --net --bind "$clone"
+        --bind "$cache/hosts/store-$suite:/var/lib/cloche"
+        --bind "$cache/hosts/archives-$suite:/var/cache/apt/archives")
+    mkdir -p "$cache/hosts"/{written,"store-$suite/images","archives-$suite/partial"}
+    contained "system $suite, fresh" "${host[@]}" "$top/tests/system/test-host.sh" first "$clone"
+    contained "system $suite, rebooted" "${host[@]}" "$top/tests/system/test-host.sh" rebooted
+    rm -rf --one-file-system "$cache/hosts/written"
 }
 
 # As a package would install it, for several users and through everything that may happen to it.
@@ -201,10 +233,11 @@ run_shared() {
     contained "system kvm node" --bind "$release" "$top/tests/system/test-kvm-node.sh" "$release"
     seed_store "$cache/quickstart"
     contained "system quickstart" --no-init \
-        "$top/tests/system/test-quickstart.sh" "$cache/quickstart"
+        --bind "$clone" "$top/tests/system/test-quickstart.sh" "$clone" "$cache/quickstart"
     run_service
     run_installed
     run_memory
+    run_other_host
     use_images files "$cache"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache/files" "$top/tests/bus/test-files.py"
@@ -243,7 +276,9 @@ clean_up() {
         kill -- "-$image_maker" 2>/dev/null || true
         wait "$image_maker" || true
     fi
-    rm -rf --one-file-system "$work" "$scratch" "$cache"/{quickstart,service,installed,memory,clones,files} \
+    find "$cache"/hosts/store-*/ "$cache"/hosts/store-*/images -mindepth 1 -maxdepth 1 \
+        ! -name images ! -name .cache -exec rm -rf --one-file-system {} + 2>/dev/null || true
+    rm -rf --one-file-system "$work" "$scratch" "$cache/hosts/written" "$cache"/{quickstart,service,installed,memory,clones,files} \
         "$cache"/{templates,machines,sandboxes}
 }
 trap clean_up EXIT
@@ -258,6 +293,7 @@ mkdir -p "$cache"
 install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test
 build "$build" "" -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
 build_release
+make_clone
 begin_images
 tap "format" check_format
 run_meson_tests

@@ -1,13 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# in-container.sh [--no-init | --controllers] [--copy DIR]... [--bind DIR]... COMMAND...
+# in-container.sh [OPTION]... COMMAND...
 #
 # Runs COMMAND as root in the current folder, in a copy of this machine that is thrown away: an
-# overlay of its root whose upper layer is in RAM, with systemd as PID 1 (by systemd-nspawn), or with
-# a shell (--no-init). --copy puts a tree over /, --bind shows a folder as it is, as the current one
-# is. With --controllers systemd inside has the host's cgroup controllers, so that the kernel enforces
-# what it sets (MemoryMax=, TasksMax=). What is started inside dies with it. Exits with COMMAND's status; 125: the container failed.
+# overlay of its root whose upper layer is in RAM, with systemd as PID 1 (by systemd-nspawn). What is
+# started inside dies with it. Exits with COMMAND's status; 125: the container failed.
+#
+#   --no-init             a shell is PID 1 instead of systemd
+#   --controllers         systemd inside has the host's cgroup controllers, so that the kernel
+#                         enforces what it sets (MemoryMax=, TasksMax=)
+#   --root DIR            the root of another system instead of this machine's
+#   --keep DIR            what is written stays in DIR; with the same DIR the system boots again
+#   --net                 the machine's network for outgoing connections, by slirp4netns
+#   --copy DIR            put that tree over /
+#   --bind DIR[:INSIDE]   show a folder as it is, as the current one is
 #
 # Everything is mounted in a mount namespace of this script, so nothing can stay behind but cgroups,
 # which are removed.
@@ -15,11 +22,14 @@
 set -eu
 
 arguments=("$@")
-init=yes controllers='' copies=() binds=("$PWD")
+init=yes controllers='' lower=/ keep='' net='' copies=() binds=("$PWD")
 while :; do
     case ${1:-} in
     --no-init) init='' ;;
     --controllers) controllers=yes ;;
+    --root) lower=$2 && shift ;;
+    --keep) keep=$2 && shift ;;
+    --net) net=yes ;;
     --copy) copies+=("$2") && shift ;;
     --bind) binds+=("$2") && shift ;;
     *) break ;;
@@ -38,7 +48,7 @@ fi
 unset IN_CONTAINER_STAGE
 
 box=/run/box # on a tmpfs of our own
-id=cloche-test-$$ main='' nspawn='' leader='' groups=()
+id=cloche-test-$$ main='' nspawn='' leader='' network='' groups=()
 
 say() {
     echo "in-container: $*" >&2
@@ -47,11 +57,11 @@ say() {
 # --- root ---
 
 make_root() {
-    local dir
+    local dir layers=${keep:-$box}
     mount -t tmpfs -o mode=755,size=75% tmpfs /run
-    mkdir -p $box/root $box/upper/etc/systemd/system $box/work
-    chmod 755 $box/upper
-    mount -t overlay -o "lowerdir=/,upperdir=$box/upper,workdir=$box/work" overlay $box/root
+    mkdir -p $box/root "$layers"/upper/etc/systemd/system "$layers/work"
+    chmod 755 "$layers/upper"
+    mount -t overlay -o "lowerdir=$lower,upperdir=$layers/upper,workdir=$layers/work" overlay $box/root
     for dir in "${copies[@]}"; do cp -a "$dir/." $box/root/; done
 }
 
@@ -78,8 +88,8 @@ run_plain() {
     mount -t tmpfs -o mode=755 tmpfs $box/root/run
     mount --rbind /sys $box/root/sys
     for dir in "${binds[@]}"; do
-        mkdir -p "$box/root/$dir"
-        mount --bind "$dir" "$box/root/$dir"
+        mkdir -p "$box/root/${dir#*:}"
+        mount --bind "${dir%%:*}" "$box/root/${dir#*:}"
     done
     # shellcheck disable=SC2016
     unshare --pid --fork --kill-child --mount-proc=$box/root/proc chroot $box/root \
@@ -160,6 +170,7 @@ remove_cgroups() {
 
 clean_up() {
     trap '' INT TERM HUP EXIT
+    [ -z "$network" ] || kill "$network" 2>/dev/null || true
     [ -z "$main" ] || kill -KILL "$main" 2>/dev/null || true # and so all inside
     if [ -n "$nspawn" ] && kill -TERM "$nspawn" 2>/dev/null; then
         timeout 15 tail --pid="$nspawn" -f /dev/null || kill -KILL "$nspawn" 2>/dev/null || true
@@ -212,12 +223,25 @@ boot() {
     exit 125
 }
 
+# The container's own network stays its own: it gets a way out, and nothing comes in.
+connect() {
+    local tries
+    slirp4netns --configure --mtu=1500 --disable-host-loopback "$leader" tap0 >$box/slirp.log 2>&1 &
+    network=$!
+    for ((tries = 0; tries < 100; tries++)); do
+        ! nsenter -t "$leader" -a ip addr show tap0 2>/dev/null | grep -q 'inet ' || break
+        sleep 0.1
+    done
+    echo "nameserver 10.0.2.3" >$box/root/etc/resolv.conf
+}
+
 run_with_systemd() {
     make_cgroups
     quiet_root
     write_init
     write_command "$@"
     boot
+    [ -z "$net" ] || connect
     nsenter -t "$leader" -a -- systemd-run --quiet --wait --collect --pipe --unit=command \
         -E HOME=/root -E PATH="$PATH" /bin/bash /.command &
     wait $! || true

@@ -123,6 +123,11 @@ has_systemd() {
     [ -d /run/systemd/system ] && [ "$(cat /proc/1/comm)" = systemd ]
 }
 
+# The supported release of Debian that this machine is not.
+other_suite() {
+    (. /etc/os-release && if [ "${VERSION_CODENAME:-}" = trixie ]; then echo bookworm; else echo trixie; fi)
+}
+
 # --- build ---
 
 # build DIR TARGETS OPTIONS…: TARGETS is one word, "" for all.

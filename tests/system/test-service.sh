@@ -4,19 +4,25 @@
 # test-service: the quick start under systemd: unit, bus policy, activation, qemu:///system, and
 # other users than root.
 #
-# Usage: test-service.sh [STORE]. With STORE, in a container: it takes the place of /var/lib/cloche.
-# Without, on the machine itself: what was not installed before is removed in the end.
+# Usage: test-service.sh CLONE [STORE]. CLONE is a fresh clone. With STORE, in a container: it takes
+# the place of /var/lib/cloche. Without, on the machine itself: what was not installed before is
+# removed in the end.
 
 set -u
 top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
 . "$top/tests/lib/tap.sh"
+. "$top/tests/system/tour.sh"
 
 unit=/usr/local/lib/systemd/system/cloched.service
 was_installed=$([ ! -e $unit ] || echo yes)
-if [ $# = 1 ]; then
+if [ $# = 2 ]; then
     mkdir -p /var/lib/cloche
-    mount --bind "$1" /var/lib/cloche
+    mount --bind "$2" /var/lib/cloche
 fi
+# Its owner's alone.
+folder=$(mktemp -d)
+cp -a "$1" "$folder/cloche"
+quickstart=$folder/cloche/quickstart.sh
 for user in cloche-test-a cloche-test-b; do
     useradd --create-home $user
 done
@@ -25,10 +31,12 @@ cd /root || exit 1
 clean_up() {
     userdel -r cloche-test-a 2>/dev/null
     userdel -r cloche-test-b 2>/dev/null
-    [ -z "$was_installed" ] || return
-    "$top/quickstart.sh" stop 2>/dev/null
-    ninja -C "$top/build-quickstart" uninstall >/dev/null
-    systemctl daemon-reload
+    if [ -z "$was_installed" ]; then
+        "$quickstart" stop 2>/dev/null
+        ninja -C "$folder/cloche/build-quickstart" uninstall >/dev/null
+        systemctl daemon-reload
+    fi
+    rm -rf "$folder"
 }
 trap clean_up EXIT
 
@@ -54,10 +62,10 @@ domains() {
 
 # --- installed and started ---
 
-check "the first run" prints '17984 primes' "$top/quickstart.sh"
+check "the first run" prints '17984 primes' "$quickstart"
 check "it tells how long each step took" printed 'template .* s$'
 begin=$EPOCHSECONDS
-check "the second run" prints '17984 primes' "$top/quickstart.sh"
+check "the second run" prints '17984 primes' "$quickstart"
 check "took less than 40 seconds" test $((EPOCHSECONDS - begin)) -lt 40
 check "the unit is enabled" systemctl is-enabled cloched.service
 check "systemd finds nothing wrong with the unit" systemd-analyze verify cloched.service
@@ -98,6 +106,12 @@ check "nor kill it" eval '! as_b cloche kill $id'
 check "it still runs" as_a cloche exec "$id" -- true
 check "kill" as_a cloche kill "$id"
 check "it is gone" eval '! as_a cloche exec $id -- true'
+
+# --- all there is ---
+
+as=(runuser -u cloche-test-a -- env -C /)
+tour
+as=(env)
 
 # --- bad words ---
 
@@ -176,6 +190,6 @@ check "no socket stays" eval '[ -z "$(ls /run/cloche/machines)" ]'
 check "a call starts the service" prints '"42"' as_a busctl --timeout=120 call org.cloche1 /org/cloche1 \
     org.cloche1.Manager RunCode 'ssa{sv}' python '6*7' 0
 check "the journal tells of sandboxes" prints 'Sandbox .* of uid .* has ended: killed' journalctl -u cloched.service
-check "quickstart.sh stop" "$top/quickstart.sh" stop
+check "quickstart.sh stop" "$quickstart" stop
 check "no process stays" eval '! pgrep -x cloched'
 done_testing

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# other-root.sh FOLDER: makes the root of a fresh host with the other supported release of Debian, as
+# its installer leaves it at the least, and prints where it is. What is there already is kept.
+
+set -euo pipefail
+top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+work=$1
+. "$top/tests/lib/setup.sh"
+. "$top/vm-images/build-image.d/releases.sh"
+
+packages=systemd,systemd-sysv,dbus,git,ca-certificates,sudo,procps,iproute2,bsdutils
+machine_suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+suite=$(other_suite)
+root=$1/$suite-$(echo "$packages" | sha256sum | cut -c 1-16)
+suite_apt=$1/apt log=$1/log
+
+if [ ! -e "$root" ]; then
+    mkdir -p "$1"
+    rm -rf --one-file-system "$1"/*-root.new
+    make_suite_apt
+    apt-config dump | sed -En '/^Acquire::(https?|Check-[A-Za-z-]*|Retries)\b/p' >"$1/apt.conf"
+    say "making a host of Debian '$suite'"
+    mmdebstrap --variant=minbase --include="$packages" --aptopt="$1/apt.conf" --skip=output/dev \
+        "$suite" "$1/$suite-root.new" "$suite_apt"/sources/* >"$log" 2>&1 || die "mmdebstrap failed; see $log"
+    mv -T "$1/$suite-root.new" "$root"
+fi
+echo "$root"
