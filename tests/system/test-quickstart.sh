@@ -24,10 +24,16 @@ says_42() {
     grep -q '"text/plain" s "42"\|.text/plain.: <.42.>'
 }
 
+# What ended with the bus.
+await_end() {
+    timeout 60 tail --pid="$(cat "$run/$1.pid")" -f /dev/null
+}
+
 is_png() {
     [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ]
 }
 
+run=/run/cloche-quickstart
 mounts=$(cat /proc/mounts)
 call='org.cloche1 /org/cloche1 org.cloche1.Manager RunCode ssa{sv} python 6*7 0'
 
@@ -52,10 +58,26 @@ check "cloche finds the service" prints 'ready' cloche status
 check "busctl finds the service" eval 'busctl call $call | says_42'
 check "gdbus finds the service" eval 'gdbus call --system --dest org.cloche1 --object-path /org/cloche1 \
     --method org.cloche1.Manager.RunCode python "6*7" "{}" | says_42'
+sandbox=$(cloche create --timeout 30m)
+check "a sandbox has a variable" cloche code --sandbox "$sandbox" -c 'x = 41'
+services=$(cat $run/cloched.pid) buses=$(cat $run/dbus-daemon.pid)
+check "start of another recipe" prints '17984 primes' "$top/quickstart.sh" start minimal
+check "has started the service anew" test "$services" != "$(cat $run/cloched.pid)"
+check "has not started the bus anew" test "$buses" = "$(cat $run/dbus-daemon.pid)"
+check "the other recipe's template is there" prints '^there$' cloche run --template minimal -- echo there
+check "the sandbox lives, and its variable" prints '^42$' \
+    cloche code --sandbox "$sandbox" -c 'print(x + 1)'
 check "a killed service leaves a start that works" eval \
-    'kill -KILL $(cat /run/cloche-quickstart/cloched.pid) && "$top/quickstart.sh" >/dev/null'
+    'kill -KILL $(cat $run/cloched.pid) && "$top/quickstart.sh" >/dev/null'
+check "the sandbox lives across that, too" prints '^43$' \
+    cloche code --sandbox "$sandbox" -c 'print(x + 2)'
+check "a killed bus leaves a start that works" eval \
+    'kill -KILL $(cat $run/dbus-daemon.pid) && await_end cloched && "$top/quickstart.sh" >/dev/null'
+check "the sandbox lives across that, too" prints '^44$' \
+    cloche code --sandbox "$sandbox" -c 'print(x + 3)'
 check "stop" "$top/quickstart.sh" stop
 check "no process stays" eval '[ -z "$(processes)" ]'
+check "no disk or record stays" eval '[ -z "$(ls /var/lib/cloche/machines /var/lib/cloche/sandboxes -A -1 | grep -v :)" ]'
 check "no mount stays" test "$(cat /proc/mounts)" = "$mounts"
 check "no socket or RAM file stays" eval '! ls -d /run/cloche* /dev/shm/cloche*'
 check "stop again" "$top/quickstart.sh" stop
