@@ -27,7 +27,8 @@ Usage: sudo ./quickstart.sh [start [RECIPE] | stop]
             ./quickstart.sh [env | --help]
 
   start   installs what is missing, builds cloche and the Python image, starts the service, and
-          runs code in a sandbox. This is the default. The service keeps running.
+          runs code in a sandbox. This is the default. The service keeps running; started anew,
+          it goes on with the sandboxes that live.
           With RECIPE, a folder of vm-images, that image is built and used, too: 'start interpreter'
           adds one with JavaScript, TypeScript and R, which 'cloche --template interpreter' takes.
   stop    ends the service and every sandbox. Packages, build and images stay. Where PID 1 is systemd,

@@ -9,6 +9,7 @@
 set -u
 top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
 . "$top/tests/lib/tap.sh"
+. "$top/tests/lib/setup.sh"
 
 mkdir -p /var/lib/cloche
 mount --bind "$1" /var/lib/cloche
@@ -24,6 +25,21 @@ says_42() {
     grep -q '"text/plain" s "42"\|.text/plain.: <.42.>'
 }
 
+# with_group GROUP: the service with that, and a machine from what the other left.
+with_group() {
+    sed -i "s/^Group=.*/Group=$1/" $run/cloched.conf
+    end_process $run cloched 60
+    start_daemon $run "$cloched" && cloche run --template minimal -- true &&
+        [ "$(stat -c %G "$minimal/disk.qcow2")" = "$1" ]
+}
+
+test_status() {
+    local expected=$1 status=0
+    shift
+    "$@" || status=$?
+    [ "$status" = "$expected" ]
+}
+
 # What ended with the bus.
 await_end() {
     timeout 60 tail --pid="$(cat "$run/$1.pid")" -f /dev/null
@@ -34,13 +50,14 @@ is_png() {
 }
 
 run=/run/cloche-quickstart
+cloched=$top/build-quickstart/src/daemon/cloched
 mounts=$(cat /proc/mounts)
 call='org.cloche1 /org/cloche1 org.cloche1.Manager RunCode ssa{sv} python 6*7 0'
 
 # Somebody else, who may read a clone wherever it is.
-check "without root it says what to do" fails_with 'sudo' \
-    setpriv --reuid=nobody --clear-groups --inh-caps=+dac_read_search --ambient-caps=+dac_read_search \
-    "$top/quickstart.sh" start
+stranger=(setpriv --reuid=nobody --clear-groups --inh-caps=+dac_read_search
+    --ambient-caps=+dac_read_search)
+check "without root it says what to do" fails_with 'sudo' "${stranger[@]}" "$top/quickstart.sh" start
 check "an unknown word is refused" fails_with 'Usage' "$top/quickstart.sh" begin
 check "a recipe that is not there is refused" fails_with 'there are: interpreter minimal python' \
     "$top/quickstart.sh" start nosuch
@@ -75,6 +92,18 @@ check "a killed bus leaves a start that works" eval \
     'kill -KILL $(cat $run/dbus-daemon.pid) && await_end cloched && "$top/quickstart.sh" >/dev/null'
 check "the sandbox lives across that, too" prints '^44$' \
     cloche code --sandbox "$sandbox" -c 'print(x + 3)'
+minimal=$(echo /var/lib/cloche/templates/minimal-*)
+made=$(stat -c %i "$minimal/template.conf")
+check "another group uses what is stored" with_group libvirt-qemu
+check "the sandbox lives across that, too" prints '^45$' \
+    cloche code --sandbox "$sandbox" -c 'print(x + 4)'
+check "and so does the first group again" with_group kvm
+check "no template was made anew" test "$made" = "$(stat -c %i "$minimal/template.conf")"
+check "a service without the right says whose it is" fails_with \
+    "'/var/lib/cloche' belongs to root:kvm .* run as root: find '/var/lib/cloche' " \
+    "${stranger[@]}" "$cloched" --user --config $run/cloched.conf
+check "and is not started again and again" test_status 78 \
+    "${stranger[@]}" "$cloched" --user --config $run/cloched.conf
 check "stop" "$top/quickstart.sh" stop
 check "no process stays" eval '[ -z "$(processes)" ]'
 check "no disk or record stays" eval '[ -z "$(ls /var/lib/cloche/machines /var/lib/cloche/sandboxes -A -1 | grep -v :)" ]'
