@@ -27,7 +27,8 @@ Usage: sudo ./quickstart.sh [start [RECIPE] | stop]
             ./quickstart.sh [env | --help]
 
   start   installs what is missing, builds cloche and the Python image, starts the service, and
-          runs code in a sandbox. This is the default. The service keeps running.
+          runs code in a sandbox. This is the default. The service keeps running; started anew,
+          it goes on with the sandboxes that live.
           With RECIPE, a folder of vm-images, that image is built and used, too: 'start interpreter'
           adds one with JavaScript, TypeScript and R, which 'cloche --template interpreter' takes.
   stop    ends the service and every sandbox. Packages, build and images stay. Where PID 1 is systemd,
@@ -92,11 +93,13 @@ let_apparmor() {
     grep -qsxF "$line" "$rules" || echo "$line" >>"$rules"
 }
 
-# What a daemon of root's own left in the store becomes the service's.
+# What a daemon of root's own, or of another group, left in the store becomes the service's.
 start_unit() {
     systemctl enable -q cloched.service
     systemctl stop cloched.service
-    find "$state" -path "$state/images" -prune -o ! -user cloche -exec chown -h cloche:libvirt-qemu {} +
+    find "$state" -xdev -path "$state/images" -prune -o \( ! -user cloche -o ! -group libvirt-qemu \) \
+        -exec chown -h cloche:libvirt-qemu {} +
+    [ ! -e "$ram" ] || chown -h cloche:libvirt-qemu "$ram"
     systemctl start cloched.service ||
         die "the service did not start" "its log: journalctl -u cloched -n 50"
 }
@@ -111,10 +114,11 @@ stop_unit() {
 
 # --- the service, elsewhere ---
 
+# Sandboxes live across it: the daemon that ends, or was killed, leaves them to the next.
 start_private() {
-    stop_private
     mkdir -p "$run/bin"
     ln -sf "$build/src/cli/cloche" "$run/bin/cloche"
+    end_process "$run" cloched 60
     cat >"$run/cloched.conf" <<END
 [Machines]
 Connection=qemu:///embed?root=/run/cloche/libvirt
@@ -124,7 +128,7 @@ State=$state
 Run=/run/cloche
 Ram=$ram
 END
-    start_bus "$run" || die "dbus-daemon did not start"
+    runs "$run" dbus-daemon || start_bus "$run" || die "dbus-daemon did not start"
     start_daemon "$run" "$build/src/daemon/cloched" && return
     tail -n 20 "$run/cloched.log" | sed 's/^/  /' >&2
     die "the service did not start; the end of its log is above"
@@ -133,12 +137,12 @@ END
 # Also what a daemon that was killed left.
 stop_private() {
     local pid
-    end_process "$run" cloched 60
+    end_process "$run" cloched 60 INT
     end_process "$run" dbus-daemon 5
     for pid in $(pgrep -f '^[^ ]*qemu-system-[^ ]* .*/run/cloche/libvirt/'); do
         kill -KILL "$pid" 2>/dev/null || true
     done
-    rm -rf --one-file-system /run/cloche "${run:?}/bin" "$ram"
+    rm -rf --one-file-system "${state:?}"/{machines,sandboxes}/* /run/cloche "${run:?}/bin" "$ram"
     rm -f "$run"/bus* "$run/started"
 }
 

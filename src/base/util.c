@@ -2,13 +2,16 @@
 /* util: small things that GLib and libsystemd lack. */
 #include "util.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "error.h"
 
@@ -57,18 +60,52 @@ util_boot_id(void)
     return id;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static gboolean remove_at(int parent, const char *name);
+
+/* By descriptors, so that nobody can put a link in the place of a folder meanwhile. */
+static gboolean
+empty_folder(int parent, const char *name)
 {
-    return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    gboolean ok = dir != NULL;
+    int errnum = errno;
+
+    while (ok && (entry = readdir(dir))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            ok = remove_at(fd, entry->d_name);
+        errnum = errno;
+    }
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+    errno = errnum;
+    return ok;
+}
+
+/* Mount points are not told apart: on an overlay, files and their folders may be of different
+ * devices. */
+static gboolean
+remove_at(int parent, const char *name)
+{
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return TRUE;
+    if (errno != EISDIR)
+        return FALSE;
+    if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return TRUE;
+    if (errno != ENOTEMPTY && errno != EEXIST)
+        return FALSE;
+    return empty_folder(parent, name) &&
+           (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
 }
 
 gboolean
 util_remove_tree(const char *path, GError **error)
 {
-    /* Not FTW_MOUNT: on an overlay, files and their folders may be of different devices. */
-    if (nftw(path, remove_one, /* open descriptors= */ 16, FTW_DEPTH | FTW_PHYS) < 0 &&
-        errno != ENOENT)
+    if (!remove_at(AT_FDCWD, path))
         return util_set_errno(error, errno, "Cannot remove '%s'", path);
     return TRUE;
 }

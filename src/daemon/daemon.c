@@ -15,6 +15,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "confine.h"
+#include "error.h"
 #include "server.h"
 
 #define BUS_NAME "org.cloche1"
@@ -316,8 +317,9 @@ daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
         daemon.status = STATUS_CONFIG;
     else if (!checks && build(&daemon, open_vm, &error))
         serve(&daemon);
-    else if (!checks)
-        daemon.status = 1;
+    else if (!checks) /* somebody has to change what is stored, or it may work the next time */
+        daemon.status =
+            g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED) ? STATUS_CONFIG : 1;
     if (error)
         g_printerr("cloched: %s\n", error->message);
     daemon_clear(&daemon);

@@ -169,8 +169,26 @@ lock_image(Image *image, GError **error)
     return FALSE;
 }
 
+/* What another configuration, or somebody's umask, left unreadable for machines or for us. */
 static gboolean
-load(Image *image, const char *link, GError **error)
+fit_parts(const Store *store, const Image *image, GError **error)
+{
+    gboolean ok = store_fit_readable(store, image->dir, S_IFDIR, error);
+    g_autofree char *conf = g_build_filename(image->dir, "image.conf", NULL);
+
+    ok = ok && store_fit_readable(store, conf, S_IFREG, error);
+    for (gsize i = 0; ok && i < G_N_ELEMENTS(parts); i++) {
+        g_autofree char *path = image_path(image, parts[i]);
+
+        ok = store_fit_readable(store, path, S_IFREG, error);
+    }
+    if (!ok && error)
+        (*error)->code = CLOCHE_ERROR_TEMPLATE_DAMAGED; /* it is not about the caller */
+    return ok;
+}
+
+static gboolean
+load(const Store *store, Image *image, const char *link, GError **error)
 {
     g_autofree char *target = g_file_read_link(link, error);
     g_autofree char *parent = g_path_get_dirname(link), *path = NULL;
@@ -179,7 +197,7 @@ load(Image *image, const char *link, GError **error)
     if (!target)
         return FALSE;
     image->dir = g_build_filename(parent, target, NULL);
-    if (!lock_image(image, error))
+    if (!fit_parts(store, image, error) || !lock_image(image, error))
         return FALSE;
     file = open_conf(image->dir, &path, error);
     return file && read_fields(image, file, path, error) && read_disk(image, error);
@@ -198,7 +216,7 @@ image_load(const Store *store, const char *name, GError **error)
     image->lock = -1;
     image->startup = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     image->exercise = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    load(image, link, error);
+    load(store, image, link, error);
     return image;
 }
 

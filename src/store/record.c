@@ -16,6 +16,16 @@
 #define SECTION "Sandbox"
 #define FRESH ".new"
 
+/* The folder of its machine has its name: one that is none would lead elsewhere. */
+gboolean
+record_id_is_valid(const char *id)
+{
+    gsize length = strlen(id);
+
+    return length >= 1 && length <= 64 &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
+}
+
 static char *
 record_path(const Store *store, const char *id)
 {
@@ -125,16 +135,6 @@ get_number(Reader *reader, const char *key, guint64 max)
     return value;
 }
 
-/* The folder of its machine has its name: one that is none would lead elsewhere. */
-static gboolean
-is_id(const char *id)
-{
-    gsize length = strlen(id);
-
-    return length >= 1 && length <= 64 &&
-           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
-}
-
 static void
 check_texts(Reader *reader, const Record *record, const char *id)
 {
@@ -182,7 +182,8 @@ record_read(const Store *store, const char *id, GError **error)
     g_autoptr(GError) cause = NULL;
     Reader reader = {.file = file, .path = path, .error = error};
 
-    if (!is_id(id) || !g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &cause)) {
+    if (!record_id_is_valid(id) ||
+        !g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &cause)) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "%s: %s", path,
                     cause ? cause->message : "its name is no id");
         return NULL;
@@ -218,7 +219,7 @@ record_list(const Store *store)
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir)))
-        if (!g_str_has_suffix(name, FRESH))
+        if (record_id_is_valid(name))
             g_strv_builder_add(ids, name);
     return g_strv_builder_end(ids);
 }

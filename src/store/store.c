@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fit.h"
 #include "util.h"
 
 /* Machines' users pass through to what is their own, and see no names. */
@@ -20,29 +21,17 @@
 #define RUN_MODE 0711
 
 static gboolean
-make_folder(const Store *store, const char *path, mode_t mode, GError **error)
+make_folder(const Store *store, const char *place, const char *path, mode_t mode, GError **error)
 {
-    if (!util_make_directory(path, mode, error))
-        return FALSE;
-    if (store->gid != (gid_t)-1 && chown(path, (uid_t)-1, store->gid) < 0)
-        return util_set_errno(error, errno, "Cannot give '%s' to the machines' group", path);
-    return TRUE;
+    const Fit fit = {.type = S_IFDIR, .mode = mode, .gid = store->gid, .folder = place};
+
+    return fit_place(path, &fit, error);
 }
 
 gboolean
 store_make_folder(const Store *store, const char *path, GError **error)
 {
-    return make_folder(store, path, SEARCHED_MODE, error);
-}
-
-gboolean
-store_share(const Store *store, const char *path, GError **error)
-{
-    if (store->gid != (gid_t)-1 && chown(path, (uid_t)-1, store->gid) < 0)
-        return util_set_errno(error, errno, "Cannot give '%s' to the machines' group", path);
-    if (chmod(path, 0640) < 0)
-        return util_set_errno(error, errno, "Cannot set the mode of '%s'", path);
-    return TRUE;
+    return make_folder(store, store->state, path, SEARCHED_MODE, error);
 }
 
 /* The kernel releases it with the process, however that ends. */
@@ -95,10 +84,61 @@ make_folders(Store *store, GError **error)
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
         g_autofree char *path = g_build_filename(folders[i].parent, folders[i].name, NULL);
 
-        if (!make_folder(store, path, folders[i].mode, error))
+        if (!make_folder(store, folders[i].parent, path, folders[i].mode, error))
             return FALSE;
     }
     return TRUE;
+}
+
+/* --- what another configuration, or version, left --- */
+
+/* FALSE only when somebody has to do something first; all else is met where it is used. */
+static gboolean
+is_fit(gboolean fits, GError *misfit, GError **error)
+{
+    if (fits || !g_error_matches(misfit, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED)) {
+        g_clear_error(&misfit);
+        return TRUE;
+    }
+    g_propagate_error(error, misfit);
+    return FALSE;
+}
+
+gboolean
+store_fit_readable(const Store *store, const char *path, mode_t type, GError **error)
+{
+    g_autofree char *images = g_build_filename(store->state, "images", NULL);
+    const Fit fit = {.type = type, .gid = store->gid, .folder = images};
+    GError *misfit = NULL;
+    gboolean fits = fit_readable(path, &fit, &misfit);
+
+    return is_fit(fits, misfit, error);
+}
+
+/* One that cannot be read would cost somebody a sandbox. */
+static gboolean
+fit_records(const Store *store, GError **error)
+{
+    const Fit fit = {.type = S_IFREG, .mode = 0600, .gid = FIT_ANY_GROUP, .folder = store->state};
+    g_auto(GStrv) ids = record_list(store);
+
+    for (char **id = ids; *id; id++) {
+        g_autofree char *path = g_build_filename(store->state, "sandboxes", *id, NULL);
+        GError *misfit = NULL;
+        gboolean fits = fit_ours(path, &fit, &misfit);
+
+        if (!is_fit(fits, misfit, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+fit_all(const Store *store, GError **error)
+{
+    g_autofree char *images = g_build_filename(store->state, "images", NULL);
+
+    return fit_records(store, error) && store_fit_readable(store, images, S_IFDIR, error);
 }
 
 Store *
@@ -112,8 +152,8 @@ store_open(const char *state, const char *ram, const char *run, const char *grou
     store->gid = (gid_t)-1;
     store->lock = -1;
     if ((group && !find_group(group, &store->gid, error)) ||
-        !make_folder(store, state, SEARCHED_MODE, error) || !lock_state(store, error) ||
-        !make_folders(store, error))
+        !make_folder(store, state, state, SEARCHED_MODE, error) || !lock_state(store, error) ||
+        !make_folders(store, error) || !fit_all(store, error))
         return NULL;
     return g_steal_pointer(&store);
 }
@@ -133,10 +173,10 @@ store_free(Store *store)
 
 /* --- remains --- */
 
-/* Removes what is in the folder and for which `is_needed` says no; what cannot be removed is told.
- */
+/* Removes what is in the folder, `is_ours` by its name, and not needed. What cannot be removed, and
+ * what no version of the service has made, is logged. */
 static guint
-sweep(const char *parent, const char *name,
+sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entry),
       gboolean (*is_needed)(const char *entry, const char *const *keep), const char *const *keep)
 {
     g_autofree char *path = g_build_filename(parent, name, NULL);
@@ -150,12 +190,50 @@ sweep(const char *parent, const char *name,
 
         if (is_needed(entry, keep))
             continue;
+        if (!is_ours(entry)) {
+            g_message("'%s' is not of this service, and stays", old);
+            continue;
+        }
         if (util_remove_tree(old, &error))
             count++;
         else
             g_warning("%s", error->message);
     }
     return count;
+}
+
+static gboolean
+is_of_sandbox(const char *entry)
+{
+    return record_id_is_valid(entry);
+}
+
+/* ID, or what writing it left: ID.new, ID.new.XXXXXX. */
+static gboolean
+is_record(const char *entry)
+{
+    const char *dot = strchr(entry, '.');
+    g_autofree char *id = dot ? g_strndup(entry, (gsize)(dot - entry)) : g_strdup(entry);
+
+    return record_id_is_valid(id) && (!dot || g_str_has_prefix(dot, ".new"));
+}
+
+/* .new-NAME-KEY; others are not looked at. */
+static gboolean
+is_unfinished(const char *entry)
+{
+    return g_str_has_prefix(entry, ".new-");
+}
+
+/* NAME-KEY. */
+static gboolean
+is_ram(const char *entry)
+{
+    const char *dash = strrchr(entry, '-');
+    g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
+
+    return name && image_name_is_valid(name) && dash[1] &&
+           strspn(dash + 1, "0123456789abcdef") == strlen(dash + 1);
 }
 
 static gboolean
@@ -167,7 +245,7 @@ is_kept(const char *entry, const char *const *keep)
 static gboolean
 is_finished(const char *entry, const char *const *keep)
 {
-    return !g_str_has_prefix(entry, ".new-");
+    return !is_unfinished(entry);
 }
 
 /* NAME-KEY, where keys have no dash. */
@@ -185,11 +263,11 @@ store_sweep(const Store *store, const char *const *keep)
 {
     g_auto(GStrv) templates = image_list(store);
 
-    return sweep(store->state, "machines", is_kept, keep) +
-           sweep(store->run, "machines", is_kept, keep) +
-           sweep(store->state, "sandboxes", is_kept, keep) +
-           sweep(store->state, "templates", is_finished, NULL) +
-           sweep(store->ram, "", is_of_template, (const char *const *)templates);
+    return sweep(store->state, "machines", is_of_sandbox, is_kept, keep) +
+           sweep(store->run, "machines", is_of_sandbox, is_kept, keep) +
+           sweep(store->state, "sandboxes", is_record, is_kept, keep) +
+           sweep(store->state, "templates", is_unfinished, is_finished, NULL) +
+           sweep(store->ram, "", is_ram, is_of_template, (const char *const *)templates);
 }
 
 void
@@ -197,5 +275,5 @@ store_clear_ram(const Store *store)
 {
     static const char *const none[] = {NULL};
 
-    sweep(store->ram, "", is_kept, none);
+    sweep(store->ram, "", is_ram, is_kept, none);
 }

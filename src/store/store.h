@@ -24,8 +24,10 @@ typedef struct {
     int lock;                /* on `state`, while it is open */
 } Store;
 
-/* Makes the folders. `group` (NULL: machines run as we do) is the machines' users'. An error when
- * another store is open in `state`, in this process or any other. */
+/* Makes the folders, or makes those that another configuration left fit this one, with the records
+ * of sandboxes; images and templates follow when they are loaded. CLOCHE_ERROR_NOT_PERMITTED says
+ * what an administrator has to do first. `group` (NULL: machines run as we do) is the machines'
+ * users'. An error when another store is open in `state`, in this process or any other. */
 Store *store_open(const char *state, const char *ram, const char *run, const char *group,
                   GError **error);
 void store_free(Store *store);
@@ -33,11 +35,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
 
 /* Makes a folder that the machines' group may search. */
 gboolean store_make_folder(const Store *store, const char *path, GError **error);
-/* Lets the machines' group read a file of ours. */
-gboolean store_share(const Store *store, const char *path, GError **error);
+/* Lets the machines' group and us read a part of an image, which need not be ours. FALSE only when
+ * somebody has to change it first: CLOCHE_ERROR_NOT_PERMITTED. */
+gboolean store_fit_readable(const Store *store, const char *path, mode_t type, GError **error);
 
 /* Removes records, and folders of machines, whose id is not in `keep`, unfinished templates, and
- * RAM files of templates that are no more. Returns how many; what cannot be removed is logged. */
+ * RAM files of templates that are no more. Returns how many. What cannot be removed is logged, and
+ * so is what has no name that this service gives: it stays. */
 guint store_sweep(const Store *store, const char *const *keep);
 /* Gives the memory of all RAM files back: no machine maps one any more. */
 void store_clear_ram(const Store *store);
@@ -105,8 +109,9 @@ gboolean template_stage(const Template *template, guint64 memory_mib, GError **e
 gboolean template_commit(const Template *template, GError **error);
 /* Undoes template_stage(). */
 void template_discard(const Template *template);
-/* Verifies every part against its digest and fills the RAM file from the store. One that is there
- * and is what was stored stays: machines of an earlier life may map it. */
+/* Makes the parts fit the configuration, verifies each against its digest, and fills the RAM file
+ * from the store. One that is there, is ours, and is what was stored stays: machines of an earlier
+ * life may map it. */
 gboolean template_load(const Template *template, GError **error);
 /* Removes every other version of this template, but for one: that of the same image and another
  * accelerator is kept for a week, since the accelerator may come back. Its RAM file is not. */
@@ -138,6 +143,8 @@ gboolean record_write(const Store *store, const Record *record, GError **error);
 Record *record_read(const Store *store, const char *id, GError **error);
 void record_free(Record *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)
+/* [a-z0-9]{1,64}: it may name a sandbox, and its folders. */
+gboolean record_id_is_valid(const char *id);
 /* The ids of all that there are. */
 char **record_list(const Store *store);
 void record_remove(const Store *store, const char *id);

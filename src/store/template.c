@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "access.h"
 #include "digest.h"
 #include "error.h"
+#include "fit.h"
 #include "store.h"
 #include "util.h"
 
@@ -94,13 +94,85 @@ template_disk_usage(const Template *template)
     return total;
 }
 
+/* --- fit --- */
+
+static gboolean
+fit_one(const Template *template, const char *path, mode_t mode, gboolean is_shared, GError **error)
+{
+    const Fit fit = {
+        .type = S_ISDIR(mode) ? S_IFDIR : S_IFREG,
+        .mode = mode & 07777,
+        .gid = is_shared ? template->store->gid : FIT_ANY_GROUP,
+        .folder = template->store->state,
+    };
+
+    if (fit_ours(path, &fit, error))
+        return TRUE;
+    if (error && g_error_matches(*error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED))
+        (*error)->code = CLOCHE_ERROR_TEMPLATE_DAMAGED; /* it is not about the caller */
+    return FALSE;
+}
+
+/* The folder and all that is in it, for this service and its machines' group: they read the disk.
+ */
+static gboolean
+fit_parts(const Template *template, const char *dir, GError **error)
+{
+    static const struct {
+        const char *name;
+        mode_t mode;
+        gboolean is_shared, may_be_missing;
+    } files[] = {
+        {CONF, 0600, FALSE, FALSE},         {"ram", 0600, FALSE, FALSE},
+        {"state", 0600, FALSE, FALSE},      {"disk.qcow2", 0640, TRUE, FALSE},
+        {"blank.qcow2", 0600, FALSE, TRUE},
+    };
+
+    if (!fit_one(template, dir, S_IFDIR | 0710, TRUE, error))
+        return FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(dir, files[i].name, NULL);
+
+        if (files[i].may_be_missing && !g_file_test(path, G_FILE_TEST_EXISTS))
+            continue;
+        if (!fit_one(template, path, files[i].mode, files[i].is_shared, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Whoever owns it could write to it while machines run from it. Access that was granted to machines
+ * by a service that died is over. */
+static gboolean
+fit_ram(const Template *template, GError **error)
+{
+    struct stat st;
+
+    if (lstat(template->ram, &st) < 0)
+        return TRUE;
+    if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
+        return util_remove_tree(template->ram, error);
+    return fit_one(template, template->ram, S_IFREG | 0600, FALSE, error);
+}
+
+/* Somebody else's that we may not even look into seems not to be there. */
+static gboolean
+check_place(const Template *template, GError **error)
+{
+    return !g_file_test(template->dir, G_FILE_TEST_EXISTS) ||
+           fit_one(template, template->dir, S_IFDIR | 0710, TRUE, error);
+}
+
+/* --- make --- */
+
 gboolean
 template_stage(const Template *template, guint64 memory_mib, GError **error)
 {
     int fd;
     gboolean ok;
 
-    if (!util_remove_tree(template->staging, error) || !util_remove_tree(template->ram, error) ||
+    if (!check_place(template, error) || !util_remove_tree(template->staging, error) ||
+        !util_remove_tree(template->ram, error) ||
         !store_make_folder(template->store, template->staging, error))
         return FALSE;
     fd = open(template->ram, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -143,11 +215,10 @@ gboolean
 template_commit(const Template *template, GError **error)
 {
     g_autofree char *ram = template_staging_path(template, "ram");
-    g_autofree char *disk = template_staging_path(template, "disk.qcow2");
     g_auto(FileDigest) digest = {0};
 
     if (!file_digest_copy(template->ram, ram, &digest, error) || !write_conf(template, error) ||
-        !access_reset(disk, error) || !store_share(template->store, disk, error))
+        !fit_parts(template, template->staging, error))
         return FALSE;
     sync(); /* a crash of the host must not leave a folder with empty files */
     if (!util_remove_tree(template->dir, error))
@@ -203,8 +274,9 @@ template_load(const Template *template, GError **error)
     g_autoptr(GError) cause = NULL;
     gboolean has_ram;
 
+    if (!fit_parts(template, template->dir, error) || !fit_ram(template, error))
+        return FALSE;
     unlink(unused);
-
     if (!g_key_file_load_from_file(conf, path, G_KEY_FILE_NONE, &cause)) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: %s", path,
                     cause->message);

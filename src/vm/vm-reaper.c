@@ -19,7 +19,9 @@
 
 static GMutex lock;
 static GCond changed;
-static unsigned expected; /* starts under way; guarded by `lock` */
+/* Both are guarded by `lock`. */
+static unsigned expected; /* starts under way */
+static unsigned begun;    /* starts so far: one may be over before the reaper has looked */
 
 static gboolean
 is_qemu(pid_t pid)
@@ -45,12 +47,21 @@ is_orphan(pid_t pid)
     return session != getsid(0) && (session != pid || is_qemu(pid));
 }
 
-/* Without any child there is nothing that waitid() could wait for. */
+static unsigned
+count_begun(void)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+    return begun;
+}
+
+/* Without any child there is nothing that waitid() could wait for. `seen` starts had begun before
+ * it found none. */
 static void
-wait_for_first_child(void)
+wait_for_first_child(unsigned seen)
 {
     g_mutex_lock(&lock);
-    while (expected == 0)
+    while (expected == 0 && begun == seen)
         g_cond_wait(&changed, &lock);
     g_mutex_unlock(&lock);
     g_usleep(LOOK_AGAIN_US);
@@ -61,10 +72,11 @@ reap(gpointer data)
 {
     for (;;) {
         siginfo_t info = {0};
+        unsigned seen = count_begun();
 
         if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) < 0) {
             if (errno == ECHILD)
-                wait_for_first_child();
+                wait_for_first_child(seen);
         } else if (is_orphan(info.si_pid)) {
             waitpid(info.si_pid, /* wstatus= */ NULL, WNOHANG);
         } else {
@@ -94,6 +106,7 @@ reaper_expect(void)
 {
     g_mutex_lock(&lock);
     expected++;
+    begun++;
     g_cond_signal(&changed);
     g_mutex_unlock(&lock);
 }

@@ -43,7 +43,7 @@ usage() {
 # Also what a daemon that was killed left.
 stop_service() {
     local pid
-    end_process "$work" cloched 60
+    end_process "$work" cloched 60 INT
     for pid in $(pgrep -f "^[^ ]*qemu-system-[^ ]* .*$work/run/"); do
         kill -KILL "$pid" 2>/dev/null || true
     done

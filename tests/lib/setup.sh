@@ -192,11 +192,10 @@ runs() {
     is_alive "$1/$2.pid" && [ "$(cat "/proc/$(cat "$1/$2.pid")/comm")" = "$2" ]
 }
 
-# end_process DIR NAME SECONDS: asks, waits, insists. The daemon ends its sandboxes when it is
-# interrupted; asked to terminate, it would leave them running.
+# end_process DIR NAME SECONDS [SIGNAL]: asks, waits, insists. With INT the daemon ends its sandboxes;
+# with TERM, which is the default, it leaves them to the next one.
 end_process() {
-    local file=$1/$2.pid pid signal=TERM
-    [ "$2" != cloched ] || signal=INT
+    local file=$1/$2.pid pid signal=${4:-TERM}
     if runs "$1" "$2"; then
         pid=$(cat "$file")
         kill -$signal "$pid" 2>/dev/null || true

@@ -300,7 +300,7 @@ class PrivateService(Service):
 
     def stop(self):
         begin = time.monotonic()
-        self.shell('end_process "$1" cloched 60')
+        self.shell('end_process "$1" cloched 60 INT')
         if time.monotonic() - begin > 30:
             raise AssertionError("the daemon did not end when it was asked to")
         self.logs += (self.dir / "cloched.log").read_text(errors="replace")

@@ -17,6 +17,7 @@
 
 #include "util.h"
 #include "vm-guest.h"
+#include "vm-reaper.h"
 
 #define LEFT "cloche-test-left"       /* runs */
 #define HALF "cloche-test-half"       /* was never resumed */
@@ -317,6 +318,7 @@ test_adoption(void)
     GError *error = NULL;
 
     make_small();
+    reaper_expect(); /* of machines that another process starts: when it dies they are ours */
     pids = live_and_die();
     process = run_again("--adopt", pids, G_SUBPROCESS_FLAGS_NONE);
     g_subprocess_wait_check_async(process, /* cancellable= */ NULL, on_done, &call);
@@ -324,6 +326,7 @@ test_adoption(void)
     g_subprocess_wait_check_finish(process, call.result, &error);
     g_assert_no_error(error);
     g_object_unref(call.result);
+    reaper_expect_no_more();
     remove_small();
 }
 

@@ -256,18 +256,6 @@ test_inherit(Fixture *f, gconstpointer data)
 /* --- what all machines may read --- */
 
 static void
-test_share(Fixture *f, gconstpointer data)
-{
-    const Store store = {.gid = GROUP};
-    g_autoptr(GError) error = NULL;
-
-    g_assert_true(store_share(&store, f->file, &error));
-    g_assert_cmpint(try_as(ONE, GROUP, attempt_open, f->file, O_RDONLY), ==, 0);
-    g_assert_cmpint(try_as(ONE, GROUP, attempt_open, f->file, O_RDWR), ==, EACCES);
-    g_assert_cmpint(try_as(ONE, OTHER_GROUP, attempt_open, f->file, O_RDONLY), ==, EACCES);
-}
-
-static void
 test_searched_folder(Fixture *f, gconstpointer data)
 {
     const Store store = {.gid = GROUP};
@@ -295,7 +283,6 @@ main(int argc, char **argv)
     ADD("uid-0", test_uid_0);
     ADD("no-file", test_no_file);
     ADD("inherit", test_inherit);
-    ADD("share", test_share);
     ADD("searched-folder", test_searched_folder);
     return g_test_run();
 }

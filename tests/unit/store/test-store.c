@@ -183,11 +183,11 @@ test_sweep(Fixture *f, gconstpointer data)
                                        "state/machines/live2",
                                        "run/machines/x",
                                        "state/sandboxes/x",
+                                       "state/sandboxes/x.new.A1B2C3",
                                        "run/machines/y",
                                        "state/sandboxes/live.new",
                                        "ram/other-0123",
                                        "state/templates/.new-box-1",
-                                       "ram/nodash",
                                        "ram/box-two-0123",
                                        NULL};
     static const char *const kept[] = {"state/machines/live",
@@ -199,6 +199,19 @@ test_sweep(Fixture *f, gconstpointer data)
                                        "ram/box-4567",
                                        "state/images/box-1",
                                        NULL};
+    /* Names that this service never gave. */
+    static const char *const strange[] = {"state/machines/lost+found",
+                                          "state/machines/My Disk",
+                                          "state/sandboxes/lost+found",
+                                          "state/sandboxes/notes.txt",
+                                          "state/templates/lost+found",
+                                          "run/machines/..x",
+                                          "ram/nodash",
+                                          "ram/Box-0123",
+                                          "ram/other-",
+                                          "ram/other-01x3",
+                                          "state/elsewhere",
+                                          NULL};
     static const char *const keep[] = {"live", "never", NULL};
     static const char *const nobody[] = {NULL};
     static const char *const then[] = {"state/machines/live", "run/machines/live",
@@ -207,12 +220,14 @@ test_sweep(Fixture *f, gconstpointer data)
     make_image(f, GOOD, 0);
     make_each(f, gone);
     make_each(f, kept);
+    make_each(f, strange);
     g_assert_cmpuint(store_sweep(f->store, keep), ==, G_N_ELEMENTS(gone) - 1);
     assert_each(f, gone, FALSE);
     assert_each(f, kept, TRUE);
     g_assert_cmpuint(store_sweep(f->store, keep), ==, 0);
     g_assert_cmpuint(store_sweep(f->store, nobody), ==, 3);
     assert_each(f, then, FALSE);
+    assert_each(f, strange, TRUE);
 }
 
 static void
