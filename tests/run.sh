@@ -100,7 +100,7 @@ make_clone() {
 check_format() {
     local word=ok files
     mapfile -t files < <(find "$top/src" "$top/tests" -name '*.[ch]')
-    clang-format --dry-run --Werror "${files[@]}" || word="not ok"
+    clang-format-19 --dry-run --Werror "${files[@]}" || word="not ok"
     printf '1..1\n%s 1 - format\n' "$word"
 }
 

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#define NAMES_KEEP ((uid_t)-1) /* leaves an owner as it is, as chown() has it */
+#define NAMES_KEEP ((uid_t) - 1) /* leaves an owner as it is, as chown() has it */
 
 /* "" when it has no name. */
 const char *names_user(uid_t uid);

@@ -14,11 +14,7 @@
 #define ENTRIES_DEFAULT 1000u
 #define ENTRIES_MAX 10000u
 
-#define FILE_OPTIONS                                                                               \
-    {"user", "s"},                                                                                 \
-    {                                                                                              \
-        "path-bytes", "ay"                                                                         \
-    }
+#define FILE_OPTIONS {"user", "s"}, {"path-bytes", "ay"}
 
 /* Starts the task; on_done() has to end what call_begin_process() began. */
 static void

@@ -26,13 +26,7 @@ typedef struct {
     int ours[WIRE_STDERR + 1], theirs[WIRE_STDERR + 1];
 } Ends;
 
-#define NO_ENDS                                                                                    \
-    {                                                                                              \
-        {-1, -1, -1},                                                                              \
-        {                                                                                          \
-            -1, -1, -1                                                                             \
-        }                                                                                          \
-    }
+#define NO_ENDS {{-1, -1, -1}, {-1, -1, -1}}
 
 static void
 ends_clear(Ends *ends)

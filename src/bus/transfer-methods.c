@@ -15,11 +15,7 @@
 #include "util.h"
 #include "whole.h"
 
-#define FILE_OPTIONS                                                                               \
-    {"user", "s"},                                                                                 \
-    {                                                                                              \
-        "path-bytes", "ay"                                                                         \
-    }
+#define FILE_OPTIONS {"user", "s"}, {"path-bytes", "ay"}
 
 /* 1 is said of what changed while it was read. */
 #define PACK "tar --create --sparse --format=posix --file=- . ; [ $? -le 1 ]"

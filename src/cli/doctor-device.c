@@ -238,7 +238,7 @@ find_machines_group(const Host *host, HostGroup *ret_group)
 }
 
 /* Of no user of this host, as a machine's user is. */
-#define STRANGER ((uid_t)-2)
+#define STRANGER ((uid_t) - 2)
 
 static char *
 refusal_of_group(const Device *device, gid_t gid)

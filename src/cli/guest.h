@@ -14,10 +14,13 @@ void guest_clear(Guest *guest);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Guest, guest_clear)
 
 #define GUEST_USER_OPTION(guest)                                                                   \
-    {                                                                                              \
-        "user", 'u', 0, G_OPTION_ARG_FILENAME, &(guest).user,                                      \
-            "A user of the sandbox, by name or number", "USER"                                     \
-    }
+    {"user",                                                                                       \
+     'u',                                                                                          \
+     0,                                                                                            \
+     G_OPTION_ARG_FILENAME,                                                                        \
+     &(guest).user,                                                                                \
+     "A user of the sandbox, by name or number",                                                   \
+     "USER"}
 
 /* Connects, and finds the sandbox; may be called again for another. */
 gboolean guest_open(Guest *guest, Cli *cli, const char *id, GError **error);

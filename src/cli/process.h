@@ -46,10 +46,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ProcessWords, process_words_clear)
          &(process_words).user,                                                                    \
          "A user of the sandbox, by name or number",                                               \
          "USER"},                                                                                  \
-    {                                                                                              \
-        "timeout", 't', 0, G_OPTION_ARG_FILENAME, &(process_words).timeout,                        \
-            "Kill it after that time: 90, 5m, 2h, 1d (never)", "TIME"                              \
-    }
+        {"timeout",                                                                                \
+         't',                                                                                      \
+         0,                                                                                        \
+         G_OPTION_ARG_FILENAME,                                                                    \
+         &(process_words).timeout,                                                                 \
+         "Kill it after that time: 90, 5m, 2h, 1d (never)",                                        \
+         "TIME"}
 
 #define PROCESS_OPTIONS(process_words)                                                             \
     PROCESS_COMMON_OPTIONS(process_words), {"stdin",                                               \

@@ -14,10 +14,7 @@ typedef struct {
     gboolean is_terminal, is_kept;
 } Program;
 
-#define PROGRAM_NONE                                                                               \
-    {                                                                                              \
-        .input = -1, .output = -1, .error = -1                                                     \
-    }
+#define PROGRAM_NONE {.input = -1, .output = -1, .error = -1}
 
 void program_clear(Program *program);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Program, program_clear)

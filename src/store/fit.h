@@ -12,7 +12,7 @@
 #include <glib.h>
 #include <sys/types.h>
 
-#define FIT_ANY_GROUP ((gid_t)-1)
+#define FIT_ANY_GROUP ((gid_t) - 1)
 
 typedef struct {
     mode_t type;        /* S_IFDIR or S_IFREG */

@@ -395,7 +395,7 @@ peer_wait_clean(Peer *peer, guint n_fds)
 void
 peer_run_clean(gconstpointer test)
 {
-    void (*run)(Peer * peer) = (void (*)(Peer *))test;
+    void (*run)(Peer *peer) = (void (*)(Peer *))test;
     g_autoptr(Peer) peer = peer_new();
     if (!peer)
         return;
