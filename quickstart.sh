@@ -100,8 +100,7 @@ start_unit() {
     find "$state" -xdev -path "$state/images" -prune -o \( ! -user cloche -o ! -group libvirt-qemu \) \
         -exec chown -h cloche:libvirt-qemu {} +
     [ ! -e "$ram" ] || chown -h cloche:libvirt-qemu "$ram"
-    systemctl start cloched.service ||
-        die "the service did not start" "its log: journalctl -u cloched -n 50"
+    systemctl start cloched.service || die_of_service "the service did not start"
 }
 
 # Interrupted, the daemon ends its sandboxes; the slice is for what a daemon that is dead left.
@@ -131,7 +130,7 @@ END
     runs "$run" dbus-daemon || start_bus "$run" || die "dbus-daemon did not start"
     start_daemon "$run" "$build/src/daemon/cloched" && return
     tail -n 20 "$run/cloched.log" | sed 's/^/  /' >&2
-    die "the service did not start; the end of its log is above"
+    die_of_service "the service did not start; the end of its log is above"
 }
 
 # Also what a daemon that was killed left.
@@ -187,11 +186,23 @@ log_hint() {
     if has_systemd; then echo "journalctl -u cloched -n 50"; else echo "less $run/cloched.log"; fi
 }
 
+# die_of_service WHAT: with what the doctor finds wrong with the host.
+die_of_service() {
+    say "$name: $1; cloche doctor --problems says:"
+    "$build/src/cli/cloche" doctor --problems 2>&1 | sed 's/^/  /' >&2 || true
+    die "the service's log: $(log_hint)" "mend what is said above, then run this again"
+}
+
+# Also when the example has run, for what will go wrong later.
+say_problems() {
+    local problems
+    problems=$(cloche doctor --problems 2>&1) || say "cloche doctor --problems says:" "$problems"
+}
+
 # --- a sandbox ---
 
 prepare_template() {
-    cloche run --template "$1" -- true ||
-        die "no sandbox of '$1' could be made" "the service's log: $(log_hint)"
+    cloche run --template "$1" -- true || die_of_service "no sandbox of '$1' could be made"
 }
 
 say_whether_emulated() {
@@ -207,7 +218,7 @@ if status["Emulated"]:
 
 create_sandbox() {
     sandbox=$(cloche create --timeout 15m --name quickstart) ||
-        die "no sandbox could be made" "the service's log: $(log_hint)"
+        die_of_service "no sandbox could be made"
 }
 
 print_example() {
@@ -240,7 +251,7 @@ run_example() {
     chart=$charts/001.png
     rm -f "$chart"
     print_example | cloche code --sandbox "$sandbox" --save "$charts" - ||
-        die "the example did not run" "the service's log: $(log_hint)"
+        die_of_service "the example did not run"
     [ -s "$chart" ] || die "the example ran, but drew no chart"
     [ -z "${SUDO_UID:-}" ] || chown "$SUDO_UID:$SUDO_GID" "$charts" "$chart"
 }
@@ -299,6 +310,7 @@ start() {
     say_whether_emulated
     step "sandbox" create_sandbox
     step "code and chart" run_example
+    say_problems
     print_what_next
 }
 

@@ -316,7 +316,7 @@ test_readable_without_right(Fixture *f, gconstpointer data)
 static Template *
 make_template(Fixture *f)
 {
-    Template *template = template_new(f->store, "box", "0123");
+    Template *template = template_new(f->store, "box", "0123", "image", "tcg");
     g_autofree char *state = template_staging_path(template, "state"), *blank = NULL;
     g_autofree char *disk = template_staging_path(template, "disk.qcow2");
 
@@ -473,7 +473,7 @@ open_with_help(Fixture *f, uid_t uid, gid_t gid)
 static void
 assert_usable(Fixture *f, uid_t uid, gid_t gid)
 {
-    g_autoptr(Template) template = template_new(f->store, "box", "0123");
+    g_autoptr(Template) template = template_new(f->store, "box", "0123", "image", "tcg");
     g_autofree char *path = path_in(f, "state/sandboxes/abc");
     g_autoptr(Record) found = NULL;
     g_autoptr(GError) error = NULL;
