@@ -7,6 +7,10 @@ import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 import System from 'system';
 
+// GLib 2.80 and later have the streams of descriptors in GioUnix, earlier ones in Gio.
+const GioUnix = await import('gi://GioUnix').then(module => module.default, () => null);
+const InputStream = GioUnix?.InputStream ?? Gio.UnixInputStream;
+
 const CHART = 'application/vnd.cloche.chart+json';
 const TEXT_MAX = 10000; // characters of an answer that the model reads
 const bus = Gio.bus_get_sync(Gio.BusType.SYSTEM, null);
@@ -33,7 +37,7 @@ function call(path, member, signature, ...values) {
 // What happens while the code runs. Closing the descriptor early interrupts the code.
 function* execute(sandbox, code) {
     const fd = call(sandbox, 'Sandbox.StreamCode', '(sa{sv})', code, {timeout: v('t', 60)});
-    const events = new Gio.DataInputStream({base_stream: new Gio.UnixInputStream({fd, close_fd: true})});
+    const events = new Gio.DataInputStream({base_stream: new InputStream({fd, close_fd: true})});
     try {
         for (let [line] = events.read_line_utf8(null); line !== null; [line] = events.read_line_utf8(null))
             yield JSON.parse(line);

@@ -4,6 +4,11 @@
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 
+// GLib 2.80 and later have the streams of descriptors in GioUnix, earlier ones in Gio.
+const GioUnix = await import('gi://GioUnix').then(module => module.default, () => null);
+const InputStream = GioUnix?.InputStream ?? Gio.UnixInputStream;
+const OutputStream = GioUnix?.OutputStream ?? Gio.UnixOutputStream;
+
 const bus = Gio.bus_get_sync(Gio.BusType.SYSTEM, null);
 const v = (type, value) => new GLib.Variant(type, value);
 
@@ -20,8 +25,8 @@ function call(path, member, signature = '()', values = [], fds = []) {
         value.get_type_string() === 'h' ? received[value.get_handle()] : value.recursiveUnpack());
 }
 
-const input = fd => new Gio.UnixInputStream({fd, close_fd: true});
-const output = fd => new Gio.UnixOutputStream({fd, close_fd: true});
+const input = fd => new InputStream({fd, close_fd: true});
+const output = fd => new OutputStream({fd, close_fd: true});
 const lines = stream => new Gio.DataInputStream({base_stream: stream, close_base_stream: true});
 const readLine = stream => stream.read_line_utf8(null)[0];
 const write = (stream, text) => stream.write_all(new TextEncoder().encode(text), null);

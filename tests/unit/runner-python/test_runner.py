@@ -279,6 +279,16 @@ class Errors(Case):
         self.run_failing("if 1:\nx", "IndentationError")
         self.run_failing("return 1", "SyntaxError")
 
+    def test_half_characters(self):
+        """Python 3.13 takes them in a string and not in a docstring: the error is the cell's own."""
+        self.assertEqual(self.value("'\\ud83d'"), "'\\ud83d'")
+        error = self.runner.execute("def f():\n    '\\ud83d'").error
+        if sys.version_info >= (3, 13):
+            self.assertEqual(error[0], "UnicodeEncodeError")
+            self.assertNotIn("cloche_runner", error[2])
+        else:
+            self.assertIsNone(error)
+
     def test_exit(self):
         for code, value in (("import sys; sys.exit(3)", "3"), ("exit(4)", "4"), ("quit", "None")):
             execution = self.run_failing(code, "SystemExit")
@@ -292,7 +302,8 @@ class Errors(Case):
         error = self.run_failing("f(0)", "RecursionError").error
         self.assertIn("skipping similar frames", error[2])
         self.assertIn("----> 1 f(0)", error[2])
-        chained = "try: f(0)\nexcept Exception: raise KeyError"
+        self.run_ok("%%writefile deep.py\ndef g(n): return g(n + 1)")
+        chained = "import deep\ntry: deep.g(0)\nexcept Exception: raise KeyError"
         error = self.run_failing(chained, "KeyError").error
         self.assertIn("During handling of the above exception", error[2])
         self.run_ok("sys.setrecursionlimit(limit)")

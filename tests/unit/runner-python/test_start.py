@@ -24,6 +24,12 @@ class WarmShown(test_runner.Shown):
     def test_what_is_loaded(self):
         self.assertEqual(self.value(LOADED), str(list(SLOW)))
 
+    def test_figures_are_as_after_a_cold_start(self):
+        cold = start(self.folder.name)
+        self.addCleanup(cold.close)
+        code = "import matplotlib.pyplot as plt; plt.figure(); dict(plt.rcParams)"
+        self.assertEqual(self.value(code), cold.execute(code).plain)
+
     def test_no_trace(self):
         runner = start(self.folder.name, "--warm")
         self.addCleanup(runner.close)

@@ -25,7 +25,7 @@ from traitlets import Type, default
 from traitlets.config import Config
 
 from .formatters import Formatter
-from .traces import forget_cells
+from .traces import forget_cells, speed_up
 
 OK, FAILED, INTERRUPTED = 0, 1, 2
 
@@ -149,6 +149,7 @@ class Shell(InteractiveShell):
         cls.source = ""
         shell = cls.instance(config=config)
         shell.loop_runner = shell._run_loop
+        speed_up()
         builtins.input = _no_input
         getpass.getpass = _no_input
         warnings.filterwarnings("ignore", message="To exit: use 'exit', 'quit'")
@@ -176,6 +177,16 @@ class Shell(InteractiveShell):
         if error is None:
             error = result.error_in_exec
         return self._conclude(error)
+
+    def should_run_async(self, raw_cell, **kwargs):
+        """
+        Python 3.13 does not compile a docstring with a lone surrogate, and IPython compiles the
+        first string of a cell as a docstring here, although not when it executes the cell.
+        """
+        try:
+            return super().should_run_async(raw_cell, **kwargs)
+        except UnicodeEncodeError:
+            return False  # if the cell has a real docstring like that, its execution fails
 
     def _conclude(self, error):
         forget_cells()
