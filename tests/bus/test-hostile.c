@@ -127,7 +127,7 @@ test_other_version(void)
 
     set_agent("newer");
     call_fails(bus, MANAGER, "CreateSandbox", "Unsupported",
-               "version 4 of the protocol, not 2 to 3", NO_OPTIONS);
+               "version 4 of the protocol, not 2 to 3: build the image again", NO_OPTIONS);
     set_agent("too-old");
     call_fails(bus, MANAGER, "CreateSandbox", "Unsupported",
                "version 1 of the protocol, not 2 to 3", NO_OPTIONS);
