@@ -255,10 +255,11 @@ handle_hello(GuestLink *link, const WireHeader *header, const guint8 *payload)
     g_clear_handle_id(&link->greet_timer, g_source_remove);
     link->sandbox_id = g_steal_pointer(&id);
     if (version < WIRE_VERSION_OLDEST || version > WIRE_VERSION) {
-        g_task_return_new_error(greeting, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
-                                "The agent speaks version %u of the protocol, not %u to %u: build the "
-                                "image again with this version's build-image",
-                                version, WIRE_VERSION_OLDEST, WIRE_VERSION);
+        g_task_return_new_error(
+            greeting, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+            "The agent speaks version %u of the protocol, not %u to %u: build the "
+            "image again with this version's build-image",
+            version, WIRE_VERSION_OLDEST, WIRE_VERSION);
         return TRUE;
     }
     link->version = version;
