@@ -196,8 +196,8 @@ test_bounds(void)
     g_assert_nonnull(strstr(properties, "Slice=cloche.slice\n"));
     g_assert_nonnull(strstr(properties, "CPUWeight=100\n"));
     g_assert_nonnull(strstr(properties, "TasksMax=97\n"));
-    g_assert_nonnull(strstr(properties, run.facts->emulated ? "MemoryMax=805306368\n"
-                                                            : "MemoryMax=536870912\n"));
+    g_assert_nonnull(strstr(properties, run.facts->emulated ? "MemoryMax=1073741824\n"
+                                                            : "MemoryMax=805306368\n"));
 }
 
 static guint64
