@@ -20,6 +20,9 @@
 /* Whoever runs libvirt inside passes through. */
 #define RUN_MODE 0711
 
+#define LOCK_TRIES 20u
+#define LOCK_PAUSE_US (50 * 1000)
+
 static gboolean
 make_folder(const Store *store, const char *place, const char *path, mode_t mode, GError **error)
 {
@@ -34,14 +37,28 @@ store_make_folder(const Store *store, const char *path, GError **error)
     return make_folder(store, store->state, path, SEARCHED_MODE, error);
 }
 
-/* The kernel releases it with the process, however that ends. */
+/*
+ * The kernel releases the lock with the process, however that ends; but a program that the process
+ * was about to start has it, too, until it is executed.
+ */
+static gboolean
+take_lock(int fd)
+{
+    for (guint tries = 1; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+        if (errno != EWOULDBLOCK || tries == LOCK_TRIES)
+            return FALSE;
+        g_usleep(LOCK_PAUSE_US);
+    }
+    return TRUE;
+}
+
 static gboolean
 lock_state(Store *store, GError **error)
 {
     store->lock = open(store->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->lock < 0)
         return util_set_errno(error, errno, "Cannot open the folder '%s'", store->state);
-    if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
+    if (take_lock(store->lock))
         return TRUE;
     if (errno != EWOULDBLOCK)
         return util_set_errno(error, errno, "Cannot lock the folder '%s'", store->state);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* store: whose it is, who gets at its folders, its images, and what a start sweeps away. */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <grp.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +44,40 @@ test_open_others(Fixture *f, gconstpointer data)
     g_clear_pointer(&beside, store_free);
     next = open_another(f, "other-state", NULL);
     g_assert_nonnull(next);
+}
+
+/* Keeps the lock until somebody else has opened the folder. */
+static gpointer
+let_go(gpointer data)
+{
+    const int *fds = data; /* of inotify, and of the folder */
+    struct inotify_event event;
+
+    g_assert_cmpint(read(fds[0], &event, sizeof(event)), ==, sizeof(event));
+    close(fds[1]);
+    return NULL;
+}
+
+static void
+test_open_behind_a_dead_one(Fixture *f, gconstpointer data)
+{
+    g_autofree char *path = path_in(f, "other-state");
+    g_autoptr(Store) store = open_another(f, "other-state", NULL);
+    g_autoptr(GError) error = NULL;
+    int fds[2];
+    GThread *holder;
+
+    g_clear_pointer(&store, store_free);
+    fds[1] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_assert_cmpint(flock(fds[1], LOCK_EX), ==, 0);
+    fds[0] = inotify_init1(IN_CLOEXEC);
+    g_assert_cmpint(inotify_add_watch(fds[0], path, IN_OPEN), >=, 0);
+    holder = g_thread_new("holder", let_go, fds);
+    store = open_another(f, "other-state", &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(store);
+    g_thread_join(holder);
+    close(fds[0]);
 }
 
 /* --- images --- */
@@ -318,6 +355,7 @@ main(int argc, char **argv)
 #define ADD(name, function) g_test_add("/store/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("open/twice", test_open_twice);
     ADD("open/others", test_open_others);
+    ADD("open/behind-a-dead-one", test_open_behind_a_dead_one);
     ADD("image/good", test_image);
     ADD("image/damaged", test_image_damaged);
     ADD("image/disk", test_image_disk);
