@@ -91,7 +91,7 @@ tour_of_files() {
     check "cat" is "$(cloche cat "$id:folder/page" | xargs)" "content more"
     check "ls" prints '^page\| page$' cloche ls "$id:folder"
     mkdir "$tour_dir/out" "$tour_dir/in" && seq 1000 >"$tour_dir/out/numbers"
-    chmod -R a+rwX "$tour_dir"
+    chmod 777 "$tour_dir/in"
     check "cp into it" cloche cp "$tour_dir/out" "$id:work"
     check "cp out of it" cloche cp "$id:work" "$tour_dir/in"
     check "what comes back is what went" cmp "$tour_dir/out/numbers" "$tour_dir/in/work/numbers"
@@ -199,6 +199,7 @@ tour_of_languages() {
 }
 
 tour() {
+    chmod 777 "$tour_dir" # for whoever `as` makes us
     check "the tour has every verb and method" tour_is_complete
     tour_of_code
     tour_of_processes
@@ -209,7 +210,7 @@ tour() {
     tour_of_files_by_bus
     tour_of_code_by_bus
     if [ -d /run/systemd/system ]; then
-        check "journal" prints 'was created\|created' command cloche journal "$id"
+        check "journal" prints 'runs, template python' command cloche journal "$id"
     else
         check "journal says that there is none" fails_with 'journal' cloche journal "$id"
     fi
