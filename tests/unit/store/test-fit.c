@@ -4,17 +4,13 @@
  * user that this program is for a while. What an error says to run is run, and must help.
  */
 #include <acl/libacl.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <grp.h>
 #include <string.h>
-#include <sys/acl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "access.h"
-#include "digest.h"
 #include "error.h"
 #include "fit.h"
 #include "fixture.h"
@@ -511,7 +507,7 @@ test_both_ways(Fixture *f, gconstpointer data)
 static void
 test_record(Fixture *f, gconstpointer data)
 {
-    g_autofree char *path = path_in(f, "state/sandboxes/abc"), *other = path_in(f, "other");
+    g_autofree char *path = path_in(f, "state/sandboxes/abc");
     gid_t gid = getgrnam("nogroup")->gr_gid;
     g_autoptr(GError) error = NULL;
 
@@ -531,11 +527,9 @@ static void
 test_unknown(Fixture *f, gconstpointer data)
 {
     g_autofree char *folder = path_in(f, "state/sandboxes/lost+found");
-    g_autofree char *odd = path_in(f, "state/sandboxes/folder");
     g_autofree char *file = path_in(f, "state/version.9");
 
     g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
-    g_assert_cmpint(g_mkdir(odd, 0700), ==, 0);
     write_text(file, "");
     set_all(folder, STRANGER, STRANGER, 0700);
     set_all(file, STRANGER, STRANGER, 0600);
