@@ -223,6 +223,25 @@ class ServicesOwn(unittest.TestCase):
         self.assertEqual(sandbox.run("true")[0], 0)
         sandbox.kill()
 
+    def may_bound(self, unit):
+        """Whether the service may set properties of a scope of this name, which is made for it."""
+        with subprocess.Popen(["systemd-run", "--quiet", "--scope", f"--unit={unit}", "cat"], stdin=subprocess.PIPE) as held:
+            wait_until(lambda: systemctl("show", "-P", "ActiveState", unit) == "active", 30, unit)
+            found = self.as_service("systemctl", "--no-ask-password", "set-property", "--runtime", unit, "CPUWeight=99")
+            held.stdin.close()
+        if found.returncode:
+            self.assertRegex(found.stdout, "authentication required|Access denied")
+        return found.returncode == 0
+
+    def test_names_of_scopes(self):
+        """With KVM, the first machine of a service is the one that tries it; nothing else starts one of its name."""
+        begin = "machine-qemu\\x2d900\\x2dcloche"
+        for unit in (f"{begin}\\x2dprobe\\x2d900.scope", f"{begin}\\x2dabcdefgh.scope"):
+            self.assertTrue(self.may_bound(unit), unit)
+        for unit in (f"{begin}\\x2dother\\x2d900.scope", f"{begin}\\x2dprobe\\x2d9\\x2d0.scope", f"{begin}.scope",
+                     "machine-qemu\\x2d900\\x2dprobe\\x2d900.scope"):
+            self.assertFalse(self.may_bound(unit), unit)
+
     def test_nothing_else(self):
         for words in (("set-property", "--runtime", "polkit.service", "CPUWeight=99"),
                       ("set-property", "--runtime", "machine.slice", "CPUWeight=99"),
