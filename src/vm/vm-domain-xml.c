@@ -66,10 +66,14 @@ add_kernel(GString *xml, const DomainPlan *plan)
     g_string_append(xml, "  </os>\n");
 }
 
-/* Emulated, `rep movsb` moves byte by byte, and with ERMS kernel and libc use it for all that is
- * copied or cleared. */
+/*
+ * Emulated, `rep movsb` moves byte by byte, and with ERMS kernel and libc use it for all that is
+ * copied or cleared. FSRM says the same of short moves; Linux 6.1 hangs early in its boot on a CPU
+ * that has FSRM without ERMS, as newer QEMUs would offer it.
+ */
 static const char emulated_cpu[] = "  <cpu mode='maximum' check='none'>\n"
                                    "    <feature policy='disable' name='erms'/>\n"
+                                   "    <feature policy='disable' name='fsrm'/>\n"
                                    "  </cpu>\n";
 /*
  * The host's CPU as KVM offers it, which includes virtualization of guests' own: the largest part

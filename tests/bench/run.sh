@@ -152,7 +152,7 @@ measure_boot() {
     if [ "$(fact accelerator)" = kvm ]; then
         accelerator=kvm cpu=host
     else
-        accelerator=tcg,tb-size=128 cpu=max,erms=off words+=" mitigations=off tsc=reliable norandmaps"
+        accelerator=tcg,tb-size=128 cpu=max,erms=off,fsrm=off words+=" mitigations=off tsc=reliable norandmaps"
     fi
     say "measuring cold boots"
     measure boot cold-boot "$boots" "$work/boot" env TMPDIR="$work" qemu-system-x86_64 \

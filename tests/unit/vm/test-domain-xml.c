@@ -93,6 +93,7 @@ test_boot(void)
     assert_has(xml, " mitigations=off tsc=reliable norandmaps</cmdline>");
     assert_has(xml, "<cpu mode='maximum' ");
     assert_has(xml, "<feature policy='disable' name='erms'/>");
+    assert_has(xml, "<feature policy='disable' name='fsrm'/>");
     assert_has(xml, "<tb-cache unit='MiB'>128</tb-cache>");
     assert_has(xml, "<source mode='bind' path='/run/a.sock'/>");
     assert_has(xml, "<serial type='file'>\n      <source path='/s/console'/>");
@@ -225,6 +226,7 @@ test_accelerators(void)
         {"<cpu mode='maximum' check='none'>", TRUE, FALSE},
         {"<cpu mode='host-model' check='partial'>", FALSE, TRUE},
         {"<feature policy='disable' name='erms'/>", TRUE, FALSE},
+        {"<feature policy='disable' name='fsrm'/>", TRUE, FALSE},
         {"<feature policy='disable' name='vmx'/>", FALSE, TRUE},
         {"<feature policy='disable' name='svm'/>", FALSE, TRUE},
         {"<tb-cache ", TRUE, FALSE},
