@@ -65,13 +65,18 @@ make_root() {
     for dir in "${copies[@]}"; do cp -a "$dir/." $box/root/; done
 }
 
-# The machine's own services are none of ours, and /tmp may hold the folder we are in.
-quiet_root() {
+# The machine's own services are none of ours.
+mask_services() {
     local unit
     for unit in "$box"/root/etc/systemd/system/*.target.wants/*.{service,timer}; do
         unit=$(basename "$unit")
         case $unit in dbus* | libvirt* | '*'*) ;; *) ln -sf /dev/null "$box/root/etc/systemd/system/$unit" ;; esac
     done
+}
+
+# Nothing waits for a terminal, and /tmp, which may hold the folder we are in, is not cleaned.
+quiet_root() {
+    local unit
     for unit in console-getty.service systemd-resolved.service; do
         ln -sf /dev/null "$box/root/etc/systemd/system/$unit"
     done
@@ -237,6 +242,7 @@ connect() {
 
 run_with_systemd() {
     make_cgroups
+    [ "$lower" != / ] || mask_services
     quiet_root
     write_init
     write_command "$@"
