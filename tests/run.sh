@@ -191,6 +191,7 @@ run_other_host() {
     host=(--root "$(cat "$work/other-root")" --keep "$cache/hosts/written" --net --bind "$clone"
         --bind "$cache/hosts/store-$suite:/var/lib/cloche"
         --bind "$cache/hosts/archives-$suite:/var/cache/apt/archives")
+    rm -rf --one-file-system "$cache/hosts/written" # of a run that was killed
     mkdir -p "$cache/hosts"/{written,"store-$suite/images","archives-$suite/partial"}
     contained "system $suite, fresh" "${host[@]}" "$top/tests/system/test-host.sh" first "$clone"
     contained "system $suite, rebooted" "${host[@]}" "$top/tests/system/test-host.sh" rebooted
