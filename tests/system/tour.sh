@@ -92,13 +92,13 @@ tour_of_files() {
     check "ls" prints '^page\| page$' cloche ls "$id:folder"
     mkdir "$tour_dir/out" "$tour_dir/in" && seq 1000 >"$tour_dir/out/numbers"
     chmod 777 "$tour_dir/in"
-    check "cp into it" cloche cp "$tour_dir/out" "$id:work"
-    check "cp out of it" cloche cp "$id:work" "$tour_dir/in"
-    check "what comes back is what went" cmp "$tour_dir/out/numbers" "$tour_dir/in/work/numbers"
+    check "cp into it" cloche cp "$tour_dir/out" "$id:project"
+    check "cp out of it" cloche cp "$id:project" "$tour_dir/in"
+    check "what comes back is what went" cmp "$tour_dir/out/numbers" "$tour_dir/in/project/numbers"
 }
 
 tour_of_ports() {
-    cloche exec "$id" --keep --cwd work -- python3 -m http.server 8000 >/dev/null
+    cloche exec "$id" --keep --cwd project -- python3 -m http.server 8000 >/dev/null
     check "ports" timeout 60 bash -c "until $(printf '%q ' "${as[@]}")cloche ports $id | grep -q 8000; do sleep 0.2; done"
     cloche forward "$id" 0:8000 >"$tour_dir/forward" 2>&1 &
     forward=$!
@@ -140,7 +140,7 @@ tour_of_programs_by_bus() {
 
 tour_of_files_by_bus() {
     check "Sandbox.MakeDirectory" sandbox MakeDirectory 'sa{sv}' made 0
-    check "Sandbox.Copy" sandbox Copy 'ssa{sv}' work/numbers made/copy 0
+    check "Sandbox.Copy" sandbox Copy 'ssa{sv}' project/numbers made/copy 0
     check "Sandbox.Move" sandbox Move 'ssa{sv}' made/copy made/moved 0
     check "Sandbox.Chmod" sandbox Chmod 'sua{sv}' made/moved 384 0
     check "Sandbox.Chown" sandbox Chown 'ssa{sv}' /home/user/made/moved root 1 user s root
@@ -148,8 +148,8 @@ tour_of_files_by_bus() {
     cloche exec "$id" -- ln -s moved made/link
     check "Sandbox.ReadLink" prints '"moved"' sandbox ReadLink 'sa{sv}' made/link 0
     check "Sandbox.ListDirectory" prints '"moved"' sandbox ListDirectory 'sa{sv}' made 0
-    check "Sandbox.ReadFile" sandbox ReadFile 'sa{sv}' work/numbers 0
-    check "Sandbox.Download" sandbox Download 'sa{sv}' work 0
+    check "Sandbox.ReadFile" sandbox ReadFile 'sa{sv}' project/numbers 0
+    check "Sandbox.Download" sandbox Download 'sa{sv}' project 0
     check "Sandbox.Watch" sandbox Watch 'sa{sv}' made 0
     check "Sandbox.Remove" sandbox Remove 'sa{sv}' made 1 recursive b true
     check "it is removed" fails_with 'made' sandbox Stat 'sa{sv}' made 0
