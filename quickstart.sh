@@ -196,7 +196,7 @@ die_of_service() {
 # Also when the example has run, for what will go wrong later.
 say_problems() {
     local problems
-    problems=$(cloche doctor --problems 2>&1) || say "cloche doctor --problems says:" "$problems"
+    problems=$(cloche doctor --problems 2>&1) || say "cloche doctor --problems says:"$'\n'"$problems"
 }
 
 # --- a sandbox ---
