@@ -216,7 +216,7 @@ run_memory() {
         "$cache/memory" test-memory.py
 }
 
-# Those of a daemon of their own.
+# Those of a daemon of their own, and of another host.
 run_private() {
     use_images clones "$cache/interpreter"
     contained "system interpreter" --no-init \
@@ -225,6 +225,7 @@ run_private() {
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     contained "system inside" --no-init \
         /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
+    run_other_host
 }
 
 # Those of libvirt itself, and of a service that is there for all.
@@ -238,7 +239,6 @@ run_shared() {
     run_service
     run_installed
     run_memory
-    run_other_host
     use_images files "$cache"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache/files" "$top/tests/bus/test-files.py"
