@@ -75,7 +75,8 @@ bus_hint(Cli *cli, const GError *error)
 char *
 hint_for_error(Cli *cli, const GError *error)
 {
-    if (error->domain == G_FILE_ERROR)
+    if (error->domain == G_FILE_ERROR ||
+        g_error_matches(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED)) /* of what was read */
         return NULL;
     if (error->domain == G_OPTION_ERROR ||
         g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT))

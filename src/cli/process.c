@@ -53,11 +53,11 @@ process_check(Cli *cli, const ProcessWords *words)
 static GVariant *
 read_stdin(GError **error)
 {
-    g_autoptr(GByteArray) input = input_read(STDIN_FILENO, STDIN_MAX, "standard input", error);
+    g_autoptr(GString) input = input_read(STDIN_FILENO, STDIN_MAX, "standard input", error);
 
     if (input == NULL)
         return NULL;
-    return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, input->data, input->len, 1);
+    return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, input->str, input->len, 1);
 }
 
 /* --json tells the output as text, which Run() has; what is kept has none yet. */
