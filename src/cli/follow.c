@@ -215,10 +215,8 @@ exit_status(Follow *follow)
             fputs("\r\n", stderr);
         return cli_fail(follow->cli, error);
     }
-    process_note_end(how);
-    if (follow->has_failed)
-        return CLI_FAILED;
-    return g_str_equal(how, "exited") ? status : 128 + status;
+    process_note_end(how, status);
+    return follow->has_failed ? CLI_FAILED : process_exit_status(how, status);
 }
 
 int
