@@ -18,7 +18,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
 import tap  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest  # noqa: E402
+from console import CLOCHE, WAIT_S, CliTest, Terminal  # noqa: E402
 
 SEED = int(os.environ.get("ODD_SEED", "12"))
 COUNT = int(os.environ.get("ODD_COUNT", "150"))
@@ -197,6 +197,32 @@ class Streams(OddTest):
         finally:
             for file in files.values():
                 file.close()
+
+
+class Terminals(Terminal):
+    def test_sizes(self):
+        for (columns, rows), told in (((0, 0), "24 80"), ((1, 1), "1 1"), ((0, 50), "24 80"), ((65535, 65535), "4096 4096")):
+            self.resize(columns, rows)
+            self.start("exec", "--tty", self.box, "--", "stty", "size")
+            self.until(told)
+            self.end(0)
+
+    def test_a_progress_bar_of_no_width(self):
+        with tempfile.NamedTemporaryFile() as file:
+            os.posix_fallocate(file.fileno(), 0, 200 * MIB)
+            for columns in 0, 1, 2, 30:
+                self.resize(columns, 10)
+                self.start("cp", file.name, f"{self.box}:{file.name}.copy", TERM="xterm")
+                self.end(0)
+            os.unlink(f"{file.name}.copy")
+
+    def test_plain_terminals(self):
+        for variables, has_colors in (({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False),
+                                      ({"TERM": ""}, False), ({"TERM": "xterm", "LANG": "C", "LC_ALL": "C"}, True)):
+            self.start("cat", f"{self.box}:/n\u00f6\u202e", **{"NO_COLOR": "", **variables})
+            self.assertEqual("\033[31m" in self.until(r"(?s)^.*file '/n\u00f6\\u202e': No such file")[0], has_colors)
+            self.end(125)
+            self.text = ""
 
 
 tap.main()
