@@ -115,6 +115,7 @@ code_options(const Words *words, GError **error)
     if (!options_add_timeout(&options, words->timeout != NULL ? words->timeout : timeout, error) ||
         !options_add_pairs(&options, "environment", words->environment, error))
         return NULL;
+    g_variant_dict_insert(&options, "drain", "b", TRUE);
     return g_variant_dict_end(&options);
 }
 
@@ -243,7 +244,9 @@ const Verb verb_code = {
     .description =
         "Without a file, or with '-', the code is read from standard input.\n"
         "Output comes as it is written; the value of the last expression is printed, and pictures\n"
-        "are shown on terminals that can, as in a notebook. The exit status is 1 when the code\n"
+        "are shown on terminals that can, as in a notebook. It ends when a script would: not "
+        "before\n"
+        "the timers, servers and threads that it started. The exit status is 1 when the code\n"
         "raised an error, 124 when its time was over, and 130 when Ctrl-C interrupted it.\n"
         "\n"
         "Examples:\n"
