@@ -162,7 +162,7 @@ int
 execution_run(Cli *cli, const Execution *execution, const char *code, GError **error)
 {
     g_autoptr(GCancellable) leaving = g_cancellable_new();
-    g_auto(Show) show = {.gallery = execution->gallery};
+    g_auto(Show) show = {.gallery = execution->gallery, .is_dialog = execution->is_dialog};
     Running running = {.cli = cli, .execution = execution, .leaving = leaving, .show = &show};
     gulong connection = g_cancellable_connect(cli->interrupted, G_CALLBACK(on_signal), leaving,
                                               /* destroy= */ NULL);

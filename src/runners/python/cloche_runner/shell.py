@@ -95,7 +95,7 @@ class _DisplayPublisher(DisplayPublisher):
         self.shell.results.show(data, display_id=identity, is_update=update)
 
     def clear_output(self, wait=False):
-        pass
+        self.shell.results.clear(wait)
 
 
 class _Exit(ExitAutocall):
