@@ -155,11 +155,11 @@ set_owner(const File *file, const Guest *guest, GVariant *entry, GError **error)
 static struct timespec
 entry_time(GVariant *entry, const char *key)
 {
-    guint64 us = 0;
+    gint64 us = guest_entry_time(entry, key);
+    gint64 rest = us % G_USEC_PER_SEC + (us % G_USEC_PER_SEC < 0 ? G_USEC_PER_SEC : 0);
 
-    g_variant_lookup(entry, key, "t", &us);
-    return (struct timespec){.tv_sec = (time_t)(us / G_USEC_PER_SEC),
-                             .tv_nsec = (long)(us % G_USEC_PER_SEC * 1000)};
+    return (struct timespec){.tv_sec = (time_t)((us - rest) / G_USEC_PER_SEC),
+                             .tv_nsec = (long)(rest * 1000)};
 }
 
 static gboolean

@@ -87,14 +87,28 @@ file_options(const Guest *guest, const struct stat *status)
     return g_variant_dict_end(&options);
 }
 
+/* As touch(1) reads it: a decimal number, whose sign is that of its fraction as well. */
+static char *
+time_word(const struct timespec *time)
+{
+    gint64 seconds = time->tv_sec;
+    long rest = time->tv_nsec;
+    gboolean is_negative = seconds < 0;
+
+    if (is_negative && rest > 0) {
+        seconds++;
+        rest = 1000000000 - rest;
+    }
+    return g_strdup_printf("--date=@%s%" G_GINT64_FORMAT ".%09ld", is_negative ? "-" : "",
+                           ABS(seconds), rest);
+}
+
 /* No file method sets times: the sandbox's touch(1) does. */
 static void
 set_time(Cli *cli, const Guest *guest, const char *path, const struct stat *status)
 {
     g_autoptr(GAsyncResult) reply = NULL;
-    g_autofree char *date =
-        g_strdup_printf("--date=@%" G_GINT64_FORMAT ".%09ld", (gint64)status->st_mtim.tv_sec,
-                        status->st_mtim.tv_nsec);
+    g_autofree char *date = time_word(&status->st_mtim);
     g_autofree char *file = g_strconcat(g_path_is_absolute(path) ? "" : "./", path, NULL);
     const char *argv[] = {"touch", "--no-create", date, file, NULL};
     GVariantDict options;

@@ -45,6 +45,19 @@ guest_stat(const Guest *guest, Cli *cli, const char *path, GError **error)
     return cloche_sandbox_call_stat_finish(guest->sandbox, &entry, reply, error) ? entry : NULL;
 }
 
+gint64
+guest_entry_time(GVariant *entry, const char *key)
+{
+    guint64 since = 0;
+    gint64 us = 0;
+
+    if (g_variant_lookup(entry, key, "t", &since))
+        us = (gint64)MIN(since, G_MAXINT64);
+    else
+        g_variant_lookup(entry, key, "x", &us);
+    return us;
+}
+
 int
 guest_read_file(const Guest *guest, Cli *cli, const char *path, GError **error)
 {

@@ -31,6 +31,9 @@ void guest_init_options(const Guest *guest, GVariantDict *options);
 /* As Stat(), symbolic links being followed. */
 GVariant *guest_stat(const Guest *guest, Cli *cli, const char *path, GError **error);
 
+/* A time of such an entry, in microseconds since 1970; negative before. */
+gint64 guest_entry_time(GVariant *entry, const char *key);
+
 /* A socket as ReadFile() and Download() give it; -1 with an error. */
 int guest_read_file(const Guest *guest, Cli *cli, const char *path, GError **error);
 int guest_download(const Guest *guest, Cli *cli, const char *path, GError **error);
