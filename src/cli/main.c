@@ -45,9 +45,10 @@ print_help(void)
         "\n"
         "Exit status:\n"
         "  run, exec, shell and attach pass that of the command on. Otherwise 0: done; 1: code\n"
-        "  raised an error, or doctor found a problem; 2: wrong words; 124: the time of the code\n"
-        "  was over; 125: the service could not do it; 126, 127: the command could not be run,\n"
-        "  was not found in the sandbox; 130: interrupted by Ctrl-C.\n"
+        "  raised an error, or doctor found a problem; 2: wrong words; 124: its --timeout was\n"
+        "  over; 125: the service could not do it; 126, 127: the command could not be run, was "
+        "not\n"
+        "  found in the sandbox; 130: interrupted by Ctrl-C; 141: who read the output left.\n"
         "\n"
         "Examples:\n"
         "  cloche run -- uname -a\n"
@@ -100,7 +101,7 @@ run_verb(Cli *cli, char **argv)
     if (cli->verb == NULL)
         return unknown_word(cli, "verb", argv[0]);
     cli->interrupted = g_cancellable_new();
-    status = cli->verb->run(cli, argv);
+    status = cli_end_status(cli->verb->run(cli, argv));
     g_strfreev(cli->words);
     g_strfreev(cli->command);
     g_clear_object(&cli->manager);
