@@ -125,6 +125,18 @@ prepare(Cli *cli, const GArray *entries, char **argv, GError **error)
     return words;
 }
 
+/* For what is told of errors: they depend on who was not permitted. */
+static void
+note_user(Cli *cli, const GOptionEntry *entries)
+{
+    for (; entries != NULL && entries->long_name != NULL; entries++) {
+        if (!g_str_equal(entries->long_name, "user"))
+            continue;
+        cli->has_user = TRUE;
+        cli->user = *(char *const *)entries->arg_data;
+    }
+}
+
 gboolean
 cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
 {
@@ -145,6 +157,7 @@ cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
         *ret_status = CLI_OK;
         return FALSE;
     }
+    note_user(cli, entries);
     cli->words = join_words(words + 1, cli->verb->takes_command ? NULL : behind);
     return !cli->verb->takes_command || check_command(cli, behind, ret_status);
 }
@@ -346,12 +359,21 @@ cli_print_json(JsonNode *node)
     fputs(line, stdout);
 }
 
+static gboolean reader_has_left;
+
+int
+cli_end_status(int status)
+{
+    return status == CLI_FAILED && reader_has_left ? CLI_READER_LEFT : status;
+}
+
 gboolean
 cli_flush(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return TRUE;
-    if (errno != EPIPE)
+    reader_has_left = errno == EPIPE;
+    if (!reader_has_left)
         cli_note("cannot write the output: %s", g_strerror(errno));
     return FALSE;
 }

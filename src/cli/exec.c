@@ -76,7 +76,9 @@ const Verb verb_exec = {
     .synopsis = "ID -- COMMAND...",
     .summary = "Runs a command in a sandbox that lives.",
     .description =
-        "The exit status is the command's (128 and the signal's number when a signal ended it).\n"
+        "The exit status is the command's (128 and the signal's number when a signal ended it, "
+        "124\n"
+        "when its --timeout was over).\n"
         "Interrupting this program kills the command; the sandbox goes on. Standard input is the\n"
         "command's with --stdin only, so that a loop that reads from it loses nothing.\n"
         "Without '--' the command begins behind ID, and the options of exec stand before it.\n"

@@ -12,14 +12,16 @@ const char *
 language_of_file(const char *file)
 {
     static const char *const known[][2] = {
-        {".py", "python"},     {".js", "javascript"}, {".mjs", "javascript"},
-        {".ts", "typescript"}, {".sh", "bash"},       {".r", "r"},
-        {".R", "r"},
+        {".py", "python"},      {".js", "javascript"},
+        {".mjs", "javascript"}, {".cjs", "javascript"},
+        {".ts", "typescript"},  {".mts", "typescript"},
+        {".cts", "typescript"}, {".sh", "bash"},
+        {".bash", "bash"},      {".r", "r"},
     };
-    const char *extension = strrchr(file, '.');
+    const char *extension = strrchr(file, '.'); /* also ".PY" and ".R" */
 
     for (gsize i = 0; extension != NULL && i < G_N_ELEMENTS(known); i++) {
-        if (g_str_equal(extension, known[i][0]))
+        if (g_ascii_strcasecmp(extension, known[i][0]) == 0)
             return known[i][1];
     }
     return NULL;

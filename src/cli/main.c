@@ -37,7 +37,7 @@ run_verb(Cli *cli, char **argv)
         return verbs_fail(cli, argv[0]);
     }
     cli->interrupted = g_cancellable_new();
-    status = cli->verb->run(cli, argv);
+    status = cli_end_status(cli->verb->run(cli, argv));
     g_strfreev(cli->words);
     g_strfreev(cli->command);
     g_clear_object(&cli->manager);

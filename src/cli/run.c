@@ -50,7 +50,9 @@ const Verb verb_run = {
     .summary = "Runs a command in a sandbox of its own, killed afterwards.",
     .description =
         "The sandbox lives as long as the command; interrupting this program kills both.\n"
-        "The exit status is the command's (128 and the signal's number when a signal ended it).\n"
+        "The exit status is the command's (128 and the signal's number when a signal ended it, "
+        "124\n"
+        "when its --timeout was over).\n"
         "\n"
         "Examples:\n"
         "  cloche run -- uname -a\n"

@@ -241,6 +241,18 @@ text_from_seconds(guint64 seconds)
 }
 
 char *
+text_to_duration(guint64 seconds)
+{
+    if (seconds % (24 * 60 * 60) == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "d", seconds / (24 * 60 * 60));
+    if (seconds % (60 * 60) == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "h", seconds / (60 * 60));
+    if (seconds % 60 == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "m", seconds / 60);
+    return g_strdup_printf("%" G_GUINT64_FORMAT "s", seconds);
+}
+
+char *
 text_from_size(guint64 bytes)
 {
     if (bytes == 1)

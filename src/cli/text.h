@@ -30,6 +30,9 @@ gboolean text_check_utf8(const char *const *words, const char *what, GError **er
 /* "45s", "4m 10s", "2h 5m", "3d 4h". */
 char *text_from_seconds(guint64 seconds);
 
+/* The same as text_to_seconds() reads it, in the largest unit that it is whole in: "90s", "36h". */
+char *text_to_duration(guint64 seconds);
+
 /* "812 bytes", "23 KB", "1.4 MB". */
 char *text_from_size(guint64 bytes);
 

@@ -27,6 +27,7 @@ typedef enum {
     RUNNER_ERROR,
     RUNNER_DONE,
     RUNNER_SYNCED, /* no fields */
+    RUNNER_CLEAR,
 } RunnerType;
 
 #define RUNNER_NONCE_SIZE 16u
@@ -43,6 +44,7 @@ enum {
     RUNNER_NO_HISTORY = 1 << 1, /* results, but no history */
     RUNNER_EXERCISE = 1 << 2,   /* the same, and afterwards nothing tells that it ran */
     RUNNER_COLOURS = 1 << 3,    /* the traceback may have a terminal's colours */
+    RUNNER_DRAIN = 1 << 4,      /* it ends when what the code left running has ended */
 };
 
 typedef struct {
@@ -75,6 +77,9 @@ typedef struct {
         struct {
             char *name, *value, *traceback;
         } error;
+        struct {
+            gboolean waits; /* until something else is shown */
+        } clear;
         struct {
             RunnerStatus status;
             guint32 count;

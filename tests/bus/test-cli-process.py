@@ -118,7 +118,7 @@ class Exec(ProcessTest):
     def test_exit_statuses(self):
         for script, status in (("exit 0", 0), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -KILL $$", 137)):
             self.sh(script, status=status)
-        done = self.sh("sleep 1000", "--timeout", "1", status=137)
+        done = self.sh("sleep 1000", "--timeout", "1", status=124)
         self.assertIn(b"--timeout", done.stderr)
         self.assertIn("'nope'", self.err("exec", self.box, "--", "nope", status=127))
         self.assertIn("'/etc/passwd'", self.err("exec", self.box, "--", "/etc/passwd", status=126))

@@ -69,7 +69,7 @@ class CliTest(unittest.TestCase):
         self.cloche("run", "--", "sh", "-c", "kill -9 $$", status=137)
 
     def test_run_timeout(self):
-        done = self.cloche("run", "--timeout", "1", "--", "sleep", "60", status=137)
+        done = self.cloche("run", "--timeout", "1", "--", "sleep", "60", status=124)
         self.assertIn(b"--timeout", done.stderr)
 
     def test_run_stdin_only_when_asked_for(self):

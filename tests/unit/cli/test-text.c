@@ -50,6 +50,24 @@ test_durations(void)
 }
 
 static void
+test_durations_again(void)
+{
+    static const struct {
+        guint64 seconds;
+        const char *text;
+    } cases[] = {
+        {1, "1s"},     {60, "1m"},     {61, "61s"},       {3600, "1h"}, {5400, "90m"},
+        {86400, "1d"}, {90000, "25h"}, {86399, "86399s"}, {0, "0d"},    {2592000, "30d"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = text_to_duration(cases[i].seconds);
+
+        g_assert_cmpstr(text, ==, cases[i].text);
+    }
+}
+
+static void
 test_bad_durations(void)
 {
     static const struct {
@@ -211,6 +229,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cli/text/durations", test_durations);
+    g_test_add_func("/cli/text/durations-again", test_durations_again);
     g_test_add_func("/cli/text/bad-durations", test_bad_durations);
     g_test_add_func("/cli/text/pairs", test_pairs);
     g_test_add_func("/cli/text/bad-pairs", test_bad_pairs);

@@ -67,6 +67,8 @@ class _Answer:
             self._output.write(2 if content["name"] == "stderr" else 1, content["text"])
         elif kind in ("display_data", "update_display_data", "execute_result"):
             self._show(kind, content)
+        elif kind == "clear_output":
+            self._results.clear(content.get("wait"))
         elif kind == "error":
             self._fail(content)
         elif kind == "input_request":
