@@ -82,7 +82,8 @@ line_new(const char *type)
 /* --- output --- */
 
 static void
-write_text(CodeStream *stream, WireChannel channel, const guint8 *bytes, gsize size)
+write_text(CodeStream *stream, WireChannel channel, const guint8 *bytes, gsize size,
+           gboolean is_earlier)
 {
     JsonObject *line = line_new(channel == WIRE_STDERR ? "stderr" : "stdout");
     gboolean is_invalid, is_cut;
@@ -91,11 +92,13 @@ write_text(CodeStream *stream, WireChannel channel, const guint8 *bytes, gsize s
     json_object_set_string_member(line, "text", text);
     if (is_invalid)
         json_object_set_boolean_member(line, "invalid", TRUE);
+    if (is_earlier)
+        json_object_set_boolean_member(line, "earlier", TRUE);
     write_line(stream, line);
 }
 
 static void
-on_output(WireChannel channel, const guint8 *bytes, gsize size, gpointer data)
+on_output(WireChannel channel, const guint8 *bytes, gsize size, gboolean is_earlier, gpointer data)
 {
     CodeStream *stream = data;
     Partial *partial = &stream->partial[channel];
@@ -108,7 +111,7 @@ on_output(WireChannel channel, const guint8 *bytes, gsize size, gpointer data)
     partial->size = all->len - whole;
     memcpy(partial->bytes, all->data + whole, partial->size);
     if (whole > 0)
-        write_text(stream, channel, all->data, whole);
+        write_text(stream, channel, all->data, whole, is_earlier);
 }
 
 /* What stays partial is no character. */
@@ -121,7 +124,7 @@ flush_partial(CodeStream *stream)
 
         partial->size = 0;
         if (size > 0)
-            write_text(stream, channel, partial->bytes, size);
+            write_text(stream, channel, partial->bytes, size, /* is_earlier= */ FALSE);
     }
 }
 
@@ -172,11 +175,32 @@ error_line(const RunnerMessage *message)
     return line;
 }
 
+static JsonObject *
+clear_line(const RunnerMessage *message)
+{
+    JsonObject *line = line_new("clear");
+
+    json_object_set_boolean_member(line, "wait", message->clear.waits);
+    return line;
+}
+
 static void
 on_message(const RunnerMessage *message, gpointer data)
 {
     flush_partial(data);
-    write_line(data, message->type == RUNNER_RESULT ? result_line(message) : error_line(message));
+    switch (message->type) {
+    case RUNNER_RESULT:
+        write_line(data, result_line(message));
+        break;
+    case RUNNER_ERROR:
+        write_line(data, error_line(message));
+        break;
+    case RUNNER_CLEAR:
+        write_line(data, clear_line(message));
+        break;
+    default:
+        break;
+    }
 }
 
 static void
@@ -299,6 +323,7 @@ code_stream_start(GHashTable *streams, Core *core, guint32 charged, GuestInterpr
     g_hash_table_add(streams, stream);
     heard.hearing = &hearing;
     heard.hearing_data = stream;
-    guest_interpreter_execute_async(interpreter, &heard, stream->left, on_executed, stream);
+    /* Before the execution: it may have something to say at once. */
     outlet_connect(stream->outlet, writer, /* is_whole= */ TRUE);
+    guest_interpreter_execute_async(interpreter, &heard, stream->left, on_executed, stream);
 }

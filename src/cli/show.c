@@ -140,12 +140,24 @@ take_end(Show *show, JsonObject *event)
         show->lost = g_dbus_error_new_for_dbus_error(name, event_text(event, "message"));
 }
 
-/* Gives 0 or a negative errno of our own output. An event that is not known here is no concern. */
+/* In a dialog it was written at the prompt; else it is another execution's, and not of this one. */
+static gboolean
+is_of_another(const Follow *follow, JsonObject *event)
+{
+    return !follow->show->is_dialog && json_object_has_member(event, "earlier");
+}
+
+/*
+ * Gives 0 or a negative errno of our own output. An event that is not known here is no concern, and
+ * "clear" is none either: a terminal and a file keep what was written.
+ */
 static int
 show_event(Follow *follow, JsonObject *event)
 {
     const char *type = event_text(event, "type");
 
+    if (is_of_another(follow, event))
+        return 0;
     if (g_str_equal(type, "stdout"))
         return write_text(follow, &follow->out, event_text(event, "text"));
     if (g_str_equal(type, "stderr"))

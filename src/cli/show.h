@@ -12,9 +12,10 @@
 
 typedef struct {
     Gallery *gallery;
-    char *status;   /* of the end; NULL: it has not come */
-    GError *lost;   /* of an end that was no doing of the code, as the error of a call */
-    gint has_begun; /* something has come: it is executed; atomic */
+    char *status;       /* of the end; NULL: it has not come */
+    GError *lost;       /* of an end that was no doing of the code, as the error of a call */
+    gboolean is_dialog; /* what was written between two executions is shown, too */
+    gint has_begun;     /* something has come: it is executed; atomic */
     gboolean has_error;
     gboolean is_inside_line; /* of what was written */
 } Show;

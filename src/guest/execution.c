@@ -74,8 +74,11 @@ guest_execution_add(GuestExecution *execution, RunnerMessage *message)
         break;
     case RUNNER_DONE:
         execution->status = statuses[message->done.status];
+        if (execution->status == GUEST_EXECUTION_OK && execution->error_name)
+            execution->status = GUEST_EXECUTION_ERROR; /* no runner of ours does that */
         execution->count = message->done.count;
         break;
+    case RUNNER_CLEAR: /* what was shown stays in the answer */
     case RUNNER_READY:
     case RUNNER_SYNCED:
         break;

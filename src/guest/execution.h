@@ -31,5 +31,5 @@ GuestExecution *guest_execution_new(void);
 void guest_execution_free(GuestExecution *execution);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestExecution, guest_execution_free)
 
-/* Takes up a RUNNER_RESULT, RUNNER_ERROR or RUNNER_DONE. Takes the message. */
+/* Takes up a RUNNER_RESULT, RUNNER_ERROR, RUNNER_CLEAR or RUNNER_DONE. Takes the message. */
 void guest_execution_add(GuestExecution *execution, RunnerMessage *message);

@@ -7,6 +7,26 @@
 #define ENTROPY_SIZE 64
 
 void
+interpreter_forget_earlier(GuestInterpreter *interpreter)
+{
+    for (WireChannel channel = WIRE_STDOUT; channel <= WIRE_STDERR; channel++)
+        g_byte_array_set_size(interpreter->earlier[channel], 0);
+}
+
+/* A reseed is no execution: what was written before it was written before the one behind it. */
+static void
+send_job(GuestInterpreter *interpreter)
+{
+    Job *job = interpreter->job;
+
+    if (job->task) {
+        job_give_earlier(job, interpreter->earlier);
+        interpreter_forget_earlier(interpreter);
+    }
+    job_send(job, interpreter->stream);
+}
+
+void
 interpreter_run_next(GuestInterpreter *interpreter)
 {
     if (interpreter->is_gone)
@@ -16,7 +36,7 @@ interpreter_run_next(GuestInterpreter *interpreter)
     if (!interpreter->job || interpreter->job->stream)
         return;
     if (interpreter->is_ready)
-        job_send(interpreter->job, interpreter->stream);
+        send_job(interpreter);
     else if (!interpreter->stream)
         interpreter_start(interpreter);
 }

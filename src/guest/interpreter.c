@@ -4,14 +4,15 @@
  *
  * Any answer may make its receiver free the interpreter: who dispatches holds a reference.
  *
- * What the runner's code writes between two requests (a thread, a process in the background)
- * belongs to nobody and is thrown away.
+ * What code writes between two executions (a thread, a process in the background) is kept within a
+ * bound for the next one that is listened to, and is no part of the answer to one that is not.
  */
 #include "interpreter-private.h"
 
 #include <string.h>
 
 #include "error.h"
+#include "exit.h"
 #include "util.h"
 
 #define PROGRAM_FORMAT "/run/cloche/runners/%s/run"
@@ -34,6 +35,8 @@ finalize(gpointer data)
     g_free(interpreter->cwd);
     g_strfreev(interpreter->environment);
     g_string_free(interpreter->words, TRUE);
+    for (WireChannel channel = WIRE_STDOUT; channel <= WIRE_STDERR; channel++)
+        g_byte_array_unref(interpreter->earlier[channel]);
     g_ptr_array_unref(interpreter->opening);
 }
 
@@ -168,6 +171,14 @@ guest_interpreter_hold(GuestInterpreter *interpreter, gboolean is_held)
 }
 
 static void
+keep_earlier(GByteArray *kept, const guint8 *bytes, gsize size)
+{
+    g_byte_array_append(kept, bytes, (guint)size);
+    if (kept->len > GUEST_EARLIER_MAX)
+        g_byte_array_remove_range(kept, 0, kept->len - GUEST_EARLIER_MAX);
+}
+
+static void
 on_received(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize size,
             gpointer data)
 {
@@ -180,6 +191,8 @@ on_received(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize
         job_add_output(interpreter->job, channel, bytes, size);
     else if (!interpreter->is_ready)
         g_string_append_len(interpreter->words, (const char *)bytes, (gssize)MIN(size, room));
+    else
+        keep_earlier(interpreter->earlier[channel], bytes, size);
     if (interpreter->stream == stream)
         give_credit(interpreter, channel, size);
 }
@@ -230,15 +243,16 @@ describe_failure(const GuestInterpreter *interpreter, const GuestExit *how)
         g_utf8_make_valid(interpreter->words->str, (gssize)interpreter->words->len);
     gboolean is_unsupported = how->how == WIRE_EXIT_STATUS && how->status == STATUS_UNSUPPORTED;
     const char *name = interpreter->kernel ? interpreter->kernel : interpreter->program;
+    g_autofree char *end = NULL;
 
     g_strchomp(words);
     if (*words)
         return g_error_new(CLOCHE_ERROR,
                            is_unsupported ? CLOCHE_ERROR_UNSUPPORTED : CLOCHE_ERROR_RUNNER_LOST,
                            "The interpreter for '%s' could not be started: %s", name, words);
+    end = guest_exit_words(how);
     return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
-                       "The interpreter for '%s' ended before it was ready (%s %u)", name,
-                       how->how == WIRE_EXIT_STATUS ? "exit status" : "signal", how->status);
+                       "The interpreter for '%s' ended before it was ready (%s)", name, end);
 }
 
 /* Why it did not even begin. */
@@ -264,6 +278,7 @@ forget_runner(GuestInterpreter *interpreter)
     interpreter->is_ready = FALSE;
     interpreter->count = 0;
     memset(interpreter->owed, 0, sizeof(interpreter->owed));
+    interpreter_forget_earlier(interpreter);
     g_clear_handle_id(&interpreter->sync_timer, g_source_remove);
     g_clear_handle_id(&interpreter->start_timer, g_source_remove);
 }
@@ -448,6 +463,8 @@ guest_interpreter_new(GuestLink *link, const GuestRunner *runner)
     interpreter->environment = g_strdupv((char **)runner->environment);
     interpreter->is_warm = runner->is_warm;
     interpreter->words = g_string_new(NULL);
+    for (WireChannel channel = WIRE_STDOUT; channel <= WIRE_STDERR; channel++)
+        interpreter->earlier[channel] = g_byte_array_new();
     interpreter->opening = g_ptr_array_new_with_free_func(g_object_unref);
     g_queue_init(&interpreter->waiting);
     return interpreter;

@@ -19,6 +19,8 @@
 #define GUEST_EXECUTIONS_MAX 64
 /* From the interrupt that a timeout sends to the kill of a runner that does not heed it. */
 #define GUEST_GRACE_S 5
+/* Bytes that are kept of each stream between two executions, the last ones. */
+#define GUEST_EARLIER_MAX (64u * 1024)
 /* A runner that is not ready by then is killed. */
 #define GUEST_RUNNER_START_S 300
 
@@ -79,8 +81,10 @@ void guest_interpreter_reseed(GuestInterpreter *interpreter, const char *const *
  * answered or cancelled. Who cannot take more holds it with guest_interpreter_hold().
  */
 typedef struct {
-    void (*output)(WireChannel channel, const guint8 *bytes, gsize size, gpointer data);
-    /* A RUNNER_RESULT or RUNNER_ERROR, which stays the caller's. */
+    /* `is_earlier`: written before the execution began, behind the end of the one before it. */
+    void (*output)(WireChannel channel, const guint8 *bytes, gsize size, gboolean is_earlier,
+                   gpointer data);
+    /* A RUNNER_RESULT, RUNNER_ERROR or RUNNER_CLEAR, which stays the caller's. */
     void (*message)(const RunnerMessage *message, gpointer data);
     /* Once: nothing more is heard, and the interpreter may be gone behind that. */
     void (*over)(gpointer data);

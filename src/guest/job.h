@@ -20,7 +20,9 @@ typedef struct {
     gint64 started_us;
     guint timer;
     guint interrupts; /* since it was to stop */
-    gboolean timed_out;
+    gboolean timed_out, was_interrupted;
+    gboolean was_killed; /* for not heeding that */
+    gboolean has_error;  /* the caller has, or will have, an error of the code */
     gulong cancel_handler;
     GuestExecution *execution;
     const GuestHearing *hearing; /* NULL: `execution` collects */
@@ -36,6 +38,8 @@ void job_forget_caller(Job *job);
 void job_send(Job *job, GuestStream *stream);
 /* And, when that is not heeded, again, and in the end its runner is killed. */
 void job_interrupt(Job *job);
+/* What was written between the last execution and this one, by channel. */
+void job_give_earlier(Job *job, GByteArray *const *earlier);
 void job_add_output(Job *job, WireChannel channel, const guint8 *bytes, gsize size);
 /* Takes the message. */
 void job_add_message(Job *job, RunnerMessage *message);

@@ -29,6 +29,10 @@ enum {
     RESULT_ALL = RESULT_MAIN | RESULT_UPDATE | RESULT_CUT,
 };
 
+enum {
+    CLEAR_WAIT = 1 << 0,
+};
+
 /* Ends whatever request a runner is reading. */
 static const guint8 sync_mark[16] = {255, 254, 254, 254, 254, 254, 254, 254,
                                      254, 254, 254, 254, 254, 254, 254, 254};
@@ -87,6 +91,7 @@ runner_message_free(RunnerMessage *message)
         break;
     case RUNNER_DONE:
     case RUNNER_SYNCED:
+    case RUNNER_CLEAR:
         break;
     }
     g_free(message);
@@ -192,6 +197,16 @@ get_result(WireReader *r, RunnerMessage *message)
 }
 
 static void
+get_clear(WireReader *r, RunnerMessage *message)
+{
+    guint32 flags = wire_get_u32(r);
+
+    if (flags & ~(guint32)CLEAR_WAIT)
+        r->failed = true;
+    message->clear.waits = (flags & CLEAR_WAIT) != 0;
+}
+
+static void
 get_done(WireReader *r, RunnerMessage *message)
 {
     guint32 status = wire_get_u32(r);
@@ -226,6 +241,9 @@ parse_payload(RunnerType type, const guint8 *payload, gsize size)
         break;
     case RUNNER_DONE:
         get_done(&r, message);
+        break;
+    case RUNNER_CLEAR:
+        get_clear(&r, message);
         break;
     case RUNNER_SYNCED:
         break;
@@ -268,6 +286,13 @@ runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size)
     g_byte_array_append(parser->input, bytes, (guint)size);
 }
 
+/* RUNNER_SYNCED is looked for and not parsed. */
+static gboolean
+is_known_type(guint8 type)
+{
+    return (type >= RUNNER_READY && type <= RUNNER_DONE) || type == RUNNER_CLEAR;
+}
+
 /* Why a frame with this header must not come now, or NULL. */
 static const char *
 find_fault(const RunnerParser *parser, const Header *header, const guint8 *raw)
@@ -276,7 +301,7 @@ find_fault(const RunnerParser *parser, const Header *header, const guint8 *raw)
         return "a header that is none";
     if (header->length > RUNNER_FRAME_MAX)
         return "a frame that is too long";
-    if (header->type < RUNNER_READY || header->type > RUNNER_DONE)
+    if (!is_known_type(header->type))
         return "a frame of no known type";
     if ((header->type == RUNNER_READY) == parser->is_ready)
         return parser->is_ready ? "it is ready a second time" : "it was not ready yet";

@@ -27,6 +27,7 @@ typedef enum {
     RUNNER_ERROR,
     RUNNER_DONE,
     RUNNER_SYNCED, /* no fields */
+    RUNNER_CLEAR,
 } RunnerType;
 
 #define RUNNER_NONCE_SIZE 16u
@@ -76,6 +77,9 @@ typedef struct {
         struct {
             char *name, *value, *traceback;
         } error;
+        struct {
+            gboolean waits; /* until something else is shown */
+        } clear;
         struct {
             RunnerStatus status;
             guint32 count;

@@ -9,7 +9,7 @@ import gi
 gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib  # noqa: E402
 
-BUS_NAME, SANDBOX, PROCESS = "org.cloche1", "org.cloche1.Sandbox", "org.cloche1.Process"
+BUS_NAME, MANAGER, SANDBOX, PROCESS = "org.cloche1", "org.cloche1.Manager", "org.cloche1.Sandbox", "org.cloche1.Process"
 WAIT_MS = 60000
 
 

@@ -150,6 +150,16 @@ exit_with_odd_status(uint32_t stream)
     send_numbers(stream, WIRE_EXITED, 0, numbers, 8);
 }
 
+/* Not hostile: a machine whose memory is at its end. */
+static void
+exit_out_of_memory(uint32_t stream)
+{
+    static const uint32_t numbers[8] = {WIRE_EXIT_OUT_OF_MEMORY, 9};
+
+    send_started(stream);
+    send_numbers(stream, WIRE_EXITED, 0, numbers, 8);
+}
+
 static void
 greet_again(uint32_t stream)
 {
@@ -201,6 +211,7 @@ static const struct {
     {"to-nobody", send_to_nobody},
     {"credit", send_credit_for_nothing},
     {"odd-status", exit_with_odd_status},
+    {"out-of-memory", exit_out_of_memory},
     {"greets-again", greet_again},
     {"stdin", send_data_to_stdin},
     {"dies", die},

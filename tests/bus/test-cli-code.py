@@ -254,7 +254,7 @@ class Code(CodeTest):
         running = self.popen("code", "-c", "while True: print('y')", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual(running.stdout.readline(), b"y\n")
         running.stdout.close()
-        self.assertEqual(running.wait(WAIT_S), 125)
+        self.assertEqual(running.wait(WAIT_S), 128 + signal.SIGPIPE)
         self.assertEqual(running.stderr.read(), b"")
         self.assert_own_sandbox_is_gone()
 

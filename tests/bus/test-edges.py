@@ -140,7 +140,7 @@ class Ends(CodeTest):
         self.run_code("x = 1")
         told = self.brief("print('here'); import os; os._exit(7)")
         self.assertEqual(told, [("stdout", "here\n"), ("end", "runner-lost")])
-        self.assert_fails("RunnerLost", "signal 11", self.run_code, "import os; os.kill(os.getpid(), 11)")
+        self.assert_fails("RunnerLost", "(killed by SIGSEGV)", self.run_code, "import os; os.kill(os.getpid(), 11)")
         self.assertEqual(self.run_code("x")["error"]["name"], "NameError")
 
     def test_await(self):

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * with-service COMMAND…: runs it while the service of the bus tests is on both its buses. SIGUSR1
- * kills the service, and starts its next life.
+ * kills the service, and starts its next life; SIGHUP and SIGUSR2 stop it before that, the latter
+ * with its sandboxes.
+ * FIXTURE_CONTROL is the directory of vm-fake.h's files.
  */
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -22,6 +24,20 @@ on_kill_service(gpointer fixture)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean
+on_leave_sandboxes(gpointer fixture)
+{
+    fixture_restart(fixture, SIGTERM);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_end_sandboxes(gpointer fixture)
+{
+    fixture_restart(fixture, SIGINT);
+    return G_SOURCE_CONTINUE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -36,7 +52,10 @@ main(int argc, char **argv)
     g_variant_unref(wait_for_template(fixture->bus, "python"));
     g_subprocess_launcher_setenv(launcher, "DBUS_SYSTEM_BUS_ADDRESS", fixture->address, TRUE);
     g_subprocess_launcher_setenv(launcher, "DBUS_SESSION_BUS_ADDRESS", fixture->address, TRUE);
+    g_subprocess_launcher_setenv(launcher, "FIXTURE_CONTROL", fixture->control, TRUE);
     g_unix_signal_add(SIGUSR1, on_kill_service, fixture);
+    g_unix_signal_add(SIGHUP, on_leave_sandboxes, fixture);
+    g_unix_signal_add(SIGUSR2, on_end_sandboxes, fixture);
     command = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv + 1, &error);
     g_assert_no_error(error);
     /* Not g_subprocess_wait(): the service tells us how it is, and waits until it is heard. */

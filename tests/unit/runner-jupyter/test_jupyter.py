@@ -91,6 +91,10 @@ class Python(Case):
         execution = self.run_code("h = display(1, display_id='d'); h.update(2)")
         self.assertEqual([(flags, identity) for flags, identity, _ in execution.details], [(0, "d"), (2, "d")])
 
+    def test_clear(self):
+        execution = self.run_code("from IPython.display import clear_output\nprint(1); clear_output(wait=True); display(2); clear_output()")
+        self.assertEqual(execution.clears, [(1, 0, b"1\n"), (0, 1, b"1\n")])
+
     def test_errors(self):
         execution = self.run_code("def f(): 1 / 0\nf()")
         name, value, traceback = execution.error

@@ -13,7 +13,7 @@ import subprocess
 import threading
 
 RESEED, EXECUTE, SYNC = 1, 2, 3
-READY, RESULT, ERROR, DONE, SYNCED = 16, 17, 18, 19, 20
+READY, RESULT, ERROR, DONE, SYNCED, CLEAR = 16, 17, 18, 19, 20, 21
 SYNC_MARK = b"\xff" + 15 * b"\xfe"
 SILENT, NO_HISTORY, EXERCISE, COLOURS, DRAIN = 1, 2, 4, 8, 16
 MAIN, UPDATE, CUT = 1, 2, 4  # flags of a result
@@ -58,6 +58,7 @@ class Execution:
         self.out = self.err = b""
         self.results = []  # (is main, {MIME type: bytes})
         self.details = []  # of each result: (flags, display id, {MIME type: path})
+        self.clears = []  # of each: (flags, how many results came before it, output before it)
         self.error = None  # (name, value, traceback)
         self.status = self.count = None
 
@@ -81,6 +82,8 @@ class Execution:
             assert parts or saved
             self.results.append((bool(flags & MAIN), parts))
             self.details.append((flags, display_id, saved))
+        elif kind == CLEAR:
+            self.clears.append((payload.number(), len(self.results), self.out))
         elif kind == ERROR:
             assert self.error is None
             self.error = (payload.text(), payload.text(), payload.text())

@@ -74,6 +74,15 @@ put_error(GByteArray *out, guint32 execution, const char *name, const char *valu
 }
 
 void
+put_clear(GByteArray *out, guint32 execution, guint32 flags)
+{
+    GByteArray *payload = g_byte_array_new();
+
+    put_u32(payload, flags);
+    put_frame(out, execution, RUNNER_CLEAR, payload);
+}
+
+void
 put_done(GByteArray *out, guint32 execution, guint32 status)
 {
     GByteArray *payload = g_byte_array_new();

@@ -16,4 +16,5 @@ void put_ready(GByteArray *out);
 void put_result(GByteArray *out, guint32 execution, guint32 is_main, const char *mime,
                 const void *data, gsize size);
 void put_error(GByteArray *out, guint32 execution, const char *name, const char *value);
+void put_clear(GByteArray *out, guint32 execution, guint32 flags);
 void put_done(GByteArray *out, guint32 execution, guint32 status);

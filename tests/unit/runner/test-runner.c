@@ -226,7 +226,51 @@ test_numbers(void)
     assert_numbers_refused(RUNNER_DONE, _RUNNER_STATUS_MAX, 1, 0);
     assert_numbers_refused(RUNNER_DONE, RUNNER_OK, 1, 1);
     assert_numbers_refused(RUNNER_DONE + 1, 0, 0, 0);
+    assert_numbers_refused(RUNNER_CLEAR, 0, 0, 0);
+    assert_numbers_refused(RUNNER_CLEAR + 1, 0, 0, 0);
     assert_numbers_refused(RUNNER_READY - 1, 0, 0, 0);
+}
+
+/* Each flag that there is, and the first that there is not. */
+static void
+test_clear(void)
+{
+    g_autoptr(GByteArray) input = g_byte_array_new();
+    g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
+    g_autoptr(GError) error = NULL;
+
+    put_ready(input);
+    put_clear(input, 1, 0);
+    put_clear(input, 1, 1);
+    put_clear(input, 1, 2);
+    runner_parser_feed(parser, input->data, input->len);
+    runner_message_free(runner_parser_next(parser, NULL));
+    for (int waits = 0; waits <= 1; waits++) {
+        g_autoptr(RunnerMessage) clear = runner_parser_next(parser, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(clear->type, ==, RUNNER_CLEAR);
+        g_assert_cmpuint(clear->execution, ==, 1);
+        g_assert_cmpint(clear->clear.waits, ==, waits);
+    }
+    assert_broken(parser);
+}
+
+/* It belongs to an execution, as all that code shows. */
+static void
+test_clear_of_nobody(void)
+{
+    g_autoptr(GByteArray) early = g_byte_array_new(), nobodys = g_byte_array_new();
+    g_autoptr(GByteArray) nested = g_byte_array_new();
+
+    put_clear(early, 1, 0);
+    assert_refused(early, 0);
+    put_ready(nobodys);
+    put_clear(nobodys, 0, 0);
+    assert_refused(nobodys, 1);
+    put_ready(nested);
+    put_clear(nested, 1, 0);
+    put_clear(nested, 2, 0);
+    assert_refused(nested, 2);
 }
 
 typedef struct {
@@ -507,6 +551,8 @@ main(int argc, char **argv)
     g_test_add_func("/runner/texts", test_texts);
     g_test_add_func("/runner/mime-types", test_mime_types);
     g_test_add_func("/runner/numbers", test_numbers);
+    g_test_add_func("/runner/clear", test_clear);
+    g_test_add_func("/runner/clear-of-nobody", test_clear_of_nobody);
     g_test_add_func("/runner/results-refused", test_results_refused);
     g_test_add_func("/runner/result-words", test_result_words);
     g_test_add_func("/runner/reserved", test_reserved);

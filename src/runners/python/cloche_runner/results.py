@@ -12,7 +12,7 @@ import json
 import re
 import sys
 
-from .channel import ERROR, RESULT, field, u32
+from .channel import CLEAR, ERROR, RESULT, field, u32
 from .saved import SavedFiles
 
 RESULTS_MAX = 1000  # per execution
@@ -25,6 +25,7 @@ _DISPLAY_ID_MAX = 128
 _TEXT_MAX = 1 << 20  # of each text of an error
 
 _MAIN, _UPDATE, _CUT = 1, 2, 4
+_WAIT = 1  # flag of a clear
 
 LEFT_OUT = object()  # in a bundle: there is such data, and it is too large to be made
 
@@ -130,6 +131,14 @@ class Results:
         self._bytes += len(payload)
         self._streams.flush()
         self._channel.send(RESULT, payload, hold=is_main)  # the end is near
+        self._streams.come_behind()
+
+    def clear(self, wait):
+        """Whoever shows the execution may take away what it has shown so far."""
+        if self._silent or self._channel.is_closed:
+            return
+        self._streams.flush()
+        self._channel.send(CLEAR, u32(_WAIT * bool(wait)))
         self._streams.come_behind()
 
     def _admit(self, is_main):
