@@ -10,7 +10,7 @@
 const native = require('./native.js');
 
 /** Node warns of its own bindings, which nothing public can stand in for. */
-function load(name) {
+function loadBinding(name) {
   const before = process.noDeprecation;
   process.noDeprecation = true;
   const binding = process.binding(name);
@@ -18,11 +18,11 @@ function load(name) {
   return binding;
 }
 
-const binding = load('async_wrap');
+const binding = loadBinding('async_wrap');
 
 /** native.c must know when JavaScript waits for a child: then nothing else ends that. */
 function watchSpawns() {
-  const spawns = load('spawn_sync');
+  const spawns = loadBinding('spawn_sync');
   const spawn = spawns.spawn;
   spawns.spawn = (options) => native.spawn(spawn, options);
 }
@@ -38,4 +38,4 @@ function forget() {
   binding.clearAsyncIdStack();
 }
 
-module.exports = { watch, forget };
+module.exports = { watch, forget, loadBinding };

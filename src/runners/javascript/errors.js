@@ -62,10 +62,33 @@ function ownFrames(frames) {
   return above.filter((frame) => !frame.getFileName()?.startsWith(__dirname));
 }
 
+/** By which node marks errors of its own, whose stacks have the code beside the name. */
+function findNodeErrorMark() {
+  try {
+    return Buffer.alloc('');
+  } catch (error) {
+    for (let one = error; one; one = Object.getPrototypeOf(one)) {
+      const symbols = Object.getOwnPropertySymbols(one);
+      const mark = symbols.find(({ description }) => description === 'kIsNodeError');
+      if (mark)
+        return mark;
+    }
+    return undefined;
+  }
+}
+
+const NODE_ERROR = findNodeErrorMark();
+
+function headOf(error) {
+  const text = Error.prototype.toString.call(error);
+  return NODE_ERROR && error[NODE_ERROR] && text.startsWith(`${error.name}: `)
+    ? `${error.name} [${error.code}]${text.slice(error.name.length)}` : text;
+}
+
 function prepareStackTrace(error, frames) {
   let head;
   try {
-    head = Error.prototype.toString.call(error);
+    head = headOf(error);
   } catch {
     head = '<error>';
   }

@@ -48,16 +48,31 @@ class Evaluator {
     delete globalThis.__sink;
   }
 
+  /** The names that `let`, `const` and classes have declared. */
+  lexicalNames() {
+    let names;
+    this.#session.post('Runtime.globalLexicalScopeNames', (error, answer) => {
+      names = answer?.names ?? [];
+    });
+    return names;
+  }
+
   /** Calls back with {value} or {thrown}, once: also when code that it waits for is interrupted. */
-  start(code, name, callback) {
-    const expression = `${preferObject(code)}\n//# sourceURL=${name}`;
-    const options = { expression, replMode: true, objectGroup: GROUP, silent: true };
-    this.#session.post('Runtime.evaluate', options, (error, response) => {
+  start({ code, before }, name, callback) {
+    for (const one of before)
+      this.#evaluate(one, name, () => {});
+    this.#evaluate(preferObject(code), name, (error, response) => {
       if (error)
         checkInterrupted(error);
       callback(error ? { thrown: new InterruptError('the execution was interrupted') }
         : this.#outcome(response, code, name));
     });
+  }
+
+  #evaluate(code, name, callback) {
+    const expression = `${code}\n//# sourceURL=${name}`;
+    const options = { expression, replMode: true, objectGroup: GROUP, silent: true };
+    this.#session.post('Runtime.evaluate', options, callback);
   }
 
   #outcome({ result, exceptionDetails: details }, code, name) {

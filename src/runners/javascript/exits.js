@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * exits: what a script expects at its end: process.exitCode, and listeners of `beforeExit` and
- * `exit`. Those of the execution are called, and are gone behind it; earlier ones stay.
+ * `exit`. Those of the execution are called. Behind a script all its listeners on `process` are
+ * gone; earlier ones stay.
  */
 'use strict';
 
 const { ExitError } = require('./errors.js');
-
-const EVENTS = ['beforeExit', 'exit'];
 
 class Exits {
   #before; // the execution: event → listeners
@@ -15,14 +14,15 @@ class Exits {
   #isExiting = false;
 
   begin() {
-    this.#before = new Map(EVENTS.map((event) => [event, new Set(process.rawListeners(event))]));
+    this.#before = new Map(
+      process.eventNames().map((event) => [event, new Set(process.rawListeners(event))]));
     this.#code = process.exitCode;
     this.#isExiting = false;
   }
 
   /** When the execution is over as a script is. */
   forget() {
-    for (const event of EVENTS) {
+    for (const event of process.eventNames()) {
       for (const listener of this.#own(event))
         process.removeListener(event, listener);
     }
@@ -30,7 +30,8 @@ class Exits {
   }
 
   #own(event) {
-    return process.rawListeners(event).filter((listener) => !this.#before.get(event).has(listener));
+    const before = this.#before.get(event);
+    return process.rawListeners(event).filter((listener) => !before?.has(listener));
   }
 
   has(event) {

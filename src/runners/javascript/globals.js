@@ -7,7 +7,8 @@
 
 const path = require('node:path');
 const Module = require('node:module');
-const { IMPORTER } = require('./imports.js');
+const { pathToFileURL } = require('node:url');
+const { IMPORTER, IMPORT_META } = require('./imports.js');
 
 function define(name, value) {
   const attributes = { writable: true, configurable: true, enumerable: false };
@@ -30,18 +31,30 @@ function defineModules() {
 
 const LOADER = 'module.exports = { require, load: (name, options) => import(name, options) }';
 
+/** As of the module that node was started with. */
+function makeMeta(module, require) {
+  const url = pathToFileURL(module.filename).href;
+  const resolve = (name) => {
+    const found = require.resolve(withoutScheme(name));
+    return path.isAbsolute(found) ? pathToFileURL(found).href : found;
+  };
+  const { filename } = module;
+  return { dirname: path.dirname(filename), filename, main: true, resolve, url };
+}
+
 /** Deno writes `npm:name@version/path`: whatever version is installed. */
 function withoutScheme(specifier) {
   return `${specifier}`.replace(/^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]*)?/, '$1');
 }
 
-/** require() and import() as of a file in the current directory. */
+/** require() and import() as of a file in the current directory, which is the one that node runs. */
 class Importing {
   #directory;
 
-  update() {
+  /** Anew for a script: what it exports is its own. */
+  update(isScript = false) {
     const directory = currentDirectory();
-    if (directory === this.#directory)
+    if (directory === this.#directory && !isScript)
       return;
     this.#directory = directory;
     const module = new Module(path.join(directory, '[cell]'));
@@ -53,6 +66,10 @@ class Importing {
     define('require', require);
     define('module', module);
     define('exports', module.exports);
+    define('__filename', module.filename);
+    define('__dirname', directory);
+    define(IMPORT_META, makeMeta(module, require));
+    require.main = process.mainModule = module;
     define(IMPORTER, (specifier, options) => load(withoutScheme(specifier), options));
   }
 }

@@ -11,6 +11,7 @@
 const vm = require('node:vm');
 
 const IMPORTER = '__import'; // a global function that resolves from the current directory
+const IMPORT_META = '__import_meta'; // what a module has by `import.meta`
 
 const NAME = '[\\p{ID_Start}$_][\\p{ID_Continue}$\\u200c\\u200d]*';
 const STRING = '"(?:[^"\\\\\\n]|\\\\.)*"|\'(?:[^\'\\\\\\n]|\\\\.)*\'';
@@ -21,7 +22,11 @@ const IMPORT = new RegExp(
   `import\\s*${BINDINGS}(?<specifier>${STRING})${ATTRIBUTES}\\s*?;?`, 'uy');
 const EXPORT_FROM = new RegExp(
   `export\\s*(?:\\*(?:\\s*as\\s+${NAME})?|\\{[^}]*\\})(?:\\s*from\\s*(?:${STRING}))?\\s*?;?`, 'uy');
-const EXPORT = /export\s+(?:default\s+)?/y;
+const EXPORT = /export\s+(?!default\b)/y;
+const EXPORT_DECLARATION =
+  /export\s+default\s+(?=(?:async\s+)?function\s*\*?\s*[\p{ID_Start}$_]|class\s+(?!extends\b)[\p{ID_Start}$_])/uy;
+const EXPORT_DEFAULT = /export\s+default\b/y;
+const META = /import\s*\.\s*meta\b/y;
 
 /** Why V8 does not compile it, and at which offset; undefined when it does. */
 function compileError(code) {
@@ -80,8 +85,16 @@ function replaceStatement(code, { message, offset }) {
     return found ? replace(code, found, importStatement(found.groups)) : code;
   }
   if (message.includes("'export'")) {
-    const found = matchAt(EXPORT_FROM, code, offset) ?? matchAt(EXPORT, code, offset);
-    return found ? replace(code, found, '') : code;
+    const found = matchAt(EXPORT_FROM, code, offset) ?? matchAt(EXPORT_DECLARATION, code, offset) ??
+      matchAt(EXPORT, code, offset);
+    if (found)
+      return replace(code, found, '');
+    const value = matchAt(EXPORT_DEFAULT, code, offset);
+    return value ? replace(code, value, 'exports.default =') : code;
+  }
+  if (message.includes('import.meta')) {
+    const found = matchAt(META, code, code.lastIndexOf('import', offset));
+    return found ? replace(code, found, IMPORT_META) : code;
   }
   return code;
 }
@@ -114,4 +127,4 @@ function rewrite(code) {
   return error ? statements : replaceCalls(statements);
 }
 
-module.exports = { IMPORTER, compileError, rewrite };
+module.exports = { IMPORTER, IMPORT_META, compileError, rewrite };

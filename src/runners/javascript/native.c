@@ -5,15 +5,11 @@
  * A thread of its own waits for SIGINT and for the host's bytes, so that code which never returns
  * to the event loop can be ended. V8 ends it at its next call or loop, and all JavaScript below on
  * the stack with it; so the runner's own JavaScript must be shielded from that, and here is where
- * the shield is. Everything of node, V8 and OpenSSL that is called here is declared here: each is
- * exported by Debian's libraries and by a node that has them all inside, and none needs headers.
+ * the shield is. What is called of V8 and OpenSSL is declared here, as that of node in napi.h.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,46 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "children.h"
-
-typedef struct napi_env__ *napi_env;
-typedef struct napi_value__ *napi_value;
-typedef struct napi_callback_info__ *napi_info;
-typedef struct napi_tsfn__ *napi_tsfn;
-typedef napi_value (*napi_callback)(napi_env, napi_info);
-
-int napi_get_cb_info(napi_env, napi_info, size_t *argc, napi_value *argv, napi_value *, void **);
-int napi_get_value_int32(napi_env, napi_value, int32_t *);
-int napi_get_value_uint32(napi_env, napi_value, uint32_t *);
-int napi_get_buffer_info(napi_env, napi_value, void **, size_t *);
-int napi_get_typedarray_info(napi_env, napi_value, int *type, size_t *, void **data, napi_value *,
-                             size_t *);
-int napi_create_int32(napi_env, int32_t, napi_value *);
-int napi_create_uint32(napi_env, uint32_t, napi_value *);
-int napi_get_boolean(napi_env, bool, napi_value *);
-int napi_get_undefined(napi_env, napi_value *);
-int napi_create_buffer_copy(napi_env, size_t, const void *, void **, napi_value *);
-int napi_create_string_utf8(napi_env, const char *, size_t, napi_value *);
-int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *);
-int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
-int napi_call_function(napi_env, napi_value self, napi_value, size_t, const napi_value *,
-                       napi_value *);
-int napi_get_and_clear_last_exception(napi_env, napi_value *);
-int napi_throw_error(napi_env, const char *code, const char *text);
-int napi_create_threadsafe_function(napi_env, napi_value, napi_value, napi_value name, size_t,
-                                    size_t threads, void *, void *, void *,
-                                    void (*)(napi_env, napi_value, void *, void *), napi_tsfn *);
-int napi_call_threadsafe_function(napi_tsfn, void *, int blocking);
-int napi_ref_threadsafe_function(napi_env, napi_tsfn);
-int napi_unref_threadsafe_function(napi_env, napi_tsfn);
-int napi_get_value_bool(napi_env, napi_value, bool *);
-int napi_get_uv_event_loop(napi_env, void **loop);
-int uv_loop_alive(const void *loop);
+#include "loop.h"
+#include "napi.h"
+#include "output.h"
 
 /* The methods of v8::Isolate that end what it executes. */
 void *isolate_current(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
@@ -77,15 +40,11 @@ void isolate_on_microtasks_end(void *isolate, void (*)(void *, void *), void *da
 void RAND_add(const void *bytes, int size, double entropy);
 
 #define READ_SIZE (256 * 1024)
-#define HIGHEST_FD 1000 /* out of the way of code that counts descriptors */
 /* Code that keeps the loop waiting is ended when it was at work for so long after an interrupt, or
  * has done nothing for so long: a machine that is busy with others must not look like that. */
 #define GRACE_CPU_MS 50
 #define GRACE_MS 500
 #define GRACE_STEP_MS 50
-#define ORDER_TURNS 50 /* that others may run, before pauses */
-#define ORDER_PAUSE_US 100
-#define AUTO_LENGTH SIZE_MAX
 
 /* What JavaScript gets from its loop: bytes from the host, that an execution is interrupted, or
  * nothing: it has asked to be woken. */
@@ -110,12 +69,7 @@ static pthread_t main_thread;
 static bool is_in_child;  /* JavaScript waits for a child in execSync() */
 static unsigned attempts; /* to end that child */
 static Children before_execution, before_child;
-static unsigned waiting;                 /* requests that wait for the event loop */
-static volatile sig_atomic_t has_sigint; /* for a write that it interrupts */
-
-static uint32_t *turn;        /* of watchTurn() */
-static napi_env watching_env; /* of watchLoop() */
-static bool was_alive, is_watch_over;
+static unsigned waiting; /* requests that wait for the event loop */
 
 /* Node's own: how many asynchronous calls it is in, and the ids of the innermost and its cause. */
 static uint32_t *calls_depth;
@@ -125,7 +79,7 @@ static void
 on_sigint(int number)
 {
     int saved = errno;
-    has_sigint = true;
+    output_has_sigint = true;
     (void)!write(interrupt_fd, &(uint64_t){1}, sizeof(uint64_t));
     errno = saved;
 }
@@ -181,27 +135,12 @@ on_call_end(void *unused)
         forget_calls();
 }
 
-/* While keepAlive() is on. */
-static bool
-is_loop_alive(napi_env env)
-{
-    void *loop = NULL;
-    napi_get_uv_event_loop(env, &loop);
-    napi_unref_threadsafe_function(env, tell);
-    bool answer = uv_loop_alive(loop) != 0;
-    napi_ref_threadsafe_function(env, tell);
-    return answer;
-}
-
 static void
 on_microtasks_end(void *unused, void *data)
 {
     (void)data;
     on_call_end(unused);
-    if (turn)
-        *turn = 0;
-    if (watching_env && !is_watch_over)
-        was_alive = is_loop_alive(watching_env);
+    loop_on_microtasks_end();
 }
 
 /* --- the thread --- */
@@ -234,7 +173,7 @@ end_execution_locked(void)
     return number;
 }
 
-static uint32_t
+uint32_t
 end_execution(void)
 {
     pthread_mutex_lock(&lock);
@@ -394,45 +333,6 @@ deliver(napi_env env, napi_value callback, void *context, void *data)
 
 /* --- what JavaScript calls --- */
 
-static int
-int_argument(napi_env env, napi_value value)
-{
-    int32_t number = -1;
-    napi_get_value_int32(env, value, &number);
-    return number;
-}
-
-static void
-arguments_of(napi_env env, napi_info info, size_t count, napi_value *values)
-{
-    napi_get_cb_info(env, info, &count, values, NULL, NULL);
-}
-
-static int
-move_high(int fd)
-{
-    long limit = sysconf(_SC_OPEN_MAX) - 16;
-    return fcntl(fd, F_DUPFD_CLOEXEC, limit < HIGHEST_FD ? (int)limit : HIGHEST_FD);
-}
-
-/* moveHigh(fd) → a duplicate that no child inherits */
-static napi_value
-move_high_js(napi_env env, napi_info info)
-{
-    napi_value argument, result;
-    arguments_of(env, info, 1, &argument);
-    napi_create_int32(env, move_high(int_argument(env, argument)), &result);
-    return result;
-}
-
-static void *
-memory_of(napi_env env, napi_value typed_array)
-{
-    void *data = NULL;
-    napi_get_typedarray_info(env, typed_array, NULL, NULL, &data, NULL, NULL);
-    return data;
-}
-
 /* watchCalls(depth, ids): the places where node keeps them, which it never moves */
 static napi_value
 watch_calls_js(napi_env env, napi_info info)
@@ -443,16 +343,6 @@ watch_calls_js(napi_env env, napi_info info)
     calls_ids = memory_of(env, arguments[1]);
     isolate_on_call_end(isolate_current(), on_call_end);
     isolate_on_microtasks_end(isolate_current(), on_microtasks_end, NULL);
-    return NULL;
-}
-
-/* watchTurn(flag): its first number becomes 0 when all microtasks are done */
-static napi_value
-watch_turn_js(napi_env env, napi_info info)
-{
-    napi_value argument;
-    arguments_of(env, info, 1, &argument);
-    turn = memory_of(env, argument);
     return NULL;
 }
 
@@ -473,6 +363,8 @@ listen_js(napi_env env, napi_info info)
     napi_create_string_utf8(env, "cloche", AUTO_LENGTH, &name);
     napi_create_threadsafe_function(env, arguments[1], NULL, name, /* queue= */ 0, 1, NULL, NULL,
                                     NULL, deliver, &tell);
+    loop_take_handle(tell);
+    output_take_channel(channel_fd);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&thread, NULL, watch, NULL);
@@ -560,7 +452,7 @@ guard_js(napi_env env, napi_info info)
 {
     napi_value function, result;
     arguments_of(env, info, 1, &function);
-    is_watch_over = true; /* a timer's callback is called */
+    loop_end_watch();
     napi_get_boolean(env, was_ended(env, function, is_shielded), &result);
     return result;
 }
@@ -603,45 +495,6 @@ stop_js(napi_env env, napi_info info)
     return NULL;
 }
 
-/* keepAlive(whether): node's loop goes on although nothing but the runner would keep it. */
-static napi_value
-keep_alive_js(napi_env env, napi_info info)
-{
-    napi_value argument;
-    bool is_kept = true;
-    arguments_of(env, info, 1, &argument);
-    napi_get_value_bool(env, argument, &is_kept);
-    if (is_kept)
-        napi_ref_threadsafe_function(env, tell);
-    else
-        napi_unref_threadsafe_function(env, tell);
-    return NULL;
-}
-
-/*
- * isAlive() → whether anything but the runner keeps node's loop; as it was when all microtasks were
- * done behind watchLoop(), if that was called.
- */
-static napi_value
-is_alive_js(napi_env env, napi_info info)
-{
-    napi_value result;
-    (void)info;
-    napi_get_boolean(env, watching_env ? was_alive : is_loop_alive(env), &result);
-    watching_env = NULL;
-    return result;
-}
-
-/* watchLoop(): keeps what isAlive() is to tell; inside of guard(), in a callback of node's. */
-static napi_value
-watch_loop_js(napi_env env, napi_info info)
-{
-    (void)info;
-    watching_env = env;
-    is_watch_over = false;
-    return NULL;
-}
-
 /* wake(): the callback of listen() is called from the loop, when all microtasks are done. */
 static napi_value
 wake_js(napi_env env, napi_info info)
@@ -649,84 +502,6 @@ wake_js(napi_env env, napi_info info)
     (void)env;
     (void)info;
     send_news(0, NULL, 0);
-    return NULL;
-}
-
-/*
- * Until the agent has read what was written to another pipe or to the channel: nothing else tells
- * it what was first. Before a frame it takes what is in the pipes by itself. SIGINT ends the wait.
- */
-static void
-keep_order(int fd)
-{
-    static int last_fd = -1;
-    struct stat status;
-    int previous = last_fd, count = 0;
-    last_fd = fd;
-    if (previous < 0 || previous == fd || fd == channel_fd)
-        return;
-    if (previous != channel_fd && (fstat(previous, &status) < 0 || !S_ISFIFO(status.st_mode)))
-        return;
-    for (unsigned turns = 0; !has_sigint; turns++) {
-        if (ioctl(previous, previous == channel_fd ? SIOCOUTQ : FIONREAD, &count) < 0 || count <= 0)
-            return;
-        if (turns < ORDER_TURNS)
-            sched_yield();
-        else
-            usleep(ORDER_PAUSE_US);
-    }
-}
-
-/* 0 or -errno. Other programs that have the descriptor may have made it non-blocking. */
-static int
-write_all(int fd, const char *bytes, size_t size, bool may_end)
-{
-    size_t done = 0;
-    has_sigint = false;
-    keep_order(fd);
-    while (done < size) {
-        ssize_t count = write(fd, bytes + done, size - done);
-        if (count >= 0)
-            done += count;
-        else if (errno == EAGAIN)
-            poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
-        else if (errno != EINTR)
-            return -errno;
-        if (may_end && has_sigint && end_execution() != 0)
-            break;
-    }
-    return 0;
-}
-
-/*
- * write(fd, buffer) → 0 or -errno. A frame is sent whole; output ends in the middle when the
- * execution that writes it is ended.
- */
-static napi_value
-write_js(napi_env env, napi_info info)
-{
-    napi_value arguments[2], result;
-    void *bytes = NULL;
-    size_t size = 0;
-    arguments_of(env, info, 2, arguments);
-    int fd = int_argument(env, arguments[0]);
-    napi_get_buffer_info(env, arguments[1], &bytes, &size);
-    napi_create_int32(env, write_all(fd, bytes, size, /* may_end= */ fd != channel_fd), &result);
-    return result;
-}
-
-/* putBack(kept, fd): makes fd again what `kept` was duplicated from. */
-static napi_value
-put_back_js(napi_env env, napi_info info)
-{
-    napi_value arguments[2];
-    struct stat then, now;
-    arguments_of(env, info, 2, arguments);
-    int kept = int_argument(env, arguments[0]), fd = int_argument(env, arguments[1]);
-    if (fstat(kept, &then) < 0)
-        return NULL;
-    if (fstat(fd, &now) < 0 || then.st_dev != now.st_dev || then.st_ino != now.st_ino)
-        dup2(kept, fd);
     return NULL;
 }
 

@@ -15,6 +15,8 @@ const { TYPES, field, open, u32 } = require('./channel.js');
 const native = require('./native.js');
 const calls = require('./calls.js');
 const errors = require('./errors.js');
+const { GUARD, GUARDED } = require('./constants.js');
+const { Declarations } = require('./declarations.js');
 const { Evaluator } = require('./evaluate.js');
 const { Exits } = require('./exits.js');
 const { Handles } = require('./handles.js');
@@ -56,6 +58,7 @@ function setEnvironment(variables) {
 class Server {
   #streams = new Streams();
   #evaluator = new Evaluator();
+  #declarations = new Declarations();
   #importing = new globals.Importing();
   #last = new globals.Last();
   #timers = new Timers();
@@ -93,6 +96,7 @@ class Server {
     });
     this.#results = new Results(this.#output);
     globals.define('display', makeDisplay(this.#results));
+    globals.define(GUARD, GUARDED);
     this.#importing.update();
   }
 
@@ -142,12 +146,12 @@ class Server {
 
   #begin(execution) {
     const { flags, environment } = execution;
+    execution.drains = Boolean(flags & DRAIN);
     const keep = !(flags & (SILENT | NO_HISTORY | EXERCISE));
     this.#current = execution;
     execution.number = ++this.#started;
     execution.name = keep ? `cell-${++this.#count}` : 'cell';
     execution.before = setEnvironment(environment);
-    execution.drains = Boolean(flags & DRAIN);
     this.#results.begin(Boolean(flags & SILENT));
     this.#handles.begin();
     this.#exits.begin();
@@ -155,7 +159,7 @@ class Server {
     this.#timers.begin();
     if (execution.drains)
       this.#release();
-    this.#importing.update();
+    this.#importing.update(execution.drains);
     Error.prepareStackTrace ??= errors.prepareStackTrace;
     try {
       this.#run(execution, this.#prepare(execution));
@@ -164,11 +168,13 @@ class Server {
     }
   }
 
-  /** The code as V8 takes it. */
+  /** The code as V8 takes it: {code, before}. */
   #prepare({ code, name, dialect }) {
     if (dialect !== '' && dialect !== 'typescript')
       throw new Error(`JavaScript has no dialect '${dialect}'`);
-    return rewrite(dialect === 'typescript' ? transpile(code, name) : code);
+    const text = code.replace(/^\ufeff/, '').replace(/^#!/, '//');
+    const script = rewrite(dialect === 'typescript' ? transpile(text, name) : text);
+    return this.#declarations.rewrite(script, () => this.#evaluator.lexicalNames());
   }
 
   #run(execution, code) {
@@ -197,10 +203,12 @@ class Server {
       return;
     if (!execution.drains)
       this.#finish(execution, outcome);
-    else if ('thrown' in outcome)
-      this.#fail(execution, outcome);
-    else
+    else if (!('thrown' in outcome))
       execution.outcome = outcome; // and the end of node's loop is the execution's
+    else if (this.#tellListeners(outcome.thrown))
+      execution.outcome = { value: undefined };
+    else
+      this.#fail(execution, outcome);
   }
 
   /** What the promise gives that is the value; itself when nothing is left that could settle it. */
@@ -378,12 +386,17 @@ class Server {
     const execution = this.#current;
     if ([error, error?.cause].some((one) => one instanceof errors.InterruptError))
       return;
-    if (process.listenerCount('uncaughtException') > 0)
-      process.emit('uncaughtException', error, 'uncaughtException');
-    else if (execution?.drains && !this.#timers.isEarlierTurn)
+    if (this.#tellListeners(error))
+      return;
+    if (execution?.drains && !this.#timers.isEarlierTurn)
       this.#fail(execution, { thrown: error });
     else
       this.#complain(error);
+  }
+
+  /** Whether there are any: then it is theirs. */
+  #tellListeners(error) {
+    return process.emit('uncaughtException', error, 'uncaughtException');
   }
 
   #complain(error) {

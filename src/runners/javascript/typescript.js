@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * typescript: TypeScript into JavaScript, by the compiler that Debian packages. Types are erased
- * and not checked.
+ * typescript: TypeScript into JavaScript, by the compiler of the npm registry when the image has it,
+ * else by Debian's, which is older. Types are erased and not checked.
  *
  * The compiler alone would drop every import that a cell does not use, although a later one may. So
  * it is told to keep them, and those that are used as types only are dropped here.
@@ -10,18 +10,26 @@
 
 const { addSourceMap } = require('./errors.js');
 
-const PLACE = '/usr/share/nodejs/typescript';
+const PLACES = ['/usr/local/lib/node_modules/typescript', '/usr/share/nodejs/typescript'];
+const MISSING = "TypeScript is not in this guest: npm's package typescript and Debian's node-typescript have it";
 
 let compiler;
 
-function load() {
-  try {
-    compiler ??= require(PLACE);
-  } catch (error) {
-    if (error.code !== 'MODULE_NOT_FOUND')
-      throw error;
-    throw new Error("TypeScript is not in this guest: Debian's package node-typescript has it");
+function find() {
+  const places = [process.env.CLOCHE_TYPESCRIPT, ...PLACES].filter(Boolean);
+  for (const place of places) {
+    try {
+      return require(place);
+    } catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND')
+        throw error;
+    }
   }
+  throw new Error(MISSING);
+}
+
+function load() {
+  compiler ??= find();
   return compiler;
 }
 
@@ -47,15 +55,38 @@ function isBaseClass(ts, node) {
     node.parent.token === ts.SyntaxKind.ExtendsKeyword && ts.isClassLike(node.parent.parent);
 }
 
-/** A transformer that drops imports whose names are types; undefined stays for the rest. */
-function dropTypeImports(ts) {
+/** A transformer that drops imports whose names are types, and keeps all others. */
+function keepImportsOfValues(ts) {
   return (context) => (source) => {
     const { inTypes, inValues } = collectNames(ts, source);
     const isKept = (name) => inValues.has(name.text) || !inTypes.has(name.text);
-    const visit = (node) =>
-      ts.isImportDeclaration(node) ? keepValues(ts, context.factory, node, isKept) : node;
+    const visit = (node) => {
+      if (ts.isImportDeclaration(node))
+        return keepValues(ts, context.factory, node, isKept);
+      if (ts.isImportEqualsDeclaration(node) && ts.isExternalModuleReference(node.moduleReference))
+        return requireModule(ts, context.factory, node, isKept);
+      return ts.isExportAssignment(node) && node.isExportEquals
+        ? exportAll(context.factory, node) : node;
+    };
     return ts.visitEachChild(source, visit, context);
   };
+}
+
+/** `import name = require('module')`, which the compiler drops. */
+function requireModule(ts, factory, { name, isTypeOnly, moduleReference }, isKept) {
+  if (isTypeOnly || !isKept(name))
+    return undefined;
+  const call = factory.createCallExpression(factory.createIdentifier('require'), undefined,
+    [moduleReference.expression]);
+  return factory.createVariableStatement(undefined, factory.createVariableDeclarationList(
+    [factory.createVariableDeclaration(name, undefined, undefined, call)], ts.NodeFlags.Const));
+}
+
+/** `export = value`, the same. */
+function exportAll(factory, { expression }) {
+  const module = factory.createIdentifier('module');
+  return factory.createExpressionStatement(factory.createAssignment(
+    factory.createPropertyAccessExpression(module, 'exports'), expression));
 }
 
 function keepValues(ts, factory, node, isKept) {
@@ -68,7 +99,7 @@ function keepValues(ts, factory, node, isKept) {
     return undefined;
   return factory.updateImportDeclaration(node, node.modifiers,
     factory.updateImportClause(clause, false, name, bindings), node.moduleSpecifier,
-    node.assertClause);
+    node.attributes ?? node.assertClause);
 }
 
 function keepBindings(ts, factory, bindings, isKept) {
@@ -78,34 +109,101 @@ function keepBindings(ts, factory, bindings, isKept) {
   return elements.length > 0 ? factory.updateNamedImports(bindings, elements) : undefined;
 }
 
+/**
+ * Whether decorators are of the kind before the standard's: on parameters, which the standard has
+ * not, or functions of the code's own that take a key or a descriptor where the standard has a
+ * context, or of packages that are made for them. Compilers before 5.0 know no other kind.
+ */
+function hasOldDecorators(ts, code, fileName) {
+  if (ts.versionMajorMinor < '5')
+    return true;
+  if (!code.includes('@'))
+    return false;
+  const source = ts.createSourceFile(fileName, code, ts.ScriptTarget.ES2022, true);
+  const used = new Set();
+  let isOld = false;
+  const visit = (node) => {
+    if (ts.isDecorator(node)) {
+      isOld ||= ts.isParameter(node.parent);
+      const { expression } = node;
+      used.add((ts.isCallExpression(expression) ? expression.expression : expression).getText());
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return isOld || /\breflect-metadata\b/.test(code) || declaresOld(ts, source, used);
+}
+
+/** The parameters of a decorator, or of the function that one returns. */
+function declaresOld(ts, source, names) {
+  let isOld = false;
+  const check = (node) => {
+    if (node.parameters?.length === 3 ||
+        /^(key|prop|method|member|name)/i.test(node.parameters?.[1]?.name.getText() ?? ''))
+      isOld = true;
+    ts.forEachChild(node, check);
+  };
+  const visit = (node) => {
+    if ((ts.isFunctionDeclaration(node) || ts.isVariableDeclaration(node)) &&
+        names.has(node.name?.getText()))
+      check(ts.isVariableDeclaration(node) && node.initializer ? node.initializer : node);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return isOld;
+}
+
 function syntaxError(ts, diagnostic) {
   const { line, character } = diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start);
   const error = new SyntaxError(ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'));
   return Object.defineProperty(error, 'place', { value: { line, column: character } });
 }
 
-/** The JavaScript of it. Throws a SyntaxError with a `place` (line and column from 0). */
-function transpile(code, name) {
-  const ts = load();
-  const { outputText, sourceMapText, diagnostics } = ts.transpileModule(code, {
-    fileName: `${name}.ts`,
+/** What code that a later cell may use keeps its imports by; older compilers know another name. */
+function keepImports(ts) {
+  return ts.versionMajorMinor < '5' ? { preserveValueImports: true } : { verbatimModuleSyntax: true };
+}
+
+function transpileAs(ts, code, fileName) {
+  return ts.transpileModule(code, {
+    fileName,
     reportDiagnostics: true,
-    transformers: { before: [dropTypeImports(ts)] },
+    transformers: { before: [keepImportsOfValues(ts)] },
     compilerOptions: {
       target: ts.ScriptTarget.ES2022,
       module: ts.ModuleKind.ESNext,
-      preserveValueImports: true,
       isolatedModules: true,
       alwaysStrict: false,
-      experimentalDecorators: true,
+      experimentalDecorators: hasOldDecorators(ts, code, fileName),
+      jsx: ts.JsxEmit.React,
       sourceMap: true,
+      ...keepImports(ts),
     },
   });
-  const problem = diagnostics.find((one) => one.file);
+}
+
+function findProblem({ diagnostics }) {
+  return diagnostics.find((one) => one.file);
+}
+
+/** With the syntax of JSX, in which `<T>value` is no cast, only when it is no TypeScript without. */
+function transpileEither(ts, code, name) {
+  const plain = transpileAs(ts, code, `${name}.ts`);
+  if (!findProblem(plain) || !/<[\w>]/.test(code))
+    return plain;
+  const withJsx = transpileAs(ts, code, `${name}.tsx`);
+  return findProblem(withJsx) ? plain : withJsx;
+}
+
+/** The JavaScript of it. Throws a SyntaxError with a `place` (line and column from 0). */
+function transpile(code, name) {
+  const ts = load();
+  const result = transpileEither(ts, code, name);
+  const problem = findProblem(result);
   if (problem)
     throw syntaxError(ts, problem);
-  addSourceMap(name, sourceMapText);
-  return outputText.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '');
+  addSourceMap(name, result.sourceMapText);
+  return result.outputText.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '');
 }
 
 module.exports = { transpile };

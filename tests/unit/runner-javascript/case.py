@@ -30,11 +30,13 @@ def start(folder, *arguments, **environment):
 class Case(unittest.TestCase):
     """One runner for all tests of a class: they must leave it usable, which is half of the test."""
 
+    environment = {}
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
         cls.home = os.path.join(cls.folder.name, "home")
-        cls.runner = start(cls.folder.name)
+        cls.runner = start(cls.folder.name, **cls.environment)
 
     @classmethod
     def tearDownClass(cls):

@@ -84,12 +84,34 @@ class Interrupts(Case):
             self.runner.interrupt()
 
     def test_child(self):
-        execution = Execution()
-        self.runner.begin("child_process.execSync('echo now >&2; exec sleep 1000', {stdio: 'inherit'})")
-        while b"now\n" not in execution.err:
-            self.runner._wait(execution, [])
-        self.interrupt_until_answer()
-        self.assertEqual(self.runner.finish(execution).status, 2)
+        """It gets the interrupt as from a terminal, at once; and the code that waits for it does not go on."""
+        self.run_ok("var k = 1")
+        for call in ("execSync('echo now; exec sleep 1000', { stdio: 'inherit' })",
+                     "execSync('echo now; sleep 1000; echo never', { stdio: 'inherit' })",
+                     "execSync('echo now; (sleep 1000); echo never', { stdio: 'inherit' })",
+                     "execFileSync('sh', ['-c', 'echo now; exec sleep 1000'], { stdio: 'inherit' })",
+                     "spawnSync('sh', ['-c', 'echo now; exec sleep 1000'], { stdio: 'inherit' })",
+                     "spawnSync('sh', ['-c', 'echo now; exec sleep 1000'], { stdio: 'inherit', detached: true })"):
+            for code in (f"child_process.{call}",
+                         f"try {{ child_process.{call} }} finally {{ console.log('never') }}",
+                         f"for (;;) try {{ child_process.{call} }} catch {{ console.log('never') }}",
+                         f"await 1; child_process.{call}",
+                         f"setTimeout(() => child_process.{call}, 1); await new Promise(() => {{}})"):
+                with self.subTest(code):
+                    self.assertEqual(self.run_interrupted(code).out, b"now\n")
+                    self.assertEqual(self.value("k"), "1")
+
+    def test_stubborn_child(self):
+        """Whoever does not heed that ends all the same, and the state stays."""
+        self.run_ok("var k = 1")
+        for signals in ("INT", "INT TERM"):
+            execution = Execution()
+            self.runner.begin(f"child_process.execSync('trap \"\" {signals}; echo now; sleep 1000; sleep 1000; sleep 1000', "
+                              "{ stdio: 'inherit' })")
+            self.runner.wait_for_output(execution, b"now\n")
+            self.interrupt_until_answer()
+            self.assertEqual(self.runner.finish(execution).status, 2)
+            self.assertEqual(self.value("k"), "1")
 
     def test_while_sending(self):
         """Interrupts that hit frames: each must arrive whole, which the client's parser checks."""
@@ -234,10 +256,27 @@ class Waiting(Case):
                          "[ 1, false, null ]")
         self.run_ok("peers[0].end(); await events.once(remote, 'exit'); earlier.close()")
 
+    ENDED = "child.signalCode ?? (await events.once(child, 'exit'))[1]"
+
     def test_child(self):
         self.run_interrupted("var child = child_process.spawn('sleep', ['1000']); console.log('now')\n"
                              "await events.once(child, 'exit')")
-        self.assertEqual(self.value("child.signalCode ?? (await events.once(child, 'exit'))[1]"), "'SIGINT'")
+        self.assertEqual(self.value(self.ENDED), "'SIGINT'")
+
+    def test_children_of_a_child(self):
+        """When all that hold the pipe have gone, it ends."""
+        self.run_interrupted("var child = child_process.exec('sleep 1000; sleep 1000'); console.log('now')" + FOREVER)
+        self.run_ok("if (!child.stdout.closed) await events.once(child.stdout, 'close')")
+
+    def test_children_that_go_on(self):
+        """Of an earlier execution, and detached ones."""
+        self.run_ok("var earlier = child_process.spawn('sleep', ['1000'])")
+        self.run_interrupted("var own = child_process.spawn('sleep', ['1000'])\n"
+                             "var detached = child_process.spawn('sleep', ['1000'], { detached: true })\n"
+                             "console.log('now'); await events.once(detached, 'exit')")
+        self.assertEqual(self.value(self.ENDED.replace("child", "own")), "'SIGINT'")
+        for name in ("earlier", "detached"):
+            self.assertEqual(self.value(f"{name}.kill('SIGTERM'); " + self.ENDED.replace("child", name)), "'SIGTERM'")
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ usage: test_runner.py RUN, where RUN is the runner's entry
 
 import json
 import os
-import struct
 import subprocess
 import tempfile
 import unittest
 
 from case import RUN, SLEEP, Case, start
-from client import (COLOURS, CUT, EXECUTE, EXERCISE, NO_HISTORY, SILENT, UPDATE, Execution, RunnerGone,
-                    text, texts)
+from client import COLOURS, CUT, EXERCISE, NO_HISTORY, SILENT, UPDATE, Execution, RunnerGone
 from tap import main
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -192,70 +190,6 @@ class Imports(Case):
         self.assertEqual(self.value("[typeof fs.readFileSync, typeof path.join, os.EOL]"),
                          "[ 'function', 'function', '\\n' ]")
         self.assertEqual(self.value("const os = 5; os"), "5")
-
-
-class TypeScript(Case):
-    def value(self, code, dialect="typescript"):
-        return super().value(code, dialect=dialect)
-
-    def test_types(self):
-        for code, shown in (
-            ("interface A { x: number }\nconst a: A = { x: 1 }; a.x", "1"),
-            ("enum E { A, B }\nE[1]", "'B'"),
-            ("class P<T> { constructor(public v: T) {} }\nnew P<string>('q')", "P { v: 'q' }"),
-            ("const v = <any>5 as number; await Promise.resolve(v!)", "5"),
-            ("export type T = { a: number }; export const z: T = { a: 1 }; z", "{ a: 1 }"),
-            ("type Only = string", None),
-        ):
-            with self.subTest(code):
-                shown_parts = self.run_ok(code, dialect="typescript").main
-                self.assertEqual([p["text/plain"].decode() for p in shown_parts],
-                                 [] if shown is None else [shown])
-
-    def test_one_context(self):
-        self.value("let shared: number = 1; shared")
-        self.assertEqual(self.value("shared + 1", dialect=""), "2")
-        self.run_ok("function plain() { return 'js' }")
-        self.assertEqual(self.value("const t: string = plain(); t"), "'js'")
-
-    def test_imports(self):
-        """One that only types use is none; one that nothing uses yet is for a later cell."""
-        self.run_ok("import os from 'os'; import { Stats, readFileSync } from 'fs'\n"
-                    "import { Nothing } from './nowhere'; import type { None } from './none'\n"
-                    "let s: Stats | Nothing; readFileSync", dialect="typescript")
-        self.assertEqual(self.value("[typeof os.cpus, typeof readFileSync]"),
-                         "[ 'function', 'function' ]")
-        self.run_ok("import { EventEmitter } from 'events'\nclass Mine extends EventEmitter {}",
-                    dialect="typescript")
-
-    def test_errors(self):
-        error = self.run_failing("interface A {\n}\nlet y: = 3", "SyntaxError", dialect="typescript")
-        self.assertRegex(error.error[2], r"^cell-\d+:3\nlet y: = 3\n {7}\^\n\nSyntaxError: Type expected")
-        error = self.run_failing("interface A {\n  x: number\n}\nfunction f(q: A): void {\n"
-                                 "  throw new TypeError('ts')\n}\nf({ x: 1 })",
-                                 "TypeError", dialect="typescript")
-        self.assertRegex(error.error[2], r"at f \(cell-\d+:5:9\)\n    at cell-\d+:7:1$")
-        # types are not checked
-        self.assertEqual(self.value("const n: number = 'text' as any; n"), "'text'")
-
-    def test_no_compiler(self):
-        """A guest without it is told what it lacks, and is none the worse for JavaScript."""
-        self.write("hide.cjs", "const { _resolveFilename } = module.constructor\n"
-                   "module.constructor._resolveFilename = function (name, ...rest) {\n"
-                   "  if (name === '/usr/share/nodejs/typescript') name += '-is-not-here'\n"
-                   "  return _resolveFilename.call(this, name, ...rest)\n}")
-        runner = start(self.folder.name, "--warm", NODE_OPTIONS=f"--require={self.home}/hide.cjs")
-        self.addCleanup(runner.close)
-        payload = struct.pack("<I", 0) + text("typescript") + text("let n: number = 1") + texts([])
-        runner.socket.sendall(runner.frame(EXECUTE, payload))
-        failed = runner.finish()
-        self.assertEqual((failed.status, failed.error[:2]), (1, (
-            "Error", "TypeScript is not in this guest: Debian's package node-typescript has it")))
-        self.assertEqual(runner.execute("let n = 2; n").plain, "2")
-
-    def test_dialects(self):
-        error = self.run_failing("1", "Error", dialect="coffee")
-        self.assertEqual(error.error[1], "JavaScript has no dialect 'coffee'")
 
 
 class Errors(Case):
