@@ -66,6 +66,7 @@ root_inputs() {
     echo "$builder $suite ${recipe[Packages]} ${recipe[User]} ${recipe[DiskMiB]}"
     echo "${recipe[Npm]:-}"
     if [ -e "$recipe_dir/setup.sh" ]; then sha256sum <"$recipe_dir/setup.sh"; fi
+    if [ -e "$recipe_dir/files" ]; then tree_digest "$recipe_dir/files"; fi
     if [ -e "$recipe_dir/packages" ]; then tree_digest "$recipe_dir/packages"; fi
 }
 

@@ -100,7 +100,11 @@ sed -i 's/^Packages=one/Packages=three/' "$recipe/recipe.conf" && changes "packa
 sed -i 's/^User=.*/User=other/' "$recipe/recipe.conf" && changes "user" 1
 sed -i 's/^DiskMiB=.*/DiskMiB=65/' "$recipe/recipe.conf" && changes "size of the disk" 1
 echo 'echo more' >>"$recipe/setup.sh" && changes "setup.sh" 1
+mkdir -p "$recipe/files/etc" && echo one >"$recipe/files/etc/one" && changes "files" 1
+echo two >"$recipe/files/etc/one" && changes "content of a file" 1
 before=$image
+mv "$recipe/files" "$tmp/" && ln -s "$tmp/files" "$recipe/" && must_build
+is "a link to the same files does not count" "$image" "$before"
 mv "$recipe/packages" "$tmp/" && ln -s "$tmp/packages" "$recipe/" && must_build
 is "a link to the same packages does not count" "$image" "$before"
 sed -i 's/nothing/less/' "$tmp/packages/empty/control" && changes "empty package" 1
@@ -129,6 +133,12 @@ is "they are where a global installation puts them" "$(cd "$local" && find lib -
 is "and so are their commands" "$(cd "$local/bin" && stat -L -c '%n %a' * | xargs)" \
     "first 755 second 755 two 755"
 is "which lead to them" "$(cat "$local/bin/two")" "console.log('@of/two')"
+root=$tmp/root
+mkdir -p "$root"/etc/apt "$root"/usr/share/{doc,info,man,locale} "$tmp/only"
+cp -r "$tmp/files" "$tmp/only/"
+IMAGE_USER=root IMAGE_NPM=${local%/local} IMAGE_RECIPE=$tmp/only "$builder.d/root-customize" "$root"
+is "both are in the root file system" "$(cat "$root/usr/local/bin/two")" "console.log('@of/two')"
+is "as the recipe's files are" "$(cat "$root/etc/one")" two
 is "npm is asked for just them" "$(sed 's/.* //' "$fake/npm-calls" | xargs)" "one@1.0.0 @of/two@2.0.0-rc.1"
 is "nothing else is kept of them" "$(ls "$(dirname "$local")")" local
 is "the daemon does not read of them" "$(grep -c Npm "$image/image.conf")" 0
@@ -158,7 +168,7 @@ echo agent >"$agent"
 for runner in bash jupyter; do
     echo "runner of $runner" >"$runners/$runner/run"
 done
-rm "$runners"/bash/{more,link} "$recipe/packages"
+rm "$runners"/bash/{more,link} "$recipe"/{packages,files}
 cp -r "$here/recipe/." "$recipe"
 echo 1.0 >"$fake/kernel-version"
 rm "$images"/.cache/apt-facts-*
