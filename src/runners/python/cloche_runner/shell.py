@@ -184,7 +184,7 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
 
     def run(self, code, silent, keep, drain=False):
         """Runs one cell, and with drain what it leaves running, and returns its Outcome."""
-        code = code.removeprefix("\ufeff")  # as Python reads a file
+        code = code.removeprefix("\ufeff").replace("\r\n", "\n")  # as Python reads a file
         self.source = code
         self._shown = None
         self.loop.begin()
