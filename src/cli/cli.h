@@ -35,6 +35,8 @@ typedef struct {
     const char *description; /* with an example */
     gboolean takes_command;  /* words behind "--" are a program's */
     gboolean command_is_optional;
+    gboolean has_command_after_id; /* without "--" it begins behind the first word */
+    const char *when_missing;      /* what to do when words are missing; NULL: nothing more */
     int (*run)(Cli *cli, char **argv);
 } Verb;
 

@@ -208,7 +208,7 @@ upload_directory(Cli *cli, const Guest *guest, const char *source, const char *p
                     "'%s' is no directory in the sandbox", final);
         return FALSE;
     }
-    return guest_upload(guest, cli, final, tree_pack, &tree, ret_bytes, error);
+    return guest_upload(guest, cli, final, tree_pack, &tree, cli->interrupted, ret_bytes, error);
 }
 
 gboolean

@@ -49,7 +49,7 @@ run(Cli *cli, char **argv)
     sandbox = sandbox_find(cli, cli->words[0], &error);
     if (sandbox == NULL || !set_timeout(cli, sandbox, seconds, &error))
         return cli_fail(cli, error);
-    return show(cli, cli->words[0], seconds);
+    return show(cli, sandbox_id(sandbox), seconds);
 }
 
 const Verb verb_extend = {

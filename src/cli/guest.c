@@ -98,7 +98,7 @@ guest_download(const Guest *guest, Cli *cli, const char *path, GError **error)
 
 /* Unpacks what comes from `fd`, which is taken. */
 static gboolean
-call_upload(const Guest *guest, Cli *cli, const char *path, int fd, GError **error)
+call_upload(const Guest *guest, const char *path, int fd, GCancellable *cancellable, GError **error)
 {
     GUnixFDList *fds = g_unix_fd_list_new_from_array(&fd, 1);
     g_autoptr(GAsyncResult) reply = NULL;
@@ -106,7 +106,7 @@ call_upload(const Guest *guest, Cli *cli, const char *path, int fd, GError **err
 
     guest_init_options(guest, &options);
     cloche_sandbox_call_upload(guest->sandbox, path, g_variant_new_handle(0),
-                               g_variant_dict_end(&options), CLIENT_CALL, fds, cli->interrupted,
+                               g_variant_dict_end(&options), CLIENT_CALL, fds, cancellable,
                                cli_on_reply, &reply);
     g_object_unref(fds); /* so that nobody but the service has it */
     cli_await(&reply);
@@ -121,7 +121,7 @@ count_stream(gpointer stream)
 
 gboolean
 guest_upload(const Guest *guest, Cli *cli, const char *path, TransferWork pack, gpointer data,
-             guint64 *ret_bytes, GError **error)
+             GCancellable *cancellable, guint64 *ret_bytes, GError **error)
 {
     g_autoptr(GError) packing = NULL, unpacking = NULL;
     g_autoptr(Meter) meter = NULL;
@@ -137,7 +137,7 @@ guest_upload(const Guest *guest, Cli *cli, const char *path, TransferWork pack, 
     stream.fd = ends[0];
     meter = meter_new(path, /* size= */ 0, count_stream, &stream);
     transfer = transfer_start(cli, &stream, pack, data);
-    call_upload(guest, cli, path, ends[1], &unpacking);
+    call_upload(guest, path, ends[1], cancellable, &unpacking);
     transfer_finish(transfer, &packing);
     *ret_bytes = stream_moved(&stream);
     if (unpacking != NULL && g_error_matches(packing, G_FILE_ERROR, G_FILE_ERROR_PIPE))

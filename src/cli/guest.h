@@ -41,10 +41,11 @@ int guest_download(const Guest *guest, Cli *cli, const char *path, GError **erro
 
 /*
  * As Upload() to the directory at the path, of the archive that the work writes. ret_bytes: how
- * many bytes that had.
+ * many bytes that had. cancellable: ends the call at once, whatever the sandbox still does; NULL: a
+ * signal interrupts the work, and the call returns when the sandbox has ended its part.
  */
 gboolean guest_upload(const Guest *guest, Cli *cli, const char *path, TransferWork pack,
-                      gpointer data, guint64 *ret_bytes, GError **error);
+                      gpointer data, GCancellable *cancellable, guint64 *ret_bytes, GError **error);
 
 /* Takes the descriptor out of an answer. */
 int guest_take_fd(GVariant *handle, GUnixFDList *fds, GError **error);

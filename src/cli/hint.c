@@ -20,7 +20,7 @@ static const char *const hints[] = {
     [CLOCHE_ERROR_GUEST_LOST] = "what was in it is gone; 'cloche create' makes a new sandbox",
     [CLOCHE_ERROR_TIMED_OUT] = "try again, or end the sandbox: cloche kill ID",
     [CLOCHE_ERROR_NO_SUCH_PROCESS] = "'cloche ps ID' shows the processes and their numbers",
-    [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "leave --context away to use the default one",
+    [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "'cloche context list ID' shows the contexts of a sandbox",
     [CLOCHE_ERROR_NO_SUCH_DIRECTORY] =
         "directories are looked for in the sandbox, not on this machine",
     [CLOCHE_ERROR_NO_SUCH_USER] = "users are those of the sandbox, not of this machine",

@@ -267,5 +267,6 @@ const Verb verb_ls = {
                    "  cloche ls $id:\n"
                    "  cloche ls $id:/root --user root\n"
                    "  cloche ls $id:work --recursive --json | jq -r '.entries[].path'",
+    .when_missing = "'cloche list' shows the sandboxes",
     .run = run,
 };

@@ -24,9 +24,10 @@ count(gpointer stream)
 
 /* --- into a sandbox --- */
 
-/* Also makes the directories above it. */
+/* Also makes the directories above it. Not interrupted, so that it is known what has to be removed.
+ */
 static gboolean
-write_nothing(Cli *cli, const Guest *guest, const char *path, GError **error)
+write_nothing(const Guest *guest, const char *path, GError **error)
 {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     g_autoptr(GUnixFDList) fds = guest_give_fd(fd, error);
@@ -39,8 +40,8 @@ write_nothing(Cli *cli, const Guest *guest, const char *path, GError **error)
     guest_init_options(guest, &options);
     g_variant_dict_insert(&options, "mode", "u", (guint32)0600);
     cloche_sandbox_call_write_file(guest->sandbox, path, g_variant_new_handle(0),
-                                   g_variant_dict_end(&options), CLIENT_CALL, fds, cli->interrupted,
-                                   cli_on_reply, &reply);
+                                   g_variant_dict_end(&options), CLIENT_CALL, fds,
+                                   /* cancellable= */ NULL, cli_on_reply, &reply);
     cli_await(&reply);
     return cloche_sandbox_call_write_file_finish(guest->sandbox, /* ret_written= */ NULL,
                                                  /* ret_fds= */ NULL, reply, error);
@@ -132,10 +133,11 @@ send_beside(Cli *cli, const Guest *guest, SparseFile *file, const char *target, 
 
     file->name = g_strdup_printf(".%.*s.%08x", NAME_LENGTH, base, g_random_int());
     path = g_build_filename(directory, file->name, NULL);
-    is_done = (is_new || check_writable(cli, guest, target, error)) &&
-              write_nothing(cli, guest, path, error);
+    is_done =
+        (is_new || check_writable(cli, guest, target, error)) && write_nothing(guest, path, error);
     if (is_done) {
-        is_done = guest_upload(guest, cli, directory, sparse_pack, file, &bytes, error) &&
+        is_done = guest_upload(guest, cli, directory, sparse_pack, file, /* cancellable= */ NULL,
+                               &bytes, error) &&
                   replace(cli, guest, path, target, error);
         if (!is_done)
             remove_quietly(guest, path);

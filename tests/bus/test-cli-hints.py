@@ -169,7 +169,7 @@ class Others(HintTest):
         self.assertIn("minimal", self.out("status"))
         hint = self.hint("'none'", "create", "--template", "none")
         self.assertIn("minimal", hint.removeprefix("installed are: ").split(", "))
-        self.assertIn("--context", self.hint("no context 'x'", "code", "-s", self.box, "--context", "x", "-c", "1"))
+        self.assertIn("cloche context list", self.hint("no context 'x'", "code", "-s", self.box, "--context", "x", "-c", "1"))
 
     def test_lost_interpreter(self):
         box = self.out("create", "--template", "python").strip()

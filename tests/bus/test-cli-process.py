@@ -200,7 +200,7 @@ class Kept(ProcessTest):
         self.assertIn("no process 999", self.err("attach", self.box, "999", status=125))
         self.assertIn("no process 999", self.err("signal", self.box, "999", status=125))
         self.assertIn("'x'", self.err("attach", self.box, "x", status=2))
-        self.assertIn("'a/b'", self.err("attach", "a/b", "1", status=2))
+        self.assertIn("no sandbox 'a/b'", self.err("attach", "a/b", "1", status=125))
         self.assertIn("cloche list", self.err("ps", "nothing", status=125))
 
     def test_table(self):

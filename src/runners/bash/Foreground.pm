@@ -7,6 +7,14 @@
 # is not yet the command forgets the signal. So each bash is stopped while its commands get the
 # signal, from the innermost outwards; how they ended tells whether it will be heeded.
 #
+# Nothing tells which commands bash waits for. A job in the background has by bash's own rule an
+# input of its own, and ignores SIGINT, until it sets what it does then, as node does. What has
+# left the session has left the foreground of a terminal, too. Either is spared for as long as there
+# is hope that it is not what bash waits for.
+#
+# And a subshell that is about to start a command exits with 130 then, which the bash that waits for
+# it takes for an end like any other. So it is left to start the command.
+#
 # And there is a moment in which SIGINT makes bash 5.2 signal itself for ever: it has set the
 # handler for waiting, and not yet noted the one before it. So none is sent to a bash that was
 # stopped in the system call that sets it, or, if that can be helped, between system calls.
@@ -18,9 +26,10 @@ use warnings;
 no warnings 'recursion';
 
 use constant {SIGINT => 2, INT_BIT => 1 << 1};
-# System calls: wait4, and rt_sigaction of SIGINT, on x86-64 and on the others; and none.
-use constant {WAITS => qr/^(?:61|260) /, SETS_HANDLER => qr/^(?:13|134) 0x2 /};
+# System calls: wait4, rt_sigaction of SIGINT, and clone, on x86-64 and on the others; and none.
+use constant {WAITS => qr/^(?:61|260) /, SETS_HANDLER => qr/^(?:13|134) 0x2 /, FORKS => qr/^(?:56|220) /};
 use constant IN_BETWEEN => qr/^-1 /;
+use constant {SPARED => 10, AWAITED => 3};    # for how many tries; the former for each reason
 use constant {STATE => 0, SESSION => 3, EXIT_CODE => 49};    # in stat, behind the name
 use constant {STEP_S => 0.0005, STEPS => 200, LOOKS => 10};    # how long one interrupt waits in all
 
@@ -31,6 +40,7 @@ sub new {
         shell      => $shell,
         program    => _program($shell),
         background => {map { $_ => 1 } _children($shell)},
+        tries      => 0,
     }, $class;
 }
 
@@ -38,6 +48,7 @@ sub new {
 sub interrupt {
     my ($self) = @_;
     $self->{steps} = STEPS;
+    $self->{tries}++;
     return $self->_interrupt_shell($self->{shell});
 }
 
@@ -45,22 +56,25 @@ sub interrupt {
 sub end_rest {
     my ($self) = @_;
     for my $child ($self->_commands($self->{shell})) {
-        kill INT => $_ for reverse $self->_family($child);
+        kill INT => $_ for $self->_family($child);
     }
 }
 
 # A pipe's readers come before its writers: a reader that finds the end instead would end well.
 sub _interrupt_shell {
     my ($self, $shell) = @_;
-    my $is_ready = $self->_stop($shell);
+    if (!$self->_stop($shell) || $self->_awaits_new($shell)) {
+        kill CONT => $shell;
+        return 0;
+    }
     my @commands = $self->_commands($shell);
     my %is_shell = map { $_ => $self->_is_shell($_) } @commands;
-    my $is_heeded = $is_ready;
+    my $is_heeded = 1;
     for my $command (reverse @commands) {
         if ($is_shell{$command}) {
             $is_heeded = 0 unless $self->_interrupt_shell($command);
         } else {
-            kill INT => $_ for reverse $self->_family($command);
+            kill INT => $_ for $self->_family($command);
         }
     }
     if (@commands) {
@@ -68,21 +82,30 @@ sub _interrupt_shell {
     } elsif (_read("$shell/syscall") =~ WAITS) {
         $is_heeded = 0;    # for one that is just over
     }
-    kill INT => $shell if $is_ready;
+    kill INT  => $shell;
     kill CONT => $shell;
     return $is_heeded;
 }
 
-# Stops it, where it waits for a command if that can be had. Returns whether SIGINT can do no harm.
+# Stops it, where it waits for a command if that can be had. Returns whether SIGINT can do no harm:
+# the end of a command of which it has not learned yet would make it pass over that.
 sub _stop {
     my ($self, $shell) = @_;
+    my $call;
     for (1 .. LOOKS) {
-        my $call = $self->_stop_once($shell);
-        last unless $call =~ IN_BETWEEN || $call =~ WAITS && !$self->_commands($shell);
+        $call = $self->_stop_once($shell);
+        last unless $call =~ IN_BETWEEN || $call =~ FORKS || $self->_has_news($shell)
+            || $call =~ WAITS && !$self->_commands($shell);
         kill CONT => $shell;
         $self->_has_time();
     }
-    return $self->_stop_once($shell) !~ SETS_HANDLER;
+    $call = $self->_stop_once($shell);
+    return $call !~ SETS_HANDLER && !$self->_has_news($shell);
+}
+
+sub _has_news {
+    my ($self, $shell) = @_;
+    return grep { _has_ended(_stat($_)) } _children($shell);
 }
 
 # Returns the system call where it was stopped.
@@ -129,10 +152,31 @@ sub _ignores_it {
 # In the order in which they were started.
 sub _commands {
     my ($self, $shell) = @_;
-    return grep { !$self->{background}{$_} && $self->_is_in_session($_) } _children($shell);
+    return grep { !$self->{background}{$_} && !$self->_is_spared($_) } _children($shell);
 }
 
-# A command and all that it started.
+sub _is_spared {
+    my ($self, $pid) = @_;
+    my $reasons = !$self->_is_in_session($pid) + _has_input_of_background($pid);
+    return $self->{tries} <= $reasons * SPARED && $reasons;
+}
+
+# A bash that was forked may be a job in the background which has not yet become one, or the builtin
+# of a pipe, which ends well.
+sub _awaits_new {
+    my ($self, $shell) = @_;
+    return $self->{tries} <= AWAITED && grep { $self->_is_shell($_) && !_children($_) } _children($shell);
+}
+
+# That of the foreground is open for writing, too.
+sub _has_input_of_background {
+    my ($pid) = @_;
+    return (readlink("/proc/$pid/fd/0") // '') eq '/dev/null'
+        && _read("$pid/fdinfo/0") =~ /^flags:\s*[0-7]*[04]$/m ? 1 : 0;
+}
+
+# A command and all that it started. Who started it comes first, so that it hears of SIGINT before
+# it hears of an end and goes on, as xargs and find would.
 sub _family {
     my ($self, @found) = @_;
     for (my $i = 0; $i < @found; $i++) {

@@ -37,6 +37,7 @@ sub main {
 
 sub execute {
     my ($flags, $dialect, $code, @environment) = unpack 'V V/a V/a V/(V/a)', $_[0];
+    $code = with_own_line_ends($code);
     $shell->forget_interrupts();
     $count++ unless $flags & (SILENT | NO_HISTORY | EXERCISE);
     return finish(FAILED, 'ValueError', "Bash has no dialect '$dialect'", '') if length $dialect;
@@ -46,6 +47,13 @@ sub execute {
     set_back($former, @environment);
     $last_status = $outcome->{status} unless $flags & EXERCISE;
     finish(conclude($outcome, $code));
+}
+
+# A text whose first line ends as in files of Windows has such line ends in all; to bash they
+# would be part of words.
+sub with_own_line_ends {
+    my ($code) = @_;
+    return $code =~ /\A[^\n]*\r(?:\n|\z)/ ? $code =~ s/\r(?=\n|\z)//gr : $code;
 }
 
 # The status of an execution and, unless it is OK, its error: name, value, traceback.

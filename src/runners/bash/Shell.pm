@@ -6,7 +6,8 @@
 # from whatever SIGINT hits. It holds no descriptor of the runner's that code could close or write
 # to by mistake: its lines open the runner's own by their names in /proc, for one command each.
 #
-# - Standard input of what is executed is /dev/null, its output the runner's descriptors 1 and 2.
+# - Standard input of what is executed is /dev/null, for reading and writing, by which Foreground.pm
+#   knows that from a job in the background; its output the runner's descriptors 1 and 2.
 #   What bash writes outside of that (prompts, news of jobs) goes to /dev/null.
 # - Bash insists on setting a terminal's modes when a child was killed by a signal. It gets one that
 #   nobody uses, and that does not control it: what wants to ask at a terminal finds none.
@@ -135,7 +136,7 @@ sub _execute {
     my $first = $self->{serial} + 1;
     my $line = join '; ', $self->_report(),
         $last_status ? "(\\builtin exit $last_status) && :" : (),
-        '\builtin eval ' . quote($code) . " </dev/null >>/proc/$$/fd/1 2>>/proc/$$/fd/2",
+        '\builtin eval ' . quote($code) . " <>/dev/null >>/proc/$$/fd/1 2>>/proc/$$/fd/2",
         $self->_report() . ' || ' . $self->_report() . ' || \builtin exit || \exit',
         "\\exec </proc/$$/fd/" . fileno($self->{lines}) . ' >/dev/null 2>/dev/null';
     $self->{foreground} = Foreground->new($self->{pid});

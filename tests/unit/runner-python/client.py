@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """client: the host's end of the runner protocol, for tests: starts the real runner and talks to it.
 
-Like the agent, it takes what is in the pipes of descriptors 1 and 2 before it reads descriptor 3.
+Like the agent, it takes what was in the pipes of descriptors 1 and 2 before what it reads from descriptor 3.
 """
 
 import os
@@ -200,8 +200,8 @@ class Runner:
     def _take(self, size, execution):
         while len(self._input) < size:
             if self.socket in self._wait(execution, [self.socket]):
-                self._drain(execution)
                 data = self.socket.recv(1 << 20)
+                self._drain(execution)
                 if not data:
                     raise RunnerGone(self.process.wait(TIMEOUT_S), execution.err)
                 self._input += data

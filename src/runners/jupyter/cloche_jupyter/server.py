@@ -111,6 +111,11 @@ class _Answer:
         return _FAILED
 
 
+def _with_own_line_ends(code):
+    """A text whose first line ends as in files of Windows has such line ends in all; R takes none."""
+    return code.replace("\r\n", "\n") if code.partition("\n")[0].endswith("\r") else code
+
+
 def _split(assignments):
     return dict(assignment.partition("=")[::2] for assignment in assignments)
 
@@ -146,7 +151,7 @@ class Server:
 
     def _execute(self, fields):
         flags, dialect, code = fields.number(), fields.text(), fields.text()
-        environment = _split(fields.texts())
+        code, environment = _with_own_line_ends(code), _split(fields.texts())
         keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
         self._results.begin(bool(flags & _SILENT), bool(flags & _COLOURS))
         self._count += keep
