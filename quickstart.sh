@@ -299,7 +299,8 @@ start() {
     trap 'exit 143' TERM
 
     # shellcheck disable=SC2086
-    step "packages" install_packages $packages_to_build $packages_to_run $packages_for_images
+    step "packages" install_packages $packages_to_build $packages_to_run $packages_for_images \
+        $(recipe_packages "${recipes[@]}")
     step "build" install_cloche
     for recipe in "${recipes[@]}"; do step "image $recipe" make_image "$recipe"; done
     use_service

@@ -37,6 +37,8 @@ scratch=$(mktemp -d)
 chmod 1777 "$scratch"
 clone=$scratch/cloche
 . "$top/tests/lib/setup.sh"
+. "$top/vm-images/build-image.d/recipe.sh"
+. "$top/vm-images/build-image.d/npm.sh"
 
 # --- counting ---
 
@@ -117,6 +119,20 @@ run_meson_tests() {
         all=$((all + bad))
     done < <(/usr/bin/python3 "$top/tests/lib/junit.py" "$results")
     [ "$status" = 0 ] || [ "$all" != 0 ] || count "meson" 0 1
+}
+
+# The TypeScript that interpreter's guests have, for the runner's tests on this machine.
+fetch_typescript() {
+    local prefix
+    recipe=() recipe_keys=()
+    read_recipe "$top/vm-images/interpreter"
+    prefix=$cache/npm-$(echo "${recipe[Npm]}" | sha256sum | cut -c 1-16)
+    if [ ! -e "$prefix" ]; then
+        rm -rf --one-file-system "$cache"/npm-*
+        with_progress "fetching TypeScript" fetch_npm_packages "${recipe[Npm]}" "$prefix.new"
+        mv -T "$prefix.new" "$prefix"
+    fi
+    export CLOCHE_TYPESCRIPT=$prefix/lib/node_modules/typescript
 }
 
 # --- suites that do ---
@@ -221,6 +237,8 @@ run_private() {
     use_images clones "$cache/interpreter"
     contained "system interpreter" --no-init \
         /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
+    contained "system field" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
+        "$release" "$cache/clones" interpreter "$top/tests/field/field.py"
     contained "system sandboxes" --no-init \
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     contained "system inside" --no-init \
@@ -241,7 +259,7 @@ run_shared() {
     run_memory
     use_images files "$cache"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
-        "$release" "$cache/files" "$top/tests/bus/test-files.py"
+        "$release" "$cache/files" python "$top/tests/bus/test-files.py"
 }
 
 # A suite keeps little more than one processor busy, so two are run at a time.
@@ -291,10 +309,12 @@ export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 UBSAN_OPTIO
 cd "$top" # what a container sees of the tree
 mkdir -p "$cache"
 # shellcheck disable=SC2086
-install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test
+install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test \
+    $(recipe_packages interpreter)
 build "$build" "" -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
 build_release
 make_clone
+fetch_typescript
 begin_images
 tap "format" check_format
 run_meson_tests

@@ -43,10 +43,17 @@ builtin_mode(const char *word, mode_t preset)
     return *word ? (mode_t)strtoul(word, NULL, 8) & 07777 : preset;
 }
 
+/* As of WIRE_TIME_MIN_S. */
 static uint64_t
 nanoseconds(struct timespec time)
 {
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+    int64_t seconds = time.tv_sec;
+
+    if (seconds < WIRE_TIME_MIN_S)
+        seconds = WIRE_TIME_MIN_S;
+    if (seconds > WIRE_TIME_MAX_S)
+        seconds = WIRE_TIME_MAX_S;
+    return (uint64_t)seconds * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
 size_t
@@ -134,7 +141,7 @@ check_regular(int fd, const char *path)
     if (S_ISDIR(st.st_mode))
         fail(EISDIR, path);
     if (!S_ISREG(st.st_mode))
-        fail(EINVAL, path);
+        fail(ENXIO, path); /* as open() says of a socket */
 }
 
 /* Files of /proc have no size, and not all can be sent. */
@@ -259,7 +266,7 @@ find_target(Target *target, const char *path)
     if (!target->is_new && S_ISDIR(target->before.st_mode))
         fail(EISDIR, path);
     if (!target->is_new && !S_ISREG(target->before.st_mode))
-        fail(EINVAL, path);
+        fail(ENXIO, path);
     make_parents(target->path);
     split(target);
 }

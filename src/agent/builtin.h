@@ -35,7 +35,7 @@ void builtin_write_record(const WireWriter *fields);
  * wire.h. The record of a file is
  *     path b, target b (of a symbolic link), mode u32 (with its type), uid u32, gid u32,
  *     user b, group b (names, "": none), size u64, links u64, inode u64,
- *     modified_ns u64, accessed_ns u64, changed_ns u64 (since 1970)
+ *     modified_ns u64, accessed_ns u64, changed_ns u64 (as of WIRE_TIME_MIN_S)
  *
  *   builtin-files.c
  *     stat PATH FOLLOW                        a record; its path is absolute

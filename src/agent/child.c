@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 
 #include "account.h"
 #include "builtin.h"
+#include "terminfo.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define NOFILE_SOFT 1024 /* what select() can take; who wants more raises it */
@@ -125,21 +127,36 @@ enter_directory(const char *home, const char *cwd)
     must(chdir(cwd), WIRE_ABOUT_DIRECTORY);
 }
 
+/* What a user installs for themselves, as with pip, is found first. */
+static void
+set_path(const Account *account)
+{
+    char path[PATH_MAX];
+    bool has_own = account->uid != 0 && *account->home == '/';
+    int n = snprintf(path, sizeof path, "%s/.local/bin:%s", account->home, DEFAULT_PATH);
+
+    has_own = has_own && n > 0 && (size_t)n < sizeof path;
+    must(setenv("PATH", has_own ? path : DEFAULT_PATH, 1), WIRE_ABOUT_SYSTEM);
+}
+
 static void
 set_environment(const Account *account, const Child *child)
 {
     const char *const defaults[][2] = {
-        {"PATH", DEFAULT_PATH},     {"HOME", account->home},   {"USER", account->name},
-        {"LOGNAME", account->name}, {"SHELL", account->shell}, {"LANG", "C.UTF-8"},
+        {"HOME", account->home},   {"USER", account->name}, {"LOGNAME", account->name},
+        {"SHELL", account->shell}, {"LANG", "C.UTF-8"},
     };
 
     clearenv();
+    set_path(account);
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
         must(setenv(defaults[i][0], defaults[i][1], 1), WIRE_ABOUT_SYSTEM);
     for (size_t i = 0; i < sizeof child->environment / sizeof *child->environment; i++)
         for (char *const *entry = child->environment[i]; entry && *entry; entry++)
             if (putenv(*entry) != 0)
                 fail(errno, WIRE_ABOUT_SYSTEM);
+    if (child->has_terminal && terminfo_check() < 0)
+        fail(ENOMEM, WIRE_ABOUT_SYSTEM);
 }
 
 _Noreturn void

@@ -65,8 +65,9 @@ static gboolean
 unpack_request(Call *call, GVariant *parameters, Request *request, GError **error)
 {
     static const Option known[] = {
-        {"language", "s"}, {"context", "s"},       {"environment", "a{ss}"}, {"timeout", "t"},
-        {"silent", "b"},   {"store-history", "b"}, {"colors", "b"},          {NULL, NULL},
+        {"language", "s"}, {"context", "s"}, {"environment", "a{ss}"},
+        {"timeout", "t"},  {"silent", "b"},  {"store-history", "b"},
+        {"colors", "b"},   {"drain", "b"},   {NULL, NULL},
     };
     gboolean store_history = TRUE;
 
@@ -79,6 +80,7 @@ unpack_request(Call *call, GVariant *parameters, Request *request, GError **erro
     g_variant_lookup(request->options, "silent", "b", &request->code.silent);
     g_variant_lookup(request->options, "store-history", "b", &store_history);
     g_variant_lookup(request->options, "colors", "b", &request->code.with_colours);
+    g_variant_lookup(request->options, "drain", "b", &request->code.drains);
     request->code.no_history = !store_history;
     request->code.environment = (const char *const *)request->environment;
     return TRUE;

@@ -159,6 +159,13 @@ last_name(GBytes *path)
     return g_utf8_make_valid(slash ? slash + 1 : copy, -1);
 }
 
+/* A number that has a sign where it needs one. */
+static GVariant *
+new_time(gint64 us)
+{
+    return us >= 0 ? g_variant_new_uint64((guint64)us) : g_variant_new_int64(us);
+}
+
 GVariant *
 reply_file(const GuestFile *file)
 {
@@ -174,9 +181,9 @@ reply_file(const GuestFile *file)
     add(&entry, "gid", g_variant_new_uint32(file->gid));
     add(&entry, "user", g_variant_new_string(file->user));
     add(&entry, "group", g_variant_new_string(file->group));
-    add(&entry, "modified", g_variant_new_uint64(file->modified_ns / 1000));
-    add(&entry, "accessed", g_variant_new_uint64(file->accessed_ns / 1000));
-    add(&entry, "changed", g_variant_new_uint64(file->changed_ns / 1000));
+    add(&entry, "modified", new_time(file->modified_us));
+    add(&entry, "accessed", new_time(file->accessed_us));
+    add(&entry, "changed", new_time(file->changed_us));
     add(&entry, "links", g_variant_new_uint64(file->links));
     add(&entry, "inode", g_variant_new_uint64(file->inode));
     if (S_ISLNK(file->mode))

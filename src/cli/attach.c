@@ -36,5 +36,7 @@ const Verb verb_attach = {
         "Example:\n"
         "  number=$(cloche exec $id --keep -- make)\n"
         "  cloche attach $id $number",
+    .when_missing =
+        "'cloche ps ID' shows the numbers of processes, 'cloche shell ID' opens a terminal",
     .run = run,
 };

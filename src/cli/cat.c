@@ -53,7 +53,7 @@ run(Cli *cli, char **argv)
         if (show(cli, &guest, *word, &error))
             continue;
         if (g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_PIPE))
-            return CLI_FAILED; /* who read it has enough */
+            return CLI_READER_LEFT;
         return cli_fail(cli, error);
     }
     return CLI_OK;

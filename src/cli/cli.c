@@ -11,6 +11,7 @@
 #include "hint.h"
 #include "term.h"
 #include "text.h"
+#include "words.h"
 
 static void
 print_help(const Cli *cli, GOptionContext *context)
@@ -55,24 +56,46 @@ join_words(char *const *first, char *const *second)
     return joined;
 }
 
-static GOptionContext *
-make_context(Cli *cli, const GOptionEntry *entries, gboolean *help)
+/* The verb's own, and those that each has. */
+static GArray *
+join_entries(Cli *cli, const GOptionEntry *entries, gboolean *help)
 {
-    GOptionContext *context = g_option_context_new(cli->verb->synopsis);
     const GOptionEntry common[] = {
         {"json", 0, 0, G_OPTION_ARG_NONE, &cli->json, "Print what the service answered as JSON",
          NULL},
         {"help", 'h', 0, G_OPTION_ARG_NONE, help, "Show this help", NULL},
-        G_OPTION_ENTRY_NULL,
     };
+    GArray *all = g_array_new(/* zero_terminated= */ TRUE, FALSE, sizeof(GOptionEntry));
+
+    for (; entries != NULL && entries->long_name != NULL; entries++)
+        g_array_append_vals(all, entries, 1);
+    return g_array_append_vals(all, common, G_N_ELEMENTS(common));
+}
+
+static GOptionContext *
+make_context(const Cli *cli, const GArray *entries)
+{
+    GOptionContext *context = g_option_context_new(cli->verb->synopsis);
 
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_summary(context, cli->verb->summary);
     g_option_context_set_description(context, cli->verb->description);
-    if (entries != NULL)
-        g_option_context_add_main_entries(context, entries, /* translation= */ NULL);
-    g_option_context_add_main_entries(context, common, /* translation= */ NULL);
+    g_option_context_add_main_entries(context, (const GOptionEntry *)entries->data,
+                                      /* translation= */ NULL);
     return context;
+}
+
+/* "run debian sh": an image, or a program? */
+static int
+ask_for_command(Cli *cli)
+{
+    if (*cli->words != NULL && !cli->verb->has_command_after_id)
+        return cli_usage(cli,
+                         "which command? It stands behind '--': cloche %s -- %s; a template is "
+                         "named by --template",
+                         cli->verb->name, *cli->words);
+    return cli_usage(cli, "which command? It stands behind '--': cloche %s %s", cli->verb->name,
+                     cli->verb->synopsis);
 }
 
 static gboolean
@@ -81,25 +104,51 @@ check_command(Cli *cli, char **behind, int *ret_status)
     if (cli->verb->command_is_optional && behind == NULL)
         return TRUE;
     if (behind == NULL || behind[0] == NULL) {
-        *ret_status = cli_usage(cli, "which command? It stands behind '--': cloche %s %s",
-                                cli->verb->name, cli->verb->synopsis);
+        *ret_status = ask_for_command(cli);
         return FALSE;
     }
     cli->command = g_strdupv(behind);
     return TRUE;
 }
 
+/* A mistake in the words is told as JSON as well, so that --json is known before they are parsed.
+ */
+static char **
+prepare(Cli *cli, const GArray *entries, char **argv, GError **error)
+{
+    char **words = NULL;
+
+    if (text_check_utf8((const char *const *)argv, "", error))
+        words = words_prepare((const GOptionEntry *)entries->data, argv,
+                              cli->verb->has_command_after_id, error);
+    cli->json = cli->json || words_have(words != NULL ? words : argv, "--json");
+    return words;
+}
+
+/* For what is told of errors: they depend on who was not permitted. */
+static void
+note_user(Cli *cli, const GOptionEntry *entries)
+{
+    for (; entries != NULL && entries->long_name != NULL; entries++) {
+        if (!g_str_equal(entries->long_name, "user"))
+            continue;
+        cli->has_user = TRUE;
+        cli->user = *(char *const *)entries->arg_data;
+    }
+}
+
 gboolean
 cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
 {
     gboolean help = FALSE;
-    g_autoptr(GOptionContext) context = make_context(cli, entries, &help);
+    g_autoptr(GArray) all = join_entries(cli, entries, &help);
+    g_autoptr(GOptionContext) context = make_context(cli, all);
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) behind = NULL;
-    g_auto(GStrv) words = split_words(argv, &behind);
+    g_auto(GStrv) prepared = prepare(cli, all, argv, &error);
+    g_auto(GStrv) words = prepared != NULL ? split_words(prepared, &behind) : NULL;
 
-    if (!text_check_utf8((const char *const *)argv, "", &error) ||
-        !g_option_context_parse_strv(context, &words, &error)) {
+    if (words == NULL || !g_option_context_parse_strv(context, &words, &error)) {
         *ret_status = cli_usage(cli, "%s", error->message);
         return FALSE;
     }
@@ -108,6 +157,7 @@ cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
         *ret_status = CLI_OK;
         return FALSE;
     }
+    note_user(cli, entries);
     cli->words = join_words(words + 1, cli->verb->takes_command ? NULL : behind);
     return !cli->verb->takes_command || check_command(cli, behind, ret_status);
 }
@@ -122,8 +172,9 @@ cli_parse_words(Cli *cli, const GOptionEntry *entries, char **argv, guint min, g
         return FALSE;
     n = g_strv_length(cli->words);
     if (n < min)
-        *ret_status = cli_usage(cli, "something is missing: cloche %s %s", cli->verb->name,
-                                cli->verb->synopsis);
+        *ret_status = cli_usage(cli, "something is missing: cloche %s %s%s%s", cli->verb->name,
+                                cli->verb->synopsis, cli->verb->when_missing != NULL ? "; " : "",
+                                cli->verb->when_missing != NULL ? cli->verb->when_missing : "");
     else if (n > max)
         *ret_status = cli_usage(cli, "'%s' is one word too many%s", cli->words[max],
                                 cli->verb->takes_command ? " before '--'" : "");
@@ -308,12 +359,21 @@ cli_print_json(JsonNode *node)
     fputs(line, stdout);
 }
 
+static gboolean reader_has_left;
+
+int
+cli_end_status(int status)
+{
+    return status == CLI_FAILED && reader_has_left ? CLI_READER_LEFT : status;
+}
+
 gboolean
 cli_flush(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return TRUE;
-    if (errno != EPIPE)
+    reader_has_left = errno == EPIPE;
+    if (!reader_has_left)
         cli_note("cannot write the output: %s", g_strerror(errno));
     return FALSE;
 }

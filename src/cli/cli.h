@@ -19,9 +19,11 @@ enum {
     CLI_CODE_RAISED = 1,
     CLI_PROBLEM = 1, /* doctor found one */
     CLI_USAGE = 2,
+    CLI_TIMED_OUT = 124, /* as of timeout(1) */
     CLI_FAILED = 125,
     CLI_NOT_EXECUTABLE = 126,
     CLI_NOT_FOUND = 127,
+    CLI_READER_LEFT = 128 + 13, /* as of a program that SIGPIPE ended */
 };
 
 typedef struct Cli Cli;
@@ -33,6 +35,8 @@ typedef struct {
     const char *description; /* with an example */
     gboolean takes_command;  /* words behind "--" are a program's */
     gboolean command_is_optional;
+    gboolean has_command_after_id; /* without "--" it begins behind the first word */
+    const char *when_missing;      /* what to do when words are missing; NULL: nothing more */
     int (*run)(Cli *cli, char **argv);
 } Verb;
 
@@ -43,6 +47,8 @@ struct Cli {
     char **words; /* set by cli_parse(): what is no option */
     char *
         *command; /* set by cli_parse(): what stands behind "--"; of a verb that takes a command */
+    gboolean has_user;      /* set by cli_parse(): the verb has an option --user, */
+    const char *user;       /* which says this; NULL: it was not given */
     ClocheManager *manager; /* set by cli_connect() */
     GCancellable *interrupted;
     int signal; /* the one that came; 0 */
@@ -88,6 +94,9 @@ void cli_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* Prints the node (taken) as a line. */
 void cli_print_json(JsonNode *node);
+
+/* The status to end with: that of the verb, unless whoever read our output has left. */
+int cli_end_status(int status);
 
 /* Writes out what was printed. FALSE when it could not be written; that is told, but for a closed
  * pipe. */

@@ -5,20 +5,13 @@
  * A new sandbox is leased (sandbox.h): it ends with the code, and soon after this program however
  * that ends.
  */
-#include <fcntl.h>
-#include <glib/gstdio.h>
-#include <unistd.h>
-
 #include "execution.h"
-#include "input.h"
 #include "language.h"
 #include "options.h"
 #include "sandbox.h"
+#include "source.h"
 #include "template.h"
-#include "term.h"
 #include "verbs.h"
-
-#define CODE_MAX (1024 * 1024)
 
 /* As Manager.RunCode() has it, for code in a sandbox of its own. */
 #define OWN_TIMEOUT "1m"
@@ -50,44 +43,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
 
 /* --- the code --- */
 
-static int
-open_source(const char *file, GError **error)
-{
-    int fd;
-
-    if (g_str_equal(file, "-")) {
-        if (term_is_terminal(stdin))
-            cli_note("reading code from the terminal; Ctrl-D ends it");
-        return STDIN_FILENO;
-    }
-    fd = g_open(file, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot read '%s': %s",
-                    file, g_strerror(errno));
-    return fd;
-}
-
-static char *
-read_code(const char *file, GError **error)
-{
-    g_autoptr(GByteArray) input = NULL;
-    int fd = open_source(file, error);
-
-    if (fd < 0)
-        return NULL;
-    input = input_read(fd, CODE_MAX, "the code", error);
-    if (fd != STDIN_FILENO)
-        close(fd);
-    if (input == NULL)
-        return NULL;
-    if (!g_utf8_validate_len((const char *)input->data, input->len, /* end= */ NULL)) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "the code in '%s' is not UTF-8 text", file);
-        return NULL;
-    }
-    return g_strndup((const char *)input->data, input->len);
-}
-
 /* What --language or the file's name says; a context has its language already. */
 static gboolean
 take_code(Cli *cli, Words *words, GError **error)
@@ -100,7 +55,7 @@ take_code(Cli *cli, Words *words, GError **error)
     else if (words->context == NULL)
         words->language = g_strdup(language_of_file(file));
     if (words->code == NULL)
-        words->code = read_code(file, error);
+        words->code = source_read(file, error);
     return words->code != NULL;
 }
 
@@ -115,6 +70,7 @@ code_options(const Words *words, GError **error)
     if (!options_add_timeout(&options, words->timeout != NULL ? words->timeout : timeout, error) ||
         !options_add_pairs(&options, "environment", words->environment, error))
         return NULL;
+    g_variant_dict_insert(&options, "drain", "b", TRUE);
     return g_variant_dict_end(&options);
 }
 
@@ -243,7 +199,9 @@ const Verb verb_code = {
     .description =
         "Without a file, or with '-', the code is read from standard input.\n"
         "Output comes as it is written; the value of the last expression is printed, and pictures\n"
-        "are shown on terminals that can, as in a notebook. The exit status is 1 when the code\n"
+        "are shown on terminals that can, as in a notebook. It ends when a script would: not "
+        "before\n"
+        "the timers, servers and threads that it started. The exit status is 1 when the code\n"
         "raised an error, 124 when its time was over, and 130 when Ctrl-C interrupted it.\n"
         "\n"
         "Examples:\n"

@@ -10,6 +10,7 @@
 
 #include "cp.h"
 #include "meter.h"
+#include "sparse-copy.h"
 #include "transfer.h"
 #include "tree.h"
 
@@ -112,10 +113,14 @@ write_file(Stream *stream, gpointer data, GError **error)
         stream_set_error(error, (int)n, file->path);
         return FALSE;
     }
-    if (ftruncate(file->fd, offset) < 0 || fchmod(file->fd, file->mode & 0777) < 0 ||
-        futimens(file->fd, file->times) < 0)
-        return fail(error, errno, file->target);
-    return TRUE;
+    return ftruncate(file->fd, offset) == 0 || fail(error, errno, file->target);
+}
+
+static gboolean
+set_attributes(const File *file, GError **error)
+{
+    return (fchmod(file->fd, file->mode & 0777) == 0 && futimens(file->fd, file->times) == 0) ||
+           fail(error, errno, file->target);
 }
 
 /* A link at the target stays one, and its file is replaced. */
@@ -155,11 +160,11 @@ set_owner(const File *file, const Guest *guest, GVariant *entry, GError **error)
 static struct timespec
 entry_time(GVariant *entry, const char *key)
 {
-    guint64 us = 0;
+    gint64 us = guest_entry_time(entry, key);
+    gint64 rest = us % G_USEC_PER_SEC + (us % G_USEC_PER_SEC < 0 ? G_USEC_PER_SEC : 0);
 
-    g_variant_lookup(entry, key, "t", &us);
-    return (struct timespec){.tv_sec = (time_t)(us / G_USEC_PER_SEC),
-                             .tv_nsec = (long)(us % G_USEC_PER_SEC * 1000)};
+    return (struct timespec){.tv_sec = (time_t)((us - rest) / G_USEC_PER_SEC),
+                             .tv_nsec = (long)(rest * 1000)};
 }
 
 static gboolean
@@ -177,10 +182,20 @@ download_file(Cli *cli, const Guest *guest, const char *path, GVariant *entry, c
     g_variant_lookup(entry, "size", "t", &size);
     if (!open_temporary(&file, final, error) || !set_owner(&file, guest, entry, error))
         return FALSE;
-    stream.fd = guest_read_file(guest, cli, path, error);
-    if (stream.fd < 0 || !receive(cli, &stream, path, size, write_file, &file, error))
+    switch (sparse_receive(cli, guest, entry, file.fd, error)) {
+    case SPARSE_COPIED:
+        *ret_bytes = size;
+        break;
+    case SPARSE_FAILED:
         return FALSE;
-    *ret_bytes = stream_moved(&stream);
+    default:
+        stream.fd = guest_read_file(guest, cli, path, error);
+        if (stream.fd < 0 || !receive(cli, &stream, path, size, write_file, &file, error))
+            return FALSE;
+        *ret_bytes = stream_moved(&stream);
+    }
+    if (!set_attributes(&file, error))
+        return FALSE;
     if (rename(file.temporary, file.target) < 0)
         return fail(error, errno, file.target);
     g_clear_pointer(&file.temporary, g_free);

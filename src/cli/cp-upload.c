@@ -3,17 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
-#include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cp.h"
 #include "meter.h"
-#include "transfer.h"
+#include "sparse-copy.h"
 #include "tree.h"
 
 static gboolean
@@ -87,14 +85,28 @@ file_options(const Guest *guest, const struct stat *status)
     return g_variant_dict_end(&options);
 }
 
+/* As touch(1) reads it: a decimal number, whose sign is that of its fraction as well. */
+static char *
+time_word(const struct timespec *time)
+{
+    gint64 seconds = time->tv_sec;
+    long rest = time->tv_nsec;
+    gboolean is_negative = seconds < 0;
+
+    if (is_negative && rest > 0) {
+        seconds++;
+        rest = 1000000000 - rest;
+    }
+    return g_strdup_printf("--date=@%s%" G_GINT64_FORMAT ".%09ld", is_negative ? "-" : "",
+                           ABS(seconds), rest);
+}
+
 /* No file method sets times: the sandbox's touch(1) does. */
 static void
 set_time(Cli *cli, const Guest *guest, const char *path, const struct stat *status)
 {
     g_autoptr(GAsyncResult) reply = NULL;
-    g_autofree char *date =
-        g_strdup_printf("--date=@%" G_GINT64_FORMAT ".%09ld", (gint64)status->st_mtim.tv_sec,
-                        status->st_mtim.tv_nsec);
+    g_autofree char *date = time_word(&status->st_mtim);
     g_autofree char *file = g_strconcat(g_path_is_absolute(path) ? "" : "./", path, NULL);
     const char *argv[] = {"touch", "--no-create", date, file, NULL};
     GVariantDict options;
@@ -130,6 +142,19 @@ send_file(Cli *cli, const Guest *guest, int fd, const struct stat *status, const
                                                  reply, error);
 }
 
+static SparseResult
+send_sparse_file(Cli *cli, const Guest *guest, int fd, const char *path, guint64 *ret_bytes,
+                 GError **error)
+{
+    SparseFile file;
+
+    if (!sparse_open(fd, &file))
+        return SPARSE_UNABLE;
+    *ret_bytes = (guint64)file.status.st_size;
+    return sparse_send(cli, guest, &file, path, (gint)(file.status.st_mode & 07777),
+                       cp_is_root_in(guest), error);
+}
+
 static gboolean
 upload_file(Cli *cli, const Guest *guest, int fd, const struct stat *status, const char *source,
             const char *path, guint64 *ret_bytes, GError **error)
@@ -143,6 +168,14 @@ upload_file(Cli *cli, const Guest *guest, int fd, const struct stat *status, con
                     "There is no directory '%s' in the sandbox", final);
         return FALSE;
     }
+    switch (send_sparse_file(cli, guest, fd, final, ret_bytes, error)) {
+    case SPARSE_COPIED:
+        return TRUE;
+    case SPARSE_FAILED:
+        return FALSE;
+    default:
+        break;
+    }
     if (!send_file(cli, guest, fd, status, final, ret_bytes, error))
         return FALSE;
     set_time(cli, guest, final, status);
@@ -150,57 +183,6 @@ upload_file(Cli *cli, const Guest *guest, int fd, const struct stat *status, con
 }
 
 /* --- a directory --- */
-
-static guint64
-count_stream(gpointer stream)
-{
-    return stream_moved(stream);
-}
-
-/* Unpacks what comes from `fd`, which is taken. */
-static gboolean
-call_upload(Cli *cli, const Guest *guest, const char *path, int fd, GError **error)
-{
-    GUnixFDList *fds = g_unix_fd_list_new_from_array(&fd, 1);
-    g_autoptr(GAsyncResult) reply = NULL;
-    GVariantDict options;
-
-    guest_init_options(guest, &options);
-    cloche_sandbox_call_upload(guest->sandbox, path, g_variant_new_handle(0),
-                               g_variant_dict_end(&options), CLIENT_CALL, fds, cli->interrupted,
-                               cli_on_reply, &reply);
-    g_object_unref(fds); /* so that nobody but the service has it */
-    cli_await(&reply);
-    return cloche_sandbox_call_upload_finish(guest->sandbox, /* ret_fds= */ NULL, reply, error);
-}
-
-static gboolean
-send_directory(Cli *cli, const Guest *guest, Tree *tree, const char *path, guint64 *ret_bytes,
-               GError **error)
-{
-    g_autoptr(GError) packing = NULL, unpacking = NULL;
-    g_autoptr(Meter) meter = NULL;
-    Stream stream = {0};
-    Transfer *transfer;
-    int ends[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        return fail(error, errno, tree->directory);
-    g_unix_set_fd_nonblocking(ends[0], TRUE, /* error= */ NULL);
-    stream.fd = ends[0];
-    meter = meter_new(path, /* size= */ 0, count_stream, &stream);
-    transfer = transfer_start(cli, &stream, tree_pack, tree);
-    call_upload(cli, guest, path, ends[1], &unpacking);
-    transfer_finish(transfer, &packing);
-    *ret_bytes = stream_moved(&stream);
-    if (unpacking != NULL && g_error_matches(packing, G_FILE_ERROR, G_FILE_ERROR_PIPE))
-        g_clear_error(&packing); /* it is nobody's fault here that nothing more was taken */
-    if (packing == NULL && unpacking == NULL)
-        return TRUE;
-    g_propagate_error(error,
-                      packing != NULL ? g_steal_pointer(&packing) : g_steal_pointer(&unpacking));
-    return FALSE;
-}
 
 static gboolean
 upload_directory(Cli *cli, const Guest *guest, const char *source, const char *path,
@@ -226,7 +208,7 @@ upload_directory(Cli *cli, const Guest *guest, const char *source, const char *p
                     "'%s' is no directory in the sandbox", final);
         return FALSE;
     }
-    return send_directory(cli, guest, &tree, final, ret_bytes, error);
+    return guest_upload(guest, cli, final, tree_pack, &tree, cli->interrupted, ret_bytes, error);
 }
 
 gboolean

@@ -33,7 +33,7 @@ create_options(const Words *words, GError **error)
     options_add_text(&options, "template", words->template);
     options_add_text(&options, "name", words->name);
     options_add_text(&options, "idempotency-key", words->key);
-    if (!options_add_timeout(&options, words->timeout, error) ||
+    if (!options_add_lifetime(&options, words->timeout, error) ||
         !options_add_pairs(&options, "metadata", words->metadata, error) ||
         !options_add_pairs(&options, "environment", words->environment, error))
         return NULL;
@@ -91,7 +91,7 @@ run(Cli *cli, char **argv)
     const GOptionEntry entries[] = {
         {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "What it is made from", "NAME"},
         {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &words.timeout,
-         "When it is killed: 90, 5m, 2h, 1d from now (5m)", "TIME"},
+         "When it is killed: 90, 5m, 1h30m, 2d from now (5m)", "TIME"},
         {"name", 'n', 0, G_OPTION_ARG_FILENAME, &words.name, "A name, for people", "NAME"},
         {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.metadata,
          "A note, for programs; can be given many times", "KEY=VALUE"},

@@ -46,8 +46,10 @@ run(Cli *cli, char **argv)
     g_autoptr(ClocheSandbox) sandbox = NULL;
     const GOptionEntry entries[] = {
         PROCESS_OPTIONS(words),
-        {"keep", 0, 0, G_OPTION_ARG_NONE, &words.is_kept,
+        {"keep", 'd', 0, G_OPTION_ARG_NONE, &words.is_kept,
          "Start it, print its number and leave it behind; see cloche attach", NULL},
+        {"detach", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &words.is_kept,
+         "As --keep, for those who know docker", NULL},
         {"tag", 0, 0, G_OPTION_ARG_FILENAME, &words.tag,
          "With --keep: a note that 'cloche ps' shows", "TEXT"},
         G_OPTION_ENTRY_NULL,
@@ -66,7 +68,7 @@ run(Cli *cli, char **argv)
     if (sandbox == NULL)
         return cli_fail(cli, error);
     return words.is_kept ? leave_behind(cli, sandbox, &words, options)
-                         : process_run(cli, sandbox, cli->words[0], &words, options);
+                         : process_run(cli, sandbox, sandbox_id(sandbox), &words, options);
 }
 
 const Verb verb_exec = {
@@ -74,16 +76,22 @@ const Verb verb_exec = {
     .synopsis = "ID -- COMMAND...",
     .summary = "Runs a command in a sandbox that lives.",
     .description =
-        "The exit status is the command's (128 and the signal's number when a signal ended it).\n"
+        "The exit status is the command's (128 and the signal's number when a signal ended it, "
+        "124\n"
+        "when its --timeout was over).\n"
         "Interrupting this program kills the command; the sandbox goes on. Standard input is the\n"
         "command's with --stdin only, so that a loop that reads from it loses nothing.\n"
+        "Without '--' the command begins behind ID, and the options of exec stand before it.\n"
+        "-it is --stdin --tty. -t alone is --timeout when a TIME follows, and --tty otherwise.\n"
         "\n"
         "Examples:\n"
         "  id=$(cloche create)\n"
         "  cloche exec $id -- ls -l /\n"
+        "  cloche exec -it $id bash\n"
         "  cloche exec $id --stdin -- sh -c 'cat > notes.txt' < notes.txt\n"
         "  cloche exec $id --cwd /tmp --user root -- touch file\n"
         "  number=$(cloche exec $id --keep --tag web -- python3 -m http.server 8000)",
     .takes_command = TRUE,
+    .has_command_after_id = TRUE,
     .run = run,
 };

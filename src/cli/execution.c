@@ -114,7 +114,7 @@ status_of(const char *status)
     if (g_str_equal(status, "ok"))
         return CLI_OK;
     if (g_str_equal(status, "timed-out"))
-        return EXECUTION_TIMED_OUT;
+        return CLI_TIMED_OUT;
     return g_str_equal(status, "interrupted") ? EXECUTION_INTERRUPTED : CLI_CODE_RAISED;
 }
 
@@ -123,7 +123,7 @@ tell_end(const Show *show)
 {
     int status = status_of(show->status);
 
-    if (status == EXECUTION_TIMED_OUT)
+    if (status == CLI_TIMED_OUT)
         cli_note("the code was stopped when its time was over; --timeout gives it more");
     else if (status == EXECUTION_INTERRUPTED && !show->has_error)
         cli_note("the code was interrupted");
@@ -135,12 +135,15 @@ static int
 take_failure(const Running *running, GError **error)
 {
     gboolean is_left = g_cancellable_is_cancelled(running->leaving);
+    gboolean has_reader = !g_error_matches(*error, G_FILE_ERROR, G_FILE_ERROR_PIPE);
 
-    if (is_left || g_error_matches(*error, G_FILE_ERROR, G_FILE_ERROR_PIPE))
+    if (is_left || !has_reader)
         g_clear_error(error);
     if (running->cli->signal != 0)
         return 128 + running->cli->signal;
-    return is_left ? EXECUTION_INTERRUPTED : CLI_FAILED;
+    if (is_left)
+        return EXECUTION_INTERRUPTED;
+    return has_reader ? CLI_FAILED : CLI_READER_LEFT;
 }
 
 static int

@@ -9,11 +9,8 @@
 
 #include "gallery.h"
 
-/* How the code ended, beside the statuses of cli.h. */
-enum {
-    EXECUTION_TIMED_OUT = 124,
-    EXECUTION_INTERRUPTED = 130,
-};
+/* What Ctrl-C interrupted ends with this, beside the statuses of cli.h. */
+#define EXECUTION_INTERRUPTED 130
 
 typedef struct {
     ClocheSandbox *sandbox;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* extend: sets when a sandbox ends, counted from now. */
+#include "options.h"
 #include "sandbox.h"
-#include "text.h"
 #include "verbs.h"
 
 static gboolean
@@ -42,14 +42,14 @@ run(Cli *cli, char **argv)
 
     if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ 2, &status))
         return status;
-    if (!text_to_seconds(cli->words[1], &seconds, &error))
+    if (!options_to_lifetime(cli->words[1], &seconds, &error))
         return cli_usage(cli, "%s", error->message);
     if (!cli_connect(cli, &error))
         return cli_fail(cli, error);
     sandbox = sandbox_find(cli, cli->words[0], &error);
     if (sandbox == NULL || !set_timeout(cli, sandbox, seconds, &error))
         return cli_fail(cli, error);
-    return show(cli, cli->words[0], seconds);
+    return show(cli, sandbox_id(sandbox), seconds);
 }
 
 const Verb verb_extend = {
@@ -57,7 +57,7 @@ const Verb verb_extend = {
     .synopsis = "ID TIME",
     .summary = "Sets when a sandbox ends: that time from now.",
     .description =
-        "TIME is seconds, or a number with s, m, h or d. It may also be sooner than before.\n"
+        "TIME is seconds, or has units: 90s, 10m, 1h30m, 2d. It may also be sooner than before.\n"
         "\n"
         "Example:\n"
         "  cloche extend $id 30m",

@@ -12,6 +12,7 @@
 #include "raw.h"
 
 #define CTRL_D 4
+#define END_AGAIN_MS 500
 
 typedef struct {
     Cli *cli;
@@ -20,7 +21,7 @@ typedef struct {
     gboolean output_is_over, error_is_over, is_left, is_raw, has_failed;
     Escape escape;
     gboolean was_inside; /* our input's last byte was inside of a line */
-    guint on_resize;
+    guint on_resize, on_end_again;
     GCancellable *leaving;
     GAsyncResult *ended; /* the answer of Wait() */
 } Follow;
@@ -100,6 +101,22 @@ pass_lines(const guint8 *bytes, gsize size, GByteArray *out, gpointer data)
     return TRUE;
 }
 
+/*
+ * An end stays one: a shell that was not ready yet, or the next program that reads, gets it as
+ * well. The terminal forgets a Ctrl-D when a shell takes it out of its line mode.
+ */
+static gboolean
+on_end_again(gpointer data)
+{
+    static const guint8 end = CTRL_D;
+    Follow *follow = data;
+
+    if (write(follow->program->input, &end, 1) == 1 || errno == EAGAIN || errno == EINTR)
+        return G_SOURCE_CONTINUE;
+    follow->on_end_again = 0;
+    return G_SOURCE_REMOVE;
+}
+
 static void
 on_input_ended(int read_error, int write_error, gpointer data)
 {
@@ -113,7 +130,10 @@ on_input_ended(int read_error, int write_error, gpointer data)
         cloche_process_call_close_input(follow->program->process, CLIENT_CALL,
                                         /* cancellable= */ NULL, /* callback= */ NULL,
                                         /* data= */ NULL);
-    close_end(&follow->program->input);
+    if (follow->program->is_terminal && !follow->is_raw && write_error == 0)
+        follow->on_end_again = g_timeout_add(END_AGAIN_MS, on_end_again, follow);
+    else
+        close_end(&follow->program->input);
 }
 
 static void
@@ -165,6 +185,8 @@ end_follow(Follow *follow)
 {
     if (follow->on_resize != 0)
         g_source_remove(follow->on_resize);
+    if (follow->on_end_again != 0)
+        g_source_remove(follow->on_end_again);
     copy_free(follow->input);
     copy_free(follow->output);
     copy_free(follow->error);
@@ -193,10 +215,8 @@ exit_status(Follow *follow)
             fputs("\r\n", stderr);
         return cli_fail(follow->cli, error);
     }
-    process_note_end(how);
-    if (follow->has_failed)
-        return CLI_FAILED;
-    return g_str_equal(how, "exited") ? status : 128 + status;
+    process_note_end(how, status);
+    return follow->has_failed ? CLI_FAILED : process_exit_status(how, status);
 }
 
 int

@@ -2,8 +2,12 @@
 /* guest: calls that several verbs make. */
 #include "guest.h"
 
+#include <errno.h>
 #include <gio/gunixfdlist.h>
+#include <glib-unix.h>
+#include <sys/socket.h>
 
+#include "meter.h"
 #include "options.h"
 #include "sandbox.h"
 
@@ -45,6 +49,19 @@ guest_stat(const Guest *guest, Cli *cli, const char *path, GError **error)
     return cloche_sandbox_call_stat_finish(guest->sandbox, &entry, reply, error) ? entry : NULL;
 }
 
+gint64
+guest_entry_time(GVariant *entry, const char *key)
+{
+    guint64 since = 0;
+    gint64 us = 0;
+
+    if (g_variant_lookup(entry, key, "t", &since))
+        us = (gint64)MIN(since, G_MAXINT64);
+    else
+        g_variant_lookup(entry, key, "x", &us);
+    return us;
+}
+
 int
 guest_read_file(const Guest *guest, Cli *cli, const char *path, GError **error)
 {
@@ -77,6 +94,59 @@ guest_download(const Guest *guest, Cli *cli, const char *path, GError **error)
     if (!cloche_sandbox_call_download_finish(guest->sandbox, &handle, &fds, reply, error))
         return -1;
     return guest_take_fd(handle, fds, error);
+}
+
+/* Unpacks what comes from `fd`, which is taken. */
+static gboolean
+call_upload(const Guest *guest, const char *path, int fd, GCancellable *cancellable, GError **error)
+{
+    GUnixFDList *fds = g_unix_fd_list_new_from_array(&fd, 1);
+    g_autoptr(GAsyncResult) reply = NULL;
+    GVariantDict options;
+
+    guest_init_options(guest, &options);
+    cloche_sandbox_call_upload(guest->sandbox, path, g_variant_new_handle(0),
+                               g_variant_dict_end(&options), CLIENT_CALL, fds, cancellable,
+                               cli_on_reply, &reply);
+    g_object_unref(fds); /* so that nobody but the service has it */
+    cli_await(&reply);
+    return cloche_sandbox_call_upload_finish(guest->sandbox, /* ret_fds= */ NULL, reply, error);
+}
+
+static guint64
+count_stream(gpointer stream)
+{
+    return stream_moved(stream);
+}
+
+gboolean
+guest_upload(const Guest *guest, Cli *cli, const char *path, TransferWork pack, gpointer data,
+             GCancellable *cancellable, guint64 *ret_bytes, GError **error)
+{
+    g_autoptr(GError) packing = NULL, unpacking = NULL;
+    g_autoptr(Meter) meter = NULL;
+    Stream stream = {0};
+    Transfer *transfer;
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        stream_set_error(error, -errno, path);
+        return FALSE;
+    }
+    g_unix_set_fd_nonblocking(ends[0], TRUE, /* error= */ NULL);
+    stream.fd = ends[0];
+    meter = meter_new(path, /* size= */ 0, count_stream, &stream);
+    transfer = transfer_start(cli, &stream, pack, data);
+    call_upload(guest, path, ends[1], cancellable, &unpacking);
+    transfer_finish(transfer, &packing);
+    *ret_bytes = stream_moved(&stream);
+    if (unpacking != NULL && g_error_matches(packing, G_FILE_ERROR, G_FILE_ERROR_PIPE))
+        g_clear_error(&packing); /* it is nobody's fault here that nothing more was taken */
+    if (packing == NULL && unpacking == NULL)
+        return TRUE;
+    g_propagate_error(error,
+                      packing != NULL ? g_steal_pointer(&packing) : g_steal_pointer(&unpacking));
+    return FALSE;
 }
 
 int

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "place.h"
+#include "transfer.h"
 
 typedef struct {
     ClocheSandbox *sandbox;
@@ -31,9 +32,20 @@ void guest_init_options(const Guest *guest, GVariantDict *options);
 /* As Stat(), symbolic links being followed. */
 GVariant *guest_stat(const Guest *guest, Cli *cli, const char *path, GError **error);
 
+/* A time of such an entry, in microseconds since 1970; negative before. */
+gint64 guest_entry_time(GVariant *entry, const char *key);
+
 /* A socket as ReadFile() and Download() give it; -1 with an error. */
 int guest_read_file(const Guest *guest, Cli *cli, const char *path, GError **error);
 int guest_download(const Guest *guest, Cli *cli, const char *path, GError **error);
+
+/*
+ * As Upload() to the directory at the path, of the archive that the work writes. ret_bytes: how
+ * many bytes that had. cancellable: ends the call at once, whatever the sandbox still does; NULL: a
+ * signal interrupts the work, and the call returns when the sandbox has ended its part.
+ */
+gboolean guest_upload(const Guest *guest, Cli *cli, const char *path, TransferWork pack,
+                      gpointer data, GCancellable *cancellable, guint64 *ret_bytes, GError **error);
 
 /* Takes the descriptor out of an answer. */
 int guest_take_fd(GVariant *handle, GUnixFDList *fds, GError **error);

@@ -2,7 +2,10 @@
 /* hint: one table by error, and the cases in which there is no service to ask. */
 #include "hint.h"
 
+#include <string.h>
+
 #include "template.h"
+#include "text.h"
 
 static const char *const hints[] = {
     [CLOCHE_ERROR_FAILED] = "the service's journal tells more: journalctl -u cloched",
@@ -12,27 +15,148 @@ static const char *const hints[] = {
     [CLOCHE_ERROR_TEMPLATE_DAMAGED] = "the service's journal tells more: journalctl -u cloched",
     [CLOCHE_ERROR_NOT_PERMITTED] =
         "an administrator can permit it by a polkit rule: see cloched(8)",
-    [CLOCHE_ERROR_QUOTA_EXCEEDED] =
-        "'cloche list' shows what you have, 'cloche kill ID' gives it back",
-    [CLOCHE_ERROR_BUSY] = "try again in a moment; 'cloche status' shows the pool",
+    [CLOCHE_ERROR_BUSY] = "try again in a moment",
     [CLOCHE_ERROR_UNSUPPORTED] = "'cloche status' shows what each template has",
-    [CLOCHE_ERROR_GUEST_LOST] = "'cloche create' makes a new sandbox",
+    [CLOCHE_ERROR_GUEST_LOST] = "what was in it is gone; 'cloche create' makes a new sandbox",
     [CLOCHE_ERROR_TIMED_OUT] = "try again, or end the sandbox: cloche kill ID",
     [CLOCHE_ERROR_NO_SUCH_PROCESS] = "'cloche ps ID' shows the processes and their numbers",
-    [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "leave --context away to use the default one",
-    [CLOCHE_ERROR_NO_SUCH_PROGRAM] = "programs are looked for in the sandbox, not on this machine",
+    [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "'cloche context list ID' shows the contexts of a sandbox",
     [CLOCHE_ERROR_NO_SUCH_DIRECTORY] =
         "directories are looked for in the sandbox, not on this machine",
     [CLOCHE_ERROR_NO_SUCH_USER] = "users are those of the sandbox, not of this machine",
-    [CLOCHE_ERROR_PERMISSION_DENIED] = "'--user root' does it as the sandbox's root",
     [CLOCHE_ERROR_OUT_OF_RESOURCES] = "free some in the sandbox, or make a new one: cloche create",
-    [CLOCHE_ERROR_NO_SUCH_FILE] = "'cloche ls ID:PATH' shows what is in the sandbox",
+    [CLOCHE_ERROR_NO_SUCH_FILE] = "'cloche ls ID:DIRECTORY' shows what is in the sandbox",
+    [CLOCHE_ERROR_IS_A_DIRECTORY] =
+        "name a file in it ('cloche ls ID:PATH' shows them); 'cloche cp' copies directories",
     [CLOCHE_ERROR_CONNECTION_REFUSED] = "'cloche ports ID' shows what listens in the sandbox",
-    [CLOCHE_ERROR_SERVICE_STOPPING] = "the sandbox goes on; call again in a moment",
-    [CLOCHE_ERROR_RUNNER_LOST] = "its variables are gone; the next code starts a new interpreter",
+    [CLOCHE_ERROR_SERVICE_STOPPING] = "sandboxes go on; call again in a moment",
+    [CLOCHE_ERROR_RUNNER_LOST] = "its variables are gone",
     [_CLOCHE_ERROR_MAX] = NULL,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(hints) == _CLOCHE_ERROR_MAX + 1);
+
+/* --- a limit --- */
+
+/* When the sandbox was made, in seconds since 1970; 0: it cannot be found out. */
+static gint64
+creation_time(Cli *cli, const char *id)
+{
+    const char *name = client_sandbox_id(id);
+    g_autofree char *path = g_strconcat(CLIENT_SANDBOX_PATH, name, NULL);
+    g_autoptr(GVariant) answer = NULL;
+    g_autoptr(GVariant) created = NULL;
+
+    if (!g_variant_is_object_path(path))
+        return 0;
+    answer = g_dbus_connection_call_sync(
+        g_dbus_proxy_get_connection(G_DBUS_PROXY(cli->manager)), CLIENT_BUS_NAME, path,
+        "org.freedesktop.DBus.Properties", "Get",
+        g_variant_new("(ss)", "org.cloche1.Sandbox", "Created"), G_VARIANT_TYPE("(v)"), CLIENT_CALL,
+        /* cancellable= */ NULL, /* error= */ NULL);
+    if (answer == NULL)
+        return 0;
+    g_variant_get(answer, "(v)", &created);
+    return (gint64)(g_variant_get_uint64(created) / G_USEC_PER_SEC);
+}
+
+/* In whole minutes, and a minute less than there is: the command has to be typed. */
+static char *
+extension_hint(Cli *cli, guint64 lifetime)
+{
+    const char *id = cli->words[0];
+    gint64 created = creation_time(cli, id);
+    gint64 left = created + (gint64)lifetime - g_get_real_time() / G_USEC_PER_SEC;
+    gint64 minutes = left / 60 - 1;
+
+    if (created == 0)
+        return NULL;
+    if (minutes < 1)
+        return g_strdup("copy out what you need ('cloche cp'), and make a new sandbox");
+    return g_strdup_printf("it may live on for %" G_GINT64_FORMAT
+                           "m: 'cloche extend %s %" G_GINT64_FORMAT "m'",
+                           minutes, id, minutes);
+}
+
+static char *
+lifetime_hint(Cli *cli)
+{
+    GVariant *limits = cloche_manager_get_limits(cli->manager);
+    g_autofree char *longest = NULL;
+    guint64 seconds;
+
+    if (limits == NULL || !g_variant_lookup(limits, "lifetime", "t", &seconds))
+        return NULL;
+    if (g_str_equal(cli->verb->name, "extend"))
+        return extension_hint(cli, seconds);
+    longest = text_to_duration(seconds);
+    return g_strdup_printf("the longest is %s: '--timeout %s'", longest, longest);
+}
+
+/* The message names the limit, as GetQuota() and the property Limits do. */
+static char *
+quota_hint(Cli *cli, const GError *error)
+{
+    if (g_str_has_prefix(error->message, "The limit lifetime "))
+        return lifetime_hint(cli);
+    if (g_str_has_prefix(error->message, "The limit processes "))
+        return g_strdup(
+            "'cloche ps ID' shows what runs in a sandbox, 'cloche signal ID NUMBER KILL' ends it");
+    if (g_str_has_prefix(error->message, "The limit creates "))
+        return g_strdup("try again in a moment");
+    if (g_str_has_prefix(error->message, "The limit "))
+        return g_strdup("'cloche list' shows what you have, 'cloche kill ID' gives it back");
+    return NULL; /* the message says what to do */
+}
+
+/* --- a command --- */
+
+static char *
+as_shell_line(char *const *command)
+{
+    g_autofree char *line = g_strjoinv(" ", (char **)command);
+    g_autofree char *quoted = g_shell_quote(line);
+
+    return g_strdup_printf("a shell line is run by a shell: -- sh -c %s", quoted);
+}
+
+static gboolean
+is_shell_builtin(const char *word)
+{
+    static const char *const builtins[] = {"cd",    "export", "source", ".",       "alias", "unset",
+                                           "umask", "ulimit", "exit",   "eval",    "set",   "exec",
+                                           "if",    "for",    "while",  "history", NULL};
+
+    return g_strv_contains(builtins, word);
+}
+
+static char *
+program_hint(const Cli *cli)
+{
+    const char *program = cli->command != NULL ? cli->command[0] : "";
+
+    if (strpbrk(program, " \t\n|&;<>()$`\"'*?~=") != NULL || is_shell_builtin(program))
+        return as_shell_line(cli->command);
+    if (strchr(program, '/') != NULL)
+        return g_strdup("programs are looked for in the sandbox, not on this machine; a script "
+                        "needs what its first line names as well");
+    return g_strdup("programs are looked for in the sandbox, not on this machine");
+}
+
+static char *
+permission_hint(const Cli *cli, const GError *error)
+{
+    gboolean is_root = g_strcmp0(cli->user, "root") == 0 || g_strcmp0(cli->user, "0") == 0;
+
+    if (g_str_has_prefix(error->message, "program "))
+        return g_strdup_printf(
+            "'chmod +x FILE' lets it run, and 'sh FILE' runs a script without that%s",
+            is_root ? "" : "; '--user root' may run what others may not");
+    if (is_root || !cli->has_user)
+        return NULL;
+    return g_strdup("'--user root' does it as the sandbox's root");
+}
+
+/* --- the service --- */
 
 static gboolean
 service_is_missing(const GError *error)
@@ -75,16 +199,29 @@ bus_hint(Cli *cli, const GError *error)
 char *
 hint_for_error(Cli *cli, const GError *error)
 {
-    if (error->domain == G_FILE_ERROR)
+    if (error->domain == G_FILE_ERROR ||
+        g_error_matches(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED)) /* of what was read */
         return NULL;
+    if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT) &&
+        g_str_has_prefix(error->message, "file "))
+        return NULL; /* the words are good, but not for this file */
     if (error->domain == G_OPTION_ERROR ||
         g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT))
         return g_strdup_printf("see cloche %s --help", cli->verb->name);
     if (error->domain != CLOCHE_ERROR)
         return bus_hint(cli, error);
-    if (error->code == CLOCHE_ERROR_NO_SUCH_TEMPLATE)
+    switch (error->code) {
+    case CLOCHE_ERROR_NO_SUCH_TEMPLATE:
         return template_names(cli);
-    return g_strdup(hints[error->code]);
+    case CLOCHE_ERROR_QUOTA_EXCEEDED:
+        return quota_hint(cli, error);
+    case CLOCHE_ERROR_NO_SUCH_PROGRAM:
+        return program_hint(cli);
+    case CLOCHE_ERROR_PERMISSION_DENIED:
+        return permission_hint(cli, error);
+    default:
+        return g_strdup(hints[error->code]);
+    }
 }
 
 const char *

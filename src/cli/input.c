@@ -8,15 +8,15 @@
 static void
 set_too_long(GError **error, const char *what, gsize max)
 {
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                 "%s is longer than %" G_GSIZE_FORMAT " MiB", what, max / (1024 * 1024));
 }
 
-GByteArray *
+GString *
 input_read(int fd, gsize max, const char *what, GError **error)
 {
-    g_autoptr(GByteArray) input = g_byte_array_new();
-    guint8 chunk[65536];
+    g_autoptr(GString) input = g_string_new(NULL);
+    char chunk[65536];
     ssize_t n;
 
     while ((n = read(fd, chunk, sizeof chunk)) != 0) {
@@ -31,7 +31,7 @@ input_read(int fd, gsize max, const char *what, GError **error)
             set_too_long(error, what, max);
             return NULL;
         }
-        g_byte_array_append(input, chunk, n);
+        g_string_append_len(input, chunk, n);
     }
     return g_steal_pointer(&input);
 }

@@ -8,4 +8,4 @@
  * Reads to the end. what: names it in errors, which are of G_FILE_ERROR, or of G_OPTION_ERROR when
  * there are more than max bytes.
  */
-GByteArray *input_read(int fd, gsize max, const char *what, GError **error);
+GString *input_read(int fd, gsize max, const char *what, GError **error);

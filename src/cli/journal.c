@@ -3,20 +3,31 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "agent.h"
+#include "place.h"
+#include "sandbox.h"
 #include "verbs.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
-static gboolean
-is_id(const char *word)
+/* A whole id may be one of a sandbox that is long gone, and needs no service. */
+static char *
+find_id(Cli *cli, const char *word, GError **error)
 {
-    return *word != '\0' && word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789")] == '\0';
+    char *id = NULL;
+
+    if (place_is_id(word))
+        return g_strdup(word);
+    if (cli_connect(cli, error))
+        id = sandbox_resolve(cli, word, error);
+    agent_stop(cli); /* this program becomes journalctl */
+    return id;
 }
 
 static int
-exec_journalctl(Cli *cli, gboolean follow, const char *lines)
+exec_journalctl(Cli *cli, const char *id, gboolean follow, const char *lines)
 {
-    g_autofree char *match = g_strconcat("SANDBOX_ID=", *cli->words, NULL);
+    g_autofree char *match = g_strconcat("SANDBOX_ID=", id, NULL);
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
 
     g_ptr_array_add(argv, "journalctl");
@@ -41,6 +52,8 @@ run(Cli *cli, char **argv)
 {
     gboolean follow = FALSE;
     g_autofree char *lines = NULL;
+    g_autofree char *id = NULL;
+    g_autoptr(GError) error = NULL;
     int status;
     const GOptionEntry entries[] = {
         {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "Go on with what happens from now on", NULL},
@@ -50,12 +63,13 @@ run(Cli *cli, char **argv)
 
     if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
         return status;
-    if (!is_id(*cli->words))
-        return cli_usage(cli, "'%s' is no id of a sandbox", *cli->words);
     if (lines != NULL && !g_ascii_string_to_unsigned(lines, 10, 0, G_MAXINT32, NULL, NULL))
         return cli_usage(cli, "--lines: '%s' is no number", lines);
+    id = find_id(cli, *cli->words, &error);
+    if (id == NULL)
+        return cli_fail(cli, error);
     if (cli->bus == G_BUS_TYPE_SYSTEM && access(JOURNAL_SOCKET, F_OK) == 0)
-        return exec_journalctl(cli, follow, lines);
+        return exec_journalctl(cli, id, follow, lines);
     cli_note("only the service that systemd runs writes to the journal; another one writes to its "
              "standard error");
     return CLI_FAILED;

@@ -42,6 +42,18 @@ find_all(Cli *cli, gboolean all_users, GError **error)
     return TRUE;
 }
 
+/* Adds the id to one of the lists; a word that names none is what is added then. */
+static void
+kill_one(Cli *cli, const char *word, JsonArray *killed, JsonArray *failed, GError **error)
+{
+    g_autofree char *id = sandbox_resolve(cli, word, error);
+
+    if (id != NULL && sandbox_kill(cli, id, error))
+        json_array_add_string_element(killed, id);
+    else
+        json_array_add_string_element(failed, id != NULL ? id : word);
+}
+
 static int
 check_words(Cli *cli, gboolean all, gboolean all_users)
 {
@@ -57,7 +69,7 @@ check_words(Cli *cli, gboolean all, gboolean all_users)
 static int
 run(Cli *cli, char **argv)
 {
-    gboolean all = FALSE, all_users = FALSE;
+    gboolean all = FALSE, all_users = FALSE, force = FALSE;
     g_autoptr(GError) first = NULL;
     JsonArray *killed, *failed;
     int status;
@@ -65,6 +77,8 @@ run(Cli *cli, char **argv)
         {"all", 'a', 0, G_OPTION_ARG_NONE, &all, "All of your sandboxes", NULL},
         {"all-users", 0, 0, G_OPTION_ARG_NONE, &all_users,
          "With --all: those of other users too, where permitted", NULL},
+        {"force", 'f', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &force, "Nobody is asked anyway",
+         NULL}, /* as "rm -f" */
         G_OPTION_ENTRY_NULL,
     };
 
@@ -80,8 +94,7 @@ run(Cli *cli, char **argv)
     for (gsize i = 0; cli->words[i] != NULL; i++) {
         g_autoptr(GError) error = NULL;
 
-        json_array_add_string_element(sandbox_kill(cli, cli->words[i], &error) ? killed : failed,
-                                      cli->words[i]);
+        kill_one(cli, cli->words[i], killed, failed, &error);
         if (error == NULL)
             continue;
         client_tidy_error(error);
@@ -105,6 +118,8 @@ const Verb verb_kill = {
     .synopsis = "ID... | --all",
     .summary = "Ends sandboxes.",
     .description =
+        "ID is an id, the beginning of one, or a name, as everywhere. 'cloche rm' is the same.\n"
+        "\n"
         "Examples:\n"
         "  cloche kill $id\n"
         "  cloche kill --all\n"

@@ -4,20 +4,24 @@
 
 #include <string.h>
 
+#include "context.h"
+#include "sandbox.h"
 #include "template.h"
 
 const char *
 language_of_file(const char *file)
 {
     static const char *const known[][2] = {
-        {".py", "python"},     {".js", "javascript"}, {".mjs", "javascript"},
-        {".ts", "typescript"}, {".sh", "bash"},       {".r", "r"},
-        {".R", "r"},
+        {".py", "python"},      {".js", "javascript"},
+        {".mjs", "javascript"}, {".cjs", "javascript"},
+        {".ts", "typescript"},  {".mts", "typescript"},
+        {".cts", "typescript"}, {".sh", "bash"},
+        {".bash", "bash"},      {".r", "r"},
     };
-    const char *extension = strrchr(file, '.');
+    const char *extension = strrchr(file, '.'); /* also ".PY" and ".R" */
 
     for (gsize i = 0; extension != NULL && i < G_N_ELEMENTS(known); i++) {
-        if (g_str_equal(extension, known[i][0]))
+        if (g_ascii_strcasecmp(extension, known[i][0]) == 0)
             return known[i][1];
     }
     return NULL;
@@ -35,22 +39,12 @@ language_named(const char *name)
 static char *
 template_of(Cli *cli, ClocheSandbox *sandbox, GError **error)
 {
-    GDBusProxy *proxy = G_DBUS_PROXY(sandbox);
-    g_autoptr(GAsyncResult) reply = NULL;
-    g_autoptr(GVariant) answer = NULL;
-    g_autoptr(GVariant) value = NULL;
+    g_autoptr(GVariant) properties = sandbox_properties(cli, sandbox, error);
+    char *name = NULL;
 
-    g_dbus_connection_call(
-        g_dbus_proxy_get_connection(proxy), g_dbus_proxy_get_name(proxy),
-        g_dbus_proxy_get_object_path(proxy), "org.freedesktop.DBus.Properties", "Get",
-        g_variant_new("(ss)", g_dbus_proxy_get_interface_name(proxy), "Template"),
-        G_VARIANT_TYPE("(v)"), CLIENT_CALL, cli->interrupted, cli_on_reply, &reply);
-    cli_await(&reply);
-    answer = g_dbus_connection_call_finish(g_dbus_proxy_get_connection(proxy), reply, error);
-    if (answer == NULL)
-        return NULL;
-    g_variant_get(answer, "(v)", &value);
-    return g_variant_dup_string(value, /* length= */ NULL);
+    if (properties != NULL)
+        g_variant_lookup(properties, "Template", "s", &name);
+    return name;
 }
 
 char *
@@ -83,13 +77,10 @@ find_context(GVariant *contexts, const char *id)
 char *
 language_of_context(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error)
 {
-    g_autoptr(GAsyncResult) reply = NULL;
-    g_autoptr(GVariant) contexts = NULL;
+    g_autoptr(GVariant) contexts = context_list(cli, sandbox, error);
     char *language;
 
-    cloche_sandbox_call_list_contexts(sandbox, CLIENT_CALL, cli->interrupted, cli_on_reply, &reply);
-    cli_await(&reply);
-    if (!cloche_sandbox_call_list_contexts_finish(sandbox, &contexts, reply, error))
+    if (contexts == NULL)
         return NULL;
     language = find_context(contexts, id);
     if (language == NULL)

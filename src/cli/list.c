@@ -51,8 +51,8 @@ list_read(Cli *cli, GVariant *filter, GError **error)
     return g_steal_pointer(&sandboxes);
 }
 
-static void
-print_json(GPtrArray *sandboxes)
+void
+list_print_json(GPtrArray *sandboxes)
 {
     JsonObject *object = json_object_new();
     JsonArray *array = json_array_new();
@@ -80,34 +80,32 @@ add_text(Table *table, GVariant *properties, const char *key)
     table_add(table, text);
 }
 
-static void
-add_age(Table *table, GVariant *properties, gint64 now)
+guint64
+list_age(GVariant *properties)
 {
+    gint64 now = g_get_real_time();
     guint64 created = now;
-    g_autofree char *age = NULL;
 
     g_variant_lookup(properties, "Created", "t", &created);
-    age = text_from_seconds(created < (guint64)now ? (now - created) / G_USEC_PER_SEC : 0);
-    table_add(table, age);
+    return created < (guint64)now ? (now - created) / G_USEC_PER_SEC : 0;
 }
 
-static void
-add_rest(Table *table, GVariant *properties, gint64 now)
+guint64
+list_rest(GVariant *properties)
 {
+    gint64 now = g_get_real_time();
     guint64 expires = now;
-    g_autofree char *rest = NULL;
 
     g_variant_lookup(properties, "Expires", "t", &expires);
-    rest = text_from_seconds(expires > (guint64)now ? (expires - now) / G_USEC_PER_SEC : 0);
-    table_add(table, rest);
+    return expires > (guint64)now ? (expires - now) / G_USEC_PER_SEC : 0;
 }
 
-static void
-add_metadata(Table *table, GVariant *properties)
+char *
+list_metadata(GVariant *properties)
 {
     g_autoptr(GVariant) metadata =
         g_variant_lookup_value(properties, "Metadata", G_VARIANT_TYPE("a{ss}"));
-    g_autoptr(GString) text = g_string_new(NULL);
+    GString *text = g_string_new(NULL);
     GVariantIter iter;
     const char *key, *value;
 
@@ -116,22 +114,47 @@ add_metadata(Table *table, GVariant *properties)
         while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
             g_string_append_printf(text, "%s%s=%s", text->len > 0 ? " " : "", key, value);
     }
-    table_add(table, text->str);
+    return g_string_free(text, FALSE);
 }
 
-/* The owner's name, or the number of one that has none. */
-static void
-add_owner(Table *table, GVariant *properties)
+char *
+list_owner(GVariant *properties)
 {
     guint32 owner = 0;
     const struct passwd *user;
 
     g_variant_lookup(properties, "Owner", "u", &owner);
     user = getpwuid(owner);
-    if (user != NULL)
-        table_add(table, user->pw_name);
-    else
-        table_add_printf(table, "%u", owner);
+    return user != NULL ? g_strdup(user->pw_name) : g_strdup_printf("%u", owner);
+}
+
+static void
+add_row(Table *table, GVariant *properties)
+{
+    g_autofree char *age = text_from_seconds(list_age(properties));
+    g_autofree char *rest = text_from_seconds(list_rest(properties));
+    g_autofree char *owner = list_owner(properties);
+    g_autofree char *metadata = list_metadata(properties);
+
+    add_text(table, properties, "Id");
+    add_text(table, properties, "Name");
+    add_text(table, properties, "Template");
+    add_text(table, properties, "State");
+    table_add(table, age);
+    table_add(table, rest);
+    table_add(table, owner);
+    table_add(table, metadata);
+}
+
+static void
+print_ids(GPtrArray *sandboxes)
+{
+    for (guint i = 0; i < sandboxes->len; i++) {
+        const char *path;
+
+        g_variant_get_child(sandboxes->pdata[i], 0, "&o", &path);
+        puts(client_sandbox_id(path));
+    }
 }
 
 static void
@@ -141,26 +164,18 @@ print_table(GPtrArray *sandboxes)
                                         "ENDS IN", "OWNER", "METADATA", NULL};
     g_autoptr(Table) table = table_new(heads);
     g_autofree char *lines = NULL;
-    gint64 now = g_get_real_time();
 
     for (guint i = 0; i < sandboxes->len; i++) {
         g_autoptr(GVariant) properties = g_variant_get_child_value(sandboxes->pdata[i], 1);
 
-        add_text(table, properties, "Id");
-        add_text(table, properties, "Name");
-        add_text(table, properties, "Template");
-        add_text(table, properties, "State");
-        add_age(table, properties, now);
-        add_rest(table, properties, now);
-        add_owner(table, properties);
-        add_metadata(table, properties);
+        add_row(table, properties);
     }
     lines = table_render(table, term_style(stdout, STYLE_BOLD), term_style(stdout, STYLE_OFF));
     fputs(lines, stdout);
 }
 
 static int
-list(Cli *cli, GVariant *filter)
+list(Cli *cli, GVariant *filter, gboolean only_ids)
 {
     g_autoptr(GVariant) held = g_variant_ref_sink(filter);
     g_autoptr(GError) error = NULL;
@@ -171,7 +186,9 @@ list(Cli *cli, GVariant *filter)
     if (sandboxes == NULL)
         return cli_fail(cli, error);
     if (cli->json)
-        print_json(sandboxes);
+        list_print_json(sandboxes);
+    else if (only_ids)
+        print_ids(sandboxes);
     else
         print_table(sandboxes);
     return cli_flush() ? CLI_OK : CLI_FAILED;
@@ -180,7 +197,7 @@ list(Cli *cli, GVariant *filter)
 static int
 run(Cli *cli, char **argv)
 {
-    gboolean all = FALSE;
+    gboolean all = FALSE, only_ids = FALSE;
     g_autofree char *template = NULL;
     g_auto(GStrv) metadata = NULL;
     g_auto(GVariantDict) filter = G_VARIANT_DICT_INIT(NULL);
@@ -190,6 +207,7 @@ run(Cli *cli, char **argv)
         {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "Those made from it", "NAME"},
         {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &metadata,
          "Those that have this note; can be given many times", "KEY=VALUE"},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &only_ids, "Print ids only", NULL},
         G_OPTION_ENTRY_NULL,
     };
     int status;
@@ -201,7 +219,7 @@ run(Cli *cli, char **argv)
     options_add_text(&filter, "template", template);
     if (!options_add_pairs(&filter, "metadata", metadata, &error))
         return cli_usage(cli, "%s", error->message);
-    return list(cli, g_variant_dict_end(&filter));
+    return list(cli, g_variant_dict_end(&filter), only_ids);
 }
 
 const Verb verb_list = {
@@ -210,6 +228,7 @@ const Verb verb_list = {
     .summary = "Shows the sandboxes that live, the oldest first.",
     .description = "Examples:\n"
                    "  cloche list --metadata task=17\n"
+                   "  cloche list --quiet --metadata task=17 | xargs cloche kill\n"
                    "  cloche list --json | jq -r '.sandboxes[].Id'",
     .run = run,
 };

@@ -75,12 +75,13 @@ add_owner(Table *table, GVariant *entry, const char *name_key, const char *numbe
 static void
 add_time(Table *table, GVariant *entry)
 {
-    guint64 modified = 0;
+    gint64 modified = guest_entry_time(entry, "modified");
     g_autoptr(GDateTime) time = NULL;
     g_autofree char *text = NULL;
 
-    g_variant_lookup(entry, "modified", "t", &modified);
-    time = g_date_time_new_from_unix_local((gint64)(modified / G_USEC_PER_SEC));
+    /* Rounded down, also before 1970. */
+    time = g_date_time_new_from_unix_local((modified - (modified < 0 ? G_USEC_PER_SEC - 1 : 0)) /
+                                           G_USEC_PER_SEC);
     text = time != NULL ? g_date_time_format(time, "%Y-%m-%d %H:%M") : NULL;
     table_add(table, text != NULL ? text : "?");
 }
@@ -266,5 +267,6 @@ const Verb verb_ls = {
                    "  cloche ls $id:\n"
                    "  cloche ls $id:/root --user root\n"
                    "  cloche ls $id:work --recursive --json | jq -r '.entries[].path'",
+    .when_missing = "'cloche list' shows the sandboxes",
     .run = run,
 };

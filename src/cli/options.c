@@ -20,7 +20,39 @@ options_add_timeout(GVariantDict *options, const char *text, GError **error)
         return TRUE;
     if (!text_to_seconds(text, &seconds, error))
         return FALSE;
+    if (seconds == TEXT_FOREVER)
+        return TRUE;
     g_variant_dict_insert(options, "timeout", "t", seconds);
+    return TRUE;
+}
+
+gboolean
+options_add_lifetime(GVariantDict *options, const char *text, GError **error)
+{
+    guint64 seconds;
+
+    if (text == NULL)
+        return TRUE;
+    if (!options_to_lifetime(text, &seconds, error))
+        return FALSE;
+    g_variant_dict_insert(options, "timeout", "t", seconds);
+    return TRUE;
+}
+
+gboolean
+options_to_lifetime(const char *text, guint64 *ret_seconds, GError **error)
+{
+    guint64 seconds;
+
+    if (!text_to_seconds(text, &seconds, error))
+        return FALSE;
+    if (seconds == TEXT_FOREVER) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "'%s': no sandbox lives for ever; 'cloche status' shows how long one may",
+                    text);
+        return FALSE;
+    }
+    *ret_seconds = seconds;
     return TRUE;
 }
 

@@ -9,8 +9,12 @@
 
 void options_add_text(GVariantDict *options, const char *key, const char *text);
 
-/* "5m" becomes timeout t 300. */
+/* "5m" becomes timeout t 300; "inf" adds nothing, which is no timeout for code and commands. */
 gboolean options_add_timeout(GVariantDict *options, const char *text, GError **error);
+
+/* The same of a sandbox's timeout, which is never infinite. */
+gboolean options_add_lifetime(GVariantDict *options, const char *text, GError **error);
+gboolean options_to_lifetime(const char *text, guint64 *ret_seconds, GError **error);
 
 /* KEY=VALUE words become an a{ss}. */
 gboolean options_add_pairs(GVariantDict *options, const char *key, char **words, GError **error);

@@ -3,7 +3,7 @@
  * place: words that say where: ID:PATH in a sandbox, HOST:PORT:PORT of a forwarding.
  *
  * As with docker cp and scp, a word with a colon is a sandbox's, unless there is a slash before
- * the colon: "./a:b" is a file of this machine.
+ * the colon: "./a:b" is a file of this machine. The object path of a sandbox stands for its id.
  */
 #pragma once
 
@@ -16,6 +16,9 @@ typedef struct {
 
 void place_clear(Place *place);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
+
+/* If it has the form of a sandbox's id: 16 characters of [a-z2-7]. */
+gboolean place_is_id(const char *word);
 
 gboolean place_is_guest(const char *word);
 

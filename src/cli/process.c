@@ -3,6 +3,8 @@
  * none of what it reads from. */
 #include "process.h"
 
+#include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "input.h"
@@ -53,11 +55,11 @@ process_check(Cli *cli, const ProcessWords *words)
 static GVariant *
 read_stdin(GError **error)
 {
-    g_autoptr(GByteArray) input = input_read(STDIN_FILENO, STDIN_MAX, "standard input", error);
+    g_autoptr(GString) input = input_read(STDIN_FILENO, STDIN_MAX, "standard input", error);
 
     if (input == NULL)
         return NULL;
-    return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, input->data, input->len, 1);
+    return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, input->str, input->len, 1);
 }
 
 /* --json tells the output as text, which Run() has; what is kept has none yet. */
@@ -101,13 +103,37 @@ process_options(Cli *cli, const ProcessWords *words, GError **error)
     return g_variant_dict_end(&options);
 }
 
+int
+process_exit_status(const char *how, int number)
+{
+    if (g_str_equal(how, "timed-out"))
+        return CLI_TIMED_OUT;
+    return g_str_equal(how, "exited") ? number : 128 + number;
+}
+
+/* As a shell has it: whoever pressed Ctrl-C, or closed a pipe, knows it. */
+static void
+note_signal(int number)
+{
+    const char *name = sigabbrev_np(number);
+
+    if (number == SIGINT || number == SIGPIPE)
+        return;
+    if (name != NULL)
+        cli_note("the command was ended by SIG%s (%s)", name, sigdescr_np(number));
+    else
+        cli_note("the command was ended by signal %d", number);
+}
+
 void
-process_note_end(const char *how)
+process_note_end(const char *how, int number)
 {
     if (g_str_equal(how, "timed-out"))
         cli_note("the command was killed when its --timeout was over");
     else if (g_str_equal(how, "out-of-memory"))
         cli_note("the command was killed because the sandbox has no more memory");
+    else if (g_str_equal(how, "signaled"))
+        note_signal(number);
 }
 
 static int
@@ -115,7 +141,11 @@ show_json(const char *id, const End *end)
 {
     JsonObject *object = json_object_new();
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+    const char *how = "exited";
+    int status;
 
+    g_variant_lookup(end->details, "how", "&s", &how);
+    status = g_str_equal(how, "timed-out") ? CLI_TIMED_OUT : end->status;
     json_object_set_string_member(object, "sandbox", id);
     json_object_set_int_member(object, "exit_status", end->status);
     json_object_set_string_member(object, "stdout", end->out);
@@ -123,7 +153,7 @@ show_json(const char *id, const End *end)
     json_object_set_member(object, "details", json_from_variant(end->details));
     json_node_take_object(node, object);
     cli_print_json(node);
-    return cli_flush() ? end->status : CLI_FAILED;
+    return cli_flush() ? status : CLI_FAILED;
 }
 
 static int

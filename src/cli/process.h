@@ -21,51 +21,32 @@ typedef struct {
 void process_words_clear(ProcessWords *words);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ProcessWords, process_words_clear)
 
-/* The entries for them; process_words must be a variable. Of a terminal, input is a matter of
- * course. */
+/* clang-format off */
+/* The entries for them; process_words must be a variable. Hidden ones are docker's names. */
 #define PROCESS_COMMON_OPTIONS(process_words)                                                      \
-    {                                                                                              \
-        "cwd",                                                                                     \
-        0,                                                                                         \
-        0,                                                                                         \
-        G_OPTION_ARG_FILENAME,                                                                     \
-        &(process_words).cwd,                                                                      \
-        "Where it starts (the user's home)",                                                       \
-        "DIR"},                                                                                    \
-        {"env",                                                                                    \
-         'e',                                                                                      \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME_ARRAY,                                                              \
-         &(process_words).environment,                                                             \
-         "Add to its environment; can be given many times",                                        \
-         "KEY=VALUE"},                                                                             \
-        {"user",                                                                                   \
-         'u',                                                                                      \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &(process_words).user,                                                                    \
-         "A user of the sandbox, by name or number",                                               \
-         "USER"},                                                                                  \
-        {"timeout",                                                                                \
-         't',                                                                                      \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &(process_words).timeout,                                                                 \
-         "Kill it after that time: 90, 5m, 2h, 1d (never)",                                        \
-         "TIME"}
+    {"cwd", 'w', 0, G_OPTION_ARG_FILENAME, &(process_words).cwd,                                   \
+     "Where it starts (the user's home)", "DIR"},                                                  \
+    {"workdir", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME, &(process_words).cwd,              \
+     "As --cwd", "DIR"},                                                                           \
+    {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &(process_words).environment,                     \
+     "Add to its environment; can be given many times", "KEY=VALUE"},                              \
+    {"user", 'u', 0, G_OPTION_ARG_FILENAME, &(process_words).user,                                 \
+     "A user of the sandbox, by name or number", "USER"},                                          \
+    {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &(process_words).timeout,                           \
+     "Kill it after that time: 90, 5m, 1h30m, 2d (never)", "TIME"}
+
+/* Input is a matter of course on a terminal. */
+#define PROCESS_TERMINAL_OPTIONS(process_words, flags)                                             \
+    {"stdin", 'i', flags, G_OPTION_ARG_NONE, &(process_words).with_stdin,                          \
+     "Give it our standard input", NULL},                                                          \
+    {"interactive", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &(process_words).with_stdin,       \
+     "As --stdin", NULL},                                                                          \
+    {"tty", 0, flags, G_OPTION_ARG_NONE, &(process_words).with_terminal,                           \
+     "Run it on a terminal, as 'cloche shell' does", NULL}
 
 #define PROCESS_OPTIONS(process_words)                                                             \
-    PROCESS_COMMON_OPTIONS(process_words), {"stdin",                                               \
-                                            'i',                                                   \
-                                            0,                                                     \
-                                            G_OPTION_ARG_NONE,                                     \
-                                            &(process_words).with_stdin,                           \
-                                            "Give it our standard input",                          \
-                                            NULL},                                                 \
-    {                                                                                              \
-        "tty", 0, 0, G_OPTION_ARG_NONE, &(process_words).with_terminal,                            \
-            "Run it on a terminal, as 'cloche shell' does", NULL                                   \
-    }
+    PROCESS_COMMON_OPTIONS(process_words), PROCESS_TERMINAL_OPTIONS(process_words, 0)
+/* clang-format on */
 
 /* FALSE when they contradict each other; that is told. */
 gboolean process_check(Cli *cli, const ProcessWords *words);
@@ -80,5 +61,9 @@ GVariant *process_options(Cli *cli, const ProcessWords *words, GError **error);
 int process_run(Cli *cli, ClocheSandbox *sandbox, const char *id, const ProcessWords *words,
                 GVariant *options);
 
-/* Tells about an end that was not the program's own doing. how: as Wait() and Run() say it. */
-void process_note_end(const char *how);
+/*
+ * The status to end with as that program did, and a note of an end that was not its own doing.
+ * how: as Wait() and Run() say it; number: an exit status, or a signal's number.
+ */
+int process_exit_status(const char *how, int number);
+void process_note_end(const char *how, int number);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "raw.h"
+#include "sandbox.h"
 
 static void
 close_fd(int *fd)
@@ -142,20 +143,20 @@ program_begin(Cli *cli, ClocheSandbox *sandbox, gboolean on_terminal, GVariant *
 /* --- those that run already --- */
 
 ClocheProcess *
-program_find(Cli *cli, const char *id, const char *number, GError **error)
+program_find(Cli *cli, const char *word, const char *number, GError **error)
 {
-    g_autofree char *path = g_strdup_printf(CLIENT_PROCESS_PATH "%s_%s", id, number);
+    g_autofree char *id = NULL;
+    g_autofree char *path = NULL;
 
     if (strspn(number, "0123456789") != strlen(number) || *number == '\0') {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                     "'%s' is no number of a process: 'cloche ps' shows them", number);
         return NULL;
     }
-    if (!g_variant_is_object_path(path) || strchr(id, '/') != NULL) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "'%s' is no id of a sandbox",
-                    id);
+    id = sandbox_resolve(cli, word, error);
+    if (id == NULL)
         return NULL;
-    }
+    path = g_strdup_printf(CLIENT_PROCESS_PATH "%s_%s", id, number);
     return client_process(cli->manager, path, error);
 }
 

@@ -162,5 +162,6 @@ const Verb verb_ps = {
                    "Examples:\n"
                    "  cloche ps $id\n"
                    "  cloche ps $id --json | jq -r '.processes[] | select(.tag == \"web\") | .pid'",
+    .when_missing = "'cloche list' shows the sandboxes",
     .run = run,
 };

@@ -2,9 +2,14 @@
 /* sandbox: the calls around one, and the lease that keeps it as long as we live. */
 #include "sandbox.h"
 
+#include "list.h"
+#include "place.h"
 #include "template.h"
 
 #define LEASE_S 300
+
+/* Of those among which the caller has to choose. */
+#define SHOWN_MAX 4u
 
 struct SandboxLease {
     Cli *cli;
@@ -51,8 +56,86 @@ sandbox_create(Cli *cli, const char *template, GVariant *options, GError **error
     return path;
 }
 
-ClocheSandbox *
-sandbox_find(Cli *cli, const char *id, GError **error)
+/* --- finding --- */
+
+typedef enum {
+    BY_NAME,
+    BY_PREFIX,
+} Key;
+
+static gboolean
+fits(GVariant *sandbox, Key key, const char *word)
+{
+    g_autoptr(GVariant) properties = g_variant_get_child_value(sandbox, 1);
+    const char *value = "";
+
+    g_variant_lookup(properties, key == BY_NAME ? "Name" : "Id", "&s", &value);
+    return key == BY_NAME ? g_str_equal(value, word) : g_str_has_prefix(value, word);
+}
+
+/* The ids of those that fit, separated by spaces; not of all when they are many. */
+static char *
+find_fitting(GPtrArray *sandboxes, Key key, const char *word, guint *ret_n)
+{
+    g_autoptr(GString) ids = g_string_new(NULL);
+
+    *ret_n = 0;
+    for (guint i = 0; i < sandboxes->len; i++) {
+        const char *path;
+
+        if (!fits(sandboxes->pdata[i], key, word))
+            continue;
+        g_variant_get_child(sandboxes->pdata[i], 0, "&o", &path);
+        if (++*ret_n <= SHOWN_MAX)
+            g_string_append_printf(ids, "%s%s", ids->len > 0 ? " " : "", client_sandbox_id(path));
+    }
+    if (*ret_n > SHOWN_MAX)
+        g_string_append(ids, " ...");
+    return g_string_free(g_steal_pointer(&ids), FALSE);
+}
+
+static GPtrArray *
+list_own(Cli *cli, GError **error)
+{
+    g_autoptr(GVariant) filter = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
+
+    return list_read(cli, filter, error);
+}
+
+/* The service is not asked about a word that can be no id: for ids that are not the caller's,
+ * polkit may want a password. */
+char *
+sandbox_resolve(Cli *cli, const char *word, GError **error)
+{
+    const char *id = g_str_has_prefix(word, CLIENT_SANDBOX_PATH) ? client_sandbox_id(word) : word;
+    g_autoptr(GPtrArray) sandboxes = NULL;
+
+    if (place_is_id(id))
+        return g_strdup(id);
+    sandboxes = list_own(cli, error);
+    if (sandboxes == NULL)
+        return NULL;
+    for (Key key = BY_NAME; key <= BY_PREFIX && *id != '\0'; key++) {
+        guint n;
+        g_autofree char *found = find_fitting(sandboxes, key, id, &n);
+
+        if (n == 1)
+            return g_steal_pointer(&found);
+        if (n > 1) {
+            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                        key == BY_NAME ? "%u sandboxes have the name '%s': %s"
+                                       : "%u sandboxes have an id that begins with '%s': %s",
+                        n, word, found);
+            return NULL;
+        }
+    }
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_SANDBOX, "there is no sandbox '%s'",
+                word);
+    return NULL;
+}
+
+static ClocheSandbox *
+get_sandbox(Cli *cli, const char *id, GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
     g_autofree char *path = NULL;
@@ -64,6 +147,39 @@ sandbox_find(Cli *cli, const char *id, GError **error)
         return NULL;
     return client_sandbox(cli->manager, path, error);
 }
+
+ClocheSandbox *
+sandbox_find(Cli *cli, const char *word, GError **error)
+{
+    g_autofree char *id = sandbox_resolve(cli, word, error);
+
+    return id != NULL ? get_sandbox(cli, id, error) : NULL;
+}
+
+const char *
+sandbox_id(ClocheSandbox *sandbox)
+{
+    return client_sandbox_id(g_dbus_proxy_get_object_path(G_DBUS_PROXY(sandbox)));
+}
+
+GVariant *
+sandbox_properties(Cli *cli, ClocheSandbox *sandbox, GError **error)
+{
+    GDBusProxy *proxy = G_DBUS_PROXY(sandbox);
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autoptr(GVariant) answer = NULL;
+
+    g_dbus_connection_call(g_dbus_proxy_get_connection(proxy), g_dbus_proxy_get_name(proxy),
+                           g_dbus_proxy_get_object_path(proxy), "org.freedesktop.DBus.Properties",
+                           "GetAll", g_variant_new("(s)", g_dbus_proxy_get_interface_name(proxy)),
+                           G_VARIANT_TYPE("(a{sv})"), CLIENT_CALL, cli->interrupted, cli_on_reply,
+                           &reply);
+    cli_await(&reply);
+    answer = g_dbus_connection_call_finish(g_dbus_proxy_get_connection(proxy), reply, error);
+    return answer != NULL ? g_variant_get_child_value(answer, 0) : NULL;
+}
+
+/* --- ending, and the lease --- */
 
 gboolean
 sandbox_kill(Cli *cli, const char *id, GError **error)
@@ -134,7 +250,7 @@ sandbox_lease_get(SandboxLease *lease)
 const char *
 sandbox_lease_id(SandboxLease *lease)
 {
-    return client_sandbox_id(g_dbus_proxy_get_object_path(G_DBUS_PROXY(lease->sandbox)));
+    return sandbox_id(lease->sandbox);
 }
 
 void

@@ -13,10 +13,20 @@
 /* Makes one, waiting for its template. options: a{sv}, may be floating. Returns its object path. */
 char *sandbox_create(Cli *cli, const char *template, GVariant *options, GError **error);
 
-/* One that lives, by its id. */
-ClocheSandbox *sandbox_find(Cli *cli, const char *id, GError **error);
+/*
+ * The id of the sandbox that a word names: by its id, its object path, or, of your own, by its name
+ * or by the beginning of its id. A whole id is not looked up.
+ */
+char *sandbox_resolve(Cli *cli, const char *word, GError **error);
 
-/* A signal does not stop this: it is the way to leave nothing behind. */
+/* One that lives, as sandbox_resolve() finds it. */
+ClocheSandbox *sandbox_find(Cli *cli, const char *word, GError **error);
+const char *sandbox_id(ClocheSandbox *sandbox);
+
+/* All of its properties, an a{sv}. */
+GVariant *sandbox_properties(Cli *cli, ClocheSandbox *sandbox, GError **error);
+
+/* By its id. A signal does not stop this: it is the way to leave nothing behind. */
 gboolean sandbox_kill(Cli *cli, const char *id, GError **error);
 
 typedef struct SandboxLease SandboxLease;

@@ -49,6 +49,7 @@ run(Cli *cli, char **argv)
         {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "What a new sandbox is made from",
          "NAME"},
         PROCESS_COMMON_OPTIONS(words),
+        PROCESS_TERMINAL_OPTIONS(words, G_OPTION_FLAG_HIDDEN), /* a shell has both always */
         G_OPTION_ENTRY_NULL,
     };
     int status;
@@ -79,8 +80,10 @@ const Verb verb_shell = {
                    "Examples:\n"
                    "  cloche shell\n"
                    "  cloche shell $id\n"
+                   "  cloche shell $id htop\n"
                    "  cloche shell $id --user root -- htop",
     .takes_command = TRUE,
+    .has_command_after_id = TRUE,
     .command_is_optional = TRUE,
     .run = run,
 };

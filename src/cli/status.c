@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* status: the service, its templates and its pool, as they are now. */
 #include "quota.h"
+#include "status-sandbox.h"
 #include "table.h"
 #include "template.h"
 #include "term.h"
@@ -241,10 +242,14 @@ run(Cli *cli, char **argv)
     g_auto(Quota) quota = {0};
     int status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 0, &status))
+    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ G_MAXUINT,
+                         &status))
         return status;
-    if (cli_connect(cli, &error))
-        templates = template_list(cli, &error);
+    if (!cli_connect(cli, &error))
+        return cli_fail(cli, error);
+    if (*cli->words != NULL)
+        return status_of_sandboxes(cli);
+    templates = template_list(cli, &error);
     if (templates == NULL || !quota_read(cli, &quota, &error))
         return cli_fail(cli, error);
     if (cli->json)
@@ -256,10 +261,15 @@ run(Cli *cli, char **argv)
 
 const Verb verb_status = {
     .name = "status",
-    .synopsis = "",
-    .summary = "Shows the service, its templates, its pool and its limits.",
-    .description = "Examples:\n"
+    .synopsis = "[ID...]",
+    .summary = "Shows the service, its templates, its pool and its limits; or sandboxes.",
+    .description = "Of a sandbox that has ended the service knows for a while why that was.\n"
+                   "'cloche show' and 'cloche inspect' are the same.\n"
+                   "\n"
+                   "Examples:\n"
                    "  cloche status\n"
+                   "  cloche status $id\n"
+                   "  cloche status --json $id | jq '.sandboxes[0].Expires'\n"
                    "  cloche status --json | jq '.Pool.python.ready'",
     .run = run,
 };

@@ -8,45 +8,139 @@
 /* The kernel's last. */
 #define SIGNAL_MAX 64
 
+/* --- durations --- */
+
 static gboolean
-unit_in_seconds(const char *unit, guint64 *ret_seconds)
+find_unit(const char *name, gsize length, guint64 *ret_us)
 {
     static const struct {
-        const char *name;
-        guint64 seconds;
-    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 60 * 60}, {"d", 24 * 60 * 60}};
+        const char *names;
+        guint64 us;
+    } units[] = {
+        {"ms msec", G_TIME_SPAN_MILLISECOND},
+        {"s sec second seconds", G_TIME_SPAN_SECOND},
+        {"m min minute minutes", G_TIME_SPAN_MINUTE},
+        {"h hr hour hours", G_TIME_SPAN_HOUR},
+        {"d day days", G_TIME_SPAN_DAY},
+        {"w week weeks", 7 * G_TIME_SPAN_DAY},
+    };
+    g_autofree char *unit = g_strndup(name, length);
 
     for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
-        if (g_str_equal(unit, units[i].name)) {
-            *ret_seconds = units[i].seconds;
+        g_auto(GStrv) names = g_strsplit(units[i].names, " ", /* max= */ -1);
+
+        if (g_strv_contains((const char *const *)names, unit)) {
+            *ret_us = units[i].us;
             return TRUE;
         }
     }
     return FALSE;
 }
 
+typedef struct {
+    const char *at;
+    guint64 us; /* the sum; G_MAXUINT64 when it is more than that */
+} Span;
+
+static void
+add_us(Span *span, guint64 count, guint64 unit)
+{
+    guint64 more;
+
+    if (!g_uint64_checked_mul(&more, count, unit) ||
+        !g_uint64_checked_add(&span->us, span->us, more))
+        span->us = G_MAXUINT64;
+}
+
+/* Digits behind a point are millionths of the unit; more than six of them change nothing. */
+static guint64
+read_millionths(const char **at)
+{
+    guint64 millionths = 0, place = 100000;
+
+    for (; g_ascii_isdigit(**at); (*at)++, place /= 10)
+        millionths += (**at - '0') * place;
+    return millionths;
+}
+
+static guint64
+read_count(const char **at)
+{
+    guint64 count = 0;
+
+    for (; g_ascii_isdigit(**at); (*at)++) {
+        if (!g_uint64_checked_mul(&count, count, 10) ||
+            !g_uint64_checked_add(&count, count, **at - '0'))
+            count = G_MAXUINT64;
+    }
+    return count;
+}
+
+static gboolean
+fail_duration(const char *text, const char *unit, GError **error)
+{
+    g_autofree char *why = unit != NULL ? g_strdup_printf(": there is no unit '%s'", unit) : NULL;
+
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "'%s' is no duration%s: write seconds, or numbers with ms, s, min, h, d or w (90, "
+                "1.5h, 1h30min, 2d)",
+                text, why != NULL ? why : "");
+    return FALSE;
+}
+
+/* A number and its unit. The unit may be left out when the number is all there is. */
+static gboolean
+read_part(Span *span, const char *text, GError **error)
+{
+    const char *begin = span->at;
+    guint64 count = read_count(&span->at), millionths = 0, unit = G_TIME_SPAN_SECOND;
+    gsize length;
+
+    if (*span->at == '.') {
+        span->at++;
+        millionths = read_millionths(&span->at);
+    }
+    if (!g_ascii_isdigit(*begin) || !g_ascii_isdigit(span->at[-1]))
+        return fail_duration(text, /* unit= */ NULL, error);
+    span->at += strspn(span->at, " ");
+    length = strcspn(span->at, "0123456789. ");
+    if (length == 0 && (begin != text || *span->at != '\0'))
+        return fail_duration(text, /* unit= */ NULL, error);
+    if (length > 0 && !find_unit(span->at, length, &unit)) {
+        g_autofree char *name = g_strndup(span->at, length);
+
+        return fail_duration(text, name, error);
+    }
+    span->at += length;
+    span->at += strspn(span->at, " ");
+    add_us(span, count, unit);
+    add_us(span, millionths * unit / 1000000, 1);
+    return TRUE;
+}
+
 gboolean
 text_to_seconds(const char *text, guint64 *ret_seconds, GError **error)
 {
-    gsize n_digits = strspn(text, "0123456789");
-    g_autofree char *digits = g_strndup(text, n_digits);
-    guint64 count, unit;
+    Span span = {.at = text};
 
-    if (n_digits == 0 || !unit_in_seconds(text + n_digits, &unit)) {
-        g_set_error(
-            error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-            "'%s' is no duration: write seconds, or a number with s, m, h or d (90, 5m, 2h)", text);
-        return FALSE;
+    if (g_str_equal(text, "inf") || g_str_equal(text, "infinity")) {
+        *ret_seconds = TEXT_FOREVER;
+        return TRUE;
     }
-    if (!g_ascii_string_to_unsigned(digits, 10, 1, G_MAXINT64 / unit, &count, /* error= */ NULL)) {
+    do {
+        if (!read_part(&span, text, error))
+            return FALSE;
+    } while (*span.at != '\0');
+    if (span.us < G_TIME_SPAN_SECOND || span.us > G_MAXINT64) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "the duration '%s' is too %s",
-                    text,
-                    strspn(digits, "0") == n_digits ? "short: one second is the least" : "long");
+                    text, span.us < G_TIME_SPAN_SECOND ? "short: one second is the least" : "long");
         return FALSE;
     }
-    *ret_seconds = count * unit;
+    *ret_seconds = (span.us + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND;
     return TRUE;
 }
+
+/* --- other values --- */
 
 static int
 signal_of_name(const char *name)
@@ -143,6 +237,18 @@ text_from_seconds(guint64 seconds)
     if (minutes > 0)
         return g_strdup_printf("%" G_GUINT64_FORMAT "m %" G_GUINT64_FORMAT "s", minutes,
                                seconds % 60);
+    return g_strdup_printf("%" G_GUINT64_FORMAT "s", seconds);
+}
+
+char *
+text_to_duration(guint64 seconds)
+{
+    if (seconds % (24 * 60 * 60) == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "d", seconds / (24 * 60 * 60));
+    if (seconds % (60 * 60) == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "h", seconds / (60 * 60));
+    if (seconds % 60 == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT "m", seconds / 60);
     return g_strdup_printf("%" G_GUINT64_FORMAT "s", seconds);
 }
 

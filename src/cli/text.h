@@ -8,7 +8,14 @@
 
 #include <glib.h>
 
-/* Seconds from "90", "90s", "5m", "2h" or "1d"; at least 1. */
+/* What text_to_seconds() gives for "inf". */
+#define TEXT_FOREVER G_MAXUINT64
+
+/*
+ * Seconds from "90", or from numbers with units as systemd.time(7) has them: "90s", "1.5h",
+ * "1h30min", "2d"; "inf" or "infinity" is TEXT_FOREVER. At least 1; parts of a second are rounded
+ * up.
+ */
 gboolean text_to_seconds(const char *text, guint64 *ret_seconds, GError **error);
 
 /* A floating a{ss} from words of the form KEY=VALUE. A key that comes twice is an error. */
@@ -22,6 +29,9 @@ gboolean text_check_utf8(const char *const *words, const char *what, GError **er
 
 /* "45s", "4m 10s", "2h 5m", "3d 4h". */
 char *text_from_seconds(guint64 seconds);
+
+/* The same as text_to_seconds() reads it, in the largest unit that it is whole in: "90s", "36h". */
+char *text_to_duration(guint64 seconds);
 
 /* "812 bytes", "23 KB", "1.4 MB". */
 char *text_from_size(guint64 bytes);

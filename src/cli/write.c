@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* write: standard input into a file; the service reads our descriptor itself. */
 #include <gio/gunixfdlist.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
+#include "sparse-copy.h"
 #include "verbs.h"
 
 /* Octal, as of chmod; "": none. */
@@ -46,6 +48,22 @@ send_input(Cli *cli, const Guest *guest, const char *path, gboolean append, GVar
                                                  reply, error);
 }
 
+/* A file that is our standard input may have holes. */
+static SparseResult
+send_sparse_input(Cli *cli, const Guest *guest, const char *path, const char *mode,
+                  guint64 *ret_written, GError **error)
+{
+    SparseFile file;
+
+    if (!sparse_open(STDIN_FILENO, &file))
+        return SPARSE_UNABLE;
+    *ret_written = (guint64)(file.status.st_size - file.start);
+    clock_gettime(CLOCK_REALTIME, &file.status.st_mtim);
+    return sparse_send(cli, guest, &file, path,
+                       mode != NULL ? (gint)g_ascii_strtoull(mode, /* end= */ NULL, 8) : -1,
+                       /* with_owner= */ FALSE, error);
+}
+
 static int
 show(Cli *cli, guint64 written)
 {
@@ -72,6 +90,7 @@ run(Cli *cli, char **argv)
     g_auto(GVariantDict) options = {0};
     g_autoptr(GError) error = NULL;
     guint64 written = 0;
+    SparseResult result;
     const GOptionEntry entries[] = {
         {"append", 'a', 0, G_OPTION_ARG_NONE, &append, "Add it at the file's end", NULL},
         {"mode", 'm', 0, G_OPTION_ARG_FILENAME, &mode,
@@ -86,9 +105,13 @@ run(Cli *cli, char **argv)
     guest_init_options(&guest, &options);
     if (!place_parse(cli->words[0], &place, &error) || !add_mode(&options, mode, &error))
         return cli_usage(cli, "%s", error->message);
-    if (!guest_open(&guest, cli, place.id, &error) ||
-        !send_input(cli, &guest, place.path, append, g_variant_dict_end(&options), &written,
-                    &error))
+    if (!guest_open(&guest, cli, place.id, &error))
+        return cli_fail(cli, error);
+    result =
+        append ? SPARSE_UNABLE : send_sparse_input(cli, &guest, place.path, mode, &written, &error);
+    if (result == SPARSE_FAILED ||
+        (result == SPARSE_UNABLE && !send_input(cli, &guest, place.path, append,
+                                                g_variant_dict_end(&options), &written, &error)))
         return cli_fail(cli, error);
     return show(cli, written);
 }

@@ -125,6 +125,7 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     shot->guest_code.code = shot->code;
     shot->guest_code.dialect = context_dialect(shot->language);
     shot->guest_code.environment = NULL; /* the sandbox's is the code's */
+    shot->guest_code.drains = TRUE;      /* nothing that it leaves could go on later */
     g_task_set_task_data(task, shot, oneshot_free);
     shot->is_charged = core_begin_process(core, owner, &error);
     if (!shot->is_charged) {

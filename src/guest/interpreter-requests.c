@@ -71,7 +71,8 @@ static guint32
 runner_flags(const GuestCode *code)
 {
     return (code->silent ? RUNNER_SILENT : 0u) | (code->no_history ? RUNNER_NO_HISTORY : 0u) |
-           (code->is_exercise ? RUNNER_EXERCISE : 0u) | (code->with_colours ? RUNNER_COLOURS : 0u);
+           (code->is_exercise ? RUNNER_EXERCISE : 0u) | (code->with_colours ? RUNNER_COLOURS : 0u) |
+           (code->drains ? RUNNER_DRAIN : 0u);
 }
 
 static void

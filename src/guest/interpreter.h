@@ -95,7 +95,7 @@ typedef struct {
     const char *dialect;            /* NULL: the runner's own language */
     const char *const *environment; /* NAME=value, for this execution; or NULL */
     guint64 timeout_ms;             /* 0: none */
-    gboolean silent, no_history, is_exercise, with_colours;
+    gboolean silent, no_history, is_exercise, with_colours, drains;
     const GuestHearing *hearing; /* NULL: nobody */
     gpointer hearing_data;
 } GuestCode;

@@ -66,6 +66,15 @@ get_words(WireReader *r)
     return words;
 }
 
+/* In microseconds, rounded down. */
+static gint64
+get_time(WireReader *r)
+{
+    guint64 ns = wire_get_u64(r);
+
+    return WIRE_TIME_IS_NEGATIVE(ns) ? -(gint64)((-ns + 999) / 1000) : (gint64)(ns / 1000);
+}
+
 static gboolean
 ended(GuestRecords *records, const WireReader *r)
 {
@@ -89,9 +98,9 @@ guest_records_next_file(GuestRecords *records, GuestFile *ret)
     ret->size = wire_get_u64(&r);
     ret->links = wire_get_u64(&r);
     ret->inode = wire_get_u64(&r);
-    ret->modified_ns = wire_get_u64(&r);
-    ret->accessed_ns = wire_get_u64(&r);
-    ret->changed_ns = wire_get_u64(&r);
+    ret->modified_us = get_time(&r);
+    ret->accessed_us = get_time(&r);
+    ret->changed_us = get_time(&r);
     if (ended(records, &r))
         return TRUE;
     guest_file_clear(ret);

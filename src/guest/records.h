@@ -22,7 +22,8 @@ typedef struct {
     GBytes *path, *target;
     guint32 mode, uid, gid;
     char *user, *group; /* UTF-8, "" for none */
-    guint64 size, links, inode, modified_ns, accessed_ns, changed_ns;
+    guint64 size, links, inode;
+    gint64 modified_us, accessed_us, changed_us; /* since 1970 */
 } GuestFile;
 
 typedef struct {

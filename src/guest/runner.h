@@ -44,6 +44,7 @@ enum {
     RUNNER_NO_HISTORY = 1 << 1, /* results, but no history */
     RUNNER_EXERCISE = 1 << 2,   /* the same, and afterwards nothing tells that it ran */
     RUNNER_COLOURS = 1 << 3,    /* the traceback may have a terminal's colours */
+    RUNNER_DRAIN = 1 << 4,      /* it ends when what the code left running has ended */
 };
 
 typedef struct {

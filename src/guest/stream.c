@@ -38,7 +38,7 @@ static gboolean
 is_want_of_resources(guint32 errnum)
 {
     return errnum == ENOMEM || errnum == EAGAIN || errnum == ENOSPC || errnum == EDQUOT ||
-           errnum == EMFILE || errnum == ENFILE || errnum == E2BIG;
+           errnum == EMFILE || errnum == ENFILE;
 }
 
 static ClocheError
@@ -90,6 +90,8 @@ error_code(WireObject about, guint32 errnum)
         return CLOCHE_ERROR_OUT_OF_RESOURCES;
     switch (about) {
     case WIRE_ABOUT_PROGRAM:
+        if (errnum == E2BIG)
+            return CLOCHE_ERROR_INVALID_ARGUMENT;
         return errnum == EACCES || errnum == EPERM ? CLOCHE_ERROR_PERMISSION_DENIED
                                                    : CLOCHE_ERROR_NO_SUCH_PROGRAM;
     case WIRE_ABOUT_DIRECTORY:
@@ -110,6 +112,14 @@ guest_error(WireObject about, guint32 errnum, const char *name)
                                                          "tag",     "guest",   "file",      "port"};
     g_autofree char *valid = g_utf8_make_valid(name, -1);
 
+    if (about == WIRE_ABOUT_USER && errnum == ENOENT)
+        return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_USER,
+                           "There is no user '%s' in the sandbox", valid);
+    if (about == WIRE_ABOUT_FILE && errnum == ENXIO)
+        return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                           "file '%s': It is not a regular file; only a program in the sandbox can "
+                           "read or write it",
+                           valid);
     if (about == WIRE_ABOUT_SYSTEM && is_want_of_resources(errnum))
         return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_OUT_OF_RESOURCES,
                            "The sandbox ran out of %s: %s", valid, g_strerror((int)errnum));

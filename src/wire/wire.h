@@ -25,6 +25,13 @@
 #define WIRE_WINDOW (256u * 1024) /* bytes of DATA that may be under way per stream and channel */
 #define WIRE_STREAMS_MAX 1024u    /* open at once */
 #define WIRE_FRAME_MAX (WIRE_HEADER_SIZE + WIRE_PAYLOAD_MAX + 1u)
+/*
+ * A time in nanoseconds since 1970 is a u64; with its upper three bits set it is a negative number,
+ * before 1970. What a file has outside of these seconds is given as the nearest: 1896 and 2481.
+ */
+#define WIRE_TIME_MIN_S INT64_C(-2305843009)
+#define WIRE_TIME_MAX_S INT64_C(16140901063)
+#define WIRE_TIME_IS_NEGATIVE(ns) ((ns) >> 61 == 7)
 #define WIRE_END 0xC1u /* the byte behind every payload */
 
 /*

@@ -31,8 +31,8 @@ static const char *const list_options[] = {"state", "s",         "template", "s"
 static const char *const run_options[] = {"cwd",   "s", "environment", "a{ss}", "user", "s",
                                           "stdin", "s", "timeout",     "t",     NULL};
 static const char *const code_options[] = {
-    "language",      "s", "environment", "a{ss}", "timeout", "t", "silent", "b",
-    "store-history", "b", "context",     "s",     "colors",  "b", NULL};
+    "language", "s", "environment", "a{ss}", "timeout", "t", "silent", "b", "store-history", "b",
+    "context",  "s", "colors",      "b",     "drain",   "b", NULL};
 static const char *const context_options[] = {"language",    "s",     "cwd", "s",
                                               "environment", "a{ss}", NULL};
 

@@ -96,6 +96,16 @@ class Code(CodeTest):
     def test_short_name_of_a_language(self):
         self.assertEqual(self.out("code", "-s", self.box, "-l", "ts", "-c", "const x: number = 6; x * 7"), "42\n")
 
+    def test_waits_for_what_a_script_waits_for(self):
+        code = "async function main() { await new Promise((r) => setTimeout(r, 5)); console.log('main') }\n" \
+            "main().catch(console.error); setTimeout(() => console.log('timer'), 10); void 0"
+        for words in (("--template", "interpreter"), ("-s", self.box)):
+            self.assertEqual(self.out("code", *words, "-l", "js", "-c", code), "main\ntimer\n")
+            self.assertIn("late", self.err("code", *words, "-l", "js", "-c",
+                                           "setTimeout(() => { throw new Error('late') }, 1); void 0", status=1))
+        drained = json.loads(self.out("code", "-s", self.box, "-l", "js", "--json", "-c", code))
+        self.assertEqual(drained["stdout"], "main\ntimer\n")
+
     def test_language_whose_runner_is_missing(self):
         self.cloche("exec", "--user", "root", self.box, "--", "mount", "-t", "tmpfs", "none", "/run/cloche/runners/bash")
         told = self.err("code", "-s", self.box, "-l", "bash", "-c", "echo", status=125)
@@ -244,7 +254,7 @@ class Code(CodeTest):
         running = self.popen("code", "-c", "while True: print('y')", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual(running.stdout.readline(), b"y\n")
         running.stdout.close()
-        self.assertEqual(running.wait(WAIT_S), 125)
+        self.assertEqual(running.wait(WAIT_S), 128 + signal.SIGPIPE)
         self.assertEqual(running.stderr.read(), b"")
         self.assert_own_sandbox_is_gone()
 

@@ -135,6 +135,34 @@ class Files(CliTest):
         self.cloche("write", self.at("g"), "--user", "nobody", input=b"")
         self.assertEqual((self.there / "g").owner(), "nobody")
 
+    DATES = {"1902-06-01 00:00:00": -2132870400, "1969-12-31 23:59:59.5": -0.5, "1970-01-01 00:00:00": 0, "2100-01-01 00:00:00": 4102444800,
+             "2400-05-05 10:00:01.25": 13580301601.25}
+
+    def test_dates_of_any_year(self):
+        for date, seconds in self.DATES.items():
+            with self.subTest(date):
+                os.utime(self.there, ns=(int(seconds * 10**6) * 1000,) * 2)
+                name = date.replace(" ", "T")
+                (self.there / name).touch()
+                os.utime(self.there / name, ns=(int(seconds * 10**6) * 1000,) * 2)
+                shown = self.cloche("ls", self.at(name), env={**os.environ, "TZ": "UTC"}).stdout.decode().splitlines()[1]
+                self.assertIn(f" {date[:16]} ", shown)
+                self.assertEqual(self.json("ls", self.at(name))["entries"][0]["modified"], int(seconds * 10**6))
+                self.cloche("cp", self.at(name), self.folder / "down")
+                self.cloche("cp", self.there / name, self.at("up"))
+                for copy in self.folder / "down", self.there / "up":
+                    self.assertEqual(copy.stat().st_mtime_ns, int(seconds * 10**6) * 1000)
+        columns = {line.index(":") for line in self.out("ls", self.at()).splitlines()[1:]}
+        self.assertEqual(len(columns), 1)
+
+    def test_dates_that_are_too_far(self):
+        """Of disks that have any year: the nearest that can be told."""
+        for seconds, shown in ((16140901063, 16140901063), (16140901064, 16140901063), (1 << 40, 16140901063), (-2305843009, -2305843009),
+                               (-2305843010, -2305843009), (-1 << 40, -2305843009)):
+            with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+                os.utime(file.name, ns=(seconds * 10**9,) * 2) if abs(seconds) < 9 * 10**9 else os.utime(file.name, (seconds, seconds))
+                self.assertEqual(self.json("ls", f"{self.sandbox}:{file.name}")["entries"][0]["modified"], shown * 10**6)
+
     def test_interrupted_write_changes_nothing(self):
         (self.there / "f").write_text("old")
         with subprocess.Popen([CLOCHE, "write", self.at("f")], stdin=subprocess.PIPE) as writing:
@@ -157,7 +185,7 @@ class Files(CliTest):
             self.assertEqual(cat.stdout.read(10), bytes(10))
             cat.stdout.close()
             self.assertEqual(cat.stderr.read(), b"")
-            self.assertEqual(cat.wait(), 125)
+            self.assertEqual(cat.wait(), 128 + signal.SIGPIPE)
 
     def test_cat_is_interrupted_though_nobody_reads(self):
         with open(self.there / "big", "wb") as file:
@@ -394,16 +422,16 @@ class Copies(CliTest):
 
     @contextlib.contextmanager
     def copy_for_ever(self):
-        """Of a file that has no end, on a terminal; begins when that shows how far it is."""
+        """Of a file that takes long and has no holes, on a terminal; begins when that shows how far it is."""
         with open(self.there / "big", "wb") as file:
-            file.truncate(1 << 40)
+            os.posix_fallocate(file.fileno(), 0, 4 << 30)
         ours, theirs = pty.openpty()
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": ""}
         with subprocess.Popen([CLOCHE, "cp", self.at("big"), self.folder], env=environment, stdin=theirs,
                               stdout=theirs, stderr=theirs) as copying, open(ours, "rb", buffering=0) as terminal:
             os.close(theirs)
             shown = b""
-            while not re.search(rb"big \[[#.]{24}\]   0 %  [\d.]+ \w+, [\d.]+ \w+/s", shown):
+            while not re.search(rb"big \[[#.]{24}\] +\d+ %  [\d.]+ \w+, [\d.]+ \w+/s", shown):
                 shown += terminal.read(65536)
                 self.assertLess(len(shown), 65536)
             self.assertEqual(len(list(self.folder.glob(".cloche-*"))), 1)

@@ -118,7 +118,7 @@ class Exec(ProcessTest):
     def test_exit_statuses(self):
         for script, status in (("exit 0", 0), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -KILL $$", 137)):
             self.sh(script, status=status)
-        done = self.sh("sleep 1000", "--timeout", "1", status=137)
+        done = self.sh("sleep 1000", "--timeout", "1", status=124)
         self.assertIn(b"--timeout", done.stderr)
         self.assertIn("'nope'", self.err("exec", self.box, "--", "nope", status=127))
         self.assertIn("'/etc/passwd'", self.err("exec", self.box, "--", "/etc/passwd", status=126))
@@ -200,7 +200,7 @@ class Kept(ProcessTest):
         self.assertIn("no process 999", self.err("attach", self.box, "999", status=125))
         self.assertIn("no process 999", self.err("signal", self.box, "999", status=125))
         self.assertIn("'x'", self.err("attach", self.box, "x", status=2))
-        self.assertIn("'a/b'", self.err("attach", "a/b", "1", status=2))
+        self.assertIn("no sandbox 'a/b'", self.err("attach", "a/b", "1", status=125))
         self.assertIn("cloche list", self.err("ps", "nothing", status=125))
 
     def test_table(self):

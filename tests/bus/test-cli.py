@@ -21,8 +21,8 @@ import unittest
 CLOCHE = os.path.abspath(sys.argv[1])
 USER = pwd.getpwuid(os.getuid()).pw_name
 OTHER = "nobody"
-VERBS = ["run", "code", "repl", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "status", "journal", "ls",
-         "cat", "write", "cp", "forward", "ports", "doctor"]
+VERBS = ["run", "code", "repl", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "status", "context",
+         "journal", "ls", "cat", "write", "cp", "forward", "ports", "doctor", "help", "version"]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 FIGURE = f"from IPython.display import Image, display; display(Image(data={PNG!r}))"
@@ -69,7 +69,7 @@ class CliTest(unittest.TestCase):
         self.cloche("run", "--", "sh", "-c", "kill -9 $$", status=137)
 
     def test_run_timeout(self):
-        done = self.cloche("run", "--timeout", "1", "--", "sleep", "60", status=137)
+        done = self.cloche("run", "--timeout", "1", "--", "sleep", "60", status=124)
         self.assertIn(b"--timeout", done.stderr)
 
     def test_run_stdin_only_when_asked_for(self):
@@ -249,15 +249,15 @@ class CliTest(unittest.TestCase):
         return self.of_other(*words).stdout.decode()
 
     def test_journal_wants_an_id(self):
-        self.assertIn("no id", self.err("journal", "../x", status=2))
+        self.assertIn("no sandbox '../x'", self.err("journal", "../x", status=125))
         self.assertIn("no number", self.err("journal", "--lines", "x", "abc", status=2))
 
     def test_journal_is_journalctl(self):
         with fake_program("journalctl", 'echo "$@"') as path:
-            done = subprocess.run([CLOCHE, "--json", "journal", "-f", "-n", "5", "abc"],
+            done = subprocess.run([CLOCHE, "--json", "journal", "-f", "-n", "5", "abcdefghij234567"],
                                   env={**os.environ, "PATH": path}, capture_output=True, text=True)
         if os.path.exists("/run/systemd/journal/socket"):
-            self.assertEqual(done.stdout, "SANDBOX_ID=abc _SYSTEMD_UNIT=cloched.service --output=json "
+            self.assertEqual(done.stdout, "SANDBOX_ID=abcdefghij234567 _SYSTEMD_UNIT=cloched.service --output=json "
                                           "--follow --lines 5\n")
         else:
             self.assertEqual((done.returncode, done.stdout), (125, ""))

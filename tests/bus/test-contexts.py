@@ -146,6 +146,43 @@ class Contexts(CodeTest):
         self.assert_fails("NoSuchContext", context, other.call, "RunCode", "(sa{sv})", "1", context=context)
 
 
+class Draining(CodeTest):
+    """Where an execution ends: with its top level, or as a script."""
+
+    LATER = "setTimeout(() => { globalThis.isOver = true; console.log('later') }, 5); typeof isOver"
+
+    def test_without(self):
+        at_once = self.run_code(self.LATER, language="javascript", drain=False)
+        self.assertEqual((at_once["status"], at_once["stdout"]), ("ok", ""))
+        self.value("while (!globalThis.isOver) await new Promise(setImmediate); 'over'", language="javascript")
+
+    def test_with(self):
+        for language in ("javascript", "typescript"):
+            drained = self.run_code(self.LATER, language=language, drain=True)
+            self.assertEqual((drained["status"], drained["stdout"]), ("ok", "later\n"))
+        self.assertEqual(self.brief("setTimeout(() => console.log('later'), 5); 1", language="javascript", drain=True), [
+            ("result", {"text/plain": "1"}), ("stdout", "later\n"), ("end", "ok")])
+
+    def test_timeout(self):
+        self.run_code("var kept = 1", language="javascript")
+        drained = self.run_code("setInterval(() => {}, 1); 2", language="javascript", drain=True, timeout=t(1))
+        self.assertEqual((drained["status"], drained["error"]["name"]), ("timed-out", "InterruptError"))
+        self.assertEqual(self.value("kept", language="javascript"), "1")
+
+    def test_error(self):
+        drained = self.run_code("setTimeout(() => { throw new RangeError('late') }, 1); 2", language="javascript",
+                                drain=True)
+        self.assertEqual((drained["status"], drained["error"]["value"]), ("error", "late"))
+
+    def test_one_shot(self):
+        answer, = call(self.bus, "/org/cloche1", "org.cloche1.Manager", "RunCode", "(ssa{sv})",
+                       ("js", self.LATER, options(template="interpreter")))
+        self.assertEqual((answer["status"], answer["stdout"]), ("ok", "later\n"))
+
+    def test_of_other_languages(self):
+        self.assertEqual(self.run_code("echo 1", language="bash", drain=True)["stdout"], "1\n")
+
+
 class Streams(CodeTest):
     def test_order(self):
         self.assertEqual(self.brief("""import sys

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # other-root.sh FOLDER: makes the root of a fresh host with the other supported release of Debian, as
-# its installer leaves it at the least, and prints where it is. What is there already is kept.
+# its installer leaves it at the least, and prints where it is. What is there already is kept. It trusts
+# the certificate authorities that this machine's administrator trusts: npm reaches its registry by TLS.
 
 set -euo pipefail
 top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
@@ -13,7 +14,8 @@ work=$1
 packages=systemd,systemd-sysv,dbus,git,ca-certificates,sudo,procps,iproute2,bsdutils
 machine_suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 suite=$(other_suite)
-root=$1/$suite-$(echo "$packages" | sha256sum | cut -c 1-16)
+authorities=/usr/local/share/ca-certificates
+root=$1/$suite-$({ echo "$packages" && find "$authorities" -type f -exec cat {} +; } | sha256sum | cut -c 1-16)
 suite_apt=$1/apt log=$1/log
 
 if [ ! -e "$root" ]; then
@@ -23,6 +25,8 @@ if [ ! -e "$root" ]; then
     apt-config dump | sed -En '/^Acquire::(https?|Check-[A-Za-z-]*|Retries)\b/p' >"$1/apt.conf"
     say "making a host of Debian '$suite'"
     mmdebstrap --variant=minbase --include="$packages" --aptopt="$1/apt.conf" --skip=output/dev \
+        --customize-hook="copy-in $authorities ${authorities%/*}" \
+        --customize-hook='chroot "$1" update-ca-certificates' \
         "$suite" "$1/$suite-root.new" "$suite_apt"/sources/* >"$log" 2>&1 || die "mmdebstrap failed; see $log"
     mv -T "$1/$suite-root.new" "$root"
 fi

@@ -97,6 +97,15 @@ missing_packages() {
     done
 }
 
+# recipe_packages RECIPE…: what the builder needs for these beside packages_for_images. Other vendors'
+# node brings an npm of its own, which Debian's package would replace.
+recipe_packages() {
+    local recipe
+    for recipe in "$@"; do
+        ! grep -qs '^Npm=' "$top/vm-images/$recipe/recipe.conf" || command -v npm >/dev/null || echo npm
+    done
+}
+
 apt_install() {
     apt-get -q update &&
         DEBIAN_FRONTEND=noninteractive apt-get -q -y -o APT::Status-Fd=1 -o DPkg::Lock::Timeout=120 \

@@ -19,12 +19,15 @@ sys.dont_write_bytecode = True
 for folder in ("unit/runner-python", "bus"):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / folder))
 
+import box  # noqa: E402
+import guest_cells  # noqa: E402
 import tap  # noqa: E402
 from box import SANDBOX, Box, BoxTest, Failure, call, drain, t  # noqa: E402
 from service import PrivateService, wait_until  # noqa: E402
 
 BUILD, STORE = sys.argv[1:3]
 BOOT_S, PATIENCE_S = 300, 120
+box.WAIT_MS = 300_000  # pip and a first chart are slow where machines are emulated
 MIB = 1 << 20
 
 # Programs of the guest, which has perl and no compiler; system calls by their numbers on x86-64.
@@ -376,6 +379,19 @@ class Terminals(InsideTest):
                 terminal.sendall(keys)
                 self.assertEqual(process.wait(), (0, "exited"))
 
+    def test_terminals_of_today(self):
+        names = ("xterm-kitty", "alacritty", "foot", "tmux-256color", "screen-256color", "vte-256color",
+                 "st-256color", "rxvt-unicode-256color")
+        for name in names:
+            with self.subTest(name):
+                self.assertEqual(self.box.run("infocmp", name)[0], 0)
+        for name in ("xterm-kitty", "terminal-of-tomorrow"):
+            with self.subTest(name):
+                process, terminal = self.open(argv=["nano", "text"], environment={"TERM": name})
+                self.expect(terminal, b"New File")
+                terminal.sendall(b"\x18")
+                self.assertEqual(process.wait(), (0, "exited"))
+
     def test_shell(self):
         process, terminal = self.open()
         self.expect(terminal, b"$ ")
@@ -409,6 +425,57 @@ class Terminals(InsideTest):
             pass
         self.assertEqual(process.wait(), (7, "exited"))
         self.assertIn("sleep", self.programs())
+
+
+class Terminfo(InsideTest):
+    """Of a guest that has little of it."""
+
+    def term(self, name):
+        process, terminal = self.box.terminal(80, 24, argv=["sh", "-c", "echo =$TERM="], environment={"TERM": name})
+        with terminal:
+            self.assertEqual(process.wait(), (0, "exited"))
+            return terminal.recv(4096).decode().strip()
+
+    def test_what_it_knows(self):
+        for name, expected in (("tmux-256color", "tmux-256color"), ("dumb", "dumb"), ("xterm-kitty", "xterm-256color"),
+                               ("xterm-ghostty", "xterm-256color")):
+            self.assertEqual(self.term(name), f"={expected}=")
+
+
+class Python(InsideTest):
+    template = "python"
+
+    def code(self, code):
+        (execution,) = self.box.call("RunCode", "(sa{sv})", code)
+        self.assertEqual(execution["status"], "ok", execution)
+        return execution
+
+    def test_packages(self):
+        execution = self.code("import pandas as pd; from tqdm import tqdm; sum(tqdm([1, 2])); pd.DataFrame([[1]]).style")
+        self.assertIn("<table", execution["results"][-1]["data"]["text/html"])
+
+    def test_glyphs(self):
+        for what, settings in guest_cells.FAMILIES.items():
+            with self.subTest(what):
+                execution = self.code(guest_cells.CHART % settings)
+                self.assertEqual(execution["stderr"], "")
+                self.assertIn("image/png", execution["results"][0]["data"])
+
+    def test_wheel_that_was_copied_in(self):
+        """It is there for the interpreter that ran before, and its command on PATH."""
+        name, data = guest_cells.wheel("greeting", "def main(): print('hello')\n", "greet")
+        self.box.call("MakeDirectory", "(sa{sv})", "wheels")
+        self.write(f"wheels/{name}", data)
+        execution = self.code("!pip install --no-index --find-links wheels greeting")
+        self.assertIn("Successfully installed", execution["stdout"])
+        self.assertEqual(self.code("import greeting; greeting.main()")["stdout"], "hello\n")
+        self.assertEqual(self.box.run("greet"), (0, "hello\n", ""))
+
+    def test_index_that_is_not_reached(self):
+        status, _, error = self.box.run("python3", "-m", "pip", "install", "no-package-of-this-name")
+        self.assertEqual(status, 1)
+        self.assertIn("cloche cp wheels ID:\n", error)
+        self.assertIn("No matching distribution found", error)
 
 
 class Users(InsideTest):

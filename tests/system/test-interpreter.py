@@ -15,6 +15,7 @@ for folder in ("unit/runner-python", "bus"):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / folder))
 
 import box  # noqa: E402
+import guest_cells  # noqa: E402
 import tap  # noqa: E402
 from service import PrivateService  # noqa: E402
 
@@ -34,8 +35,9 @@ STATES = {
 }
 
 PACKAGES = """
-import bs4, docx, jupyter_client, lxml.etree, matplotlib, networkx, numpy, openpyxl, pandas, PIL.Image, plotly
-import pytest, requests, scipy.stats, seaborn, sklearn.linear_model, statsmodels.api, sympy, tabulate, xlrd
+import aiohttp, bs4, docx, imageio, jinja2, joblib, jupyter_client, lxml.etree, matplotlib, networkx, nltk, numpy
+import openpyxl, pandas, PIL.Image, plotly, pytest, pytz, requests, scipy.stats, seaborn, skimage.filters
+import sklearn.linear_model, soundfile, statsmodels.api, sympy, tabulate, tornado, tqdm, urllib3, xarray, xlrd
 import xlsxwriter, yaml
 model = sklearn.linear_model.LinearRegression().fit([[1], [2], [3]], [3, 5, 7])
 x = sympy.symbols("x")
@@ -142,6 +144,15 @@ class Interpreter(box.BoxTest):
     def test_one_state_of_javascript_and_typescript(self):
         self.code("const sum = (a: number, b: number): number => a + b", language="typescript")
         self.assertEqual(self.data("text/plain", "sum(40, 2)", language="javascript"), ["42"])
+
+    def test_typescript_of_today(self):
+        code = "const sizes = {small: 42} satisfies Record<string, number>; sizes.small"
+        self.assertEqual(self.data("text/plain", code, language="typescript"), ["42"])
+
+    def test_glyphs(self):
+        execution = self.code("import seaborn; seaborn.set_theme()" + guest_cells.CHART % "seaborn.set_theme()")
+        self.assertEqual(execution["stderr"], "")
+        self.assertIn("image/png", execution["results"][0]["data"])
 
     def test_kernel_that_is_not_there(self):
         self.assert_fails("Unsupported", "julia", self.code, "1", language="julia")

@@ -64,6 +64,10 @@ tour_of_code() {
     id=$(cloche create --timeout 20m --name tour --metadata kind=tour)
     check "create prints the id" eval '[[ $id =~ ^[a-z2-7]+$ ]]'
     check "list" prints "$id.*tour" cloche list
+    check "status of a sandbox" prints 'Name: tour' cloche status "$id"
+    check "a name names a sandbox" is "$(cloche exec tour hostname)" "$(cloche exec "$id" -- hostname)"
+    check "help" prints '--sandbox' cloche help code
+    check "version" prints '^cloche [0-9]' cloche version
     check "extend" cloche extend "$id" 30m
     check "code keeps its state" is \
         "$(cloche code -s "$id" -c 'x = 6' && cloche code -s "$id" -c 'x * 7')" 42
@@ -72,8 +76,19 @@ tour_of_code() {
     check "repl" prints 'it is 42' at_the_prompt 'print("it is", x * 7)' 'it is 42'
 }
 
+tour_of_contexts() {
+    local context
+    context=$(cloche context create "$id" --cwd /tmp)
+    check "context create" prints "$context .*idle .*/tmp" cloche context list "$id"
+    check "code in a context" is "$(cloche code -s "$id" --context "$context" -c 'import os; print(os.getcwd())')" /tmp
+    check "context interrupt" cloche context interrupt "$id" "$context"
+    check "context restart" cloche context restart "$id" "$context"
+    check "context remove" cloche context remove "$id" "$context"
+}
+
 tour_of_processes() {
     check "exec" is "$(cloche exec "$id" -- pwd)" /home/user
+    check "exec as docker has it" prints 'is a terminal' cloche exec -it "$id" sh -c 'tty -s && echo it is a terminal'
     check "exec with standard input" is "$(echo hello | cloche exec "$id" --stdin -- tr a-z A-Z)" HELLO
     check "sudo" is "$(cloche exec "$id" -- sudo id -u)" 0
     check "shell" prints 'is a terminal' \
@@ -202,6 +217,7 @@ tour() {
     chmod 777 "$tour_dir" # for whoever `as` makes us
     check "the tour has every verb and method" tour_is_complete
     tour_of_code
+    tour_of_contexts
     tour_of_processes
     tour_of_files
     tour_of_ports

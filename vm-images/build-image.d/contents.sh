@@ -2,7 +2,7 @@
 #
 # contents: makes the parts of an image: kernel, root file system, initrd.
 #
-# This file and the root-* hooks beside it are what digests call the builder: changing one makes
+# This file, npm.sh and the root-* hooks beside it are what digests call the builder: changing one makes
 # all images anew.
 #
 # shellcheck shell=bash disable=SC2154
@@ -42,6 +42,12 @@ pick_kernel() {
         echo "$module.ko" >>"$1/modules/order"
     done
     rm -r "$work/download"
+}
+
+# --- packages of npm ---
+
+fetch_npm() {
+    run fetch_npm_packages "${recipe[Npm]}" "$1/local"
 }
 
 # --- root file system ---
@@ -84,6 +90,7 @@ mmdebstrap_isolated() {
     done
     exec unshare --mount --propagation private --pid --fork --kill-child \
         env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" IMAGE_DEBS="$work/debs" \
+        IMAGE_NPM="$cache/npm-$name-$npm_digest" \
         IMAGE_RECIPE="$(realpath "$recipe_dir")" IMAGE_USER="${recipe[User]}" \
         mmdebstrap --mode=root --variant=apt --format=directory --verbose --skip=output/dev \
         --aptopt="$work/apt.conf" --include="$(list_packages | paste -sd,)" \

@@ -48,8 +48,9 @@ ask_apt() {
 # What the parts in the cache are made of, and what the whole image is made of.
 digest_inputs() {
     local runner builder
-    builder=$(cat "$parts"/contents.sh "$parts"/root-* | short_digest)
+    builder=$(cat "$parts"/{contents,npm}.sh "$parts"/root-* | short_digest)
     kernel_digest=$(echo "$builder $kernel_package $kernel_version" | short_digest)
+    npm_digest=$(echo "$builder ${recipe[Npm]:-}" | short_digest)
     root_digest=$(root_inputs | short_digest)
     digest=$({
         echo "$root_digest $kernel_digest"
@@ -63,7 +64,9 @@ digest_inputs() {
 # What is only said of the machine, or started in it, does not make a new root file system.
 root_inputs() {
     echo "$builder $suite ${recipe[Packages]} ${recipe[User]} ${recipe[DiskMiB]}"
+    echo "${recipe[Npm]:-}"
     if [ -e "$recipe_dir/setup.sh" ]; then sha256sum <"$recipe_dir/setup.sh"; fi
+    if [ -e "$recipe_dir/files" ]; then tree_digest "$recipe_dir/files"; fi
     if [ -e "$recipe_dir/packages" ]; then tree_digest "$recipe_dir/packages"; fi
 }
 

@@ -9,6 +9,7 @@
 
 # Among the languages, it stands for every kernel that the guest has beside them.
 any_kernel=jupyter
+npm_name='(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*'
 declare -A recipe=()
 recipe_keys=()
 
@@ -20,6 +21,10 @@ value_fault() {
     Suite) fits "$value" '[a-z]{1,32}' "the code name of a release of Debian" ;;
     User) fits "$value" '[a-z_][a-z0-9_-]{0,31}' ;;
     Packages) fits "$value" '([a-z0-9][a-z0-9+.-]+(;|$))*' "names of packages, each with ';'" ;;
+    Npm)
+        fits "$value" "($npm_name@[0-9][0-9A-Za-z.+-]* sha512-[A-Za-z0-9+/]{86}==(;|$))*" \
+            "NAME@VERSION sha512-CHECKSUM, each with ';'"
+        ;;
     Languages | Runners)
         fits "$value" '([a-z][a-z0-9-]*(;|$))*' "names of languages, each with ';'"
         ;;

@@ -30,10 +30,13 @@ _cloche() {
         [cp]='--user --json --help'
         [forward]='--json --help'
         [ports]='--json --help'
-        [list]='--all --template --metadata --json --help'
+        [list]='--all --quiet --template --metadata --json --help'
         [kill]='--all --all-users --json --help'
         [extend]='--json --help'
         [status]='--json --help'
+        [context]='--language --cwd --env --json --help'
+        [help]='--json --help'
+        [version]='--json --help'
         [doctor]='--problems --json --help'
         [journal]='--follow --lines --json --help'
     )
@@ -64,7 +67,12 @@ _cloche() {
     else
         words=''
         case $verb in
-        exec | shell | attach | ps | signal | kill | extend | journal | forward | ports) words=$(__cloche_ids) ;;
+        exec | shell | attach | ps | signal | kill | extend | status | journal | forward | ports) words=$(__cloche_ids) ;;
+        context)
+            words='list create restart interrupt remove'
+            [ "$prev" = context ] || words=$(__cloche_ids)
+            ;;
+        help) words=${!options[*]} ;;
         ls | cat | write | cp)
             compopt -o nospace 2>/dev/null
             words=$(__cloche_ids | sed 's/$/:/')

@@ -9,18 +9,26 @@
 
 const native = require('./native.js');
 
-/** Node warns of its own binding, which nothing public can stand in for. */
-function load() {
+/** Node warns of its own bindings, which nothing public can stand in for. */
+function load(name) {
   const before = process.noDeprecation;
   process.noDeprecation = true;
-  const binding = process.binding('async_wrap');
+  const binding = process.binding(name);
   process.noDeprecation = before;
   return binding;
 }
 
-const binding = load();
+const binding = load('async_wrap');
+
+/** native.c must know when JavaScript waits for a child: then nothing else ends that. */
+function watchSpawns() {
+  const spawns = load('spawn_sync');
+  const spawn = spawns.spawn;
+  spawns.spawn = (options) => native.spawn(spawn, options);
+}
 
 function watch() {
+  watchSpawns();
   const { kStackLength, kExecutionAsyncId } = binding.constants;
   native.watchCalls(binding.async_hook_fields.subarray(kStackLength),
     binding.async_id_fields.subarray(kExecutionAsyncId));

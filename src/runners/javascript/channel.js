@@ -140,16 +140,18 @@ class Output {
 }
 
 /**
- * Takes the socket: `onFrame(frame)` for each, `onForget()` when a host was started anew, and
- * `onInterrupt(execution)` when SIGINT has come during it.
+ * Takes the socket: `onFrame(frame)` for each, `onForget()` when a host was started anew,
+ * `onInterrupt(execution)` when SIGINT has come during it, and `onWake()` after native.wake().
  */
-function open(fd, { onFrame, onForget, onInterrupt }) {
+function open(fd, { onFrame, onForget, onInterrupt, onWake }) {
   const input = new Input();
   const ownFd = native.moveHigh(fd);
   require('node:fs').closeSync(fd);
   native.listen(ownFd, (interrupted, chunk) => {
     if (interrupted)
       return onInterrupt(interrupted);
+    if (chunk.length === 0)
+      return onWake();
     if (input.add(chunk))
       onForget();
     for (let frame = input.take(); frame; frame = input.take())

@@ -8,7 +8,6 @@
 const path = require('node:path');
 const Module = require('node:module');
 const { IMPORTER } = require('./imports.js');
-const { ExitError } = require('./errors.js');
 
 function define(name, value) {
   const attributes = { writable: true, configurable: true, enumerable: false };
@@ -93,11 +92,6 @@ class Last {
   }
 }
 
-/** process.exit() ends the execution and not the runner. */
-function exit(code = process.exitCode) {
-  throw new ExitError(code);
-}
-
 const NO_INPUT = 'input is not available: this code runs without a terminal';
 
 /** An answer that never comes is an error. */
@@ -118,7 +112,6 @@ function refuseQuestions() {
 
 function install() {
   process.argv.length = 1;
-  process.exit = exit;
   defineModules();
   refuseQuestions();
   Module.syncBuiltinESMExports(); // of modules that the runner has changed

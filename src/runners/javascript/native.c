@@ -10,18 +10,23 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "children.h"
 
 typedef struct napi_env__ *napi_env;
 typedef struct napi_value__ *napi_value;
@@ -51,6 +56,11 @@ int napi_create_threadsafe_function(napi_env, napi_value, napi_value, napi_value
                                     size_t threads, void *, void *, void *,
                                     void (*)(napi_env, napi_value, void *, void *), napi_tsfn *);
 int napi_call_threadsafe_function(napi_tsfn, void *, int blocking);
+int napi_ref_threadsafe_function(napi_env, napi_tsfn);
+int napi_unref_threadsafe_function(napi_env, napi_tsfn);
+int napi_get_value_bool(napi_env, napi_value, bool *);
+int napi_get_uv_event_loop(napi_env, void **loop);
+int uv_loop_alive(const void *loop);
 
 /* The methods of v8::Isolate that end what it executes. */
 void *isolate_current(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
@@ -68,10 +78,17 @@ void RAND_add(const void *bytes, int size, double entropy);
 
 #define READ_SIZE (256 * 1024)
 #define HIGHEST_FD 1000 /* out of the way of code that counts descriptors */
-#define GRACE_MS 100    /* between an interrupt and the end of code that keeps the loop waiting */
+/* Code that keeps the loop waiting is ended when it was at work for so long after an interrupt, or
+ * has done nothing for so long: a machine that is busy with others must not look like that. */
+#define GRACE_CPU_MS 50
+#define GRACE_MS 500
+#define GRACE_STEP_MS 50
+#define ORDER_TURNS 50 /* that others may run, before pauses */
+#define ORDER_PAUSE_US 100
 #define AUTO_LENGTH SIZE_MAX
 
-/* What the thread tells to JavaScript: bytes from the host, or that an execution is interrupted. */
+/* What JavaScript gets from its loop: bytes from the host, that an execution is interrupted, or
+ * nothing: it has asked to be woken. */
 typedef struct {
     uint32_t interrupted;
     size_t size;
@@ -88,8 +105,17 @@ static bool is_shielded;      /* the runner's own JavaScript runs */
 static atomic_bool is_ending; /* V8 was asked to end what it executes */
 static bool is_due;           /* the end of `due`; the thread's own */
 static uint32_t due;
+static int64_t due_cpu_ms, due_ms; /* the two clocks when it became due */
+static pthread_t main_thread;
+static bool is_in_child;  /* JavaScript waits for a child in execSync() */
+static unsigned attempts; /* to end that child */
+static Children before_execution, before_child;
 static unsigned waiting;                 /* requests that wait for the event loop */
 static volatile sig_atomic_t has_sigint; /* for a write that it interrupts */
+
+static uint32_t *turn;        /* of watchTurn() */
+static napi_env watching_env; /* of watchLoop() */
+static bool was_alive, is_watch_over;
 
 /* Node's own: how many asynchronous calls it is in, and the ids of the innermost and its cause. */
 static uint32_t *calls_depth;
@@ -155,11 +181,27 @@ on_call_end(void *unused)
         forget_calls();
 }
 
+/* While keepAlive() is on. */
+static bool
+is_loop_alive(napi_env env)
+{
+    void *loop = NULL;
+    napi_get_uv_event_loop(env, &loop);
+    napi_unref_threadsafe_function(env, tell);
+    bool answer = uv_loop_alive(loop) != 0;
+    napi_ref_threadsafe_function(env, tell);
+    return answer;
+}
+
 static void
 on_microtasks_end(void *unused, void *data)
 {
     (void)data;
     on_call_end(unused);
+    if (turn)
+        *turn = 0;
+    if (watching_env && !is_watch_over)
+        was_alive = is_loop_alive(watching_env);
 }
 
 /* --- the thread --- */
@@ -210,6 +252,23 @@ take_interrupt_locked(void)
     return read(interrupt_fd, &count, sizeof count) > 0;
 }
 
+static int64_t
+now_ms(clockid_t clock)
+{
+    struct timespec now = {0};
+    clock_gettime(clock, &now);
+    return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
+}
+
+/* The processor's time that the main thread has used. */
+static clockid_t
+main_clock(void)
+{
+    clockid_t clock = CLOCK_MONOTONIC;
+    pthread_getcpuclockid(main_thread, &clock);
+    return clock;
+}
+
 /* Not what was begun meanwhile. */
 static void
 end_due_locked(void)
@@ -219,42 +278,49 @@ end_due_locked(void)
         end_execution_locked();
 }
 
-/* What execSync() and its like wait for. */
+/* To what execSync() and its like wait for. One that does not end would cost all state. */
 static void
-interrupt_children(void)
+signal_awaited_child(void)
 {
-    char name[64];
-    int child;
-    snprintf(name, sizeof name, "/proc/self/task/%d/children", getpid());
-    FILE *file = fopen(name, "re");
-    if (!file)
-        return;
-    while (fscanf(file, "%d", &child) == 1)
-        kill(child, SIGINT);
-    fclose(file);
+    static const int signals[] = {SIGINT, SIGINT, SIGTERM, SIGKILL};
+    static const unsigned last = sizeof signals / sizeof *signals - 1;
+    children_signal(&before_child, /* is_detached_too= */ true,
+                    signals[attempts < last ? attempts : last]);
+    attempts++;
 }
 
 /*
  * The event loop hears of it first: node is ended safely only between its calls. What keeps that
- * from the loop is ended when the time is over or the next SIGINT comes, and one that comes while
- * even this is without effect meets code that waits outside of JavaScript.
+ * from the loop is ended when the time is over or the next SIGINT comes. Code that waits for a
+ * child in execSync() is ended at once: it must not go on when the signal has ended the child.
+ * Returns the execution's number.
  */
+static uint32_t
+interrupt_locked(void)
+{
+    uint32_t number = executing;
+    if (number == 0 && waiting == 0)
+        return 0;
+    if (is_in_child || (is_due && due == number)) {
+        due = number;
+        end_due_locked();
+    } else {
+        is_due = true;
+        due = number;
+        due_ms = now_ms(CLOCK_MONOTONIC);
+        due_cpu_ms = now_ms(main_clock());
+    }
+    if (is_in_child)
+        signal_awaited_child();
+    return number;
+}
+
 static void
 interrupt(void)
 {
     pthread_mutex_lock(&lock);
-    bool has_come = take_interrupt_locked();
-    bool is_again = has_come && is_ending;
-    uint32_t number = has_come ? executing : 0;
-    if (has_come && is_due && due == number) {
-        end_due_locked();
-    } else if (has_come && (number != 0 || waiting != 0)) {
-        is_due = true;
-        due = number;
-    }
+    uint32_t number = take_interrupt_locked() ? interrupt_locked() : 0;
     pthread_mutex_unlock(&lock);
-    if (is_again)
-        interrupt_children();
     if (number != 0)
         send_news(number, NULL, 0);
 }
@@ -262,8 +328,11 @@ interrupt(void)
 static void
 end_due(void)
 {
+    bool is_over = now_ms(CLOCK_MONOTONIC) - due_ms >= GRACE_MS ||
+                   now_ms(main_clock()) - due_cpu_ms >= GRACE_CPU_MS;
     pthread_mutex_lock(&lock);
-    end_due_locked();
+    if (is_over || executing != due)
+        end_due_locked();
     pthread_mutex_unlock(&lock);
 }
 
@@ -288,7 +357,7 @@ watch(void *unused)
 {
     struct pollfd fds[] = {{interrupt_fd, POLLIN, 0}, {channel_fd, POLLIN, 0}};
     for (;;) {
-        int count = poll(fds, 2, is_due ? GRACE_MS : -1);
+        int count = poll(fds, 2, is_due ? GRACE_STEP_MS : -1);
         if (count == 0)
             end_due();
         if (count <= 0)
@@ -377,7 +446,18 @@ watch_calls_js(napi_env env, napi_info info)
     return NULL;
 }
 
-/* listen(fd, callback): callback(interrupted, bytes); after watchCalls() */
+/* watchTurn(flag): its first number becomes 0 when all microtasks are done */
+static napi_value
+watch_turn_js(napi_env env, napi_info info)
+{
+    napi_value argument;
+    arguments_of(env, info, 1, &argument);
+    turn = memory_of(env, argument);
+    return NULL;
+}
+
+/* listen(fd, callback): callback(interrupted, bytes); both are empty after wake(); after
+ * watchCalls() */
 static napi_value
 listen_js(napi_env env, napi_info info)
 {
@@ -389,6 +469,7 @@ listen_js(napi_env env, napi_info info)
     channel_fd = int_argument(env, arguments[0]);
     interrupt_fd = move_high(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     isolate = isolate_current();
+    main_thread = pthread_self();
     napi_create_string_utf8(env, "cloche", AUTO_LENGTH, &name);
     napi_create_threadsafe_function(env, arguments[1], NULL, name, /* queue= */ 0, 1, NULL, NULL,
                                     NULL, deliver, &tell);
@@ -433,11 +514,44 @@ run_js(napi_env env, napi_info info)
     pthread_mutex_lock(&lock);
     take_interrupt_locked();
     napi_get_value_uint32(env, arguments[0], &executing);
+    children_note(&before_execution);
     was_shielded = is_shielded;
     is_shielded = false;
     pthread_mutex_unlock(&lock);
     napi_get_boolean(env, was_ended(env, arguments[1], was_shielded), &result);
     return result;
+}
+
+/* spawn(function, options) → what the function of node's spawn_sync returns, or throws */
+static napi_value
+spawn_js(napi_env env, napi_info info)
+{
+    napi_value arguments[2], self, result = NULL;
+    arguments_of(env, info, 2, arguments);
+    pthread_mutex_lock(&lock);
+    children_note(&before_child);
+    is_in_child = true;
+    attempts = 0;
+    pthread_mutex_unlock(&lock);
+    napi_get_undefined(env, &self);
+    napi_call_function(env, self, arguments[0], 1, &arguments[1], &result);
+    pthread_mutex_lock(&lock);
+    is_in_child = false;
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+/*
+ * interruptChildren(): those that the execution has started. Not from the thread: node would hear
+ * of their end while its JavaScript may be ended at any point.
+ */
+static napi_value
+interrupt_children_js(napi_env env, napi_info info)
+{
+    (void)env;
+    (void)info;
+    children_signal(&before_execution, /* is_detached_too= */ false, SIGINT);
+    return NULL;
 }
 
 /* guard(function) → whether it was ended; what calls this is not ended with it. */
@@ -446,6 +560,7 @@ guard_js(napi_env env, napi_info info)
 {
     napi_value function, result;
     arguments_of(env, info, 1, &function);
+    is_watch_over = true; /* a timer's callback is called */
     napi_get_boolean(env, was_ended(env, function, is_shielded), &result);
     return result;
 }
@@ -469,12 +584,106 @@ rest_js(napi_env env, napi_info info)
     return NULL;
 }
 
+/*
+ * stop(): ends the execution that calls this as an interrupt would, and at once; the caller must
+ * loop until it is. The callback of listen() gets the execution's number.
+ */
+static napi_value
+stop_js(napi_env env, napi_info info)
+{
+    (void)env;
+    (void)info;
+    pthread_mutex_lock(&lock);
+    uint32_t number = executing;
+    is_ending = true;
+    isolate_terminate(isolate);
+    pthread_mutex_unlock(&lock);
+    if (number != 0)
+        send_news(number, NULL, 0);
+    return NULL;
+}
+
+/* keepAlive(whether): node's loop goes on although nothing but the runner would keep it. */
+static napi_value
+keep_alive_js(napi_env env, napi_info info)
+{
+    napi_value argument;
+    bool is_kept = true;
+    arguments_of(env, info, 1, &argument);
+    napi_get_value_bool(env, argument, &is_kept);
+    if (is_kept)
+        napi_ref_threadsafe_function(env, tell);
+    else
+        napi_unref_threadsafe_function(env, tell);
+    return NULL;
+}
+
+/*
+ * isAlive() → whether anything but the runner keeps node's loop; as it was when all microtasks were
+ * done behind watchLoop(), if that was called.
+ */
+static napi_value
+is_alive_js(napi_env env, napi_info info)
+{
+    napi_value result;
+    (void)info;
+    napi_get_boolean(env, watching_env ? was_alive : is_loop_alive(env), &result);
+    watching_env = NULL;
+    return result;
+}
+
+/* watchLoop(): keeps what isAlive() is to tell; inside of guard(), in a callback of node's. */
+static napi_value
+watch_loop_js(napi_env env, napi_info info)
+{
+    (void)info;
+    watching_env = env;
+    is_watch_over = false;
+    return NULL;
+}
+
+/* wake(): the callback of listen() is called from the loop, when all microtasks are done. */
+static napi_value
+wake_js(napi_env env, napi_info info)
+{
+    (void)env;
+    (void)info;
+    send_news(0, NULL, 0);
+    return NULL;
+}
+
+/*
+ * Until the agent has read what was written to another pipe or to the channel: nothing else tells
+ * it what was first. Before a frame it takes what is in the pipes by itself. SIGINT ends the wait.
+ */
+static void
+keep_order(int fd)
+{
+    static int last_fd = -1;
+    struct stat status;
+    int previous = last_fd, count = 0;
+    last_fd = fd;
+    if (previous < 0 || previous == fd || fd == channel_fd)
+        return;
+    if (previous != channel_fd && (fstat(previous, &status) < 0 || !S_ISFIFO(status.st_mode)))
+        return;
+    for (unsigned turns = 0; !has_sigint; turns++) {
+        if (ioctl(previous, previous == channel_fd ? SIOCOUTQ : FIONREAD, &count) < 0 || count <= 0)
+            return;
+        if (turns < ORDER_TURNS)
+            sched_yield();
+        else
+            usleep(ORDER_PAUSE_US);
+    }
+}
+
 /* 0 or -errno. Other programs that have the descriptor may have made it non-blocking. */
 static int
 write_all(int fd, const char *bytes, size_t size, bool may_end)
 {
     size_t done = 0;
     has_sigint = false;
+    keep_order(fd);
     while (done < size) {
         ssize_t count = write(fd, bytes + done, size - done);
         if (count >= 0)
@@ -550,9 +759,17 @@ napi_register_module_v1(napi_env env, napi_value exports)
         {"moveHigh", move_high_js},
         {"listen", listen_js},
         {"watchCalls", watch_calls_js},
+        {"watchTurn", watch_turn_js},
         {"run", run_js},
         {"guard", guard_js},
+        {"spawn", spawn_js},
+        {"interruptChildren", interrupt_children_js},
         {"rest", rest_js},
+        {"stop", stop_js},
+        {"keepAlive", keep_alive_js},
+        {"isAlive", is_alive_js},
+        {"watchLoop", watch_loop_js},
+        {"wake", wake_js},
         {"write", write_js},
         {"putBack", put_back_js},
         {"reseed", reseed_js},

@@ -143,7 +143,7 @@ class Results {
     return false;
   }
 
-  show(bundle, { isMain = false, isUpdate = false, id = '' } = {}) {
+  show(bundle, { isMain = false, isUpdate = false, id = '', hold = false } = {}) {
     if (this.#isSilent || this.#output.execution === 0)
       return;
     const all = encode(bundle);
@@ -158,7 +158,7 @@ class Results {
       u32(saved.length), ...saved.flatMap((one) => one.map(field)),
     ]);
     this.#bytes += payload.length;
-    this.#output.send(TYPES.RESULT, payload, { hold: isMain }); // the end is near
+    this.#output.send(TYPES.RESULT, payload, { hold });
   }
 
   /** What of it is sent, and what is saved instead. */

@@ -3,17 +3,20 @@
  * server: takes requests, one after the other, and keeps the executed code from breaking that.
  *
  * Node's event loop runs all the time: timers and servers that code started go on during other
- * executions and between them. An execution is over when its top level is, as in a notebook.
+ * executions and between them. An execution is over when its top level is, as in a notebook, and
+ * the promise that is its value; one that drains is over when node would end, as a script.
  */
 'use strict';
 
 const { AsyncResource } = require('node:async_hooks');
 const { randomBytes } = require('node:crypto');
+const { types } = require('node:util');
 const { TYPES, field, open, u32 } = require('./channel.js');
 const native = require('./native.js');
 const calls = require('./calls.js');
 const errors = require('./errors.js');
 const { Evaluator } = require('./evaluate.js');
+const { Exits } = require('./exits.js');
 const { Handles } = require('./handles.js');
 const { rewrite } = require('./imports.js');
 const { Results, isPromise, makeDisplay, present } = require('./results.js');
@@ -24,7 +27,9 @@ const { warmUp } = require('./warmup.js');
 const globals = require('./globals.js');
 const randomness = require('./randomness.js');
 
-const SILENT = 1, NO_HISTORY = 2, EXERCISE = 4, COLOURS = 8;
+const SILENT = 1, NO_HISTORY = 2, EXERCISE = 4, COLOURS = 8, DRAIN = 16;
+
+const UNSETTLED = 13; // node's exit status when only a top-level await is left
 
 /** [[name, value]] of NAME=value. */
 function split(assignments) {
@@ -55,6 +60,7 @@ class Server {
   #last = new globals.Last();
   #timers = new Timers();
   #handles = new Handles();
+  #exits = new Exits();
   #place = new AsyncResource('Cell'); // where an AsyncLocalStorage finds what a cell has entered
   #requests = [];
   #current; // the execution that is under way
@@ -68,6 +74,8 @@ class Server {
     calls.watch();
     randomness.install();
     globals.install();
+    process.exit = (...code) => this.#exit(...code);
+    this.#watchLoop();
     process.setUncaughtExceptionCaptureCallback((error) => this.#onUncaught(error));
   }
 
@@ -80,7 +88,8 @@ class Server {
       onForget: () => {
         this.#requests = [];
       },
-      onInterrupt: (number) => this.#interrupt(number),
+      onInterrupt: (number) => this.#stop(number),
+      onWake: () => this.#onAwake(),
     });
     this.#results = new Results(this.#output);
     globals.define('display', makeDisplay(this.#results));
@@ -138,10 +147,14 @@ class Server {
     execution.number = ++this.#started;
     execution.name = keep ? `cell-${++this.#count}` : 'cell';
     execution.before = setEnvironment(environment);
-    execution.place = this.#place.runInAsyncScope(() => new AsyncResource('Cell'));
+    execution.drains = Boolean(flags & DRAIN);
     this.#results.begin(Boolean(flags & SILENT));
-    this.#timers.begin();
     this.#handles.begin();
+    this.#exits.begin();
+    execution.place = this.#place.runInAsyncScope(() => new AsyncResource('Cell'));
+    this.#timers.begin();
+    if (execution.drains)
+      this.#release();
     this.#importing.update();
     Error.prepareStackTrace ??= errors.prepareStackTrace;
     try {
@@ -165,7 +178,7 @@ class Server {
     settled.then((outcome) => this.#settle(execution, outcome));
     const run = () => native.run(execution.number, execution.start);
     if (execution.place.runInAsyncScope(run))
-      this.#interrupt(execution.number);
+      this.#stop(execution.number);
   }
 
   /** Shows the value. That may run its own code, which may throw, wait, and never end. */
@@ -173,20 +186,42 @@ class Server {
     if (execution !== this.#current)
       return;
     try {
+      if (types.isPromise(outcome.value))
+        outcome = await this.#settled(execution, outcome);
       if (!('thrown' in outcome) && outcome.value !== undefined)
         await this.#show(execution, outcome.value);
     } catch (error) {
       outcome = { thrown: error };
     }
-    if (execution === this.#current)
+    if (execution !== this.#current)
+      return;
+    if (!execution.drains)
       this.#finish(execution, outcome);
+    else if ('thrown' in outcome)
+      this.#fail(execution, outcome);
+    else
+      execution.outcome = outcome; // and the end of node's loop is the execution's
+  }
+
+  /** What the promise gives that is the value; itself when nothing is left that could settle it. */
+  #settled(execution, outcome) {
+    return new Promise((resolve) => {
+      execution.giveUp = () => resolve(outcome);
+      const settle = (result) => {
+        execution.giveUp = undefined;
+        resolve(result);
+      };
+      Promise.prototype.then.call(outcome.value,
+        (value) => settle({ value }), (error) => settle({ thrown: error }));
+      this.#release();
+    });
   }
 
   #show(execution, value) {
     const bundle = present(value);
     const show = (whole) => {
       if (execution === this.#current)
-        this.#results.show(whole, { isMain: true });
+        this.#results.show(whole, { isMain: true, hold: !execution.drains }); // the end is near
     };
     return isPromise(bundle) ? bundle.then(show) : show(bundle);
   }
@@ -199,8 +234,11 @@ class Server {
 
   #end(execution, outcome, error) {
     const { flags, before, place, onDone } = execution;
+    native.keepAlive(true);
     this.#timers.end();
     this.#handles.end();
+    if (execution.drains || execution.hasExited)
+      this.#exits.forget();
     this.#current = undefined;
     setEnvironment(before);
     if (error)
@@ -224,28 +262,132 @@ class Server {
     return error;
   }
 
-  // --- what comes from elsewhere ---
+  // --- the end of node's loop ---
 
-  #interrupt(number) {
+  /** From here on only what the execution started keeps it alive. */
+  #release() {
+    this.#handles.release();
+    this.#timers.release();
+    native.keepAlive(false);
+  }
+
+  /** Node emits `beforeExit` when nothing keeps its loop, and ends unless something does then. */
+  #watchLoop() {
+    const emit = process.emit;
+    const onLoopEnd = () => this.#onLoopEnd();
+    const value = function (event, ...rest) {
+      return event === 'beforeExit' ? onLoopEnd() : emit.call(this, event, ...rest);
+    };
+    const attributes = { writable: true, configurable: true, enumerable: false };
+    Object.defineProperty(process, 'emit', { value, ...attributes });
+  }
+
+  #onLoopEnd() {
+    native.keepAlive(true);
+    native.wake();
+    const execution = this.#current;
+    if (execution?.drains && execution.outcome && this.#exits.has('beforeExit')) {
+      const isEnded = native.guard(() => {
+        native.watchLoop();
+        execution.place.runInAsyncScope(() => this.#exits.emit('beforeExit'));
+      });
+      if (isEnded)
+        this.#stop(execution.number);
+    }
+    return true;
+  }
+
+  /** Unless listeners of `beforeExit` have started something. */
+  #onAwake() {
+    const execution = this.#current;
+    const isAlive = native.isAlive();
+    if (!execution)
+      return;
+    native.keepAlive(false);
+    if (isAlive)
+      return;
+    if (execution.giveUp) {
+      execution.giveUp();
+      execution.giveUp = undefined;
+    } else if (execution.outcome && this.#emitExit(execution) && !execution.hasExited) {
+      this.#stop(execution.number);
+    } else if (execution.outcome) {
+      this.#abandon(execution, this.#exits.outcome());
+    } else {
+      this.#fail(execution, { thrown: new errors.ExitError(UNSETTLED) });
+    }
+  }
+
+  // --- other ends ---
+
+  /** Returns whether a listener was ended: it has exited itself, or was interrupted. */
+  #emitExit({ place }) {
+    return native.guard(() => {
+      try {
+        place.runInAsyncScope(() => this.#exits.emit('exit'));
+      } catch (error) {
+        this.#complain(error);
+      }
+    });
+  }
+
+  /** process.exit() returns to nobody. */
+  #exit(code = process.exitCode) {
+    const execution = this.#current;
+    if (!execution)
+      throw new errors.ExitError(code);
+    process.exitCode = code;
+    execution.hasExited = true;
+    this.#emitExit(execution);
+    native.stop();
+    for (;;);
+  }
+
+  /** An error that would end node. */
+  #fail(execution, outcome) {
+    process.exitCode = 1;
+    this.#emitExit(execution);
+    this.#abandon(execution, outcome);
+  }
+
+  /** It was interrupted, or has exited. */
+  #stop(number) {
     const execution = this.#current;
     if (execution?.number !== number)
       return;
-    const error = new errors.InterruptError('the execution was interrupted');
+    if (execution.hasExited) {
+      this.#abandon(execution, this.#exits.outcome());
+    } else {
+      native.interruptChildren();
+      this.#abandon(execution,
+        { thrown: new errors.InterruptError('the execution was interrupted') });
+    }
+  }
+
+  /** Ends what the execution has started, and it. */
+  #abandon(execution, outcome) {
     calls.forget();
     this.#timers.cancel();
-    this.#handles.cancel(error);
+    this.#handles.cancel(new errors.InterruptError('the execution is over'));
     globals.forgetCutModules();
-    this.#finish(execution, { thrown: error });
+    this.#finish(execution, outcome);
   }
 
   /** In a timer, a callback, a promise that nobody waits for. */
   #onUncaught(error) {
+    const execution = this.#current;
     if ([error, error?.cause].some((one) => one instanceof errors.InterruptError))
       return;
     if (process.listenerCount('uncaughtException') > 0)
       process.emit('uncaughtException', error, 'uncaughtException');
+    else if (execution?.drains && !this.#timers.isEarlierTurn)
+      this.#fail(execution, { thrown: error });
     else
-      process.stderr.write(`Uncaught ${errors.inspectSafely(error, false)}\n`);
+      this.#complain(error);
+  }
+
+  #complain(error) {
+    process.stderr.write(`Uncaught ${errors.inspectSafely(error, false)}\n`);
   }
 
   #reseed(entropy, variables, directory) {

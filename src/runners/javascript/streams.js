@@ -9,6 +9,7 @@
 'use strict';
 
 const { Writable } = require('node:stream');
+const { ReadStream } = require('node:fs');
 const { Console } = require('node:console');
 const { getSystemErrorName } = require('node:util');
 const native = require('./native.js');
@@ -69,9 +70,18 @@ function renewConsole(stdout, stderr) {
 
 class Streams {
   #kept = [1, 2].map((fd) => [native.moveHigh(fd), fd]);
+  #stdin; // made when it is first asked for, as node does
 
   constructor() {
     this.#renew();
+    Object.defineProperty(process, 'stdin', {
+      get: () => (this.#stdin ??= new ReadStream(null, { fd: 0, autoClose: false })),
+      set: (value) => {
+        this.#stdin = value;
+      },
+      configurable: true,
+      enumerable: true,
+    });
   }
 
   #renew() {
@@ -87,10 +97,11 @@ class Streams {
     return value;
   }
 
-  /** After an execution. Methods that code has put over a stream's stay: it may want that. */
+  /** After an execution: each finds the end of the input. Methods that code has put over a stream's stay: it may want that. */
   restore() {
     for (const [kept, fd] of this.#kept)
       native.putBack(kept, fd);
+    this.#stdin = undefined;
     const areThere = process.stdout === this.stdout && process.stderr === this.stderr;
     if (!areThere || this.stdout.destroyed || this.stderr.destroyed)
       this.#renew();

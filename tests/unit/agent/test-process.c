@@ -156,6 +156,9 @@ test_users_and_directories(Peer *peer)
     assert_output(peer,
                   peer_shell(peer, &(Start){.environment = environment}, "echo $A; echo $PATH"),
                   "of the request\n/bin:/usr/bin\n");
+    assert_output(peer, peer_shell(peer, NULL, "echo ${PATH%%:*}"), "/usr/local/sbin\n");
+    assert_output(peer, peer_shell(peer, &(Start){.user = "nobody"}, "echo ${PATH%%/usr/bin*}"),
+                  "/nonexistent/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:\n");
 }
 
 /* Nothing of the agent's: descriptors, signals, priority, session, umask, capabilities. */

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include <glib/gstdio.h>
+
 #include "peer.h"
 
 static void
@@ -65,6 +67,60 @@ test_signals_from_keys(Peer *peer)
     wait_for_text(peer, stream, "ready");
     type(peer, stream, "\003");
     assert_end(peer, stream, WIRE_EXIT_SIGNAL, SIGINT);
+}
+
+static char *
+term_of(Peer *peer, guint32 flags, const char *const *environment)
+{
+    const Start start = {.flags = flags, .columns = 80, .rows = 24, .environment = environment};
+    guint32 stream = peer_shell(peer, &start, "printf %s \"${TERM-none}\"");
+
+    assert_end(peer, stream, WIRE_EXIT_STATUS, 0);
+    return answer_text(peer_answer(peer, stream), WIRE_STDOUT);
+}
+
+/* Which this machine's database has, as any has them, and which none has. */
+static void
+test_term(Peer *peer)
+{
+    static const char *const cases[][2] = {
+        {"TERM=vt100", "vt100"},
+        {"TERM=dumb", "dumb"},
+        {"TERM=xterm-of-tomorrow", "xterm-256color"},
+        {"TERM=vt100/../vt100", "xterm-256color"},
+        {"TERM=", "xterm-256color"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const char *const environment[] = {cases[i][0], NULL};
+        g_autofree char *got = term_of(peer, START_TERMINAL, environment);
+
+        g_assert_cmpstr(got, ==, cases[i][1]);
+    }
+}
+
+/* An entry that the user brought counts; without a terminal nothing does. */
+static void
+test_term_of_the_user(Peer *peer)
+{
+    g_autofree char *dir = g_dir_make_tmp("cloche-terminfo-XXXXXX", NULL);
+    g_autofree char *folder = g_strconcat(dir, "/x", NULL);
+    g_autofree char *file = g_strconcat(folder, "/xterm-of-tomorrow", NULL);
+    g_autofree char *terminfo = g_strconcat("TERMINFO=", dir, NULL);
+    const char *const environment[] = {"TERM=xterm-of-tomorrow", terminfo, NULL};
+    g_autofree char *before = term_of(peer, START_TERMINAL, environment);
+
+    g_assert_cmpint(g_mkdir(folder, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(file, "", 0, NULL));
+    g_autofree char *with = term_of(peer, START_TERMINAL, environment);
+    g_assert_cmpint(g_unlink(file), ==, 0);
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+    g_autofree char *without_terminal = term_of(peer, 0, environment);
+
+    g_assert_cmpstr(before, ==, "xterm-256color");
+    g_assert_cmpstr(with, ==, "xterm-of-tomorrow");
+    g_assert_cmpstr(without_terminal, ==, "xterm-of-tomorrow");
 }
 
 /* More than the terminal holds, the last of it unread at the process's end. */
@@ -215,6 +271,8 @@ main(int argc, char **argv)
     } tests[] = {
         {"size", test_size},
         {"signals-from-keys", test_signals_from_keys},
+        {"term", test_term},
+        {"term-of-the-user", test_term_of_the_user},
         {"all-output", test_all_output},
         {"hang-up", test_hang_up},
         {"faults", test_faults},

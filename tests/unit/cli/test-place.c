@@ -11,6 +11,8 @@ test_guest(void)
         {"a1:/etc/passwd", "a1", "/etc/passwd"},
         {"a1:", "a1", "."},
         {"a1:b:c", "a1", "b:c"},
+        {"/org/cloche1/sandbox/a1:b", "/org/cloche1/sandbox/a1", "b"},
+        {"/org/cloche1/sandbox/:b", NULL, NULL},
         {"./a:b", NULL, NULL},
         {"/a:b", NULL, NULL},
         {"a/b:c", NULL, NULL},
@@ -30,6 +32,17 @@ test_guest(void)
         if (cases[i].id == NULL)
             g_assert_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE);
     }
+}
+
+static void
+test_id(void)
+{
+    g_assert_true(place_is_id("abcdefghij234567"));
+    g_assert_false(place_is_id("abcdefghij23456"));
+    g_assert_false(place_is_id("abcdefghij2345677"));
+    g_assert_false(place_is_id("abcdefghij234561"));
+    g_assert_false(place_is_id("Abcdefghij234567"));
+    g_assert_false(place_is_id(""));
 }
 
 static void
@@ -100,6 +113,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cli/place/guest", test_guest);
+    g_test_add_func("/cli/place/id", test_id);
     g_test_add_func("/cli/place/base-name", test_base_name);
     g_test_add_func("/cli/place/forward", test_forward);
     g_test_add_func("/cli/place/no-forward", test_no_forward);

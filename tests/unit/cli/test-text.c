@@ -18,8 +18,25 @@ test_durations(void)
         {"2h", 7200},
         {"1d", 86400},
         {"007", 7},
-        {"9223372036854775807", G_MAXINT64},
-        {"106751991167300d", G_GUINT64_CONSTANT(106751991167300) * 86400},
+        {"90min", 5400},
+        {"2hours", 7200},
+        {"1week", 604800},
+        {"1h30m", 5400},
+        {"1h 30min 5 sec", 5405},
+        {"1d2h3m4s", 93784},
+        {"1.5h", 5400},
+        {"0.5m", 30},
+        {"1.000001s", 2},
+        {"1.0000001s", 1},
+        {"1.5", 2},
+        {"1000ms", 1},
+        {"1001ms", 2},
+        {"5 ", 5},
+        {"0h1m", 60},
+        {"inf", TEXT_FOREVER},
+        {"infinity", TEXT_FOREVER},
+        {"9223372036854", G_GUINT64_CONSTANT(9223372036854)},
+        {"106751991d", G_GUINT64_CONSTANT(106751991) * 86400},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
@@ -29,6 +46,24 @@ test_durations(void)
         g_assert_true(text_to_seconds(good[i].text, &seconds, &error));
         g_assert_no_error(error);
         g_assert_cmpuint(seconds, ==, good[i].seconds);
+    }
+}
+
+static void
+test_durations_again(void)
+{
+    static const struct {
+        guint64 seconds;
+        const char *text;
+    } cases[] = {
+        {1, "1s"},     {60, "1m"},     {61, "61s"},       {3600, "1h"}, {5400, "90m"},
+        {86400, "1d"}, {90000, "25h"}, {86399, "86399s"}, {0, "0d"},    {2592000, "30d"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = text_to_duration(cases[i].seconds);
+
+        g_assert_cmpstr(text, ==, cases[i].text);
     }
 }
 
@@ -44,16 +79,24 @@ test_bad_durations(void)
         {"-5", "no duration"},
         {"+5", "no duration"},
         {" 5", "no duration"},
-        {"5 ", "no duration"},
-        {"1.5h", "no duration"},
-        {"5M", "no duration"},
-        {"5ms", "no duration"},
-        {"1h30m", "no duration"},
+        {"5M", "there is no unit 'M'"},
+        {"5x", "there is no unit 'x'"},
+        {"1h5x", "there is no unit 'x'"},
+        {"5-", "there is no unit '-'"},
+        {"1h30", "no duration"},
+        {"1 2", "no duration"},
+        {".5h", "no duration"},
+        {"5.h", "no duration"},
+        {"1..5h", "no duration"},
+        {"INF", "no duration"},
         {"0", "too short"},
         {"000d", "too short"},
-        {"9223372036854775808", "too long"},
-        {"106751991167301d", "too long"},
+        {"0.999999s", "too short"},
+        {"999ms", "too short"},
+        {"9223372036855", "too long"},
+        {"106751992d", "too long"},
         {"99999999999999999999999999", "too long"},
+        {"99999999999999999999999999h1s", "too long"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -186,6 +229,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cli/text/durations", test_durations);
+    g_test_add_func("/cli/text/durations-again", test_durations_again);
     g_test_add_func("/cli/text/bad-durations", test_bad_durations);
     g_test_add_func("/cli/text/pairs", test_pairs);
     g_test_add_func("/cli/text/bad-pairs", test_bad_pairs);

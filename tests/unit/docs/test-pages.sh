@@ -90,6 +90,9 @@ check "places" prints '^abc1:$' complete_bash cloche cat a
 check "no ids where a path is" prints '^$' complete_bash cloche ls abc1 : ''
 check "places for cp" prints '^abc1:$' complete_bash cloche cp abc
 check "files for cp" prints "^$completions/_cloche\$" complete_bash cloche cp "$completions/_cl"
+check "actions" prints '^restart remove$' complete_bash cloche context re
+check "ids behind an action" prints '^abc1$' complete_bash cloche context list ''
+check "verbs to be helped with" prints '^kill$' complete_bash cloche help ki
 check "templates" prints '^python$' complete_bash cloche run --template ''
 check "a sandbox's own words are left alone" prints '^$' complete_bash cloche exec abc1 -- l
 check "zsh reads its file" zsh -n "$completions/_cloche"

@@ -100,13 +100,54 @@ sed -i 's/^Packages=one/Packages=three/' "$recipe/recipe.conf" && changes "packa
 sed -i 's/^User=.*/User=other/' "$recipe/recipe.conf" && changes "user" 1
 sed -i 's/^DiskMiB=.*/DiskMiB=65/' "$recipe/recipe.conf" && changes "size of the disk" 1
 echo 'echo more' >>"$recipe/setup.sh" && changes "setup.sh" 1
+mkdir -p "$recipe/files/etc" && echo one >"$recipe/files/etc/one" && changes "files" 1
+echo two >"$recipe/files/etc/one" && changes "content of a file" 1
 before=$image
+mv "$recipe/files" "$tmp/" && ln -s "$tmp/files" "$recipe/" && must_build
+is "a link to the same files does not count" "$image" "$before"
 mv "$recipe/packages" "$tmp/" && ln -s "$tmp/packages" "$recipe/" && must_build
 is "a link to the same packages does not count" "$image" "$before"
 sed -i 's/nothing/less/' "$tmp/packages/empty/control" && changes "empty package" 1
 echo 1.1 >"$fake/kernel-version" && rm "$images"/.cache/apt-facts-* && changes "kernel" 0
 is "one root file system and one kernel are kept" \
     "$(find "$images/.cache" -mindepth 1 -maxdepth 1 -type d | wc -l)" 2
+
+# npm_package NAME VERSION BIN: a tarball in the fake's registry; prints what a recipe says of it.
+npm_package() {
+    local file=$fake/registry/$(echo "$1-$2" | sed 's/^@//; s|/|-|').tgz
+    mkdir -p "$fake/registry" "$tmp/npm/package"
+    printf '{"name": "%s", "bin": %s}' "$1" "$3" >"$tmp/npm/package/package.json"
+    echo "console.log('$1')" >"$tmp/npm/package/run.js"
+    tar -czf "$file" -C "$tmp/npm" package
+    echo "$1@$2 sha512-$(/usr/bin/python3 -c 'import base64, hashlib, sys
+print(base64.b64encode(hashlib.sha512(sys.stdin.buffer.read()).digest()).decode())' <"$file");"
+}
+
+one=$(npm_package one 1.0.0 '{"first": "run.js", "second": "./run.js"}')
+two=$(npm_package @of/two 2.0.0-rc.1 '"run.js"')
+sed -i "s|^User=|Npm=$one$two\nUser=|" "$recipe/recipe.conf"
+changes "packages of npm" 1
+local=$(echo "$images"/.cache/npm-tiny-*/local)
+is "they are where a global installation puts them" "$(cd "$local" && find lib -name '*.js' | sort | xargs)" \
+    "lib/node_modules/@of/two/run.js lib/node_modules/one/run.js"
+is "and so are their commands" "$(cd "$local/bin" && stat -L -c '%n %a' * | xargs)" \
+    "first 755 second 755 two 755"
+is "which lead to them" "$(cat "$local/bin/two")" "console.log('@of/two')"
+root=$tmp/root
+mkdir -p "$root"/etc/apt "$root"/usr/share/{doc,info,man,locale} "$root/usr/share/nodejs/one" "$tmp/only"
+cp -r "$tmp/files" "$tmp/only/"
+IMAGE_USER=root IMAGE_NPM=${local%/local} IMAGE_RECIPE=$tmp/only "$builder.d/root-customize" "$root"
+is "both are in the root file system" "$(cat "$root/usr/local/bin/two")" "console.log('@of/two')"
+is "node finds what is not Debian's" "$(readlink "$root"/usr/share/nodejs/{one,@of})" \
+    "/usr/local/lib/node_modules/@of"
+is "as the recipe's files are" "$(cat "$root/etc/one")" two
+is "npm is asked for just them" "$(sed 's/.* //' "$fake/npm-calls" | xargs)" "one@1.0.0 @of/two@2.0.0-rc.1"
+is "nothing else is kept of them" "$(ls "$(dirname "$local")")" local
+is "the daemon does not read of them" "$(grep -c Npm "$image/image.conf")" 0
+echo other >"$agent" && changes "agent beside packages of npm" 0
+is "npm is not asked again" "$(wc -l <"$fake/npm-calls")" 2
+sed -i '/^Npm=/d' "$recipe/recipe.conf" && changes "no packages of npm" 1
+is "and none are kept" "$(find "$images/.cache" -name 'npm-*')" ""
 
 before=$image
 exec 5<"$before"
@@ -129,7 +170,7 @@ echo agent >"$agent"
 for runner in bash jupyter; do
     echo "runner of $runner" >"$runners/$runner/run"
 done
-rm "$runners"/bash/{more,link} "$recipe/packages"
+rm "$runners"/bash/{more,link} "$recipe"/{packages,files}
 cp -r "$here/recipe/." "$recipe"
 echo 1.0 >"$fake/kernel-version"
 rm "$images"/.cache/apt-facts-*

@@ -32,6 +32,15 @@ bad "release with a slash" 's/^User=.*/Suite=..\/x/' ":7: Suite wants the code n
 bad "release of 33 letters" "s/^User=.*/Suite=$(printf %033d 0 | tr 0 a)/" \
     ":7: Suite wants the code name of a release of Debian"
 
+npm="Npm wants NAME@VERSION sha512-CHECKSUM, each with ';'"
+checksum=sha512-$(printf %086d 0)==
+bad "package of npm without a version" "s/^User=.*/Npm=x $checksum/" ":7: $npm"
+bad "package of npm of any version" "s/^User=.*/Npm=x@latest $checksum/" ":7: $npm"
+bad "package of npm without a checksum" 's/^User=.*/Npm=x@1.0.0/' ":7: $npm"
+bad "package of npm with a short checksum" 's/^User=.*/Npm=x@1.0.0 sha512-AAAA==/' ":7: $npm"
+bad "package of npm out of its folder" "s/^User=.*/Npm=..@1.0.0 $checksum/" ":7: $npm"
+bad "option as a package of npm" "s/^User=.*/Npm=--x@1.0.0 $checksum/" ":7: $npm"
+
 bad "language out of its folder" 's/^Languages=.*/Languages=..;/' \
     ":8: Languages wants names of languages, each with ';'"
 bad "runner out of its folder" 's/^Runners=.*/Runners=..;/' \

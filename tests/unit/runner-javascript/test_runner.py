@@ -33,7 +33,7 @@ class Shown(Case):
             ("'a\\nb'", "'a\\nb'"), ("-0", "-0"), ("NaN", "NaN"), ("-Infinity", "-Infinity"),
             ("10n", "10n"), ("null", "null"), ("Symbol('s')", "Symbol(s)"), ("{a: 1}", "{ a: 1 }"),
             ("[undefined]", "[ undefined ]"), ("new Map([[1, {a: 2}]])", "Map(1) { 1 => { a: 2 } }"),
-            ("(function f() {})", "[Function: f]"), ("Promise.resolve(1)", "Promise { 1 }"),
+            ("(function f() {})", "[Function: f]"), ("[Promise.resolve(1)]", "[ Promise { 1 } ]"),
             ("new Proxy({}, {})", "Proxy [ {}, {} ]"), ("if (true) { 7 }", "7"),
             ("{ a: 1 };", "1"), ("'ä→😀'", "'ä→😀'"), ("1; // comment", "1"),
         ):
@@ -312,10 +312,39 @@ class Errors(Case):
         self.assertIn("\x1b[33m5\x1b[39m", coloured.error[2])
 
     def test_exit(self):
-        for code, value in (("process.exit(3)", "3"), ("process.exit()", "0"),
-                            ("process.exitCode = 4; process.exit()", "4")):
+        for code, value in (("process.exit(3)", "3"), ("process.exitCode = 4; process.exit()", "4")):
             self.assertEqual(self.run_failing(code, "ExitError").error[1], value)
-        self.run_ok("process.exitCode = undefined")
+            self.assertEqual(self.run_ok("process.exitCode").results, [])
+        for code in ("process.exit()", "process.exit(0)"):
+            self.assertEqual(self.run_ok(code + "; 'value'").results, [])
+
+    def test_exit_returns_to_nobody(self):
+        """No handler of errors sees it, wherever it is called; and what was started is over."""
+        handled = "console.log('handled')"
+        for code in (
+            f"try {{ process.exit(5) }} catch {{ {handled} }} finally {{ {handled} }}",
+            f"(async () => {{ await 1; process.exit(5) }})().catch(() => {handled})",
+            f"await (async () => {{ {SLEEP}; process.exit(5) }})().finally(() => {handled})",
+            f"setTimeout(() => {{ process.exit(5); {handled} }}, 1); await new Promise(() => {{}})",
+            f"fs.readFile('/', () => {{ process.exit(5); {handled} }}); await new Promise(() => {{}})",
+            f"setImmediate(() => process.exit(5)); setTimeout(() => {handled}, 5); await new Promise(() => {{}})",
+            f"process.nextTick(() => {{ process.exit(5); {handled} }}); await new Promise(() => {{}})",
+        ):
+            with self.subTest(code):
+                ended = self.run_failing(code, "ExitError")
+                self.assertEqual((ended.error[1], ended.out), ("5", b""))
+                self.assertEqual(self.run_ok("; ".join([SLEEP] * 5)).out, b"")
+
+    def test_exit_listeners(self):
+        """Those of the execution that exits are called, and no others."""
+        self.run_ok("process.on('exit', function earlier() { console.log('earlier') })")
+        own = self.run_failing("process.on('exit', (code) => { console.log(code); process.exitCode++ })\n"
+                               "process.exit(5)", "ExitError")
+        self.assertEqual((own.out, own.error[1]), (b"5\n", "6"))
+        again = self.run_failing("process.on('exit', () => process.exit(8)); process.exit(7)", "ExitError")
+        self.assertEqual((again.out, again.error[1]), (b"", "8"))
+        self.assertEqual(self.value("process.listeners('exit').map((one) => one.name)"), "[ 'earlier' ]")
+        self.run_ok("process.removeAllListeners('exit')")
 
     def test_nobody_catches(self):
         """In a timer or a promise: it is said, and the runner goes on."""

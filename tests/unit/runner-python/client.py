@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """client: the host's end of the runner protocol, for tests: starts the real runner and talks to it.
 
-Like the agent, it takes what is in the pipes of descriptors 1 and 2 before it reads descriptor 3.
+Like the agent, it takes what was in the pipes of descriptors 1 and 2 before what it reads from descriptor 3.
 """
 
 import os
@@ -15,7 +15,7 @@ import threading
 RESEED, EXECUTE, SYNC = 1, 2, 3
 READY, RESULT, ERROR, DONE, SYNCED, CLEAR = 16, 17, 18, 19, 20, 21
 SYNC_MARK = b"\xff" + 15 * b"\xfe"
-SILENT, NO_HISTORY, EXERCISE, COLOURS = 1, 2, 4, 8
+SILENT, NO_HISTORY, EXERCISE, COLOURS, DRAIN = 1, 2, 4, 8, 16
 MAIN, UPDATE, CUT = 1, 2, 4  # flags of a result
 TIMEOUT_S = 60
 
@@ -200,8 +200,8 @@ class Runner:
     def _take(self, size, execution):
         while len(self._input) < size:
             if self.socket in self._wait(execution, [self.socket]):
-                self._drain(execution)
                 data = self.socket.recv(1 << 20)
+                self._drain(execution)
                 if not data:
                     raise RunnerGone(self.process.wait(TIMEOUT_S), execution.err)
                 self._input += data

@@ -5,7 +5,8 @@ To IPython's it adds data for programs: of tables and of figures. Their librarie
 for that: the formatters know types by name, and find them when somebody shows one.
 """
 
-from IPython.core.formatters import BaseFormatter, DisplayFormatter
+from IPython.core import formatters
+from IPython.core.formatters import BaseFormatter
 
 from .charts import describe_figure
 from .tables import describe_table
@@ -37,7 +38,7 @@ class _DataFormatter(BaseFormatter):
             return None
 
 
-class Formatter(DisplayFormatter):
+class DisplayFormatter(formatters.DisplayFormatter):
     """Asks only the plain-text formatter about plain values: half the time of a small cell."""
 
     def __init__(self, **kwargs):
@@ -56,9 +57,9 @@ class Formatter(DisplayFormatter):
         return ({} if text is None else {"text/plain": text}), {}
 
     def _has_printer(self, kind):
-        formatters = [self.mimebundle_formatter, self.ipython_display_formatter]
-        formatters += [one for name, one in self.formatters.items() if name != "text/plain"]
-        for formatter in formatters:
+        all_formatters = [self.mimebundle_formatter, self.ipython_display_formatter]
+        all_formatters += [one for name, one in self.formatters.items() if name != "text/plain"]
+        for formatter in all_formatters:
             if not formatter.type_printers.keys().isdisjoint(kind.__mro__):
                 return True
             if (kind.__module__, kind.__name__) in formatter.deferred_printers:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""hooks: what matplotlib, PIL and plotly need to show pictures here, done when they are imported.
+"""hooks: what matplotlib, pandas, PIL and plotly need to show things here, done when they are imported.
 
 matplotlib's backend could be chosen by MPLBACKEND. But children inherit that, and in a virtual
 environment of their own they lack this backend.
@@ -11,14 +11,24 @@ import importlib.util
 import os
 import sys
 
+from IPython import get_ipython
 from IPython.core.pylabtools import print_figure
 from IPython.display import display
 
 _INLINE = "module://matplotlib_inline.backend_inline"
 
 
+def _behind(hook):
+    def load_and_hook(load, module):
+        load(module)
+        with contextlib.suppress(AttributeError):  # somebody's own, of the same name
+            hook(module)
+
+    return load_and_hook
+
+
 class _Finder:
-    """Gives modules the loaders that they would have had, and does something behind these."""
+    """Gives modules the loaders that they would have had, and does something around these."""
 
     def __init__(self, hooks):
         self._hooks = hooks
@@ -29,15 +39,18 @@ class _Finder:
         if hook and spec is None:
             self._hooks[name] = hook  # it may be installed later
         elif hook and spec.loader is not None:
-            load = spec.loader.exec_module
-
-            def load_and_hook(module):
-                load(module)
-                with contextlib.suppress(AttributeError):  # somebody's own, of the same name
-                    hook(module)
-
-            spec.loader.exec_module = load_and_hook
+            spec.loader.exec_module = functools.partial(hook, spec.loader.exec_module)
         return spec
+
+
+def _as_in_a_notebook(load, module):
+    """pandas chooses its options when it is loaded, and knows a notebook by this attribute."""
+    shell = get_ipython()
+    shell.kernel = None
+    try:
+        load(module)
+    finally:
+        del shell.kernel
 
 
 def _use_inline(matplotlib):
@@ -72,10 +85,11 @@ def _show_pages(renderers):
 
 def install(shell):
     hooks = {
-        "matplotlib": _use_inline,
-        "PIL.Image": _show_saved,
-        "PIL.ImageShow": _show_shown,
-        "plotly.io._renderers": _show_pages,
+        "matplotlib": _behind(_use_inline),
+        "PIL.Image": _behind(_show_saved),
+        "PIL.ImageShow": _behind(_show_shown),
+        "pandas.core.config_init": _as_in_a_notebook,
+        "plotly.io._renderers": _behind(_show_pages),
     }
     sys.meta_path.insert(0, _Finder(hooks))
     # for a figure that no pyplot knows; the backend has a way of its own, and puts it in this place

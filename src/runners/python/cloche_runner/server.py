@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""server: takes requests, one after the other, and keeps the executed code from breaking that.
+"""server: takes requests, one after the other, and keeps the executed code from breaking that."""
 
-SIGINT must hit the executed code and nothing else: not the runner between executions, and not a
-frame that is half sent. A flag would leave gaps; the handler looks at the stack that it interrupts.
-"""
-
-import asyncio
 import os
 import platform
-import signal
 import sys
 import time
 import traceback
 from os import environ  # whatever the executed code makes of os.environ
 
-from . import hooks
+from . import hooks, site_paths
 from .channel import (
     DONE,
     EXECUTE,
@@ -22,38 +16,18 @@ from .channel import (
     RESEED,
     SYNC,
     SYNCED,
-    UNINTERRUPTIBLE,
     Channel,
     field,
     u32,
 )
+from .interrupts import Interrupts
 from .randomness import Randomness
 from .results import Results
-from .shell import FAILED, Outcome, Shell
+from .shell import FAILED, Outcome, ZMQInteractiveShell
 from .streams import Streams
 from .warmup import forget, warm_up
 
-_SILENT, _NO_HISTORY, _EXERCISE, _COLOURS = 1, 2, 4, 8
-
-
-def _interruptible(function, *args):
-    """What SIGINT may interrupt is what this has called."""
-    return function(*args)
-
-
-def _interrupt_handler(channel):
-    def on_sigint(number, frame):
-        is_sending = False
-        while frame is not None and frame.f_code is not _interruptible.__code__:
-            is_sending = is_sending or frame.f_code is UNINTERRUPTIBLE
-            frame = frame.f_back
-        if frame is None:
-            return
-        if not is_sending:
-            raise KeyboardInterrupt
-        channel.interrupted = True
-
-    return on_sigint
+_SILENT, _NO_HISTORY, _EXERCISE, _COLOURS, _DRAIN = 1, 2, 4, 8, 16
 
 
 def _split(assignments):
@@ -78,11 +52,11 @@ class Server:
         self._channel = Channel(3)
         self._streams = Streams(self._channel)
         self._results = Results(self._channel, self._streams)
-        self._shell = Shell.create(self._results, self._streams)
-        self._on_sigint = _interrupt_handler(self._channel)
-        signal.signal(signal.SIGINT, self._on_sigint)
+        self._interrupts = Interrupts(self._channel)
+        self._shell = ZMQInteractiveShell.create(self._results, self._streams, self._interrupts)
         self._randomness = Randomness()
         hooks.install(self._shell)
+        site_paths.install()
         if is_warm:
             warm_up(self._shell)
             self._randomness.freeze()
@@ -91,7 +65,7 @@ class Server:
         version = platform.python_version()
         self._channel.send(READY, field(b"python") + field(version.encode()))
         while True:
-            self._run_background_tasks()
+            self._shell.loop.run_until_readable(self._channel)
             request = self._channel.receive()
             if request is None:
                 return
@@ -105,19 +79,6 @@ class Server:
             else:
                 raise ValueError(f"unknown request {kind}")
 
-    def _run_background_tasks(self):
-        """Tasks that top-level code left in its event loop go on until the next request."""
-        loop = self._shell.loop
-        if loop is None or loop.is_closed() or self._channel.has_input:
-            return
-        if asyncio.all_tasks(loop):
-            loop.add_reader(self._channel, loop.stop)
-            try:
-                loop.run_forever()
-            except BaseException:
-                pass  # a task's SystemExit
-            loop.remove_reader(self._channel)
-
     def _execute(self, fields):
         flags, dialect, code = fields.number(), fields.text(), fields.text()
         environment = _split(fields.texts())
@@ -130,19 +91,20 @@ class Server:
             before = _set_environment(environment)
             keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
             self._shell.colour_tracebacks(has_colours)
-            outcome = _interruptible(self._shell.run, code, is_silent, keep)
-        except BaseException as error:  # neither IPython nor the runner is sure to have caught it
+            self._interrupts.begin()
+            outcome = self._shell.run(code, is_silent, keep, bool(flags & _DRAIN))
+        except BaseException as error:
             outcome = Outcome(error)
         if self._channel.is_closed:
             self._end_child(outcome)
+        self._interrupts.end()
         _set_environment(before)
         if flags & _EXERCISE:
             forget(self._shell)
         self._finish(outcome)
 
     def _finish(self, outcome):
-        if signal.getsignal(signal.SIGINT) is not self._on_sigint:
-            signal.signal(signal.SIGINT, self._on_sigint)
+        self._interrupts.restore()
         self._streams.restore()
         if outcome.error is not None:
             self._results.fail(outcome.name, outcome.value, outcome.traceback)

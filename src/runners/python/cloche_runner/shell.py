@@ -8,6 +8,7 @@ the execution's error then, or, when the execution went on, output for stderr.
 
 import asyncio
 import builtins
+import functools
 import getpass
 import io
 import os
@@ -24,7 +25,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type, default
 from traitlets.config import Config
 
-from .formatters import Formatter
+from . import commands, magics
+from .commands import Commands
+from .events import Events
+from .formatters import DisplayFormatter
+from .toploop import TopLoop
 from .traces import forget_cells, speed_up
 
 OK, FAILED, INTERRUPTED = 0, 1, 2
@@ -128,6 +133,14 @@ def _words(error):
         return f"<{_type_name(type(error))} whose text cannot be had>"
 
 
+def _format_unless_interrupted(format_traceback, etype, value, trace, *args, **kwargs):
+    """IPython parses all files of a traceback. An interrupt of that leaves Python's own."""
+    try:
+        return format_traceback(etype, value, trace, *args, **kwargs)
+    except KeyboardInterrupt:
+        return _format(value)
+
+
 def _format(error):
     try:
         return traceback.format_exception(error)
@@ -135,29 +148,32 @@ def _format(error):
         return [f"{_type_name(type(error))}: {_words(error)}"]
 
 
-class Shell(InteractiveShell):
+class ZMQInteractiveShell(Commands, InteractiveShell):
+    """Libraries look for this name (pandas, rich and others) to show what a notebook can show."""
+
     displayhook_class = Type(_DisplayHook)
     display_pub_class = Type(_DisplayPublisher)
 
     @classmethod
-    def create(cls, results, streams):
+    def create(cls, results, streams, interrupts):
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "NoColor"
         config.InteractiveShell.display_page = True
-        cls.results, cls.streams = results, streams
+        cls.results, cls.streams, cls.interrupts = results, streams, interrupts
+        cls.loop = TopLoop()
         cls.source = ""
         shell = cls.instance(config=config)
-        shell.loop_runner = shell._run_loop
+        shell.loop_runner = cls.loop.run
         speed_up()
+        commands.install()
+        magics.install(shell)
         builtins.input = _no_input
         getpass.getpass = _no_input
         warnings.filterwarnings("ignore", message="To exit: use 'exit', 'quit'")
         return shell
 
-    loop = None  # of top-level await; made when first needed
     _shown = None
-    _is_cancelled = False
     _has_colours = False
 
     def colour_tracebacks(self, has_colours):
@@ -166,16 +182,26 @@ class Shell(InteractiveShell):
             for handler in (self.InteractiveTB, self.SyntaxTB):
                 handler.set_colors("Linux" if has_colours else "NoColor")
 
-    def run(self, code, silent, keep):
-        """Runs one cell and returns its Outcome."""
-        code = code.removeprefix("\ufeff")  # as Python reads a file
+    def run(self, code, silent, keep, drain=False):
+        """Runs one cell, and with drain what it leaves running, and returns its Outcome."""
+        code = code.removeprefix("\ufeff").replace("\r\n", "\n")  # as Python reads a file
         self.source = code
         self._shown = None
-        self._is_cancelled = False
-        result = self.run_cell(code, store_history=keep, silent=silent)
-        error = result.error_before_exec
-        if error is None:
-            error = result.error_in_exec
+        self.loop.begin()
+        self.events.was_interrupted = False
+        self._interrupts_before = self.interrupts.count
+        if drain:
+            self.loop.note_leftovers()
+        try:
+            result = self.interrupts.run(self.run_cell, code, keep, silent)
+            error = result.error_before_exec
+            if error is None:
+                error = result.error_in_exec
+        except BaseException as raised:  # IPython is not sure to have caught it
+            error = raised
+        self.loop.forget_leftovers()
+        if error is None and self.events.was_interrupted:
+            error = KeyboardInterrupt("the code had ended, but not all that it had left to do")
         return self._conclude(error)
 
     def should_run_async(self, raw_cell, **kwargs):
@@ -196,10 +222,30 @@ class Shell(InteractiveShell):
             lines = shown[1]
         elif shown is not None:
             self._print(shown)
-        if self._is_cancelled and type(error) is asyncio.CancelledError:
+        if self.loop.was_cancelled and type(error) is asyncio.CancelledError:
             error = KeyboardInterrupt()
             lines = [*lines[:-1], "KeyboardInterrupt: "] if lines else None
         return Outcome(error, lines)
+
+    def init_events(self):
+        super().init_events()
+        callbacks = self.events.callbacks
+        self.events = Events(self, callbacks, self._drain)
+        self.events.callbacks = callbacks
+
+    def _drain(self):
+        if self.interrupts.count == self._interrupts_before:
+            self.loop.drain()
+
+    def init_traceback_handlers(self, custom_exceptions):
+        super().init_traceback_handlers(custom_exceptions)
+        self.InteractiveTB.structured_traceback = functools.partial(
+            _format_unless_interrupted, self.InteractiveTB.structured_traceback
+        )
+
+    def set_next_input(self, text, replace=False):
+        """The next cell is not ours to fill in: what %load and %recall found is shown."""
+        self.display_pub.publish({"text/plain": text})
 
     def _showtraceback(self, etype, evalue, stb):
         if self._shown is not None:
@@ -225,31 +271,8 @@ class Shell(InteractiveShell):
             at = below
         return etype, value, trace
 
-    def _run_loop(self, coroutine):
-        """Top-level await. An interrupted cell ends here: left in the loop, it would go on later."""
-        if self.loop is None or self.loop.is_closed():
-            self.loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(self.loop)
-        task = self.loop.create_task(coroutine)
-        while True:
-            try:
-                return self.loop.run_until_complete(task)
-            except KeyboardInterrupt:
-                if task.done():
-                    raise
-                self._is_cancelled = True
-                task.cancel()
-
-    @property
-    def system(self):
-        """`!command`. It writes to descriptor 1 itself, unless the cell's output is captured."""
-        if not self.streams.are_original:
-            return self.system_piped
-        self.streams.flush()
-        return self.system_raw
-
     def init_display_formatter(self):
-        self.display_formatter = Formatter(parent=self)
+        self.display_formatter = DisplayFormatter(parent=self)
         self.configurables.append(self.display_formatter)
 
     @default("exiter")
@@ -258,3 +281,19 @@ class Shell(InteractiveShell):
 
     def enable_gui(self, gui=None):
         pass
+
+    def enable_matplotlib(self, gui=None):
+        """%matplotlib. Code that asks for figures with buttons is content with pictures."""
+        if str(gui).lower() in _WINDOWS:
+            name = "" if gui is None else f" {gui}"
+            print(f"%matplotlib{name}: there are no windows and no notebook here. Figures are shown"
+                  " as pictures, as with %matplotlib inline.", file=sys.stderr)
+            gui = "inline"
+        enabled = super().enable_matplotlib(gui)
+        # IPython's for %run draws a figure, though the script may have none
+        self.magics_manager.registry["ExecutionMagics"].default_runner = None
+        return enabled
+
+
+_WINDOWS = {"none", "auto", "notebook", "nbagg", "widget", "ipympl", "webagg", "tk", "wx", "osx"}
+_WINDOWS |= {"qt", "qt4", "qt5", "qt6", "gtk", "gtk3", "gtk4"}

@@ -79,8 +79,14 @@ class _Buffer(io.BufferedWriter):
 class _Text(io.TextIOWrapper):
     """Never fails on a character: what cannot be encoded comes out as an escape."""
 
+    _settings = {"encoding": "utf-8", "errors": "backslashreplace", "line_buffering": True}
+
     def __init__(self, buffer):
-        super().__init__(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        super().__init__(buffer, **self._settings)
+
+    def restore(self):
+        """Takes back what executed code has changed by reconfigure()."""
+        self.reconfigure(**self._settings, newline=None, write_through=False)
 
     def flush(self):
         super().flush()
@@ -133,6 +139,7 @@ class _Stream:
             os.dup2(self._kept, self.fd)
         try:
             self.text.flush()
+            self.text.restore()
         except (OSError, ValueError):
             self.text = _open(self.fd, self._kept, self._order)
             setattr(sys, self.name, self.text)

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* context: interpreters of a sandbox that have variables of their own. */
+#include "context.h"
+
+#include "language.h"
+#include "options.h"
+#include "sandbox.h"
+#include "table.h"
+#include "term.h"
+#include "verbs.h"
+
+typedef struct {
+    char *language;
+    char *cwd;
+    char **environment;
+} Words;
+
+static void
+words_clear(Words *words)
+{
+    g_free(words->language);
+    g_free(words->cwd);
+    g_strfreev(words->environment);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+
+/* --- list --- */
+
+GVariant *
+context_list(Cli *cli, ClocheSandbox *sandbox, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+    GVariant *contexts;
+
+    cloche_sandbox_call_list_contexts(sandbox, CLIENT_CALL, cli->interrupted, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_list_contexts_finish(sandbox, &contexts, reply, error))
+        return NULL;
+    return contexts;
+}
+
+static const char *
+get_text(GVariant *context, const char *key)
+{
+    const char *text = "";
+
+    g_variant_lookup(context, key, "&s", &text);
+    return text;
+}
+
+char *
+context_states(GVariant *contexts)
+{
+    GString *text = g_string_new(NULL);
+
+    for (gsize i = 0; i < g_variant_n_children(contexts); i++) {
+        g_autoptr(GVariant) context = g_variant_get_child_value(contexts, i);
+        const char *state = get_text(context, "state");
+
+        if (!g_str_equal(state, "not-started"))
+            g_string_append_printf(text, "%s%s (%s)", text->len > 0 ? ", " : "",
+                                   get_text(context, "id"), state);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+add_row(Table *table, GVariant *context)
+{
+    guint32 count = 0;
+
+    g_variant_lookup(context, "execution-count", "u", &count);
+    table_add(table, get_text(context, "id"));
+    table_add(table, get_text(context, "language"));
+    table_add(table, get_text(context, "state"));
+    table_add_printf(table, "%u", count);
+    table_add(table, get_text(context, "cwd"));
+}
+
+static void
+print_table(GVariant *contexts)
+{
+    static const char *const heads[] = {"CONTEXT",    "LANGUAGE",  "STATE",
+                                        "EXECUTIONS", "DIRECTORY", NULL};
+    g_autoptr(Table) table = table_new(heads);
+    g_autofree char *lines = NULL;
+
+    for (gsize i = 0; i < g_variant_n_children(contexts); i++) {
+        g_autoptr(GVariant) context = g_variant_get_child_value(contexts, i);
+
+        add_row(table, context);
+    }
+    lines = table_render(table, term_style(stdout, STYLE_BOLD), term_style(stdout, STYLE_OFF));
+    fputs(lines, stdout);
+}
+
+/* {"key": value} */
+static void
+print_json(const char *key, JsonNode *value)
+{
+    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+
+    json_node_take_object(node, json_object_new());
+    json_object_set_member(json_node_get_object(node), key, value);
+    cli_print_json(node);
+}
+
+static gboolean
+do_list(Cli *cli, ClocheSandbox *sandbox, const Words *words, GError **error)
+{
+    g_autoptr(GVariant) contexts = context_list(cli, sandbox, error);
+
+    if (contexts == NULL)
+        return FALSE;
+    if (cli->json)
+        print_json("contexts", json_from_variant(contexts));
+    else
+        print_table(contexts);
+    return TRUE;
+}
+
+/* --- create --- */
+
+static GVariant *
+create_options(const Words *words, GError **error)
+{
+    g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
+    g_autofree char *language = words->language != NULL ? language_named(words->language) : NULL;
+
+    options_add_text(&options, "language", language);
+    options_add_text(&options, "cwd", words->cwd);
+    if (!options_add_pairs(&options, "environment", words->environment, error))
+        return NULL;
+    return g_variant_dict_end(&options);
+}
+
+static gboolean
+do_create(Cli *cli, ClocheSandbox *sandbox, const Words *words, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autofree char *id = NULL;
+    GVariant *options = create_options(words, error);
+
+    if (options == NULL)
+        return FALSE;
+    cloche_sandbox_call_create_context(sandbox, options, CLIENT_CALL, cli->interrupted,
+                                       cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_create_context_finish(sandbox, &id, reply, error))
+        return FALSE;
+    if (cli->json)
+        print_json("id", json_node_init_string(json_node_alloc(), id));
+    else
+        puts(id);
+    return TRUE;
+}
+
+/* --- what is done to contexts that there are --- */
+
+static gboolean
+restart(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+
+    cloche_sandbox_call_restart_context(sandbox, id, CLIENT_CALL, cli->interrupted, cli_on_reply,
+                                        &reply);
+    cli_await(&reply);
+    return cloche_sandbox_call_restart_context_finish(sandbox, reply, error);
+}
+
+static gboolean
+interrupt(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+
+    cloche_sandbox_call_interrupt_context(sandbox, id, CLIENT_CALL, cli->interrupted, cli_on_reply,
+                                          &reply);
+    cli_await(&reply);
+    return cloche_sandbox_call_interrupt_context_finish(sandbox, reply, error);
+}
+
+static gboolean
+take_away(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+
+    cloche_sandbox_call_remove_context(sandbox, id, CLIENT_CALL, cli->interrupted, cli_on_reply,
+                                       &reply);
+    cli_await(&reply);
+    return cloche_sandbox_call_remove_context_finish(sandbox, reply, error);
+}
+
+/* --- the verb --- */
+
+/* One of the two functions: on the sandbox, or on each context that is named. */
+typedef struct {
+    const char *name;
+    gboolean (*on_sandbox)(Cli *cli, ClocheSandbox *sandbox, const Words *words, GError **error);
+    gboolean (*on_context)(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error);
+} Action;
+
+static const Action actions[] = {
+    {"list", .on_sandbox = do_list},     {"create", .on_sandbox = do_create},
+    {"restart", .on_context = restart},  {"interrupt", .on_context = interrupt},
+    {"remove", .on_context = take_away},
+};
+
+static const Action *
+find_action(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(actions); i++) {
+        if (g_str_equal(actions[i].name, name))
+            return &actions[i];
+    }
+    return NULL;
+}
+
+/* Gives CLI_OK, or tells what is wrong. */
+static int
+check_words(Cli *cli, const Action *action, const Words *words)
+{
+    gboolean has_options =
+        words->language != NULL || words->cwd != NULL || words->environment != NULL;
+    const char *context;
+
+    if (action == NULL)
+        return cli_usage(cli, "'%s' is no action: write list, create, restart, interrupt or remove",
+                         cli->words[0]);
+    if (cli->words[1] == NULL)
+        return cli_usage(cli, "of which sandbox? cloche context %s ID%s", action->name,
+                         action->on_context != NULL ? " CONTEXT..." : "");
+    context = cli->words[2];
+    if (action->on_context != NULL && context == NULL)
+        return cli_usage(cli, "which context? 'cloche context list %s' shows them", cli->words[1]);
+    if (action->on_sandbox != NULL && context != NULL)
+        return cli_usage(cli, "'%s' is one word too many", context);
+    if (action->on_sandbox != do_create && has_options)
+        return cli_usage(cli, "--language, --cwd and --env are for 'cloche context create'");
+    return CLI_OK;
+}
+
+/* Goes on behind a context that fails; gives the exit status. */
+static int
+act_on_contexts(Cli *cli, ClocheSandbox *sandbox, const Action *action)
+{
+    int status = CLI_OK;
+
+    for (gsize i = 2; cli->words[i] != NULL && cli->signal == 0; i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (action->on_context(cli, sandbox, cli->words[i], &error))
+            continue;
+        status = cli_fail(cli, error);
+        if (cli->json)
+            break; /* one answer is one line */
+    }
+    return status;
+}
+
+static int
+act(Cli *cli, const Action *action, const Words *words)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ClocheSandbox) sandbox = NULL;
+
+    if (cli_connect(cli, &error))
+        sandbox = sandbox_find(cli, cli->words[1], &error);
+    if (sandbox == NULL)
+        return cli_fail(cli, error);
+    if (action->on_context != NULL)
+        return act_on_contexts(cli, sandbox, action);
+    if (!action->on_sandbox(cli, sandbox, words, &error))
+        return cli_fail(cli, error);
+    return cli_flush() ? CLI_OK : CLI_FAILED;
+}
+
+static int
+run(Cli *cli, char **argv)
+{
+    g_auto(Words) words = {0};
+    const GOptionEntry entries[] = {
+        {"language", 'l', 0, G_OPTION_ARG_FILENAME, &words.language,
+         "With create: its language (the template's first)", "LANGUAGE"},
+        {"cwd", 'w', 0, G_OPTION_ARG_FILENAME, &words.cwd,
+         "With create: where it starts (the user's home)", "DIR"},
+        {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
+         "With create: add to its environment; can be given many times", "KEY=VALUE"},
+        G_OPTION_ENTRY_NULL,
+    };
+    const Action *action;
+    int status;
+
+    if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ G_MAXUINT, &status))
+        return status;
+    action = find_action(cli->words[0]);
+    status = check_words(cli, action, &words);
+    return status == CLI_OK ? act(cli, action, &words) : status;
+}
+
+const Verb verb_context = {
+    .name = "context",
+    .synopsis = "ACTION ID [CONTEXT...]",
+    .summary = "Makes and handles interpreters with variables of their own.",
+    .description =
+        "ACTION is one of\n"
+        "  list ID                    shows the contexts of a sandbox\n"
+        "  create ID                  makes one, and prints its id\n"
+        "  restart ID CONTEXT...      starts their interpreters anew, with nothing in them\n"
+        "  interrupt ID CONTEXT...    interrupts what they execute; variables stay\n"
+        "  remove ID CONTEXT...       ends them\n"
+        "The default context of a language has the language's name.\n"
+        "\n"
+        "Examples:\n"
+        "  context=$(cloche context create $id --language python --cwd /tmp)\n"
+        "  cloche code --sandbox $id --context $context -c 'x = 6'\n"
+        "  cloche context interrupt $id $context",
+    .run = run,
+};

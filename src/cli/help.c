@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* help: of the program and of each verb; and the version. */
+#include "verbs.h"
+
+void
+verbs_print_help(void)
+{
+    fputs("Usage:\n"
+          "  cloche [--user] [--json] [--no-ask-password] VERB [WORDS...]\n"
+          "\n"
+          "Runs code that nobody trusts in microVMs of this machine.\n"
+          "\n"
+          "Verbs:\n",
+          stdout);
+    for (gsize i = 0; verbs[i] != NULL; i++)
+        printf("  %-7s %-22s %s\n", verbs[i]->name, verbs[i]->synopsis, verbs[i]->summary);
+    fputs(
+        "\n"
+        "Options:\n"
+        "  --user     Ask the service on the session bus (cloched --user), not the system's\n"
+        "  --json     Print what the service answered as JSON, on one line; keys are those of the\n"
+        "             D-Bus API, bytes are base64, and an error is\n"
+        "             {\"error\": {\"name\": ..., \"message\": ...}}\n"
+        "  --no-ask-password\n"
+        "             Do not ask for a password where polkit wants one\n"
+        "  --help     Show this help; cloche VERB --help shows a verb's\n"
+        "  --version  Show the version\n"
+        "\n"
+        "Exit status:\n"
+        "  run, exec, shell and attach pass that of the command on. Otherwise 0: done; 1: code\n"
+        "  raised an error, or doctor found a problem; 2: wrong words; 124: its --timeout was\n"
+        "  over; 125: the service could not do it; 126, 127: the command could not be run, was "
+        "not\n"
+        "  found in the sandbox; 130: interrupted by Ctrl-C; 141: who read the output left.\n"
+        "\n"
+        "Examples:\n"
+        "  cloche run -- uname -a\n"
+        "  cloche code -c 'print(6 * 7)'\n"
+        "  id=$(cloche create --timeout 1h); cloche exec $id -- ls -l; cloche kill $id\n",
+        stdout);
+}
+
+static int
+show_help(Cli *cli, char **argv)
+{
+    g_auto(GStrv) words = NULL;
+    int status;
+
+    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 1, &status))
+        return status;
+    words = g_steal_pointer(&cli->words);
+    if (words[0] == NULL) {
+        verbs_print_help();
+        return cli_flush() ? CLI_OK : CLI_FAILED;
+    }
+    cli->verb = verbs_find(words[0]);
+    if (cli->verb == NULL)
+        return verbs_fail(cli, words[0]);
+    return cli->verb->run(cli, (char *[]){words[0], "--help", NULL});
+}
+
+static int
+show_version(Cli *cli, char **argv)
+{
+    JsonNode *node;
+    int status;
+
+    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 0, &status))
+        return status;
+    if (cli->json) {
+        node = json_node_new(JSON_NODE_OBJECT);
+        json_node_take_object(node, json_object_new());
+        json_object_set_string_member(json_node_get_object(node), "version", CLOCHE_VERSION);
+        cli_print_json(node);
+    } else {
+        puts("cloche " CLOCHE_VERSION);
+    }
+    return cli_flush() ? CLI_OK : CLI_FAILED;
+}
+
+const Verb verb_help = {
+    .name = "help",
+    .synopsis = "[VERB]",
+    .summary = "Shows the verbs, or what one of them does.",
+    .description = "Example:\n"
+                   "  cloche help exec",
+    .run = show_help,
+};
+
+const Verb verb_version = {
+    .name = "version",
+    .synopsis = "",
+    .summary = "Shows the version of this program.",
+    .description = "The service's own is in 'cloche status'.\n"
+                   "\n"
+                   "Example:\n"
+                   "  cloche version",
+    .run = show_version,
+};

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""case: the files of this folder: what each may contain, and how an observation is compared with it.
+
+A key that is not listed here is an error that names file and key: a misspelled expectation would never fail.
+"""
+import dataclasses
+import pathlib
+import re
+import tomllib
+
+HERE = pathlib.Path(__file__).resolve().parent
+LANGUAGES = ("python", "javascript", "typescript", "bash", "r")
+FOLDERS = (*LANGUAGES, "cli")
+CELL_FILE = re.compile(r"\((\d+\.py|<ipython-input-[^>]*>)(?=, line)")
+SHOWN = 1000  # characters of a value in a report
+OURS_ONLY = "application/vnd.cloche."  # data for programs, which no notebook has
+
+_TEXTS = {f"{name}{suffix}": kind for name in ("stdout", "stderr") for suffix, kind in
+          (("", str), ("_has", list), ("_lacks", list))}
+_CASE = {"what": str, "truth": str, "where": str, "context": str, "oneshot": bool, "files": dict, "cell": list, "command": list}
+_CELL = {"code": str, "language": str, "timeout": int, **_TEXTS, "result": str, "result_has": list, "result_lacks": list,
+         "results": int, "mime": list, "status": str, "error": str, "error_has": list, "unlike": list}
+_COMMAND = {"run": str, "stdin": str, "terminal": bool, "timeout": int, "exit": int, **_TEXTS}
+_CHOICES = {"where": ("both", "host", "guest"), "context": ("default", "new")}
+FIELDS = ("stdout", "stderr", "results", "error", "status")
+# The programs that know the right answer (truth.py runs them), and what of an observation each can have.
+TRUTHS = {
+    "ipykernel": FIELDS,
+    "IRkernel": FIELDS,
+    "node": ("stdout", "stderr", "error", "status"),
+    "node-module": ("stdout", "stderr", "error", "status"),
+    "node-repl": FIELDS,
+    "tsc": ("stdout", "stderr", "error", "status"),
+    "bash": ("stdout", "stderr", "status"),
+}
+_KEYS = {"stdout": ("stdout", "stdout_has", "stdout_lacks"), "stderr": ("stderr", "stderr_has", "stderr_lacks"),
+         "results": ("result", "result_has", "result_lacks", "results", "mime"), "error": ("error", "error_has"), "status": ()}
+
+
+class WrongCase(Exception):
+    """A file that does not follow README.md."""
+
+
+@dataclasses.dataclass
+class Seen:
+    """What one cell or command did; results are pairs of text/plain and the set of MIME types."""
+    stdout: str = ""
+    stderr: str = ""
+    results: list = dataclasses.field(default_factory=list)
+    status: str = "ok"
+    error: str = ""
+    value: str = ""
+    exit: int = 0
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    folder: str
+    what: str
+    truth: str
+    where: str
+    context: str
+    oneshot: bool
+    files: dict
+    cells: list
+    commands: list
+
+
+def _check(file, part, table, known):
+    for key, value in table.items():
+        if key not in known:
+            raise WrongCase(f"{file}: {part} has an unknown key '{key}'")
+        if type(value) is not known[key]:
+            raise WrongCase(f"{file}: {part}: '{key}' is no {known[key].__name__}")
+        if key in _CHOICES and value not in _CHOICES[key]:
+            raise WrongCase(f"{file}: {part}: '{key}' is one of {', '.join(_CHOICES[key])}")
+    for field in table.get("unlike", ()):
+        if field not in FIELDS:
+            raise WrongCase(f"{file}: {part}: 'unlike' has an unknown field '{field}'")
+
+
+def parse(file, folder, text):
+    """A Case from the text of a file, whose name is for errors."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise WrongCase(f"{file}: {error}") from None
+    steps, known = ("command", _COMMAND) if folder == "cli" else ("cell", _CELL)
+    _check(file, "the case", table, _CASE)
+    for key in ("what", "truth", steps):
+        if not table.get(key):
+            raise WrongCase(f"{file}: '{key}' is missing")
+    if table["truth"] not in TRUTHS and " " not in table["truth"]:
+        raise WrongCase(f"{file}: 'truth' is one of {', '.join(TRUTHS)}, or a sentence")
+    if ("command" in table) != (folder == "cli"):
+        raise WrongCase(f"{file}: cases in '{folder}' have [[{steps}]] only")
+    if table.get("oneshot") and len(table[steps]) != 1:
+        raise WrongCase(f"{file}: a case with 'oneshot' has one [[cell]]")
+    for number, step in enumerate(table[steps], 1):
+        _check(file, f"{steps} {number}", step, known)
+        if ("run" if steps == "command" else "code") not in step:
+            raise WrongCase(f"{file}: {steps} {number} has nothing to do")
+    return Case(name=f"{folder}/{pathlib.PurePath(file).stem}", folder=folder, what=table["what"], truth=table["truth"],
+                where=table.get("where", "both"), context=table.get("context", "default"),
+                oneshot=table.get("oneshot", False), files=table.get("files", {}),
+                cells=table.get("cell", []), commands=table.get("command", []))
+
+
+def load(path):
+    return parse(path, path.parent.name, path.read_text(encoding="utf-8"))
+
+
+def find(words):
+    """All files that these words name: a folder, or a file by path or by FOLDER/NAME. No words: all files."""
+    files = []
+    for word in words or FOLDERS:
+        place = HERE / word
+        if place.is_dir():
+            files += sorted(place.glob("*.toml"))
+        else:
+            files += [next(path for path in (pathlib.Path(word).resolve(), place, place.with_suffix(".toml")) if path.is_file())]
+    return files
+
+
+# --- expectations ---
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _differ(name, expected, found):
+    return [f"{name}: expected {_short(expected)}, found {_short(found)}"] if expected != found else []
+
+
+def _differ_in_parts(step, name, found):
+    return [f"{name}: {part!r} is missing in {_short(found)}" for part in step.get(f"{name}_has", ()) if part not in found] + \
+           [f"{name}: {part!r} is in {_short(found)}" for part in step.get(f"{name}_lacks", ()) if part in found]
+
+
+def _expected_status(step):
+    return step.get("status", "error" if "error" in step or "error_has" in step else "ok")
+
+
+def differences(step, seen):
+    """What of an observation is not as the case states."""
+    found = []
+    for name in ("stdout", "stderr"):
+        if name in step:
+            found += _differ(name, step[name], getattr(seen, name))
+        found += _differ_in_parts(step, name, getattr(seen, name))
+    return found
+
+
+def differences_of_command(step, seen):
+    return _differ("exit", step.get("exit", 0), seen.exit) + differences(step, seen)
+
+
+def differences_of_cell(step, seen):
+    plain, mime = seen.results[-1] if seen.results else ("", set())
+    found = _differ("status", _expected_status(step), seen.status) + differences(step, seen)
+    if "error" in step:
+        found += _differ("error", step["error"], seen.error)
+    found += _differ_in_parts(step, "error", seen.value)
+    if "result" in step:
+        found += _differ("result", step["result"], plain)
+    found += _differ_in_parts(step, "result", plain)
+    if "results" in step:
+        found += _differ("results", step["results"], len(seen.results))
+    if "mime" in step:
+        found += _differ("mime", sorted(step["mime"]), sorted(mime))
+    return found
+
+
+def _values(seen, field):
+    """Code of a cell is in a file that each interpreter names as it likes."""
+    return (seen.error, CELL_FILE.sub("(cell", seen.value)) if field == "error" else getattr(seen, field)
+
+
+def beside(step, program, ours, right):
+    """What a program that knows better contradicts: statements of the case, and what is different in our observation."""
+    left_out = {*step.get("unlike", ()), *(["error"] if right.status == "timed-out" else [])}  # ours always says why
+    fields = [field for field in TRUTHS[program] if field not in left_out]
+    dropped = {key for field in FIELDS if field not in fields for key in _KEYS[field]}
+    stated = {key: value for key, value in step.items() if key not in dropped} | {"status": _expected_status(step)}
+    if "status" not in fields:
+        stated["status"] = right.status
+    found = [f"{program} does not do what is stated: {line}" for line in differences_of_cell(stated, right)]
+    return found + [f"{field}: {program} has {_short(_values(right, field))}, ours is {_short(_values(ours, field))}"
+                    for field in fields if _values(right, field) != _values(ours, field)]

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""field: what people type gives what they expect: the cases of this folder, against a running service.
+
+Usage: field.py [FOLDER | FILE]... (none: all)
+
+It uses the service of DBUS_SYSTEM_BUS_ADDRESS, or the system's, and its template 'interpreter' (BOX_TEMPLATE is
+another). FIELD_WHERE=host says that sandboxes are this host (machines of the bus tests): then the programs that know
+the right answers are run beside it. CLOCHE_CLI is the command line that the cases in cli/ use.
+"""
+import os
+import pathlib
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+for folder in ("unit/runner-python", "bus"):
+    sys.path.insert(0, str(HERE.parent / folder))
+
+import box  # noqa: E402
+import case as cases  # noqa: E402
+import tap  # noqa: E402
+import truth  # noqa: E402
+
+os.environ.setdefault("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket")
+WHERE = os.environ.get("FIELD_WHERE", "guest")
+TEMPLATE = os.environ.get("BOX_TEMPLATE", "interpreter")
+CLI = os.environ.get("CLOCHE_CLI") or shutil.which("cloche")
+SLOWER = 4  # machines that are emulated need more time to begin with what is interrupted
+COMMAND_S = 60
+MANAGER = ("/org/cloche1", "org.cloche1.Manager")
+ENTER = {
+    "python": "__import__('os').chdir({!r})",
+    "javascript": "process.chdir({!r})",
+    "typescript": "process.chdir({!r})",
+    "bash": "cd {}",
+    "r": "setwd({!r})",
+}
+SCRIPTS = ("node", "node-module", "tsc")  # truths that run a whole script: it ends when nothing is left to do
+COLD = ("bash", "r")  # languages whose interpreters are no part of a snapshot: another one is as good as another sandbox
+SLOW = ("r",)  # those that take a quarter of a minute to start in emulated machines: there is one for all cases
+
+
+def is_emulated(bus):
+    return WHERE == "guest" and box.call(bus, MANAGER[0], "org.freedesktop.DBus.Properties", "Get", "(ss)", (MANAGER[1], "Emulated"))[0]
+
+
+def observe(execution):
+    results = [(result["data"].get("text/plain", ""), {kind for kind in result["data"] if not kind.startswith(cases.OURS_ONLY)})
+               for result in execution["results"]]
+    error = execution.get("error", {})
+    return cases.Seen(execution["stdout"], execution["stderr"], results, execution["status"], error.get("name", ""),
+                      error.get("value", ""))
+
+
+class Field(unittest.TestCase):
+    """A sandbox for each case, or an interpreter that is as new."""
+
+    shared = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bus = box.connect()
+        cls.addClassCleanup(cls.bus.close_sync, None)
+        cls.slower = SLOWER if is_emulated(cls.bus) else 1
+        if WHERE == "guest":
+            box.WAIT_MS = 300_000
+
+    def id(self):
+        return self._testMethodName.replace("test_", "field.", 1)
+
+    def create(self):
+        while True:
+            try:
+                return box.Box(self.bus, TEMPLATE, timeout=box.t(3600))
+            except box.Failure as failure:
+                if failure.name != "Busy":  # all that were ready are taken
+                    raise
+
+    def sandbox_for(self, case):
+        if case.folder not in COLD:
+            sandbox = self.create()
+            self.addCleanup(self.end, sandbox)
+            return sandbox
+        if not Field.shared:
+            Field.shared = self.create()
+            self.addClassCleanup(Field.shared.kill)
+        if case.folder in SLOW and self.slower > 1:
+            return Field.shared
+        try:
+            box.call(self.bus, Field.shared.path, box.SANDBOX, "RestartContext", "(s)", (case.folder,))
+        except box.Failure as failure:
+            if failure.name != "NoSuchContext":  # of Jupyter's languages, each has one when it was first used
+                raise
+        return Field.shared
+
+    def end(self, sandbox):
+        """A case may have ended it already."""
+        try:
+            sandbox.kill()
+        except box.Failure as failure:
+            if failure.name != "NoSuchSandbox":
+                raise
+
+    def check(self, case):
+        if case.commands:
+            self.report(case, self.differences_of_commands(case))
+            return
+        ours = self.run_alone(case) if case.oneshot else self.run_cells(case)
+        found = [f"cell {number}: {line}" for number, (step, seen) in enumerate(zip(case.cells, ours), 1)
+                 for line in cases.differences_of_cell(step, seen)]
+        self.report(case, found + (self.beside_truth(case, ours) if WHERE == "host" else []))
+
+    def report(self, case, found):
+        if found:
+            self.fail("\n".join([case.what, *found]))
+
+    def beside_truth(self, case, ours):
+        right = truth.run(case)
+        return [f"cell {number}: {line}" for number, (step, *seen) in enumerate(zip(case.cells, ours, right or []), 1)
+                for line in cases.beside(step, case.truth, *seen)]
+
+    # --- code ---
+
+    def options(self, case, step):
+        words = {"language": step.get("language", case.folder)}
+        if "timeout" in step:
+            words["timeout"] = box.t(step["timeout"] * self.slower)
+        if case.truth in SCRIPTS and not case.oneshot:
+            words["drain"] = True
+        return words
+
+    def seen(self, call):
+        """An execution that was lost has the error's name for its status."""
+        try:
+            return observe(call())
+        except box.Failure as failure:
+            return cases.Seen(status=failure.name, error=failure.name, value=failure.message)
+
+    def run_alone(self, case):
+        (step,) = case.cells
+        words = self.options(case, step)
+        language = words.pop("language")
+        given = (language, step["code"], box.options(template=TEMPLATE, **words))
+        return [self.seen(lambda: box.call(self.bus, *MANAGER, "RunCode", "(ssa{sv})", given)[0])]
+
+    def run_cells(self, case):
+        sandbox = self.sandbox_for(case)
+        folder = self.make_folder(sandbox, case.files)
+        enter, place = ENTER[case.folder].format(folder), {}
+        if case.context == "new":
+            place = {"context": sandbox.call("CreateContext", "(a{sv})", language=case.folder, cwd=folder)[0]}
+        else:
+            sandbox.call("RunCode", "(sa{sv})", enter, language=case.folder, silent=True, store_history=False)
+
+        def run(step):
+            words = self.options(case, step) | place
+            if place:
+                del words["language"]
+            return self.seen(lambda: sandbox.call("RunCode", "(sa{sv})", step["code"], **words)[0])
+        return [run(step) for step in case.cells]
+
+    def make_folder(self, sandbox, files):
+        """Where the case runs: machines of fakes share the host's files."""
+        folder = sandbox.sh("mktemp -d").strip()
+        self.addCleanup(self.remove_folder, folder)
+        for name, text in files.items():
+            sandbox.write(f"{folder}/{name}", text.encode())
+        return folder
+
+    def remove_folder(self, folder):
+        if WHERE == "host":
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # --- commands ---
+
+    def differences_of_commands(self, case):
+        sandbox, found = self.sandbox_for(case), []
+        with tempfile.TemporaryDirectory(prefix="cloche-field-") as folder:
+            os.mkdir(f"{folder}/bin")
+            os.symlink(CLI, f"{folder}/bin/cloche")
+            os.mkdir(f"{folder}/work")
+            for name, text in case.files.items():
+                pathlib.Path(folder, "work", name).write_text(text)
+            environment = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "id": sandbox.id, "template": TEMPLATE, "TERM": "xterm",
+                           "HOME": f"{folder}/work"}
+            for number, step in enumerate(case.commands, 1):
+                seen = self.run_command(step, f"{folder}/work", environment)
+                found += [f"command {number}: {line}" for line in cases.differences_of_command(step, seen)]
+        return found
+
+    def run_command(self, step, folder, environment):
+        """Standard input is a pipe; on a terminal, it is typed there, and standard output is all that is shown."""
+        seconds = step.get("timeout", COMMAND_S) * self.slower
+        if step.get("terminal"):
+            return self.run_on_terminal(step, folder, environment, seconds)
+        done = subprocess.run(["sh", "-c", step["run"]], cwd=folder, env=environment, capture_output=True,
+                              input=step.get("stdin", "").encode(), timeout=seconds)
+        return cases.Seen(done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), exit=done.returncode)
+
+    def run_on_terminal(self, step, folder, environment, seconds):
+        ours, theirs = os.openpty()
+        running = subprocess.Popen(["setsid", "--ctty", "--wait", "sh", "-c", step["run"]], cwd=folder, env=environment,
+                                   stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        os.write(ours, step.get("stdin", "").encode())
+        shown = b""
+        try:
+            while select.select([ours], [], [], seconds)[0]:
+                shown += os.read(ours, 65536)
+        except OSError:  # EIO: nobody has the other end any more
+            pass
+        finally:
+            os.close(ours)
+        try:
+            return cases.Seen(shown.decode(errors="replace").replace("\r\n", "\n"), exit=running.wait(seconds))
+        finally:
+            running.kill()
+
+
+def add(case):
+    setattr(Field, f"test_{case.name}", lambda self: self.check(case))
+
+
+def main():
+    try:
+        found = [cases.load(path) for path in cases.find(sys.argv[1:])]
+    except cases.WrongCase as error:
+        sys.exit(f"field: {error}")
+    for case in found:
+        if case.where in ("both", WHERE):
+            add(case)
+    tap.main()
+
+
+main()

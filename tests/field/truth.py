@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""truth: the programs that know the right answer: ipykernel, IRkernel, node and bash of this host.
+
+run(case) gives an observation for each cell of a case, or None where its truth is a document.
+"""
+import json
+import os
+import pathlib
+import pty
+import queue
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+
+from case import HERE, TRUTHS, Seen
+
+STEP_S = 60
+PROMPT = "<prompt of the case>"
+
+
+def environment(folder):
+    """As a guest's, and without what another Python of this host brought into it."""
+    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": folder, "LANG": "C.UTF-8",
+            "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash", "NODE_PATH": "/usr/share/nodejs", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+# --- kernels of Jupyter ---
+
+class Forked:
+    """A kernel of Python that kernels.py forks: what all of them import is imported once."""
+    server = None
+
+    def __init__(self, folder):
+        from jupyter_client.blocking import BlockingKernelClient
+        from jupyter_client.connect import write_connection_file
+        if not Forked.server:
+            Forked.server = subprocess.Popen(["/usr/bin/python3", "-B", "-Xfrozen_modules=off", HERE / "kernels.py"],
+                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(folder))
+        connection, _ = write_connection_file(f"{folder}/.connection", transport="ipc", ip=f"{folder}/.socket")
+        self.server.stdin.write(f"{connection} {folder}\n")
+        self.server.stdin.flush()
+        self.pid = int(self.server.stdout.readline())
+        self.client = BlockingKernelClient(connection_file=connection)
+        self.client.load_connection_file()
+        self.client.start_channels()
+        wait_for_kernel(self.client)
+
+    def interrupt(self):
+        os.killpg(self.pid, signal.SIGINT)
+
+    def close(self):
+        self.client.stop_channels()
+        os.killpg(self.pid, signal.SIGKILL)
+
+
+class Started:
+    """Any other kernel."""
+
+    def __init__(self, name, folder):
+        from jupyter_client.manager import KernelManager
+        self.manager = KernelManager(kernel_name=name)
+        self.manager.start_kernel(cwd=folder, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.interrupt = self.manager.interrupt_kernel
+        wait_for_kernel(self.client)
+
+    def close(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+def wait_for_kernel(client):
+    """Until it answers and is heard. Not wait_for_ready(): it asks again and again, and what the kernel answers late changes
+    whose output it believes to write."""
+    take_reply(client, client.kernel_info(), Seen())
+    while True:
+        request = client.execute("", silent=True)
+        take_reply(client, request, Seen())
+        try:
+            while client.get_iopub_msg(timeout=1)["parent_header"].get("msg_id") != request:
+                pass
+            return
+        except queue.Empty:  # what it published before we were connected is lost
+            pass
+
+
+def run_cell(kernel, step):
+    seen, end, client = Seen(), time.monotonic() + step.get("timeout", STEP_S), kernel.client
+    request = client.execute(step["code"], allow_stdin=False, stop_on_error=False)  # else it may abort the next cell
+    while True:
+        try:
+            message = client.get_iopub_msg(timeout=max(end - time.monotonic(), 0.01))
+        except queue.Empty:
+            if seen.status == "timed-out" or "timeout" not in step:
+                raise
+            kernel.interrupt()
+            seen.status, end = "timed-out", time.monotonic() + STEP_S
+            continue
+        if message["parent_header"].get("msg_id") == request and is_last(seen, message["msg_type"], message["content"]):
+            take_reply(client, request, seen)
+            return seen
+
+
+def is_last(seen, kind, content):
+    """Takes what a message has."""
+    if kind == "stream":  # IPython runs what is behind ! on a terminal
+        setattr(seen, content["name"], getattr(seen, content["name"]) + content["text"].replace("\r\n", "\n"))
+    elif kind in ("execute_result", "display_data", "update_display_data"):
+        seen.results.append((content["data"].get("text/plain", ""), set(content["data"])))
+    return kind == "status" and content["execution_state"] == "idle"
+
+
+def take_reply(client, request, seen):
+    while (message := client.get_shell_msg(timeout=STEP_S))["parent_header"].get("msg_id") != request:
+        pass
+    content = message["content"]
+    if content.get("status") == "error":
+        seen.error, seen.value = content["ename"], content["evalue"]
+        seen.status = "error" if seen.status == "ok" else seen.status
+
+
+def run_kernel(kernel, case):
+    try:
+        return [run_cell(kernel, step) for step in case.cells]
+    finally:
+        kernel.close()
+
+
+# --- node ---
+
+ERROR = re.compile(r"^(?:Uncaught )?(\w*Error)(?:: (.*)|$)", re.MULTILINE)
+
+
+def _of_process(done):
+    seen = Seen(done.stdout, done.stderr)
+    if done.returncode:
+        error = ERROR.search(done.stderr)
+        seen.status, seen.error = "error", error[1] if error else ""
+        seen.value, seen.stderr = (error[2] or "") if error else "", ""
+    return seen
+
+
+def _process(*argv, folder):
+    return subprocess.run(argv, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=STEP_S,
+                          stdin=subprocess.DEVNULL)
+
+
+def run_node(case, folder, suffix=".js"):
+    """As a script, which ends when node ends it."""
+    (step,) = case.cells
+    script = pathlib.Path(folder, f"script{suffix}")
+    script.write_text(step["code"])
+    return [_of_process(_process("node", script.name, folder=folder))]
+
+
+TRANSPILE = """
+const ts = require('typescript'), fs = require('fs')
+const options = {target: 'es2022', module: process.argv[2]}
+process.stdout.write(ts.transpileModule(fs.readFileSync(0, 'utf8'), {compilerOptions: options}).outputText)
+"""
+
+
+def run_tsc(case, folder):
+    """Types erased by TypeScript itself, then as a module, which may await."""
+    (step,) = case.cells
+    done = subprocess.run(["node", "-e", TRANSPILE, "--", "esnext"], input=step["code"], text=True, capture_output=True,
+                          env=environment(folder), check=True, timeout=STEP_S)
+    script = pathlib.Path(folder, "script.mjs")
+    script.write_text(done.stdout)
+    return [_of_process(_process("node", script.name, folder=folder))]
+
+
+def run_node_repl(case, folder):
+    """As typed into node's own console, cell by cell."""
+    cells = pathlib.Path(folder, ".cells.json")
+    cells.write_text(json.dumps([step["code"] for step in case.cells]))
+    done = _process("node", str(HERE / "node-repl.js"), cells.name, folder=folder)
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return [Seen(one["stdout"], one["stderr"], [(one["result"], {"text/plain"})] if one["result"] is not None else [],
+                 "error" if one["error"] else "ok", one["error"], one["value"]) for one in json.loads(done.stdout)]
+
+
+# --- bash ---
+
+class Bash:
+    """An interactive one on a terminal of its own, so that an interrupt is what Ctrl-C is there."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.execve("/bin/bash", ["bash", "--norc", "--noediting", "-i"],
+                      {**environment(folder), "PS1": PROMPT, "TERM": "dumb", "HISTFILE": ""})
+        self.text = ""
+        self.until_prompt(STEP_S)
+
+    def close(self):
+        os.close(self.terminal)
+        os.kill(self.pid, 9)
+        os.waitpid(self.pid, 0)
+
+    def until_prompt(self, seconds):
+        """False when no prompt came in time."""
+        end = time.monotonic() + seconds
+        while PROMPT not in self.text:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.terminal], [], [], left)[0]:
+                return False
+            self.text += os.read(self.terminal, 65536).decode(errors="replace")
+        self.text = self.text.partition(PROMPT)[2]
+        return True
+
+    def type(self, line):
+        os.write(self.terminal, line.encode())
+
+    def run(self, step):
+        place = self.folder / ".cell"
+        place.write_text(step["code"] + "\n")
+        self.type(f". {place} >{place}.out 2>{place}.err </dev/null\n")
+        seen, in_time = Seen(), self.until_prompt(step.get("timeout", STEP_S))
+        if not in_time:
+            self.type("\x03")
+            seen.status = "timed-out"
+            if not self.until_prompt(STEP_S):
+                raise AssertionError("bash does not come back")
+        self.type(f"echo $? >{place}.status\n")
+        self.until_prompt(STEP_S)
+        if in_time and pathlib.Path(f"{place}.status").read_text() != "0\n":
+            seen.status = "error"
+        seen.stdout, seen.stderr = (pathlib.Path(f"{place}.{name}").read_text(errors="replace") for name in ("out", "err"))
+        return seen
+
+
+def run_bash(case, folder):
+    bash = Bash(folder)
+    try:
+        return [bash.run(step) for step in case.cells]
+    finally:
+        bash.close()
+
+
+PROGRAMS = {
+    "ipykernel": lambda case, folder: run_kernel(Forked(folder), case),
+    "IRkernel": lambda case, folder: run_kernel(Started("ir", folder), case),
+    "node": run_node,
+    "node-module": lambda case, folder: run_node(case, folder, ".mjs"),
+    "node-repl": run_node_repl,
+    "tsc": run_tsc,
+    "bash": run_bash,
+}
+
+
+def run(case):
+    if case.truth not in TRUTHS:
+        return None
+    with tempfile.TemporaryDirectory(prefix="cloche-truth-") as folder:
+        for name, text in case.files.items():
+            pathlib.Path(folder, name).write_text(text)
+        return PROGRAMS[case.truth](case, folder)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# npm: packages of the npm registry, each pinned by its version and its checksum.
+#
+# The npm client fetches them as it is configured on this machine. It fetches no dependencies, and
+# runs nothing of a package.
+#
+# Callers have list_items (recipe.sh).
+#
+# shellcheck shell=bash
+
+# fetch_npm_packages VALUE PREFIX: of a recipe's Npm=; unpacks each package into PREFIX/lib/node_modules/NAME and links
+# its commands into PREFIX/bin, as npm install --global does; or says why it does not.
+fetch_npm_packages() {
+    local package integrity folder download=$2.download
+    while read -r package integrity; do
+        folder=$2/lib/node_modules/${package%@*}
+        rm -rf "$download"
+        mkdir -p "$download" "$folder" &&
+            pack_npm_package "$package" "$download" &&
+            check_integrity "$package" "$integrity" "$download"/*.tgz &&
+            tar -xzf "$download"/*.tgz --strip-components=1 --no-same-owner -C "$folder" &&
+            link_npm_commands "${package%@*}" "$2" || return
+    done < <(list_items "$1")
+    rm -rf "$download"
+}
+
+# npm's cache is in the folder, too: that of whoever builds stays as it is.
+pack_npm_package() {
+    (cd "$2" && npm pack --ignore-scripts --cache="$2/cache" --fetch-retry-mintimeout=1000 \
+        --fetch-retry-maxtimeout=5000 "$1" </dev/null) && return
+    echo "npm cannot fetch $1. 'npm ping' says whether this machine reaches a registry, and"
+    echo "'npm config set registry URL' names another one. A recipe without Npm= needs none."
+    return 1
+}
+
+# check_integrity PACKAGE sha512-BASE64 FILE
+check_integrity() {
+    local wanted got
+    wanted=$(base64 -d <<<"${2#sha512-}" | od -An -v -tx1 | tr -d ' \n')
+    got=$(sha512sum <"$3")
+    [ "${got%% *}" = "$wanted" ] ||
+        { echo "what npm fetched as $1 has another checksum than the recipe says" && return 1; }
+}
+
+# link_npm_commands NAME PREFIX
+link_npm_commands() {
+    local command file
+    mkdir -p "$2/bin" || return
+    while read -r command file; do
+        chmod 755 "$2/lib/node_modules/$1/$file" &&
+            ln -sf "../lib/node_modules/$1/$file" "$2/bin/$command" || return
+    done < <(/usr/bin/python3 -c '
+import json, sys
+package = json.load(open(sys.argv[1]))
+commands = package.get("bin", {})
+if isinstance(commands, str):
+    commands = {package["name"].split("/")[-1]: commands}
+for command, file in commands.items():
+    print(command, file)' "$2/lib/node_modules/$1/package.json")
+}
