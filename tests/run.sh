@@ -237,6 +237,8 @@ run_private() {
     use_images clones "$cache/interpreter"
     contained "system interpreter" --no-init \
         /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
+    contained "system field" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
+        "$release" "$cache/clones" interpreter "$top/tests/field/field.py"
     contained "system sandboxes" --no-init \
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     contained "system inside" --no-init \
@@ -257,7 +259,7 @@ run_shared() {
     run_memory
     use_images files "$cache"
     contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
-        "$release" "$cache/files" "$top/tests/bus/test-files.py"
+        "$release" "$cache/files" python "$top/tests/bus/test-files.py"
 }
 
 # A suite keeps little more than one processor busy, so two are run at a time.

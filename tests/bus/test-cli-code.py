@@ -519,6 +519,25 @@ class Repl(Terminal, CodeTest):
         self.enter("x", "\r\n8")
         self.leave()
 
+    def test_what_comes_at_the_prompt(self):
+        """A thread's output is shown with the next entry; to other code it is none of its own."""
+        fifo = os.path.join(self.state, "fifo")
+        os.mkfifo(fifo)
+        code = f"import threading; threading.Thread(target=lambda: [open({fifo!r}).close(), print('la' 'te', flush=True), open({fifo!r}, 'w').close()]).start()"
+
+        def write():
+            open(fifo, "w").close()
+            open(fifo).close()
+
+        self.repl("-s", self.box)
+        self.enter(code, "")
+        write()
+        self.enter("6 * 7", "\r\nlate\r\n42")
+        self.enter(code, "")
+        write()
+        self.assertEqual(self.out("code", "-s", self.box, "-c", "print(1)"), "1\n")
+        self.leave()
+
     def test_code_that_cannot_be_interrupted_is_left(self):
         self.repl("-s", self.box)
         code = ("import time\\nwhile True:\\n    try:\\n        print('o' 'n', flush=True)\\n        time.sleep(1000)\\n"

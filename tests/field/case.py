@@ -5,11 +5,13 @@ A key that is not listed here is an error that names file and key: a misspelled 
 """
 import dataclasses
 import pathlib
+import re
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
 LANGUAGES = ("python", "javascript", "typescript", "bash", "r")
 FOLDERS = (*LANGUAGES, "cli")
+CELL_FILE = re.compile(r"\((\d+\.py|<ipython-input-[^>]*>)(?=, line)")
 SHOWN = 1000  # characters of a value in a report
 OURS_ONLY = "application/vnd.cloche."  # data for programs, which no notebook has
 
@@ -172,12 +174,14 @@ def differences_of_cell(step, seen):
 
 
 def _values(seen, field):
-    return (seen.error, seen.value) if field == "error" else getattr(seen, field)
+    """Code of a cell is in a file that each interpreter names as it likes."""
+    return (seen.error, CELL_FILE.sub("(cell", seen.value)) if field == "error" else getattr(seen, field)
 
 
 def beside(step, program, ours, right):
     """What a program that knows better contradicts: statements of the case, and what is different in our observation."""
-    fields = [field for field in TRUTHS[program] if field not in step.get("unlike", ())]
+    left_out = {*step.get("unlike", ()), *(["error"] if right.status == "timed-out" else [])}  # ours always says why
+    fields = [field for field in TRUTHS[program] if field not in left_out]
     dropped = {key for field in FIELDS if field not in fields for key in _KEYS[field]}
     stated = {key: value for key, value in step.items() if key not in dropped} | {"status": _expected_status(step)}
     if "status" not in fields:

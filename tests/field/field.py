@@ -3,7 +3,7 @@
 
 Usage: field.py [FOLDER | FILE]... (none: all)
 
-It uses the service of DBUS_SYSTEM_BUS_ADDRESS, or the system's, and its template 'interpreter' (FIELD_TEMPLATE is
+It uses the service of DBUS_SYSTEM_BUS_ADDRESS, or the system's, and its template 'interpreter' (BOX_TEMPLATE is
 another). FIELD_WHERE=host says that sandboxes are this host (machines of the bus tests): then the programs that know
 the right answers are run beside it. CLOCHE_CLI is the command line that the cases in cli/ use.
 """
@@ -28,19 +28,21 @@ import truth  # noqa: E402
 
 os.environ.setdefault("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket")
 WHERE = os.environ.get("FIELD_WHERE", "guest")
-TEMPLATE = os.environ.get("FIELD_TEMPLATE", "interpreter")
+TEMPLATE = os.environ.get("BOX_TEMPLATE", "interpreter")
 CLI = os.environ.get("CLOCHE_CLI") or shutil.which("cloche")
 SLOWER = 4  # machines that are emulated need more time to begin with what is interrupted
 COMMAND_S = 60
 MANAGER = ("/org/cloche1", "org.cloche1.Manager")
 ENTER = {
-    "python": "import os; os.chdir({!r})",
+    "python": "__import__('os').chdir({!r})",
     "javascript": "process.chdir({!r})",
     "typescript": "process.chdir({!r})",
     "bash": "cd {}",
     "r": "setwd({!r})",
 }
-BUSY = ("Busy",)
+SCRIPTS = ("node", "node-module", "tsc")  # truths that run a whole script: it ends when nothing is left to do
+COLD = ("bash", "r")  # languages whose interpreters are no part of a snapshot: another one is as good as another sandbox
+SLOW = ("r",)  # those that take a quarter of a minute to start in emulated machines: there is one for all cases
 
 
 def is_emulated(bus):
@@ -56,7 +58,9 @@ def observe(execution):
 
 
 class Field(unittest.TestCase):
-    """A sandbox for each case."""
+    """A sandbox for each case, or an interpreter that is as new."""
+
+    shared = None
 
     @classmethod
     def setUpClass(cls):
@@ -72,13 +76,27 @@ class Field(unittest.TestCase):
     def create(self):
         while True:
             try:
-                sandbox = box.Box(self.bus, TEMPLATE, timeout=box.t(3600))
+                return box.Box(self.bus, TEMPLATE, timeout=box.t(3600))
             except box.Failure as failure:
-                if failure.name not in BUSY:
+                if failure.name != "Busy":  # all that were ready are taken
                     raise
-            else:
-                self.addCleanup(self.end, sandbox)
-                return sandbox
+
+    def sandbox_for(self, case):
+        if case.folder not in COLD:
+            sandbox = self.create()
+            self.addCleanup(self.end, sandbox)
+            return sandbox
+        if not Field.shared:
+            Field.shared = self.create()
+            self.addClassCleanup(Field.shared.kill)
+        if case.folder in SLOW and self.slower > 1:
+            return Field.shared
+        try:
+            box.call(self.bus, Field.shared.path, box.SANDBOX, "RestartContext", "(s)", (case.folder,))
+        except box.Failure as failure:
+            if failure.name != "NoSuchContext":  # of Jupyter's languages, each has one when it was first used
+                raise
+        return Field.shared
 
     def end(self, sandbox):
         """A case may have ended it already."""
@@ -112,6 +130,8 @@ class Field(unittest.TestCase):
         words = {"language": step.get("language", case.folder)}
         if "timeout" in step:
             words["timeout"] = box.t(step["timeout"] * self.slower)
+        if case.truth in SCRIPTS and not case.oneshot:
+            words["drain"] = True
         return words
 
     def seen(self, call):
@@ -129,7 +149,7 @@ class Field(unittest.TestCase):
         return [self.seen(lambda: box.call(self.bus, *MANAGER, "RunCode", "(ssa{sv})", given)[0])]
 
     def run_cells(self, case):
-        sandbox = self.create()
+        sandbox = self.sandbox_for(case)
         folder = self.make_folder(sandbox, case.files)
         enter, place = ENTER[case.folder].format(folder), {}
         if case.context == "new":
@@ -159,14 +179,14 @@ class Field(unittest.TestCase):
     # --- commands ---
 
     def differences_of_commands(self, case):
-        sandbox, found = self.create(), []
+        sandbox, found = self.sandbox_for(case), []
         with tempfile.TemporaryDirectory(prefix="cloche-field-") as folder:
             os.mkdir(f"{folder}/bin")
             os.symlink(CLI, f"{folder}/bin/cloche")
             os.mkdir(f"{folder}/work")
             for name, text in case.files.items():
                 pathlib.Path(folder, "work", name).write_text(text)
-            environment = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "id": sandbox.id, "TERM": "xterm",
+            environment = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "id": sandbox.id, "template": TEMPLATE, "TERM": "xterm",
                            "HOME": f"{folder}/work"}
             for number, step in enumerate(case.commands, 1):
                 seen = self.run_command(step, f"{folder}/work", environment)

@@ -18,13 +18,20 @@ const server = repl.start({input: new PassThrough(), output: new PassThrough(), 
 function evaluate (code) {
   current = {stdout: '', stderr: '', result: null, error: '', value: ''}
   answers.push(current)
-  return new Promise(resolve => server.eval(code + '\n', server.context, 'cell', (error, value) => {
-    if (error)
-      [current.error, current.value] = error instanceof Error ? [error.name, error.message] : ['Uncaught', String(error)]
-    else if (value !== undefined)
-      current.result = server.writer(value)
-    resolve()
-  }))
+  return new Promise(resolve => {
+    const fail = error => {
+      [current.error, current.value] = error instanceof Error ? [error.name, error.message] : ['Uncaught', server.writer(error)]
+      resolve()
+    }
+    server._domain.removeAllListeners('error').on('error', fail) // where the console has what is not caught
+    server.eval(code + '\n', server.context, 'cell', (error, value) => {
+      if (error)
+        return fail(error)
+      if (value !== undefined)
+        current.result = server.writer(value)
+      resolve()
+    })
+  })
 }
 
 async function main () {

@@ -74,6 +74,8 @@ class Observations(unittest.TestCase):
         self.assertEqual(len(case.beside({}, "ipykernel", ours, right)), 1)
         self.assertEqual(len(case.beside({"stdout": "a"}, "ipykernel", ours, right)), 2)
         self.assertEqual(case.beside({"stdout": "a", "unlike": ["stdout"]}, "ipykernel", ours, right), [])
+        ours, right = (case.Seen(status="timed-out", error=name) for name in ("KeyboardInterrupt", ""))
+        self.assertEqual(case.beside({"status": "timed-out", "error": "KeyboardInterrupt"}, "ipykernel", ours, right), [])
         ours, right = case.Seen(results=[("1", set())]), case.Seen()
         self.assertEqual(case.beside({"result": "1"}, "node", ours, right), [])
         self.assertEqual(len(case.beside({"result": "1"}, "ipykernel", ours, right)), 2)

@@ -6,7 +6,11 @@ run(case) gives an observation for each cell of a case, or None where its truth 
 import json
 import os
 import pathlib
+import pty
+import queue
 import re
+import select
+import signal
 import subprocess
 import tempfile
 import time
@@ -20,52 +24,108 @@ PROMPT = "<prompt of the case>"
 def environment(folder):
     """As a guest's, and without what another Python of this host brought into it."""
     return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": folder, "LANG": "C.UTF-8",
-            "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash", "NODE_PATH": "/usr/share/nodejs"}
+            "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash", "NODE_PATH": "/usr/share/nodejs", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 # --- kernels of Jupyter ---
 
-class Kernel:
+class Forked:
+    """A kernel of Python that kernels.py forks: what all of them import is imported once."""
+    server = None
+
+    def __init__(self, folder):
+        from jupyter_client.blocking import BlockingKernelClient
+        from jupyter_client.connect import write_connection_file
+        if not Forked.server:
+            Forked.server = subprocess.Popen(["/usr/bin/python3", "-B", "-Xfrozen_modules=off", HERE / "kernels.py"],
+                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(folder))
+        connection, _ = write_connection_file(f"{folder}/.connection", transport="ipc", ip=f"{folder}/.socket")
+        self.server.stdin.write(f"{connection} {folder}\n")
+        self.server.stdin.flush()
+        self.pid = int(self.server.stdout.readline())
+        self.client = BlockingKernelClient(connection_file=connection)
+        self.client.load_connection_file()
+        self.client.start_channels()
+        wait_for_kernel(self.client)
+
+    def interrupt(self):
+        os.killpg(self.pid, signal.SIGINT)
+
+    def close(self):
+        self.client.stop_channels()
+        os.killpg(self.pid, signal.SIGKILL)
+
+
+class Started:
+    """Any other kernel."""
+
     def __init__(self, name, folder):
-        from jupyter_client.manager import start_new_kernel
-        self.manager, self.client = start_new_kernel(kernel_name=name, cwd=folder, env=environment(folder), startup_timeout=STEP_S)
+        from jupyter_client.manager import KernelManager
+        self.manager = KernelManager(kernel_name=name)
+        self.manager.start_kernel(cwd=folder, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.interrupt = self.manager.interrupt_kernel
+        wait_for_kernel(self.client)
 
     def close(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
 
-    def run(self, step):
-        seen, end = Seen(), time.monotonic() + step.get("timeout", STEP_S)
-        request = self.client.execute(step["code"], allow_stdin=False)
-        while True:
-            try:
-                message = self.client.get_iopub_msg(timeout=max(end - time.monotonic(), 0.01))
-            except Exception:  # queue.Empty: its time is over
-                if seen.status == "timed-out" or "timeout" not in step:
-                    raise
-                self.manager.interrupt_kernel()
-                seen.status, end = "timed-out", time.monotonic() + STEP_S
-                continue
-            if message["parent_header"].get("msg_id") == request and self._take(seen, message["msg_type"], message["content"]):
-                self.client.get_shell_msg(timeout=STEP_S)
-                return seen
 
-    def _take(self, seen, kind, content):
-        """True at the end."""
-        if kind == "stream":
-            setattr(seen, content["name"], getattr(seen, content["name"]) + content["text"])
-        elif kind in ("execute_result", "display_data", "update_display_data"):
-            seen.results.append((content["data"].get("text/plain", ""), set(content["data"])))
-        elif kind == "error":
-            seen.error, seen.value = content["ename"], content["evalue"]
-            seen.status = "error" if seen.status == "ok" else seen.status
-        return kind == "status" and content["execution_state"] == "idle"
+def wait_for_kernel(client):
+    """Until it answers and is heard. Not wait_for_ready(): it asks again and again, and what the kernel answers late changes
+    whose output it believes to write."""
+    take_reply(client, client.kernel_info(), Seen())
+    while True:
+        request = client.execute("", silent=True)
+        take_reply(client, request, Seen())
+        try:
+            while client.get_iopub_msg(timeout=1)["parent_header"].get("msg_id") != request:
+                pass
+            return
+        except queue.Empty:  # what it published before we were connected is lost
+            pass
 
 
-def run_kernel(name, case, folder):
-    kernel = Kernel(name, folder)
+def run_cell(kernel, step):
+    seen, end, client = Seen(), time.monotonic() + step.get("timeout", STEP_S), kernel.client
+    request = client.execute(step["code"], allow_stdin=False, stop_on_error=False)  # else it may abort the next cell
+    while True:
+        try:
+            message = client.get_iopub_msg(timeout=max(end - time.monotonic(), 0.01))
+        except queue.Empty:
+            if seen.status == "timed-out" or "timeout" not in step:
+                raise
+            kernel.interrupt()
+            seen.status, end = "timed-out", time.monotonic() + STEP_S
+            continue
+        if message["parent_header"].get("msg_id") == request and is_last(seen, message["msg_type"], message["content"]):
+            take_reply(client, request, seen)
+            return seen
+
+
+def is_last(seen, kind, content):
+    """Takes what a message has."""
+    if kind == "stream":  # IPython runs what is behind ! on a terminal
+        setattr(seen, content["name"], getattr(seen, content["name"]) + content["text"].replace("\r\n", "\n"))
+    elif kind in ("execute_result", "display_data", "update_display_data"):
+        seen.results.append((content["data"].get("text/plain", ""), set(content["data"])))
+    return kind == "status" and content["execution_state"] == "idle"
+
+
+def take_reply(client, request, seen):
+    while (message := client.get_shell_msg(timeout=STEP_S))["parent_header"].get("msg_id") != request:
+        pass
+    content = message["content"]
+    if content.get("status") == "error":
+        seen.error, seen.value = content["ename"], content["evalue"]
+        seen.status = "error" if seen.status == "ok" else seen.status
+
+
+def run_kernel(kernel, case):
     try:
-        return [kernel.run(step) for step in case.cells]
+        return [run_cell(kernel, step) for step in case.cells]
     finally:
         kernel.close()
 
@@ -131,7 +191,6 @@ class Bash:
     """An interactive one on a terminal of its own, so that an interrupt is what Ctrl-C is there."""
 
     def __init__(self, folder):
-        import pty
         self.folder = pathlib.Path(folder)
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
@@ -148,7 +207,6 @@ class Bash:
 
     def until_prompt(self, seconds):
         """False when no prompt came in time."""
-        import select
         end = time.monotonic() + seconds
         while PROMPT not in self.text:
             left = end - time.monotonic()
@@ -188,8 +246,8 @@ def run_bash(case, folder):
 
 
 PROGRAMS = {
-    "ipykernel": lambda case, folder: run_kernel("python3", case, folder),
-    "IRkernel": lambda case, folder: run_kernel("ir", case, folder),
+    "ipykernel": lambda case, folder: run_kernel(Forked(folder), case),
+    "IRkernel": lambda case, folder: run_kernel(Started("ir", folder), case),
     "node": run_node,
     "node-module": lambda case, folder: run_node(case, folder, ".mjs"),
     "node-repl": run_node_repl,

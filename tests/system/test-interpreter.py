@@ -45,7 +45,6 @@ round(model.predict([[4]])[0]), sympy.integrate(2 * x, x), scipy.stats.norm.cdf(
 """
 # Each gives 42.
 TOOLS = (
-    "echo 'console.log(6*7 satisfies number)' >a.ts && tsc a.ts && node a.js",
     "node -p 6*7",
     "Rscript -e 'cat(6*7)'",
     "sqlite3 :memory: 'select 6*7'",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """with-sandboxes: runs tests of tests/bus that need no fake, against real machines of real images.
 
-Usage: with-sandboxes.py BUILD STORE TEST... . STORE has an image named python. The tests' exit statuses become one.
+Usage: with-sandboxes.py BUILD STORE TEMPLATE TEST [WORD]... . STORE has an image named TEMPLATE. The test's exit status is this one's.
 """
 import os
 import pathlib
@@ -16,18 +16,19 @@ from service import PrivateService  # noqa: E402
 BOOT_S = 300
 
 
-def main(build, store, *tests):
+def main(build, store, name, *test):
     service = PrivateService(build, store)
     try:
         service.start()
-        template = service.wait_for_template("python", BOOT_S)
+        template = service.wait_for_template(name, BOOT_S)
         if template["state"] != "ready":
             sys.exit(f"with-sandboxes: {template}")
-        environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": service.address, "BOX_TEMPLATE": "python"}
-        statuses = [subprocess.run([sys.executable, "-B", test], env=environment).returncode for test in tests]
+        environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": service.address, "BOX_TEMPLATE": name,
+                       "CLOCHE_CLI": str(pathlib.Path(build, "src/cli/cloche").resolve())}
+        status = subprocess.run([sys.executable, "-B", *test], env=environment).returncode
     finally:
         service.close()
-    sys.exit(max(statuses))
+    sys.exit(status)
 
 
 main(*sys.argv[1:])

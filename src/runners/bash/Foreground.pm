@@ -27,7 +27,8 @@ no warnings 'recursion';
 
 use constant {SIGINT => 2, INT_BIT => 1 << 1};
 # System calls: wait4, rt_sigaction of SIGINT, and clone, on x86-64 and on the others; and none.
-use constant {WAITS => qr/^(?:61|260) /, SETS_HANDLER => qr/^(?:13|134) 0x2 /, FORKS => qr/^(?:56|220) /};
+use constant {WAITS => qr/^(?:61|260) /, SETS_HANDLER => qr/^(?:13|134) 0x2 /};
+use constant FORKS => qr/^(?:56|220) /;
 use constant IN_BETWEEN => qr/^-1 /;
 use constant {SPARED => 10, AWAITED => 3};    # for how many tries; the former for each reason
 use constant {STATE => 0, SESSION => 3, EXIT_CODE => 49};    # in stat, behind the name
@@ -165,7 +166,8 @@ sub _is_spared {
 # of a pipe, which ends well.
 sub _awaits_new {
     my ($self, $shell) = @_;
-    return $self->{tries} <= AWAITED && grep { $self->_is_shell($_) && !_children($_) } _children($shell);
+    return $self->{tries} <= AWAITED
+        && grep { $self->_is_shell($_) && !_children($_) } _children($shell);
 }
 
 # That of the foreground is open for writing, too.

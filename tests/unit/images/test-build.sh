@@ -134,10 +134,12 @@ is "and so are their commands" "$(cd "$local/bin" && stat -L -c '%n %a' * | xarg
     "first 755 second 755 two 755"
 is "which lead to them" "$(cat "$local/bin/two")" "console.log('@of/two')"
 root=$tmp/root
-mkdir -p "$root"/etc/apt "$root"/usr/share/{doc,info,man,locale} "$tmp/only"
+mkdir -p "$root"/etc/apt "$root"/usr/share/{doc,info,man,locale} "$root/usr/share/nodejs/one" "$tmp/only"
 cp -r "$tmp/files" "$tmp/only/"
 IMAGE_USER=root IMAGE_NPM=${local%/local} IMAGE_RECIPE=$tmp/only "$builder.d/root-customize" "$root"
 is "both are in the root file system" "$(cat "$root/usr/local/bin/two")" "console.log('@of/two')"
+is "node finds what is not Debian's" "$(readlink "$root"/usr/share/nodejs/{one,@of})" \
+    "/usr/local/lib/node_modules/@of"
 is "as the recipe's files are" "$(cat "$root/etc/one")" two
 is "npm is asked for just them" "$(sed 's/.* //' "$fake/npm-calls" | xargs)" "one@1.0.0 @of/two@2.0.0-rc.1"
 is "nothing else is kept of them" "$(ls "$(dirname "$local")")" local

@@ -32,26 +32,18 @@ class Ipykernel:
         self._client.stop_channels()
         self._manager.shutdown_kernel(now=True)
 
-    def interrupt(self):
-        self._manager.interrupt_kernel()
-
-    def begin(self, code, silent=False):
-        return self._client.execute(code, silent=silent, allow_stdin=False)
-
-    def execute(self, code, on_output=None):
-        """Runs a cell to its end. on_output is called with the execution after each output."""
-        number = self.begin(code)
+    def execute(self, code):
+        """Runs a cell to its end."""
+        number = self._client.execute(code, allow_stdin=False, stop_on_error=False)
         execution = Execution()
         while True:
             message = self._client.get_iopub_msg(timeout=TIMEOUT_S)
+            kind, content = message["header"]["msg_type"], message["content"]
             if message["parent_header"].get("msg_id") != number:
                 continue
-            kind, content = message["header"]["msg_type"], message["content"]
             if kind == "status" and content["execution_state"] == "idle":
                 break
             self._add(execution, kind, content)
-            if on_output is not None and kind == "stream":
-                on_output(execution)
         reply = self._client.get_shell_msg(timeout=TIMEOUT_S)
         while reply["parent_header"].get("msg_id") != number:
             reply = self._client.get_shell_msg(timeout=TIMEOUT_S)
@@ -72,10 +64,13 @@ class Ipykernel:
 
     def _finish(self, execution, content):
         """What a page and a next input are to a notebook, they are as displays to the runner."""
-        execution.status = {"ok": 0, "error": 1}.get(content["status"], 2)
+        if content["status"] == "ok" and execution.error:  # shown, and the cell went on
+            execution.err += execution.error[2].encode() + b"\n"
+            execution.error = None
         for payload in content.get("payload", ()):
-            if payload["source"] == "page":
-                text = payload["data"].get("text/plain", "").encode()
-                execution.results.append((False, {"text/plain": _ESCAPES.sub("", text.decode()).encode()}))
-            elif payload["source"] == "set_next_input":
-                execution.results.append((False, {"text/plain": payload["text"].encode()}))
+            text = {
+                "page": lambda: payload["data"].get("text/plain", ""),
+                "set_next_input": lambda: payload["text"],
+            }.get(payload["source"], str)()
+            if text:
+                execution.results.append((False, {"text/plain": text.encode()}))

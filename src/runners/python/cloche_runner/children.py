@@ -10,8 +10,11 @@ Unlike a terminal: children of earlier executions go on, too, unless this one wa
 import os
 import signal
 import threading
+import time
 
 from IPython import get_ipython
+
+_TRIES, _TRY_S = 20, 0.01
 
 _GROUP, _STARTED = 2, 19  # in /proc/PID/stat, after the name
 
@@ -37,12 +40,24 @@ def _children(pid):
     return found
 
 
-def _family(pid, group):
-    """A process and its descendants, as far as they are in this process group."""
+def _program(pid):
+    """None when it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return None
+
+
+def _is_in_group(pid, group):
     stat = _stat(pid)
-    if stat is None or int(stat[_GROUP]) != group:
-        return []
-    return [pid] + [one for child in _children(pid) for one in _family(child, group)]
+    return stat is not None and int(stat[_GROUP]) == group
+
+
+def _send_sigint(pid):
+    try:
+        os.kill(pid, signal.SIGINT)
+    except OSError:
+        pass  # it has ended, or is another user's
 
 
 def _waiting(frame):
@@ -83,23 +98,57 @@ class Children:
     def __init__(self):
         self._pid = os.getpid()
         self._earlier = {}  # PID: when it was started, as PIDs are used again
+        self._roots = {}  # what was interrupted: PID: its process group
+        self._signalled = {}  # those and their descendants: PID: its program
 
     def begin(self):
         pids = _children(self._pid)
         self._earlier = {pid: stat[_STARTED] for pid in pids if (stat := _stat(pid))}
+        self._roots = {}
+        self._signalled = {}
 
     def interrupt(self, frame):
         """Sends SIGINT to the children of the execution whose stack this is."""
         if os.getpid() != self._pid:
             return  # a forked child has the handler, too
         group = os.getpgrp()
-        children = dict.fromkeys(self._own(), group) | _waited_for(frame, group)
-        for child, its_group in children.items():
-            for pid in reversed(_family(child, its_group)):
-                try:
-                    os.kill(pid, signal.SIGINT)
-                except OSError:
-                    pass  # it has ended, or is another user's
+        self._roots |= dict.fromkeys(self._own(), group) | _waited_for(frame, group)
+        for root, its_group in self._roots.items():
+            self._interrupt_family(root, its_group)
+
+    def finish(self):
+        """
+        An interrupted execution ends. A shell that is about to start a command passes over the
+        signal, and a new process forgets it until it is the command: then they get it again.
+        """
+        for _ in range(_TRIES):
+            missed = [one for one in self._roots.items() if self._has_missed(*one)]
+            if not missed:
+                return
+            for root, group in missed:
+                self._interrupt_family(root, group)
+            time.sleep(_TRY_S)
+
+    def _has_missed(self, pid, group):
+        """Whether it, or a descendant, has become another program since the signal, or is new."""
+        if not _is_in_group(pid, group):
+            return False
+        program = _program(pid)
+        if program is not None and self._signalled.get(pid) != program:
+            return True
+        return any(self._has_missed(child, group) for child in _children(pid))
+
+    def _interrupt_family(self, pid, group):
+        """
+        A process and its descendants, as far as they are in this process group. The parent comes
+        first: a shell that learns of its command's end before the signal goes on.
+        """
+        if not _is_in_group(pid, group):
+            return
+        children, self._signalled[pid] = _children(pid), _program(pid)
+        _send_sigint(pid)
+        for child in dict.fromkeys(children + _children(pid)):
+            self._interrupt_family(child, group)
 
     def _own(self):
         own = set(_children(self._pid)) - _background_scripts()

@@ -5,20 +5,46 @@ An interrupt skips that. IPython would show a traceback of it, which may take lo
 drawing, and call the execution a success.
 """
 
+import sys
+
 from IPython.core.events import EventManager
 
 
+def _discard_figures():
+    """They must not take the next cell's time, either."""
+    backend = sys.modules.get("matplotlib_inline.backend_inline")
+    if backend is not None:
+        backend.show._to_draw, backend.show._draw_called = [], False
+        if backend.InlineBackend.instance().close_figures:
+            sys.modules["matplotlib.pyplot"].close("all")
+
+
 class Events(EventManager):
-    was_interrupted = False
+    """drain: called before all that is done after a cell, and may add to it."""
+
+    def __init__(self, shell, available_events, drain):
+        super().__init__(shell, available_events)
+        self.was_interrupted = False
+        self._drain = drain
 
     def trigger(self, event, *args, **kwargs):
+        if event == "post_execute" and not self._call(event, self._drain):
+            return
         for function in self.callbacks[event][:]:
-            try:
-                function(*args, **kwargs)
-            except KeyboardInterrupt:
-                self.was_interrupted = True
-            except Exception:
-                if self.print_on_error:
-                    print(f"Error in callback {function} (for {event}), with arguments args {args},"
-                          f"kwargs {kwargs}:")
-                self.shell.showtraceback()
+            if not self._call(event, function, *args, **kwargs):
+                return
+
+    def _call(self, event, function, *args, **kwargs):
+        """Returns whether others may follow."""
+        try:
+            function(*args, **kwargs)
+        except KeyboardInterrupt:
+            self.was_interrupted = True
+            _discard_figures()
+            return False
+        except Exception:
+            if self.print_on_error:
+                print(f"Error in callback {function} (for {event}), with arguments args {args},"
+                      f"kwargs {kwargs}:")
+            self.shell.showtraceback()
+        return True

@@ -26,6 +26,10 @@ class Interrupts:
         """An execution begins: what runs already is not its own."""
         self._children.begin()
 
+    def end(self):
+        """The execution has ended, and nothing of it may go on if it was interrupted."""
+        self._children.finish()
+
     def restore(self):
         """Puts the handler back, whatever the executed code has installed."""
         if signal.getsignal(signal.SIGINT) is not self._handler:

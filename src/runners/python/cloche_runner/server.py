@@ -27,7 +27,7 @@ from .shell import FAILED, Outcome, ZMQInteractiveShell
 from .streams import Streams
 from .warmup import forget, warm_up
 
-_SILENT, _NO_HISTORY, _EXERCISE, _COLOURS = 1, 2, 4, 8
+_SILENT, _NO_HISTORY, _EXERCISE, _COLOURS, _DRAIN = 1, 2, 4, 8, 16
 
 
 def _split(assignments):
@@ -92,11 +92,12 @@ class Server:
             keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
             self._shell.colour_tracebacks(has_colours)
             self._interrupts.begin()
-            outcome = self._shell.run(code, is_silent, keep)
+            outcome = self._shell.run(code, is_silent, keep, bool(flags & _DRAIN))
         except BaseException as error:
             outcome = Outcome(error)
         if self._channel.is_closed:
             self._end_child(outcome)
+        self._interrupts.end()
         _set_environment(before)
         if flags & _EXERCISE:
             forget(self._shell)

@@ -182,13 +182,16 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
             for handler in (self.InteractiveTB, self.SyntaxTB):
                 handler.set_colors("Linux" if has_colours else "NoColor")
 
-    def run(self, code, silent, keep):
-        """Runs one cell and returns its Outcome."""
-        code = code.removeprefix("\ufeff")  # as Python reads a file
+    def run(self, code, silent, keep, drain=False):
+        """Runs one cell, and with drain what it leaves running, and returns its Outcome."""
+        code = code.removeprefix("\ufeff").replace("\r\n", "\n")  # as Python reads a file
         self.source = code
         self._shown = None
         self.loop.begin()
         self.events.was_interrupted = False
+        self._interrupts_before = self.interrupts.count
+        if drain:
+            self.loop.note_leftovers()
         try:
             result = self.interrupts.run(self.run_cell, code, keep, silent)
             error = result.error_before_exec
@@ -196,8 +199,9 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
                 error = result.error_in_exec
         except BaseException as raised:  # IPython is not sure to have caught it
             error = raised
+        self.loop.forget_leftovers()
         if error is None and self.events.was_interrupted:
-            error = KeyboardInterrupt("the code had ended; its figures may be missing")
+            error = KeyboardInterrupt("the code had ended, but not all that it had left to do")
         return self._conclude(error)
 
     def should_run_async(self, raw_cell, **kwargs):
@@ -226,8 +230,12 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
     def init_events(self):
         super().init_events()
         callbacks = self.events.callbacks
-        self.events = Events(self, callbacks)
+        self.events = Events(self, callbacks, self._drain)
         self.events.callbacks = callbacks
+
+    def _drain(self):
+        if self.interrupts.count == self._interrupts_before:
+            self.loop.drain()
 
     def init_traceback_handlers(self, custom_exceptions):
         super().init_traceback_handlers(custom_exceptions)
@@ -273,3 +281,19 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
 
     def enable_gui(self, gui=None):
         pass
+
+    def enable_matplotlib(self, gui=None):
+        """%matplotlib. Code that asks for figures with buttons is content with pictures."""
+        if str(gui).lower() in _WINDOWS:
+            name = "" if gui is None else f" {gui}"
+            print(f"%matplotlib{name}: there are no windows and no notebook here. Figures are shown"
+                  " as pictures, as with %matplotlib inline.", file=sys.stderr)
+            gui = "inline"
+        enabled = super().enable_matplotlib(gui)
+        # IPython's for %run draws a figure, though the script may have none
+        self.magics_manager.registry["ExecutionMagics"].default_runner = None
+        return enabled
+
+
+_WINDOWS = {"none", "auto", "notebook", "nbagg", "widget", "ipympl", "webagg", "tk", "wx", "osx"}
+_WINDOWS |= {"qt", "qt4", "qt5", "qt6", "gtk", "gtk3", "gtk4"}

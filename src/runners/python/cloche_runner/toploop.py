@@ -9,6 +9,8 @@ import asyncio
 import functools
 import threading
 
+from .leftovers import Leftovers
+
 
 def _has_work(loop):
     """Whether anything could happen in it: a task, a timer, or a server that is listening."""
@@ -22,6 +24,7 @@ class TopLoop:
     def __init__(self):
         self.was_cancelled = False  # by an interrupt
         self._loop = None
+        self._leftovers = None  # that drain() waits for
         self.begin()
         self._let_create_task()
 
@@ -61,6 +64,27 @@ class TopLoop:
                     raise
                 self.was_cancelled = True
                 task.cancel()
+
+    def note_leftovers(self):
+        """An execution begins that will drain()."""
+        self._leftovers = Leftovers(self._loop)
+
+    def forget_leftovers(self):
+        self._leftovers = None
+
+    def drain(self):
+        """Waits for what the execution has left running. An interrupt cancels its tasks."""
+        if self._leftovers is None or asyncio._get_running_loop() is not None:
+            return  # an inner run_cell() ends before its cell
+        task = self._loop.create_task(self._leftovers.wait())
+        try:
+            self._loop.run_until_complete(task)
+        except KeyboardInterrupt:
+            tasks = self._leftovers.tasks() | {task}
+            for one in tasks:
+                one.cancel()
+            self._loop.run_until_complete(asyncio.wait(tasks))
+            raise
 
     def run_until_readable(self, channel):
         """What was left in it goes on until the next request."""

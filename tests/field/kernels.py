@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""kernels: for each line "CONNECTION-FILE DIRECTORY" of standard input it forks an ipykernel, and writes its pid.
+
+What each kernel would have to import is here already. Nothing that looks at the kernel when it is imported is: pandas and
+matplotlib are left to the cells.
+"""
+import os
+import signal
+import sys
+
+import debugpy  # noqa: F401
+import ipykernel.debugger  # noqa: F401
+import numpy  # noqa: F401
+from ipykernel.kernelapp import IPKernelApp
+
+
+def become_kernel(connection, folder, output):
+    os.setsid()  # as jupyter_client starts a kernel, so that an interrupt reaches its children
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.chdir(folder)
+    os.environ["HOME"] = folder
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    IPKernelApp.launch_instance(["-f", connection])
+
+
+def main():
+    output = os.open("/dev/null", os.O_RDWR)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for kernels
+    while line := sys.stdin.readline():
+        connection, folder = line.split()
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(output, 0)
+            become_kernel(connection, folder, output)
+            os._exit(0)
+        print(pid, flush=True)
+
+
+main()
