@@ -237,8 +237,9 @@ run_private() {
     use_images clones "$cache/interpreter"
     contained "system interpreter" --no-init \
         /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
+    use_images field "$cache/interpreter"
     contained "system field" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
-        "$release" "$cache/clones" interpreter "$top/tests/field/field.py"
+        "$release" "$cache/field" interpreter "$top/tests/field/field.py"
     contained "system sandboxes" --no-init \
         /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
     contained "system inside" --no-init \
@@ -297,7 +298,7 @@ clean_up() {
     fi
     find "$cache"/hosts/store-*/ "$cache"/hosts/store-*/images -mindepth 1 -maxdepth 1 \
         ! -name images ! -name .cache -exec rm -rf --one-file-system {} + 2>/dev/null || true
-    rm -rf --one-file-system "$work" "$scratch" "$cache/hosts/written" "$cache"/{quickstart,service,installed,memory,clones,files} \
+    rm -rf --one-file-system "$work" "$scratch" "$cache/hosts/written" "$cache"/{quickstart,service,installed,memory,clones,field,files} \
         "$cache"/{templates,machines,sandboxes}
 }
 trap clean_up EXIT

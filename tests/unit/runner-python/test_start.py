@@ -30,6 +30,13 @@ class WarmShown(test_runner.Shown):
         code = "import matplotlib.pyplot as plt; plt.figure(); dict(plt.rcParams)"
         self.assertEqual(self.value(code), cold.execute(code).plain)
 
+    def test_tables_are_as_after_a_cold_start(self):
+        cold = start(self.folder.name)
+        self.addCleanup(cold.close)
+        code = "import pandas as pd; [pd.get_option(f'display.{n}') for n in ('max_columns', 'max_rows', 'width', 'max_colwidth')]"
+        self.assertEqual(self.value(code), cold.execute(code).plain)
+        self.assertEqual(self.value("pd.get_option('display.max_columns')"), "20")
+
     def test_no_trace(self):
         runner = start(self.folder.name, "--warm")
         self.addCleanup(runner.close)

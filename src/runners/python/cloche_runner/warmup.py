@@ -41,11 +41,12 @@ def forget(shell):
 
 
 def warm_up(shell):
-    for step in (_import_others, _show_table, _show_figure):
-        try:
-            step(shell)
-        except ImportError:
-            pass
+    with shell.builtin_trap:  # pandas looks for get_ipython() when it is loaded
+        for step in (_import_others, _show_table, _show_figure):
+            try:
+                step(shell)
+            except ImportError:
+                pass
     for cell in _CELLS:
         shell.run(cell, silent=False, keep=False)
     forget(shell)
