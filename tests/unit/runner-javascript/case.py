@@ -78,8 +78,7 @@ class Case(unittest.TestCase):
         execution = Execution()
         self.runner.begin(code)
         self.runner.wait_for_output(execution, b"now\n")
-        self.runner.interrupt()
-        execution = self.runner.finish(execution)
+        self.runner.stop(execution)
         self.assertEqual(execution.status, 2, execution.error)
         self.assertEqual(execution.error[0], "InterruptError")
         return execution
