@@ -207,7 +207,6 @@ run_other_host() {
     host=(--root "$(cat "$work/other-root")" --keep "$cache/hosts/written" --net --bind "$clone"
         --bind "$cache/hosts/store-$suite:/var/lib/cloche"
         --bind "$cache/hosts/archives-$suite:/var/cache/apt/archives")
-    rm -rf --one-file-system "$cache/hosts/written" # of a run that was killed
     mkdir -p "$cache/hosts"/{written,"store-$suite/images","archives-$suite/partial"}
     contained "system $suite, fresh" "${host[@]}" "$top/tests/system/test-host.sh" first "$clone"
     contained "system $suite, rebooted" "${host[@]}" "$top/tests/system/test-host.sh" rebooted
@@ -224,7 +223,6 @@ run_installed() {
 # With a memory controller, and machines that are large beside what QEMU needs for itself.
 run_memory() {
     local conf=$cache/memory/images/minimal/image.conf
-    rm -rf "$cache/memory"
     mkdir -p "$cache/memory/images"
     cp -al "$cache"/images/minimal* "$cache/memory/images/"
     sed -i 's/^MemoryMiB=.*/MemoryMiB=1024/' "$conf"
@@ -282,6 +280,14 @@ run_system_tests() {
 
 # --- all of it ---
 
+# All but images and packages; a run that was killed left it.
+remove_leftovers() {
+    find "$cache"/hosts/store-*/ "$cache"/hosts/store-*/images -mindepth 1 -maxdepth 1 \
+        ! -name images ! -name .cache -exec rm -rf --one-file-system {} + 2>/dev/null || true
+    rm -rf --one-file-system "$cache/hosts/written" \
+        "$cache"/{quickstart,service,installed,memory,clones,field,files,templates,machines,sandboxes}
+}
+
 clean_up() {
     trap '' HUP INT TERM
     if [ -n "$child" ]; then
@@ -296,10 +302,8 @@ clean_up() {
         kill -- "-$image_maker" 2>/dev/null || true
         wait "$image_maker" || true
     fi
-    find "$cache"/hosts/store-*/ "$cache"/hosts/store-*/images -mindepth 1 -maxdepth 1 \
-        ! -name images ! -name .cache -exec rm -rf --one-file-system {} + 2>/dev/null || true
-    rm -rf --one-file-system "$work" "$scratch" "$cache/hosts/written" "$cache"/{quickstart,service,installed,memory,clones,field,files} \
-        "$cache"/{templates,machines,sandboxes}
+    remove_leftovers
+    rm -rf --one-file-system "$work" "$scratch"
 }
 trap clean_up EXIT
 trap 'exit 129' HUP
@@ -309,6 +313,7 @@ trap 'exit 143' TERM
 export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 cd "$top" # what a container sees of the tree
 mkdir -p "$cache"
+remove_leftovers
 # shellcheck disable=SC2086
 install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test \
     $(recipe_packages interpreter)
