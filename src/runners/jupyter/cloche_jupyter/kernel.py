@@ -16,7 +16,7 @@ import zmq
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-START_S = 110  # a moment less than the host waits
+START_S = 290  # a moment less than the host waits
 
 
 ASK_AGAIN_MS = 500
@@ -80,18 +80,17 @@ class Kernel:
     def _ask_language(self):
         """Until it is heard on both sockets: what it publishes before is heard by nobody."""
         info, is_heard, end = None, False, time.monotonic() + START_S
-        while info is None or not is_heard:
-            if time.monotonic() > end:
-                raise TimeoutError(f"it did not answer within {START_S} seconds")
-            request = self._send("kernel_info_request", {})
-            ready = self._wait(ASK_AGAIN_MS)
-            while ready and (info is None or not is_heard):
+        while not is_heard:
+            request, info = self._send("kernel_info_request", {}), None
+            while info is None or not is_heard:
+                if time.monotonic() > end:
+                    raise TimeoutError(f"it did not answer within {START_S} seconds")
+                if not self._wait(ASK_AGAIN_MS) and info is not None:
+                    break
                 for kind, content in self._messages(self._shell, request):
                     info = content["language_info"]
                 for _ in self._messages(self._iopub, request):
                     is_heard = True
-                if info is None or not is_heard:
-                    ready = self._wait(ASK_AGAIN_MS)
         return info["name"].lower(), str(info.get("version", ""))
 
     def _send(self, kind, content):
