@@ -11,22 +11,25 @@ class _TapResult(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.count = 0
+        self.told = 0, 0
 
     def startTest(self, test):
         super().startTest(test)
-        self._before = len(self.failures) + len(self.errors)
+        self.tell()
 
     def stopTest(self, test):
         super().stopTest(test)
         self.count += 1
-        wrong = len(self.failures) + len(self.errors) - self._before
-        print("not ok" if wrong else "ok", self.count, "-", test.id().partition(".")[2], flush=True)
+        print("not ok" if self.tell() else "ok", self.count, "-", test.id().partition(".")[2], flush=True)
 
     def tell(self):
-        """What failed where, for people; also for a class that could not be set up."""
-        for test, details in self.failures + self.errors:
+        """What failed since the last time, for people: also a class that could not be set up. Returns how many did."""
+        new = self.failures[self.told[0]:] + self.errors[self.told[1]:]
+        self.told = len(self.failures), len(self.errors)
+        for test, details in new:
             for line in [f"--- {test}", *details.splitlines()]:
                 print("#", line, flush=True)
+        return len(new)
 
 
 def main():
