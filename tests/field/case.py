@@ -17,7 +17,7 @@ OURS_ONLY = "application/vnd.cloche."  # data for programs, which no notebook ha
 
 _TEXTS = {f"{name}{suffix}": kind for name in ("stdout", "stderr") for suffix, kind in
           (("", str), ("_has", list), ("_lacks", list))}
-_CASE = {"what": str, "truth": str, "where": str, "context": str, "oneshot": bool, "files": dict, "cell": list, "command": list}
+_CASE = {"what": str, "truth": str, "where": str, "context": str, "oneshot": bool, "fresh": bool, "files": dict, "cell": list, "command": list}
 _CELL = {"code": str, "language": str, "timeout": int, **_TEXTS, "result": str, "result_has": list, "result_lacks": list,
          "results": int, "mime": list, "status": str, "error": str, "error_has": list, "unlike": list}
 _COMMAND = {"run": str, "stdin": str, "terminal": bool, "timeout": int, "exit": int, **_TEXTS}
@@ -62,6 +62,7 @@ class Case:
     where: str
     context: str
     oneshot: bool
+    fresh: bool
     files: dict
     cells: list
     commands: list
@@ -103,7 +104,7 @@ def parse(file, folder, text):
             raise WrongCase(f"{file}: {steps} {number} has nothing to do")
     return Case(name=f"{folder}/{pathlib.PurePath(file).stem}", folder=folder, what=table["what"], truth=table["truth"],
                 where=table.get("where", "both"), context=table.get("context", "default"),
-                oneshot=table.get("oneshot", False), files=table.get("files", {}),
+                oneshot=table.get("oneshot", False), fresh=table.get("fresh", False), files=table.get("files", {}),
                 cells=table.get("cell", []), commands=table.get("command", []))
 
 

@@ -42,7 +42,6 @@ ENTER = {
 }
 SCRIPTS = ("node", "node-module", "tsc")  # truths that run a whole script: it ends when nothing is left to do
 COLD = ("bash", "r")  # languages whose interpreters are no part of a snapshot: another one is as good as another sandbox
-SLOW = ("r",)  # those that take a quarter of a minute to start in emulated machines: there is one for all cases
 
 
 def is_emulated(bus):
@@ -58,9 +57,9 @@ def observe(execution):
 
 
 class Field(unittest.TestCase):
-    """A sandbox for each case, or an interpreter that is as new."""
+    """A sandbox for each case, an interpreter that is as new, or a session."""
 
-    shared = None
+    shared = {}  # by folder
 
     @classmethod
     def setUpClass(cls):
@@ -82,21 +81,26 @@ class Field(unittest.TestCase):
                     raise
 
     def sandbox_for(self, case):
-        if case.folder not in COLD:
+        """In guests cells of cases follow each other as in a session, but for those that are `fresh`."""
+        is_fresh = WHERE == "host" or case.fresh or case.commands
+        if is_fresh and case.folder not in COLD:
             sandbox = self.create()
             self.addCleanup(self.end, sandbox)
             return sandbox
-        if not Field.shared:
-            Field.shared = self.create()
-            self.addClassCleanup(Field.shared.kill)
-        if case.folder in SLOW and self.slower > 1:
-            return Field.shared
+        if case.folder not in self.shared:
+            self.shared[case.folder] = self.create()
+            self.addClassCleanup(self.shared[case.folder].kill)
+        sandbox = self.shared[case.folder]
+        if is_fresh:
+            self.restart(sandbox, case.folder)
+        return sandbox
+
+    def restart(self, sandbox, language):
         try:
-            box.call(self.bus, Field.shared.path, box.SANDBOX, "RestartContext", "(s)", (case.folder,))
+            box.call(self.bus, sandbox.path, box.SANDBOX, "RestartContext", "(s)", (language,))
         except box.Failure as failure:
             if failure.name != "NoSuchContext":  # of Jupyter's languages, each has one when it was first used
                 raise
-        return Field.shared
 
     def end(self, sandbox):
         """A case may have ended it already."""
