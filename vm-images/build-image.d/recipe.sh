@@ -46,6 +46,7 @@ fits_range() {
 read_recipe() {
     local file=$1/recipe.conf line number=0 section= key value fault
     [ -f "$file" ] || die "there is no recipe in '$1': no recipe.conf"
+    check_links "$1"
     while IFS= read -r line || [ -n "$line" ]; do
         number=$((number + 1))
         case $line in
@@ -64,6 +65,15 @@ read_recipe() {
         esac
     done <"$file"
     check_whole "$file"
+}
+
+# Recipes share files by links, which a copy elsewhere may have lost.
+check_links() {
+    local link
+    for link in "$1"/*; do
+        [ -e "$link" ] || [ ! -L "$link" ] ||
+            die "'$link' is a link to nothing; copy a recipe with its links' files: cp -rL"
+    done
 }
 
 trim() {

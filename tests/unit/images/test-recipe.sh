@@ -72,6 +72,12 @@ bad "other section" 's/^\[Recipe\]/[Image]/' ":3: neither [Recipe] nor KEY=VALUE
 bad "value before the section" '1s/.*/Name=tiny/' ":1: a value before [Recipe]"
 bad "line without a value" 's/^Vcpus=.*/Vcpus/' ":12: neither [Recipe] nor KEY=VALUE"
 
+ln -s ../python/files "$recipe/files"
+bad_link="'$recipe/files' is a link to nothing; copy a recipe with its links' files: cp -rL"
+build
+is "a link that was copied without its files" "$status $(cat "$tmp/err")" "1 build-image: $bad_link"
+rm "$recipe/files"
+
 rm "$recipe/recipe.conf"
 build
 is "no recipe at all" "$status $(cat "$tmp/err")" \
