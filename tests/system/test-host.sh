@@ -39,6 +39,13 @@ template_works() {
         timeout 300 sh -c "until runuser -u newcomer -- cloche run --template $1 -- true; do sleep 1; done"
 }
 
+what_people_type() {
+    apt-get -q -y install python3-gi >/dev/null && /usr/bin/python3 -B $home/cloche/tests/field/field.py >$home/field.tap
+    local status=$?
+    grep -v '^ok ' $home/field.tap
+    return $status
+}
+
 first() {
     useradd --create-home --shell /bin/bash newcomer
     echo 'newcomer ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/newcomer
@@ -69,6 +76,7 @@ rebooted() {
     check "no sandbox of before is listed" is "$(newcomer cloche list --json | grep -c '"Id"')" 0
     tour
     tour_of_languages
+    check "what people type gives what they expect" what_people_type
     check "README's first command again" prints '17984 primes' newcomer sudo ./quickstart.sh
     check "stop" newcomer sudo ./quickstart.sh stop
     check "no process stays" eval '! pgrep -f "cloched|qemu-system"'
