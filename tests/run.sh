@@ -124,6 +124,7 @@ run_meson_tests() {
 # The TypeScript that interpreter's guests have, for the runner's tests on this machine.
 fetch_typescript() {
     local prefix
+    # shellcheck disable=SC2034 # read_recipe fills them anew
     recipe=() recipe_keys=()
     read_recipe "$top/vm-images/interpreter"
     prefix=$cache/npm-$(echo "${recipe[Npm]}" | sha256sum | cut -c 1-16)
@@ -314,7 +315,7 @@ export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 UBSAN_OPTIO
 cd "$top" # what a container sees of the tree
 mkdir -p "$cache"
 remove_leftovers
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086,SC2046
 install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test \
     $(recipe_packages interpreter)
 build "$build" "" -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized

@@ -31,6 +31,36 @@ shorten(const char *text)
     return g_strndup(text, (gsize)(end - text));
 }
 
+/* With the name that gdbus(1) wants before a number: 't' (uint64). */
+static char *
+describe_type(const char *type)
+{
+    static const char *const names[][2] = {
+        {"b", "boolean"}, {"y", "byte"},  {"n", "int16"},  {"q", "uint16"}, {"i", "int32"},
+        {"u", "uint32"},  {"x", "int64"}, {"t", "uint64"}, {"d", "double"}, {"s", "string"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+        if (g_str_equal(type, names[i][0]))
+            return g_strdup_printf("'%s' (%s)", type, names[i][1]);
+    return g_strdup_printf("'%s'", type);
+}
+
+static char *
+describe_types(char **types)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(GStrv) all = NULL;
+
+    for (; *types; types++) {
+        g_autofree char *one = describe_type(*types);
+
+        g_strv_builder_add(builder, one);
+    }
+    all = g_strv_builder_end(builder);
+    return g_strjoinv(" or ", all);
+}
+
 static gboolean
 check_one(const Option *known, const char *key, GVariant *value, GError **error)
 {
@@ -38,6 +68,7 @@ check_one(const Option *known, const char *key, GVariant *value, GError **error)
     g_autofree char *shown = shorten(key);
     g_auto(GStrv) types = NULL;
     g_autofree char *expected = NULL;
+    g_autofree char *given = NULL;
 
     if (!option) {
         INVALID(error, "there is no option '%s' here", shown);
@@ -46,9 +77,9 @@ check_one(const Option *known, const char *key, GVariant *value, GError **error)
     types = g_strsplit(option->type, "|", -1);
     if (g_strv_contains((const char *const *)types, g_variant_get_type_string(value)))
         return TRUE;
-    expected = g_strjoinv("' or '", types);
-    INVALID(error, "option '%s' must be of the type '%s', not '%s'", shown, expected,
-            g_variant_get_type_string(value));
+    expected = describe_types(types);
+    given = describe_type(g_variant_get_type_string(value));
+    INVALID(error, "option '%s' must be of the type %s, not %s", shown, expected, given);
     return FALSE;
 }
 

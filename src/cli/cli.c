@@ -176,8 +176,10 @@ cli_parse_words(Cli *cli, const GOptionEntry *entries, char **argv, guint min, g
                                 cli->verb->synopsis, cli->verb->when_missing != NULL ? "; " : "",
                                 cli->verb->when_missing != NULL ? cli->verb->when_missing : "");
     else if (n > max)
-        *ret_status = cli_usage(cli, "'%s' is one word too many%s", cli->words[max],
-                                cli->verb->takes_command ? " before '--'" : "");
+        *ret_status = cli_usage(cli, "'%s' is one word too many%s%s%s", cli->words[max],
+                                cli->verb->takes_command ? " before '--'" : "",
+                                cli->verb->when_too_many != NULL ? ": " : "",
+                                cli->verb->when_too_many != NULL ? cli->verb->when_too_many : "");
     return n >= min && n <= max;
 }
 

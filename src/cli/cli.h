@@ -37,6 +37,7 @@ typedef struct {
     gboolean command_is_optional;
     gboolean has_command_after_id; /* without "--" it begins behind the first word */
     const char *when_missing;      /* what to do when words are missing; NULL: nothing more */
+    const char *when_too_many;     /* and when there is one too many */
     int (*run)(Cli *cli, char **argv);
 } Verb;
 

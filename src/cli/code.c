@@ -68,7 +68,7 @@ code_options(const Words *words, GError **error)
     const char *timeout = words->sandbox == NULL ? OWN_TIMEOUT : NULL;
 
     if (!options_add_timeout(&options, words->timeout != NULL ? words->timeout : timeout, error) ||
-        !options_add_pairs(&options, "environment", words->environment, error))
+        !options_add_environment(&options, words->environment, error))
         return NULL;
     g_variant_dict_insert(&options, "drain", "b", TRUE);
     return g_variant_dict_end(&options);
@@ -208,5 +208,6 @@ const Verb verb_code = {
         "  cloche code -c 'sum(range(10))'\n"
         "  cloche code --save charts plot.py\n"
         "  id=$(cloche create); cloche code -s $id -c 'x = 6'; cloche code -s $id -c 'x * 7'",
+    .when_too_many = "'cloche exec ID -- python3 FILE ARGUMENT...' runs a program with arguments",
     .run = run,
 };

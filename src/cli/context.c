@@ -129,7 +129,7 @@ create_options(const Words *words, GError **error)
 
     options_add_text(&options, "language", language);
     options_add_text(&options, "cwd", words->cwd);
-    if (!options_add_pairs(&options, "environment", words->environment, error))
+    if (!options_add_environment(&options, words->environment, error))
         return NULL;
     return g_variant_dict_end(&options);
 }
@@ -200,9 +200,14 @@ typedef struct {
 } Action;
 
 static const Action actions[] = {
-    {"list", .on_sandbox = do_list},     {"create", .on_sandbox = do_create},
-    {"restart", .on_context = restart},  {"interrupt", .on_context = interrupt},
+    {"list", .on_sandbox = do_list},
+    {"create", .on_sandbox = do_create},
+    {"restart", .on_context = restart},
+    {"interrupt", .on_context = interrupt},
     {"remove", .on_context = take_away},
+    /* Other names of two of them, which are no news to anyone. */
+    {"ls", .on_sandbox = do_list},
+    {"rm", .on_context = take_away},
 };
 
 static const Action *

@@ -26,6 +26,14 @@ show(Cli *cli, guint64 bytes)
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
+/* Nobody means a file of that name: it is ./- then. */
+static gboolean
+is_stream(const char *word)
+{
+    return g_str_equal(word, "-") || g_str_equal(word, "/dev/stdin") ||
+           g_str_equal(word, "/dev/stdout") || g_str_has_prefix(word, "/dev/fd/");
+}
+
 static int
 copy(Cli *cli, Guest *guest)
 {
@@ -38,6 +46,10 @@ copy(Cli *cli, Guest *guest)
     if (place_is_guest(source) == is_upload)
         return cli_usage(cli, "one of the two has to be ID:PATH, and the other a file or directory "
                               "of this machine (with a colon in its name: ./a:b)");
+    if (is_stream(is_upload ? source : target))
+        return cli_usage(cli, "'%s' is a stream: 'cloche %s ID:PATH' %s it",
+                         is_upload ? source : target, is_upload ? "write" : "cat",
+                         is_upload ? "reads" : "writes to");
     if (!place_parse(is_upload ? target : source, &place, &error))
         return cli_usage(cli, "%s", error->message);
     if (!guest_open(guest, cli, place.id, &error) ||
@@ -51,7 +63,16 @@ static int
 run(Cli *cli, char **argv)
 {
     g_auto(Guest) guest = {0};
-    const GOptionEntry entries[] = {GUEST_USER_OPTION(guest), G_OPTION_ENTRY_NULL};
+    gboolean is_so = FALSE; /* whatever these options of cp(1) and scp(1) ask for */
+    const GOptionEntry entries[] = {
+        GUEST_USER_OPTION(guest),
+        {"recursive", 'r', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
+        {"Recursive", 'R', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
+        {"archive", 'a', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
+        {"preserve", 'p', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
+        {"force", 'f', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
     int status;
 
     if (!cli_parse_words(cli, entries, argv, /* min= */ 2, /* max= */ 2, &status))
@@ -68,11 +89,13 @@ const Verb verb_cp = {
         "copied into that; otherwise it becomes the target. The contents alone are DIR/. as in\n"
         "cp(1). Modes, times, links and sparse files are kept; owners, by number, where --user is\n"
         "root (on this machine also only for root). Out of a sandbox come no devices, and no\n"
-        "set-user-id or set-group-id bits.\n"
+        "set-user-id or set-group-id bits. -r, -a and -p of cp(1) are understood, and change\n"
+        "nothing.\n"
         "\n"
         "Examples:\n"
         "  cloche cp project $id:\n"
         "  cloche cp $id:work/results .\n"
         "  cloche cp --user root nginx.conf $id:/etc/nginx/nginx.conf",
+    .when_too_many = "one file or directory is copied at a time",
     .run = run,
 };

@@ -35,7 +35,7 @@ create_options(const Words *words, GError **error)
     options_add_text(&options, "idempotency-key", words->key);
     if (!options_add_lifetime(&options, words->timeout, error) ||
         !options_add_pairs(&options, "metadata", words->metadata, error) ||
-        !options_add_pairs(&options, "environment", words->environment, error))
+        !options_add_environment(&options, words->environment, error))
         return NULL;
     return g_variant_dict_end(&options);
 }
@@ -118,5 +118,6 @@ const Verb verb_create = {
         "Examples:\n"
         "  id=$(cloche create --timeout 1h --name build --metadata task=17)\n"
         "  cloche exec $id -- hostname",
+    .when_too_many = "a template is named by --template, a sandbox by --name",
     .run = run,
 };

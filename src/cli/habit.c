@@ -10,6 +10,7 @@
 typedef struct {
     const char *names; /* separated by spaces */
     const char *text;
+    const char *verbs; /* of which it is an option elsewhere; NULL: of any */
 } Habit;
 
 static const Habit aliases[] = {
@@ -60,41 +61,61 @@ static const Habit verbs[] = {
     {"config configure set", "the service is configured in cloched.conf(5)"},
 };
 
+/* Verbs that start something. */
+#define STARTERS "run exec shell create code"
+
 static const Habit options[] = {
+    {"-i", "'cloche repl' opens a prompt for a language", .verbs = "code"},
+    {"-m", "'cloche exec ID -- python3 -m MODULE' runs a module of Python", .verbs = "code"},
     {"-v --volume --mount --bind --bind-ro --tmpfs",
-     "a sandbox has no directory of this machine; 'cloche cp' copies files into it and out of it"},
+     "a sandbox has no directory of this machine; 'cloche cp' copies files into it and out of it",
+     .verbs = STARTERS},
     {"-p --publish -P --publish-all --expose",
-     "'cloche forward ID PORT' makes a port of a sandbox one of this machine"},
+     "'cloche forward ID PORT' makes a port of a sandbox one of this machine", .verbs = STARTERS},
     {"--network --net --link --dns --add-host", "a sandbox has no network"},
     {"-d --detach",
      "'cloche create' makes a sandbox that lives on, 'cloche exec --keep' leaves a command running "
      "in it"},
     {"--name", "'cloche create --name NAME' names a sandbox"},
     {"-m --memory --cpus --cpu-shares --memory-swap --shm-size",
-     "memory and processors are the template's: 'cloche status' shows them"},
+     "memory and processors are the template's: 'cloche status' shows them", .verbs = STARTERS},
     {"--image", "--template names what a sandbox is made from"},
-    {"--label -l --label-file", "'cloche create --metadata KEY=VALUE' adds a note"},
+    {"--label -l --label-file", "'cloche create --metadata KEY=VALUE' adds a note",
+     .verbs = STARTERS},
     {"--env-file", "each variable is given with --env KEY=VALUE"},
     {"--privileged --cap-add --cap-drop --security-opt",
      "the user of a sandbox may use sudo; --user root runs a command as root"},
     {"--entrypoint --init", "a sandbox runs nothing but the command that you give"},
     {"--restart", "a sandbox is not started again; 'cloche create' makes a new one"},
-    {"-a --attach --sig-proxy", "output and error are always shown; --stdin gives input"},
+    {"-a --attach --sig-proxy", "output and error are always shown; --stdin gives input",
+     .verbs = STARTERS},
     {"--uid", "--user names a user of the sandbox"},
     {"-E --setenv", "--env KEY=VALUE adds to the environment"},
-    {"-f --format --filter", "--json prints all that the service answered, for jq(1)"},
+    {"-f -o --format --output --filter", "--json prints all that the service answered, for jq(1)",
+     .verbs = "list ps ports status ls context"},
+    {"-t --timeout", "'cloche extend ID TIME' sets when a sandbox ends", .verbs = "extend"},
+    {"-c", "a shell line is run by a shell: 'cloche exec ID -- sh -c LINE'",
+     .verbs = "shell exec run"},
     {"-s --signal -9 -1 -2 -15 -HUP -INT -TERM -KILL",
-     "'cloche signal ID NUMBER KILL' sends a signal to a process of a sandbox"},
+     "'cloche signal ID NUMBER KILL' sends a signal to a process of a sandbox",
+     .verbs = "kill signal"},
     {"--workdir -w --cwd", "'cloche exec --cwd DIR' runs a command in that directory"},
 };
 
+static gboolean
+is_among(const char *names, const char *word)
+{
+    g_auto(GStrv) list = g_strsplit(names, " ", /* max= */ -1);
+
+    return g_strv_contains((const char *const *)list, word);
+}
+
 static const char *
-look_up(const Habit *habits, gsize n, const char *word)
+look_up(const Habit *habits, gsize n, const char *word, const char *verb)
 {
     for (gsize i = 0; i < n; i++) {
-        g_auto(GStrv) names = g_strsplit(habits[i].names, " ", /* max= */ -1);
-
-        if (g_strv_contains((const char *const *)names, word))
+        if (is_among(habits[i].names, word) &&
+            (habits[i].verbs == NULL || is_among(habits[i].verbs, verb)))
             return habits[i].text;
     }
     return NULL;
@@ -103,19 +124,19 @@ look_up(const Habit *habits, gsize n, const char *word)
 const char *
 habit_alias(const char *word)
 {
-    return look_up(aliases, G_N_ELEMENTS(aliases), word);
+    return look_up(aliases, G_N_ELEMENTS(aliases), word, /* verb= */ "");
 }
 
 const char *
 habit_verb_hint(const char *word)
 {
-    return look_up(verbs, G_N_ELEMENTS(verbs), word);
+    return look_up(verbs, G_N_ELEMENTS(verbs), word, /* verb= */ "");
 }
 
 const char *
-habit_option_hint(const char *option)
+habit_option_hint(const char *verb, const char *option)
 {
-    return look_up(options, G_N_ELEMENTS(options), option);
+    return look_up(options, G_N_ELEMENTS(options), option, verb);
 }
 
 /* --- spelling --- */

@@ -16,9 +16,9 @@ const char *habit_alias(const char *word);
 /* What to type in place of a verb of another program; NULL if it is not known. */
 const char *habit_verb_hint(const char *word);
 
-/* What to do in place of an option of another program, e.g. "-v" or "--volume"; NULL if it is not
- * known. */
-const char *habit_option_hint(const char *option);
+/* What to do in place of an option that the verb has in another program, e.g. "-v" or "--volume" of
+ * "run"; NULL if it is not known. */
+const char *habit_option_hint(const char *verb, const char *option);
 
 /* The name in `known` (NULL-terminated) that was probably meant: the only one that begins with
  * `word`, or the one with the fewest typing errors, which are two at most. NULL if none is near. */

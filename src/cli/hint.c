@@ -148,9 +148,10 @@ permission_hint(const Cli *cli, const GError *error)
     gboolean is_root = g_strcmp0(cli->user, "root") == 0 || g_strcmp0(cli->user, "0") == 0;
 
     if (g_str_has_prefix(error->message, "program "))
-        return g_strdup_printf(
-            "'chmod +x FILE' lets it run, and 'sh FILE' runs a script without that%s",
-            is_root ? "" : "; '--user root' may run what others may not");
+        return g_strdup_printf("'chmod +x FILE' lets a file run, and 'sh FILE' runs a script "
+                               "without that; a directory "
+                               "is no program%s",
+                               is_root ? "" : "; '--user root' may run what others may not");
     if (is_root || !cli->has_user)
         return NULL;
     return g_strdup("'--user root' does it as the sandbox's root");

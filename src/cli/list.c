@@ -230,5 +230,6 @@ const Verb verb_list = {
                    "  cloche list --metadata task=17\n"
                    "  cloche list --quiet --metadata task=17 | xargs cloche kill\n"
                    "  cloche list --json | jq -r '.sandboxes[].Id'",
+    .when_too_many = "'cloche status ID' shows one sandbox",
     .run = run,
 };

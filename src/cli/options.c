@@ -2,6 +2,8 @@
 /* options: what is not given is left to the service. */
 #include "options.h"
 
+#include <string.h>
+
 #include "text.h"
 
 void
@@ -68,4 +70,24 @@ options_add_pairs(GVariantDict *options, const char *key, char **words, GError *
         return FALSE;
     g_variant_dict_insert_value(options, key, pairs);
     return TRUE;
+}
+
+gboolean
+options_add_environment(GVariantDict *options, char **words, GError **error)
+{
+    g_autoptr(GStrvBuilder) pairs = g_strv_builder_new();
+    g_auto(GStrv) all = NULL;
+
+    for (; words != NULL && *words != NULL; words++) {
+        const char *value =
+            strchr(*words, '=') == NULL && **words != '\0' ? g_getenv(*words) : NULL;
+        g_autofree char *pair = g_strconcat(*words, "=", value, NULL);
+
+        if (strchr(*words, '=') != NULL || **words == '\0')
+            g_strv_builder_add(pairs, *words);
+        else if (value != NULL)
+            g_strv_builder_add(pairs, pair);
+    }
+    all = g_strv_builder_end(pairs);
+    return *all == NULL || options_add_pairs(options, "environment", all, error);
 }

@@ -18,3 +18,7 @@ gboolean options_to_lifetime(const char *text, guint64 *ret_seconds, GError **er
 
 /* KEY=VALUE words become an a{ss}. */
 gboolean options_add_pairs(GVariantDict *options, const char *key, char **words, GError **error);
+
+/* As "environment". NAME without a value has the one of this program's environment, as with docker
+ * and systemd-run; it is left out when there is none. */
+gboolean options_add_environment(GVariantDict *options, char **words, GError **error);

@@ -38,14 +38,26 @@ place_is_guest(const char *word)
     return before > 0 && id[before] == ':';
 }
 
+/* A path or a sandbox alone: the other half is missing. */
+static char *
+complete(const char *word)
+{
+    if (strchr(word, ':') != NULL || *word == '\0')
+        return g_strdup("");
+    return *word == '/' ? g_strdup_printf(": write ID:%s", word)
+                        : g_strdup_printf(": write %s: or %s:PATH", word, word);
+}
+
 gboolean
 place_parse(const char *word, Place *ret_place, GError **error)
 {
     const char *colon;
 
     if (!place_is_guest(word)) {
+        g_autofree char *meant = complete(word);
+
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "'%s' is not of the form ID:PATH", word);
+                    "'%s' is not of the form ID:PATH%s", word, meant);
         return FALSE;
     }
     colon = strchr(word, ':');
@@ -107,8 +119,10 @@ place_parse_forward(const char *word, PlaceForward *ret_forward, GError **error)
     g_auto(PlaceForward) forward = {0};
     const char *ports = word;
 
-    if (!split_host(word, &forward.host, &ports))
+    if (!split_host(word, &forward.host, &ports) || g_str_equal(forward.host, "localhost")) {
+        g_free(forward.host);
         forward.host = g_strdup("127.0.0.1");
+    }
     if (!g_hostname_is_ip_address(forward.host)) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                     "'%s': '%s' is no address of this machine: write numbers, as 127.0.0.1 or "

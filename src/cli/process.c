@@ -85,7 +85,7 @@ process_options(Cli *cli, const ProcessWords *words, GError **error)
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
 
     if (!options_add_timeout(&options, words->timeout, error) ||
-        !options_add_pairs(&options, "environment", words->environment, error))
+        !options_add_environment(&options, words->environment, error))
         return NULL;
     options_add_text(&options, "cwd", words->cwd);
     options_add_text(&options, "user", words->user);

@@ -125,6 +125,8 @@ show_error(Follow *follow, JsonObject *event)
     g_autofree char *shown = NULL;
 
     follow->show->has_error = TRUE;
+    follow->show->tells_limit =
+        *traceback == '\0' && g_str_equal(event_text(event, "name"), "TimeoutError");
     if (term_is_terminal(stderr))
         shown = text_escape_styled(text);
     return write_line(follow, &follow->err, shown != NULL ? shown : text);

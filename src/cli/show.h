@@ -17,6 +17,7 @@ typedef struct {
     gboolean is_dialog; /* what was written between two executions is shown, too */
     gint has_begun;     /* something has come: it is executed; atomic */
     gboolean has_error;
+    gboolean tells_limit;    /* the error is that the time was over */
     gboolean is_inside_line; /* of what was written */
 } Show;
 

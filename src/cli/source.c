@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -12,6 +13,12 @@
 #include "term.h"
 
 #define CODE_MAX (1024 * 1024)
+
+static gboolean
+looks_like_code(const char *file)
+{
+    return strpbrk(file, "(=;\n") != NULL;
+}
 
 static int
 open_source(const char *file, GError **error)
@@ -25,8 +32,8 @@ open_source(const char *file, GError **error)
     }
     fd = g_open(file, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot read '%s': %s",
-                    file, g_strerror(errno));
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot read '%s': %s%s",
+                    file, g_strerror(errno), looks_like_code(file) ? "; -c executes code" : "");
     return fd;
 }
 

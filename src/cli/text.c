@@ -100,7 +100,7 @@ read_part(Span *span, const char *text, GError **error)
         span->at++;
         millionths = read_millionths(&span->at);
     }
-    if (!g_ascii_isdigit(*begin) || !g_ascii_isdigit(span->at[-1]))
+    if (span->at == begin || !g_ascii_isdigit(span->at[-1]))
         return fail_duration(text, /* unit= */ NULL, error);
     span->at += strspn(span->at, " ");
     length = strcspn(span->at, "0123456789. ");

@@ -9,6 +9,7 @@
 #include "text.h"
 
 typedef struct {
+    const char *verb;
     const GOptionEntry *entries;
     char *const *next; /* the word after the one that is looked at */
     GPtrArray *out;
@@ -71,7 +72,7 @@ nearest_option(const GOptionEntry *entries, const char *name)
 static gboolean
 fail_unknown(const Scan *scan, const char *option, GError **error)
 {
-    const char *hint = habit_option_hint(option);
+    const char *hint = habit_option_hint(scan->verb, option);
     const char *nearest = hint == NULL && g_str_has_prefix(option, "--")
                               ? nearest_option(scan->entries, option + 2)
                               : NULL;
@@ -90,9 +91,9 @@ fail_unknown(const Scan *scan, const char *option, GError **error)
 
 /* A cluster that is one option elsewhere: "-KILL". */
 static gboolean
-is_foreign(const char *cluster)
+is_foreign(const Scan *scan, const char *cluster)
 {
-    return habit_option_hint(cluster) != NULL;
+    return habit_option_hint(scan->verb, cluster) != NULL;
 }
 
 /* --- known ones --- */
@@ -158,8 +159,8 @@ take_cluster(Scan *scan, const char *word, GError **error)
             continue;
         }
         if (entry == NULL)
-            return fail_unknown(scan, is_foreign(word) || !g_ascii_isgraph(*at) ? word : option,
-                                error);
+            return fail_unknown(
+                scan, is_foreign(scan, word) || !g_ascii_isgraph(*at) ? word : option, error);
         put(scan, option);
         if (!takes_value(entry))
             continue;
@@ -184,7 +185,7 @@ words_prepare(const GOptionEntry *entries, char *const *argv, gboolean has_comma
               GError **error)
 {
     g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func(g_free);
-    Scan scan = {.entries = entries, .next = argv + 1, .out = out};
+    Scan scan = {.verb = argv[0], .entries = entries, .next = argv + 1, .out = out};
     gboolean may_begin =
         has_command_after_id && !g_strv_contains((const char *const *)argv + 1, "--");
     guint n_words = 0;

@@ -127,5 +127,6 @@ const Verb verb_write = {
         "Examples:\n"
         "  echo 'print(42)' | cloche write $id:script.py --mode 755\n"
         "  cloche write $id:/etc/motd --user root < motd",
+    .when_too_many = "what is written comes from standard input",
     .run = run,
 };

@@ -64,7 +64,8 @@ refuse_other_types(const Method *method, const char *key, const char *type)
     for (gsize i = 0; i < G_N_ELEMENTS(samples); i++) {
         g_autofree char *options = g_strdup_printf("{'%s': %s}", key, samples[i]);
         g_autofree char *message =
-            g_strdup_printf("option '%s' must be of the type '%s", key, type);
+            g_strdup_printf("option '%s' must be of the type '%s'%s", key, type,
+                            g_str_equal(type, "t") ? " (uint64), not '" : "");
         g_autoptr(GVariant) parsed = g_variant_ref_sink(g_variant_new_parsed(options));
         g_autoptr(GVariant) value = g_variant_lookup_value(parsed, key, NULL);
 

@@ -93,7 +93,7 @@ class Programs(HintTest):
         script.write_text("echo ran\n")
         words = "exec", self.box, "--", str(script)
         hint = self.hint(f"program '{script}': Permission denied", *words, status=126)
-        self.assertEqual(hint, "'chmod +x FILE' lets it run, and 'sh FILE' runs a script without that; '--user root' may run what "
+        self.assertEqual(hint, "'chmod +x FILE' lets a file run, and 'sh FILE' runs a script without that; a directory is no program; '--user root' may run what "
                                "others may not")
         self.assertEqual(self.out("exec", self.box, "--", "sh", str(script)), "ran\n")
         self.assertNotIn("--user", self.told(words[0], "--user", "root", *words[1:], status=126)[1])

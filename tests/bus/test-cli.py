@@ -314,7 +314,7 @@ class CliTest(unittest.TestCase):
 
     def test_wrong_words(self):
         for words in ([], ["bogus"], ["--bogus"], ["run"], ["run", "ls"], ["run", "--"],
-                      ["run", "--bogus", "--", "ls"], ["run", "--env", "X", "--", "ls"],
+                      ["run", "--bogus", "--", "ls"], ["run", "--env", "=X", "--", "ls"],
                       ["run", "--timeout", "0", "--", "ls"], ["exec", "--", "ls"],
                       ["exec", "a", "b", "--", "ls"], ["create", "extra"], ["create", "--name"],
                       ["create", "--metadata", "a=1", "--metadata", "a=2"], ["kill"], ["extend", "a"],

@@ -71,12 +71,21 @@ sub conclude {
 
 sub ended {
     my ($outcome) = @_;
-    my $how = $outcome->{signal}
-        ? "was killed by signal $outcome->{signal}" : "ended with exit status $outcome->{status}";
-    return (FAILED, 'ShellEnded', "the shell $how; its state is lost, and another one has begun", '')
-        unless $outcome->{is_kept};
+    return lost($outcome) unless $outcome->{is_kept};
     return (OK) if $outcome->{status} == 0;
     return (FAILED, 'SystemExit', "exit status $outcome->{status}", '');
+}
+
+# A script may well end in "exec PROGRAM", or in "exit" with a trap on EXIT: with 0 it has done what
+# it should, and that its state is gone is for those who go on.
+sub lost {
+    my ($outcome) = @_;
+    my $how = $outcome->{signal}
+        ? "was killed by signal $outcome->{signal}" : "ended with exit status $outcome->{status}";
+    my $message = "the shell $how; its state is lost, and another one has begun";
+    return (FAILED, 'ShellEnded', $message, '') if $outcome->{signal} || $outcome->{status};
+    print STDERR "bash: $message\n";
+    return (OK);
 }
 
 # What bash says of code that it cannot parse; '' when it can, and something else failed.

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #define HIGHEST_FD 1000
-#define ORDER_TURNS 50 /* that others may run, before pauses */
-#define ORDER_PAUSE_US 100
+#define ORDER_TURNS 50        /* that others may run, before pauses */
+#define ORDER_PAUSE_NS 100000 /* each is twice as long as the one before */
+#define ORDER_PAUSE_MAX_NS 20000000
 
 volatile sig_atomic_t output_has_sigint;
 static int channel = -1;
@@ -41,6 +42,17 @@ move_high_js(napi_env env, napi_info info)
     return result;
 }
 
+/* A pause; false when nobody has the other end any more, and so nobody reads what is left. */
+static bool
+pause_for_reader(int fd, long *pause_ns)
+{
+    struct timespec pause = {.tv_nsec = *pause_ns};
+
+    if (*pause_ns < ORDER_PAUSE_MAX_NS)
+        *pause_ns *= 2;
+    return ppoll(&(struct pollfd){.fd = fd}, 1, &pause, /* sigmask= */ NULL) <= 0;
+}
+
 /*
  * Until the agent has read what was written to another pipe or to the channel: nothing else tells
  * it what was first. Before a frame it takes what is in the pipes by itself. SIGINT ends the wait.
@@ -51,6 +63,7 @@ keep_order(int fd)
     static int last_fd = -1;
     struct stat status;
     int previous = last_fd, count = 0;
+    long pause_ns = ORDER_PAUSE_NS;
     last_fd = fd;
     if (previous < 0 || previous == fd || fd == channel)
         return;
@@ -61,8 +74,8 @@ keep_order(int fd)
             return;
         if (turns < ORDER_TURNS)
             sched_yield();
-        else
-            usleep(ORDER_PAUSE_US);
+        else if (!pause_for_reader(previous, &pause_ns))
+            return;
     }
 }
 

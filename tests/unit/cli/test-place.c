@@ -35,6 +35,25 @@ test_guest(void)
 }
 
 static void
+test_half_a_place(void)
+{
+    static const char *const cases[][2] = {
+        {"/etc", "'/etc' is not of the form ID:PATH: write ID:/etc"},
+        {"plain", "'plain' is not of the form ID:PATH: write plain: or plain:PATH"},
+        {"./a:b", "'./a:b' is not of the form ID:PATH"},
+        {"", "'' is not of the form ID:PATH"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(Place) place = {0};
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(place_parse(cases[i][0], &place, &error));
+        g_assert_cmpstr(error->message, ==, cases[i][1]);
+    }
+}
+
+static void
 test_id(void)
 {
     g_assert_true(place_is_id("abcdefghij234567"));
@@ -74,6 +93,7 @@ test_forward(void)
         {"0.0.0.0:8080", "0.0.0.0", 8080, 8080},
         {"10.1.2.3:8080:80", "10.1.2.3", 8080, 80},
         {"[::1]:0:65535", "::1", 0, 65535},
+        {"localhost:8080:80", "127.0.0.1", 8080, 80},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -93,7 +113,7 @@ test_no_forward(void)
 {
     static const char *const cases[] = {
         "",     "0",      "65536",    "80:",     ":80",     "80:0",          "80:65536",
-        "-1",   "80x",    "80:80:80", "::1:80",  "[::1]",   "[::1]80",       "localhost:80",
+        "-1",   "80x",    "80:80:80", "::1:80",  "[::1]",   "[::1]80",       "localhos:80",
         "[]:1", "[::1]:", "1.2.3.4:", "1.2.3:1", "1.2.3.4", "1.2.3.4:1:2:3",
     };
 
@@ -115,6 +135,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/place/guest", test_guest);
     g_test_add_func("/cli/place/id", test_id);
     g_test_add_func("/cli/place/base-name", test_base_name);
+    g_test_add_func("/cli/place/half", test_half_a_place);
     g_test_add_func("/cli/place/forward", test_forward);
     g_test_add_func("/cli/place/no-forward", test_no_forward);
     return g_test_run();

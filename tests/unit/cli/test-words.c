@@ -123,7 +123,14 @@ test_unknown_options(void)
         {"exec -v /a:/b ID", "unknown option '-v': a sandbox has no directory of this machine"},
         {"exec -p8080:80 ID", "unknown option '-p': 'cloche forward"},
         {"exec --volume=/a:/b ID", "unknown option '--volume': a sandbox has no directory"},
-        {"exec -KILL ID", "unknown option '-KILL': 'cloche signal"},
+        {"kill -KILL ID", "unknown option '-KILL': 'cloche signal"},
+        /* What is an option of one verb elsewhere is no hint for another. */
+        {"extend ID -1", "unknown option '-1'"},
+        {"status -v", "unknown option '-v'"},
+        {"ls -p ID:", "unknown option '-p'"},
+        {"list -o json", "unknown option '-o': --json"},
+        {"shell ID -c ls", "unknown option '-c': a shell line is run by a shell"},
+        {"code -m json.tool", "unknown option '-m': 'cloche exec ID -- python3 -m MODULE'"},
         {"exec -ix ID", "unknown option '-x'"},
         {"exec --timout 5 ID", "unknown option '--timout': do you mean '--timeout'?"},
         {"exec --us x ID", "unknown option '--us': do you mean '--user'?"},
@@ -140,6 +147,8 @@ test_unknown_options(void)
         g_assert_error(error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION);
         g_test_message("%s", error->message);
         g_assert_true(g_str_has_prefix(error->message, cases[i].says));
+        if (strchr(cases[i].says, ':') == NULL)
+            g_assert_cmpstr(error->message, ==, cases[i].says);
         /* Hidden names are not proposed. */
         g_assert_null(strstr(error->message, "--detach"));
     }
@@ -200,8 +209,8 @@ test_habits(void)
     g_assert_nonnull(strstr(habit_verb_hint("images"), "cloche status"));
     g_assert_null(habit_verb_hint("stop terminate"));
     g_assert_null(habit_verb_hint(""));
-    g_assert_nonnull(habit_option_hint("--net"));
-    g_assert_null(habit_option_hint("--n"));
+    g_assert_nonnull(habit_option_hint("run", "--net"));
+    g_assert_null(habit_option_hint("run", "--n"));
 }
 
 int

@@ -335,7 +335,7 @@ class Ending(Case):
     def test_lost(self):
         for code, how in (
             ("kill -9 $$", "was killed by signal 9"),
-            ("exec true", "ended with exit status 0"),
+            ("exec false", "ended with exit status 1"),
             ("set -r", "ended with exit status 1"),
             ("ulimit -n 3", "ended with exit status 1"),
             ("enable -n builtin", "ended with exit status 127"),
@@ -347,6 +347,15 @@ class Ending(Case):
             execution = self.run_failing(code, "ShellEnded", value)
             self.assertEqual(self.out("echo ${a-lost} $PWD"), f"lost {self.folder}\n")
         self.assertEqual(execution.out, b"bye\n")
+
+    def test_lost_by_what_went_well(self):
+        """As of a script, its status counts; that the state is gone is said all the same."""
+        for code, out in ("exec echo bye", b"bye\n"), ("trap 'echo bye' EXIT; exit 0", b"bye\n"):
+            self.run_ok("a=5")
+            execution = self.run_ok(code)
+            self.assertEqual(execution.out, out)
+            self.assertIn(b"bash: the shell ended with exit status 0; its state is lost, and another one has begun\n", execution.err)
+            self.assertEqual(self.out("echo ${a-lost}"), "lost\n")
 
     def test_between_executions(self):
         """What comes next is executed all the same."""

@@ -44,8 +44,8 @@ ALIKE = {
     "rejected later": "setTimeout(() => Promise.reject(new Error('nobody')), 1); setTimeout(() => console.log('never'), 50)",
     "rejected with a text": "Promise.reject('text'); setTimeout(() => console.log('never'), 50)",
     "rejected, handled late": "const p = Promise.reject(new Error('x')); setImmediate(() => p.catch(() => console.log('never')))",
-    "uncaughtException": "process.on('uncaughtException', (e, origin) => console.log('got', e.message, origin)); setTimeout(() => console.log('on'), 5)\n"
-                         "setTimeout(() => { throw new Error('x') }, 1)",
+    "uncaughtException": "process.on('uncaughtException', (e, origin) => console.log('got', e.message, origin))\n"
+                         "setTimeout(() => { setTimeout(() => console.log('on'), 1); throw new Error('x') }, 1)",
     "uncaughtException, at the top": "process.on('uncaughtException', (e, origin) => console.log('got', e.message, origin))\n"
                                      "setTimeout(() => console.log('on'), 1); throw new Error('top')",
     "unhandledRejection": "process.on('unhandledRejection', (e) => console.log('got', e.message)); Promise.reject(new Error('x'))\n"

@@ -7,6 +7,7 @@ all the same, so there it is closed at once, and everything that would be sent i
 
 import fcntl
 import os
+import select
 import struct
 import termios
 import threading
@@ -21,6 +22,7 @@ SYNC_MARK = b"\xff" + 15 * b"\xfe"
 _HEADER = struct.Struct("<IIB3x")
 _U32 = struct.Struct("<I")
 _TURNS = 50  # the agent is fast, and sleeping takes longer than it does
+_PAUSE_S, _PAUSE_MAX_S = 0.0001, 0.02  # each is twice as long as the one before: it may rest for hours
 _HIGHEST = 1000  # out of the way of code that counts descriptors, below every usual limit
 
 
@@ -30,15 +32,27 @@ def move_high(fd):
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(3, min(_HIGHEST, limit - 16)))
 
 
+def _has_reader(fd):
+    poll = select.poll()
+    poll.register(fd, 0)
+    return not poll.poll(0)
+
+
 def wait_until_taken(fd, request=termios.FIONREAD):
-    """Until the agent has read all that is in this pipe; with TIOCOUTQ, in this socket."""
-    turns = 0
+    """
+    Until the agent has read all that is in this pipe; with TIOCOUTQ, in this socket. Or until it has
+    closed its end: then nobody reads what is left.
+    """
+    turns, pause = 0, _PAUSE_S
     while _U32.unpack(fcntl.ioctl(fd, request, bytes(_U32.size)))[0] > 0:
         turns += 1
         if turns < _TURNS:
             os.sched_yield()
-        else:
-            time.sleep(0.0001)
+            continue
+        if not _has_reader(fd):
+            return
+        time.sleep(pause)
+        pause = min(2 * pause, _PAUSE_MAX_S)
 
 
 def u32(number):

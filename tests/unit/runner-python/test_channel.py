@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tests of the wait for the agent: it ends with the agent, and does not spin while the agent rests.
+
+usage: test_channel.py RUN, where RUN is the runner's entry
+"""
+
+import os
+import socket
+import sys
+import termios
+import unittest
+from unittest import mock
+
+from tap import main
+
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+from cloche_runner import channel  # noqa: E402
+
+RESTS = 50  # pauses before the agent reads
+
+
+class Waiting(unittest.TestCase):
+    def pauses(self, fd, request, on_pause):
+        """Those that the wait made; on_pause(number) is called in each."""
+        pauses = []
+
+        def sleep(seconds):
+            pauses.append(seconds)
+            on_pause(len(pauses))
+        with mock.patch.object(channel.time, "sleep", sleep):
+            channel.wait_until_taken(fd, request)
+        return pauses
+
+    def pipe(self):
+        return tuple(open(fd, mode, buffering=0) for fd, mode in zip(os.pipe(), ("rb", "wb")))
+
+    def sockets(self):
+        return tuple(open(one.detach(), "r+b", buffering=0) for one in socket.socketpair())
+
+    def kinds(self):
+        return ((self.pipe, termios.FIONREAD), (self.sockets, termios.TIOCOUTQ))
+
+    def test_agent_that_rests(self):
+        for make, request in self.kinds():
+            with self.subTest(make.__name__):
+                reader, writer = make()
+                with reader, writer:
+                    writer.write(b"x" * 100)
+                    pauses = self.pauses(writer.fileno(), request, lambda n: n == RESTS and reader.read(100))
+                self.assertEqual(len(pauses), RESTS)
+                self.assertEqual(pauses, sorted(pauses))
+                self.assertLess(pauses[0], 0.001)
+                self.assertGreaterEqual(pauses[-1], 0.01)
+
+    def test_agent_that_has_gone(self):
+        for make, request in self.kinds():
+            with self.subTest(make.__name__):
+                reader, writer = make()
+                with reader, writer:
+                    writer.write(b"x" * 100)
+                    self.assertEqual(len(self.pauses(writer.fileno(), request, lambda n: reader.close())), 1)
+                    self.assertEqual(self.pauses(writer.fileno(), request, self.fail), [])
+
+    def test_nothing_to_wait_for(self):
+        for make, request in self.kinds():
+            reader, writer = make()
+            with reader, writer:
+                self.assertEqual(self.pauses(writer.fileno(), request, self.fail), [])
+
+
+if __name__ == "__main__":
+    main()
