@@ -205,10 +205,17 @@ class Server {
       this.#finish(execution, outcome);
     else if (!('thrown' in outcome))
       execution.outcome = outcome; // and the end of node's loop is the execution's
-    else if (this.#tellListeners(outcome.thrown))
-      execution.outcome = { value: undefined };
     else
-      this.#fail(execution, outcome);
+      this.#tell(execution, outcome);
+  }
+
+  /** The code threw: that ends a script, unless it has listeners. */
+  #tell(execution, outcome) {
+    const failed = this.#tellListeners(outcome);
+    if (failed)
+      this.#fail(execution, failed);
+    else
+      execution.outcome = { value: undefined };
   }
 
   /** What the promise gives that is the value; itself when nothing is left that could settle it. */
@@ -386,17 +393,23 @@ class Server {
     const execution = this.#current;
     if ([error, error?.cause].some((one) => one instanceof errors.InterruptError))
       return;
-    if (this.#tellListeners(error))
+    const failed = this.#tellListeners({ thrown: error });
+    if (!failed)
       return;
     if (execution?.drains && !this.#timers.isEarlierTurn)
-      this.#fail(execution, { thrown: error });
+      this.#fail(execution, failed);
     else
-      this.#complain(error);
+      this.#complain(failed.thrown);
   }
 
-  /** Whether there are any: then it is theirs. */
-  #tellListeners(error) {
-    return process.emit('uncaughtException', error, 'uncaughtException');
+  /** Nothing when there are any, for then it is theirs; or what one of them threw. */
+  #tellListeners(outcome) {
+    try {
+      const event = 'uncaughtException';
+      return process.emit(event, outcome.thrown, event) ? undefined : outcome;
+    } catch (thrown) {
+      return { thrown };
+    }
   }
 
   #complain(error) {

@@ -48,6 +48,10 @@ ALIKE = {
                          "setTimeout(() => { throw new Error('x') }, 1)",
     "uncaughtException, at the top": "process.on('uncaughtException', (e, origin) => console.log('got', e.message, origin))\n"
                                      "setTimeout(() => console.log('on'), 1); throw new Error('top')",
+    "uncaughtException, and a listener that throws": "process.on('uncaughtException', (e) => { console.log('got', e.message); throw new RangeError('own') })\n"
+                                                     "setTimeout(() => console.log('never'), 50); setTimeout(() => { throw new Error('x') }, 1)",
+    "uncaughtException, at the top, and a listener that throws": "process.on('uncaughtException', (e) => { console.log('got', e.message); throw new RangeError('own') })\n"
+                                                                 "throw new Error('x')",
     "unhandledRejection": "process.on('unhandledRejection', (e) => console.log('got', e.message)); Promise.reject(new Error('x'))\n"
                           "setTimeout(() => console.log('on'), 5)",
     "syntax": "console.log('never')\nlet x = = 1",
