@@ -10,6 +10,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { randomBytes } = require('node:crypto');
+const { setImmediate: nextTurn } = require('node:timers/promises');
 const { types } = require('node:util');
 const { TYPES, field, open, u32 } = require('./channel.js');
 const native = require('./native.js');
@@ -199,6 +200,8 @@ class Server {
     } catch (error) {
       outcome = { thrown: error };
     }
+    if (!execution.drains)
+      await nextTurn(); // node tells of rejections that nobody handles before
     if (execution !== this.#current)
       return;
     if (!execution.drains)
