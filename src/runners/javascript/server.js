@@ -79,8 +79,7 @@ class Server {
     randomness.install();
     globals.install();
     process.exit = (...code) => this.#exit(...code);
-    this.#watchLoop();
-    process.setUncaughtExceptionCaptureCallback((error) => this.#onUncaught(error));
+    this.#watchProcess();
   }
 
   open() {
@@ -214,7 +213,7 @@ class Server {
 
   /** The code threw: that ends a script, unless it has listeners. */
   #tell(execution, outcome) {
-    const failed = this.#tellListeners(outcome);
+    const failed = this.#tellListeners(outcome, outcome.origin);
     if (failed)
       this.#fail(execution, failed);
     else
@@ -230,7 +229,8 @@ class Server {
         resolve(result);
       };
       Promise.prototype.then.call(outcome.value,
-        (value) => settle({ value }), (error) => settle({ thrown: error }));
+        (value) => settle({ value }),
+        (error) => settle({ thrown: error, origin: 'unhandledRejection' }));
       this.#release();
     });
   }
@@ -289,11 +289,30 @@ class Server {
     native.keepAlive(false);
   }
 
-  /** Node emits `beforeExit` when nothing keeps its loop, and ends unless something does then. */
-  #watchLoop() {
-    const emit = process.emit;
+  /**
+   * Node emits `beforeExit` when nothing keeps its loop, and ends unless something does then; and
+   * `uncaughtException`, and ends unless there are listeners. Its callback for such errors is left
+   * to `domain`, which node's module `repl` needs.
+   */
+  #watchProcess() {
+    const { emit, _fatalException: onFatal } = process;
     const onLoopEnd = () => this.#onLoopEnd();
+    let onUncaught; // set while it is node that emits
+    process._fatalException = (...all) => {
+      onUncaught = (...error) => {
+        onUncaught = undefined;
+        this.#onUncaught(...error);
+        return true;
+      };
+      try {
+        return onFatal(...all);
+      } finally {
+        onUncaught = undefined;
+      }
+    };
     const value = function (event, ...rest) {
+      if (event === 'uncaughtException' && onUncaught)
+        return onUncaught(...rest);
       return event === 'beforeExit' ? onLoopEnd() : emit.call(this, event, ...rest);
     };
     const attributes = { writable: true, configurable: true, enumerable: false };
@@ -392,11 +411,11 @@ class Server {
   }
 
   /** In a timer, a callback, a promise that nobody waits for. */
-  #onUncaught(error) {
+  #onUncaught(error, origin) {
     const execution = this.#current;
     if ([error, error?.cause].some((one) => one instanceof errors.InterruptError))
       return;
-    const failed = this.#tellListeners({ thrown: error });
+    const failed = this.#tellListeners({ thrown: error }, origin);
     if (!failed)
       return;
     if (execution?.drains && !this.#timers.isEarlierTurn)
@@ -406,10 +425,9 @@ class Server {
   }
 
   /** Nothing when there are any, for then it is theirs; or what one of them threw. */
-  #tellListeners(outcome) {
+  #tellListeners(outcome, origin = 'uncaughtException') {
     try {
-      const event = 'uncaughtException';
-      return process.emit(event, outcome.thrown, event) ? undefined : outcome;
+      return process.emit('uncaughtException', outcome.thrown, origin) ? undefined : outcome;
     } catch (thrown) {
       return { thrown };
     }
