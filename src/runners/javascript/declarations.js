@@ -142,7 +142,7 @@ class Declarations {
    * it. `lexicalNames()` are those that V8 has of `let` and classes.
    */
   rewrite(code, lexicalNames) {
-    const program = parse(code);
+    const program = this.#mayMatter(code) ? parse(code) : undefined;
     if (!program)
       return { code, before: [] };
     const variables = findVariables(program);
@@ -155,6 +155,12 @@ class Declarations {
     functions.forEach((one) => cell.addFunction(one));
     this.#update(variables, [...classes, ...functions]);
     return cell.result(program, this.#constants);
+  }
+
+  /** Cheap: whether it is worth to be parsed. */
+  #mayMatter(code) {
+    return /\b(?:var|let|const|class|function)\b/.test(code) ||
+      (this.#constants.size > 0 && /=|\+\+|--|\b(?:in|of)\b/.test(code));
   }
 
   #update(variables, others) {

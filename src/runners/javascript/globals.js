@@ -47,29 +47,47 @@ function withoutScheme(specifier) {
   return `${specifier}`.replace(/^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]*)?/, '$1');
 }
 
-/** require() and import() as of a file in the current directory, which is the one that node runs. */
+/** A file: URL of it is also right when code writes `file://` before the path. */
+const MAIN = 'cell.js';
+
+/**
+ * require() and import() as of a file in the current directory, which is the one that node runs. It
+ * stays the same module: what code has made with createRequire() has it as `require.main`.
+ */
 class Importing {
   #directory;
+  #module = new Module(MAIN);
 
   /** Anew for a script: what it exports is its own. */
   update(isScript = false) {
     const directory = currentDirectory();
-    if (directory === this.#directory && !isScript)
-      return;
+    if (directory !== this.#directory)
+      this.#enter(directory);
+    else if (isScript)
+      this.#define();
+  }
+
+  #enter(directory) {
+    const module = this.#module;
     this.#directory = directory;
-    const module = new Module(path.join(directory, '[cell]'));
-    module.filename = module.id;
+    module.id = module.filename = process.argv[1] = path.join(directory, MAIN);
+    module.path = directory;
     module.paths = Module._nodeModulePaths(directory);
-    module._compile(LOADER, module.id);
+    process.mainModule = module;
+    this.#define();
+  }
+
+  #define() {
+    const module = this.#module;
+    module._compile(LOADER, module.filename);
     const { require, load } = module.exports;
     module.exports = {};
     define('require', require);
     define('module', module);
     define('exports', module.exports);
     define('__filename', module.filename);
-    define('__dirname', directory);
+    define('__dirname', module.path);
     define(IMPORT_META, makeMeta(module, require));
-    require.main = process.mainModule = module;
     define(IMPORTER, (specifier, options) => load(withoutScheme(specifier), options));
   }
 }

@@ -56,7 +56,7 @@ class Handles {
 /** What is none of these is no business of this file (a worker's port), or waits for nothing. */
 function stop(handle, error) {
   if (handle instanceof net.Socket)
-    handle.destroy(error);
+    handle.on('error', () => {}).destroy(error); // unheard, it would cut off what node calls next
   else if (handle instanceof net.Server || handle instanceof dgram.Socket)
     handle.close();
 }

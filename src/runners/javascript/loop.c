@@ -2,15 +2,24 @@
 /* loop: what node's event loop has left, and its turns. */
 #include "loop.h"
 
+static napi_env runner_env;
 static napi_tsfn runner_handle;
 static uint32_t *turn;        /* of watchTurn() */
 static napi_env watching_env; /* of watchLoop() */
 static bool was_alive, is_watch_over;
 
 void
-loop_take_handle(napi_tsfn handle)
+loop_take_handle(napi_env env, napi_tsfn handle)
 {
+    runner_env = env;
     runner_handle = handle;
+}
+
+void
+loop_keep(void)
+{
+    if (runner_handle)
+        napi_ref_threadsafe_function(runner_env, runner_handle);
 }
 
 /* While keepAlive() is on. */

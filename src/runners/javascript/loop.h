@@ -7,7 +7,9 @@
 #include "napi.h"
 
 /* What of the runner's keeps the loop going. */
-void loop_take_handle(napi_tsfn handle);
+void loop_take_handle(napi_env env, napi_tsfn handle);
+/* Whatever keepAlive() said: news are under way. */
+void loop_keep(void);
 /* When V8 has no microtask left. */
 void loop_on_microtasks_end(void);
 /* A timer's callback is called: what watchLoop() has seen is all. */

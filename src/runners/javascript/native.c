@@ -127,12 +127,21 @@ forget_calls(void)
     calls_ids[0] = calls_ids[1] = 0;
 }
 
+/*
+ * What was to be ended is off the stack. While the end is still asked for, node can call nothing,
+ * and tries without end where it wants to call its timers.
+ */
 static void
 on_call_end(void *unused)
 {
     (void)unused;
-    if (is_ending)
-        forget_calls();
+    if (!is_ending)
+        return;
+    pthread_mutex_lock(&lock);
+    cancel_end_locked();
+    pthread_mutex_unlock(&lock);
+    forget_calls();
+    loop_keep();
 }
 
 static void
@@ -363,7 +372,7 @@ listen_js(napi_env env, napi_info info)
     napi_create_string_utf8(env, "cloche", AUTO_LENGTH, &name);
     napi_create_threadsafe_function(env, arguments[1], NULL, name, /* queue= */ 0, 1, NULL, NULL,
                                     NULL, deliver, &tell);
-    loop_take_handle(tell);
+    loop_take_handle(env, tell);
     output_take_channel(channel_fd);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -10,6 +10,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { randomBytes } = require('node:crypto');
+const { setImmediate: nextTurn } = require('node:timers/promises');
 const { types } = require('node:util');
 const { TYPES, field, open, u32 } = require('./channel.js');
 const native = require('./native.js');
@@ -78,8 +79,7 @@ class Server {
     randomness.install();
     globals.install();
     process.exit = (...code) => this.#exit(...code);
-    this.#watchLoop();
-    process.setUncaughtExceptionCaptureCallback((error) => this.#onUncaught(error));
+    this.#watchProcess();
   }
 
   open() {
@@ -199,16 +199,25 @@ class Server {
     } catch (error) {
       outcome = { thrown: error };
     }
+    if (!execution.drains)
+      await nextTurn(); // node tells of rejections that nobody handles before
     if (execution !== this.#current)
       return;
     if (!execution.drains)
       this.#finish(execution, outcome);
     else if (!('thrown' in outcome))
       execution.outcome = outcome; // and the end of node's loop is the execution's
-    else if (this.#tellListeners(outcome.thrown))
-      execution.outcome = { value: undefined };
     else
-      this.#fail(execution, outcome);
+      this.#tell(execution, outcome);
+  }
+
+  /** The code threw: that ends a script, unless it has listeners. */
+  #tell(execution, outcome) {
+    const failed = this.#tellListeners(outcome, outcome.origin);
+    if (failed)
+      this.#fail(execution, failed);
+    else
+      execution.outcome = { value: undefined };
   }
 
   /** What the promise gives that is the value; itself when nothing is left that could settle it. */
@@ -220,7 +229,8 @@ class Server {
         resolve(result);
       };
       Promise.prototype.then.call(outcome.value,
-        (value) => settle({ value }), (error) => settle({ thrown: error }));
+        (value) => settle({ value }),
+        (error) => settle({ thrown: error, origin: 'unhandledRejection' }));
       this.#release();
     });
   }
@@ -279,11 +289,30 @@ class Server {
     native.keepAlive(false);
   }
 
-  /** Node emits `beforeExit` when nothing keeps its loop, and ends unless something does then. */
-  #watchLoop() {
-    const emit = process.emit;
+  /**
+   * Node emits `beforeExit` when nothing keeps its loop, and ends unless something does then; and
+   * `uncaughtException`, and ends unless there are listeners. Its callback for such errors is left
+   * to `domain`, which node's module `repl` needs.
+   */
+  #watchProcess() {
+    const { emit, _fatalException: onFatal } = process;
     const onLoopEnd = () => this.#onLoopEnd();
+    let onUncaught; // set while it is node that emits
+    process._fatalException = (...all) => {
+      onUncaught = (...error) => {
+        onUncaught = undefined;
+        this.#onUncaught(...error);
+        return true;
+      };
+      try {
+        return onFatal(...all);
+      } finally {
+        onUncaught = undefined;
+      }
+    };
     const value = function (event, ...rest) {
+      if (event === 'uncaughtException' && onUncaught)
+        return onUncaught(...rest);
       return event === 'beforeExit' ? onLoopEnd() : emit.call(this, event, ...rest);
     };
     const attributes = { writable: true, configurable: true, enumerable: false };
@@ -382,21 +411,26 @@ class Server {
   }
 
   /** In a timer, a callback, a promise that nobody waits for. */
-  #onUncaught(error) {
+  #onUncaught(error, origin) {
     const execution = this.#current;
     if ([error, error?.cause].some((one) => one instanceof errors.InterruptError))
       return;
-    if (this.#tellListeners(error))
+    const failed = this.#tellListeners({ thrown: error }, origin);
+    if (!failed)
       return;
     if (execution?.drains && !this.#timers.isEarlierTurn)
-      this.#fail(execution, { thrown: error });
+      this.#fail(execution, failed);
     else
-      this.#complain(error);
+      this.#complain(failed.thrown);
   }
 
-  /** Whether there are any: then it is theirs. */
-  #tellListeners(error) {
-    return process.emit('uncaughtException', error, 'uncaughtException');
+  /** Nothing when there are any, for then it is theirs; or what one of them threw. */
+  #tellListeners(outcome, origin = 'uncaughtException') {
+    try {
+      return process.emit('uncaughtException', outcome.thrown, origin) ? undefined : outcome;
+    } catch (thrown) {
+      return { thrown };
+    }
   }
 
   #complain(error) {

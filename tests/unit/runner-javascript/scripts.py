@@ -44,10 +44,14 @@ ALIKE = {
     "rejected later": "setTimeout(() => Promise.reject(new Error('nobody')), 1); setTimeout(() => console.log('never'), 50)",
     "rejected with a text": "Promise.reject('text'); setTimeout(() => console.log('never'), 50)",
     "rejected, handled late": "const p = Promise.reject(new Error('x')); setImmediate(() => p.catch(() => console.log('never')))",
-    "uncaughtException": "process.on('uncaughtException', (e, origin) => console.log('got', e.message, origin))\n"
-                         "setTimeout(() => { setTimeout(() => console.log('on'), 1); throw new Error('x') }, 1)",
+    "uncaughtException": "process.on('uncaughtException', (e, origin) => { console.log('got', e.message, origin); setTimeout(() => console.log('on'), 1) })\n"
+                         "setTimeout(() => { throw new Error('x') }, 1)",
     "uncaughtException, at the top": "process.on('uncaughtException', (e, origin) => console.log('got', e.message, origin))\n"
                                      "setTimeout(() => console.log('on'), 1); throw new Error('top')",
+    "uncaughtException, and a listener that throws": "process.on('uncaughtException', (e) => { console.log('got', e.message); throw new RangeError('own') })\n"
+                                                     "setTimeout(() => console.log('never'), 50); setTimeout(() => { throw new Error('x') }, 1)",
+    "uncaughtException, at the top, and a listener that throws": "process.on('uncaughtException', (e) => { console.log('got', e.message); throw new RangeError('own') })\n"
+                                                                 "throw new Error('x')",
     "unhandledRejection": "process.on('unhandledRejection', (e) => console.log('got', e.message)); Promise.reject(new Error('x'))\n"
                           "setTimeout(() => console.log('on'), 5)",
     "syntax": "console.log('never')\nlet x = = 1",
@@ -113,10 +117,69 @@ ALIKE = {
     "getters and symbols": "const o = { *[Symbol.iterator]() { yield 1 }, get x() { return 2 }, [Symbol.toPrimitive]: () => 3 }; console.log([...o], o.x, +o)",
     "regular expressions": "console.log('2024-01-02'.match(/(?<y>\\d+)-(?<m>\\d+)/).groups.y, 'a1b2'.replace(/\\d/g, (d) => d * 2), [...'xyx'.matchAll(/x/g)].map((m) => m.index))",
     "dates and numbers": "console.log(new Date(2020, 0, 31).getMonth(), (0.1 + 0.2).toFixed(2), (1234.5).toLocaleString(), Number('0x1f'), parseInt('12px'), 2 ** 53 + 1)",
+    "a worker that prints": "new (require('worker_threads').Worker)('console.log(\\'from the worker\\'); process.exit(3)', { eval: true }).on('exit', (c) => console.log(c))",
+    "a worker that fails": "new (require('worker_threads').Worker)('throw new Error(\\'w\\')', { eval: true }).on('error', (e) => console.log(e.message)).on('exit', (c) => console.log(c))",
+    "a fork": "require('fs').writeFileSync('fork.js', 'process.on(\\'message\\', (m) => { process.send(m + 1); process.disconnect() })')\n"
+              "const c = require('child_process').fork('./fork.js'); c.on('message', (m) => console.log(m)).on('exit', (s) => { console.log(s); require('fs').rmSync('fork.js') }); c.send(1)",
+    "a refused connection": "fetch('http://127.0.0.1:1').catch((e) => console.log(e.message, e.cause.code))",
+    "a refused connection that nobody handles": "require('net').connect(1, '127.0.0.1')",
+    "a spawn of nothing": "require('child_process').spawn('/nowhere').on('error', (e) => console.log(e.code))",
+    "a spawn of nothing that nobody handles": "require('child_process').spawn('/nowhere')",
+    "a promise in a listener": "const e = new (require('events'))(); e.on('x', async () => { await null; setTimeout(() => console.log('never')); throw new Error('late') }); e.emit('x')",
+    "readline over lines of a file": "require('fs').writeFileSync('l.txt', 'a\\nb\\n'); (async () => {\n"
+                                     "  for await (const l of require('readline').createInterface({ input: require('fs').createReadStream('l.txt') })) console.log(l); require('fs').rmSync('l.txt') })()",
+    "a pipe between children": "const { spawn } = require('child_process'); const a = spawn('echo', ['piped']), b = spawn('cat', { stdio: ['pipe', 'inherit', 'inherit'] }); a.stdout.pipe(b.stdin)",
+    "input of a child": "console.log(require('child_process').execSync('cat', { input: 'given' }).toString(), require('child_process').execFileSync('wc', ['-c']).toString().trim())",
+    "promisified": "const { promisify } = require('util'); promisify(require('child_process').exec)('echo p').then(({ stdout }) => { console.log(stdout); return promisify(setTimeout)(1, 'v') }).then(console.log)",
+    "a timer with arguments": "setTimeout((a, b) => console.log(a, b), 1, 'x', 'y'); const t = setTimeout(() => {}, 1); console.log(typeof t[Symbol.toPrimitive](), t.hasRef())",
+    "a timer cleared by itself": "const t = setInterval(function () { console.log(this === t); clearInterval(this) }, 1)",
+    "a timer that is none": "setTimeout('text')",
+    "many timers": "let n = 0, all = 2000; for (let i = 0; i < 3000; i++) { const t = setTimeout(() => { if (++n === all) console.log(n) }, i % 7); if (i % 3 === 0) clearTimeout(t) }",
+    "exit of an async loop": "(async () => { for (let i = 0; ; i++) { await new Promise((r) => setTimeout(r, 1)); console.log(i); if (i === 2) process.exit() } })()",
+    "exit with a text": "process.exit('3')",
+    "output in exit": "process.on('exit', () => { process.stdout.write('last\\n'); setTimeout(() => console.log('never')) })",
+    "exitCode and exit": "process.exitCode = 2; process.on('exit', (c) => console.log('exit', c)); setTimeout(() => process.exit(), 1)",
+    "domain": "const d = require('domain').create(); d.on('error', (e) => console.log('domain', e.message)); d.run(() => setTimeout(() => { throw new Error('in') }, 1))",
+    "repl": "console.log(typeof require('repl').start)",
+    "uncaughtException of a rejection": "process.on('uncaughtException', (e, origin) => console.log(e.message, origin)); Promise.reject(new Error('x'))",
+    "a monitor of errors": "process.on('uncaughtExceptionMonitor', (e, origin) => console.log('seen', e.message, origin)); setTimeout(() => { throw new Error('x') }, 1)",
+    "weak references": "const r = new FinalizationRegistry(() => {}), o = {}; r.register(o, 1); console.log(new WeakRef(o).deref() === o)",
+    "dns": "require('dns').lookup('127.0.0.1', (e, a, f) => { console.log(a, f); require('dns/promises').lookup('localhost').then(({ address }) => console.log(typeof address)) })",
+    "a watch that is closed": "const w = require('fs').watch('.'); setTimeout(() => { w.close(); console.log('closed') }, 2)",
+    "udp": "const s = require('dgram').createSocket('udp4'); s.bind(0, '127.0.0.1', () => s.send('hi', s.address().port)).on('message', (m) => { console.log(String(m)); s.close() })",
+    "a stream that is fed later": "const p = new (require('stream').PassThrough)(); setTimeout(() => p.end('x'), 1); p.on('data', (d) => console.log(String(d))).on('end', () => console.log('end'))",
+    "web streams": "(async () => { for await (const c of new Blob(['ab']).stream()) console.log(c.length); console.log(await new Response('r').text()) })()",
+    "crypto": "const c = require('crypto'); console.log(c.createHash('sha256').update('x').digest('hex').slice(0, 8), c.randomUUID().length); c.webcrypto.subtle.digest('SHA-1', new Uint8Array(1)).then((d) => console.log(d.byteLength))",
+    "performance": "const { performance } = require('perf_hooks'); performance.mark('a'); console.log(performance.measure('m', 'a').name)",
+    "assertions that hold": "const assert = require('assert/strict'); assert.deepEqual({ a: [1] }, { a: [1] }); assert.throws(() => { throw new Error('e') }, /e/); console.log('ok')",
+    "listeners of warnings": "process.removeAllListeners('warning').once('warning', (w) => console.log(w.message)); process.emitWarning('careful')",
+    "memory and versions": "console.log(typeof process.memoryUsage().rss, process.versions.node === process.version.slice(1), process.platform, typeof process.hrtime.bigint())",
+    "a url of a class": "class Account { constructor(b) { this.b = b } static of(b) { return new Account(b) } } const account = Account.of(5); console.log(account, account instanceof Account)",
+    "two functions of a name": "function twice() { return 1 } function twice() { return 2 } console.log(twice())",
+    "var beside a parameter": "var shadow = 1; (function (shadow) { shadow = 2; console.log(shadow) })(0); console.log(shadow)",
+    "a block's function": "{ function inner() { return 'i' } } console.log(inner())",
+    "tagged templates": "const tag = (s, ...v) => s.raw.join('|') + v.join(); console.log(tag`a${1}\\n${2}c`)",
+    "a getter that throws": "console.log({ get bad() { throw new Error('x') } })",
+    "a circle": "const a = { name: 'a' }; a.self = a; console.log(a); try { JSON.stringify(a) } catch (e) { console.log(e.name) }",
+    "an aggregate error": "Promise.any([Promise.reject(new Error('1')), Promise.reject(new Error('2'))]).catch((e) => console.log(e.name, e.errors.length))",
+    "error classes": "class E1 extends Error { constructor(m) { super(m); this.name = 'E1'; this.extra = 5 } } try { throw new E1('m') } catch (e) { console.log(e.name, e.message, e instanceof Error, String(e), e.extra) } throw new E1('out')",
+    "text of a module": "const m = new (require('module'))('m'); m._compile('module.exports = __filename', 'made.js'); console.log(m.exports)",
+    "vm": "const vm = require('vm'); console.log(vm.runInNewContext('a + 1', { a: 1 }), vm.runInThisContext('typeof globalThis'))",
     "a kill of its own": "setTimeout(() => process.kill(process.pid, 0) && console.log('there'), 1)",
 }
 
 MODULES = {
+    "the main module": "import { fileURLToPath, pathToFileURL } from 'url'\nimport process from 'process'\n"
+                       "if (process.argv[1] === fileURLToPath(import.meta.url)) console.log('main')\n"
+                       "if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log('main')\n"
+                       "if (import.meta.url === `file://${process.argv[1]}`) console.log('main')",
+    "createRequire": "import { createRequire } from 'module'\nconst require = createRequire(import.meta.url); console.log(require('path').sep)",
+    "files beside it": "import { readFile, writeFile, rm } from 'fs/promises'\nconst file = new URL('./beside.txt', import.meta.url)\n"
+                       "await writeFile(file, 'x'); console.log(await readFile('beside.txt', 'utf8')); await rm(file)",
+    "a chain that exits": "async function main() { await 1; console.log('main') }\nmain().then(() => process.exit(0)).catch(() => process.exit(1))",
+    "a loop of awaits": "const work = async (n) => { await new Promise((r) => setTimeout(r, 1)); return n * 2 }\n"
+                        "const all = await Promise.all([1, 2, 3].map(work)); console.log(all)",
+    "re-exports": "export { sep } from 'path'\nexport * from 'os'\nexport const { a, b } = { a: 1, b: 2 }; export let c; console.log(a, b, c)",
     "imports": "import { sep } from 'path'\nimport fs, { readFileSync as r } from 'fs'\nimport * as os from 'os'\nconsole.log(sep, r === fs.readFileSync, typeof os.cpus)",
     "top-level await": "const x = await new Promise((r) => setTimeout(r, 2, 'awaited')); console.log(x); for await (const y of [1, 2]) console.log(y)",
     "an await that nothing settles": "console.log('a'); await new Promise(() => {})",

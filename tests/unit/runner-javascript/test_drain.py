@@ -152,6 +152,8 @@ class Drains(Case):
         for code in ("setInterval(() => {}, 1000)", "net.createServer().listen(0)",
                      "setTimeout(() => { while (true); }, 1)",
                      "process.on('beforeExit', () => { while (true); })",
+                     "(async () => { await 1; while (true); })()", "Promise.resolve().then(() => { while (true); }); 0",
+                     "await 1; while (true);", "setImmediate(async () => { await 1; while (true); })",
                      "child_process.spawn('sleep', ['1000'])"):
             execution = Execution()
             self.runner.begin(f"console.log('now'); {code}; void 0", DRAIN)

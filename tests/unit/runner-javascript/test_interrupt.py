@@ -59,6 +59,17 @@ class Interrupts(Case):
         self.run_ok("var then = ticks; while (ticks <= then + 1) " + SLEEP)
         self.run_ok("clearInterval(ticking)")
 
+    def test_timers_that_are_due(self):
+        """Node calls them at once when the interrupted code has left the stack."""
+        self.run_ok("var ticks = 0; var ticking = setInterval(() => ticks++, 1)")
+        for code in ("await 1; console.log('now'); while (true);",
+                     "setImmediate(async () => { await 1; console.log('now'); while (true); }); await new Promise(() => {})",
+                     "process.nextTick(() => { console.log('now'); while (true); }); await new Promise(() => {})"):
+            for _ in range(5):
+                self.run_interrupted(code)
+                self.run_ok("var then = ticks; while (ticks <= then + 1) " + SLEEP)
+        self.run_ok("clearInterval(ticking)")
+
     def test_between(self):
         for _ in range(20):
             self.runner.interrupt()
