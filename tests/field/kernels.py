@@ -13,8 +13,11 @@ import ipykernel.debugger  # noqa: F401
 import numpy  # noqa: F401
 from ipykernel.kernelapp import IPKernelApp
 
+from orphans import die_with
 
-def become_kernel(connection, folder, output):
+
+def become_kernel(server, connection, folder, output):
+    die_with(server)
     os.setsid()  # as jupyter_client starts a kernel, so that an interrupt reaches its children
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -27,12 +30,13 @@ def become_kernel(connection, folder, output):
 def main():
     output = os.open("/dev/null", os.O_RDWR)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for kernels
-    while line := sys.stdin.readline():
+    server = os.getpid()
+    while line := sys.stdin.readline():  # until the test has ended, in whatever way
         connection, folder = line.split()
         pid = os.fork()
         if pid == 0:
             os.dup2(output, 0)
-            become_kernel(connection, folder, output)
+            become_kernel(server, connection, folder, output)
             os._exit(0)
         print(pid, flush=True)
 

@@ -3,6 +3,8 @@
 
 run(case) gives an observation for each cell of a case, or None where its truth is a document.
 """
+import atexit
+import collections
 import json
 import os
 import pathlib
@@ -16,8 +18,10 @@ import tempfile
 import time
 
 from case import HERE, TRUTHS, Seen
+from orphans import die_with
 
 STEP_S = 60
+HEARD_S = 0.05  # what a kernel has published before it answers is here then
 PROMPT = "<prompt of the case>"
 
 
@@ -29,48 +33,92 @@ def environment(folder):
 
 # --- kernels of Jupyter ---
 
-class Forked:
+class Kernel:
+    """One that starts in a directory of its own, while others do something else: wait() until it can be used."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="cloche-truth-")
+        self.folder = self._folder.name
+
+    def wait(self):
+        self.client.start_channels()
+        wait_for_kernel(self.client)
+
+    def close(self):
+        self.client.stop_channels()
+        self.end()
+        self._folder.cleanup()
+
+
+class Forked(Kernel):
     """A kernel of Python that kernels.py forks: what all of them import is imported once."""
     server = None
 
-    def __init__(self, folder):
+    def __init__(self):
         from jupyter_client.blocking import BlockingKernelClient
         from jupyter_client.connect import write_connection_file
+        super().__init__()
         if not Forked.server:
             Forked.server = subprocess.Popen(["/usr/bin/python3", "-B", "-Xfrozen_modules=off", HERE / "kernels.py"],
-                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(folder))
-        connection, _ = write_connection_file(f"{folder}/.connection", transport="ipc", ip=f"{folder}/.socket")
-        self.server.stdin.write(f"{connection} {folder}\n")
+                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(self.folder))
+        connection, _ = write_connection_file(f"{self.folder}/.connection", transport="ipc", ip=f"{self.folder}/.socket")
+        self.server.stdin.write(f"{connection} {self.folder}\n")
         self.server.stdin.flush()
         self.pid = int(self.server.stdout.readline())
         self.client = BlockingKernelClient(connection_file=connection)
         self.client.load_connection_file()
-        self.client.start_channels()
-        wait_for_kernel(self.client)
 
     def interrupt(self):
+        """The request that comes behind wakes a kernel that awaits: its loop does not see the signal before."""
         os.killpg(self.pid, signal.SIGINT)
+        self.client.comm_info()
 
-    def close(self):
-        self.client.stop_channels()
+    def end(self):
         os.killpg(self.pid, signal.SIGKILL)
 
 
-class Started:
+class Started(Kernel):
     """Any other kernel."""
 
-    def __init__(self, name, folder):
+    def __init__(self, name):
         from jupyter_client.manager import KernelManager
-        self.manager = KernelManager(kernel_name=name)
-        self.manager.start_kernel(cwd=folder, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        super().__init__()
+        self.manager = KernelManager(kernel_name=name, transport="ipc", ip=f"{self.folder}/.socket")
+        test = os.getpid()
+        self.manager.start_kernel(cwd=self.folder, env=environment(self.folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  preexec_fn=lambda: die_with(test))
+        self.pid = self.manager.provisioner.pid
         self.client = self.manager.blocking_client()
-        self.client.start_channels()
         self.interrupt = self.manager.interrupt_kernel
-        wait_for_kernel(self.client)
 
-    def close(self):
-        self.client.stop_channels()
+    def end(self):
         self.manager.shutdown_kernel(now=True)
+
+
+class Stock:
+    """Kernels of one kind, each for one case. The next ones start while a case runs."""
+
+    def __init__(self, start, ahead):
+        self._start, self._ahead, self.started = start, ahead, collections.deque()
+        atexit.register(self._close)
+
+    def take(self):
+        while len(self.started) <= self._ahead:
+            self.started.append(self._start())
+        return self.started.popleft()
+
+    def _close(self):
+        while self.started:
+            self.started.pop().close()
+
+    def run(self, case):
+        kernel = self.take()
+        try:
+            write_files(case, kernel.folder)
+            kernel.wait()
+            return [run_cell(kernel, step) for step in case.cells]
+        finally:
+            kernel.close()
 
 
 def wait_for_kernel(client):
@@ -81,7 +129,7 @@ def wait_for_kernel(client):
         request = client.execute("", silent=True)
         take_reply(client, request, Seen())
         try:
-            while client.get_iopub_msg(timeout=1)["parent_header"].get("msg_id") != request:
+            while client.get_iopub_msg(timeout=HEARD_S)["parent_header"].get("msg_id") != request:
                 pass
             return
         except queue.Empty:  # what it published before we were connected is lost
@@ -121,13 +169,6 @@ def take_reply(client, request, seen):
     if content.get("status") == "error":
         seen.error, seen.value = content["ename"], content["evalue"]
         seen.status = "error" if seen.status == "ok" else seen.status
-
-
-def run_kernel(kernel, case):
-    try:
-        return [run_cell(kernel, step) for step in case.cells]
-    finally:
-        kernel.close()
 
 
 # --- node ---
@@ -245,9 +286,11 @@ def run_bash(case, folder):
         bash.close()
 
 
+KERNELS = {
+    "ipykernel": Stock(Forked, ahead=2),
+    "IRkernel": Stock(lambda: Started("ir"), ahead=1),
+}
 PROGRAMS = {
-    "ipykernel": lambda case, folder: run_kernel(Forked(folder), case),
-    "IRkernel": lambda case, folder: run_kernel(Started("ir", folder), case),
     "node": run_node,
     "node-module": lambda case, folder: run_node(case, folder, ".mjs"),
     "node-repl": run_node_repl,
@@ -256,10 +299,16 @@ PROGRAMS = {
 }
 
 
+def write_files(case, folder):
+    for name, text in case.files.items():
+        pathlib.Path(folder, name).write_text(text)
+
+
 def run(case):
+    if case.truth in KERNELS:
+        return KERNELS[case.truth].run(case)
     if case.truth not in TRUTHS:
         return None
     with tempfile.TemporaryDirectory(prefix="cloche-truth-") as folder:
-        for name, text in case.files.items():
-            pathlib.Path(folder, name).write_text(text)
+        write_files(case, folder)
         return PROGRAMS[case.truth](case, folder)

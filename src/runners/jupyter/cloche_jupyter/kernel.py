@@ -60,6 +60,7 @@ class Kernel:
     def __init__(self, name):
         self._directory = tempfile.mkdtemp(prefix="cloche-kernel-")
         stem = os.path.join(self._directory, "kernel")
+        self.interrupt_note = os.path.join(self._directory, "interrupted")
         self._manager = KernelManager(
             kernel_name=name, transport="ipc", ip=stem, connection_file=stem + ".json"
         )
@@ -115,7 +116,7 @@ class Kernel:
             self._wait()
             if self._take_interrupts():
                 was_interrupted = True
-                self._manager.interrupt_kernel()
+                self._interrupt()
             self._refuse_input(request, on_message)
             for kind, content in self._messages(self._iopub, request):
                 if kind != "status":
@@ -125,6 +126,11 @@ class Kernel:
             for kind, content in self._messages(self._shell, request):
                 reply = content if kind == "execute_reply" else reply
         return reply, was_interrupted
+
+    def _interrupt(self):
+        """With a note for code that ignores the signal while it waits for a command."""
+        open(self.interrupt_note, "w").close()
+        self._manager.interrupt_kernel()
 
     def _refuse_input(self, request, on_message):
         """Some kernels ask although they were told that nobody answers: they get an empty line."""

@@ -36,12 +36,36 @@ class R:
     def enter(self, directory):
         return f"setwd({self._quote(directory)})"
 
+    def heed_interrupts(self, note):
+        """
+        C's system() ignores SIGINT while the command runs: R never learns of it, and a loop of commands
+        could not be interrupted. The note is a file that appears with each interrupt: these functions
+        look for it when a command has ended.
+        """
+        note = self._quote(note)
+        return (
+            "local({ for (name in c('system', 'system2')) { runs <- get(name, baseenv()); "
+            # their own on.exit() must not replace this one, and comes before it
+            "text <- gsub('on.exit(', 'on.exit(add = TRUE, after = FALSE, expr = ', "
+            "deparse(body(runs)), fixed = TRUE); "
+            "body(runs) <- substitute({ "
+            f"unlink({note}); "
+            f"on.exit(if (!is.null(returnValue()) && file.exists({note})) "
+            "{ tools::pskill(Sys.getpid(), tools::SIGINT); Sys.sleep(1) }); "
+            "run }, list(run = parse(text = text, keep.source = FALSE)[[1]])); "
+            "unlockBinding(name, baseenv()); assign(name, runs, baseenv()); "
+            "lockBinding(name, baseenv()) } })"
+        )
+
     def seed(self, entropy):
         number = int.from_bytes(entropy, "little") % (1 << 31)
         return f"set.seed({number}L)"
 
 
 class Python:
+    def heed_interrupts(self, note):
+        return ""
+
     def set_environment(self, variables):
         return f"__import__('os').environ.update({variables!r})"
 

@@ -128,6 +128,7 @@ class Server:
         self._language = languages.find(kernel.language)
         self._count = 0
         if self._language:
+            self._do(self._language.heed_interrupts(kernel.interrupt_note))
             self._do(self._language.seed(os.urandom(32)))
 
     def serve(self):
