@@ -19,6 +19,7 @@ function loadBinding(name) {
 }
 
 const binding = loadBinding('async_wrap');
+const ended = new Uint32Array(1); // how many calls interrupts have ended: native.c counts
 
 /** native.c must know when JavaScript waits for a child: then nothing else ends that. */
 function watchSpawns() {
@@ -31,11 +32,11 @@ function watch() {
   watchSpawns();
   const { kStackLength, kExecutionAsyncId } = binding.constants;
   native.watchCalls(binding.async_hook_fields.subarray(kStackLength),
-    binding.async_id_fields.subarray(kExecutionAsyncId));
+    binding.async_id_fields.subarray(kExecutionAsyncId), ended);
 }
 
 function forget() {
   binding.clearAsyncIdStack();
 }
 
-module.exports = { watch, forget, loadBinding };
+module.exports = { ended, watch, forget, loadBinding };

@@ -29,6 +29,8 @@
 void *isolate_current(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
 void isolate_terminate(void *isolate) __asm__("_ZN2v87Isolate18TerminateExecutionEv");
 void isolate_cancel_terminate(void *isolate) __asm__("_ZN2v87Isolate24CancelTerminateExecutionEv");
+void isolate_run_microtasks(void *isolate) __asm__(
+    "_ZN2v815MicrotasksScope17PerformCheckpointEPNS_7IsolateE");
 
 /* Called when the last JavaScript has left the stack, and when no microtask is left. */
 void
@@ -74,6 +76,8 @@ static unsigned waiting; /* requests that wait for the event loop */
 /* Node's own: how many asynchronous calls it is in, and the ids of the innermost and its cause. */
 static uint32_t *calls_depth;
 static double *calls_ids;
+static uint32_t *calls_ended; /* how many interrupts have ended */
+static bool has_left_microtasks, is_dropping;
 
 static void
 on_sigint(int number)
@@ -125,6 +129,27 @@ forget_calls(void)
 {
     *calls_depth = 0;
     calls_ids[0] = calls_ids[1] = 0;
+    ++*calls_ended;
+}
+
+/*
+ * What was ended has left microtasks, which would go on with it. V8 drops all of them when one is
+ * ended; but it runs none where on_call_end() is called.
+ */
+static void
+drop_microtasks(void)
+{
+    if (!has_left_microtasks)
+        return;
+    is_dropping = true;
+    isolate_terminate(isolate);
+    isolate_run_microtasks(isolate);
+    pthread_mutex_lock(&lock);
+    if (!is_ending)
+        isolate_cancel_terminate(isolate);
+    pthread_mutex_unlock(&lock);
+    ++*calls_ended;
+    has_left_microtasks = is_dropping = false;
 }
 
 /*
@@ -141,6 +166,7 @@ on_call_end(void *unused)
     cancel_end_locked();
     pthread_mutex_unlock(&lock);
     forget_calls();
+    has_left_microtasks = true;
     loop_keep();
 }
 
@@ -148,6 +174,8 @@ static void
 on_microtasks_end(void *unused, void *data)
 {
     (void)data;
+    if (is_dropping)
+        return;
     on_call_end(unused);
     loop_on_microtasks_end();
 }
@@ -328,6 +356,7 @@ deliver(napi_env env, napi_value callback, void *context, void *data)
         free(news);
         return;
     }
+    drop_microtasks();
     pthread_mutex_lock(&lock);
     waiting -= news->size > 0;
     begin_shield_locked();
@@ -342,14 +371,16 @@ deliver(napi_env env, napi_value callback, void *context, void *data)
 
 /* --- what JavaScript calls --- */
 
-/* watchCalls(depth, ids): the places where node keeps them, which it never moves */
+/* watchCalls(depth, ids, ended): the places where node keeps them, which it never moves, and one
+ * where those that are ended are counted */
 static napi_value
 watch_calls_js(napi_env env, napi_info info)
 {
-    napi_value arguments[2];
-    arguments_of(env, info, 2, arguments);
+    napi_value arguments[3];
+    arguments_of(env, info, 3, arguments);
     calls_depth = memory_of(env, arguments[0]);
     calls_ids = memory_of(env, arguments[1]);
+    calls_ended = memory_of(env, arguments[2]);
     isolate_on_call_end(isolate_current(), on_call_end);
     isolate_on_microtasks_end(isolate_current(), on_microtasks_end, NULL);
     return NULL;
@@ -462,6 +493,7 @@ guard_js(napi_env env, napi_info info)
     napi_value function, result;
     arguments_of(env, info, 1, &function);
     loop_end_watch();
+    drop_microtasks();
     napi_get_boolean(env, was_ended(env, function, is_shielded), &result);
     return result;
 }

@@ -24,6 +24,7 @@ const { Handles } = require('./handles.js');
 const { rewrite } = require('./imports.js');
 const { Results, isPromise, makeDisplay, present } = require('./results.js');
 const { Streams } = require('./streams.js');
+const ticks = require('./ticks.js');
 const { Timers } = require('./timers.js');
 const { transpile } = require('./typescript.js');
 const { warmUp } = require('./warmup.js');
@@ -76,6 +77,7 @@ class Server {
   constructor() {
     Error.prepareStackTrace = errors.prepareStackTrace;
     calls.watch();
+    ticks.install();
     randomness.install();
     globals.install();
     process.exit = (...code) => this.#exit(...code);

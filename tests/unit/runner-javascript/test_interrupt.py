@@ -70,6 +70,24 @@ class Interrupts(Case):
                 self.run_ok("var then = ticks; while (ticks <= then + 1) " + SLEEP)
         self.run_ok("clearInterval(ticking)")
 
+    def test_ticks(self):
+        """Each starts the next before the event loop gets a turn: none is left when one was ended."""
+        for code in (
+            "(function tick() { process.nextTick(tick) })(); await new Promise(() => {})",
+            "(function tick() { process.nextTick(tick); Promise.resolve().then(() => 'x'.repeat(1e6).length) })()\n"
+            "await new Promise(() => {})",
+            "const { pipeline, Readable, Writable } = require('stream')\n"
+            "await require('util').promisify(pipeline)(Readable.from((function* () { while (true) yield 'x' })()),\n"
+            "  new Writable({ write(chunk, encoding, done) { done() } }))",
+            "(function tick() { process.nextTick(tick) })(); 5",
+            "(async function again() { await 1; process.nextTick(again) })(); 5",
+            "(async function again() { await 1; process.nextTick(again) })(); await new Promise(() => {})",
+        ):
+            for _ in range(5):
+                with self.subTest(code):
+                    self.run_interrupted(f"console.log('now'); {code}")
+                    self.assertEqual(self.value("1"), "1")
+
     def test_between(self):
         for _ in range(20):
             self.runner.interrupt()
