@@ -320,12 +320,15 @@ class Shell(Terminal, ProcessTest):
         self.until(r"/dev/pts/\d+\r\n")
         self.end(0)
 
+    def size(self):
+        self.type("stty size\r")
+        return self.until(r"size\r\n(\d+ \d+)\r\n(.|\n)*READY>")[1]
+
     def test_attach(self):
         number = self.out("exec", self.box, "--keep", "--tty", "--env", "PS1=READY>", "--", "sh", "-i").strip()
         self.start("attach", self.box, number)
         self.until("READY>")
-        self.type("stty size\r")
-        self.until("30 100\r\n(.|\n)*READY>")
+        self.wait_until(lambda: self.size() == "30 100")  # output may come before the size is set
         self.type("\r~.")
         self.end(0)
         self.start("attach", self.box, number)
