@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * builtin-copy: a file, or a tree, with all that its user may keep of it.
+ * builtin-copy: copies and moves a file, or a tree, with all that its user may keep of it.
  *
  * Holes stay holes, and names of one file stay names of one file. An owner that may not be kept is
  * let go; set-user-id bits go with it.
@@ -8,13 +8,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "builtin-tree.h"
+#include "builtin-record.h"
+#include "builtin-trees.h"
+#include "builtin-walk.h"
+#include "builtin.h"
 
 #define COPY_SIZE (1u << 20)
 
@@ -31,30 +36,30 @@ static struct {
     size_t n_links;
 } copy;
 
-static void copy_entry(int from, const TreePath *path, int to, const char *name);
+static void copy_entry(int from, const WalkPath *path, int to, const char *name);
 
 /* --- bytes --- */
 
 static void
-write_all(int out, const char *data, size_t size, const TreePath *path)
+write_all(int out, const char *data, size_t size, const WalkPath *path)
 {
     while (size > 0) {
         ssize_t n = write(out, data, size);
 
         if (n < 0)
-            tree_fail(errno, path);
+            walk_fail(errno, path);
         data += n;
         size -= (size_t)n;
     }
 }
 
 static void
-copy_range(int in, int out, off_t from, off_t to, const TreePath *path)
+copy_range(int in, int out, off_t from, off_t to, const WalkPath *path)
 {
     static char buffer[64 << 10];
 
     if (lseek(in, from, SEEK_SET) < 0 || lseek(out, from, SEEK_SET) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     while (from < to) {
         size_t size = (size_t)(to - from) < COPY_SIZE ? (size_t)(to - from) : COPY_SIZE;
         ssize_t n = copy_file_range(in, NULL, out, NULL, size, 0);
@@ -66,7 +71,7 @@ copy_range(int in, int out, off_t from, off_t to, const TreePath *path)
                 write_all(out, buffer, (size_t)n, path);
         }
         if (n < 0)
-            tree_fail(errno, path);
+            walk_fail(errno, path);
         if (n == 0)
             return; /* it became shorter */
         from += n;
@@ -75,7 +80,7 @@ copy_range(int in, int out, off_t from, off_t to, const TreePath *path)
 
 /* Where holes cannot be asked for, all is data. */
 static void
-copy_bytes(int in, int out, off_t size, const TreePath *path)
+copy_bytes(int in, int out, off_t size, const WalkPath *path)
 {
     off_t at = 0;
 
@@ -89,13 +94,13 @@ copy_bytes(int in, int out, off_t size, const TreePath *path)
         at = hole < 0 ? size : hole;
     }
     if (ftruncate(out, size) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
 }
 
 /* --- what a file has beside its bytes --- */
 
 static void
-keep_attributes(int to, const char *name, const struct stat *st, const TreePath *path)
+keep_attributes(int to, const char *name, const struct stat *st, const WalkPath *path)
 {
     const struct timespec times[] = {st->st_atim, st->st_mtim};
     mode_t mode = st->st_mode & 07777;
@@ -103,7 +108,7 @@ keep_attributes(int to, const char *name, const struct stat *st, const TreePath 
     if (fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
         mode &= 01777;
     if (!S_ISLNK(st->st_mode) && fchmodat(to, name, mode, 0) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     utimensat(to, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
@@ -138,89 +143,89 @@ link_again(int to, const char *name, const struct stat *st)
 /* --- each kind --- */
 
 static void
-copy_file(int in, const TreePath *path, int to, const char *name, const struct stat *st)
+copy_file(int in, const WalkPath *path, int to, const char *name, const struct stat *st)
 {
     int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
     if (out < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     copy_bytes(in, out, st->st_size, path);
     if (close(out) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
 }
 
 static void
-copy_link(int from, const TreePath *path, int to, const char *name)
+copy_link(int from, const WalkPath *path, int to, const char *name)
 {
     char target[PATH_MAX];
     ssize_t n = readlinkat(from, path->name, target, sizeof target - 1);
 
     if (n < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     target[n] = '\0';
     if (symlinkat(target, to, name) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
 }
 
 static void
-copy_directory(int in, const TreePath *path, int to, const char *name)
+copy_directory(int in, const WalkPath *path, int to, const char *name)
 {
     size_t count;
-    char **names = tree_names(in, &count);
+    char **names = walk_names(in, &count);
 
     if (mkdirat(to, name, 0700) < 0 && (errno != EEXIST || !copy.replaces))
-        tree_fail(errno, path);
-    int out = tree_open(to, name);
+        walk_fail(errno, path);
+    int out = walk_open(to, name);
     if (out < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     for (size_t i = 0; i < count; i++) {
-        TreePath below;
+        WalkPath below;
 
-        tree_enter(&below, path, names[i]);
+        walk_enter(&below, path, names[i]);
         copy_entry(in, &below, out, names[i]);
     }
-    tree_free_names(names, count);
+    walk_free_names(names, count);
     close(out);
 }
 
 /* What is there goes, unless it is a directory that gets a directory. */
 static void
-make_room(int to, const char *name, const struct stat *st, const TreePath *path)
+make_room(int to, const char *name, const struct stat *st, const WalkPath *path)
 {
     struct stat there;
 
     if (fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
         return;
     if (!copy.replaces)
-        tree_fail(EEXIST, path);
+        walk_fail(EEXIST, path);
     if (there.st_dev == st->st_dev && there.st_ino == st->st_ino)
-        tree_fail(EINVAL, path); /* it is itself */
+        walk_fail(EINVAL, path); /* it is itself */
     if (S_ISDIR(there.st_mode) && S_ISDIR(st->st_mode))
         return;
     if (S_ISDIR(there.st_mode))
-        tree_fail(EISDIR, path);
+        walk_fail(EISDIR, path);
     if (unlinkat(to, name, 0) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
 }
 
 /* -1: of what is not read. */
 static int
-open_source(int from, const TreePath *path, const struct stat *st)
+open_source(int from, const WalkPath *path, const struct stat *st)
 {
     if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
         return -1;
     if (S_ISDIR(st->st_mode) && !copy.recursive)
-        tree_fail(EISDIR, path);
+        walk_fail(EISDIR, path);
     int in = S_ISDIR(st->st_mode)
-                 ? tree_open(from, path->name)
+                 ? walk_open(from, path->name)
                  : openat(from, path->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (in < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     return in;
 }
 
 static void
-make_copy(int from, int in, const TreePath *path, int to, const char *name, const struct stat *st)
+make_copy(int from, int in, const WalkPath *path, int to, const char *name, const struct stat *st)
 {
     if (S_ISDIR(st->st_mode))
         copy_directory(in, path, to, name);
@@ -229,7 +234,7 @@ make_copy(int from, int in, const TreePath *path, int to, const char *name, cons
     else if (S_ISLNK(st->st_mode))
         copy_link(from, path, to, name);
     else if (mknodat(to, name, st->st_mode & (S_IFMT | 0600), st->st_rdev) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     keep_attributes(to, name, st, path);
     if (st->st_nlink > 1 && !S_ISDIR(st->st_mode))
         remember_link(to, name, st);
@@ -237,12 +242,12 @@ make_copy(int from, int in, const TreePath *path, int to, const char *name, cons
 
 /* What cannot be read replaces nothing. */
 static void
-copy_entry(int from, const TreePath *path, int to, const char *name)
+copy_entry(int from, const WalkPath *path, int to, const char *name)
 {
     struct stat st;
 
     if (fstatat(from, path->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     int in = open_source(from, path, &st);
     make_room(to, name, &st, path);
     if (st.st_nlink <= 1 || S_ISDIR(st.st_mode) || !link_again(to, name, &st))
@@ -278,20 +283,43 @@ check_outside(const char *from, const char *to)
     free(path);
 }
 
-void
-builtin_copy_tree(const char *from, const char *to, bool recursive, bool replaces)
+static void
+copy_tree(const char *from, const char *to, bool recursive, bool replaces)
 {
-    TreePath top = {.name = from};
+    WalkPath top = {.name = from};
 
     copy.recursive = recursive;
     copy.replaces = replaces;
     check_outside(from, to);
-    tree_prepare();
+    walk_prepare();
     copy_entry(AT_FDCWD, &top, AT_FDCWD, to);
 }
 
 void
 builtin_copy(char *const *argv)
 {
-    builtin_copy_tree(argv[1], argv[2], builtin_flag(argv[3]), builtin_flag(argv[4]));
+    copy_tree(argv[1], argv[2], builtin_flag(argv[3]), builtin_flag(argv[4]));
+}
+
+/* --- move --- */
+
+void
+builtin_move(char *const *argv)
+{
+    bool replaces = builtin_flag(argv[3]);
+    struct stat st;
+
+    if (syscall(SYS_renameat2, AT_FDCWD, argv[1], AT_FDCWD, argv[2],
+                replaces ? 0 : 1 /* RENAME_NOREPLACE */) == 0)
+        return;
+    int error = errno;
+    if (error != EXDEV)
+        builtin_fail(error, WIRE_ABOUT_FILE,
+                     error == ENOENT && lstat(argv[1], &st) < 0 ? argv[1] : argv[2]);
+    /* A directory replaces an empty one only, as within a file system. */
+    if (replaces && lstat(argv[1], &st) == 0 && S_ISDIR(st.st_mode) && rmdir(argv[2]) < 0 &&
+        errno != ENOENT)
+        builtin_fail(errno, WIRE_ABOUT_FILE, argv[2]);
+    copy_tree(argv[1], argv[2], /* recursive= */ true, replaces);
+    builtin_remove_tree(argv[1]);
 }

@@ -15,10 +15,9 @@
 #include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "builtin-file.h"
+#include "builtin-record.h"
 #include "builtin.h"
 #include "names.h"
 
@@ -29,54 +28,6 @@ _Noreturn static void
 fail(int error, const char *path)
 {
     builtin_fail(error, WIRE_ABOUT_FILE, path);
-}
-
-bool
-builtin_flag(const char *word)
-{
-    return strcmp(word, "1") == 0;
-}
-
-mode_t
-builtin_mode(const char *word, mode_t preset)
-{
-    return *word ? (mode_t)strtoul(word, NULL, 8) & 07777 : preset;
-}
-
-/* As of WIRE_TIME_MIN_S. */
-static uint64_t
-nanoseconds(struct timespec time)
-{
-    int64_t seconds = time.tv_sec;
-
-    if (seconds < WIRE_TIME_MIN_S)
-        seconds = WIRE_TIME_MIN_S;
-    if (seconds > WIRE_TIME_MAX_S)
-        seconds = WIRE_TIME_MAX_S;
-    return (uint64_t)seconds * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-size_t
-builtin_write_file(const char *path, const char *target, const struct stat *st)
-{
-    static uint8_t fields[BUILTIN_FILE_RECORD_MAX];
-    WireWriter w = {.data = fields, .size = sizeof fields};
-
-    wire_put_bytes(&w, path, strlen(path));
-    wire_put_bytes(&w, target, strlen(target));
-    wire_put_u32(&w, st->st_mode);
-    wire_put_u32(&w, st->st_uid);
-    wire_put_u32(&w, st->st_gid);
-    wire_put_string(&w, names_user(st->st_uid));
-    wire_put_string(&w, names_group(st->st_gid));
-    wire_put_u64(&w, (uint64_t)st->st_size);
-    wire_put_u64(&w, st->st_nlink);
-    wire_put_u64(&w, st->st_ino);
-    wire_put_u64(&w, nanoseconds(st->st_mtim));
-    wire_put_u64(&w, nanoseconds(st->st_atim));
-    wire_put_u64(&w, nanoseconds(st->st_ctim));
-    builtin_write_record(&w);
-    return w.used;
 }
 
 /* --- stat, readlink --- */
@@ -429,26 +380,4 @@ builtin_append(char *const *argv)
         set_owner_and_mode(&target, argv[2], "", /* keeps= */ true);
     builtin_ready();
     copy_input(&target);
-}
-
-/* --- move --- */
-
-void
-builtin_move(char *const *argv)
-{
-    bool replaces = builtin_flag(argv[3]);
-    struct stat st;
-
-    if (syscall(SYS_renameat2, AT_FDCWD, argv[1], AT_FDCWD, argv[2],
-                replaces ? 0 : 1 /* RENAME_NOREPLACE */) == 0)
-        return;
-    int error = errno;
-    if (error != EXDEV)
-        fail(error, error == ENOENT && lstat(argv[1], &st) < 0 ? argv[1] : argv[2]);
-    /* A directory replaces an empty one only, as within a file system. */
-    if (replaces && lstat(argv[1], &st) == 0 && S_ISDIR(st.st_mode) && rmdir(argv[2]) < 0 &&
-        errno != ENOENT)
-        fail(errno, argv[2]);
-    builtin_copy_tree(argv[1], argv[2], /* recursive= */ true, replaces);
-    builtin_remove_tree(argv[1]);
 }

@@ -5,117 +5,22 @@
  * Trees are walked by descriptors, never by paths: a path may be longer than the kernel takes, and
  * a directory may become a symbolic link while it is walked, which is not followed then.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "builtin-tree.h"
+#include "builtin-record.h"
+#include "builtin-trees.h"
+#include "builtin-walk.h"
+#include "builtin.h"
 #include "names.h"
 
 #define LIST_SIZE_MAX (2u << 20)
-
-/* --- what all walks do --- */
-
-void
-tree_fail(int error, const TreePath *path)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    const TreePath *parts[TREE_DEPTH_MAX + 2];
-    size_t count = 0;
-
-    for (; path && count < sizeof parts / sizeof *parts; path = path->parent)
-        parts[count++] = path;
-    while (out && count > 0) {
-        const char *name = parts[--count]->name;
-        size_t length = strlen(name);
-
-        fprintf(out, "%s%s", name,
-                count > 0 && (length == 0 || name[length - 1] != '/') ? "/" : "");
-    }
-    if (out)
-        fclose(out);
-    builtin_fail(error, WIRE_ABOUT_FILE, text ? text : "");
-}
-
-void
-tree_enter(TreePath *path, const TreePath *parent, const char *name)
-{
-    *path = (TreePath){.parent = parent, .name = name, .depth = parent->depth + 1};
-    if (path->depth > TREE_DEPTH_MAX)
-        tree_fail(ENAMETOOLONG, path);
-}
-
-int
-tree_open(int parent_fd, const char *name)
-{
-    return openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-}
-
-void
-tree_prepare(void)
-{
-    struct rlimit files;
-
-    /* One for each level. */
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-}
-
-static int
-compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-char **
-tree_names(int fd, size_t *ret_count)
-{
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    char **names = NULL;
-    size_t count = 0;
-
-    if (!directory)
-        builtin_fail(errno, WIRE_ABOUT_SYSTEM, "descriptors");
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        char **more;
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (count % 64 == 0) {
-            more = reallocarray(names, count + 64, sizeof *names);
-            if (!more)
-                builtin_fail(ENOMEM, WIRE_ABOUT_SYSTEM, "memory");
-            names = more;
-        }
-        names[count] = strdup(entry->d_name);
-        if (!names[count++])
-            builtin_fail(ENOMEM, WIRE_ABOUT_SYSTEM, "memory");
-    }
-    closedir(directory);
-    if (names)
-        qsort(names, count, sizeof *names, compare_names);
-    *ret_count = count;
-    return names;
-}
-
-void
-tree_free_names(char **names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
-}
 
 /* --- list --- */
 
@@ -163,7 +68,7 @@ list_entry(List *list, int fd, const char *name, const char *path, unsigned long
         return;
     if (order > 0)
         write_entry(list, fd, name, path, &st);
-    int below = S_ISDIR(st.st_mode) && depth < list->depth ? tree_open(fd, name) : -1;
+    int below = S_ISDIR(st.st_mode) && depth < list->depth ? walk_open(fd, name) : -1;
     if (below < 0)
         return;
     list_directory(list, below, path, depth + 1,
@@ -175,7 +80,7 @@ static void
 list_directory(List *list, int fd, const char *path, unsigned long depth, const char *after)
 {
     size_t count;
-    char **names = tree_names(fd, &count);
+    char **names = walk_names(fd, &count);
 
     for (size_t i = 0; i < count; i++) {
         char *below = NULL;
@@ -185,7 +90,7 @@ list_directory(List *list, int fd, const char *path, unsigned long depth, const 
         list_entry(list, fd, names[i], below, depth, after);
         free(below);
     }
-    tree_free_names(names, count);
+    walk_free_names(names, count);
 }
 
 void
@@ -207,45 +112,45 @@ builtin_list(char *const *argv)
 
 /* --- remove --- */
 
-static void remove_entry(int fd, const TreePath *path);
+static void remove_entry(int fd, const WalkPath *path);
 
 static void
-remove_below(int fd, const TreePath *path)
+remove_below(int fd, const WalkPath *path)
 {
     size_t count;
-    char **names = tree_names(fd, &count);
+    char **names = walk_names(fd, &count);
 
     for (size_t i = 0; i < count; i++) {
-        TreePath below;
+        WalkPath below;
 
-        tree_enter(&below, path, names[i]);
+        walk_enter(&below, path, names[i]);
         remove_entry(fd, &below);
     }
-    tree_free_names(names, count);
+    walk_free_names(names, count);
 }
 
 /* Somebody else may be at it, too. */
 static void
-remove_entry(int fd, const TreePath *path)
+remove_entry(int fd, const WalkPath *path)
 {
     if (unlinkat(fd, path->name, 0) == 0 || errno == ENOENT)
         return;
     int error = errno;
-    int below = error == EISDIR || error == EPERM ? tree_open(fd, path->name) : -1;
+    int below = error == EISDIR || error == EPERM ? walk_open(fd, path->name) : -1;
     if (below < 0)
-        tree_fail(error == EISDIR ? errno : error, path);
+        walk_fail(error == EISDIR ? errno : error, path);
     remove_below(below, path);
     close(below);
     if (unlinkat(fd, path->name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
 }
 
 void
 builtin_remove_tree(const char *path)
 {
-    TreePath top = {.name = path};
+    WalkPath top = {.name = path};
 
-    tree_prepare();
+    walk_prepare();
     remove_entry(AT_FDCWD, &top);
 }
 
@@ -291,7 +196,7 @@ typedef struct {
 
 /* A symbolic link has an owner, and no mode. */
 static void
-change_entry(const Change *change, int fd, const TreePath *path, const struct stat *st)
+change_entry(const Change *change, int fd, const WalkPath *path, const struct stat *st)
 {
     int r = 0;
 
@@ -310,34 +215,34 @@ change_entry(const Change *change, int fd, const TreePath *path, const struct st
         errno = error;
     }
     if (r < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
 }
 
 /* What is below first: the new mode may shut it off. Or it opens what was shut. */
 static void
-change_tree(const Change *change, int fd, const TreePath *path)
+change_tree(const Change *change, int fd, const WalkPath *path)
 {
     struct stat st;
     size_t count = 0;
 
     if (fstatat(fd, path->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        tree_fail(errno, path);
+        walk_fail(errno, path);
     if (S_ISDIR(st.st_mode)) {
-        int below = tree_open(fd, path->name);
+        int below = walk_open(fd, path->name);
         if (below < 0 && errno == EACCES && change->is_chmod) {
             change_entry(change, fd, path, &st);
-            below = tree_open(fd, path->name);
+            below = walk_open(fd, path->name);
         }
         if (below < 0)
-            tree_fail(errno, path);
-        char **names = tree_names(below, &count);
+            walk_fail(errno, path);
+        char **names = walk_names(below, &count);
         for (size_t i = 0; i < count; i++) {
-            TreePath entry;
+            WalkPath entry;
 
-            tree_enter(&entry, path, names[i]);
+            walk_enter(&entry, path, names[i]);
             change_tree(change, below, &entry);
         }
-        tree_free_names(names, count);
+        walk_free_names(names, count);
         close(below);
     }
     change_entry(change, fd, path, &st);
@@ -347,12 +252,12 @@ static void
 change(const Change *change, const char *path, bool recursive, bool follow)
 {
     char *resolved = follow ? realpath(path, NULL) : strdup(path);
-    TreePath top = {.name = resolved};
+    WalkPath top = {.name = resolved};
     struct stat st;
 
     if (!resolved || lstat(resolved, &st) < 0)
         builtin_fail(errno, WIRE_ABOUT_FILE, path);
-    tree_prepare();
+    walk_prepare();
     if (recursive)
         change_tree(change, AT_FDCWD, &top);
     else

@@ -45,7 +45,6 @@ void builtin_write_record(const WireWriter *fields);
  *                                             (else EPIPE, and nothing is changed)
  *     append PATH MODE
  *     mkdir PATH MODE PARENTS
- *     move PATH TARGET REPLACE
  *     readlink PATH                           the target's bytes
  *   builtin-trees.c
  *     list PATH DEPTH LIMIT AFTER             records, whose paths are relative: entries by the
@@ -56,6 +55,7 @@ void builtin_write_record(const WireWriter *fields);
  *     chown PATH OWNER RECURSIVE FOLLOW
  *   builtin-copy.c
  *     copy PATH TARGET RECURSIVE REPLACE
+ *     move PATH TARGET REPLACE
  *   builtin-watch.c
  *     watch PATH RECURSIVE                    lines of JSON, see Watch() in dbus/org.cloche1.xml
  *   builtin-port.c

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "builtin.h"
 #include "terminfo.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -179,8 +178,8 @@ child_run(const Child *child)
     enter_directory(account.home, child->cwd);
     set_environment(&account, child);
 
-    if (child->is_builtin)
-        builtin_run(child->argv);
+    if (child->task)
+        child->task(child->argv);
     /* The path is searched in the environment that was just made. */
     execvp(child->argv[0], child->argv);
     fail(errno, errno == ENOMEM || errno == EAGAIN ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_PROGRAM);

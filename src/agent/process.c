@@ -309,7 +309,7 @@ start(uint32_t stream, Process *p, char *const *environment)
         .cwd = p->request.cwd,
         .argv = p->request.argv,
         .environment = {environment, p->request.environment},
-        .is_builtin = p->request.flags & START_BUILTIN,
+        .task = p->request.flags & START_BUILTIN ? builtin_run : NULL,
     };
     Launch launch = {
         .stream = &p->stream,

@@ -150,7 +150,7 @@ set_owner(const File *file, const Guest *guest, GVariant *entry, GError **error)
 {
     guint32 uid = 0, gid = 0;
 
-    if (!cp_is_root_in(guest) || geteuid() != 0)
+    if (!guest_is_root(guest) || geteuid() != 0)
         return TRUE;
     g_variant_lookup(entry, "uid", "u", &uid);
     g_variant_lookup(entry, "gid", "u", &gid);
@@ -219,7 +219,7 @@ download_directory(Cli *cli, const Guest *guest, const char *path, const char *t
                    guint64 *ret_bytes, GError **error)
 {
     g_autofree char *final = place_in(target, path);
-    Tree tree = {.directory = final, .with_owners = cp_is_root_in(guest) && geteuid() == 0};
+    Tree tree = {.directory = final, .with_owners = guest_is_root(guest) && geteuid() == 0};
     Stream stream = {.fd = guest_download(guest, cli, path, error)};
     gboolean is_done;
 

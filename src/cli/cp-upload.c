@@ -80,7 +80,7 @@ file_options(const Guest *guest, const struct stat *status)
 
     guest_init_options(guest, &options);
     g_variant_dict_insert(&options, "mode", "u", (guint32)(status->st_mode & 07777));
-    if (cp_is_root_in(guest))
+    if (guest_is_root(guest))
         g_variant_dict_insert(&options, "owner", "s", owner);
     return g_variant_dict_end(&options);
 }
@@ -152,7 +152,7 @@ send_sparse_file(Cli *cli, const Guest *guest, int fd, const char *path, guint64
         return SPARSE_UNABLE;
     *ret_bytes = (guint64)file.status.st_size;
     return sparse_send(cli, guest, &file, path, (gint)(file.status.st_mode & 07777),
-                       cp_is_root_in(guest), error);
+                       guest_is_root(guest), error);
 }
 
 static gboolean

@@ -4,12 +4,6 @@
 
 #include "verbs.h"
 
-gboolean
-cp_is_root_in(const Guest *guest)
-{
-    return g_strcmp0(guest->user, "root") == 0 || g_strcmp0(guest->user, "0") == 0;
-}
-
 static int
 show(Cli *cli, guint64 bytes)
 {

@@ -9,6 +9,3 @@ gboolean cp_download(Cli *cli, const Guest *guest, const char *path, const char 
                      guint64 *ret_bytes, GError **error);
 gboolean cp_upload(Cli *cli, const Guest *guest, const char *source, const char *path,
                    guint64 *ret_bytes, GError **error);
-
-/* Whether files keep who owns them: that is for root, there. */
-gboolean cp_is_root_in(const Guest *guest);

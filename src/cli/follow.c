@@ -7,7 +7,7 @@
 
 #include "copy.h"
 #include "escape.h"
-#include "process.h"
+#include "process-end.h"
 #include "program.h"
 #include "raw.h"
 

@@ -35,6 +35,12 @@ guest_init_options(const Guest *guest, GVariantDict *options)
     options_add_text(options, "user", guest->user);
 }
 
+gboolean
+guest_is_root(const Guest *guest)
+{
+    return g_strcmp0(guest->user, "root") == 0 || g_strcmp0(guest->user, "0") == 0;
+}
+
 GVariant *
 guest_stat(const Guest *guest, Cli *cli, const char *path, GError **error)
 {

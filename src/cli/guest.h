@@ -29,6 +29,9 @@ gboolean guest_open(Guest *guest, Cli *cli, const char *id, GError **error);
 /* An a{sv} with the user in it. */
 void guest_init_options(const Guest *guest, GVariantDict *options);
 
+/* Whether files keep who owns them: that is for root, there. */
+gboolean guest_is_root(const Guest *guest);
+
 /* As Stat(), symbolic links being followed. */
 GVariant *guest_stat(const Guest *guest, Cli *cli, const char *path, GError **error);
 

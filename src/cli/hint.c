@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "template.h"
 #include "text.h"
 
 static const char *const hints[] = {
@@ -37,48 +36,27 @@ G_STATIC_ASSERT(G_N_ELEMENTS(hints) == _CLOCHE_ERROR_MAX + 1);
 
 /* --- a limit --- */
 
-/* When the sandbox was made, in seconds since 1970; 0: it cannot be found out. */
-static gint64
-creation_time(Cli *cli, const char *id)
-{
-    const char *name = client_sandbox_id(id);
-    g_autofree char *path = g_strconcat(CLIENT_SANDBOX_PATH, name, NULL);
-    g_autoptr(GVariant) answer = NULL;
-    g_autoptr(GVariant) created = NULL;
-
-    if (!g_variant_is_object_path(path))
-        return 0;
-    answer = g_dbus_connection_call_sync(
-        g_dbus_proxy_get_connection(G_DBUS_PROXY(cli->manager)), CLIENT_BUS_NAME, path,
-        "org.freedesktop.DBus.Properties", "Get",
-        g_variant_new("(ss)", "org.cloche1.Sandbox", "Created"), G_VARIANT_TYPE("(v)"), CLIENT_CALL,
-        /* cancellable= */ NULL, /* error= */ NULL);
-    if (answer == NULL)
-        return 0;
-    g_variant_get(answer, "(v)", &created);
-    return (gint64)(g_variant_get_uint64(created) / G_USEC_PER_SEC);
-}
+/* Of the message about the limit lifetime: seconds follow. */
+#define LEFT "at most "
 
 /* In whole minutes, and a minute less than there is: the command has to be typed. */
 static char *
-extension_hint(Cli *cli, guint64 lifetime)
+extension_hint(const Cli *cli, const GError *error)
 {
-    const char *id = cli->words[0];
-    gint64 created = creation_time(cli, id);
-    gint64 left = created + (gint64)lifetime - g_get_real_time() / G_USEC_PER_SEC;
-    gint64 minutes = left / 60 - 1;
+    const char *left = strstr(error->message, LEFT);
+    guint64 minutes = left ? g_ascii_strtoull(left + strlen(LEFT), NULL, 10) / 60 : 0;
 
-    if (created == 0)
+    if (left == NULL)
         return NULL;
-    if (minutes < 1)
+    if (minutes < 2)
         return g_strdup("copy out what you need ('cloche cp'), and make a new sandbox");
-    return g_strdup_printf("it may live on for %" G_GINT64_FORMAT
-                           "m: 'cloche extend %s %" G_GINT64_FORMAT "m'",
-                           minutes, id, minutes);
+    return g_strdup_printf("it may live on for %" G_GUINT64_FORMAT
+                           "m: 'cloche extend %s %" G_GUINT64_FORMAT "m'",
+                           minutes - 1, cli->words[0], minutes - 1);
 }
 
 static char *
-lifetime_hint(Cli *cli)
+lifetime_hint(Cli *cli, const GError *error)
 {
     GVariant *limits = cloche_manager_get_limits(cli->manager);
     g_autofree char *longest = NULL;
@@ -87,7 +65,7 @@ lifetime_hint(Cli *cli)
     if (limits == NULL || !g_variant_lookup(limits, "lifetime", "t", &seconds))
         return NULL;
     if (g_str_equal(cli->verb->name, "extend"))
-        return extension_hint(cli, seconds);
+        return extension_hint(cli, error);
     longest = text_to_duration(seconds);
     return g_strdup_printf("the longest is %s: '--timeout %s'", longest, longest);
 }
@@ -97,7 +75,7 @@ static char *
 quota_hint(Cli *cli, const GError *error)
 {
     if (g_str_has_prefix(error->message, "The limit lifetime "))
-        return lifetime_hint(cli);
+        return lifetime_hint(cli, error);
     if (g_str_has_prefix(error->message, "The limit processes "))
         return g_strdup(
             "'cloche ps ID' shows what runs in a sandbox, 'cloche signal ID NUMBER KILL' ends it");
@@ -212,8 +190,6 @@ hint_for_error(Cli *cli, const GError *error)
     if (error->domain != CLOCHE_ERROR)
         return bus_hint(cli, error);
     switch (error->code) {
-    case CLOCHE_ERROR_NO_SUCH_TEMPLATE:
-        return template_names(cli);
     case CLOCHE_ERROR_QUOTA_EXCEEDED:
         return quota_hint(cli, error);
     case CLOCHE_ERROR_NO_SUCH_PROGRAM:

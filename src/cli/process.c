@@ -3,8 +3,6 @@
  * none of what it reads from. */
 #include "process.h"
 
-#include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "input.h"
@@ -101,39 +99,6 @@ process_options(Cli *cli, const ProcessWords *words, GError **error)
         g_variant_dict_insert(&options, "no-stdin", "b", TRUE);
     }
     return g_variant_dict_end(&options);
-}
-
-int
-process_exit_status(const char *how, int number)
-{
-    if (g_str_equal(how, "timed-out"))
-        return CLI_TIMED_OUT;
-    return g_str_equal(how, "exited") ? number : 128 + number;
-}
-
-/* As a shell has it: whoever pressed Ctrl-C, or closed a pipe, knows it. */
-static void
-note_signal(int number)
-{
-    const char *name = sigabbrev_np(number);
-
-    if (number == SIGINT || number == SIGPIPE)
-        return;
-    if (name != NULL)
-        cli_note("the command was ended by SIG%s (%s)", name, sigdescr_np(number));
-    else
-        cli_note("the command was ended by signal %d", number);
-}
-
-void
-process_note_end(const char *how, int number)
-{
-    if (g_str_equal(how, "timed-out"))
-        cli_note("the command was killed when its --timeout was over");
-    else if (g_str_equal(how, "out-of-memory"))
-        cli_note("the command was killed because the sandbox has no more memory");
-    else if (g_str_equal(how, "signaled"))
-        note_signal(number);
 }
 
 static int

@@ -60,10 +60,3 @@ GVariant *process_options(Cli *cli, const ProcessWords *words, GError **error);
  */
 int process_run(Cli *cli, ClocheSandbox *sandbox, const char *id, const ProcessWords *words,
                 GVariant *options);
-
-/*
- * The status to end with as that program did, and a note of an end that was not its own doing.
- * how: as Wait() and Run() say it; number: an exit status, or a signal's number.
- */
-int process_exit_status(const char *how, int number);
-void process_note_end(const char *how, int number);

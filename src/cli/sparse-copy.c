@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "meter.h"
-#include "process.h"
+#include "process-end.h"
 #include "transfer.h"
 
 #define NAME_LENGTH 200 /* of the target's, in the other one */

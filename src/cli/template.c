@@ -121,26 +121,3 @@ template_warn_emulated(Cli *cli)
             term_style(stderr, STYLE_YELLOW), template_why_emulated(cli),
             term_style(stderr, STYLE_OFF));
 }
-
-char *
-template_names(Cli *cli)
-{
-    g_autoptr(GVariant) templates = template_list(cli, /* error= */ NULL);
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    g_autofree char *joined = NULL;
-
-    if (templates == NULL)
-        return NULL;
-    for (gsize i = 0; i < g_variant_n_children(templates); i++) {
-        g_autoptr(GVariant) template = g_variant_get_child_value(templates, i);
-        const char *name;
-
-        if (g_variant_lookup(template, "name", "&s", &name))
-            g_ptr_array_add(names, (char *)name);
-    }
-    if (names->len == 0)
-        return g_strdup("no template is installed");
-    g_ptr_array_add(names, NULL);
-    joined = g_strjoinv(", ", (char **)names->pdata);
-    return g_strconcat("installed are: ", joined, NULL);
-}

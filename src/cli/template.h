@@ -29,6 +29,3 @@ const char *template_acceleration_error(Cli *cli);
 const char *template_why_emulated(Cli *cli);
 /* Says on a terminal that emulation is no protection. */
 void template_warn_emulated(Cli *cli);
-
-/* "installed are: minimal, python"; NULL when the service cannot be asked. */
-char *template_names(Cli *cli);

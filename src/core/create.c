@@ -190,15 +190,30 @@ check_size(const Image *image, const CreateRequest *request, GError **error)
     return FALSE;
 }
 
+/* "minimal, python" */
+static char *
+template_names(Core *core)
+{
+    g_autoptr(GList) pools = core_pools(core);
+    GString *names = g_string_new(NULL);
+
+    for (GList *l = pools; l; l = l->next)
+        g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "",
+                               pool_image(l->data)->name);
+    return g_string_free(names, FALSE);
+}
+
 static Pool *
 find_pool(Core *core, const char *name, GError **error)
 {
     Pool *pool = g_hash_table_lookup(core->pools, name);
     g_autofree char *shown = g_strndup(name, 64);
+    g_autofree char *names = template_names(core);
 
     if (!pool)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
-                    "template '%s' is not installed: ListTemplates tells which are", shown);
+                    "template '%s' is not installed; installed are: %s", shown,
+                    *names ? names : "none");
     return pool;
 }
 

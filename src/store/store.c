@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* store: the folders, and what an earlier life left in them. */
+/* store: the folders, and what another configuration left in them. */
 #include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -186,111 +185,4 @@ store_free(Store *store)
     if (store->lock >= 0)
         close(store->lock);
     g_free(store);
-}
-
-/* --- remains --- */
-
-/* Removes what is in the folder, `is_ours` by its name, and not needed. What cannot be removed, and
- * what no version of the service has made, is logged. */
-static guint
-sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entry),
-      gboolean (*is_needed)(const char *entry, const char *const *keep), const char *const *keep)
-{
-    g_autofree char *path = g_build_filename(parent, name, NULL);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *entry;
-    guint count = 0;
-
-    while (dir && (entry = g_dir_read_name(dir))) {
-        g_autofree char *old = g_build_filename(path, entry, NULL);
-        g_autoptr(GError) error = NULL;
-
-        if (is_needed(entry, keep))
-            continue;
-        if (!is_ours(entry)) {
-            g_message("'%s' is not of this service, and stays", old);
-            continue;
-        }
-        if (util_remove_tree(old, &error))
-            count++;
-        else
-            g_warning("%s", error->message);
-    }
-    return count;
-}
-
-static gboolean
-is_of_sandbox(const char *entry)
-{
-    return record_id_is_valid(entry);
-}
-
-/* ID, or what writing it left: ID.new, ID.new.XXXXXX. */
-static gboolean
-is_record(const char *entry)
-{
-    const char *dot = strchr(entry, '.');
-    g_autofree char *id = dot ? g_strndup(entry, (gsize)(dot - entry)) : g_strdup(entry);
-
-    return record_id_is_valid(id) && (!dot || g_str_has_prefix(dot, ".new"));
-}
-
-/* .new-NAME-KEY; others are not looked at. */
-static gboolean
-is_unfinished(const char *entry)
-{
-    return g_str_has_prefix(entry, ".new-");
-}
-
-/* NAME-KEY. */
-static gboolean
-is_ram(const char *entry)
-{
-    const char *dash = strrchr(entry, '-');
-    g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
-
-    return name && image_name_is_valid(name) && dash[1] &&
-           strspn(dash + 1, "0123456789abcdef") == strlen(dash + 1);
-}
-
-static gboolean
-is_kept(const char *entry, const char *const *keep)
-{
-    return g_strv_contains(keep, entry);
-}
-
-static gboolean
-is_finished(const char *entry, const char *const *keep)
-{
-    return !is_unfinished(entry);
-}
-
-/* NAME-KEY, where keys have no dash. */
-static gboolean
-is_of_template(const char *entry, const char *const *names)
-{
-    const char *dash = strrchr(entry, '-');
-    g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
-
-    return name && g_strv_contains(names, name);
-}
-
-guint
-store_sweep(const Store *store, const char *const *keep)
-{
-    g_auto(GStrv) templates = image_list(store);
-
-    return sweep(store->state, "machines", is_of_sandbox, is_kept, keep) +
-           sweep(store->run, "machines", is_of_sandbox, is_kept, keep) +
-           sweep(store->state, "sandboxes", is_record, is_kept, keep) +
-           sweep(store->state, "templates", is_unfinished, is_finished, NULL) +
-           sweep(store->ram, "", is_ram, is_of_template, (const char *const *)templates);
-}
-
-void
-store_clear_ram(const Store *store)
-{
-    static const char *const none[] = {NULL};
-
-    sweep(store->ram, "", is_ram, is_kept, none);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* builtin-file: what the tasks of one file and of trees share. */
+/* builtin-record: the words that tasks of files are given, and the record of a file. */
 #pragma once
 
 #include <limits.h>
@@ -11,11 +11,8 @@
 #define BUILTIN_DEPTH_MAX 64u
 #define BUILTIN_FILE_RECORD_MAX (BUILTIN_DEPTH_MAX * (NAME_MAX + 1u) + PATH_MAX + 1024u)
 
+/* Of flags, and of modes (octal; "": `preset`). */
 bool builtin_flag(const char *word);
 mode_t builtin_mode(const char *word, mode_t preset);
 /* Writes a file's record, as of builtin.h; its size. */
 size_t builtin_write_file(const char *path, const char *target, const struct stat *st);
-
-/* Both fail as tasks do. */
-void builtin_copy_tree(const char *from, const char *to, bool recursive, bool replaces);
-void builtin_remove_tree(const char *path);
