@@ -210,13 +210,13 @@ end_execution_locked(void)
     return number;
 }
 
-uint32_t
+static bool
 end_execution(void)
 {
     pthread_mutex_lock(&lock);
     uint32_t number = end_execution_locked();
     pthread_mutex_unlock(&lock);
-    return number;
+    return number != 0;
 }
 
 /* Whether SIGINT came since this was asked last. With the lock held: an execution that begins asks,
@@ -404,7 +404,7 @@ listen_js(napi_env env, napi_info info)
     napi_create_threadsafe_function(env, arguments[1], NULL, name, /* queue= */ 0, 1, NULL, NULL,
                                     NULL, deliver, &tell);
     loop_take_handle(env, tell);
-    output_take_channel(channel_fd);
+    output_open(channel_fd, end_execution);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&thread, NULL, watch, NULL);

@@ -18,11 +18,13 @@
 
 volatile sig_atomic_t output_has_sigint;
 static int channel = -1;
+static bool (*end_execution)(void);
 
 void
-output_take_channel(int fd)
+output_open(int fd, bool (*end)(void))
 {
     channel = fd;
+    end_execution = end;
 }
 
 int
@@ -94,7 +96,7 @@ write_all(int fd, const char *bytes, size_t size, bool may_end)
             poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
         else if (errno != EINTR)
             return -errno;
-        if (may_end && output_has_sigint && end_execution() != 0)
+        if (may_end && output_has_sigint && end_execution())
             break;
     }
     return 0;
