@@ -16,19 +16,51 @@ cache=/var/cache/cloche-tests
 lanes=()
 image_maker=
 
-case ${1:-} in
-'') ;;
---help)
-    cat <<END
-Usage: sudo tests/run.sh
+# Suites that boot machines: NAME LANE WHAT. Lanes run side by side, and take about as long as each other.
+machine_suites='
+other-host   1  the quick start on a fresh host of the other Debian, which is booted again; what people type there
+field        1  what people type, in guests of this Debian
+vm           2  machines by the embedded driver of libvirt
+vm-libvirtd  2  machines by the daemon of libvirt
+kvm-node     2  who may open /dev/kvm
+quickstart   2  the quick start where PID 1 is not systemd
+service      2  the quick start where PID 1 is systemd
+installed    2  an installed service: users, limits, strangers, the journal, restarts, examples
+memory       2  what the host charges to machines
+sandboxes    2  sandboxes of real machines: life, limits, ends
+inside       2  what a guest is for those who work in it
+files        2  methods of files
+interpreter  2  languages of the largest template, and its clones
+'
 
-Installs what is missing, builds with sanitizers in build-tests, builds images in
-$cache, and runs all tests. The last line is 'N passed, N failed'.
+usage() {
+    cat <<END
+Usage: sudo tests/run.sh [SUITE...]
+       tests/run.sh --list | --help
+
+Installs the required packages, builds with sanitizers in build-tests, builds images in
+$cache, and runs all tests, or the named suites.
+--list shows the suites. The last line is 'N passed, N failed'.
 END
-    exit
-    ;;
-*) echo "run.sh: it takes no arguments; see tests/run.sh --help" >&2 && exit 2 ;;
+}
+
+# Those of meson are known once build-tests is configured.
+list_suites() {
+    printf 'format       the layout of the source code\n'
+    if [ -d "$build" ]; then
+        meson test -C "$build" --list 2>/dev/null | sed -n 's|.* / ||p'
+    else
+        echo "(and the suites of meson, once build-tests is there)"
+    fi
+    awk 'NF { name = $1; $1 = $2 = ""; printf "%-12s %s\n", name, substr($0, 3) }' <<<"$machine_suites"
+}
+
+case ${1:-} in
+--help) usage && exit ;;
+--list) list_suites && exit ;;
+-*) usage >&2 && exit 2 ;;
 esac
+wanted=("$@")
 [ "$(id -u)" = 0 ] || { echo "run.sh: this needs root: sudo tests/run.sh" >&2 && exit 1; }
 
 work=$(mktemp -d /run/cloche-tests-XXXXXX)
@@ -96,6 +128,40 @@ make_clone() {
     chmod -R a+rX "$clone"
 }
 
+# --- which suites ---
+
+# wants NAME: all are wanted when none is named.
+wants() {
+    local name
+    [ ${#wanted[@]} -gt 0 ] || return 0
+    for name in "${wanted[@]}"; do [ "$name" != "$1" ] || return 0; done
+    return 1
+}
+
+# The wanted ones that boot machines, of one lane, or of all.
+wanted_machine_suites() {
+    local name lane
+    while read -r name lane _; do
+        [ -z "$name" ] || [ "$lane" != "${1:-$lane}" ] || ! wants "$name" || echo "$name"
+    done <<<"$machine_suites"
+}
+
+check_names() {
+    local suite known
+    known=$(list_suites | cut -d' ' -f1)
+    for suite in "${wanted[@]}"; do
+        grep -qxF -e "$suite" <<<"$known" || die "there is no suite '$suite'" "see: tests/run.sh --list"
+    done
+}
+
+# The wanted ones of meson; nothing when all are.
+wanted_meson_tests() {
+    local name
+    for name in "${wanted[@]}"; do
+        [ "$name" = format ] || grep -q "^$name " <<<"$machine_suites" || echo "$name"
+    done
+}
+
 # --- suites that need no machine ---
 
 # One case, however many files.
@@ -107,17 +173,21 @@ check_format() {
 }
 
 run_meson_tests() {
-    local status=0 suite good bad all=0 results=$build/meson-logs/testlog.junit.xml
+    local status=0 suite good bad told=0 all=0 results=$build/meson-logs/testlog.junit.xml names
+    mapfile -t names < <(wanted_meson_tests)
+    [ ${#names[@]} -gt 0 ] || [ ${#wanted[@]} = 0 ] || return 0
     rm -f "$results"
-    TMPDIR=$scratch meson test -C "$build" --no-rebuild --print-errorlogs >"$work/meson.log" 2>&1 </dev/null &
+    TMPDIR=$scratch meson test -C "$build" --no-rebuild --print-errorlogs "${names[@]}" \
+        >"$work/meson.log" 2>&1 </dev/null &
     child=$!
     wait $child || status=$?
     child=
     [ "$status" = 0 ] || tail -n 150 "$work/meson.log"
     while read -r suite good bad; do
         count "$suite" "$good" "$bad"
-        all=$((all + bad))
+        told=$((told + 1)) all=$((all + bad))
     done < <(/usr/bin/python3 "$top/tests/lib/junit.py" "$results")
+    [ "$status$told" != 00 ] || status=1
     [ "$status" = 0 ] || [ "$all" != 0 ] || count "meson" 0 1
 }
 
@@ -191,7 +261,7 @@ contained() {
 }
 
 # The quick start as the machine's own service where PID 1 is systemd; else in a container.
-run_service() {
+suite_service() {
     if has_systemd; then
         tap "system service" "$top/tests/system/test-service.sh" "$clone"
         return
@@ -202,7 +272,7 @@ run_service() {
 
 # A fresh host of the other Debian, which is booted again. Its packages and the expensive parts of
 # its images are kept.
-run_other_host() {
+suite_other_host() {
     local host suite
     suite=$(other_suite)
     host=(--root "$(cat "$work/other-root")" --keep "$cache/hosts/written" --net --bind "$clone"
@@ -215,14 +285,14 @@ run_other_host() {
 }
 
 # As a package would install it, for several users and through everything that may happen to it.
-run_installed() {
+suite_installed() {
     use_images installed "$cache"
     contained "system installed" --bind "$release" "$top/tests/system/in-service.sh" "$release" \
         "$cache/installed" test-examples.sh test-users.py test-strangers.py test-limits.py test-journal.py test-survival.py
 }
 
 # With a memory controller, and machines that are large beside what QEMU needs for itself.
-run_memory() {
+suite_memory() {
     local conf=$cache/memory/images/minimal/image.conf
     mkdir -p "$cache/memory/images"
     cp -al "$cache"/images/minimal* "$cache/memory/images/"
@@ -231,35 +301,55 @@ run_memory() {
         "$cache/memory" test-memory.py
 }
 
-# What people type, in guests of both Debians.
-run_first_lane() {
-    run_other_host
+suite_vm() {
+    contained "system vm" --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
+}
+
+suite_vm_libvirtd() {
+    contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
+}
+
+suite_kvm_node() {
+    contained "system kvm node" --bind "$release" "$top/tests/system/test-kvm-node.sh" "$release"
+}
+
+suite_quickstart() {
+    seed_store "$cache/quickstart"
+    contained "system quickstart" --no-init \
+        --bind "$clone" "$top/tests/system/test-quickstart.sh" "$clone" "$cache/quickstart"
+}
+
+suite_sandboxes() {
+    contained "system sandboxes" --no-init \
+        /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
+}
+
+suite_inside() {
+    contained "system inside" --no-init \
+        /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
+}
+
+suite_files() {
+    use_images files "$cache"
+    contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
+        "$release" "$cache/files" python "$top/tests/bus/test-files.py"
+}
+
+suite_field() {
     use_images field "$cache/interpreter"
     contained "system field" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache/field" interpreter "$top/tests/field/field.py"
 }
 
-# All others: together they take about as long.
-run_second_lane() {
-    contained "system vm" --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
-    contained "system vm libvirtd" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
-    contained "system kvm node" --bind "$release" "$top/tests/system/test-kvm-node.sh" "$release"
-    seed_store "$cache/quickstart"
-    contained "system quickstart" --no-init \
-        --bind "$clone" "$top/tests/system/test-quickstart.sh" "$clone" "$cache/quickstart"
-    run_service
-    run_installed
-    run_memory
-    contained "system sandboxes" --no-init \
-        /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
-    contained "system inside" --no-init \
-        /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
-    use_images files "$cache"
-    contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
-        "$release" "$cache/files" python "$top/tests/bus/test-files.py"
+suite_interpreter() {
     use_images clones "$cache/interpreter"
     contained "system interpreter" --no-init \
         /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
+}
+
+run_lane() {
+    local name
+    for name in $(wanted_machine_suites "$1"); do "suite_${name//-/_}"; done
 }
 
 # A suite keeps little more than one processor busy, so two are run at a time.
@@ -273,8 +363,8 @@ begin_lane() {
 
 run_system_tests() {
     local lane
-    begin_lane run_first_lane
-    begin_lane run_second_lane
+    begin_lane run_lane 1
+    begin_lane run_lane 2
     for lane in "${lanes[@]}"; do wait "$lane" || count "suites that were not begun" 0 1; done
     lanes=()
 }
@@ -322,10 +412,14 @@ build "$build" "" -Db_sanitize=address,undefined -Db_lundef=false --buildtype=de
 build_release
 make_clone
 fetch_typescript
-begin_images
-tap "format" check_format
+check_names
+has_machines=$(wanted_machine_suites)
+[ -z "$has_machines" ] || begin_images
+! wants format || tap "format" check_format
 run_meson_tests
-finish_images
-run_system_tests
+if [ -n "$has_machines" ]; then
+    finish_images
+    run_system_tests
+fi
 echo "$((SECONDS / 60)) min $((SECONDS % 60)) s"
 awk '{ good += $1; bad += $2 } END { print good " passed, " bad " failed"; exit bad > 0 }' "$work/counts"
