@@ -409,10 +409,10 @@ remove_leftovers
 install_packages $packages_to_build $packages_to_run $packages_for_images $packages_to_test \
     $(recipe_packages interpreter)
 build "$build" "" -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
+check_names
 build_release
 make_clone
 fetch_typescript
-check_names
 has_machines=$(wanted_machine_suites)
 [ -z "$has_machines" ] || begin_images
 ! wants format || tap "format" check_format

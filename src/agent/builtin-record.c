@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* builtin-record: the words that tasks of files are given, and the record of a file. */
+/* builtin-record: arguments of tasks that are about files, and the record of a file. */
 #include "builtin-record.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* builtin-record: the words that tasks of files are given, and the record of a file. */
+/* builtin-record: arguments of tasks that are about files, and the record of a file. */
 #pragma once
 
 #include <limits.h>
@@ -11,7 +11,7 @@
 #define BUILTIN_DEPTH_MAX 64u
 #define BUILTIN_FILE_RECORD_MAX (BUILTIN_DEPTH_MAX * (NAME_MAX + 1u) + PATH_MAX + 1024u)
 
-/* Of flags, and of modes (octal; "": `preset`). */
+/* The value of a flag ("1" or "0"), and of a mode (octal; "": `preset`). */
 bool builtin_flag(const char *word);
 mode_t builtin_mode(const char *word, mode_t preset);
 /* Writes a file's record, as of builtin.h; its size. */

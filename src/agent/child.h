@@ -22,7 +22,7 @@ typedef struct {
     int cgroup_fd;               /* directory */
     bool joins_cgroup;           /* it was not born in it */
     bool has_terminal;           /* fds 0 to 2 are one, which becomes its controlling terminal */
-    void (*task)(char *const *argv); /* in place of a program; NULL: argv is one */
+    void (*task)(char *const *argv); /* called with argv; NULL: argv is a program */
 } Child;
 
 /* No more than a pipe takes in one piece. */

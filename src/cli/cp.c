@@ -20,7 +20,7 @@ show(Cli *cli, guint64 bytes)
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
-/* Nobody means a file of that name: it is ./- then. */
+/* A file with such a name is written as ./-. */
 static gboolean
 is_stream(const char *word)
 {
@@ -57,14 +57,14 @@ static int
 run(Cli *cli, char **argv)
 {
     g_auto(Guest) guest = {0};
-    gboolean is_so = FALSE; /* whatever these options of cp(1) and scp(1) ask for */
+    gboolean is_default = FALSE; /* what these options of cp(1) and scp(1) ask for is always done */
     const GOptionEntry entries[] = {
         GUEST_USER_OPTION(guest),
-        {"recursive", 'r', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
-        {"Recursive", 'R', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
-        {"archive", 'a', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
-        {"preserve", 'p', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
-        {"force", 'f', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
+        {"recursive", 'r', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
+        {"Recursive", 'R', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
+        {"archive", 'a', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
+        {"preserve", 'p', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
+        {"force", 'f', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
         G_OPTION_ENTRY_NULL,
     };
     int status;

@@ -10,7 +10,7 @@
 typedef struct {
     const char *names; /* separated by spaces */
     const char *text;
-    const char *verbs; /* of which it is an option elsewhere; NULL: of any */
+    const char *verbs; /* for which the hint fits, separated by spaces; NULL: for all */
 } Habit;
 
 static const Habit aliases[] = {
@@ -61,7 +61,7 @@ static const Habit verbs[] = {
     {"config configure set", "the service is configured in cloched.conf(5)"},
 };
 
-/* Verbs that start something. */
+/* Verbs that create a sandbox or start a program. */
 #define STARTERS "run exec shell create code"
 
 static const Habit options[] = {

@@ -16,8 +16,8 @@ const char *habit_alias(const char *word);
 /* What to type in place of a verb of another program; NULL if it is not known. */
 const char *habit_verb_hint(const char *word);
 
-/* What to do in place of an option that the verb has in another program, e.g. "-v" or "--volume" of
- * "run"; NULL if it is not known. */
+/* What to do in place of an option that this verb has in other programs, e.g. "-v" or "--volume"
+ * for "run"; NULL if it is not known. */
 const char *habit_option_hint(const char *verb, const char *option);
 
 /* The name in `known` (NULL-terminated) that was probably meant: the only one that begins with

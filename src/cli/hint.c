@@ -36,7 +36,7 @@ G_STATIC_ASSERT(G_N_ELEMENTS(hints) == _CLOCHE_ERROR_MAX + 1);
 
 /* --- a limit --- */
 
-/* Of the message about the limit lifetime: seconds follow. */
+/* In the message about the limit lifetime, the seconds that are left follow. */
 #define LEFT "at most "
 
 /* In whole minutes, and a minute less than there is: the command has to be typed. */
@@ -56,7 +56,7 @@ extension_hint(const Cli *cli, const GError *error)
 }
 
 static char *
-lifetime_hint(Cli *cli, const GError *error)
+lifetime_hint(Cli *cli)
 {
     GVariant *limits = cloche_manager_get_limits(cli->manager);
     g_autofree char *longest = NULL;
@@ -64,8 +64,6 @@ lifetime_hint(Cli *cli, const GError *error)
 
     if (limits == NULL || !g_variant_lookup(limits, "lifetime", "t", &seconds))
         return NULL;
-    if (g_str_equal(cli->verb->name, "extend"))
-        return extension_hint(cli, error);
     longest = text_to_duration(seconds);
     return g_strdup_printf("the longest is %s: '--timeout %s'", longest, longest);
 }
@@ -75,7 +73,8 @@ static char *
 quota_hint(Cli *cli, const GError *error)
 {
     if (g_str_has_prefix(error->message, "The limit lifetime "))
-        return lifetime_hint(cli, error);
+        return g_str_equal(cli->verb->name, "extend") ? extension_hint(cli, error)
+                                                      : lifetime_hint(cli);
     if (g_str_has_prefix(error->message, "The limit processes "))
         return g_strdup(
             "'cloche ps ID' shows what runs in a sandbox, 'cloche signal ID NUMBER KILL' ends it");
@@ -126,9 +125,8 @@ permission_hint(const Cli *cli, const GError *error)
     gboolean is_root = g_strcmp0(cli->user, "root") == 0 || g_strcmp0(cli->user, "0") == 0;
 
     if (g_str_has_prefix(error->message, "program "))
-        return g_strdup_printf("'chmod +x FILE' lets a file run, and 'sh FILE' runs a script "
-                               "without that; a directory "
-                               "is no program%s",
+        return g_strdup_printf("'chmod +x FILE' makes a file executable, 'sh FILE' runs a script "
+                               "without that, and a directory is not a program%s",
                                is_root ? "" : "; '--user root' may run what others may not");
     if (is_root || !cli->has_user)
         return NULL;

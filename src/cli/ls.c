@@ -241,14 +241,14 @@ static int
 run(Cli *cli, char **argv)
 {
     Listing listing = {0};
-    gboolean is_so = FALSE; /* whatever these options of ls(1) ask for */
+    gboolean is_default = FALSE; /* what these options of ls(1) ask for is always done */
     const GOptionEntry entries[] = {
         {"recursive", 'R', 0, G_OPTION_ARG_NONE, &listing.recursive,
          "Also what is in the directories below, 64 levels", NULL},
         GUEST_USER_OPTION(listing.guest),
-        {"long", 'l', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
-        {"all", 'a', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
-        {"almost-all", 'A', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_so, "", NULL},
+        {"long", 'l', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
+        {"all", 'a', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
+        {"almost-all", 'A', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
         G_OPTION_ENTRY_NULL,
     };
     int status;

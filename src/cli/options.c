@@ -79,13 +79,12 @@ options_add_environment(GVariantDict *options, char **words, GError **error)
     g_auto(GStrv) all = NULL;
 
     for (; words != NULL && *words != NULL; words++) {
-        const char *value =
-            strchr(*words, '=') == NULL && **words != '\0' ? g_getenv(*words) : NULL;
-        g_autofree char *pair = g_strconcat(*words, "=", value, NULL);
+        gboolean is_name = **words != '\0' && strchr(*words, '=') == NULL;
+        const char *value = is_name ? g_getenv(*words) : NULL;
+        g_autofree char *pair =
+            value != NULL ? g_strconcat(*words, "=", value, NULL) : g_strdup(*words);
 
-        if (strchr(*words, '=') != NULL || **words == '\0')
-            g_strv_builder_add(pairs, *words);
-        else if (value != NULL)
+        if (!is_name || value != NULL)
             g_strv_builder_add(pairs, pair);
     }
     all = g_strv_builder_end(pairs);

@@ -19,6 +19,6 @@ gboolean options_to_lifetime(const char *text, guint64 *ret_seconds, GError **er
 /* KEY=VALUE words become an a{ss}. */
 gboolean options_add_pairs(GVariantDict *options, const char *key, char **words, GError **error);
 
-/* As "environment". NAME without a value has the one of this program's environment, as with docker
- * and systemd-run; it is left out when there is none. */
+/* KEY=VALUE words become the a{ss} "environment". NAME without "=" takes its value from this
+ * program's environment, as in docker and systemd-run, and is omitted if it is not set there. */
 gboolean options_add_environment(GVariantDict *options, char **words, GError **error);

@@ -207,14 +207,16 @@ static Pool *
 find_pool(Core *core, const char *name, GError **error)
 {
     Pool *pool = g_hash_table_lookup(core->pools, name);
-    g_autofree char *shown = g_strndup(name, 64);
-    g_autofree char *names = template_names(core);
+    g_autofree char *shown = NULL, *names = NULL;
 
-    if (!pool)
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
-                    "template '%s' is not installed; installed are: %s", shown,
-                    *names ? names : "none");
-    return pool;
+    if (pool)
+        return pool;
+    shown = g_strndup(name, 64);
+    names = template_names(core);
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
+                "template '%s' is not installed; installed are: %s", shown,
+                *names ? names : "none");
+    return NULL;
 }
 
 /* All that a second call with the same key must ask for again. */

@@ -93,8 +93,8 @@ class Programs(HintTest):
         script.write_text("echo ran\n")
         words = "exec", self.box, "--", str(script)
         hint = self.hint(f"program '{script}': Permission denied", *words, status=126)
-        self.assertEqual(hint, "'chmod +x FILE' lets a file run, and 'sh FILE' runs a script without that; a directory is no program; '--user root' may run what "
-                               "others may not")
+        self.assertEqual(hint, "'chmod +x FILE' makes a file executable, 'sh FILE' runs a script without that, and a directory is not a "
+                               "program; '--user root' may run what others may not")
         self.assertEqual(self.out("exec", self.box, "--", "sh", str(script)), "ran\n")
         self.assertNotIn("--user", self.told(words[0], "--user", "root", *words[1:], status=126)[1])
         self.cloche("exec", self.box, "--", "chmod", "+x", str(script))

@@ -12,5 +12,5 @@ def die_with(parent):
     """Called in the child; parent is the PID that it has to have. The setting stays when a program is executed."""
     if LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL):
         raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != parent:  # it ended before it could be asked to say so
+    if os.getppid() != parent:  # it ended before the prctl
         os.kill(os.getpid(), signal.SIGKILL)

@@ -157,7 +157,7 @@ class Declarations {
     return cell.result(program, this.#constants);
   }
 
-  /** Cheap: whether it is worth to be parsed. */
+  /** A cheap test whether parsing the code may change anything. */
   #mayMatter(code) {
     return /\b(?:var|let|const|class|function)\b/.test(code) ||
       (this.#constants.size > 0 && /=|\+\+|--|\b(?:in|of)\b/.test(code));

@@ -459,6 +459,15 @@ class Endings(unittest.TestCase):
             runner.close()
             self.assertEqual(runner.process.returncode, 0)
 
+    def test_output_is_closed_unread(self):
+        """The other stream does not wait for a reader that there is not any more."""
+        runner = start(self.folder.name)
+        self.addCleanup(runner.close)
+        runner.begin("console.log('out'); console.error('err'); 5")
+        runner.close_output_unread()
+        execution = runner.finish()
+        self.assertEqual((execution.err, execution.plain), (b"err\n", "5"))
+
     def test_dies(self):
         for code, status in (("process.reallyExit(9)", 9), ("process.abort()", -6),
                              ("process.kill(process.pid, 'SIGKILL')", -9),

@@ -191,6 +191,12 @@ class Runner:
         while wanted not in execution.out:
             self._wait(execution, [])
 
+    def close_output_unread(self):
+        """When there is some."""
+        assert select.select([self.process.stdout], [], [], TIMEOUT_S)[0]
+        del self._pipes[self.process.stdout.fileno()]
+        self.process.stdout.close()
+
     def _frame(self, execution):
         header = self._take(12, execution)
         length, number, kind, zero = struct.unpack("<IIB3s", header)

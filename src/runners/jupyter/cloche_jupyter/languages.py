@@ -64,7 +64,8 @@ class R:
 
 class Python:
     def heed_interrupts(self, note):
-        return ""
+        """It hears of them by itself."""
+        return None
 
     def set_environment(self, variables):
         return f"__import__('os').environ.update({variables!r})"

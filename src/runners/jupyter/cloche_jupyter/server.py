@@ -128,8 +128,9 @@ class Server:
         self._language = languages.find(kernel.language)
         self._count = 0
         if self._language:
-            self._do(self._language.heed_interrupts(kernel.interrupt_note))
-            self._do(self._language.seed(os.urandom(32)))
+            for code in (self._language.heed_interrupts(kernel.interrupt_note), self._language.seed(os.urandom(32))):
+                if code:
+                    self._do(code)
 
     def serve(self):
         language, version = (
