@@ -152,17 +152,9 @@ ask(Peers *peers, const char *name)
 void
 peers_find(Peers *peers, const char *name, PeerFound found, gpointer data)
 {
-    Peer *peer = g_hash_table_lookup(peers->known, name);
     const Waiter waiter = {found, data};
-    Question *question;
+    Question *question = g_hash_table_lookup(peers->asked, name);
 
-    if (peer) {
-        g_autoptr(Peer) held = peer_ref(peer);
-
-        found(held, data);
-        return;
-    }
-    question = g_hash_table_lookup(peers->asked, name);
     if (!question)
         question = ask(peers, name);
     g_array_append_val(question->waiters, waiter);
@@ -172,6 +164,14 @@ const Peer *
 peers_lookup(const Peers *peers, const char *name)
 {
     return g_hash_table_lookup(peers->known, name);
+}
+
+Peer *
+peers_ref(Peers *peers, const char *name)
+{
+    Peer *peer = g_hash_table_lookup(peers->known, name);
+
+    return peer ? peer_ref(peer) : NULL;
 }
 
 void

@@ -22,10 +22,12 @@ typedef struct Peers Peers;
 Peers *peers_new(GDBusConnection *connection);
 void peers_free(Peers *peers);
 
-/* Calls `found` with the peer, at once when it is known already; with NULL when it has left. */
+/* Calls `found` with the peer when the bus has given its uid; with NULL when it has left. */
 typedef void (*PeerFound)(Peer *peer, gpointer data);
 void peers_find(Peers *peers, const char *name, PeerFound found, gpointer data);
 /* NULL: it has not called yet, or has left. */
 const Peer *peers_lookup(const Peers *peers, const char *name);
+/* The same as a new reference. */
+Peer *peers_ref(Peers *peers, const char *name);
 /* For all that have called: `each` must not come back here. */
 void peers_foreach(Peers *peers, PeerFound each, gpointer data);

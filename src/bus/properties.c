@@ -2,8 +2,8 @@
 /* properties: org.freedesktop.DBus.Properties of the manager, of sandboxes and processes. All are
  * read-only.
  */
-#include "call.h"
 #include "error.h"
+#include "handlers.h"
 #include "reply.h"
 
 /* All properties of the interface that the object has; NULL with an error for any other interface.

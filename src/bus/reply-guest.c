@@ -37,7 +37,7 @@ reply_process(const Process *process)
     add(&all, "ExitStatus",
         g_variant_new_int32(process->has_ended ? (int)process->exit.status : -1));
     add(&all, "ExitHow", g_variant_new_string(process->has_ended ? reply_how(&end.exit) : ""));
-    add(&all, "OutputLost", g_variant_new_boolean(guest_process_has_lost_output(process->guest)));
+    add(&all, "OutputLost", g_variant_new_boolean(core_process_has_lost_output(process)));
     return g_variant_builder_end(&all);
 }
 

@@ -29,17 +29,6 @@ GVariant *reply_template(const Pool *pool);
 GVariant *reply_quota(Core *core, const Viewer *viewer);
 /* All properties of the manager: a{sv}, floating. */
 GVariant *reply_manager(Core *core);
-/* Text of a guest: UTF-8 of at most `max` bytes, in which what is none is U+FFFD; a new string. */
-char *reply_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid,
-                 gboolean *ret_cut);
-/* How many bytes of a text are before a character at its end that has not come whole. */
-gsize reply_without_partial(const char *text, gsize size);
-/* Whether data of this MIME type is given as text. */
-gboolean reply_is_text(const char *mime_type);
-/* How an execution ended: "ok", … */
-const char *reply_status(const GuestExecution *execution);
-/* "org.cloche1.Error.NAME"; a new string. */
-char *reply_error_name(const GError *error);
 /* The object path of a sandbox; a new string. */
 char *reply_path(const char *id);
 /* The same of a process. */
