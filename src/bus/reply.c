@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* reply: what the core knows, as the GVariants of dbus/org.cloche1.xml. */
+/* reply: converts objects of the core to the GVariants that dbus/org.cloche1.xml documents. */
 #include "reply.h"
 
 #include <string.h>
@@ -19,12 +19,12 @@ reply_path(const char *id)
     return g_strconcat(SANDBOX_PATH "/", id, NULL);
 }
 
-/* --- text of a guest --- */
+/* --- text from a guest --- */
 
 char *
 reply_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gboolean *ret_cut)
 {
-    const char *raw = bytes ? (const char *)bytes : ""; /* an empty array has no memory */
+    const char *raw = bytes ? (const char *)bytes : ""; /* the data of an empty array may be NULL */
     char *text = g_utf8_make_valid(raw, (gssize)size);
     const char *end;
 
