@@ -167,7 +167,7 @@ unpack_after(GVariant *options, GError **error)
     if (!path || strlen(path) > OPTION_PATH_MAX * DEPTH_MAX) {
         g_free(path);
         g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                            "after: it must be what an earlier call gave as 'next'");
+                            "after: it must be the value of 'next' from a previous call");
         return NULL;
     }
     return path;

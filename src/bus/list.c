@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* list: ListSandboxes, its filter and its pages. */
+/* list: ListSandboxes, with its filter and pages. */
 #include "error.h"
 #include "handlers.h"
 #include "reply.h"
@@ -16,9 +16,9 @@ typedef struct {
     const Viewer *viewer;
     gboolean all_users;
     const char *state, *template; /* NULL: any */
-    char **metadata;              /* key, value, …: all of them */
+    char **metadata;              /* key, value, …: a sandbox must have all of them */
     guint32 limit;
-    gint64 after; /* when it was born */
+    gint64 after; /* born_us of the last sandbox of the previous page */
 } Filter;
 
 static void
@@ -38,7 +38,7 @@ unpack_after(GVariant *options, gint64 *ret_born_us, GError **error)
         g_ascii_string_to_signed(after, 10, 0, G_MAXINT64, ret_born_us, /* error= */ NULL))
         return TRUE;
     g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                        "after: it must be what an earlier call gave as 'next'");
+                        "after: it must be the value of 'next' from a previous call");
     return FALSE;
 }
 

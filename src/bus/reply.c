@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* reply: what the core knows, as the GVariants of dbus/org.cloche1.xml. */
+/* reply: converts objects of the core to the GVariants that dbus/org.cloche1.xml documents. */
 #include "reply.h"
 
 #include <string.h>
