@@ -102,12 +102,6 @@ operation_sandbox(const Operation *operation)
     return operation->sandbox;
 }
 
-Core *
-operation_core(const Operation *operation)
-{
-    return operation->core;
-}
-
 void
 operation_cancel(Operation *operation)
 {

@@ -35,7 +35,6 @@ void operation_watch(Operation *operation, const OperationEvents *events, gpoint
 GCancellable *operation_cancellable(const Operation *operation);
 /* NULL: there is none yet, or it has ended. */
 Sandbox *operation_sandbox(const Operation *operation);
-Core *operation_core(const Operation *operation);
 
 void operation_cancel(Operation *operation);
 /* The one end: releases the charge, and frees the operation. NULL is fine. */
