@@ -6,7 +6,7 @@
 #include "handlers.h"
 #include "reply.h"
 
-/* --- what is executed, and where --- */
+/* --- the code, and its context --- */
 
 const Option sandbox_code_options[] = {
     {"language", "s"}, {"context", "s"}, {"environment", "a{ss}"},
@@ -15,7 +15,7 @@ const Option sandbox_code_options[] = {
 };
 
 typedef struct {
-    char *language; /* NULL: none is given */
+    char *language; /* NULL: not given */
     char **environment;
     GuestCode code;
     Context *context; /* valid until the handler returns */
@@ -29,7 +29,7 @@ request_clear(CodeRequest *request)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CodeRequest, request_clear)
 
-/* NULL: none is given. */
+/* Returns NULL when the option is not given. */
 static char *
 language_option(GVariant *options)
 {
@@ -177,7 +177,7 @@ sandbox_list_contexts(Call *call, GVariant *parameters)
     call_answer(call, g_variant_new("(aa{sv})", &list));
 }
 
-/* That of the first argument; NULL: the call has failed. */
+/* Returns the context of the first argument; NULL: the call has failed. */
 static Context *
 named_context(Call *call, GVariant *parameters)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guard: the one table of who may call what. A method without a row is closed.
+ * guard: the one table of who may call what. A method without a row is refused.
  *
- * For an id that is not the caller's own, polkit is asked before anything is looked up, whether
- * there is such a sandbox or not: so neither the answer nor a dialog tells.
+ * For an id that is not the caller's own, polkit is consulted before the sandbox is looked up,
+ * whether it exists or not: neither the answer nor a dialog reveals it.
  */
 #include "guard.h"
 
@@ -72,7 +72,7 @@ static const Method methods[] = {
     {PROCESS, "CloseInput", ACCESS_SANDBOX, NULL, process_close_input},
     {PROCESS, "Resize", ACCESS_SANDBOX, NULL, process_resize},
 
-    /* Of the object of a sandbox or a process they are ACCESS_SANDBOX. */
+    /* On the object of a sandbox or a process, guard_ask() treats them as ACCESS_SANDBOX. */
     {PROPERTIES, "Get", ACCESS_ANYBODY, NULL, properties_get},
     {PROPERTIES, "GetAll", ACCESS_ANYBODY, NULL, properties_get_all},
 };
@@ -93,7 +93,7 @@ guard_methods(gsize *ret_count)
     return methods;
 }
 
-/* --- what polkit is asked --- */
+/* --- questions to polkit --- */
 
 enum { CREATE, USE, MANAGE_OTHERS };
 
