@@ -16,7 +16,7 @@ static const struct {
     {"bash", "sh", "bash", NULL},
 };
 
-/* The index of its own runner, or -1: it is a kernel's. */
+/* Returns the index of the language's own runner, or -1 when a kernel executes it. */
 static int
 find_runner(const char *language)
 {
@@ -53,7 +53,7 @@ context_default_id(const char *language)
     return i >= 0 ? runners[i].program : language;
 }
 
-/* The name of a kernel may have what names of files have. */
+/* Names of kernels consist of letters, digits and some characters that file names may contain. */
 static gboolean
 is_kernel_name(const char *name)
 {

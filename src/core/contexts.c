@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* contexts: those of a sandbox: found, made, taken up again, removed. */
+/* contexts: finds, creates, adopts and removes the contexts of a sandbox. */
 #include "contexts.h"
 
 #include "error.h"
@@ -46,7 +46,7 @@ core_contexts(Sandbox *sandbox)
 
     for (char **language = sandbox->languages; *language; language++)
         instance_default_context(sandbox->instance, *language);
-    g_ptr_array_sort(contexts, by_age); /* default ones have no number */
+    g_ptr_array_sort(contexts, by_age); /* default contexts have no number */
     return contexts;
 }
 
@@ -71,13 +71,13 @@ core_remove_context(Sandbox *sandbox, Context *context)
     const char *why = "The context was removed before this was executed to its end";
     guint index;
 
-    if (context->is_default) { /* another under its name waits until this one is gone */
+    if (context->is_default) { /* the next runner of this name starts when this one has ended */
         guest_interpreter_stop(context->interpreter, why);
         return;
     }
     if (g_ptr_array_find(contexts, context, &index))
         g_ptr_array_steal_index(contexts, index);
-    /* Whoever hears that may end the sandbox. */
+    /* A callback of an execution may end the sandbox. */
     guest_interpreter_remove(g_steal_pointer(&context->interpreter), why);
     context_free(context);
 }
