@@ -142,17 +142,6 @@ add_number(GStrvBuilder *details, const char *key, guint64 number)
     add_detail(details, key, text);
 }
 
-static const Pool *
-find_pool(Core *core, const char *name)
-{
-    g_autoptr(GList) pools = core_pools(core);
-
-    for (GList *l = pools; l; l = l->next)
-        if (g_str_equal(pool_image(l->data)->name, name))
-            return l->data;
-    return NULL;
-}
-
 /* What will be made, as far as it can be told; the handler checks the words. No text of the
  * caller's own is among it: an administrator who is asked for a password reads these. */
 static GuardQuestion
@@ -163,16 +152,16 @@ ask_create(const Method *method, Core *core, const Peer *peer, GVariant *paramet
         g_variant_get_child_value(parameters, g_variant_n_children(parameters) - 1);
     gboolean is_code = g_str_equal(method->method, "RunCode");
     guint64 timeout_s = is_code ? MANAGER_CODE_TIMEOUT_S : SANDBOX_TIMEOUT_DEFAULT_S;
-    const char *template = core_config(core)->default_template;
-    const Pool *pool;
+    const char *name = core_config(core)->default_template;
+    const Template *template;
 
-    g_variant_lookup(options, "template", "&s", &template);
+    g_variant_lookup(options, "template", "&s", &name);
     g_variant_lookup(options, "timeout", "t", &timeout_s);
-    pool = find_pool(core, template);
-    if (pool) {
-        add_detail(details, "template", template);
-        add_number(details, "memory", pool_image(pool)->memory_mib);
-        add_number(details, "vcpus", pool_image(pool)->vcpus);
+    template = templates_find(core_templates(core), name);
+    if (template) {
+        add_detail(details, "template", template->name);
+        add_number(details, "memory", template->memory_mib);
+        add_number(details, "vcpus", template->vcpus);
     }
     add_number(details, "timeout", timeout_s);
     add_detail(details, "network", "none");

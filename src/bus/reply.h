@@ -24,7 +24,7 @@ GVariant *reply_execution(const GuestExecution *execution);
 /* All properties of a sandbox: a{sv}, floating. */
 GVariant *reply_sandbox(const Sandbox *sandbox);
 /* Of a template: a{sv}, floating. */
-GVariant *reply_template(const Pool *pool);
+GVariant *reply_template(const Template *template);
 /* (a{s(tt)}a{s(tt)}): what a user has of what it may have, and all users, or nothing. */
 GVariant *reply_quota(Core *core, const Viewer *viewer);
 /* All properties of the manager: a{sv}, floating. */

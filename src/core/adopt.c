@@ -127,12 +127,14 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 static void
 adopt_machine(Adoption *adoption, const Record *record, Sandbox *sandbox)
 {
+    Core *core = adoption->core;
+    g_autoptr(Template) template = templates_adopt(core->templates, record);
     Candidate *candidate = g_new0(Candidate, 1);
 
     candidate->adoption = adoption;
     candidate->sandbox = sandbox;
     adoption->waiting++;
-    instance_adopt_async(&adoption->core->host, record, on_adopted, candidate);
+    instance_adopt_async(&core->host, record, template, on_adopted, candidate);
 }
 
 EndReason
@@ -216,7 +218,7 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
     Core *core = g_task_get_task_data(task);
-    g_auto(GStrv) keep = living_ids(core);
+    g_auto(GStrv) keep = living_ids(core), in_use = templates_in_use(core->templates);
     GError *error = NULL;
     int machines = vm_sweep_finish(core->host.vm, result, &error);
     guint things;
@@ -227,7 +229,7 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
         g_task_return_boolean(task, TRUE); /* they are not ours any more, and live all the same */
     } else {
         things =
-            store_sweep(core->host.store, (const char *const *)keep, (const char *const[]){NULL});
+            store_sweep(core->host.store, (const char *const *)keep, (const char *const *)in_use);
         if (machines > 0 || things > 0)
             g_message("Removed what an earlier life of the service left: %d machines, %u files and "
                       "folders",

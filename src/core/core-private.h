@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* core-private: what core.c (life, templates), acceleration.c, create.c and registry.c share. */
+/* core-private: what the files that work on all of Core share. */
 #pragma once
 
 #include "contexts.h"
 #include "core.h"
+#include "pools.h"
 #include "records.h"
 
 /* Sandboxes that ended, of which it is still known why. */
@@ -18,14 +19,12 @@ typedef struct {
 struct Core {
     CoreConfig config;
     Host host;
-    GHashTable *pools; /* template name → Pool */
+    Templates *templates;
+    Pools *pools;
+    GHashTable
+        *preparations; /* Template → Preparation, of templates that an image can make ready */
+    Acceleration *acceleration;
     Quota *quota;
-
-    const VmFacts *facts;     /* of the accelerator that was chosen; NULL: none is */
-    char *acceleration_error; /* NULL: KVM works, is not expected to, or was not tried yet */
-    MachineUser probe_user;
-    guint probe_timer;                  /* of the next try; 0: none waits */
-    guint probe_failures, kvm_failures; /* tries that told nothing, too; those that KVM failed */
 
     Deadlines *deadlines;
     const CoreEvents *events;
@@ -39,7 +38,6 @@ struct Core {
     GHashTable *transfers; /* of transfer.c, under way; owned */
     GHashTable *creating;  /* "uid key" → Creation with an idempotency key that is under way */
 
-    GCancellable *cancellable; /* of everything, at the stop */
     GTask *stopping;
     gboolean leaves_sandboxes; /* it stops, and they go on */
 };
@@ -51,13 +49,7 @@ gboolean core_sweep_finish(GAsyncResult *result, GError **error);
  * `ret_detail` is for the journal, or NULL. */
 EndReason adopt_judge(const Record *record, const char *boot_id, gint64 now_us,
                       const char **ret_detail);
-/* Finds an accelerator, and has all templates prepared for it. */
-void acceleration_start(Core *core);
-/* Nothing is tried any more. */
-void acceleration_stop(Core *core);
-/* No template can be used, for this reason. */
-void acceleration_fail(Core *core, const GError *error);
-/* To who watches. */
+/* Calls the watcher of core_watch(). */
 void core_tell_changed(Core *core);
 /* As quota_charge(); a refusal is told to the journal. */
 gboolean core_charge(Core *core, guint32 owner, const QuotaAmounts *what, GError **error);

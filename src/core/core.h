@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * core: all sandboxes, all pools, and what may be asked of them.
+ * core: all sandboxes, all templates and their pools, and what may be asked of them.
  *
  * It knows users by their uid and nothing of how they ask. News goes up through CoreEvents. A
  * Sandbox that it gives out is good until the main loop runs again; whoever waits for something
@@ -8,18 +8,13 @@
  */
 #pragma once
 
+#include "acceleration.h"
 #include "pool.h"
 #include "sandbox.h"
+#include "templates.h"
 
 typedef struct Core Core;
 typedef struct Process Process;
-
-/* Whether machines are emulated where KVM does not work. */
-typedef enum {
-    EMULATION_AUTO, /* where the processor has no hardware virtualization */
-    EMULATION_YES,
-    EMULATION_NO,
-} Emulation;
 
 /* Between two times that a sandbox's clock is set by the host's. */
 #define CORE_CLOCK_INTERVAL_US (10 * G_TIME_SPAN_MINUTE)
@@ -52,19 +47,19 @@ typedef struct {
     void (*process_ended)(const Process *process, gpointer data);
     /* The accelerator became known, or why KVM does not work. */
     void (*manager_changed)(gpointer data);
-    /* The state or the progress of its preparation changed. */
+    /* It was installed or removed, or its state, step or progress changed. */
     void (*template_changed)(const char *name, gpointer data);
 } CoreEvents;
 
-/* Copies the config. Loads the images of the store; one that is damaged becomes a template that
+/* Copies the config. Installs a template for each image of the store; that of a damaged image has
  * failed. */
 Core *core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error);
 void core_set_events(Core *core, const CoreEvents *events, gpointer data);
-/* Calls `changed` whenever core_summary() or core_is_checked() may have another answer. */
+/* Calls `changed` whenever core_summary() or core_is_checked() may return something else. */
 void core_watch(Core *core, void (*changed)(gpointer data), gpointer data);
-/* What goes on, in a line for people: a new string. */
+/* What the service is doing, in a line for people: a new string. */
 char *core_summary(Core *core);
-/* Whether it is known of each template what has to be done for it. */
+/* Whether no template is TEMPLATE_CHECKING. */
 gboolean core_is_checked(Core *core);
 /*
  * Takes up the sandboxes that an earlier life of the service left, and ends those that cannot go on
@@ -91,8 +86,9 @@ const VmFacts *core_facts(const Core *core);
 /* Why KVM does not work although the processor has hardware virtualization; NULL: it works, was not
  * tried yet, or the processor has none. */
 const char *core_acceleration_error(const Core *core);
-/* All pools, by the name of their template; not owned. */
-GList *core_pools(Core *core);
+const Templates *core_templates(const Core *core);
+/* Of the pool of an installed template. */
+PoolFigures core_pool_figures(const Core *core, const Template *template);
 
 /* --- sandboxes --- */
 

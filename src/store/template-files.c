@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,6 +103,29 @@ template_files_disk_usage(const TemplateFiles *files)
             total += (guint64)st.st_blocks * 512;
     }
     return total;
+}
+
+int
+template_files_keep_image(const TemplateFiles *files)
+{
+    g_autoptr(GKeyFile) conf = g_key_file_new();
+    g_autofree char *path = template_files_path(files, CONF);
+    g_autofree char *image = NULL, *version = NULL, *dir = NULL;
+    int fd;
+
+    if (!g_key_file_load_from_file(conf, path, G_KEY_FILE_NONE, NULL))
+        return -1;
+    image = g_key_file_get_string(conf, "Template", "Image", NULL);
+    if (!image || strchr(image, '/'))
+        return -1;
+    version = g_strdup_printf("%s-%s", files->name, image);
+    dir = g_build_filename(files->store->state, "images", version, NULL);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
 }
 
 /* --- fit --- */

@@ -30,6 +30,9 @@ char *template_files_staging_path(const TemplateFiles *files, const char *part);
 gboolean template_files_exists(const TemplateFiles *files);
 /* Bytes that the stored parts take on disk. */
 guint64 template_files_disk_usage(const TemplateFiles *files);
+/* A descriptor that keeps the image below the stored disk from removal until it is closed; -1:
+ * there is no such image. */
+int template_files_keep_image(const TemplateFiles *files);
 
 /* Whether it may be a key: 1 to 64 of [0-9a-f]. */
 gboolean template_key_is_valid(const char *key);
