@@ -182,7 +182,7 @@ adopt(Adoption *adoption, const char *id)
 void
 core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data)
 {
-    g_auto(GStrv) ids = record_list(core->host.store);
+    g_auto(GStrv) ids = store_list_records(core->host.store);
     Adoption *adoption = g_new0(Adoption, 1);
 
     host_hold(&core->host);

@@ -11,6 +11,7 @@
 #include "context.h"
 #include "host.h"
 #include "link.h"
+#include "record.h"
 #include "template.h"
 
 /* Names of machines begin so; what follows is the id. */

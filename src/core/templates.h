@@ -9,6 +9,7 @@
 #pragma once
 
 #include "host.h"
+#include "record.h"
 #include "template.h"
 
 typedef struct Templates Templates;

@@ -10,6 +10,7 @@
 #include "digest.h"
 #include "error.h"
 #include "image.h"
+#include "names.h"
 #include "util.h"
 
 #define MEMORY_MIB_MIN 64
@@ -18,15 +19,6 @@
 #define MIB (1024 * 1024)
 
 static const char *const parts[] = {"kernel", "initrd", "disk.ext4"};
-
-gboolean
-image_name_is_valid(const char *name)
-{
-    gsize length = strlen(name);
-
-    return length >= 1 && length <= 32 && g_ascii_islower(name[0]) &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
-}
 
 char *
 image_path(const Image *image, const char *part)

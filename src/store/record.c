@@ -2,30 +2,21 @@
 /*
  * record: what is known of a sandbox, as a key file of its own.
  *
- * Written atomically, but not durably: after a crash of the host no machine lives that it could
- * describe. The service wrote all of them, and believes none: who adopts one looks at each value.
+ * It is written atomically but not durably: after a crash of the host, the machine that it
+ * describes does not exist. Although the service writes all records itself, it checks each value it
+ * reads.
  */
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
 
 #include "error.h"
-#include "store.h"
-#include "template-files.h"
+#include "names.h"
+#include "record.h"
 #include "util.h"
 
 #define SECTION "Sandbox"
 #define FRESH ".new"
-
-/* The folder of its machine has its name: one that is none would lead elsewhere. */
-gboolean
-record_id_is_valid(const char *id)
-{
-    gsize length = strlen(id);
-
-    return length >= 1 && length <= 64 &&
-           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
-}
 
 static char *
 record_path(const Store *store, const char *id)
@@ -218,20 +209,6 @@ record_free(Record *record)
     g_strfreev(record->languages);
     g_free(record->user);
     g_free(record);
-}
-
-char **
-record_list(const Store *store)
-{
-    g_autofree char *path = g_build_filename(store->state, "sandboxes", NULL);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir)))
-        if (record_id_is_valid(name))
-            g_strv_builder_add(ids, name);
-    return g_strv_builder_end(ids);
 }
 
 void

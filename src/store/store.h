@@ -47,41 +47,7 @@ guint store_sweep(const Store *store, const char *const *keep, const char *const
 /* Gives the memory of all RAM files back: no machine maps one any more. */
 void store_clear_ram(const Store *store);
 
-/* Whether it may be the name of an image: [a-z][a-z0-9-]{0,31}. */
-gboolean image_name_is_valid(const char *name);
 /* The names of the installed images, sorted. */
 char **image_list(const Store *store);
-
-/* --- records: what is known of a sandbox, written before anybody hears of it --- */
-
-typedef struct {
-    char *id, *name, *template;
-    char *template_key; /* of the version its machine runs from; NULL: a service that did not write
-                           keys wrote this record */
-    guint32 owner;
-    gint64 created_us; /* time of day */
-    gint64 born_us;    /* the same, and the deadline: CLOCK_BOOTTIME of one boot */
-    gint64 deadline_us;
-    char *boot_id;         /* which boot that is */
-    char **metadata;       /* key, value, key, value, … */
-    char *idempotency_key; /* NULL: none */
-    char *request;         /* what a second call with that key is compared with */
-    char **languages;
-    char *user; /* in the guest */
-    guint vcpus;
-    guint64 memory_mib, disk_mib;
-    guint32 machine_uid;  /* 0: none of its own */
-    gboolean is_one_shot; /* it ends with the call that made it */
-} Record;
-
-/* Writes it atomically: a reader finds the old or the new one. */
-gboolean record_write(const Store *store, const Record *record, GError **error);
-/* NULL with an error that names the file and what is wrong with it. */
-Record *record_read(const Store *store, const char *id, GError **error);
-void record_free(Record *record);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)
-/* [a-z0-9]{1,64}: it may name a sandbox, and its folders. */
-gboolean record_id_is_valid(const char *id);
-/* The ids of all that there are. */
-char **record_list(const Store *store);
-void record_remove(const Store *store, const char *id);
+/* The ids of all records, which record_read() may refuse. */
+char **store_list_records(const Store *store);

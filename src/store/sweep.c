@@ -2,6 +2,7 @@
 /* sweep: what an earlier life left in the folders. */
 #include <string.h>
 
+#include "names.h"
 #include "store.h"
 #include "util.h"
 

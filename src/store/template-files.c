@@ -75,14 +75,6 @@ template_files_staging_path(const TemplateFiles *files, const char *part)
 }
 
 gboolean
-template_key_is_valid(const char *key)
-{
-    gsize length = strlen(key);
-
-    return length >= 1 && length <= 64 && strspn(key, "0123456789abcdef") == length;
-}
-
-gboolean
 template_files_exists(const TemplateFiles *files)
 {
     g_autofree char *conf = template_files_path(files, CONF);

@@ -34,9 +34,6 @@ guint64 template_files_disk_usage(const TemplateFiles *files);
  * there is no such image. */
 int template_files_keep_image(const TemplateFiles *files);
 
-/* Whether it may be a key: 1 to 64 of [0-9a-f]. */
-gboolean template_key_is_valid(const char *key);
-
 /* The functions below block: for worker threads. `in_use` lists versions (NAME-KEY). */
 
 /* Creates an empty staging folder, and a RAM file of this size. */

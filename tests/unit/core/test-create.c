@@ -199,7 +199,7 @@ used(Fixture *f, QuotaResource resource)
 static guint
 count_records(Fixture *f)
 {
-    g_auto(GStrv) ids = record_list(f->store);
+    g_auto(GStrv) ids = store_list_records(f->store);
 
     return g_strv_length(ids);
 }

@@ -15,6 +15,8 @@
 #include "fit.h"
 #include "fixture.h"
 #include "image.h"
+#include "names.h"
+#include "record.h"
 #include "template-files.h"
 
 /* None of them is anybody's, so errors have the numbers. */

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "fixture.h"
+#include "record.h"
 
 static char *
 path_of(Fixture *f, const char *name)
@@ -118,16 +119,16 @@ static void
 test_list(Fixture *f, gconstpointer data)
 {
     g_autofree char *unfinished = path_of(f, "b.new");
-    g_auto(GStrv) none = record_list(f->store), one = NULL, gone = NULL;
+    g_auto(GStrv) none = store_list_records(f->store), one = NULL, gone = NULL;
 
     g_assert_cmpuint(g_strv_length(none), ==, 0);
     write_record(f, &smallest);
     g_assert_true(g_file_set_contents(unfinished, "[Sand", -1, NULL));
-    one = record_list(f->store);
+    one = store_list_records(f->store);
     g_assert_cmpuint(g_strv_length(one), ==, 1);
     g_assert_cmpstr(one[0], ==, "a");
     record_remove(f->store, "a");
-    gone = record_list(f->store);
+    gone = store_list_records(f->store);
     g_assert_cmpuint(g_strv_length(gone), ==, 0);
 }
 

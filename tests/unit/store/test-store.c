@@ -13,6 +13,7 @@
 #include "error.h"
 #include "fixture.h"
 #include "image.h"
+#include "names.h"
 
 /* --- whose it is --- */
 

@@ -9,6 +9,7 @@
 #include "digest.h"
 #include "error.h"
 #include "fixture.h"
+#include "names.h"
 #include "template-files.h"
 
 static void
