@@ -9,15 +9,9 @@
  */
 #pragma once
 
+#include "core-base.h"
 #include "host.h"
 #include "template.h"
-
-/* Whether machines are emulated where KVM does not work. */
-typedef enum {
-    EMULATION_AUTO, /* where the processor has no hardware virtualization */
-    EMULATION_YES,
-    EMULATION_NO,
-} Emulation;
 
 typedef struct Acceleration Acceleration;
 

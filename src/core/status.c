@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* status: what the service is doing, for its watcher. */
 #include "core-private.h"
+#include "core.h"
 
 void
 core_watch(Core *core, void (*changed)(gpointer data), gpointer data)
 {
     core->changed = changed;
     core->changed_data = data;
-}
-
-void
-core_tell_changed(Core *core)
-{
-    if (core->changed)
-        core->changed(core->changed_data);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core-private.h"
+#include "core.h"
 #include "error.h"
 #include "fake-instance.h"
 #include "util.h"
