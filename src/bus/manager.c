@@ -197,11 +197,11 @@ manager_get_quota(Call *call, GVariant *parameters)
 void
 manager_list_templates(Call *call, GVariant *parameters)
 {
-    g_autoptr(GList) pools = core_pools(call->core);
+    g_autoptr(GList) templates = templates_list(core_templates(call->core));
     GVariantBuilder list;
 
     g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
-    for (GList *l = pools; l; l = l->next)
+    for (GList *l = templates; l; l = l->next)
         g_variant_builder_add_value(&list, reply_template(l->data));
     call_answer(call, g_variant_new("(aa{sv})", &list));
 }

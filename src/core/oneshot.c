@@ -6,7 +6,6 @@
 #include "core-private.h"
 #include "error.h"
 #include "operation.h"
-#include "pool.h"
 #include "registry.h"
 
 typedef struct {
@@ -95,16 +94,15 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
         end_with_error(task, error);
 }
 
-/* Before a machine is taken for it. What is wrong with the template itself is told by the creation.
- */
+/* Before a machine is taken for it. The creation reports what is wrong with the template itself. */
 static gboolean
 check_language(Core *core, const char *template, const char *language, GError **error)
 {
     const char *name = template ? template : core->config.default_template;
-    Pool *pool = g_hash_table_lookup(core->pools, name);
+    const Template *found = templates_find(core->templates, name);
 
-    return !pool || pool_figures(pool).state == POOL_FAILED ||
-           sandbox_check_language(name, pool_image(pool)->languages, language, error);
+    return core->stopping || !found || found->state == TEMPLATE_FAILED ||
+           sandbox_check_language(name, found->languages, language, error);
 }
 
 void

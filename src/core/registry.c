@@ -147,6 +147,7 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
         .id = sandbox->id,
         .name = sandbox->name,
         .template = sandbox->template,
+        .template_key = (char *)template_key(instance_template(sandbox->instance)),
         .owner = sandbox->owner,
         .created_us = sandbox->created_us,
         .born_us = sandbox->born_us,

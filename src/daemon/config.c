@@ -16,6 +16,7 @@
 
 #include "conf-file.h"
 #include "error.h"
+#include "names.h"
 
 #define NAME "cloched.conf"
 #define EMBEDDED "qemu:///embed"

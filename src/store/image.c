@@ -9,7 +9,9 @@
 
 #include "digest.h"
 #include "error.h"
-#include "store.h"
+#include "image.h"
+#include "names.h"
+#include "util.h"
 
 #define MEMORY_MIB_MIN 64
 #define MEMORY_MIB_MAX (1024 * 1024)
@@ -17,15 +19,6 @@
 #define MIB (1024 * 1024)
 
 static const char *const parts[] = {"kernel", "initrd", "disk.ext4"};
-
-gboolean
-image_name_is_valid(const char *name)
-{
-    gsize length = strlen(name);
-
-    return length >= 1 && length <= 32 && g_ascii_islower(name[0]) &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
-}
 
 char *
 image_path(const Image *image, const char *part)
@@ -218,6 +211,16 @@ image_load(const Store *store, const char *name, GError **error)
     image->exercise = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     load(store, image, link, error);
     return image;
+}
+
+int
+image_keep(const Image *image, GError **error)
+{
+    int fd = fcntl(image->lock, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        util_set_errno(error, errno, "Cannot keep the image '%s'", image->dir);
+    return fd;
 }
 
 void

@@ -2,29 +2,21 @@
 /*
  * record: what is known of a sandbox, as a key file of its own.
  *
- * Written atomically, but not durably: after a crash of the host no machine lives that it could
- * describe. The service wrote all of them, and believes none: who adopts one looks at each value.
+ * It is written atomically but not durably: after a crash of the host, the machine that it
+ * describes does not exist. Although the service writes all records itself, it checks each value it
+ * reads.
  */
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
 
 #include "error.h"
-#include "store.h"
+#include "names.h"
+#include "record.h"
 #include "util.h"
 
 #define SECTION "Sandbox"
 #define FRESH ".new"
-
-/* The folder of its machine has its name: one that is none would lead elsewhere. */
-gboolean
-record_id_is_valid(const char *id)
-{
-    gsize length = strlen(id);
-
-    return length >= 1 && length <= 64 &&
-           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
-}
 
 static char *
 record_path(const Store *store, const char *id)
@@ -47,6 +39,8 @@ fill_file(const Record *record)
     g_key_file_set_string(file, SECTION, "Id", record->id);
     g_key_file_set_string(file, SECTION, "Name", record->name);
     g_key_file_set_string(file, SECTION, "Template", record->template);
+    if (record->template_key)
+        g_key_file_set_string(file, SECTION, "TemplateKey", record->template_key);
     g_key_file_set_uint64(file, SECTION, "Owner", record->owner);
     g_key_file_set_int64(file, SECTION, "Created", record->created_us);
     g_key_file_set_int64(file, SECTION, "Born", record->born_us);
@@ -148,6 +142,11 @@ check_texts(Reader *reader, const Record *record, const char *id)
     if (!cause && g_strv_length(record->metadata) % 2 != 0)
         cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "a key without a value");
     check(reader, "Metadata", cause);
+    if (!cause && record->template_key &&
+        (!image_name_is_valid(record->template) || !template_key_is_valid(record->template_key)))
+        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                                    "it cannot be the key of a template");
+    check(reader, "TemplateKey", cause);
 }
 
 static void
@@ -156,6 +155,7 @@ read_fields(Reader *reader, Record *record)
     record->id = get_text(reader, "Id");
     record->name = get_text(reader, "Name");
     record->template = get_text(reader, "Template");
+    record->template_key = g_key_file_get_string(reader->file, SECTION, "TemplateKey", NULL);
     record->owner = (guint32)get_number(reader, "Owner", G_MAXUINT32);
     record->created_us = (gint64)get_number(reader, "Created", G_MAXINT64);
     record->born_us = (gint64)get_number(reader, "Born", G_MAXINT64);
@@ -201,6 +201,7 @@ record_free(Record *record)
     g_free(record->id);
     g_free(record->name);
     g_free(record->template);
+    g_free(record->template_key);
     g_free(record->boot_id);
     g_strfreev(record->metadata);
     g_free(record->idempotency_key);
@@ -208,20 +209,6 @@ record_free(Record *record)
     g_strfreev(record->languages);
     g_free(record->user);
     g_free(record);
-}
-
-char **
-record_list(const Store *store)
-{
-    g_autofree char *path = g_build_filename(store->state, "sandboxes", NULL);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir)))
-        if (record_id_is_valid(name))
-            g_strv_builder_add(ids, name);
-    return g_strv_builder_end(ids);
 }
 
 void

@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "fit.h"
+#include "names.h"
 #include "util.h"
 
 /* Machines' users pass through to what is their own, and see no names. */
@@ -106,7 +107,21 @@ make_folders(Store *store, GError **error)
     return TRUE;
 }
 
-/* --- what another configuration, or version, left --- */
+char **
+store_list_records(const Store *store)
+{
+    g_autofree char *path = g_build_filename(store->state, "sandboxes", NULL);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir)))
+        if (record_id_is_valid(name))
+            g_strv_builder_add(ids, name);
+    return g_strv_builder_end(ids);
+}
+
+/* --- files of another configuration or version --- */
 
 /* FALSE only when somebody has to do something first; all else is met where it is used. */
 static gboolean
@@ -136,7 +151,7 @@ static gboolean
 fit_records(const Store *store, GError **error)
 {
     const Fit fit = {.type = S_IFREG, .mode = 0600, .gid = FIT_ANY_GROUP, .folder = store->state};
-    g_auto(GStrv) ids = record_list(store);
+    g_auto(GStrv) ids = store_list_records(store);
 
     for (char **id = ids; *id; id++) {
         g_autofree char *path = g_build_filename(store->state, "sandboxes", *id, NULL);

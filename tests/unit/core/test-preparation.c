@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* forge: what makes a template another one. */
+/* preparation: what makes a template another version. */
 #include <string.h>
 
-#include "forge.h"
+#include "preparation.h"
 
-static const Image image = {.digest = (char *)"digest"};
 static const VmFacts facts = {.hypervisor = "QEMU 7.2",
                               .machine_type = "pc-q35-7.2",
                               .definition = "<domain/>",
@@ -17,7 +16,6 @@ static void
 test_key(void)
 {
     g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    Image other = image;
     VmFacts changed[] = {facts, facts, facts, facts, facts, facts};
 
     changed[0].hypervisor = "x";
@@ -26,19 +24,18 @@ test_key(void)
     changed[3].cpu_model = "x";
     changed[4].host = "x";
     changed[5].accelerator = "x";
-    other.digest = (char *)"x";
-    g_assert_true(g_hash_table_add(keys, forge_key(&image, &facts)));
-    g_assert_true(g_hash_table_add(keys, forge_key(&other, &facts)));
+    g_assert_true(g_hash_table_add(keys, preparation_key("digest", &facts)));
+    g_assert_true(g_hash_table_add(keys, preparation_key("x", &facts)));
     for (gsize i = 0; i < G_N_ELEMENTS(changed); i++)
-        g_assert_true(g_hash_table_add(keys, forge_key(&image, &changed[i])));
-    g_assert_false(g_hash_table_add(keys, forge_key(&image, &facts)));
+        g_assert_true(g_hash_table_add(keys, preparation_key("digest", &changed[i])));
+    g_assert_false(g_hash_table_add(keys, preparation_key("digest", &facts)));
 }
 
-/* It is a part of a folder's name, behind a dash. */
+/* The key is the last part of a folder's name, after a dash. */
 static void
 test_form(void)
 {
-    g_autofree char *key = forge_key(&image, &facts);
+    g_autofree char *key = preparation_key("digest", &facts);
 
     g_assert_cmpuint(strlen(key), ==, 16);
     g_assert_cmpuint(strspn(key, "0123456789abcdef"), ==, 16);
@@ -48,7 +45,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/forge/key", test_key);
-    g_test_add_func("/forge/form", test_form);
+    g_test_add_func("/preparation/key", test_key);
+    g_test_add_func("/preparation/form", test_form);
     return g_test_run();
 }
