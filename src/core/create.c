@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core-private.h"
+#include "claim.h"
 #include "error.h"
 #include "journal.h"
 #include "util.h"

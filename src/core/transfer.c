@@ -11,6 +11,7 @@
 
 #include "core-private.h"
 #include "error.h"
+#include "guest-error.h"
 #include "process.h"
 
 typedef struct {

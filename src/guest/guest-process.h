@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "link.h"
+#include "stream.h"
 
 typedef struct GuestProcess GuestProcess;
 

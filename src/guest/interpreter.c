@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "exit.h"
+#include "guest-exit.h"
 #include "util.h"
 
 #define PROGRAM_FORMAT "/run/cloche/runners/%s/run"
@@ -250,7 +250,7 @@ describe_failure(const GuestInterpreter *interpreter, const GuestExit *how)
         return g_error_new(CLOCHE_ERROR,
                            is_unsupported ? CLOCHE_ERROR_UNSUPPORTED : CLOCHE_ERROR_RUNNER_LOST,
                            "The interpreter for '%s' could not be started: %s", name, words);
-    end = guest_exit_words(how);
+    end = guest_exit_describe(how);
     return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
                        "The interpreter for '%s' ended before it was ready (%s)", name, end);
 }

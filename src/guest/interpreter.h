@@ -13,7 +13,7 @@
 #pragma once
 
 #include "execution.h"
-#include "link.h"
+#include "stream.h"
 
 /* Executions that may wait for one interpreter. */
 #define GUEST_EXECUTIONS_MAX 64

@@ -5,7 +5,7 @@
 #include <signal.h>
 
 #include "error.h"
-#include "exit.h"
+#include "guest-exit.h"
 #include "util.h"
 
 Job *
@@ -266,7 +266,7 @@ finish_killed(Job *job, const char *end)
 void
 job_lose(Job *job, const GuestExit *how, const GError *error)
 {
-    g_autofree char *end = how ? guest_exit_words(how) : NULL;
+    g_autofree char *end = how ? guest_exit_describe(how) : NULL;
     g_autoptr(GError) lost = NULL;
 
     if (how && job->timed_out) {

@@ -2,7 +2,7 @@
 /* run: a program in the guest, from its start to its end, with all that it wrote. */
 #pragma once
 
-#include "link.h"
+#include "stream.h"
 #include "output.h"
 
 typedef struct {

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "error.h"
+#include "guest-error.h"
 #include "run.h"
 
 typedef struct {

@@ -4,7 +4,7 @@
 
 #include <gio/gio.h>
 
-#include "link.h"
+#include "stream.h"
 #include "records.h"
 
 /* `user`: NULL for the claim's. Cancelling kills it. */

@@ -4,7 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link.h"
+#include "claim.h"
+#include "stream.h"
 
 #define LONGER_THAN_LATE_MS 120
 
