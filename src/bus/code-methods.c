@@ -6,12 +6,12 @@
 
 #include "call.h"
 #include "code-stream.h"
+#include "complete-stream.h"
 #include "contexts.h"
 #include "error.h"
 #include "options.h"
 #include "reply.h"
 #include "server-private.h"
-#include "whole.h"
 
 /* --- what is executed, and where --- */
 
@@ -124,7 +124,7 @@ sandbox_stream_code(Call *call, GVariant *parameters)
     int ours, theirs;
 
     if (!unpack_request(call, parameters, &request, &error) ||
-        !whole_open(&ours, &theirs, &error)) {
+        !complete_stream_open(&ours, &theirs, &error)) {
         call_fail(call, error);
         return;
     }

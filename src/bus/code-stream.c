@@ -324,6 +324,6 @@ code_stream_start(GHashTable *streams, Core *core, guint32 charged, GuestInterpr
     heard.hearing = &hearing;
     heard.hearing_data = stream;
     /* Before the execution: it may have something to say at once. */
-    outlet_connect(stream->outlet, writer, /* is_whole= */ TRUE);
+    outlet_connect(stream->outlet, writer, /* is_complete_stream= */ TRUE);
     guest_interpreter_execute_async(interpreter, &heard, stream->left, on_executed, stream);
 }

@@ -11,8 +11,9 @@
 #include "core.h"
 
 /*
- * Executes the code; ends with core_end_process(core, charged). `writer` is of whole_open(), does
- * not block, and is taken. It is in the set `streams` until nothing of it is under way.
+ * Executes the code; ends with core_end_process(core, charged). `writer` is of
+ * complete_stream_open(), does not block, and is taken. It is in the set `streams` until nothing of
+ * it is under way.
  */
 void code_stream_start(GHashTable *streams, Core *core, guint32 charged,
                        GuestInterpreter *interpreter, const GuestCode *code, int writer);

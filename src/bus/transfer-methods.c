@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "complete-stream.h"
 #include "error.h"
 #include "inlet.h"
 #include "options.h"
 #include "reply.h"
 #include "util.h"
-#include "whole.h"
 
 #define FILE_OPTIONS {"user", "s"}, {"path-bytes", "ay"}
 
@@ -61,20 +61,20 @@ give(Call *call, TransferRequest *request, int theirs)
     core_transfer_async(call->core, call->sandbox, request, call->peer->left, on_given, giving);
 }
 
-/* A whole, which `request` gives. */
+/* Gives the caller a complete stream, which `request` writes. */
 static void
-give_whole(Call *call, TransferRequest *request, GVariant *options)
+give_complete(Call *call, TransferRequest *request, GVariant *options)
 {
     GError *error = NULL;
     int theirs;
 
-    if (!whole_open(&request->output, &theirs, &error)) {
+    if (!complete_stream_open(&request->output, &theirs, &error)) {
         call_fail(call, error);
         return;
     }
     g_unix_set_fd_nonblocking(request->output, TRUE, NULL);
     g_variant_lookup(options, "user", "&s", &request->start.user);
-    request->output_is_whole = TRUE;
+    request->output_is_complete_stream = TRUE;
     request->input = -1;
     request->start.flags |= START_NO_STDIN;
     give(call, request, theirs);
@@ -92,7 +92,7 @@ sandbox_read_file(Call *call, GVariant *parameters)
         return;
     offset = options_number(options, "offset");
     length = options_number(options, "length");
-    give_whole(
+    give_complete(
         call,
         &(TransferRequest){
             .start.argv = (const char *[]){"read", path, *offset ? offset : "0", length, NULL},
@@ -111,14 +111,15 @@ sandbox_watch(Call *call, GVariant *parameters)
 
     if (!path)
         return;
-    give_whole(call,
-               &(TransferRequest){
-                   .start.argv = (const char *[]){"watch", path,
-                                                  options_flag(options, "recursive", FALSE), NULL},
-                   .start.flags = START_BUILTIN,
-                   .path = path,
-               },
-               options);
+    give_complete(
+        call,
+        &(TransferRequest){
+            .start.argv =
+                (const char *[]){"watch", path, options_flag(options, "recursive", FALSE), NULL},
+            .start.flags = START_BUILTIN,
+            .path = path,
+        },
+        options);
 }
 
 void
@@ -130,13 +131,13 @@ sandbox_download(Call *call, GVariant *parameters)
 
     if (!path)
         return;
-    give_whole(call,
-               &(TransferRequest){
-                   .start.argv = (const char *[]){"/bin/sh", "-c", PACK, NULL},
-                   .start.cwd = path,
-                   .path = path,
-               },
-               options);
+    give_complete(call,
+                  &(TransferRequest){
+                      .start.argv = (const char *[]){"/bin/sh", "-c", PACK, NULL},
+                      .start.cwd = path,
+                      .path = path,
+                  },
+                  options);
 }
 
 void

@@ -63,9 +63,9 @@ gboolean core_wait_process_finish(GAsyncResult *result, ProcessEnd *ret_end, GEr
 
 typedef struct {
     GuestStart start;
-    const char *path;         /* what errors name */
-    int input, output;        /* its own ends, -1: none; taken */
-    gboolean output_is_whole; /* of whole_open(), see guest/whole.h */
+    const char *path;                   /* what errors name */
+    int input, output;                  /* its own ends, -1: none; taken */
+    gboolean output_is_complete_stream; /* of complete_stream_open(), see guest/complete-stream.h */
     gboolean is_awaited; /* finishes when it has ended, not when it began; ends with the caller */
 } TransferRequest;
 

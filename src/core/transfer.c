@@ -151,7 +151,7 @@ core_transfer_async(Core *core, Sandbox *sandbox, const TransferRequest *request
                     GCancellable *left, GAsyncReadyCallback callback, gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
-    gboolean is_whole = request->output_is_whole || request->is_awaited;
+    gboolean is_complete_stream = request->output_is_complete_stream || request->is_awaited;
     GError *error = NULL;
     Transfer *transfer;
 
@@ -166,9 +166,10 @@ core_transfer_async(Core *core, Sandbox *sandbox, const TransferRequest *request
     transfer->path = g_strdup(request->path);
     transfer->is_awaited = request->is_awaited;
     transfer->is_builtin = (request->start.flags & START_BUILTIN) != 0;
-    transfer->guest = guest_process_start(instance_link(sandbox->instance), &request->start,
-                                          is_whole ? GUEST_PROCESS_WHOLE : GUEST_PROCESS_ORDINARY,
-                                          &events, transfer, &error);
+    transfer->guest =
+        guest_process_start(instance_link(sandbox->instance), &request->start,
+                            is_complete_stream ? GUEST_PROCESS_COMPLETE : GUEST_PROCESS_ORDINARY,
+                            &events, transfer, &error);
     if (!transfer->guest) {
         close_fds(request);
         transfer_free(transfer);
