@@ -3,26 +3,7 @@
 #pragma once
 
 #include "link.h"
-
-typedef struct LinkStream LinkStream;
-
-typedef struct {
-    /* Handles a frame for the stream. FALSE when it breaks the protocol. May free the stream. */
-    gboolean (*handle_frame)(LinkStream *stream, const WireHeader *header, const guint8 *payload);
-    /* Sends one frame of what is queued. FALSE: there is none that the guest takes now. */
-    gboolean (*send_next)(LinkStream *stream);
-    /* Sends what waited while another stream had priority. */
-    void (*resume)(LinkStream *stream);
-    /* The connection is over, for the reason `error`. May free the stream. */
-    void (*lose)(LinkStream *stream, const GError *error);
-} LinkStreamFunctions;
-
-/* The part of a stream that the link uses. */
-struct LinkStream {
-    const LinkStreamFunctions *functions;
-    guint32 number;
-    guint64 moved; /* bytes, in both directions */
-};
+#include "stream-table.h"
 
 /* A stream or request number that was not used in this connection. */
 guint32 link_next_number(GuestLink *link);

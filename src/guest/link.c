@@ -15,7 +15,6 @@
 #include "clock-sync.h"
 #include "error.h"
 #include "guest-error.h"
-#include "priority.h"
 #include "quiet-watch.h"
 #include "util.h"
 
@@ -40,11 +39,8 @@ struct GuestLink {
     char *sandbox_id; /* from the agent's HELLO */
     guint32 version;  /* from the agent's HELLO; 0: it has not greeted */
     guint32 last_number;
-    GHashTable *streams;  /* guint32 number → LinkStream, not owned */
+    StreamTable streams;
     GHashTable *requests; /* guint32 number → GTask, owned */
-    GQueue waiting;       /* of LinkStream that have something to send: they take turns */
-    gboolean is_pumping;
-    Priority priority;
     ClockSync clock;
     gboolean clock_is_due; /* set the clock when the agent has greeted */
     GTask *greeting;
@@ -64,9 +60,8 @@ finalize(gpointer data)
     GuestLink *link = data;
 
     g_free(link->sandbox_id);
-    g_hash_table_unref(link->streams);
+    stream_table_clear(&link->streams);
     g_hash_table_unref(link->requests);
-    g_queue_clear(&link->waiting);
     g_byte_array_unref(link->in);
     g_byte_array_unref(link->out);
 }
@@ -97,19 +92,13 @@ fail_all(GuestLink *link, const GError *error)
     g_autoptr(GTask) greeting = g_steal_pointer(&link->greeting);
     g_autoptr(GHashTable) requests = g_steal_pointer(&link->requests);
     g_autoptr(GList) tasks = g_hash_table_get_values(requests);
-    g_autoptr(GList) numbers = g_hash_table_get_keys(link->streams);
 
     link->requests = requests_new();
     if (greeting)
         g_task_return_error(greeting, g_error_copy(error));
     for (GList *l = tasks; l; l = l->next)
         g_task_return_error(l->data, g_error_copy(error));
-    for (GList *l = numbers; l; l = l->next) {
-        LinkStream *stream = g_hash_table_lookup(link->streams, l->data);
-
-        if (stream)
-            stream->functions->lose(stream, error);
-    }
+    stream_table_lose_all(&link->streams, error);
 }
 
 static void
@@ -120,7 +109,7 @@ disconnect(GuestLink *link)
     g_clear_handle_id(&link->out_source, g_source_remove);
     quiet_watch_set_due(&link->quiet, FALSE);
     g_clear_handle_id(&link->greet_timer, g_source_remove);
-    priority_stop(&link->priority);
+    stream_table_stop(&link->streams);
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;
@@ -146,28 +135,18 @@ lose(GuestLink *link, GuestLoss why, const char *format, ...)
 
 /* --- sending --- */
 
-/* A stream's `written` handler may write more and so call this function again. */
-static void
-pump(GuestLink *link)
+static gboolean
+may_send(gpointer data)
 {
-    LinkStream *stream;
+    GuestLink *link = data;
 
-    if (link->is_pumping)
-        return;
-    link->is_pumping = TRUE;
-    while (!link->dead && link->out->len < LINK_AHEAD &&
-           (stream = g_queue_pop_head(&link->waiting)))
-        if (stream->functions->send_next(stream) && !g_queue_find(&link->waiting, stream))
-            g_queue_push_tail(&link->waiting, stream);
-    link->is_pumping = FALSE;
+    return !link->dead && link->out->len < LINK_AHEAD;
 }
 
 void
 link_wake(GuestLink *link, LinkStream *stream)
 {
-    if (!g_queue_find(&link->waiting, stream))
-        g_queue_push_tail(&link->waiting, stream);
-    pump(link);
+    stream_table_wake(&link->streams, stream);
 }
 
 static gboolean
@@ -183,7 +162,7 @@ on_writable(int fd, GIOCondition condition, gpointer data)
     }
     if (n > 0)
         g_byte_array_remove_range(link->out, 0, (guint)n);
-    pump(link);
+    stream_table_send(&link->streams);
     if (link->out->len > 0)
         return G_SOURCE_CONTINUE;
     link->out_source = 0;
@@ -247,7 +226,7 @@ static void
 watch_quiet(GuestLink *link)
 {
     gboolean is_waiting =
-        g_hash_table_size(link->streams) > 0 || g_hash_table_size(link->requests) > 0;
+        stream_table_size(&link->streams) > 0 || g_hash_table_size(link->requests) > 0;
 
     quiet_watch_set_due(&link->quiet, !link->dead && link->greeted && is_waiting);
 }
@@ -264,7 +243,7 @@ check_opening(const GuestLink *link, ptrdiff_t size, GError **error)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                     "Arguments and environment are too long together");
     else if (link->out->len > LINK_UNSENT_MAX ||
-             g_hash_table_size(link->streams) >= WIRE_STREAMS_MAX)
+             stream_table_size(&link->streams) >= WIRE_STREAMS_MAX)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                     "Too many processes are under way in this sandbox");
     else
@@ -278,8 +257,7 @@ link_add_stream(GuestLink *link, LinkStream *stream, const guint8 *frame, ptrdif
 {
     if (!check_opening(link, size, error))
         return FALSE;
-    g_hash_table_insert(link->streams, GUINT_TO_POINTER(stream->number), stream);
-    priority_enter(&link->priority, stream);
+    stream_table_add(&link->streams, stream);
     link_send(link, frame, (gsize)size);
     watch_quiet(link);
     return TRUE;
@@ -288,38 +266,20 @@ link_add_stream(GuestLink *link, LinkStream *stream, const guint8 *frame, ptrdif
 void
 link_remove_stream(GuestLink *link, LinkStream *stream)
 {
-    g_hash_table_remove(link->streams, GUINT_TO_POINTER(stream->number));
-    g_queue_remove(&link->waiting, stream);
-    priority_leave(&link->priority, stream);
+    stream_table_remove(&link->streams, stream);
     watch_quiet(link);
 }
 
 void
 link_add_moved(GuestLink *link, LinkStream *stream, gsize size)
 {
-    stream->moved += size;
-    priority_add_moved(&link->priority, stream, stream->moved, size);
+    stream_table_add_moved(&link->streams, stream, size);
 }
 
 gboolean
 link_must_wait(const GuestLink *link, const LinkStream *stream)
 {
-    return priority_must_wait(&link->priority, stream->moved);
-}
-
-/* A stream has lost its priority: the others go on. */
-static void
-resume_streams(gpointer data)
-{
-    GuestLink *link = data;
-    g_autoptr(GList) numbers = g_hash_table_get_keys(link->streams);
-
-    for (GList *l = numbers; l; l = l->next) {
-        LinkStream *stream = g_hash_table_lookup(link->streams, l->data);
-
-        if (stream)
-            stream->functions->resume(stream);
-    }
+    return priority_must_wait(&link->streams.priority, stream->moved);
 }
 
 /* --- requests --- */
@@ -440,7 +400,7 @@ handle_clock_answer(GuestLink *link, const WireHeader *header, const guint8 *pay
 static gboolean
 handle_frame(GuestLink *link, const WireHeader *header, const guint8 *payload)
 {
-    LinkStream *stream = g_hash_table_lookup(link->streams, GUINT_TO_POINTER(header->stream));
+    LinkStream *stream = stream_table_find(&link->streams, header->stream);
 
     if (header->type == WIRE_HELLO)
         return handle_hello(link, header, payload);
@@ -515,7 +475,7 @@ on_readable(int fd, GIOCondition condition, gpointer data)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
     if (n <= 0) {
-        lose(link, GUEST_GONE, "its machine went away");
+        lose(link, GUEST_GONE, "its machine has ended");
         return G_SOURCE_REMOVE;
     }
     quiet_watch_heard(&link->quiet);
@@ -535,11 +495,9 @@ guest_link_new(int fd, GuestLost lost, gpointer data)
     link->fd = fd;
     link->in = g_byte_array_new();
     link->out = g_byte_array_new();
-    link->streams = g_hash_table_new(NULL, NULL);
+    stream_table_init(&link->streams, may_send, link);
     link->requests = requests_new();
-    g_queue_init(&link->waiting);
     quiet_watch_init(&link->quiet, GUEST_QUIET_S * 1000, GUEST_HUNG_S * 1000, &quiet_events, link);
-    priority_init(&link->priority, resume_streams, link);
     clock_sync_init(&link->clock, send_clock, link);
     link->lost = lost;
     link->lost_data = data;
@@ -576,7 +534,7 @@ void
 guest_link_leave(GuestLink *link)
 {
     close_with(link, CLOCHE_ERROR_SERVICE_STOPPING,
-               "The service stops, or is started anew; the sandbox goes on: call again");
+               "The service stops or restarts; the sandbox continues: call again");
     link_unref(link);
 }
 
