@@ -188,7 +188,7 @@ guest_interpreter_restart_async(GuestInterpreter *interpreter, GAsyncReadyCallba
     g_autoptr(HeldInterpreter) held = g_rc_box_acquire(interpreter);
     g_autoptr(GError) error =
         g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
-                            "The interpreter was started anew before this was executed to its end");
+                            "The interpreter was restarted before this execution ended");
 
     fail_all(held, error);
     if (request_queue_state(held->queue) == QUEUE_CLOSED) {

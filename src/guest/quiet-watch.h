@@ -30,7 +30,7 @@ void quiet_watch_init(QuietWatch *watch, guint ask_ms, guint give_up_ms,
                       const QuietWatchEvents *events, gpointer data);
 /* An answer is due from now on, or no more. */
 void quiet_watch_set_due(QuietWatch *watch, gboolean is_due);
-/* The machine is stopped, or continues: the silence begins anew. */
+/* The machine is stopped, or continues: the silence starts again. */
 void quiet_watch_set_stopped(QuietWatch *watch, gboolean is_stopped);
 /* Bytes have arrived. */
 void quiet_watch_heard(QuietWatch *watch);

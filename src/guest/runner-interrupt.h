@@ -20,7 +20,7 @@ typedef struct {
     gboolean has_killed;
 } RunnerInterrupt;
 
-/* Sends the first SIGINT; begins anew when it has begun already. */
+/* Sends the first SIGINT; starts again when it has begun already. */
 void runner_interrupt_begin(RunnerInterrupt *interrupt, GuestStream *stream);
 /* Must be called before the stream is freed. */
 void runner_interrupt_end(RunnerInterrupt *interrupt);
