@@ -3,8 +3,8 @@
  * request-queue: the requests to one runner. One is current, and others wait.
  *
  * Output that code writes between two executions (a thread, a background process) is kept within a
- * bound. The next execution whose caller listens receives it; the answer to an execution whose
- * output is collected does not contain it.
+ * bound for the next execution. It receives that output if its caller listens; an execution whose
+ * output is collected does not contain it, and it is discarded.
  */
 #pragma once
 
