@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fit: makes what is stored fit the configuration.
+ * fit: gives stored files the owner, group and mode that the configuration needs.
  *
- * A state directory outlives its configuration: the user that the service runs as, and the group of
- * the machines, may be others than those that made it. Each call looks at one file or folder and
- * changes nothing when that fits. Symbolic links are not followed. Where the service may not change
- * it, the error says whose it is, whose it has to be, and which command, run as root, does that.
+ * A state directory outlives its configuration: the user of the service, and the group of the
+ * machines, may have changed since it was made. Each call checks one file or folder and changes
+ * only what does not fit. Symbolic links are not followed. If the service lacks the permission, the
+ * error names the present and the required owner, and a command for root.
  */
 #pragma once
 
@@ -17,17 +17,17 @@
 typedef struct {
     mode_t type;        /* S_IFDIR or S_IFREG */
     mode_t mode;        /* not for fit_readable() */
-    gid_t gid;          /* of the machines; FIT_ANY_GROUP: as it is */
-    const char *folder; /* that the command in an error is about: all that is in it */
+    gid_t gid;          /* of the machines; FIT_ANY_GROUP: keep the present one */
+    const char *folder; /* the command in an error changes all of this folder */
 } Fit;
 
-/* Each error is CLOCHE_ERROR_NOT_PERMITTED when somebody has to change it first. */
+/* Each error is CLOCHE_ERROR_NOT_PERMITTED when an administrator has to act first. */
 
-/* Makes it ours, of that group and mode, and nobody else's by an access list. */
+/* Makes us the owner, sets group and mode, and removes access lists. */
 gboolean fit_ours(const char *path, const Fit *fit, GError **error);
-/* The same for a folder that the configuration names: it is made when it is not there, and its name
- * may be a symbolic link, if the link is root's or ours. */
+/* The same for a folder that the configuration names. Creates it if it does not exist. The path may
+ * be a symbolic link if root or we own the link. */
 gboolean fit_place(const char *path, const Fit *fit, GError **error);
-/* Lets the machines' group and us read, and search, what may stay somebody else's: by the bits of
- * others, as build-image sets them. */
+/* Makes a file readable, and a folder searchable, for the machines' group and us. The owner does
+ * not change: like build-image, it sets the permission bits of others. */
 gboolean fit_readable(const char *path, const Fit *fit, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* store: the folders, and what another configuration left in them. */
+/* store: opens the folders, and adapts what another configuration left in them. */
 #include "store.h"
 
 #include <errno.h>
@@ -13,10 +13,10 @@
 #include "fit.h"
 #include "util.h"
 
-/* Machines' users pass through to what is their own, and see no names. */
+/* Machines' users can search the folder but not list it. */
 #define SEARCHED_MODE 0710
 #define PRIVATE_MODE 0700
-/* Whoever runs libvirt inside passes through. */
+/* QEMU's user must reach the folder of an embedded libvirt, which is in it. */
 #define RUN_MODE 0711
 
 #define LOCK_TRIES 20u
@@ -37,8 +37,8 @@ store_make_folder(const Store *store, const char *path, GError **error)
 }
 
 /*
- * The kernel releases the lock with the process, however that ends; but a program that the process
- * was about to start has it, too, until it is executed.
+ * The kernel releases the lock when the process ends in any way. But a child that the process
+ * forked shares the lock until it executes its program, so the lock is tried again for a second.
  */
 static gboolean
 take_lock(int fd)
@@ -73,7 +73,7 @@ find_group(const char *name, gid_t *ret_gid, GError **error)
 
     if (!group) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                    "There is no group '%s': [Machines] Group= of cloched.conf names the one that "
+                    "There is no group '%s'. [Machines] Group= in cloched.conf sets the group that "
                     "machines run in",
                     name);
         return FALSE;
@@ -106,9 +106,11 @@ make_folders(Store *store, GError **error)
     return TRUE;
 }
 
-/* --- what another configuration, or version, left --- */
+/* --- files of another configuration or version --- */
 
-/* FALSE only when somebody has to do something first; all else is met where it is used. */
+/* FALSE only when an administrator has to act first. Other errors appear again when the file is
+ * used.
+ */
 static gboolean
 is_fit(gboolean fits, GError *misfit, GError **error)
 {
@@ -131,7 +133,7 @@ store_fit_readable(const Store *store, const char *path, mode_t type, GError **e
     return is_fit(fits, misfit, error);
 }
 
-/* One that cannot be read would cost somebody a sandbox. */
+/* The service would end the sandbox of a record that it cannot read. */
 static gboolean
 fit_records(const Store *store, GError **error)
 {

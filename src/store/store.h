@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * store: what lasts on disk, and where.
+ * store: the files that outlive the service, and their folders.
  *
  *   STATE/images/NAME → NAME-DIGEST    made by build-image (vm-images/README.md)
- *   STATE/templates/NAME-KEY/          template.conf, ram, state, disk.qcow2; unused, since when
- *   STATE/machines/NAME/               a machine's overlay; removed with it
- *   STATE/sandboxes/ID                 a record per sandbox
+ *   STATE/templates/NAME-KEY/          template.conf, ram, state, disk.qcow2; unused: since when
+ *   STATE/machines/NAME/               a machine's overlay; removed with the machine
+ *   STATE/sandboxes/ID                 the record of a sandbox
  *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
  *   RUN/machines/NAME/                 a machine's sockets and console
  *
- * Machines' users reach what they need through the folders' group, and their own files by access.h.
- * A store locks STATE: what lies there without a sandbox that lives is the remains of a daemon that
- * is dead.
+ * The folders' group gives machines' users access to shared files, and access.h to their own files.
+ * A store locks STATE, so files there that belong to no running sandbox were left by a daemon that
+ * has ended.
  */
 #pragma once
 
@@ -20,30 +20,30 @@
 
 typedef struct {
     char *state, *ram, *run; /* absolute */
-    gid_t gid;               /* of the machines' users; (gid_t)-1: they are ours */
-    int lock;                /* on `state`, while it is open */
+    gid_t gid;               /* of the machines' users; (gid_t)-1: machines run as this process */
+    int lock;                /* descriptor of `state`, locked; -1: none */
 } Store;
 
-/* Makes the folders, or makes those that another configuration left fit this one, with the records
- * of sandboxes; images and templates follow when they are loaded. CLOCHE_ERROR_NOT_PERMITTED says
- * what an administrator has to do first. `group` (NULL: machines run as we do) is the machines'
- * users'. An error when another store is open in `state`, in this process or any other. */
+/* Makes the folders. Adapts folders and records that another configuration left; images and
+ * templates are adapted when they are loaded. CLOCHE_ERROR_NOT_PERMITTED says what an administrator
+ * has to do first. `group` is the group of the machines' users; NULL: machines run as this process.
+ * It is an error if another store is open in `state`, in this process or another one. */
 Store *store_open(const char *state, const char *ram, const char *run, const char *group,
                   GError **error);
 void store_free(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
 
-/* Makes a folder that the machines' group may search. */
+/* Makes a folder that the machines' group can search. */
 gboolean store_make_folder(const Store *store, const char *path, GError **error);
-/* Lets the machines' group and us read a part of an image, which need not be ours. FALSE only when
- * somebody has to change it first: CLOCHE_ERROR_NOT_PERMITTED. */
+/* Makes a part of an image readable for the machines' group and us; its owner does not change.
+ * FALSE only when an administrator has to act first: CLOCHE_ERROR_NOT_PERMITTED. */
 gboolean store_fit_readable(const Store *store, const char *path, mode_t type, GError **error);
 
-/* Removes records, and folders of machines, whose id is not in `keep`, unfinished templates, and
- * RAM files of templates that are no more. Returns how many. What cannot be removed is logged, and
- * so is what has no name that this service gives: it stays. */
+/* Removes the records and machine folders whose id is not in `keep`, unfinished templates, and RAM
+ * files of templates that no longer exist. Returns how many were removed. Entries that cannot be
+ * removed are logged. Entries whose name this service cannot have given are logged and kept. */
 guint store_sweep(const Store *store, const char *const *keep);
-/* Gives the memory of all RAM files back: no machine maps one any more. */
+/* Removes all RAM files, when no machine maps one any more. */
 void store_clear_ram(const Store *store);
 
 /* --- images --- */
@@ -51,19 +51,20 @@ void store_clear_ram(const Store *store);
 typedef struct {
     char *name, *description, *digest, *user, *kernel_release;
     char *dir;
-    char **languages;     /* of code that it runs; the first is the default */
-    char **runners;       /* those of them whose runner is started before the snapshot */
+    char **languages;     /* that its runners execute; the first is the default */
+    char **runners;       /* the languages whose runner is started before the snapshot */
     GHashTable *startup;  /* language → code that is executed once, before the snapshot */
-    GHashTable *exercise; /* language → code that is executed in each machine, and forgotten */
+    GHashTable *exercise; /* language → code that is executed in each machine before its claim */
     guint vcpus;
     guint64 memory_mib;
-    guint64 disk_mib; /* that its disk may grow to */
+    guint64 disk_mib; /* the size to which its disk may grow */
     int lock;
 } Image;
 
-/* The newest image of that name, kept from removal until it is freed. Never NULL: with an error,
- * which is CLOCHE_ERROR_TEMPLATE_DAMAGED or says that it cannot be read, nothing but the name is
- * known of it. */
+/* Loads the newest image of that name and locks it, so that it is not removed before image_free().
+ * Never NULL: on an error (CLOCHE_ERROR_TEMPLATE_DAMAGED, or it cannot be read) only the name is
+ * set.
+ */
 Image *image_load(const Store *store, const char *name, GError **error);
 void image_free(Image *image);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Image, image_free)
@@ -71,10 +72,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Image, image_free)
 char **image_list(const Store *store);
 /* A file of the image: "kernel", "initrd" or "disk.ext4". */
 char *image_path(const Image *image, const char *part);
-/* Reads all parts and compares them with image.conf. Blocks: for worker threads. */
+/* Reads all parts and compares them with image.conf. Blocks, so call it in a worker thread. */
 gboolean image_verify(const Image *image, GError **error);
 
-/* Whether it may name an image: [a-z][a-z0-9-]{0,31}. */
+/* Whether an image can have this name: [a-z][a-z0-9-]{0,31}. */
 gboolean image_name_is_valid(const char *name);
 
 /* --- templates: an image that was booted and snapshotted --- */
@@ -117,34 +118,34 @@ gboolean template_load(const Template *template, GError **error);
  * accelerator is kept for a week, since the accelerator may come back. Its RAM file is not. */
 gboolean template_remove_others(const Template *template, GError **error);
 
-/* --- records: what is known of a sandbox, written before anybody hears of it --- */
+/* --- records: the properties of a sandbox, written before the caller gets it --- */
 
 typedef struct {
     char *id, *name, *template;
     guint32 owner;
     gint64 created_us; /* time of day */
-    gint64 born_us;    /* the same, and the deadline: CLOCK_BOOTTIME of one boot */
+    gint64 born_us;    /* creation and deadline: CLOCK_BOOTTIME of one boot */
     gint64 deadline_us;
-    char *boot_id;         /* which boot that is */
+    char *boot_id;         /* of that boot */
     char **metadata;       /* key, value, key, value, … */
     char *idempotency_key; /* NULL: none */
-    char *request;         /* what a second call with that key is compared with */
+    char *request;         /* compared with the request of a second call with this key */
     char **languages;
     char *user; /* in the guest */
     guint vcpus;
     guint64 memory_mib, disk_mib;
-    guint32 machine_uid;  /* 0: none of its own */
-    gboolean is_one_shot; /* it ends with the call that made it */
+    guint32 machine_uid;  /* 0: the machine has no uid of its own */
+    gboolean is_one_shot; /* the sandbox ends with the call that created it */
 } Record;
 
-/* Writes it atomically: a reader finds the old or the new one. */
+/* Writes the record atomically: a reader finds the old or the new one. */
 gboolean record_write(const Store *store, const Record *record, GError **error);
-/* NULL with an error that names the file and what is wrong with it. */
+/* NULL on failure; the error names the file and the fault. */
 Record *record_read(const Store *store, const char *id, GError **error);
 void record_free(Record *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)
-/* [a-z0-9]{1,64}: it may name a sandbox, and its folders. */
+/* Whether a sandbox, and its folders, can have this id: [a-z0-9]{1,64}. */
 gboolean record_id_is_valid(const char *id);
-/* The ids of all that there are. */
+/* The ids of all records. */
 char **record_list(const Store *store);
 void record_remove(const Store *store, const char *id);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sweep: what an earlier life left in the folders. */
+/* sweep: removes files and folders that the previous instance of the service left. */
 #include <string.h>
 
 #include "store.h"
 #include "util.h"
 
-/* Removes what is in the folder, `is_ours` by its name, and not needed. What cannot be removed, and
- * what no version of the service has made, is logged. */
+/* Removes the entries of the folder whose name `is_ours` and which are not needed. Entries that
+ * cannot be removed, and those that the service cannot have made, are logged. */
 static guint
 sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entry),
       gboolean (*is_needed)(const char *entry, const char *const *keep), const char *const *keep)
@@ -23,7 +23,7 @@ sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entr
         if (is_needed(entry, keep))
             continue;
         if (!is_ours(entry)) {
-            g_message("'%s' is not of this service, and stays", old);
+            g_message("'%s' does not belong to this service and is not removed", old);
             continue;
         }
         if (util_remove_tree(old, &error))
@@ -40,7 +40,7 @@ is_of_sandbox(const char *entry)
     return record_id_is_valid(entry);
 }
 
-/* ID, or what writing it left: ID.new, ID.new.XXXXXX. */
+/* ID, or an unfinished write of it: ID.new, ID.new.XXXXXX. */
 static gboolean
 is_record(const char *entry)
 {
@@ -50,7 +50,7 @@ is_record(const char *entry)
     return record_id_is_valid(id) && (!dot || g_str_has_prefix(dot, ".new"));
 }
 
-/* .new-NAME-KEY; others are not looked at. */
+/* .new-NAME-KEY. */
 static gboolean
 is_unfinished(const char *entry)
 {
@@ -80,7 +80,7 @@ is_finished(const char *entry, const char *const *keep)
     return !is_unfinished(entry);
 }
 
-/* NAME-KEY, where keys have no dash. */
+/* NAME-KEY; keys contain no dash. */
 static gboolean
 is_of_template(const char *entry, const char *const *names)
 {
