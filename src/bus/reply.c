@@ -271,7 +271,7 @@ GVariant *
 reply_template(const Pool *pool)
 {
     const Image *image = pool_image(pool);
-    const Template *template = pool_template(pool);
+    const TemplateFiles *template = pool_template(pool);
     PoolFigures figures = pool_figures(pool);
     GVariantBuilder dict;
 
@@ -288,7 +288,7 @@ reply_template(const Pool *pool)
     add(&dict, "vcpus", g_variant_new_uint32(image->vcpus));
     if (template && figures.state == POOL_READY) {
         add(&dict, "key", g_variant_new_string(template->key));
-        add(&dict, "size", g_variant_new_uint64(template_disk_usage(template)));
+        add(&dict, "size", g_variant_new_uint64(template_files_disk_usage(template)));
     }
     return g_variant_builder_end(&dict);
 }

@@ -226,7 +226,8 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
     } else if (core->leaves_sandboxes) {
         g_task_return_boolean(task, TRUE); /* they are not ours any more, and live all the same */
     } else {
-        things = store_sweep(core->host.store, (const char *const *)keep);
+        things =
+            store_sweep(core->host.store, (const char *const *)keep, (const char *const[]){NULL});
         if (machines > 0 || things > 0)
             g_message("Removed what an earlier life of the service left: %d machines, %u files and "
                       "folders",

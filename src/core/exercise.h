@@ -10,7 +10,7 @@
 #pragma once
 
 #include "context.h"
-#include "store.h"
+#include "image.h"
 
 /* `contexts`: of Context, whose runners are there. */
 void exercise_async(GuestLink *link, const Image *image, GPtrArray *contexts, guint rounds,

@@ -7,11 +7,12 @@
 /* Of the way a snapshot is taken and restored: a change makes all templates anew. */
 #define FORMAT_VERSION "3"
 #define KEY_LENGTH 16
+static const char *const none[] = {NULL};
 
 typedef struct {
     Host *host;
     const Image *image;
-    const Template *template;
+    const TemplateFiles *template;
     Instance *instance; /* while it is being made */
     gboolean staged;
     ForgeProgress progress;
@@ -54,7 +55,7 @@ discard_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *can
 {
     const Work *work = data;
 
-    template_discard(work->template);
+    template_files_discard(work->template);
     g_task_return_boolean(task, TRUE);
 }
 
@@ -108,10 +109,10 @@ return_from_thread(GTask *part, gboolean ok, GError *error)
 }
 
 static gboolean
-make_blank(const Template *template, GError **error)
+make_blank(const TemplateFiles *template, GError **error)
 {
-    g_autofree char *disk = template_path(template, "disk.qcow2");
-    g_autofree char *blank = template_path(template, "blank.qcow2");
+    g_autofree char *disk = template_files_path(template, "disk.qcow2");
+    g_autofree char *blank = template_files_path(template, "blank.qcow2");
 
     return vm_create_overlay(blank, disk, "qcow2", error);
 }
@@ -138,9 +139,10 @@ load_in_thread(GTask *part, gpointer source, gpointer data, GCancellable *cancel
 {
     const Work *work = data;
     GError *error = NULL;
-    gboolean ok = image_verify(work->image, &error) && template_load(work->template, &error) &&
+    gboolean ok = image_verify(work->image, &error) &&
+                  template_files_load(work->template, &error) &&
                   make_blank(work->template, &error) &&
-                  template_remove_others(work->template, &error);
+                  template_files_remove_others(work->template, none, &error);
 
     return_from_thread(part, ok, error);
 }
@@ -152,8 +154,9 @@ commit_in_thread(GTask *part, gpointer source, gpointer data, GCancellable *canc
 {
     const Work *work = data;
     GError *error = NULL;
-    gboolean ok = template_commit(work->template, &error) && make_blank(work->template, &error) &&
-                  template_remove_others(work->template, &error);
+    gboolean ok = template_files_commit(work->template, &error) &&
+                  make_blank(work->template, &error) &&
+                  template_files_remove_others(work->template, none, &error);
 
     return_from_thread(part, ok, error);
 }
@@ -179,7 +182,7 @@ on_quiesced(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
     Work *work = g_task_get_task_data(task);
-    g_autofree char *state = template_staging_path(work->template, "state");
+    g_autofree char *state = template_files_staging_path(work->template, "state");
     GError *error = NULL;
 
     if (!guest_link_quiesce_finish(instance_link(work->instance), result, &error)) {
@@ -210,7 +213,7 @@ stage_in_thread(GTask *part, gpointer source, gpointer data, GCancellable *cance
     const Work *work = data;
     GError *error = NULL;
     gboolean ok = image_verify(work->image, &error) &&
-                  template_stage(work->template, work->image->memory_mib, &error);
+                  template_files_stage(work->template, work->image->memory_mib, &error);
 
     return_from_thread(part, ok, error);
 }
@@ -232,7 +235,7 @@ on_staged(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-forge_prepare_async(Host *host, const Image *image, const Template *template,
+forge_prepare_async(Host *host, const Image *image, const TemplateFiles *template,
                     ForgeProgress progress, gpointer progress_data, GCancellable *cancellable,
                     GAsyncReadyCallback callback, gpointer data)
 {
@@ -245,7 +248,7 @@ forge_prepare_async(Host *host, const Image *image, const Template *template,
     work->template = template;
     work->progress = progress;
     work->progress_data = progress_data;
-    work->staged = !template_exists(template);
+    work->staged = !template_files_exists(template);
     g_task_set_task_data(task, work, work_free);
     step(task, work->staged ? "verifying the image" : "verifying the template", 0);
     if (work->staged)

@@ -18,7 +18,7 @@ char *forge_key(const Image *image, const VmFacts *facts);
 
 /* Cancelling leaves nothing of an unfinished template. CLOCHE_ERROR_TEMPLATE_DAMAGED when a stored
  * part is not what was stored: nothing is removed then, so that somebody can look at it. */
-void forge_prepare_async(Host *host, const Image *image, const Template *template,
+void forge_prepare_async(Host *host, const Image *image, const TemplateFiles *template,
                          ForgeProgress progress, gpointer progress_data, GCancellable *cancellable,
                          GAsyncReadyCallback callback, gpointer data);
 gboolean forge_prepare_finish(GAsyncResult *result, GError **error);

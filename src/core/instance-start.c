@@ -25,7 +25,7 @@
 typedef struct {
     Instance *instance;
     const Image *image; /* both outlive every start */
-    const Template *template;
+    const TemplateFiles *template;
     gboolean boots;
     gboolean has_ram;          /* the machine's user may open the RAM file */
     GCancellable *cancellable; /* NULL, or the task's */
@@ -194,12 +194,13 @@ start_machine(GTask *task)
     Instance *instance = start->instance;
     g_autofree char *kernel = image_path(start->image, "kernel");
     g_autofree char *initrd = image_path(start->image, "initrd");
-    g_autofree char *disk = start->boots ? template_staging_path(start->template, "disk.qcow2")
-                                         : g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
-    g_autofree char *state = start->boots ? NULL : template_path(start->template, "state");
+    g_autofree char *disk = start->boots
+                                ? template_files_staging_path(start->template, "disk.qcow2")
+                                : g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
+    g_autofree char *state = start->boots ? NULL : template_files_path(start->template, "state");
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
     g_autofree char *console =
-        start->boots ? template_staging_path(start->template, "console") : NULL;
+        start->boots ? template_files_staging_path(start->template, "console") : NULL;
     MachineSpec spec = {
         .name = instance->name,
         .kernel = kernel,
@@ -236,8 +237,8 @@ static gboolean
 make_boot_files(const Start *start, GError **error)
 {
     g_autofree char *base = image_path(start->image, "disk.ext4");
-    g_autofree char *disk = template_staging_path(start->template, "disk.qcow2");
-    g_autofree char *console = template_staging_path(start->template, "console");
+    g_autofree char *disk = template_files_staging_path(start->template, "disk.qcow2");
+    g_autofree char *console = template_files_staging_path(start->template, "console");
     uid_t uid = start->instance->user.uid;
 
     return vm_create_overlay(disk, base, "raw", error) && make_file(console, error) &&
@@ -247,7 +248,7 @@ make_boot_files(const Start *start, GError **error)
 static gboolean
 copy_blank(const Start *start, GError **error)
 {
-    g_autofree char *blank = template_path(start->template, "blank.qcow2");
+    g_autofree char *blank = template_files_path(start->template, "blank.qcow2");
     g_autofree char *disk = g_build_filename(start->instance->disk_dir, "disk.qcow2", NULL);
     g_autoptr(GFile) source = g_file_new_for_path(blank);
     g_autoptr(GFile) target = g_file_new_for_path(disk);
@@ -305,7 +306,7 @@ on_files_made(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-instance_start(Host *host, const Image *image, const Template *template, gboolean boots,
+instance_start(Host *host, const Image *image, const TemplateFiles *template, gboolean boots,
                GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, cancellable, callback, data);
@@ -330,14 +331,14 @@ instance_start(Host *host, const Image *image, const Template *template, gboolea
 }
 
 void
-instance_boot_async(Host *host, const Image *image, const Template *template,
+instance_boot_async(Host *host, const Image *image, const TemplateFiles *template,
                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
     instance_start(host, image, template, TRUE, cancellable, callback, data);
 }
 
 void
-instance_restore_async(Host *host, const Image *image, const Template *template,
+instance_restore_async(Host *host, const Image *image, const TemplateFiles *template,
                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
     instance_start(host, image, template, FALSE, cancellable, callback, data);

@@ -10,7 +10,9 @@
 
 #include "context.h"
 #include "host.h"
+#include "image.h"
 #include "link.h"
+#include "template-files.h"
 
 /* Names of machines begin so; what follows is the id. */
 #define INSTANCE_PREFIX "cloche-"
@@ -43,11 +45,11 @@ typedef struct {
     void (*stalled)(Instance *instance, gboolean is_stalled, gpointer data);
 } InstanceEvents;
 
-/* Boots an image for a template that is being made (template_stage() was called). */
-void instance_boot_async(Host *host, const Image *image, const Template *template,
+/* Boots an image for a template that is being made (template_files_stage() was called). */
+void instance_boot_async(Host *host, const Image *image, const TemplateFiles *template,
                          GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 /* Restores a machine from a template, and exercises its runners. */
-void instance_restore_async(Host *host, const Image *image, const Template *template,
+void instance_restore_async(Host *host, const Image *image, const TemplateFiles *template,
                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 /* For both: running, and its agent and its runners answer. */
 Instance *instance_start_finish(GAsyncResult *result, GError **error);

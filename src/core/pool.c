@@ -13,7 +13,7 @@ struct Pool {
     Host *host;
     PoolConfig config;
     Image *image;
-    Template *template;
+    TemplateFiles *template;
     GCancellable *cancellable; /* of all starts */
     PoolState state;
     gboolean is_usable; /* its image is */
@@ -342,8 +342,8 @@ pool_prepare(Pool *pool, const VmFacts *facts)
         return;
     pool->state = POOL_CHECKING;
     key = forge_key(pool->image, facts);
-    pool->template = template_new(pool->host->store, pool->image->name, key, pool->image->digest,
-                                  facts->accelerator);
+    pool->template = template_files_new(pool->host->store, pool->image->name, key,
+                                        pool->image->digest, facts->accelerator);
     forge_prepare_async(pool->host, pool->image, pool->template, on_progress, pool,
                         pool->cancellable, on_prepared, pool);
 }
@@ -399,7 +399,7 @@ void
 pool_free(Pool *pool)
 {
     g_object_unref(pool->cancellable);
-    template_free(pool->template);
+    template_files_free(pool->template);
     image_free(pool->image);
     g_clear_error(&pool->error);
     g_free(pool->step);
@@ -418,7 +418,7 @@ pool_is_usable(const Pool *pool)
     return pool->is_usable;
 }
 
-const Template *
+const TemplateFiles *
 pool_template(const Pool *pool)
 {
     return pool->template;

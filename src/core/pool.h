@@ -53,7 +53,7 @@ void pool_free(Pool *pool);
 
 const Image *pool_image(const Pool *pool);
 /* NULL before pool_prepare(). */
-const Template *pool_template(const Pool *pool);
+const TemplateFiles *pool_template(const Pool *pool);
 PoolFigures pool_figures(const Pool *pool);
 
 /* The next ones do nothing when the image cannot be used at all. */

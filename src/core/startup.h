@@ -8,7 +8,7 @@
 #pragma once
 
 #include "context.h"
-#include "store.h"
+#include "image.h"
 
 /* `contexts`: of Context, whose runners are there. */
 void startup_async(const Image *image, GPtrArray *contexts, GAsyncReadyCallback callback,

@@ -9,7 +9,8 @@
 
 #include "digest.h"
 #include "error.h"
-#include "store.h"
+#include "image.h"
+#include "util.h"
 
 #define MEMORY_MIB_MIN 64
 #define MEMORY_MIB_MAX (1024 * 1024)
@@ -87,7 +88,7 @@ check_runners(const Image *image, const char *path, GError **error)
     for (char **runner = image->runners; *runner; runner++)
         if (!g_strv_contains((const char *const *)image->languages, *runner)) {
             g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED,
-                        "%s: [Image] Runners contains '%s', but Languages does not", path, *runner);
+                        "%s: [Image] Runners names '%s', but Languages does not", path, *runner);
             return FALSE;
         }
     return TRUE;
@@ -219,6 +220,16 @@ image_load(const Store *store, const char *name, GError **error)
     image->exercise = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     load(store, image, link, error);
     return image;
+}
+
+int
+image_keep(const Image *image, GError **error)
+{
+    int fd = fcntl(image->lock, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        util_set_errno(error, errno, "Cannot keep the image '%s'", image->dir);
+    return fd;
 }
 
 void

@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "store.h"
+#include "template-files.h"
 #include "util.h"
 
 #define SECTION "Sandbox"
@@ -47,6 +48,8 @@ fill_file(const Record *record)
     g_key_file_set_string(file, SECTION, "Id", record->id);
     g_key_file_set_string(file, SECTION, "Name", record->name);
     g_key_file_set_string(file, SECTION, "Template", record->template);
+    if (record->template_key)
+        g_key_file_set_string(file, SECTION, "TemplateKey", record->template_key);
     g_key_file_set_uint64(file, SECTION, "Owner", record->owner);
     g_key_file_set_int64(file, SECTION, "Created", record->created_us);
     g_key_file_set_int64(file, SECTION, "Born", record->born_us);
@@ -149,6 +152,11 @@ check_texts(RecordReader *reader, const Record *record, const char *id)
     if (!cause && g_strv_length(record->metadata) % 2 != 0)
         cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "a key without a value");
     check(reader, "Metadata", cause);
+    if (!cause && record->template_key &&
+        (!image_name_is_valid(record->template) || !template_key_is_valid(record->template_key)))
+        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                                    "it cannot be the key of a template");
+    check(reader, "TemplateKey", cause);
 }
 
 static void
@@ -157,6 +165,7 @@ read_fields(RecordReader *reader, Record *record)
     record->id = get_text(reader, "Id");
     record->name = get_text(reader, "Name");
     record->template = get_text(reader, "Template");
+    record->template_key = g_key_file_get_string(reader->file, SECTION, "TemplateKey", NULL);
     record->owner = (guint32)get_number(reader, "Owner", G_MAXUINT32);
     record->created_us = (gint64)get_number(reader, "Created", G_MAXINT64);
     record->born_us = (gint64)get_number(reader, "Born", G_MAXINT64);
@@ -202,6 +211,7 @@ record_free(Record *record)
     g_free(record->id);
     g_free(record->name);
     g_free(record->template);
+    g_free(record->template_key);
     g_free(record->boot_id);
     g_strfreev(record->metadata);
     g_free(record->idempotency_key);

@@ -40,88 +40,24 @@ gboolean store_make_folder(const Store *store, const char *path, GError **error)
 gboolean store_fit_readable(const Store *store, const char *path, mode_t type, GError **error);
 
 /* Removes the records and machine folders whose id is not in `keep`, unfinished templates, and RAM
- * files of templates that no longer exist. Returns how many were removed. Entries that cannot be
- * removed are logged. Entries whose name this service cannot have given are logged and kept. */
-guint store_sweep(const Store *store, const char *const *keep);
+ * files of templates that are not installed and whose version (NAME-KEY) is not in `in_use`.
+ * Returns how many were removed. Entries that cannot be removed are logged. Entries whose name this
+ * service cannot have given are logged and kept. */
+guint store_sweep(const Store *store, const char *const *keep, const char *const *in_use);
 /* Removes all RAM files, when no machine maps one any more. */
 void store_clear_ram(const Store *store);
 
-/* --- images --- */
-
-typedef struct {
-    char *name, *description, *digest, *user, *kernel_release;
-    char *dir;
-    char **languages;     /* that its runners execute; the first is the default */
-    char **runners;       /* the languages whose runner is started before the snapshot */
-    GHashTable *startup;  /* language → code that is executed once, before the snapshot */
-    GHashTable *exercise; /* language → code that is executed in each machine before its claim */
-    guint vcpus;
-    guint64 memory_mib;
-    guint64 disk_mib; /* the size to which its disk may grow */
-    int lock;
-} Image;
-
-/* Loads the newest image of that name and locks it, so that it is not removed before image_free().
- * Never NULL: on an error (CLOCHE_ERROR_TEMPLATE_DAMAGED, or it cannot be read) only the name is
- * set.
- */
-Image *image_load(const Store *store, const char *name, GError **error);
-void image_free(Image *image);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Image, image_free)
-/* The names of the installed images, sorted. */
-char **image_list(const Store *store);
-/* A file of the image: "kernel", "initrd" or "disk.ext4". */
-char *image_path(const Image *image, const char *part);
-/* Reads all parts and compares them with image.conf. Blocks, so call it in a worker thread. */
-gboolean image_verify(const Image *image, GError **error);
-
 /* Whether an image can have this name: [a-z][a-z0-9-]{0,31}. */
 gboolean image_name_is_valid(const char *name);
-
-/* --- templates: an image that was booted and snapshotted --- */
-
-typedef struct {
-    const Store *store;
-    char *name, *key;          /* the key covers all that the state depends on */
-    char *image, *accelerator; /* two parts of that: the image's digest, and how machines run */
-    char *dir;                 /* of the stored parts */
-    char *staging;             /* of the parts while they are made */
-    char *ram;                 /* the RAM file that machines map, on tmpfs */
-} Template;
-
-/* Names the places; reads and writes nothing. */
-Template *template_new(const Store *store, const char *name, const char *key, const char *image,
-                       const char *accelerator);
-void template_free(Template *template);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Template, template_free)
-/* A part in `dir`, or in `staging`: "state", "disk.qcow2", "blank.qcow2". */
-char *template_path(const Template *template, const char *part);
-char *template_staging_path(const Template *template, const char *part);
-gboolean template_exists(const Template *template);
-/* Bytes that it takes on disk. */
-guint64 template_disk_usage(const Template *template);
-
-/* The calls below block: for worker threads. */
-
-/* Begins to make it: an empty staging folder, and a RAM file of that size. */
-gboolean template_stage(const Template *template, guint64 memory_mib, GError **error);
-/* Keeps what was made: copies the RAM file, writes digests, and puts the folder in its place at
- * once. */
-gboolean template_commit(const Template *template, GError **error);
-/* Undoes template_stage(). */
-void template_discard(const Template *template);
-/* Makes the parts fit the configuration, verifies each against its digest, and fills the RAM file
- * from the store. One that is there, is ours, and is what was stored stays: machines of an earlier
- * life may map it. */
-gboolean template_load(const Template *template, GError **error);
-/* Removes every other version of this template, but for one: that of the same image and another
- * accelerator is kept for a week, since the accelerator may come back. Its RAM file is not. */
-gboolean template_remove_others(const Template *template, GError **error);
+/* The names of the installed images, sorted. */
+char **image_list(const Store *store);
 
 /* --- records: the properties of a sandbox, written before the caller gets it --- */
 
 typedef struct {
     char *id, *name, *template;
+    char *template_key; /* of the version its machine runs from; NULL: a service that did not write
+                           keys wrote this record */
     guint32 owner;
     gint64 created_us; /* time of day */
     gint64 born_us;    /* creation and deadline: CLOCK_BOOTTIME of one boot */

@@ -80,26 +80,36 @@ is_finished(const char *entry, const char *const *keep)
     return !is_unfinished(entry);
 }
 
-/* NAME-KEY; keys contain no dash. */
-static gboolean
-is_of_template(const char *entry, const char *const *names)
+/* The RAM files that are kept: versions in use, and all of installed templates. */
+static char **
+needed_ram(const Store *store, const char *const *in_use)
 {
-    const char *dash = strrchr(entry, '-');
-    g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
+    g_auto(GStrv) names = image_list(store);
+    g_autoptr(GDir) dir = g_dir_open(store->ram, 0, NULL);
+    g_autoptr(GStrvBuilder) needed = g_strv_builder_new();
+    const char *entry;
 
-    return name && g_strv_contains(names, name);
+    while (dir && (entry = g_dir_read_name(dir))) {
+        const char *dash = strrchr(entry, '-'); /* NAME-KEY; keys contain no dash */
+        g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
+
+        if (g_strv_contains(in_use, entry) ||
+            (name && g_strv_contains((const char *const *)names, name)))
+            g_strv_builder_add(needed, entry);
+    }
+    return g_strv_builder_end(needed);
 }
 
 guint
-store_sweep(const Store *store, const char *const *keep)
+store_sweep(const Store *store, const char *const *keep, const char *const *in_use)
 {
-    g_auto(GStrv) templates = image_list(store);
+    g_auto(GStrv) ram = needed_ram(store, in_use);
 
     return sweep(store->state, "machines", is_of_sandbox, is_kept, keep) +
            sweep(store->run, "machines", is_of_sandbox, is_kept, keep) +
            sweep(store->state, "sandboxes", is_record, is_kept, keep) +
            sweep(store->state, "templates", is_unfinished, is_finished, NULL) +
-           sweep(store->ram, "", is_ram, is_of_template, (const char *const *)templates);
+           sweep(store->ram, "", is_ram, is_kept, (const char *const *)ram);
 }
 
 void

@@ -14,6 +14,8 @@
 #include "error.h"
 #include "fit.h"
 #include "fixture.h"
+#include "image.h"
+#include "template-files.h"
 
 /* None of them is anybody's, so errors have the numbers. */
 #define SERVICE 1800000003u
@@ -309,18 +311,18 @@ test_readable_without_right(Fixture *f, gconstpointer data)
 
 /* --- a template --- */
 
-static Template *
+static TemplateFiles *
 make_template(Fixture *f)
 {
-    Template *template = template_new(f->store, "box", "0123", "image", "tcg");
-    g_autofree char *state = template_staging_path(template, "state"), *blank = NULL;
-    g_autofree char *disk = template_staging_path(template, "disk.qcow2");
+    TemplateFiles *template = template_files_new(f->store, "box", "0123", "image", "tcg");
+    g_autofree char *state = template_files_staging_path(template, "state"), *blank = NULL;
+    g_autofree char *disk = template_files_staging_path(template, "disk.qcow2");
 
-    g_assert_true(template_stage(template, 1, NULL));
+    g_assert_true(template_files_stage(template, 1, NULL));
     write_text(state, "the state");
     write_text(disk, "the disk");
-    g_assert_true(template_commit(template, NULL));
-    blank = template_path(template, "blank.qcow2");
+    g_assert_true(template_files_commit(template, NULL));
+    blank = template_files_path(template, "blank.qcow2");
     write_text(blank, "");
     return template;
 }
@@ -329,12 +331,12 @@ static const char *const parts[] = {".",     "template.conf", "ram",
                                     "state", "disk.qcow2",    "blank.qcow2"};
 
 static void
-assert_template_fits(const Template *template, uid_t uid, gid_t gid)
+assert_template_fits(const TemplateFiles *template, uid_t uid, gid_t gid)
 {
     static const mode_t modes[] = {0710, 0600, 0600, 0600, 0640, 0600};
 
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
-        g_autofree char *path = template_path(template, parts[i]);
+        g_autofree char *path = template_files_path(template, parts[i]);
 
         assert_is(path, uid, modes[i] & 077 ? gid : st_gid_of(path), modes[i]);
     }
@@ -345,16 +347,16 @@ assert_template_fits(const Template *template, uid_t uid, gid_t gid)
 static void
 test_template(Fixture *f, gconstpointer data)
 {
-    g_autoptr(Template) template = make_template(f);
+    g_autoptr(TemplateFiles) template = make_template(f);
 
     f->store->gid = GROUP;
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
-        g_autofree char *path = template_path(template, parts[i]);
+        g_autofree char *path = template_files_path(template, parts[i]);
         g_autoptr(GError) error = NULL;
 
         set_all(path, SERVICE, OTHER_GROUP, 0777);
         g_assert_true(access_grant(path, STRANGER, "rw", NULL));
-        g_assert_true(template_load(template, &error));
+        g_assert_true(template_files_load(template, &error));
         g_assert_no_error(error);
         assert_template_fits(template, 0, GROUP);
     }
@@ -365,27 +367,27 @@ test_template(Fixture *f, gconstpointer data)
 static void
 test_template_ram(Fixture *f, gconstpointer data)
 {
-    g_autoptr(Template) template = make_template(f);
+    g_autoptr(TemplateFiles) template = make_template(f);
     g_autofree char *other = path_in(f, "other");
     struct stat before, after;
 
     g_assert_true(access_grant(template->ram, STRANGER, "rw", NULL));
     g_assert_cmpint(stat(template->ram, &before), ==, 0);
-    g_assert_true(template_load(template, NULL));
+    g_assert_true(template_files_load(template, NULL));
     g_assert_cmpint(stat(template->ram, &after), ==, 0);
     g_assert_cmpuint(after.st_ino, ==, before.st_ino);
     g_assert_cmpint(acl_extended_file(template->ram), ==, 0);
 
     g_assert_cmpint(link(template->ram, other), ==, 0); /* so that its inode is not used again */
     g_assert_cmpint(chown(template->ram, STRANGER, STRANGER), ==, 0);
-    g_assert_true(template_load(template, NULL));
+    g_assert_true(template_files_load(template, NULL));
     g_assert_cmpint(stat(template->ram, &after), ==, 0);
     g_assert_cmpuint(after.st_ino, !=, before.st_ino);
     g_assert_cmpuint(after.st_uid, ==, 0);
     g_assert_cmpint(g_unlink(template->ram), ==, 0);
     g_assert_cmpint(g_unlink(other), ==, 0);
     g_assert_cmpint(symlink(f->dir, template->ram), ==, 0);
-    g_assert_true(template_load(template, NULL));
+    g_assert_true(template_files_load(template, NULL));
     g_assert_false(g_file_test(template->ram, G_FILE_TEST_IS_SYMLINK));
 }
 
@@ -393,7 +395,7 @@ test_template_ram(Fixture *f, gconstpointer data)
 static void
 test_template_without_right(Fixture *f, gconstpointer data)
 {
-    g_autoptr(Template) template = make_template(f);
+    g_autoptr(TemplateFiles) template = make_template(f);
     g_autofree char *templates = path_in(f, "state/templates");
     g_autoptr(GError) error = NULL, staging = NULL;
 
@@ -401,20 +403,20 @@ test_template_without_right(Fixture *f, gconstpointer data)
     open_folders(f);
     g_assert_cmpint(chmod(templates, 0711), ==, 0);
     be(SERVICE, GROUP);
-    g_assert_false(template_load(template, &error));
-    g_assert_false(template_stage(template, 1, &staging));
+    g_assert_false(template_files_load(template, &error));
+    g_assert_false(template_files_stage(template, 1, &staging));
     be_root();
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED);
     g_assert_error(staging, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED);
     assert_says(error, (const char *const[]){template->dir, "belongs to root:root", "find ",
                                              f->store->state, NULL});
     assert_says(staging, (const char *const[]){template->dir, "belongs to root:root", NULL});
-    g_assert_true(template_exists(template));
+    g_assert_true(template_files_exists(template));
     run_command_of(error);
     set_all(f->store->ram, SERVICE, GROUP, 0710);
     be(SERVICE, GROUP);
     g_clear_error(&error);
-    g_assert_true(template_load(template, &error));
+    g_assert_true(template_files_load(template, &error));
     be_root();
     g_assert_no_error(error);
     assert_template_fits(template, SERVICE, GROUP);
@@ -469,7 +471,7 @@ open_with_help(Fixture *f, uid_t uid, gid_t gid)
 static void
 assert_usable(Fixture *f, uid_t uid, gid_t gid)
 {
-    g_autoptr(Template) template = template_new(f->store, "box", "0123", "image", "tcg");
+    g_autoptr(TemplateFiles) template = template_files_new(f->store, "box", "0123", "image", "tcg");
     g_autofree char *path = path_in(f, "state/sandboxes/abc");
     g_autoptr(Record) found = NULL;
     g_autoptr(GError) error = NULL;
@@ -478,7 +480,7 @@ assert_usable(Fixture *f, uid_t uid, gid_t gid)
     found = record_read(f->store, "abc", &error);
     g_assert_no_error(error);
     g_assert_true(record_write(f->store, found, NULL));
-    g_assert_true(template_load(template, &error));
+    g_assert_true(template_files_load(template, &error));
     be_root();
     g_assert_no_error(error);
     assert_template_fits(template, uid, gid);
@@ -493,7 +495,7 @@ test_both_ways(Fixture *f, gconstpointer data)
 
     g_assert_cmpint(chmod(f->dir, 0755), ==, 0);
     g_assert_cmpuint(open_with_help(f, 0, ours), ==, 0);
-    template_free(make_template(f));
+    template_files_free(make_template(f));
     g_assert_true(record_write(f->store, &record, NULL));
     assert_usable(f, 0, ours);
 

@@ -33,6 +33,7 @@ static const Record largest = {
     .id = S("abcdefghijklmnop"),
     .name = S(" a name;\nof two lines "),
     .template = S("box"),
+    .template_key = S("0123456789abcdef"),
     .owner = G_MAXUINT32,
     .created_us = G_MAXINT64,
     .born_us = G_MAXINT64,
@@ -56,6 +57,7 @@ assert_same(const Record *a, const Record *b)
     g_assert_cmpstr(a->id, ==, b->id);
     g_assert_cmpstr(a->name, ==, b->name);
     g_assert_cmpstr(a->template, ==, b->template);
+    g_assert_cmpstr(a->template_key, ==, b->template_key);
     g_assert_cmpuint(a->owner, ==, b->owner);
     g_assert_cmpint(a->created_us, ==, b->created_us);
     g_assert_cmpint(a->born_us, ==, b->born_us);
@@ -171,9 +173,20 @@ test_missing_keys(Fixture *f, gconstpointer data)
     keys = g_key_file_get_keys(file, "Sandbox", NULL, NULL);
     for (char **key = keys; *key; key++) {
         write_with(f, *key, NULL);
-        if (!g_str_equal(*key, "IdempotencyKey"))
+        if (!g_str_equal(*key, "IdempotencyKey") && !g_str_equal(*key, "TemplateKey"))
             assert_refused(f, largest.id, *key);
     }
+}
+
+/* As an earlier version of the service wrote it. */
+static void
+test_no_template_key(Fixture *f, gconstpointer data)
+{
+    Record record = largest;
+
+    record.template_key = NULL;
+    write_with(f, "TemplateKey", NULL);
+    assert_read(f, &record);
 }
 
 static void
@@ -181,6 +194,9 @@ test_wrong_values(Fixture *f, gconstpointer data)
 {
     static const char *const cases[][2] = {
         {"Id", "abcdefghijklmnoq"},
+        {"TemplateKey", ""},
+        {"TemplateKey", "../box"},
+        {"TemplateKey", "0123-4567"},
         {"Owner", "4294967296"},
         {"Owner", "-1"},
         {"Owner", "root"},
@@ -272,6 +288,7 @@ main(int argc, char **argv)
     ADD("written-again", test_written_again);
     ADD("list", test_list);
     ADD("missing-keys", test_missing_keys);
+    ADD("no-template-key", test_no_template_key);
     ADD("wrong-values", test_wrong_values);
     ADD("no-record", test_no_record);
     ADD("no-id", test_no_id);
