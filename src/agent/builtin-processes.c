@@ -19,7 +19,7 @@
 #include "owner-names.h"
 
 #define ARGV_MAX 4096u
-#define WORDS_MAX 256u
+#define ARGUMENTS_MAX 256u
 #define OUTPUT_MAX (2u << 20)
 #define KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
 
@@ -141,19 +141,19 @@ started_ms(const ProcessInfo *p)
 static void
 put_argv(WireWriter *w, ProcessInfo *p)
 {
-    const char *words[WORDS_MAX + 1] = {p->name};
+    const char *argv[ARGUMENTS_MAX + 1] = {p->name};
     size_t n = 0;
 
-    for (char *word = p->argv; word < p->argv + p->argv_size && n < WORDS_MAX;
-         word += strlen(word) + 1)
-        words[n++] = word;
-    wire_put_strv(w, words);
+    for (char *argument = p->argv; argument < p->argv + p->argv_size && n < ARGUMENTS_MAX;
+         argument += strlen(argument) + 1)
+        argv[n++] = argument;
+    wire_put_strv(w, argv);
 }
 
 static size_t
 write_program(ProcessInfo *p)
 {
-    static uint8_t fields[2 * ARGV_MAX + 4 * WORDS_MAX];
+    static uint8_t fields[2 * ARGV_MAX + 4 * ARGUMENTS_MAX];
     WireWriter w = {.data = fields, .size = sizeof fields};
 
     wire_put_u32(&w, p->pid);

@@ -9,15 +9,15 @@
 #include "owner-names.h"
 
 bool
-builtin_flag(const char *word)
+builtin_flag(const char *argument)
 {
-    return strcmp(word, "1") == 0;
+    return strcmp(argument, "1") == 0;
 }
 
 mode_t
-builtin_mode(const char *word, mode_t preset)
+builtin_mode(const char *argument, mode_t preset)
 {
-    return *word ? (mode_t)strtoul(word, NULL, 8) & 07777 : preset;
+    return *argument ? (mode_t)strtoul(argument, NULL, 8) & 07777 : preset;
 }
 
 /* Nanoseconds since WIRE_TIME_MIN_S. */

@@ -12,7 +12,7 @@
 #define BUILTIN_FILE_RECORD_MAX (BUILTIN_DEPTH_MAX * (NAME_MAX + 1u) + PATH_MAX + 1024u)
 
 /* The value of a flag ("1" or "0") or of a mode (octal; "": `preset`). */
-bool builtin_flag(const char *word);
-mode_t builtin_mode(const char *word, mode_t preset);
+bool builtin_flag(const char *argument);
+mode_t builtin_mode(const char *argument, mode_t preset);
 /* Writes the record of a file (builtin.h) and returns its size. */
 size_t builtin_write_file(const char *path, const char *target, const struct stat *st);

@@ -135,7 +135,7 @@ print_path(FILE *out, const char *key, const char *exact_key, const char *path)
 }
 
 static void
-tell(const char *event, const char *path, bool is_directory, const char *to)
+report_change(const char *event, const char *path, bool is_directory, const char *to)
 {
     char *line = NULL;
     size_t size = 0;
@@ -257,19 +257,19 @@ note_directory(int wd, const char *path)
         _exit(ENOMEM);
 }
 
-static void add_tree(const char *path, bool tells);
+static void add_tree(const char *path, bool reports);
 
 static void
-add_entry(const char *directory, const struct dirent *entry, bool tells)
+add_entry(const char *directory, const struct dirent *entry, bool reports)
 {
     char *path = join(directory, entry->d_name), *whole = full(path);
     struct stat st;
     bool is_directory = whole && lstat(whole, &st) == 0 && S_ISDIR(st.st_mode);
 
-    if (tells)
-        tell("create", path, is_directory, NULL);
+    if (reports)
+        report_change("create", path, is_directory, NULL);
     if (is_directory)
-        add_tree(path, tells);
+        add_tree(path, reports);
     free(whole);
     free(path);
 }
@@ -277,19 +277,19 @@ add_entry(const char *directory, const struct dirent *entry, bool tells)
 /* Watches a directory and its subdirectories. One that cannot be watched, or is gone, is skipped.
  */
 static void
-add_tree(const char *path, bool tells)
+add_tree(const char *path, bool reports)
 {
     char *whole = full(path);
     int wd = whole ? inotify_add_watch(watch.fd, whole, EVENTS) : -1;
 
     if (wd < 0 && errno == ENOSPC)
-        tell("overflow", NULL, false, NULL); /* the limit of watches was reached */
+        report_change("overflow", NULL, false, NULL); /* the limit of watches was reached */
     if (wd >= 0)
         note_directory(wd, path);
     DIR *directory = wd >= 0 ? opendir(whole) : NULL;
     for (struct dirent *entry; directory && (entry = readdir(directory));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            add_entry(path, entry, tells);
+            add_entry(path, entry, reports);
     if (directory)
         closedir(directory);
     free(whole);
@@ -302,7 +302,7 @@ add_below_root(void)
 
     for (struct dirent *entry; directory && (entry = readdir(directory));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            add_entry("", entry, /* tells= */ false);
+            add_entry("", entry, /* reports= */ false);
     if (directory)
         closedir(directory);
 }
@@ -314,7 +314,7 @@ moved_away(void)
 {
     if (!watch.from)
         return;
-    tell("remove", watch.from, watch.from_is_directory, NULL);
+    report_change("remove", watch.from, watch.from_is_directory, NULL);
     if (watch.from_is_directory)
         forget_below(watch.from);
     free(watch.from);
@@ -325,15 +325,15 @@ static void
 arrived(const char *path, bool is_directory)
 {
     if (watch.from) {
-        tell("rename", watch.from, is_directory, path);
+        report_change("rename", watch.from, is_directory, path);
         rename_below(watch.from, path);
         free(watch.from);
         watch.from = NULL;
         return;
     }
-    tell("create", path, is_directory, NULL);
+    report_change("create", path, is_directory, NULL);
     if (is_directory && watch.is_recursive)
-        add_tree(path, /* tells= */ true);
+        add_tree(path, /* reports= */ true);
 }
 
 static void
@@ -352,16 +352,16 @@ take_named(const struct inotify_event *event, const char *path)
         return;
     }
     if (event->mask & IN_CREATE) {
-        tell("create", path, is_directory, NULL);
+        report_change("create", path, is_directory, NULL);
         if (is_directory && watch.is_recursive)
-            add_tree(path, /* tells= */ true);
+            add_tree(path, /* reports= */ true);
     } else if (event->mask & IN_DELETE) {
-        tell("remove", path, is_directory, NULL);
+        report_change("remove", path, is_directory, NULL);
     } else if (event->mask & IN_CLOSE_WRITE) {
-        tell("write", path, is_directory, NULL);
+        report_change("write", path, is_directory, NULL);
     } else if (event->mask & IN_ATTRIB && (event->len > 0 || !*path)) {
         /* The watch of the parent reports a subdirectory. */
-        tell("chmod", path, is_directory, NULL);
+        report_change("chmod", path, is_directory, NULL);
     }
 }
 
@@ -369,7 +369,7 @@ take_named(const struct inotify_event *event, const char *path)
 static void
 take_overflow(void)
 {
-    tell("overflow", NULL, false, NULL);
+    report_change("overflow", NULL, false, NULL);
     if (watch.is_recursive)
         add_below_root();
 }
@@ -404,7 +404,7 @@ take(const struct inotify_event *event)
         return;
     }
     if (root_has_gone(event)) {
-        tell("remove", "", watch.is_directory, NULL);
+        report_change("remove", "", watch.is_directory, NULL);
         _exit(0);
     }
     const Directory *directory = find_directory(event->wd);
@@ -474,6 +474,6 @@ builtin_watch(char *const *argv)
     if (watch.is_recursive)
         add_below_root();
     builtin_ready();
-    tell("ready", NULL, false, NULL);
+    report_change("ready", NULL, false, NULL);
     serve();
 }

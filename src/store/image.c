@@ -174,14 +174,14 @@ lock_image(Image *image, GError **error)
 static gboolean
 fit_parts(const Store *store, const Image *image, GError **error)
 {
-    gboolean ok = store_fit_readable(store, image->dir, S_IFDIR, error);
+    gboolean ok = store_make_readable(store, image->dir, S_IFDIR, error);
     g_autofree char *conf = g_build_filename(image->dir, "image.conf", NULL);
 
-    ok = ok && store_fit_readable(store, conf, S_IFREG, error);
+    ok = ok && store_make_readable(store, conf, S_IFREG, error);
     for (gsize i = 0; ok && i < G_N_ELEMENTS(parts); i++) {
         g_autofree char *path = image_path(image, parts[i]);
 
-        ok = store_fit_readable(store, path, S_IFREG, error);
+        ok = store_make_readable(store, path, S_IFREG, error);
     }
     if (!ok && error)
         (*error)->code =

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "fit.h"
+#include "ownership.h"
 #include "util.h"
 
 /* Machines' users can search the folder but not list it. */
@@ -25,9 +25,9 @@
 static gboolean
 make_folder(const Store *store, const char *place, const char *path, mode_t mode, GError **error)
 {
-    const Fit fit = {.type = S_IFDIR, .mode = mode, .gid = store->gid, .folder = place};
+    const Ownership wanted = {.type = S_IFDIR, .mode = mode, .gid = store->gid, .folder = place};
 
-    return fit_place(path, &fit, error);
+    return ownership_set_folder(path, &wanted, error);
 }
 
 gboolean
@@ -112,51 +112,52 @@ make_folders(Store *store, GError **error)
  * used.
  */
 static gboolean
-is_fit(gboolean fits, GError *misfit, GError **error)
+is_usable(gboolean ok, GError *failure, GError **error)
 {
-    if (fits || !g_error_matches(misfit, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED)) {
-        g_clear_error(&misfit);
+    if (ok || !g_error_matches(failure, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED)) {
+        g_clear_error(&failure);
         return TRUE;
     }
-    g_propagate_error(error, misfit);
+    g_propagate_error(error, failure);
     return FALSE;
 }
 
 gboolean
-store_fit_readable(const Store *store, const char *path, mode_t type, GError **error)
+store_make_readable(const Store *store, const char *path, mode_t type, GError **error)
 {
     g_autofree char *images = g_build_filename(store->state, "images", NULL);
-    const Fit fit = {.type = type, .gid = store->gid, .folder = images};
-    GError *misfit = NULL;
-    gboolean fits = fit_readable(path, &fit, &misfit);
+    const Ownership wanted = {.type = type, .gid = store->gid, .folder = images};
+    GError *failure = NULL;
+    gboolean ok = ownership_make_readable(path, &wanted, &failure);
 
-    return is_fit(fits, misfit, error);
+    return is_usable(ok, failure, error);
 }
 
 /* The service would end the sandbox of a record that it cannot read. */
 static gboolean
-fit_records(const Store *store, GError **error)
+adapt_records(const Store *store, GError **error)
 {
-    const Fit fit = {.type = S_IFREG, .mode = 0600, .gid = FIT_ANY_GROUP, .folder = store->state};
+    const Ownership wanted = {
+        .type = S_IFREG, .mode = 0600, .gid = OWNERSHIP_ANY_GROUP, .folder = store->state};
     g_auto(GStrv) ids = record_list(store);
 
     for (char **id = ids; *id; id++) {
         g_autofree char *path = g_build_filename(store->state, "sandboxes", *id, NULL);
-        GError *misfit = NULL;
-        gboolean fits = fit_ours(path, &fit, &misfit);
+        GError *failure = NULL;
+        gboolean ok = ownership_set(path, &wanted, &failure);
 
-        if (!is_fit(fits, misfit, error))
+        if (!is_usable(ok, failure, error))
             return FALSE;
     }
     return TRUE;
 }
 
 static gboolean
-fit_all(const Store *store, GError **error)
+adapt_all(const Store *store, GError **error)
 {
     g_autofree char *images = g_build_filename(store->state, "images", NULL);
 
-    return fit_records(store, error) && store_fit_readable(store, images, S_IFDIR, error);
+    return adapt_records(store, error) && store_make_readable(store, images, S_IFDIR, error);
 }
 
 Store *
@@ -171,7 +172,7 @@ store_open(const char *state, const char *ram, const char *run, const char *grou
     store->lock = -1;
     if ((group && !find_group(group, &store->gid, error)) ||
         !make_folder(store, state, state, SEARCHED_MODE, error) || !lock_state(store, error) ||
-        !make_folders(store, error) || !fit_all(store, error))
+        !make_folders(store, error) || !adapt_all(store, error))
         return NULL;
     return g_steal_pointer(&store);
 }

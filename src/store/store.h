@@ -37,7 +37,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
 gboolean store_make_folder(const Store *store, const char *path, GError **error);
 /* Makes a part of an image readable for the machines' group and us; its owner does not change.
  * FALSE only when an administrator has to act first: CLOCHE_ERROR_NOT_PERMITTED. */
-gboolean store_fit_readable(const Store *store, const char *path, mode_t type, GError **error);
+gboolean store_make_readable(const Store *store, const char *path, mode_t type, GError **error);
 
 /* Removes the records and machine folders whose id is not in `keep`, unfinished templates, and RAM
  * files of templates that are not installed and whose version (NAME-KEY) is not in `in_use`.

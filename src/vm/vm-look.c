@@ -22,7 +22,7 @@ typedef struct {
     char uuid[VIR_UUID_STRING_BUFLEN];
     guint changes; /* of the machine, when the look began */
     Found found;
-} Finding;
+} FoundMachine;
 
 typedef struct {
     LibvirtVm *vm; /* NULL: it was closed */
@@ -62,7 +62,7 @@ run_look(GTask *task)
     g_autoptr(virConnect) libvirt = connection_get(look->vm->connection, /* error= */ NULL);
 
     for (guint i = 0; libvirt && i < look->findings->len; i++) {
-        Finding *finding = &g_array_index(look->findings, Finding, i);
+        FoundMachine *finding = &g_array_index(look->findings, FoundMachine, i);
 
         finding->found = find(libvirt, finding->uuid);
     }
@@ -70,7 +70,7 @@ run_look(GTask *task)
 }
 
 static void
-apply(LibvirtVm *vm, const Finding *finding)
+apply(LibvirtVm *vm, const FoundMachine *finding)
 {
     LibvirtMachine *machine = g_hash_table_lookup(vm->machines.by_uuid, finding->uuid);
 
@@ -111,7 +111,7 @@ on_looked(GObject *source, GAsyncResult *result, gpointer data)
     }
     vm->look.pause_s = PAUSE_MIN_S;
     for (guint i = 0; i < look->findings->len; i++)
-        apply(vm, &g_array_index(look->findings, Finding, i));
+        apply(vm, &g_array_index(look->findings, FoundMachine, i));
     vm_retry_destroys(vm);
     if (vm->look.again)
         vm_look(vm);
@@ -121,14 +121,14 @@ on_looked(GObject *source, GAsyncResult *result, gpointer data)
 static GArray *
 list_machines(LibvirtVm *vm)
 {
-    GArray *list = g_array_new(FALSE, TRUE, sizeof(Finding));
+    GArray *list = g_array_new(FALSE, TRUE, sizeof(FoundMachine));
     GHashTableIter iter;
     gpointer value;
 
     g_hash_table_iter_init(&iter, vm->machines.by_uuid);
     while (g_hash_table_iter_next(&iter, /* key= */ NULL, &value)) {
         const LibvirtMachine *machine = value;
-        Finding finding = {.changes = machine->changes};
+        FoundMachine finding = {.changes = machine->changes};
 
         if (!machine->has_owner || machine->has_ended)
             continue;

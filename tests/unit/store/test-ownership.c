@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-fit: owner, group, mode and access list of single files and folders. */
+/* test-ownership: owner, group, mode and access list of single files and folders. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,8 +7,8 @@
 
 #include "access.h"
 #include "error.h"
-#include "fit-fixture.h"
-#include "fit.h"
+#include "ownership-fixture.h"
+#include "ownership.h"
 
 static char *
 make_file(Fixture *f)
@@ -21,10 +21,10 @@ make_file(Fixture *f)
     return path;
 }
 
-static Fit
-fit_of(const Fixture *f)
+static Ownership
+wanted_by(const Fixture *f)
 {
-    return (Fit){.type = S_IFREG, .mode = 0640, .gid = GROUP, .folder = f->store->state};
+    return (Ownership){.type = S_IFREG, .mode = 0640, .gid = GROUP, .folder = f->store->state};
 }
 
 static void
@@ -40,7 +40,7 @@ test_ours(Fixture *f, gconstpointer data)
                  {0, GROUP, 06755, FALSE},          {0, GROUP, 0640, TRUE},
                  {SERVICE, OTHER_GROUP, 0000, TRUE}};
     g_autofree char *path = make_file(f);
-    const Fit fit = fit_of(f);
+    const Ownership wanted = wanted_by(f);
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         gint64 before;
@@ -48,10 +48,10 @@ test_ours(Fixture *f, gconstpointer data)
         set_all(path, cases[i].uid, cases[i].gid, cases[i].mode);
         if (cases[i].has_acl)
             g_assert_true(access_grant(path, STRANGER, "rw", NULL));
-        g_assert_true(fit_ours(path, &fit, NULL));
+        g_assert_true(ownership_set(path, &wanted, NULL));
         assert_is(path, 0, GROUP, 0640);
         before = changed_at(path);
-        g_assert_true(fit_ours(path, &fit, NULL));
+        g_assert_true(ownership_set(path, &wanted, NULL));
         g_assert_cmpint(changed_at(path), ==, before);
     }
 }
@@ -61,11 +61,11 @@ static void
 test_any_group(Fixture *f, gconstpointer data)
 {
     g_autofree char *path = make_file(f);
-    Fit fit = fit_of(f);
+    Ownership wanted = wanted_by(f);
 
-    fit.gid = FIT_ANY_GROUP;
+    wanted.gid = OWNERSHIP_ANY_GROUP;
     set_all(path, SERVICE, OTHER_GROUP, 0600);
-    g_assert_true(fit_ours(path, &fit, NULL));
+    g_assert_true(ownership_set(path, &wanted, NULL));
     assert_is(path, 0, OTHER_GROUP, 0640);
 }
 
@@ -73,12 +73,12 @@ static void
 test_ours_without_right(Fixture *f, gconstpointer data)
 {
     g_autofree char *path = make_file(f);
-    const Fit fit = fit_of(f);
+    const Ownership wanted = wanted_by(f);
     g_autoptr(GError) owner = NULL, group = NULL;
 
     set_all(path, 0, OTHER_GROUP, 0600);
     be(SERVICE, GROUP);
-    g_assert_false(fit_ours(path, &fit, &owner));
+    g_assert_false(ownership_set(path, &wanted, &owner));
     be_root();
     g_assert_error(owner, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED);
     assert_says(owner, (const char *const[]){path, "belongs to root:1800000011", "mode 0600",
@@ -88,12 +88,12 @@ test_ours_without_right(Fixture *f, gconstpointer data)
     /* Its own, of a group that it is not in. */
     set_all(path, SERVICE, OTHER_GROUP, 0600);
     be(SERVICE, SERVICE);
-    g_assert_false(fit_ours(path, &fit, &group));
+    g_assert_false(ownership_set(path, &wanted, &group));
     be_root();
     assert_says(group, (const char *const[]){path, "belongs to 1800000003:1800000011", NULL});
     run_command_of(group);
     be(SERVICE, SERVICE);
-    g_assert_true(fit_ours(path, &fit, NULL));
+    g_assert_true(ownership_set(path, &wanted, NULL));
     be_root();
     assert_is(path, SERVICE, GROUP, 0640);
 }
@@ -103,12 +103,12 @@ static void
 test_ours_with_right(Fixture *f, gconstpointer data)
 {
     g_autofree char *path = make_file(f);
-    const Fit fit = fit_of(f);
+    const Ownership wanted = wanted_by(f);
 
     set_all(path, SERVICE, OTHER_GROUP, 0666);
     g_assert_true(access_grant(path, STRANGER, "rw", NULL));
     be(SERVICE, GROUP);
-    g_assert_true(fit_ours(path, &fit, NULL));
+    g_assert_true(ownership_set(path, &wanted, NULL));
     be_root();
     assert_is(path, SERVICE, GROUP, 0640);
 }
@@ -118,18 +118,18 @@ test_links(Fixture *f, gconstpointer data)
 {
     g_autofree char *precious = path_in(f, "precious"), *link = path_in(f, "state/link");
     g_autofree char *fifo = path_in(f, "state/fifo");
-    const Fit fit = fit_of(f);
+    const Ownership wanted = wanted_by(f);
     g_autoptr(GError) error = NULL, readable = NULL;
 
     write_text(precious, "");
     set_all(precious, STRANGER, OTHER_GROUP, 0600);
     g_assert_cmpint(symlink(precious, link), ==, 0);
     g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
-    g_assert_false(fit_ours(link, &fit, &error));
+    g_assert_false(ownership_set(link, &wanted, &error));
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED);
-    g_assert_false(fit_readable(link, &fit, &readable));
-    g_assert_false(fit_ours(fifo, &fit, NULL));
-    g_assert_false(fit_ours(f->store->state, &fit, NULL));
+    g_assert_false(ownership_make_readable(link, &wanted, &readable));
+    g_assert_false(ownership_set(fifo, &wanted, NULL));
+    g_assert_false(ownership_set(f->store->state, &wanted, NULL));
     assert_is(precious, STRANGER, OTHER_GROUP, 0600);
 }
 
@@ -140,19 +140,19 @@ test_place(Fixture *f, gconstpointer data)
 {
     g_autofree char *target = path_in(f, "target"), *link = path_in(f, "link");
     g_autofree char *deep = path_in(f, "link/a/b");
-    const Fit fit = {.type = S_IFDIR, .mode = 0710, .gid = GROUP, .folder = link};
+    const Ownership wanted = {.type = S_IFDIR, .mode = 0710, .gid = GROUP, .folder = link};
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpint(g_mkdir(target, 0700), ==, 0);
     g_assert_cmpint(symlink(target, link), ==, 0);
-    g_assert_true(fit_place(link, &fit, NULL));
+    g_assert_true(ownership_set_folder(link, &wanted, NULL));
     assert_is(target, 0, GROUP, 0710);
-    g_assert_true(fit_place(deep, &fit, NULL));
+    g_assert_true(ownership_set_folder(deep, &wanted, NULL));
     assert_is(deep, 0, GROUP, 0710);
 
     set_all(target, STRANGER, OTHER_GROUP, 0700);
     g_assert_cmpint(lchown(link, STRANGER, STRANGER), ==, 0);
-    g_assert_false(fit_place(link, &fit, &error));
+    g_assert_false(ownership_set_folder(link, &wanted, &error));
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED);
     assert_says(error, (const char *const[]){link, "symbolic link of the user 1800000004", NULL});
     assert_is(target, STRANGER, OTHER_GROUP, 0700);
@@ -171,7 +171,7 @@ test_readable(Fixture *f, gconstpointer data)
                  {OTHER_GROUP, 0640, 0644, FALSE}, {GROUP, 0604, 0644, FALSE},
                  {0, 0600, 0644, FALSE},           {GROUP, 0600, 0644, TRUE}};
     g_autofree char *path = make_file(f);
-    const Fit fit = fit_of(f);
+    const Ownership wanted = wanted_by(f);
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         gint64 before;
@@ -180,7 +180,7 @@ test_readable(Fixture *f, gconstpointer data)
         if (cases[i].has_acl)
             g_assert_true(access_grant(path, SERVICE, "rw", NULL));
         before = changed_at(path);
-        g_assert_true(fit_readable(path, &fit, NULL));
+        g_assert_true(ownership_make_readable(path, &wanted, NULL));
         assert_is(path, STRANGER, cases[i].gid, cases[i].after);
         if (cases[i].after == cases[i].before)
             g_assert_cmpint(changed_at(path), ==, before);
@@ -191,19 +191,19 @@ static void
 test_readable_without_right(Fixture *f, gconstpointer data)
 {
     g_autofree char *path = make_file(f);
-    const Fit fit = fit_of(f);
+    const Ownership wanted = wanted_by(f);
     g_autoptr(GError) error = NULL;
 
     set_all(path, 0, OTHER_GROUP, 0640);
     be(SERVICE, GROUP);
-    g_assert_false(fit_readable(path, &fit, &error));
+    g_assert_false(ownership_make_readable(path, &wanted, &error));
     be_root();
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED);
     assert_says(error,
                 (const char *const[]){path, "root:1800000011", "0640", "chmod -R a+rX", NULL});
     run_command_of(error);
     be(SERVICE, GROUP);
-    g_assert_true(fit_readable(path, &fit, NULL));
+    g_assert_true(ownership_make_readable(path, &wanted, NULL));
     be_root();
     assert_is(path, 0, OTHER_GROUP, 0644);
 }
@@ -212,7 +212,8 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-#define ADD(name, function) g_test_add("/fit/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function)                                                                        \
+    g_test_add("/ownership/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("ours", test_ours);
     ADD("any-group", test_any_group);
     ADD("ours/without-right", test_ours_without_right);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-fit-template: a template that another configuration made fits after it was loaded. */
+/* test-ownership-template: a template that another configuration made fits after it was loaded. */
 #include <acl/libacl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #include "access.h"
 #include "error.h"
-#include "fit-fixture.h"
+#include "ownership-fixture.h"
 
 /* Each part with another owner, group, mode and list. */
 static void
@@ -94,7 +94,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, function)                                                                        \
-    g_test_add("/fit-template/" name, Fixture, NULL, set_up, function, tear_down)
+    g_test_add("/ownership-template/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("parts", test_template);
     ADD("ram", test_template_ram);
     ADD("without-right", test_template_without_right);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fit-fixture: users, files and templates for the tests of fit.h. Needs root: the service without
- * permissions is another user, as which the test runs for a while.
+ * ownership-fixture: users, files and templates for the tests of ownership.h. Needs root: the
+ * service without permissions is another user, as which the test runs for a while.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fit-fixture: users, files and templates for the tests of fit.h. */
-#include "fit-fixture.h"
+/* ownership-fixture: users, files and templates for the tests of ownership.h. */
+#include "ownership-fixture.h"
 
 #include <acl/libacl.h>
 #include <grp.h>

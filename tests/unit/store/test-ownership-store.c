@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-fit-store: a store that another configuration made can be opened. The tests run the command
- * that an error names, which must help.
+ * test-ownership-store: a store that another configuration made can be opened. The tests run the
+ * command that an error names, which must help.
  */
 #include <glib/gstdio.h>
 #include <grp.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "fit-fixture.h"
 #include "image.h"
+#include "ownership-fixture.h"
 
 static const Record record = {.id = "abc",
                               .name = "",
@@ -174,7 +174,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, function)                                                                        \
-    g_test_add("/fit-store/" name, Fixture, NULL, set_up, function, tear_down)
+    g_test_add("/ownership-store/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("both-ways", test_both_ways);
     ADD("record", test_record);
     ADD("unknown", test_unknown);
