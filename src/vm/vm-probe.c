@@ -166,8 +166,8 @@ on_timeout(gpointer data)
     Probe *probe = g_task_get_task_data(task);
 
     probe->timeout = 0;
-    note_failure(
-        probe, "a guest under KVM did not power off within " G_STRINGIFY(TRIAL_TIMEOUT_S) " s");
+    note_failure(probe,
+                 "a guest under KVM did not power off within " G_STRINGIFY(TRIAL_TIMEOUT_S) " s");
     end_trial(task);
     return G_SOURCE_REMOVE;
 }
