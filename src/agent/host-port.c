@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * port: preamble, frames, and the two buffers.
+ * host-port: preamble, frames, and the two buffers.
  *
- * Both buffers are static, so that they are locked in memory before anybody can use it all up.
+ * Both buffers are static, so they are locked in memory before other processes can exhaust it.
  */
-#include "port.h"
+#include "host-port.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #define NAME_MAX_SENT 256u
 
 typedef enum {
-    SEARCHING, /* for WIRE_MAGIC: no connection yet, or noise */
+    SEARCHING, /* for WIRE_MAGIC, before a connection or after noise */
     NONCE,
     CONNECTED,
 } State;
@@ -30,8 +30,8 @@ static struct {
     Source source;
     bool is_socket;
     bool is_gone;
-    bool readable; /* an edge came, and no read has come up empty since */
-    bool unparsed; /* `in` may hold whole frames that wait for room to answer */
+    bool readable; /* an event came, and no read has returned EAGAIN since */
+    bool unparsed; /* `in` may contain complete frames that wait for room for their answers */
     const PortHandlers *handlers;
     State state;
     uint8_t in[IN_SIZE];
@@ -68,8 +68,8 @@ port_is_gone(void)
 
 /* --- out --- */
 
-/* Room at the end of the buffer; moving what waits to its beginning costs little when that is less
- * than half of it. */
+/* The room at the end of the buffer. Bytes that wait are moved to the beginning if they are less
+ * than half of the buffer. */
 static size_t
 out_room(void)
 {
@@ -81,7 +81,7 @@ out_room(void)
     return OUT_SIZE - port.out_end;
 }
 
-/* Twice, because a QUIESCE may be answered between two frames. */
+/* Room for two answers, because a QUIESCE may be answered between two frames. */
 static bool
 answers_have_room(void)
 {
@@ -91,7 +91,7 @@ answers_have_room(void)
 bool
 port_has_room(void)
 {
-    /* Answers come first: a turn leaves some of the buffer to them. */
+    /* A turn leaves room for answers. */
     return out_room() >= PORT_TURN_MAX + 32 * PORT_ANSWER_MAX;
 }
 
@@ -162,9 +162,9 @@ port_send_error(uint32_t stream, int error, WireObject about, const char *name)
 /* --- in --- */
 
 /*
- * How much of a frame that was refused is certainly no preamble. A frame that the host's death cut
- * off is complete in length, by the pad, and lacks its mark: all of it goes, so that a user's bytes
- * in it that look like a preamble are not taken for one.
+ * The number of bytes of an invalid frame that cannot be a preamble. If the host died in the middle
+ * of a frame, the pad of the next preamble completes its length, but the end mark is missing. All
+ * of such a frame is skipped, so that a user's bytes in it are not mistaken for a preamble.
  */
 static size_t
 condemned_size(const uint8_t *data, size_t size)
@@ -174,7 +174,7 @@ condemned_size(const uint8_t *data, size_t size)
     return length <= WIRE_PAYLOAD_MAX && whole <= size && data[whole - 1] != WIRE_END ? whole : 1;
 }
 
-/* Each takes bytes from the start of `data` and returns how many; 0 when more are needed. */
+/* Each function consumes bytes from the start of `data` and returns how many; 0: it needs more. */
 
 static size_t
 take_noise(const uint8_t *data, size_t size)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * input: one buffer per channel.
+ * stream-input: one buffer per channel.
  *
- * A process that does not take its input any more (EPIPE, or a descriptor that it never had) is no
- * error: what comes is dropped, and the host gets its window back as if it had been taken.
+ * It is not an error if a process does not read its input any more (EPIPE, or it never had the
+ * descriptor): the bytes are dropped, and the window is returned to the host as if they had been
+ * read.
  */
-#include "input.h"
+#include "stream-input.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,20 +17,20 @@
 #define SIZE_MIN 4096u
 
 static bool
-is_control(const Channel *channel)
+is_control(const StreamChannel *channel)
 {
     return channel == &channel->stream->channels[WIRE_CONTROL];
 }
 
 static bool
-takes_input(const Channel *channel)
+takes_input(const StreamChannel *channel)
 {
     return channel->source.fd >= 0;
 }
 
-/* Nobody takes what is written from now on. The control channel may still be read. */
+/* The process does not read from now on. It may still write to the control channel. */
 static void
-stop_writing(Channel *channel)
+stop_writing(StreamChannel *channel)
 {
     if (is_control(channel))
         shutdown(channel->source.fd, SHUT_WR);
@@ -38,7 +39,7 @@ stop_writing(Channel *channel)
 }
 
 static void
-release_buffer(Input *input)
+release_buffer(ChannelInput *input)
 {
     free(input->data);
     input->data = NULL;
@@ -46,15 +47,17 @@ release_buffer(Input *input)
 }
 
 static void
-stop_taking(Channel *channel)
+stop_taking(StreamChannel *channel)
 {
     source_close(&channel->source);
     channel->input.refused = true;
 }
 
-/* Writes what is possible; all of it when nobody takes it. Returns how much is dealt with. */
+/* Writes as much as possible; drops all bytes if the process does not read. Returns how many are
+ * done.
+ */
 static size_t
-write_some(Channel *channel, const uint8_t *data, size_t size)
+write_some(StreamChannel *channel, const uint8_t *data, size_t size)
 {
     size_t done = 0;
 
@@ -73,9 +76,9 @@ write_some(Channel *channel, const uint8_t *data, size_t size)
     return size;
 }
 
-/* Room for `size` more bytes at the end; the window bounds it. */
+/* Makes room for `size` more bytes at the end; the window bounds the size. */
 static int
-make_room(Input *input, size_t size)
+make_room(ChannelInput *input, size_t size)
 {
     if (input->begin > 0) {
         memmove(input->data, input->data + input->begin, input->end - input->begin);
@@ -97,9 +100,9 @@ make_room(Input *input, size_t size)
 }
 
 int
-input_data(Channel *channel, const uint8_t *data, size_t size)
+input_data(StreamChannel *channel, const uint8_t *data, size_t size)
 {
-    Input *input = &channel->input;
+    ChannelInput *input = &channel->input;
 
     if (input->eof || size > WIRE_WINDOW - input->held)
         return -EPROTO;
@@ -118,9 +121,9 @@ input_data(Channel *channel, const uint8_t *data, size_t size)
 }
 
 void
-input_write(Channel *channel)
+input_write(StreamChannel *channel)
 {
-    Input *input = &channel->input;
+    ChannelInput *input = &channel->input;
 
     if (input->begin < input->end) {
         size_t done = write_some(channel, input->data + input->begin, input->end - input->begin);
@@ -135,7 +138,7 @@ input_write(Channel *channel)
 }
 
 void
-input_refused(Channel *channel)
+input_refused(StreamChannel *channel)
 {
     if (takes_input(channel))
         stop_taking(channel);
@@ -143,19 +146,19 @@ input_refused(Channel *channel)
 }
 
 void
-input_eof(Channel *channel)
+input_eof(StreamChannel *channel)
 {
     channel->input.eof = true;
     input_write(channel);
 }
 
 uint32_t
-input_take_owed(Channel *channel)
+input_take_owed(StreamChannel *channel)
 {
-    Input *input = &channel->input;
+    ChannelInput *input = &channel->input;
 
-    /* Not for every few bytes while more wait; but all of it when all is passed on, because the
-     * host may want to know that. */
+    /* While bytes wait, return larger amounts only. When none wait, return all of the window: the
+     * host may need to know that the process has taken everything. */
     if (input->begin < input->end && input->owed < WIRE_WINDOW / 4)
         return 0;
     uint32_t owed = input->owed;
@@ -165,11 +168,11 @@ input_take_owed(Channel *channel)
 }
 
 void
-input_clear(Channel *channel)
+input_clear(StreamChannel *channel)
 {
-    /* An end that waited for what is now lost is an end all the same. */
+    /* The end of the input counts even if the bytes before it were dropped. */
     if (channel->input.eof && takes_input(channel))
         stop_writing(channel);
     release_buffer(&channel->input);
-    channel->input = (Input){.held = 0};
+    channel->input = (ChannelInput){.held = 0};
 }

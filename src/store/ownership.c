@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fit: makes what is stored fit the configuration.
+ * ownership: gives stored files the owner, group and mode that the configuration needs.
  *
- * Everything is done by a descriptor of the file that was looked at (O_PATH), so nothing can be put
- * in its place meanwhile. Such a descriptor takes no chmod() or access list; its name in /proc
- * does.
+ * All calls use one O_PATH descriptor of the file, so nobody can replace the file between check and
+ * change. Such a descriptor does not support chmod() and access lists, but its path in /proc does.
  */
-#include "fit.h"
+#include "ownership.h"
 
 #include <acl/libacl.h>
 #include <errno.h>
@@ -23,20 +22,20 @@
 
 typedef struct {
     int fd;
-    char proc[32]; /* its name by way of the descriptor */
+    char proc[32]; /* the path of the descriptor in /proc */
     struct stat st;
-} Target;
+} OwnedFile;
 
 static void
-target_clear(Target *target)
+target_clear(OwnedFile *target)
 {
     if (target->fd >= 0)
         close(target->fd);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Target, target_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OwnedFile, target_clear)
 
 static gboolean
-target_open(Target *target, const char *path, mode_t type, int flags, GError **error)
+target_open(OwnedFile *target, const char *path, mode_t type, int flags, GError **error)
 {
     target->fd = open(path, O_PATH | O_CLOEXEC | flags);
     if (target->fd < 0 || fstat(target->fd, &target->st) < 0)
@@ -44,23 +43,23 @@ target_open(Target *target, const char *path, mode_t type, int flags, GError **e
     g_snprintf(target->proc, sizeof(target->proc), "/proc/self/fd/%d", target->fd);
     if ((target->st.st_mode & S_IFMT) == type)
         return TRUE;
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "'%s' is no %s", path,
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "'%s' is not a %s", path,
                 type == S_IFDIR ? "folder" : "regular file");
     return FALSE;
 }
 
 /* --- access lists --- */
 
-/* A file system without access lists has none. */
+/* FALSE also on a file system without access lists. */
 static gboolean
-has_acl(const Target *target)
+has_acl(const OwnedFile *target)
 {
     return acl_extended_file(target->proc) > 0;
 }
 
-/* With the group's bits: with a list, they are the most that anybody in it may do. */
+/* Clears the group's bits as well: they are the mask of the list. */
 static gboolean
-drop_acl(Target *target)
+drop_acl(OwnedFile *target)
 {
     acl_t acl = acl_from_mode(target->st.st_mode & 0707);
     gboolean ok = acl && acl_set_file(target->proc, ACL_TYPE_ACCESS, acl) == 0;
@@ -82,7 +81,7 @@ name_user(uid_t uid)
     return user ? g_strdup(user->pw_name) : g_strdup_printf("%u", (unsigned)uid);
 }
 
-/* A group with many members has no room here, and is a number. */
+/* A number if the entry of a group with many members does not fit into the buffer. */
 static char *
 name_group(gid_t gid)
 {
@@ -93,83 +92,83 @@ name_group(gid_t gid)
     return group ? g_strdup(group->gr_name) : g_strdup_printf("%u", (unsigned)gid);
 }
 
-/* "user:group", or "user" where any group will do. */
+/* "user:group", or "user" if the group does not matter. */
 static char *
 name_owner(uid_t uid, gid_t gid)
 {
     g_autofree char *user = name_user(uid), *group = NULL;
 
-    if (gid == FIT_ANY_GROUP)
+    if (gid == OWNERSHIP_ANY_GROUP)
         return g_steal_pointer(&user);
     group = name_group(gid);
     return g_strconcat(user, ":", group, NULL);
 }
 
 static gboolean
-set_misfit(GError **error, const Target *target, const char *path, const Fit *fit, int errnum,
-           const char *command)
+set_misfit(GError **error, const OwnedFile *target, const char *path, const Ownership *wanted,
+           int errnum, const char *command)
 {
     g_autofree char *has = name_owner(target->st.st_uid, target->st.st_gid);
-    g_autofree char *wants = name_owner(geteuid(), fit->gid);
+    g_autofree char *wants = name_owner(geteuid(), wanted->gid);
 
     g_set_error(
         error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED,
         "'%s' belongs to %s and has the mode %04o; the service runs as %s and cannot change "
-        "that (%s). Stop the service, run as root: %s",
+        "that (%s). Stop the service, then run as root: %s",
         path, has, (unsigned)target->st.st_mode & 07777, wants, g_strerror(errnum), command);
     return FALSE;
 }
 
-/* `find`, since `chown -R` crosses file systems. */
+/* Uses `find`, because `chown -R` crosses file systems. */
 static char *
-chown_command(const Fit *fit)
+chown_command(const Ownership *wanted)
 {
-    g_autofree char *owner = name_owner(geteuid(), fit->gid);
-    g_autofree char *folder = g_shell_quote(fit->folder);
+    g_autofree char *owner = name_owner(geteuid(), wanted->gid);
+    g_autofree char *folder = g_shell_quote(wanted->folder);
 
     return g_strdup_printf("find %s -xdev -exec chown -h %s {} +", folder, owner);
 }
 
-/* --- ours --- */
+/* --- files that the service must own --- */
 
 static gboolean
-make_ours(Target *target, const Fit *fit)
+make_ours(OwnedFile *target, const Ownership *wanted)
 {
     struct stat *st = &target->st;
-    gid_t gid = fit->gid == st->st_gid ? FIT_ANY_GROUP : fit->gid;
+    gid_t gid = wanted->gid == st->st_gid ? OWNERSHIP_ANY_GROUP : wanted->gid;
     uid_t uid = geteuid() == st->st_uid ? (uid_t)-1 : geteuid();
 
-    if ((uid != (uid_t)-1 || gid != FIT_ANY_GROUP) &&
+    if ((uid != (uid_t)-1 || gid != OWNERSHIP_ANY_GROUP) &&
         fchownat(target->fd, "", uid, gid, AT_EMPTY_PATH) < 0)
         return FALSE;
     if (fstat(target->fd, st) < 0 || (has_acl(target) && !drop_acl(target)))
         return FALSE;
-    return (st->st_mode & 07777) == fit->mode || chmod(target->proc, fit->mode) == 0;
+    return (st->st_mode & 07777) == wanted->mode || chmod(target->proc, wanted->mode) == 0;
 }
 
 static gboolean
-fit_target(Target *target, const char *path, const Fit *fit, GError **error)
+fix_target(OwnedFile *target, const char *path, const Ownership *wanted, GError **error)
 {
     g_autofree char *command = NULL;
     int errnum;
 
-    if (make_ours(target, fit))
+    if (make_ours(target, wanted))
         return TRUE;
     errnum = errno;
-    command = chown_command(fit);
-    return set_misfit(error, target, path, fit, errnum, command);
+    command = chown_command(wanted);
+    return set_misfit(error, target, path, wanted, errnum, command);
 }
 
 gboolean
-fit_ours(const char *path, const Fit *fit, GError **error)
+ownership_set(const char *path, const Ownership *wanted, GError **error)
 {
-    g_auto(Target) target = {.fd = -1};
+    g_auto(OwnedFile) target = {.fd = -1};
 
-    return target_open(&target, path, fit->type, O_NOFOLLOW, error) &&
-           fit_target(&target, path, fit, error);
+    return target_open(&target, path, wanted->type, O_NOFOLLOW, error) &&
+           fix_target(&target, path, wanted, error);
 }
 
-/* Where everybody may make names, as in /dev/shm, a link could lead anywhere. */
+/* In a folder that all users may write, such as /dev/shm, a link could point anywhere. */
 static gboolean
 check_link(const char *path, GError **error)
 {
@@ -180,42 +179,43 @@ check_link(const char *path, GError **error)
         return TRUE;
     owner = name_user(st.st_uid);
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED,
-                "'%s' is a symbolic link of the user %s, and is not followed", path, owner);
+                "'%s' is a symbolic link of the user %s and is not followed", path, owner);
     return FALSE;
 }
 
 gboolean
-fit_place(const char *path, const Fit *fit, GError **error)
+ownership_set_folder(const char *path, const Ownership *wanted, GError **error)
 {
-    g_auto(Target) target = {.fd = -1};
+    g_auto(OwnedFile) target = {.fd = -1};
 
     if (!check_link(path, error))
         return FALSE;
     if (g_mkdir_with_parents(path, 0755) < 0)
         return util_set_errno(error, errno, "Cannot make the folder '%s'", path);
-    return target_open(&target, path, S_IFDIR, 0, error) && fit_target(&target, path, fit, error);
+    return target_open(&target, path, S_IFDIR, 0, error) &&
+           fix_target(&target, path, wanted, error);
 }
 
-/* --- readable --- */
+/* --- files that must be readable --- */
 
 static gboolean
-is_readable(const Target *target, const Fit *fit)
+is_readable(const OwnedFile *target, const Ownership *wanted)
 {
     int what = S_ISDIR(target->st.st_mode) ? R_OK | X_OK : R_OK;
     mode_t bits = target->st.st_mode;
 
     if (eaccess(target->proc, what) < 0)
         return FALSE;
-    if (fit->gid == FIT_ANY_GROUP)
+    if (wanted->gid == OWNERSHIP_ANY_GROUP)
         return TRUE;
-    if (fit->gid == target->st.st_gid)
+    if (wanted->gid == target->st.st_gid)
         bits >>= 3;
     return (bits & (mode_t)what) == (mode_t)what;
 }
 
-/* What an access list does to the group is not worked out: it goes, if it can. */
+/* Removes an access list, since its effect on the group is not evaluated. */
 static gboolean
-make_readable(Target *target)
+make_readable(OwnedFile *target)
 {
     mode_t all = S_ISDIR(target->st.st_mode) ? 0555 : 0444;
 
@@ -224,19 +224,19 @@ make_readable(Target *target)
 }
 
 gboolean
-fit_readable(const char *path, const Fit *fit, GError **error)
+ownership_make_readable(const char *path, const Ownership *wanted, GError **error)
 {
-    g_auto(Target) target = {.fd = -1};
-    g_autofree char *folder = g_shell_quote(fit->folder), *command = NULL;
+    g_auto(OwnedFile) target = {.fd = -1};
+    g_autofree char *folder = g_shell_quote(wanted->folder), *command = NULL;
     gboolean fits;
     int errnum;
 
-    if (!target_open(&target, path, fit->type, O_NOFOLLOW, error))
+    if (!target_open(&target, path, wanted->type, O_NOFOLLOW, error))
         return FALSE;
-    fits = is_readable(&target, fit);
+    fits = is_readable(&target, wanted);
     if ((fits && !has_acl(&target)) || make_readable(&target) || fits)
         return TRUE;
     errnum = errno;
     command = g_strdup_printf("chmod -R a+rX %s", folder);
-    return set_misfit(error, &target, path, fit, errnum, command);
+    return set_misfit(error, &target, path, wanted, errnum, command);
 }

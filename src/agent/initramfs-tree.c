@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tree: recursion by descriptors, which an initramfs is shallow enough for. */
-#include "tree.h"
+/* initramfs-tree: recursion by descriptors; an initramfs is shallow enough. */
+#include "initramfs-tree.h"
 
 #include <dirent.h>
 #include <errno.h>

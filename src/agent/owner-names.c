@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* names: two tables, filled at the first question. */
-#include "names.h"
+/* owner-names: two tables, filled at the first use. */
+#include "owner-names.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -20,12 +20,12 @@ typedef struct {
     Entry *entries;
     size_t count;
     int is_read;
-} Table;
+} NameTable;
 
-static Table users, groups;
+static NameTable users, groups;
 
 static void
-add(Table *table, const char *name, unsigned id)
+add(NameTable *table, const char *name, unsigned id)
 {
     Entry *entries = reallocarray(table->entries, table->count + 1, sizeof *entries);
 
@@ -37,7 +37,7 @@ add(Table *table, const char *name, unsigned id)
     table->count += entries[table->count].name != NULL;
 }
 
-static const Table *
+static const NameTable *
 read_users(void)
 {
     FILE *file = users.is_read ? NULL : fopen("/etc/passwd", "re");
@@ -51,7 +51,7 @@ read_users(void)
     return &users;
 }
 
-static const Table *
+static const NameTable *
 read_groups(void)
 {
     FILE *file = groups.is_read ? NULL : fopen("/etc/group", "re");
@@ -66,7 +66,7 @@ read_groups(void)
 }
 
 static const char *
-name_in(const Table *table, unsigned id)
+name_in(const NameTable *table, unsigned id)
 {
     for (size_t i = 0; i < table->count; i++)
         if (table->entries[i].id == id)
@@ -87,7 +87,7 @@ names_group(gid_t gid)
 }
 
 static int
-parse_one(const Table *table, const char *text, unsigned *ret)
+parse_one(const NameTable *table, const char *text, unsigned *ret)
 {
     char *end;
 
