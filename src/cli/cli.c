@@ -321,7 +321,7 @@ exit_status_for(const Cli *cli, const GError *error)
 JsonNode *
 cli_error_node(const GError *error)
 {
-    return json_from_error(hint_error_name(error), error->message);
+    return json_from_error(client_error_name(error), error->message);
 }
 
 int

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "client.h"
+#include "exit-status.h"
 #include "json.h"
 
 /* Exit statuses of our own; 126 and 127 are a shell's, for a command that could not be started. */
@@ -19,7 +20,7 @@ enum {
     CLI_CODE_RAISED = 1,
     CLI_PROBLEM = 1, /* doctor found one */
     CLI_USAGE = 2,
-    CLI_TIMED_OUT = 124, /* as of timeout(1) */
+    CLI_TIMED_OUT = EXIT_STATUS_TIMED_OUT,
     CLI_FAILED = 125,
     CLI_NOT_EXECUTABLE = 126,
     CLI_NOT_FOUND = 127,

@@ -69,7 +69,7 @@ create(Cli *cli, const Words *words)
         return cli_fail(cli, error);
     g_variant_ref_sink(options);
     if (cli_connect(cli, &error))
-        path = sandbox_create(cli, words->template, options, &error);
+        path = sandbox_create(cli, options, &error);
     g_variant_unref(options);
     if (path == NULL)
         return cli_fail(cli, error);

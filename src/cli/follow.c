@@ -3,11 +3,12 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "copy.h"
 #include "escape.h"
-#include "process-end.h"
+#include "exit-status.h"
 #include "program.h"
 #include "raw.h"
 
@@ -197,6 +198,31 @@ end_follow(Follow *follow)
     g_object_unref(follow->leaving);
 }
 
+/* As a shell does, without a note of SIGINT and SIGPIPE: the user has caused them. */
+static void
+note_signal(int number)
+{
+    const char *name = sigabbrev_np(number);
+
+    if (number == SIGINT || number == SIGPIPE)
+        return;
+    if (name != NULL)
+        cli_note("the command was ended by SIG%s (%s)", name, sigdescr_np(number));
+    else
+        cli_note("the command was ended by signal %d", number);
+}
+
+static void
+note_end(const char *how, int number)
+{
+    if (g_str_equal(how, "timed-out"))
+        cli_note("the command was killed when its --timeout was over");
+    else if (g_str_equal(how, "out-of-memory"))
+        cli_note("the command was killed because the sandbox has no more memory");
+    else if (g_str_equal(how, "signaled"))
+        note_signal(number);
+}
+
 static int
 exit_status(Follow *follow)
 {
@@ -215,8 +241,8 @@ exit_status(Follow *follow)
             fputs("\r\n", stderr);
         return cli_fail(follow->cli, error);
     }
-    process_note_end(how, status);
-    return follow->has_failed ? CLI_FAILED : process_exit_status(how, status);
+    note_end(how, status);
+    return follow->has_failed ? CLI_FAILED : exit_status_from(how, status);
 }
 
 int

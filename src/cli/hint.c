@@ -135,32 +135,17 @@ permission_hint(const Cli *cli, const GError *error)
 
 /* --- the service --- */
 
-static gboolean
-service_is_missing(const GError *error)
-{
-    return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
-           g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER);
-}
-
-static gboolean
-service_went_away(const GError *error)
-{
-    return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY) ||
-           g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_DISCONNECTED) ||
-           g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED);
-}
-
 static char *
 bus_hint(Cli *cli, const GError *error)
 {
     gboolean is_system = cli->bus == G_BUS_TYPE_SYSTEM;
 
-    if (service_is_missing(error))
+    if (client_service_is_missing(error))
         return g_strdup(is_system ? "start it: systemctl start cloched (as root; 'cloche doctor' "
                                     "tells what is wrong); "
                                     "for one of your own: " CLOCHED " --user, then cloche --user"
                                   : "start it: " CLOCHED " --user");
-    if (service_went_away(error))
+    if (client_service_was_lost(error))
         return g_strdup(
             "the service ended during the call; its journal tells why: journalctl -u cloched");
     if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED))
@@ -197,24 +182,4 @@ hint_for_error(Cli *cli, const GError *error)
     default:
         return g_strdup(hints[error->code]);
     }
-}
-
-const char *
-hint_error_name(const GError *error)
-{
-    if (error->domain == CLOCHE_ERROR)
-        return cloche_error_name(error->code);
-    if (service_is_missing(error))
-        return "ServiceNotRunning";
-    if (service_went_away(error))
-        return "ServiceLost";
-    if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED))
-        return "AccessDenied";
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return "Interrupted";
-    if (error->domain == G_FILE_ERROR)
-        return "FileError";
-    if (error->domain == G_OPTION_ERROR)
-        return "Usage";
-    return "Failed";
 }

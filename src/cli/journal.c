@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "place.h"
 #include "sandbox.h"
 #include "verbs.h"
 
@@ -16,7 +15,7 @@ find_id(Cli *cli, const char *word, GError **error)
 {
     char *id = NULL;
 
-    if (place_is_id(word))
+    if (client_is_sandbox_id(word))
         return g_strdup(word);
     if (cli_connect(cli, error))
         id = sandbox_resolve(cli, word, error);

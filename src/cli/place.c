@@ -5,10 +5,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
-/* As util.h of the service makes them. */
-#define ID_LENGTH 16
-
-#define SANDBOX_PATH "/org/cloche1/sandbox/"
+#include "client.h"
 
 void
 place_clear(Place *place)
@@ -24,15 +21,10 @@ place_forward_clear(PlaceForward *forward)
 }
 
 gboolean
-place_is_id(const char *word)
-{
-    return strspn(word, "abcdefghijklmnopqrstuvwxyz234567") == ID_LENGTH && word[ID_LENGTH] == '\0';
-}
-
-gboolean
 place_is_guest(const char *word)
 {
-    const char *id = g_str_has_prefix(word, SANDBOX_PATH) ? word + strlen(SANDBOX_PATH) : word;
+    const char *id =
+        g_str_has_prefix(word, CLIENT_SANDBOX_PATH) ? word + strlen(CLIENT_SANDBOX_PATH) : word;
     gsize before = strcspn(id, ":/");
 
     return before > 0 && id[before] == ':';

@@ -17,9 +17,6 @@ typedef struct {
 void place_clear(Place *place);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
 
-/* If it has the form of a sandbox's id: 16 characters of [a-z2-7]. */
-gboolean place_is_id(const char *word);
-
 gboolean place_is_guest(const char *word);
 
 /* Errors are of G_OPTION_ERROR. */

@@ -107,10 +107,8 @@ show_json(const char *id, const End *end)
     JsonObject *object = json_object_new();
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
     const char *how = "exited";
-    int status;
 
     g_variant_lookup(end->details, "how", "&s", &how);
-    status = g_str_equal(how, "timed-out") ? CLI_TIMED_OUT : end->status;
     json_object_set_string_member(object, "sandbox", id);
     json_object_set_int_member(object, "exit_status", end->status);
     json_object_set_string_member(object, "stdout", end->out);
@@ -118,7 +116,9 @@ show_json(const char *id, const End *end)
     json_object_set_member(object, "details", json_from_variant(end->details));
     json_node_take_object(node, object);
     cli_print_json(node);
-    return cli_flush() ? status : CLI_FAILED;
+    if (!cli_flush())
+        return CLI_FAILED;
+    return g_str_equal(how, "timed-out") ? CLI_TIMED_OUT : end->status;
 }
 
 static int

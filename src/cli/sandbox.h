@@ -10,8 +10,12 @@
 
 #include "cli.h"
 
-/* Makes one, waiting for its template. options: a{sv}, may be floating. Returns its object path. */
-char *sandbox_create(Cli *cli, const char *template, GVariant *options, GError **error);
+/*
+ * Creates a sandbox, and shows the progress while the service prepares its template. options: as
+ * of creation_async(). Returns the object path, also when a signal came during the creation: look
+ * at cli->signal.
+ */
+char *sandbox_create(Cli *cli, GVariant *options, GError **error);
 
 /*
  * The id of the sandbox that a word names: by its id, its object path, or, of your own, by its name

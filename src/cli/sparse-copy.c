@@ -10,8 +10,8 @@
 #include <gio/gunixfdlist.h>
 #include <unistd.h>
 
+#include "exit-status.h"
 #include "meter.h"
-#include "process-end.h"
 #include "transfer.h"
 
 #define NAME_LENGTH 200 /* of the target's, in the other one */
@@ -239,7 +239,7 @@ tar_is_content(Cli *cli, ClocheProcess *process, GError **error)
     cli_await(&reply);
     return cloche_process_call_wait_finish(process, &status, &how, /* ret_usage= */ NULL, reply,
                                            error) &&
-           process_exit_status(how, status) <= 1;
+           exit_status_from(how, status) <= 1;
 }
 
 SparseResult

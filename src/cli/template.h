@@ -1,26 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * template: finding the template that a verb is going to use, and waiting while it is prepared.
- */
+/* template: the templates of the service, for several verbs. */
 #pragma once
 
 #include "cli.h"
 
-/* What the service answers to ListTemplates(). */
+/* Returns what the service answers to ListTemplates(). */
 GVariant *template_list(Cli *cli, GError **error);
 
-/*
- * Waits, and shows how far it is, while the template (NULL: the default) is being prepared. Returns
- * its description; NULL without an error when there is none of that name, which the service will
- * tell.
- */
-GVariant *template_await(Cli *cli, const char *name, GError **error);
+/* A TemplateProgress (template-wait.h) that shows it on standard error. progress: a TermProgress,
+ * which the caller ends. */
+void template_show_progress(const char *name, const char *step, double fraction, gpointer progress);
 
 /*
- * For a call that found the template or its machines not ready: TRUE, and the error cleared, when
- * the template is being prepared, so that the call can be made again after template_await().
+ * Waits while the template (NULL: the default) is being prepared, and shows the progress. Returns
+ * its description; NULL without an error if there is no template of that name.
  */
-gboolean template_is_coming(Cli *cli, const char *name, GError **error);
+GVariant *template_await(Cli *cli, const char *name, GError **error);
 
 /* Why KVM does not work although the processor has hardware virtualization; "": nothing is wrong,
  * or an older service does not say it. */

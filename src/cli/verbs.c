@@ -3,7 +3,6 @@
 #include "verbs.h"
 
 #include "habit.h"
-#include "place.h"
 
 const Verb *const verbs[] = {
     &verb_run,   &verb_code,   &verb_repl,   &verb_create,  &verb_exec,
@@ -54,7 +53,7 @@ explain(const char *word)
         return g_strdup("which verb?");
     if (hint != NULL)
         return g_strdup_printf("unknown verb '%s': %s", valid, hint);
-    if (place_is_id(word))
+    if (client_is_sandbox_id(word))
         return g_strdup_printf(
             "unknown verb '%s': the verb comes first, as in 'cloche shell %s' or 'cloche status "
             "%s'",

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "client.h"
 #include "habit.h"
-#include "place.h"
 #include "text.h"
 
 typedef struct {
@@ -120,7 +120,7 @@ is_time(const char *word)
 {
     guint64 seconds;
 
-    if (word == NULL || place_is_id(word))
+    if (word == NULL || client_is_sandbox_id(word))
         return FALSE;
     return g_ascii_isdigit(*word) || text_to_seconds(word, &seconds, /* error= */ NULL);
 }

@@ -54,17 +54,6 @@ test_half_a_place(void)
 }
 
 static void
-test_id(void)
-{
-    g_assert_true(place_is_id("abcdefghij234567"));
-    g_assert_false(place_is_id("abcdefghij23456"));
-    g_assert_false(place_is_id("abcdefghij2345677"));
-    g_assert_false(place_is_id("abcdefghij234561"));
-    g_assert_false(place_is_id("Abcdefghij234567"));
-    g_assert_false(place_is_id(""));
-}
-
-static void
 test_base_name(void)
 {
     static const char *const cases[][2] = {
@@ -133,7 +122,6 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cli/place/guest", test_guest);
-    g_test_add_func("/cli/place/id", test_id);
     g_test_add_func("/cli/place/base-name", test_base_name);
     g_test_add_func("/cli/place/half", test_half_a_place);
     g_test_add_func("/cli/place/forward", test_forward);
