@@ -8,6 +8,7 @@
 #include "code-stream.h"
 #include "contexts.h"
 #include "error.h"
+#include "languages.h"
 #include "options.h"
 #include "reply.h"
 #include "server-private.h"
@@ -38,7 +39,7 @@ language_option(GVariant *options)
 {
     const char *name;
 
-    return g_variant_lookup(options, "language", "&s", &name) ? context_language(name) : NULL;
+    return g_variant_lookup(options, "language", "&s", &name) ? languages_canonical(name) : NULL;
 }
 
 static gboolean
@@ -57,7 +58,7 @@ find_context(Call *call, Request *request, GError **error)
                           : core_default_context(call->sandbox, request->language, error);
     if (request->context)
         request->code.dialect =
-            context_dialect(request->language ? request->language : request->context->language);
+            languages_dialect(request->language ? request->language : request->context->language);
     return request->context != NULL;
 }
 

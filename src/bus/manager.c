@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "error.h"
+#include "languages.h"
 #include "options.h"
 #include "reply.h"
 
@@ -143,7 +144,7 @@ manager_run_code(Call *call, GVariant *parameters)
     GError *error = NULL;
 
     g_variant_get(parameters, "(&s&s@a{sv})", &name, &code, &options);
-    language = context_language(name);
+    language = languages_canonical(name);
     g_variant_lookup(options, "timeout", "t", &timeout_s);
     if (!options_check(options, known, &error) || !code_check(code, &error) ||
         !core_check_timeout(call->core, timeout_s, &error) ||

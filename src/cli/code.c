@@ -51,9 +51,9 @@ take_code(Cli *cli, Words *words, GError **error)
     g_autofree char *given = g_steal_pointer(&words->language);
 
     if (given != NULL)
-        words->language = language_named(given);
+        words->language = languages_canonical(given);
     else if (words->context == NULL)
-        words->language = g_strdup(language_of_file(file));
+        words->language = g_strdup(languages_of_file(file));
     if (words->code == NULL)
         words->code = source_read(file, error);
     return words->code != NULL;

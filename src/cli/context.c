@@ -125,7 +125,8 @@ static GVariant *
 create_options(const Words *words, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-    g_autofree char *language = words->language != NULL ? language_named(words->language) : NULL;
+    g_autofree char *language =
+        words->language != NULL ? languages_canonical(words->language) : NULL;
 
     options_add_text(&options, "language", language);
     options_add_text(&options, "cwd", words->cwd);

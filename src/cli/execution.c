@@ -5,6 +5,7 @@
 #include <gio/gunixfdlist.h>
 
 #include "guest.h"
+#include "languages.h"
 #include "options.h"
 #include "show.h"
 #include "term.h"
@@ -20,13 +21,13 @@ typedef struct {
 
 /* --- Ctrl-C --- */
 
-/* The context that the language has by itself. */
+/* The context that executes the code; NULL: unknown. */
 static const char *
 context_id(const Execution *execution)
 {
     if (execution->context != NULL)
         return execution->context;
-    return g_strcmp0(execution->language, "typescript") == 0 ? "javascript" : execution->language;
+    return execution->language != NULL ? languages_default_context(execution->language) : NULL;
 }
 
 /* A context executes one code at a time: what it tells us of ours, it tells while it executes that.

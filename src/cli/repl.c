@@ -56,7 +56,7 @@ static char *
 find_language(Cli *cli, const Words *words, ClocheSandbox *sandbox, GError **error)
 {
     if (cli->words[0] != NULL)
-        return language_named(cli->words[0]);
+        return languages_canonical(cli->words[0]);
     if (words->context != NULL)
         return language_of_context(cli, sandbox, words->context, error);
     return language_of_sandbox(cli, sandbox, error);

@@ -34,11 +34,5 @@ void context_free(Context *context);
 /* That of an id which context_new() made for this language; 0: it did not. */
 guint context_number(const char *id, const char *language);
 
-/* What a language is called here: "javascript" for "js", "r" for "R". */
-char *context_language(const char *name);
 /* Whether a template with these languages can execute it. */
 gboolean context_has_language(char **languages, const char *language);
-/* The id of its default context: TypeScript has JavaScript's. */
-const char *context_default_id(const char *language);
-/* What its runner has to be told, or NULL: it is the runner's own language. */
-const char *context_dialect(const char *language);

@@ -2,6 +2,7 @@
 /* contexts: those of a sandbox: found, made, taken up again, removed. */
 #include "core-private.h"
 #include "error.h"
+#include "languages.h"
 
 static Context *
 find(const Sandbox *sandbox, const char *id)
@@ -54,7 +55,7 @@ core_find_context(Sandbox *sandbox, const char *id, GError **error)
     Context *context = find(sandbox, id);
 
     if (!context && g_strv_contains((const char *const *)sandbox->languages, id) &&
-        g_str_equal(context_default_id(id), id))
+        g_str_equal(languages_default_context(id), id))
         context = instance_default_context(sandbox->instance, id);
     if (!context)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_CONTEXT,
