@@ -39,11 +39,11 @@ copy_out(Cli *cli, int fd, const char *word, GError **error)
 static gboolean
 show(Cli *cli, Guest *guest, const char *word, GError **error)
 {
-    g_auto(Place) place = {0};
+    g_auto(GuestPath) place = {0};
     gboolean is_done;
     int fd;
 
-    if (!place_parse(word, &place, error) || !guest_open(guest, cli, place.id, error))
+    if (!guest_path_parse(word, &place, error) || !guest_open(guest, cli, place.id, error))
         return FALSE;
     fd = guest_read_file(guest, cli, place.path, error);
     if (fd < 0)
@@ -58,7 +58,7 @@ run(Cli *cli, char **argv)
 {
     g_auto(Guest) guest = {0};
     g_autoptr(GError) error = NULL;
-    const GOptionEntry entries[] = {GUEST_USER_OPTION(guest), G_OPTION_ENTRY_NULL};
+    const GOptionEntry entries[] = {guest_user_entry(&guest), G_OPTION_ENTRY_NULL};
     int status;
 
     if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ G_MAXUINT, &status))
@@ -76,8 +76,8 @@ run(Cli *cli, char **argv)
 const Verb verb_cat = {
     .name = "cat",
     .synopsis = "ID:PATH...",
-    .summary = "Writes files of sandboxes to standard output.",
-    .description = "A PATH that does not begin with a slash is in the user's home.\n"
+    .summary = "Write files of sandboxes to standard output.",
+    .description = "A PATH that does not begin with a slash is relative to the user's home.\n"
                    "\n"
                    "Examples:\n"
                    "  cloche cat $id:result.csv | head\n"

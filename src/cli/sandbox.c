@@ -51,7 +51,7 @@ fits(GVariant *sandbox, Key key, const char *word)
     return key == BY_NAME ? g_str_equal(value, word) : g_str_has_prefix(value, word);
 }
 
-/* The ids of those that fit, separated by spaces; not of all when they are many. */
+/* Returns the ids of matching sandboxes, separated by spaces; only the first SHOWN_MAX. */
 static char *
 find_fitting(GPtrArray *sandboxes, Key key, const char *word, guint *ret_n)
 {
@@ -80,8 +80,8 @@ list_own(Cli *cli, GError **error)
     return list_read(cli, filter, error);
 }
 
-/* The service is not asked about a word that can be no id: for ids that are not the caller's,
- * polkit may want a password. */
+/* A word that is not a complete id is looked up only among the caller's sandboxes: for the ids of
+ * others, polkit may ask for a password. */
 char *
 sandbox_resolve(Cli *cli, const char *word, GError **error)
 {

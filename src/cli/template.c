@@ -61,7 +61,7 @@ template_warn_emulated(Cli *cli)
 {
     if (!cloche_manager_get_emulated(cli->manager) || !term_is_terminal(stderr))
         return;
-    fprintf(stderr, "%semulated: %s; do not rely on the walls%s\n",
+    fprintf(stderr, "%semulated: %s; emulation is not a security boundary%s\n",
             term_style(stderr, STYLE_YELLOW), template_why_emulated(cli),
             term_style(stderr, STYLE_OFF));
 }

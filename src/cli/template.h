@@ -17,10 +17,10 @@ void template_show_progress(const char *name, const char *step, double fraction,
  */
 GVariant *template_await(Cli *cli, const char *name, GError **error);
 
-/* Why KVM does not work although the processor has hardware virtualization; "": nothing is wrong,
- * or an older service does not say it. */
+/* Returns why KVM does not work although the processor has hardware virtualization; "" if it works,
+ * or if an older service does not report it. */
 const char *template_acceleration_error(Cli *cli);
-/* In a clause. */
+/* Returns the reason for emulation, as a clause. */
 const char *template_why_emulated(Cli *cli);
-/* Says on a terminal that emulation is no protection. */
+/* Warns on a terminal that emulation is not a security boundary. */
 void template_warn_emulated(Cli *cli);

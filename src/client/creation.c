@@ -13,12 +13,12 @@ typedef struct {
     TemplateProgress progress;
     gpointer progress_data;
     GError *refusal; /* of the last CreateSandbox() */
-} Creation;
+} SandboxCreation;
 
 static void
 creation_free(gpointer data)
 {
-    Creation *creation = data;
+    SandboxCreation *creation = data;
 
     g_variant_unref(creation->options);
     g_free(creation->template);
@@ -31,7 +31,7 @@ static void on_waited(GObject *source, GAsyncResult *result, gpointer data);
 static void
 wait_for_template(GTask *task)
 {
-    const Creation *creation = g_task_get_task_data(task);
+    const SandboxCreation *creation = g_task_get_task_data(task);
 
     template_wait_async(g_task_get_source_object(task), creation->template, creation->progress,
                         creation->progress_data, g_task_get_cancellable(task), on_waited, task);
@@ -48,7 +48,7 @@ static void
 on_created(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    Creation *creation = g_task_get_task_data(task);
+    SandboxCreation *creation = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
     char *path = NULL;
 
@@ -70,7 +70,7 @@ static void
 on_waited(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    Creation *creation = g_task_get_task_data(task);
+    SandboxCreation *creation = g_task_get_task_data(task);
     GError *error = NULL;
     gboolean has_waited;
     g_autoptr(GVariant) template = template_wait_finish(result, &has_waited, &error);
@@ -92,7 +92,7 @@ creation_async(ClocheManager *manager, GVariant *options, TemplateProgress progr
                gpointer data)
 {
     GTask *task = g_task_new(manager, cancellable, callback, data);
-    Creation *creation = g_new0(Creation, 1);
+    SandboxCreation *creation = g_new0(SandboxCreation, 1);
 
     g_task_set_check_cancellable(task, FALSE);
     creation->options = g_variant_ref_sink(options);

@@ -64,7 +64,7 @@ class Code(CodeTest):
         self.assertIn("ZeroDivisionError", self.err("code", "-c", "1/0", status=1))
         self.assertIn("SyntaxError", self.err("code", "-c", "1+", status=1))
         self.assertIn("--timeout", self.err("code", "-t", "1", "-c", "import time; time.sleep(60)", status=124))
-        self.assertIn("variables are gone", self.err("code", "-c", "import os; os._exit(3)", status=125))
+        self.assertIn("variables are lost", self.err("code", "-c", "import os; os._exit(3)", status=125))
         self.assertIn("'cobol'", self.err("code", "-l", "cobol", "-c", "1", status=125))
         self.assert_own_sandbox_is_gone()
 

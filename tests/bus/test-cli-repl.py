@@ -198,7 +198,7 @@ class Repl(Terminal, CodeTest):
     def test_lost_interpreter(self):
         self.repl()
         self.enter("x = 1", "x = 1")
-        self.enter("import os; os._exit(3)", "variables are gone.*")
+        self.enter("import os; os._exit(3)", "variables are lost.*")
         self.enter("x", "NameError: .*")
         self.leave()
 
