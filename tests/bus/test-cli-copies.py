@@ -230,7 +230,7 @@ class Names(CopyTest):
         self.cloche("cp", f"{self.here}/d/.", self.at("new"))  # its contents do
         self.assertEqual(sorted(str(path.relative_to(self.there)) for path in self.there.rglob("*")), ["new", "new/d", "new/d/f", "new/f"])
         self.assertIn("no directory", self.err("cp", self.here / "d/f", self.at("none/"), status=125))
-        self.assertIn("no directory", self.err("cp", self.here / "d", self.at("new/f"), status=125))
+        self.assertIn("is not a directory in the sandbox", self.err("cp", self.here / "d", self.at("new/f"), status=125))
         self.assertIn("Not a directory", self.err("cp", f"{self.here}/d/f/", self.at("x"), status=125))
         self.assertIn("Not a directory", self.err("cp", self.at("new/f/"), self.here, status=125))
 

@@ -48,7 +48,7 @@ class Habits(CliTest):
             with self.subTest(words=words):
                 self.assertIn("--timeout", self.err("exec", *words, self.box, "--", "sleep", "60", status=124))
         self.assertEqual(self.out("exec", "-t", "inf", self.box, "sh", "-c", IS_TTY), "none\n")
-        self.assertIn("no unit 'x'", self.usage("exec", "-t", "5x", self.box, "--", "true"))
+        self.assertIn("unknown unit 'x'", self.usage("exec", "-t", "5x", self.box, "--", "true"))
 
     def test_command_without_dashes(self):
         self.assertEqual(self.out("exec", self.box, "echo", "-n", "--json", "-t"), "--json -t")
@@ -67,11 +67,11 @@ class Habits(CliTest):
             number = self.out("exec", option, self.box, "echo", "kept").strip()
             self.assertEqual(self.out("attach", self.box, number), "kept\n")
         for option, hint in {"-v": "cloche cp", "--volume": "cloche cp", "-p": "cloche forward", "--network": "no network",
-                             "-d": "cloche create", "--name": "--name NAME", "--memory": "template's",
+                             "-d": "cloche create", "--name": "--name NAME", "--memory": "the template determines",
                              "--privileged": "--user root"}.items():
             with self.subTest(option=option):
                 self.assertIn(hint, self.usage("run", option, "x", "--", "true"))
-        self.assertIn("do you mean '--timeout'?", self.usage("run", "--timout", "5", "--", "true"))
+        self.assertIn("did you mean '--timeout'?", self.usage("run", "--timout", "5", "--", "true"))
 
     # --- verbs ---
 
@@ -104,7 +104,7 @@ class Habits(CliTest):
             self.assertEqual(self.out("help", verb), self.out(verb, "--help"))
             self.assertEqual(self.out(verb, "-h"), self.out(verb, "--help"))
         self.assertEqual(self.out("help", "rm"), self.out("kill", "--help"))
-        self.assertIn("do you mean 'exec'?", self.usage("help", "exce"))
+        self.assertIn("did you mean 'exec'?", self.usage("help", "exce"))
         self.assertIn("unexpected argument", self.usage("help", "exec", "run"))
         self.assertEqual(self.out("version"), self.out("--version"))
         self.assertIn(self.answer("version")["version"], self.out("version"))
@@ -223,7 +223,7 @@ class Contexts(CliTest):
     def test_wrong_words(self):
         for words, part in {("frob", self.box): "unknown action", ("list",): "the sandbox is missing", ("remove", self.box): "the context is missing",
                             ("create", self.box, "x"): "unexpected argument", ("list", self.box, "-w", "/"): "context create",
-                            (): "missing"}.items():
+                            (): "too few arguments"}.items():
             with self.subTest(words=words):
                 self.assertIn(part, self.err("context", *words, status=2))
 

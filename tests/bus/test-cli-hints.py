@@ -46,7 +46,7 @@ class HintTest(CliTest):
 class Lifetime(HintTest):
     def test_extension(self):
         hint = self.hint("lifetime", "extend", self.box, "30d")
-        minutes, words = re.fullmatch(r"it may live on for (\d+)m: 'cloche (.*)'", hint).groups()
+        minutes, words = re.fullmatch(r"it may live for another (\d+)m: 'cloche (.*)'", hint).groups()
         self.assertLessEqual(abs(int(minutes) - DAY_S // 60), 3)
         self.cloche(*shlex.split(words))
         expires = {box["Id"]: (box["Expires"] - box["Created"]) / 1e6 for box in self.boxes()}
@@ -79,7 +79,7 @@ class Programs(HintTest):
     def test_words_of_the_shell(self):
         hint = self.hint("'cd'", "exec", self.box, "--", "cd", "/", "&&", "pwd", status=127)
         self.assertEqual(self.follow(hint), "/\n")
-        self.assertEqual(self.hint("'A=1'", "run", "--", "A=1", "env", status=127), "a shell line is run by a shell: -- sh -c 'A=1 env'")
+        self.assertEqual(self.hint("'A=1'", "run", "--", "A=1", "env", status=127), "a shell command needs a shell: -- sh -c 'A=1 env'")
 
     def test_a_program_that_is_not_there(self):
         self.assertEqual(self.hint("'nothing'", "exec", self.box, "--", "nothing", status=127),
