@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* client: one connection, and proxies on it. */
+/* client: connects to the service, and creates proxies. */
 #include "client.h"
 
 #include <string.h>
