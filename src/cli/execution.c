@@ -125,8 +125,8 @@ tell_end(const Show *show)
     int status = status_of(show->status);
 
     if (status == CLI_TIMED_OUT)
-        cli_note("%s--timeout gives it more",
-                 show->tells_limit ? "" : "the code was stopped when its time was over; ");
+        cli_note("%s--timeout sets a longer limit",
+                 show->tells_limit ? "" : "the code was stopped because its timeout expired; ");
     else if (status == EXECUTION_INTERRUPTED && !show->has_error)
         cli_note("the code was interrupted");
     return show->gallery->has_failed && status == CLI_OK ? CLI_FAILED : status;

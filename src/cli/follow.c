@@ -218,7 +218,7 @@ static void
 note_end(const char *how, int number)
 {
     if (g_str_equal(how, "timed-out"))
-        cli_note("the command was killed when its --timeout was over");
+        cli_note("the command was killed because its --timeout expired");
     else if (g_str_equal(how, "out-of-memory"))
         cli_note("the command was killed because the sandbox has no more memory");
     else if (g_str_equal(how, "signaled"))

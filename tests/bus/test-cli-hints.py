@@ -197,7 +197,7 @@ class Statuses(HintTest):
     def test_time_limits(self):
         for words in (["exec", "-t", "1", self.box], ["exec", "--tty", "-t", "1", self.box], ["run", "-t", "1"], ["shell", "-t", "1", self.box]):
             with self.subTest(words=words):
-                self.assertIn("the command was killed when its --timeout was over", self.err(*words, "--", "sleep", "60", status=124))
+                self.assertIn("the command was killed because its --timeout expired", self.err(*words, "--", "sleep", "60", status=124))
         self.cloche("exec", "-t", "60", self.box, "--", "sh", "-c", "exit 7", status=7)
         answer = json.loads(self.out("--json", "exec", "-t", "1", self.box, "--", "sleep", "60", status=124))
         self.assertEqual((answer["exit_status"], answer["details"]["how"]), (137, "timed-out"))
