@@ -35,11 +35,5 @@ void context_free(Context *context);
 /* Returns the number in an id that context_new() made for this language, or 0. */
 guint context_number(const char *id, const char *language);
 
-/* Returns the name that cloche uses for a language: "javascript" for "js", "r" for "R". */
-char *context_language(const char *name);
 /* Whether a template with these languages can execute `language`. */
 gboolean context_has_language(char **languages, const char *language);
-/* Returns the id of its default context: for TypeScript, that of JavaScript. */
-const char *context_default_id(const char *language);
-/* Returns the dialect to request from its runner, or NULL for the runner's own language. */
-const char *context_dialect(const char *language);

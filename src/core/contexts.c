@@ -3,6 +3,7 @@
 #include "contexts.h"
 
 #include "error.h"
+#include "languages.h"
 #include "registry.h"
 
 static Context *
@@ -56,7 +57,7 @@ core_find_context(Sandbox *sandbox, const char *id, GError **error)
     Context *context = find(sandbox, id);
 
     if (!context && g_strv_contains((const char *const *)sandbox->languages, id) &&
-        g_str_equal(context_default_id(id), id))
+        g_str_equal(languages_default_context(id), id))
         context = instance_default_context(sandbox->instance, id);
     if (!context)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_CONTEXT,

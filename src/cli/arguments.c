@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* words: one pass over them, with the verb's entries telling which option takes a value. */
-#include "words.h"
+/* arguments: one pass. The verb's entries determine which options take a value. */
+#include "arguments.h"
 
 #include <string.h>
 
-#include "habit.h"
-#include "place.h"
+#include "client.h"
+#include "foreign.h"
+#include "spelling.h"
 #include "text.h"
 
 typedef struct {
     const char *verb;
     const GOptionEntry *entries;
-    char *const *next; /* the word after the one that is looked at */
+    char *const *next; /* the argument after the current one */
     GPtrArray *out;
-} Scan;
+} ArgumentScan;
 
 static void
-put(Scan *scan, const char *word)
+put(ArgumentScan *scan, const char *word)
 {
     g_ptr_array_add(scan->out, g_strdup(word));
 }
 
 static void
-put_value(Scan *scan)
+put_value(ArgumentScan *scan)
 {
     if (*scan->next != NULL && !g_str_equal(*scan->next, "--"))
         put(scan, *scan->next++);
@@ -54,7 +55,7 @@ find_short(const GOptionEntry *entries, char letter)
     return NULL;
 }
 
-/* --- options that are not known --- */
+/* --- unknown options --- */
 
 static const char *
 nearest_option(const GOptionEntry *entries, const char *name)
@@ -66,13 +67,13 @@ nearest_option(const GOptionEntry *entries, const char *name)
             g_ptr_array_add(names, (char *)entries->long_name);
     }
     g_ptr_array_add(names, NULL);
-    return habit_nearest(name, (const char *const *)names->pdata);
+    return spelling_nearest(name, (const char *const *)names->pdata);
 }
 
 static gboolean
-fail_unknown(const Scan *scan, const char *option, GError **error)
+fail_unknown(const ArgumentScan *scan, const char *option, GError **error)
 {
-    const char *hint = habit_option_hint(scan->verb, option);
+    const char *hint = foreign_option_hint(scan->verb, option);
     const char *nearest = hint == NULL && g_str_has_prefix(option, "--")
                               ? nearest_option(scan->entries, option + 2)
                               : NULL;
@@ -82,24 +83,24 @@ fail_unknown(const Scan *scan, const char *option, GError **error)
                     option, hint);
     else if (nearest != NULL)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
-                    "unknown option '%s': do you mean '--%s'?", option, nearest);
+                    "unknown option '%s': did you mean '--%s'?", option, nearest);
     else
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION, "unknown option '%s'",
                     option);
     return FALSE;
 }
 
-/* A cluster that is one option elsewhere: "-KILL". */
+/* Whether a cluster is one option of another program: "-KILL". */
 static gboolean
-is_foreign(const Scan *scan, const char *cluster)
+is_foreign(const ArgumentScan *scan, const char *cluster)
 {
-    return habit_option_hint(scan->verb, cluster) != NULL;
+    return foreign_option_hint(scan->verb, cluster) != NULL;
 }
 
-/* --- known ones --- */
+/* --- known options --- */
 
 static gboolean
-take_long(Scan *scan, const char *word, GError **error)
+take_long(ArgumentScan *scan, const char *word, GError **error)
 {
     gsize length = strcspn(word + 2, "=");
     const GOptionEntry *entry = find_long(scan->entries, word + 2, length);
@@ -113,21 +114,21 @@ take_long(Scan *scan, const char *word, GError **error)
     return TRUE;
 }
 
-/* What begins with a digit is meant to be a time, unless it is an id: its error says what is wrong.
- */
+/* A word that begins with a digit is meant as a time, unless it is an id. If it is not a valid
+ * time, the error about --timeout says so. */
 static gboolean
 is_time(const char *word)
 {
     guint64 seconds;
 
-    if (word == NULL || place_is_id(word))
+    if (word == NULL || client_is_sandbox_id(word))
         return FALSE;
     return g_ascii_isdigit(*word) || text_to_seconds(word, &seconds, /* error= */ NULL);
 }
 
-/* Gives if the rest of the cluster was its value. */
+/* Returns whether the rest of the cluster was the value. */
 static gboolean
-take_t(Scan *scan, const char *rest, gboolean is_alone)
+take_t(ArgumentScan *scan, const char *rest, gboolean is_alone)
 {
     if (g_ascii_isdigit(*rest)) {
         put(scan, "--timeout");
@@ -145,7 +146,7 @@ take_t(Scan *scan, const char *rest, gboolean is_alone)
 
 /* "-it", "-uroot" */
 static gboolean
-take_cluster(Scan *scan, const char *word, GError **error)
+take_cluster(ArgumentScan *scan, const char *word, GError **error)
 {
     gboolean has_tty = find_long(scan->entries, "tty", strlen("tty")) != NULL;
 
@@ -174,18 +175,18 @@ take_cluster(Scan *scan, const char *word, GError **error)
 }
 
 static gboolean
-take_option(Scan *scan, const char *word, GError **error)
+take_option(ArgumentScan *scan, const char *word, GError **error)
 {
     return g_str_has_prefix(word, "--") ? take_long(scan, word, error)
                                         : take_cluster(scan, word, error);
 }
 
 char **
-words_prepare(const GOptionEntry *entries, char *const *argv, gboolean has_command_after_id,
-              GError **error)
+arguments_prepare(const GOptionEntry *entries, char *const *argv, gboolean has_command_after_id,
+                  GError **error)
 {
     g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func(g_free);
-    Scan scan = {.verb = argv[0], .entries = entries, .next = argv + 1, .out = out};
+    ArgumentScan scan = {.verb = argv[0], .entries = entries, .next = argv + 1, .out = out};
     gboolean may_begin =
         has_command_after_id && !g_strv_contains((const char *const *)argv + 1, "--");
     guint n_words = 0;
@@ -213,7 +214,7 @@ words_prepare(const GOptionEntry *entries, char *const *argv, gboolean has_comma
 }
 
 gboolean
-words_have(char *const *words, const char *option)
+arguments_have(char *const *words, const char *option)
 {
     for (; *words != NULL && !g_str_equal(*words, "--"); words++) {
         if (g_str_equal(*words, option))

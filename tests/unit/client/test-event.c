@@ -4,127 +4,94 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-typedef struct {
-    int writer;
-    Stream stream;
-    EventLines lines;
-} Wire;
 
 static void
-wire_open(Wire *wire, gsize line_max)
+add(EventLines *lines, const char *text)
 {
-    int ends[2];
-
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-    wire->writer = ends[0];
-    wire->stream = (Stream){.fd = ends[1]};
-    event_lines_init(&wire->lines, &wire->stream, line_max);
+    event_lines_add(lines, text, strlen(text));
 }
 
 static void
-wire_say(Wire *wire, const char *text)
-{
-    g_assert_cmpint(write(wire->writer, text, strlen(text)), ==, (int)strlen(text));
-}
-
-static void
-wire_end(Wire *wire)
-{
-    close(wire->writer);
-    wire->writer = -1;
-}
-
-static void
-wire_close(Wire *wire)
-{
-    if (wire->writer >= 0)
-        close(wire->writer);
-    close(wire->stream.fd);
-    event_lines_clear(&wire->lines);
-}
-
-static void
-assert_next(Wire *wire, const char *expected)
+assert_line(EventLines *lines, const char *expected)
 {
     g_autofree char *found = NULL;
     const char *line;
     gsize size;
 
-    g_assert_cmpint(event_lines_next(&wire->lines, &line, &size), ==, 1);
+    g_assert_cmpint(event_lines_next(lines, &line, &size), ==, 1);
     found = g_strndup(line, size);
     g_assert_cmpstr(found, ==, expected);
 }
 
 static void
-assert_ends(Wire *wire, int how)
+assert_no_line(EventLines *lines, int result)
 {
     const char *line;
     gsize size;
 
-    g_assert_cmpint(event_lines_next(&wire->lines, &line, &size), ==, how);
+    g_assert_cmpint(event_lines_next(lines, &line, &size), ==, result);
 }
 
 static void
 test_lines(void)
 {
-    Wire wire;
+    g_auto(EventLines) lines = {0};
 
-    wire_open(&wire, EVENT_LINE_MAX);
-    wire_say(&wire, "one\n\ntwo\nthr");
-    assert_next(&wire, "one");
-    assert_next(&wire, "");
-    assert_next(&wire, "two");
-    wire_say(&wire, "ee\n");
-    assert_next(&wire, "three");
-    wire_end(&wire);
-    assert_ends(&wire, 0);
-    wire_close(&wire);
+    event_lines_init(&lines, EVENT_LINE_MAX);
+    assert_no_line(&lines, 0);
+    add(&lines, "one\n\ntwo\nthr");
+    assert_line(&lines, "one");
+    assert_line(&lines, "");
+    assert_line(&lines, "two");
+    assert_no_line(&lines, 0);
+    g_assert_true(event_lines_has_rest(&lines));
+    add(&lines, "ee\n");
+    assert_line(&lines, "three");
+    assert_no_line(&lines, 0);
+    g_assert_false(event_lines_has_rest(&lines));
 }
 
 static void
-test_end_inside_of_a_line(void)
+test_bytes_before_all_lines_are_taken(void)
 {
-    Wire wire;
+    g_auto(EventLines) lines = {0};
 
-    wire_open(&wire, EVENT_LINE_MAX);
-    wire_say(&wire, "one\ntw");
-    wire_end(&wire);
-    assert_next(&wire, "one");
-    assert_ends(&wire, -ECONNRESET);
-    wire_close(&wire);
+    event_lines_init(&lines, EVENT_LINE_MAX);
+    add(&lines, "one\ntwo\nth");
+    assert_line(&lines, "one");
+    add(&lines, "ree\n");
+    assert_line(&lines, "two");
+    assert_line(&lines, "three");
 }
 
 static void
 test_line_bound(void)
 {
-    Wire wire;
+    g_auto(EventLines) lines = {0}, whole = {0};
 
-    wire_open(&wire, 4);
-    wire_say(&wire, "four\nfiver");
-    assert_next(&wire, "four");
-    assert_ends(&wire, -EMSGSIZE);
-    wire_close(&wire);
-    wire_open(&wire, 4);
-    wire_say(&wire, "fiver\n");
-    assert_ends(&wire, -EMSGSIZE);
-    wire_close(&wire);
+    event_lines_init(&lines, /* line_max= */ 4);
+    add(&lines, "four\nfiver");
+    assert_line(&lines, "four");
+    assert_no_line(&lines, -EMSGSIZE);
+    event_lines_init(&whole, /* line_max= */ 4);
+    add(&whole, "fiver\n");
+    assert_no_line(&whole, -EMSGSIZE);
 }
 
 static void
-test_line_of_many_reads(void)
+test_line_of_many_parts(void)
 {
     g_autofree char *text = g_strnfill(100000, 'x');
-    Wire wire;
+    g_auto(EventLines) lines = {0};
 
-    wire_open(&wire, EVENT_LINE_MAX);
-    wire_say(&wire, text);
-    wire_say(&wire, "\nend\n");
-    assert_next(&wire, text);
-    assert_next(&wire, "end");
-    wire_close(&wire);
+    event_lines_init(&lines, EVENT_LINE_MAX);
+    for (gsize at = 0; at < 100000; at += 1000) {
+        event_lines_add(&lines, text + at, 1000);
+        assert_no_line(&lines, 0);
+    }
+    add(&lines, "\nend\n");
+    assert_line(&lines, text);
+    assert_line(&lines, "end");
 }
 
 static JsonObject *
@@ -209,13 +176,14 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/cli/event/lines", test_lines);
-    g_test_add_func("/cli/event/end-inside-of-a-line", test_end_inside_of_a_line);
-    g_test_add_func("/cli/event/line-bound", test_line_bound);
-    g_test_add_func("/cli/event/line-of-many-reads", test_line_of_many_reads);
-    g_test_add_func("/cli/event/text", test_text);
-    g_test_add_func("/cli/event/no-events", test_no_events);
-    g_test_add_func("/cli/event/data", test_data);
-    g_test_add_func("/cli/event/data-that-are-none", test_data_that_are_none);
+    g_test_add_func("/client/event/lines", test_lines);
+    g_test_add_func("/client/event/bytes-before-all-lines-are-taken",
+                    test_bytes_before_all_lines_are_taken);
+    g_test_add_func("/client/event/line-bound", test_line_bound);
+    g_test_add_func("/client/event/line-of-many-parts", test_line_of_many_parts);
+    g_test_add_func("/client/event/text", test_text);
+    g_test_add_func("/client/event/no-events", test_no_events);
+    g_test_add_func("/client/event/data", test_data);
+    g_test_add_func("/client/event/data-that-are-none", test_data_that_are_none);
     return g_test_run();
 }

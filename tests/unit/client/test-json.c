@@ -72,10 +72,10 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/cli/json/execution", test_execution);
-    g_test_add_func("/cli/json/empty", test_empty);
-    g_test_add_func("/cli/json/numbers", test_numbers);
-    g_test_add_func("/cli/json/nested", test_nested);
-    g_test_add_func("/cli/json/error", test_error);
+    g_test_add_func("/client/json/execution", test_execution);
+    g_test_add_func("/client/json/empty", test_empty);
+    g_test_add_func("/client/json/numbers", test_numbers);
+    g_test_add_func("/client/json/nested", test_nested);
+    g_test_add_func("/client/json/error", test_error);
     return g_test_run();
 }

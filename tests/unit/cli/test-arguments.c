@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-words: what GOption gets for what people type, and the verbs and options of other programs.
- */
+/* test-arguments: the arguments that GOption gets, and verbs and options of other programs. */
 #include <string.h>
 
-#include "habit.h"
-#include "words.h"
+#include "arguments.h"
+#include "foreign.h"
+#include "spelling.h"
 
 #define ID "abcdefghij234567"
 #define DIGIT_ID "2bcdefghij234567"
@@ -37,7 +37,7 @@ assert_prepared(const GOptionEntry *known, const char *typed, gboolean has_comma
 {
     g_auto(GStrv) argv = g_strsplit(typed, " ", /* max= */ -1);
     g_autoptr(GError) error = NULL;
-    g_auto(GStrv) words = words_prepare(known, argv, has_command_after_id, &error);
+    g_auto(GStrv) words = arguments_prepare(known, argv, has_command_after_id, &error);
     g_autofree char *joined = NULL;
 
     g_assert_no_error(error);
@@ -120,20 +120,21 @@ test_unknown_options(void)
     static const struct {
         const char *typed, *says;
     } cases[] = {
-        {"exec -v /a:/b ID", "unknown option '-v': a sandbox has no directory of this machine"},
+        {"exec -v /a:/b ID",
+         "unknown option '-v': a sandbox cannot use a directory of this machine"},
         {"exec -p8080:80 ID", "unknown option '-p': 'cloche forward"},
-        {"exec --volume=/a:/b ID", "unknown option '--volume': a sandbox has no directory"},
+        {"exec --volume=/a:/b ID", "unknown option '--volume': a sandbox cannot use a directory"},
         {"kill -KILL ID", "unknown option '-KILL': 'cloche signal"},
         /* What is an option of one verb elsewhere is no hint for another. */
         {"extend ID -1", "unknown option '-1'"},
         {"status -v", "unknown option '-v'"},
         {"ls -p ID:", "unknown option '-p'"},
         {"list -o json", "unknown option '-o': --json"},
-        {"shell ID -c ls", "unknown option '-c': a shell line is run by a shell"},
+        {"shell ID -c ls", "unknown option '-c': a shell command needs a shell"},
         {"code -m json.tool", "unknown option '-m': 'cloche exec ID -- python3 -m MODULE'"},
         {"exec -ix ID", "unknown option '-x'"},
-        {"exec --timout 5 ID", "unknown option '--timout': do you mean '--timeout'?"},
-        {"exec --us x ID", "unknown option '--us': do you mean '--user'?"},
+        {"exec --timout 5 ID", "unknown option '--timout': did you mean '--timeout'?"},
+        {"exec --us x ID", "unknown option '--us': did you mean '--user'?"},
         {"exec --detch ID", "unknown option '--detch'"},
         {"exec --zzz ID", "unknown option '--zzz'"},
         {"exec -\303\244 ID", "unknown option '-\303\244'"},
@@ -143,7 +144,7 @@ test_unknown_options(void)
         g_auto(GStrv) argv = g_strsplit(cases[i].typed, " ", /* max= */ -1);
         g_autoptr(GError) error = NULL;
 
-        g_assert_null(words_prepare(entries, argv, TRUE, &error));
+        g_assert_null(arguments_prepare(entries, argv, TRUE, &error));
         g_assert_error(error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION);
         g_test_message("%s", error->message);
         g_assert_true(g_str_has_prefix(error->message, cases[i].says));
@@ -159,9 +160,9 @@ test_have(void)
 {
     char *words[] = {"exec", "--json", "--", "--help", NULL};
 
-    g_assert_true(words_have(words, "--json"));
-    g_assert_false(words_have(words, "--help"));
-    g_assert_false(words_have(words, "--js"));
+    g_assert_true(arguments_have(words, "--json"));
+    g_assert_false(arguments_have(words, "--help"));
+    g_assert_false(arguments_have(words, "--js"));
 }
 
 static void
@@ -193,36 +194,36 @@ test_nearest(void)
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_test_message("%s", cases[i][0]);
-        g_assert_cmpstr(habit_nearest(cases[i][0], verbs), ==, cases[i][1]);
+        g_assert_cmpstr(spelling_nearest(cases[i][0], verbs), ==, cases[i][1]);
     }
 }
 
 static void
 test_habits(void)
 {
-    g_assert_cmpstr(habit_alias("rm"), ==, "kill");
-    g_assert_cmpstr(habit_alias("inspect"), ==, "status");
-    g_assert_null(habit_alias("stop"));
-    g_assert_null(habit_alias("r"));
-    g_assert_null(habit_alias(""));
-    g_assert_nonnull(strstr(habit_verb_hint("stop"), "cloche kill"));
-    g_assert_nonnull(strstr(habit_verb_hint("images"), "cloche status"));
-    g_assert_null(habit_verb_hint("stop terminate"));
-    g_assert_null(habit_verb_hint(""));
-    g_assert_nonnull(habit_option_hint("run", "--net"));
-    g_assert_null(habit_option_hint("run", "--n"));
+    g_assert_cmpstr(foreign_alias("rm"), ==, "kill");
+    g_assert_cmpstr(foreign_alias("inspect"), ==, "status");
+    g_assert_null(foreign_alias("stop"));
+    g_assert_null(foreign_alias("r"));
+    g_assert_null(foreign_alias(""));
+    g_assert_nonnull(strstr(foreign_verb_hint("stop"), "cloche kill"));
+    g_assert_nonnull(strstr(foreign_verb_hint("images"), "cloche status"));
+    g_assert_null(foreign_verb_hint("stop terminate"));
+    g_assert_null(foreign_verb_hint(""));
+    g_assert_nonnull(foreign_option_hint("run", "--net"));
+    g_assert_null(foreign_option_hint("run", "--n"));
 }
 
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/cli/words/terminal", test_terminal);
-    g_test_add_func("/cli/words/values", test_values);
-    g_test_add_func("/cli/words/command", test_command);
-    g_test_add_func("/cli/words/unknown-options", test_unknown_options);
-    g_test_add_func("/cli/words/have", test_have);
-    g_test_add_func("/cli/words/nearest", test_nearest);
-    g_test_add_func("/cli/words/habits", test_habits);
+    g_test_add_func("/cli/arguments/terminal", test_terminal);
+    g_test_add_func("/cli/arguments/values", test_values);
+    g_test_add_func("/cli/arguments/command", test_command);
+    g_test_add_func("/cli/arguments/unknown-options", test_unknown_options);
+    g_test_add_func("/cli/arguments/have", test_have);
+    g_test_add_func("/cli/arguments/nearest", test_nearest);
+    g_test_add_func("/cli/arguments/habits", test_habits);
     return g_test_run();
 }

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* event: json-glib reads a line; which data are base64 is told by their MIME type. */
+/* event: json-glib parses a line; the MIME type determines which data are base64. */
 #include "event.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define READ_SIZE 65536
-
 /* --- lines --- */
 
 void
-event_lines_init(EventLines *lines, Stream *stream, gsize line_max)
+event_lines_init(EventLines *lines, gsize line_max)
 {
-    *lines = (EventLines){.stream = stream, .line_max = line_max, .bytes = g_byte_array_new()};
+    *lines = (EventLines){.line_max = line_max, .bytes = g_byte_array_new()};
 }
 
 void
@@ -21,49 +19,43 @@ event_lines_clear(EventLines *lines)
     g_byte_array_unref(lines->bytes);
 }
 
-/* Gives what stream_read() gives. */
-static gssize
-read_more(EventLines *lines)
+void
+event_lines_add(EventLines *lines, const void *bytes, gsize size)
 {
-    guint before = lines->bytes->len;
-    gssize n;
-
-    g_byte_array_set_size(lines->bytes, before + READ_SIZE);
-    n = stream_read(lines->stream, lines->bytes->data + before, READ_SIZE);
-    g_byte_array_set_size(lines->bytes, before + MAX(n, 0));
-    return n;
+    if (lines->taken > 0)
+        g_byte_array_remove_range(lines->bytes, 0, lines->taken);
+    lines->searched -= lines->taken;
+    lines->taken = 0;
+    g_byte_array_append(lines->bytes, bytes, size);
 }
 
 int
 event_lines_next(EventLines *lines, const char **ret_line, gsize *ret_size)
 {
-    gsize seen = 0;
+    const guint8 *start = lines->bytes->data + lines->taken;
+    gsize size = lines->bytes->len - lines->taken, searched = lines->searched - lines->taken;
+    const guint8 *end = size > searched ? memchr(start + searched, '\n', size - searched) : NULL;
 
-    for (;;) {
-        const guint8 *start = lines->bytes->data + lines->taken;
-        gsize size = lines->bytes->len - lines->taken;
-        const guint8 *end = size > seen ? memchr(start + seen, '\n', size - seen) : NULL;
-        gssize n;
-
-        if ((end != NULL ? (gsize)(end - start) : size) > lines->line_max)
-            return -EMSGSIZE;
-        if (end != NULL) {
-            *ret_line = (const char *)start;
-            *ret_size = end - start;
-            lines->taken += *ret_size + 1;
-            return 1;
-        }
-        seen = size;
-        if (lines->taken > 0)
-            g_byte_array_remove_range(lines->bytes, 0, lines->taken);
-        lines->taken = 0;
-        n = read_more(lines);
-        if (n <= 0)
-            return n == 0 && lines->bytes->len > 0 ? -ECONNRESET : (int)n;
+    if ((end != NULL ? (gsize)(end - start) : size) > lines->line_max)
+        return -EMSGSIZE;
+    if (end == NULL) {
+        lines->searched = lines->bytes->len;
+        return 0;
     }
+    *ret_line = (const char *)start;
+    *ret_size = end - start;
+    lines->taken += *ret_size + 1;
+    lines->searched = lines->taken;
+    return 1;
 }
 
-/* --- what is in one --- */
+gboolean
+event_lines_has_rest(const EventLines *lines)
+{
+    return lines->bytes->len > lines->taken;
+}
+
+/* --- the contents of a line --- */
 
 JsonObject *
 event_parse(const char *line, gsize size, GError **error)
@@ -77,8 +69,8 @@ event_parse(const char *line, gsize size, GError **error)
     if (root != NULL && JSON_NODE_HOLDS_OBJECT(root))
         return json_node_dup_object(root);
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                "the service told something that is no event: %s",
-                problem != NULL ? problem->message : "no object");
+                "the service sent a line that is not an event: %s",
+                problem != NULL ? problem->message : "not an object");
     return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz-words: what the command line is given, and what it shows of others, read as each kind.
+ * fuzz-arguments: untrusted text, parsed as each kind of argument and input.
  *
  * Bytes become a value or an error of the kind that the header says, never both and never neither.
  * What is shown on a terminal has nothing in it that a terminal obeys. Bash is not asked about
@@ -13,7 +13,8 @@
 #include "entry.h"
 #include "escape.h"
 #include "event.h"
-#include "place.h"
+#include "forward-address.h"
+#include "guest-path.h"
 #include "source.h"
 #include "table.h"
 #include "text.h"
@@ -55,14 +56,14 @@ read_pairs(const char *word)
 static void
 read_places(const char *word)
 {
-    g_auto(Place) place = {0};
-    g_auto(PlaceForward) forward = {0};
+    g_auto(GuestPath) place = {0};
+    g_auto(ForwardAddress) forward = {0};
     g_autoptr(GError) no_place = NULL, no_forward = NULL;
-    g_autofree char *name = place_base_name(word);
+    g_autofree char *name = guest_path_base_name(word);
 
-    require_error(place_parse(word, &place, &no_place), &no_place);
+    require_error(guest_path_parse(word, &place, &no_place), &no_place);
     g_assert_true(no_place != NULL || (*place.id != '\0' && *place.path != '\0'));
-    require_error(place_parse_forward(word, &forward, &no_forward), &no_forward);
+    require_error(forward_address_parse(word, &forward, &no_forward), &no_forward);
     g_assert_true(no_forward != NULL || (forward.host != NULL && forward.guest_port != 0));
     g_assert_true(name == NULL || (*name != '\0' && strchr(name, '/') == NULL));
 }
