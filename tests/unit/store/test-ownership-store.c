@@ -12,6 +12,7 @@
 #include "error.h"
 #include "image.h"
 #include "ownership-fixture.h"
+#include "record.h"
 
 static const Record record = {.id = "abc",
                               .name = "",
