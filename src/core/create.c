@@ -32,7 +32,7 @@ typedef struct {
     GPtrArray *followers; /* of GTask: later calls with the same key */
 } Creation;
 
-/* A sandbox that came to nothing is charged no more. */
+/* Releases the charge of a sandbox that was not created. */
 static void
 drop_sandbox(Creation *creation)
 {
@@ -60,7 +60,7 @@ creation_free(gpointer data)
     g_free(creation);
 }
 
-/* The one place where a creation ends, for its own caller and for those who share it. */
+/* The one place where a creation ends, for its own caller and for callers that share it. */
 static void
 finish(GTask *task, const char *id, GError *error)
 {
@@ -86,7 +86,7 @@ finish(GTask *task, const char *id, GError *error)
 
 static void take_machine(GTask *task);
 
-/* Takes another machine, if that may help; takes the error. */
+/* Takes another machine unless too many claims have failed. Takes the error. */
 static void
 lose_claim(GTask *task, GError *error)
 {
@@ -119,7 +119,7 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
         lose_claim(task, error);
         return;
     }
-    /* Its randomness is its own already (exercise.h). */
+    /* The interpreters were reseeded already (exercise.h); the environment is new. */
     if (*creation->environment)
         instance_reseed(sandbox->instance, (const char *const *)creation->environment);
     sandbox_change(sandbox, SANDBOX_CLAIMED);
@@ -140,7 +140,7 @@ claim(GTask *task, Instance *instance)
     sandbox->instance = instance;
     g_free(sandbox->id);
     sandbox->id = g_strdup(instance_id(instance));
-    /* Now, and not when it was asked for: it may have waited for its machine. */
+    /* Now, and not at the request, because the request may have waited for a machine. */
     sandbox->created_us = g_get_real_time();
     sandbox->born_us = MAX(util_boottime_us(), creation->core->last_born_us + 1);
     creation->core->last_born_us = sandbox->born_us;
@@ -227,7 +227,7 @@ check_size(const Template *template, const CreateRequest *request, GError **erro
     return FALSE;
 }
 
-/* All that a second call with the same key must ask for again. */
+/* What a second call with the same key must request again. */
 static char *
 request_text(const CreateRequest *request, const char *template)
 {
@@ -258,7 +258,7 @@ sandbox_for(const Template *template, guint32 owner, const CreateRequest *reques
     return sandbox;
 }
 
-/* The sandbox that is asked for, with which its owner is charged; NULL with an error. */
+/* The requested sandbox, which is charged to its owner; NULL with an error. */
 static Sandbox *
 accept_request(Core *core, const Template *template, guint32 owner, const CreateRequest *request,
                GError **error)
@@ -278,7 +278,7 @@ accept_request(Core *core, const Template *template, guint32 owner, const Create
     return NULL;
 }
 
-/* Takes the sandbox, and the key (NULL: none) under which others may share it. */
+/* Takes the sandbox, and the key (NULL: none) under which other calls may share it. */
 static Creation *
 creation_new(Core *core, Template *template, Sandbox *sandbox, const CreateRequest *request,
              char *share_key)
@@ -308,7 +308,7 @@ check_same(const Sandbox *first, const char *request, GError **error)
     return FALSE;
 }
 
-/* A sandbox with this key lives, or is being created. FALSE: neither; true: `task` is answered or
+/* FALSE when no sandbox with this key runs or is being created. Otherwise `task` is answered or
  * waits. */
 static gboolean
 join_earlier(Core *core, GTask *task, guint32 owner, const CreateRequest *request,
@@ -335,7 +335,7 @@ void
 core_create_async(Core *core, guint32 owner, const CreateRequest *request,
                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
-    /* A creation that others may share goes on when its first caller leaves. */
+    /* A creation that other calls may share goes on when its first caller leaves. */
     GTask *task = g_task_new(NULL, request->idempotency_key ? NULL : cancellable, callback, data);
     const char *name = request->template ? request->template : core->config.default_template;
     g_autofree char *share_key = NULL;

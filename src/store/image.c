@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* image: reading what build-image made. */
+/* image: reads and verifies what build-image has made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -26,7 +26,7 @@ image_path(const Image *image, const char *part)
     return g_build_filename(image->dir, part, NULL);
 }
 
-/* A required key; FALSE with an error that names file, section and key. */
+/* Reads a required key. The error names file, section and key. */
 static gboolean
 read_string(GKeyFile *file, const char *path, const char *key, char **ret_value, GError **error)
 {
@@ -58,7 +58,7 @@ read_number(GKeyFile *file, const char *path, const char *key, guint64 min, guin
     return TRUE;
 }
 
-/* Another required key. */
+/* Reads a required key that is a list. */
 static gboolean
 read_list(GKeyFile *file, const char *path, const char *key, char ***ret_list, GError **error)
 {
@@ -86,7 +86,7 @@ check_runners(const Image *image, const char *path, GError **error)
     return TRUE;
 }
 
-/* `prefix`LANGUAGE of all runners. */
+/* Reads the optional keys `prefix`LANGUAGE of all runners. */
 static void
 read_code(const Image *image, GKeyFile *file, const char *prefix, GHashTable *ret_code)
 {
@@ -150,7 +150,7 @@ open_conf(const char *dir, char **ret_path, GError **error)
     return NULL;
 }
 
-/* build-image leaves alone what somebody has locked. */
+/* build-image does not remove an image that is locked. */
 static gboolean
 lock_image(Image *image, GError **error)
 {
@@ -162,7 +162,8 @@ lock_image(Image *image, GError **error)
     return FALSE;
 }
 
-/* What another configuration, or somebody's umask, left unreadable for machines or for us. */
+/* Makes the parts readable for machines and for us: another configuration or a umask may have
+ * prevented that. */
 static gboolean
 fit_parts(const Store *store, const Image *image, GError **error)
 {
@@ -176,7 +177,7 @@ fit_parts(const Store *store, const Image *image, GError **error)
         ok = store_fit_readable(store, path, S_IFREG, error);
     }
     if (!ok && error)
-        (*error)->code = CLOCHE_ERROR_TEMPLATE_DAMAGED; /* it is not about the caller */
+        (*error)->code = CLOCHE_ERROR_TEMPLATE_DAMAGED; /* the caller lacks no permission */
     return ok;
 }
 

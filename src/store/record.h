@@ -10,23 +10,23 @@ typedef struct {
                            keys wrote this record */
     guint32 owner;
     gint64 created_us; /* time of day */
-    gint64 born_us;    /* the same, and the deadline: CLOCK_BOOTTIME of one boot */
+    gint64 born_us;    /* like the deadline, in CLOCK_BOOTTIME of one boot */
     gint64 deadline_us;
-    char *boot_id;         /* which boot that is */
+    char *boot_id;         /* of that boot */
     char **metadata;       /* key, value, key, value, … */
     char *idempotency_key; /* NULL: none */
-    char *request;         /* what a second call with that key is compared with */
+    char *request;         /* the options, which a second call with that key must repeat */
     char **languages;
     char *user; /* in the guest */
     guint vcpus;
     guint64 memory_mib, disk_mib;
-    guint32 machine_uid;  /* 0: none of its own */
-    gboolean is_one_shot; /* it ends with the call that made it */
+    guint32 machine_uid;  /* 0: libvirt chose the user */
+    gboolean is_one_shot; /* the sandbox ends with the call that created it */
 } Record;
 
-/* Writes it atomically: a reader finds the old or the new one. */
+/* Writes it atomically: a reader finds the old or the new record. */
 gboolean record_write(const Store *store, const Record *record, GError **error);
-/* NULL with an error that names the file and what is wrong with it. */
+/* NULL with an error that names the file and the invalid value. */
 Record *record_read(const Store *store, const char *id, GError **error);
 void record_free(Record *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* store: the folders, and what another configuration left in them. */
+/* store: the folders, their lock, and their permissions. */
 #include "store.h"
 
 #include <errno.h>
@@ -14,10 +14,10 @@
 #include "names.h"
 #include "util.h"
 
-/* Machines' users pass through to what is their own, and see no names. */
+/* Machines' users can reach their own files and cannot list the folder. */
 #define SEARCHED_MODE 0710
 #define PRIVATE_MODE 0700
-/* Whoever runs libvirt inside passes through. */
+/* The user of libvirt's embedded driver can reach its files. */
 #define RUN_MODE 0711
 
 #define LOCK_TRIES 20u
@@ -38,8 +38,8 @@ store_make_folder(const Store *store, const char *path, GError **error)
 }
 
 /*
- * The kernel releases the lock with the process, however that ends; but a program that the process
- * was about to start has it, too, until it is executed.
+ * The kernel releases the lock when the process ends. A child of that process that has not executed
+ * its program yet still has the lock, so try for a moment.
  */
 static gboolean
 take_lock(int fd)
@@ -123,7 +123,8 @@ store_list_records(const Store *store)
 
 /* --- files of another configuration or version --- */
 
-/* FALSE only when somebody has to do something first; all else is met where it is used. */
+/* FALSE only when an administrator has to do something first; other misfits are errors of the call
+ * that uses the file. */
 static gboolean
 is_fit(gboolean fits, GError *misfit, GError **error)
 {
@@ -146,7 +147,7 @@ store_fit_readable(const Store *store, const char *path, mode_t type, GError **e
     return is_fit(fits, misfit, error);
 }
 
-/* One that cannot be read would cost somebody a sandbox. */
+/* A sandbox whose record cannot be read would be ended. */
 static gboolean
 fit_records(const Store *store, GError **error)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * store: what lasts on disk, and where.
+ * store: what is kept on disk, and where.
  *
  *   STATE/images/NAME → NAME-DIGEST    made by build-image (vm-images/README.md)
  *   STATE/templates/NAME-KEY/          template.conf, ram, state, disk.qcow2; unused, since when
@@ -9,9 +9,9 @@
  *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
  *   RUN/machines/NAME/                 a machine's sockets and console
  *
- * Machines' users reach what they need through the folders' group, and their own files by access.h.
- * A store locks STATE: what lies there without a sandbox that lives is the remains of a daemon that
- * is dead.
+ * Machines' users can read what they need through the folders' group, and their own files through
+ * access lists (access.h). A store locks STATE, so files there that belong to no running sandbox
+ * are left from a previous instance of the daemon.
  */
 #pragma once
 
@@ -20,8 +20,8 @@
 
 typedef struct {
     char *state, *ram, *run; /* absolute */
-    gid_t gid;               /* of the machines' users; (gid_t)-1: they are ours */
-    int lock;                /* on `state`, while it is open */
+    gid_t gid; /* of the machines' users; (gid_t)-1: machines run as this process does */
+    int lock;  /* descriptor of `state` */
 } Store;
 
 /* Makes the folders, or makes those that another configuration left fit this one, with the records

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sweep: what an earlier life left in the folders. */
+/* sweep: removes what the previous instance of the service has left in the folders. */
 #include <string.h>
 
 #include "names.h"
 #include "store.h"
 #include "util.h"
 
-/* Removes what is in the folder, `is_ours` by its name, and not needed. What cannot be removed, and
- * what no version of the service has made, is logged. */
+/* Removes entries of the folder that are ours by their name and not needed. Logs what cannot be
+ * removed, and names that no version of the service gives. */
 static guint
 sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entry),
       gboolean (*is_needed)(const char *entry, const char *const *keep), const char *const *keep)
@@ -41,7 +41,7 @@ is_of_sandbox(const char *entry)
     return record_id_is_valid(entry);
 }
 
-/* ID, or what writing it left: ID.new, ID.new.XXXXXX. */
+/* ID, or a file that an interrupted write has left: ID.new, ID.new.XXXXXX. */
 static gboolean
 is_record(const char *entry)
 {
@@ -51,7 +51,7 @@ is_record(const char *entry)
     return record_id_is_valid(id) && (!dot || g_str_has_prefix(dot, ".new"));
 }
 
-/* .new-NAME-KEY; others are not looked at. */
+/* .new-NAME-KEY; all other names are finished templates. */
 static gboolean
 is_unfinished(const char *entry)
 {
