@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "handlers.h"
+#include "languages.h"
 #include "reply.h"
 
 /* One-shot code: its sandbox ends so long after the timeout of the code, if nothing ends it before.
@@ -144,7 +145,7 @@ manager_run_code(Call *call, GVariant *parameters)
     GError *error = NULL;
 
     g_variant_get(parameters, "(&s&s@a{sv})", &name, &code.code, NULL);
-    language = context_language(name);
+    language = languages_canonical(name);
     g_variant_lookup(call->options, "colors", "b", &code.with_colours);
     if (code_check(code.code, &error))
         core_run_code_async(call->core, call->viewer.uid, &call->new_sandbox.request, language,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* instance: a machine with its connection and files: its use, its loss, its end. */
 #include "instance-private.h"
+#include "languages.h"
 #include "util.h"
 
 static const char *const reason_names[] = {
@@ -281,7 +282,7 @@ instance_contexts(Instance *instance)
 Context *
 instance_default_context(Instance *instance, const char *language)
 {
-    const char *id = context_default_id(language);
+    const char *id = languages_default_context(language);
 
     if (g_str_equal(id, CONTEXT_ANY_KERNEL))
         return NULL;

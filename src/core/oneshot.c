@@ -5,6 +5,7 @@
 #include "contexts.h"
 #include "core-private.h"
 #include "error.h"
+#include "languages.h"
 #include "operation.h"
 #include "registry.h"
 
@@ -127,7 +128,7 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     shot->code = g_strdup(code->code);
     shot->guest_code = *code;
     shot->guest_code.code = shot->code;
-    shot->guest_code.dialect = context_dialect(shot->language);
+    shot->guest_code.dialect = languages_dialect(shot->language);
     shot->guest_code.environment = NULL; /* the sandbox's is the code's */
     shot->guest_code.drains = TRUE;      /* nothing that it leaves could go on later */
     g_task_set_task_data(task, shot, oneshot_free);

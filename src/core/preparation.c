@@ -2,6 +2,7 @@
 /* preparation: makes a template ready from an image; the only user of images. */
 #include "preparation.h"
 
+#include "claim.h"
 #include "error.h"
 #include "image.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* image: reads and verifies what build-image has made. */
+/* image: loads images that build-image has made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -26,7 +26,7 @@ image_path(const Image *image, const char *part)
     return g_build_filename(image->dir, part, NULL);
 }
 
-/* Reads a required key. The error names file, section and key. */
+/* Reads a required key; the error names file, section and key. */
 static gboolean
 read_string(GKeyFile *file, const char *path, const char *key, char **ret_value, GError **error)
 {
@@ -58,7 +58,7 @@ read_number(GKeyFile *file, const char *path, const char *key, guint64 min, guin
     return TRUE;
 }
 
-/* Reads a required key that is a list. */
+/* Reads another required key. */
 static gboolean
 read_list(GKeyFile *file, const char *path, const char *key, char ***ret_list, GError **error)
 {
@@ -80,13 +80,13 @@ check_runners(const Image *image, const char *path, GError **error)
     for (char **runner = image->runners; *runner; runner++)
         if (!g_strv_contains((const char *const *)image->languages, *runner)) {
             g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED,
-                        "%s: [Image] Runners names '%s', and Languages does not", path, *runner);
+                        "%s: [Image] Runners names '%s', but Languages does not", path, *runner);
             return FALSE;
         }
     return TRUE;
 }
 
-/* Reads the optional keys `prefix`LANGUAGE of all runners. */
+/* Reads the keys `prefix`LANGUAGE of all runners. */
 static void
 read_code(const Image *image, GKeyFile *file, const char *prefix, GHashTable *ret_code)
 {
@@ -162,22 +162,22 @@ lock_image(Image *image, GError **error)
     return FALSE;
 }
 
-/* Makes the parts readable for machines and for us: another configuration or a umask may have
- * prevented that. */
+/* Another configuration, or an administrator's umask, may have left files unreadable. */
 static gboolean
 fit_parts(const Store *store, const Image *image, GError **error)
 {
-    gboolean ok = store_fit_readable(store, image->dir, S_IFDIR, error);
+    gboolean ok = store_make_readable(store, image->dir, S_IFDIR, error);
     g_autofree char *conf = g_build_filename(image->dir, "image.conf", NULL);
 
-    ok = ok && store_fit_readable(store, conf, S_IFREG, error);
+    ok = ok && store_make_readable(store, conf, S_IFREG, error);
     for (gsize i = 0; ok && i < G_N_ELEMENTS(parts); i++) {
         g_autofree char *path = image_path(image, parts[i]);
 
-        ok = store_fit_readable(store, path, S_IFREG, error);
+        ok = store_make_readable(store, path, S_IFREG, error);
     }
     if (!ok && error)
-        (*error)->code = CLOCHE_ERROR_TEMPLATE_DAMAGED; /* the caller lacks no permission */
+        (*error)->code =
+            CLOCHE_ERROR_TEMPLATE_DAMAGED; /* NOT_PERMITTED would be about the caller */
     return ok;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* names: which names files and folders of the store may have. None can lead to another folder. */
+/* names: the names that files and folders of the store can have. None can lead to another folder.
+ */
 #pragma once
 
 #include <glib.h>

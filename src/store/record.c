@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * record: what is known of a sandbox, as a key file of its own.
+ * record: the properties of a sandbox, in a key file.
  *
- * It is written atomically but not durably: after a crash of the host, the machine that it
- * describes does not exist. Although the service writes all records itself, it checks each value it
- * reads.
+ * A record is written atomically, but not synced to disk: no machine survives a crash of the host.
+ * The service wrote all records itself, but still checks each value when it reads one.
  */
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -16,7 +15,7 @@
 #include "util.h"
 
 #define SECTION "Sandbox"
-#define FRESH ".new"
+#define NEW_SUFFIX ".new"
 
 static char *
 record_path(const Store *store, const char *id)
@@ -65,7 +64,7 @@ record_write(const Store *store, const Record *record, GError **error)
 {
     g_autoptr(GKeyFile) file = fill_file(record);
     g_autofree char *path = record_path(store, record->id);
-    g_autofree char *fresh = g_strconcat(path, FRESH, NULL);
+    g_autofree char *fresh = g_strconcat(path, NEW_SUFFIX, NULL);
     gsize length;
     g_autofree char *text = g_key_file_to_data(file, &length, NULL);
 
@@ -85,10 +84,10 @@ typedef struct {
     const char *path;
     GError **error;
     gboolean failed;
-} Reader;
+} RecordReader;
 
 static void
-check(Reader *reader, const char *key, const GError *cause)
+check(RecordReader *reader, const char *key, const GError *cause)
 {
     if (cause && !reader->failed)
         g_set_error(reader->error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "%s: %s: %s", reader->path,
@@ -97,7 +96,7 @@ check(Reader *reader, const char *key, const GError *cause)
 }
 
 static char *
-get_text(Reader *reader, const char *key)
+get_text(RecordReader *reader, const char *key)
 {
     g_autoptr(GError) cause = NULL;
     char *text = g_key_file_get_string(reader->file, SECTION, key, &cause);
@@ -107,7 +106,7 @@ get_text(Reader *reader, const char *key)
 }
 
 static char **
-get_strv(Reader *reader, const char *key)
+get_strv(RecordReader *reader, const char *key)
 {
     g_autoptr(GError) cause = NULL;
     char **values = g_key_file_get_string_list(reader->file, SECTION, key, NULL, &cause);
@@ -117,7 +116,7 @@ get_strv(Reader *reader, const char *key)
 }
 
 static guint64
-get_number(Reader *reader, const char *key, guint64 max)
+get_number(RecordReader *reader, const char *key, guint64 max)
 {
     g_autoptr(GError) cause = NULL;
     guint64 value = g_key_file_get_uint64(reader->file, SECTION, key, &cause);
@@ -130,14 +129,15 @@ get_number(Reader *reader, const char *key, guint64 max)
 }
 
 static void
-check_texts(Reader *reader, const Record *record, const char *id)
+check_texts(RecordReader *reader, const Record *record, const char *id)
 {
     g_autoptr(GError) cause = NULL;
 
     if (reader->failed)
         return;
     if (!g_str_equal(record->id, id))
-        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "it is another's");
+        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                                    "it is the id of another sandbox");
     check(reader, "Id", cause);
     if (!cause && g_strv_length(record->metadata) % 2 != 0)
         cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "a key without a value");
@@ -150,7 +150,7 @@ check_texts(Reader *reader, const Record *record, const char *id)
 }
 
 static void
-read_fields(Reader *reader, Record *record)
+read_fields(RecordReader *reader, Record *record)
 {
     record->id = get_text(reader, "Id");
     record->name = get_text(reader, "Name");
@@ -180,12 +180,12 @@ record_read(const Store *store, const char *id, GError **error)
     g_autofree char *path = record_path(store, id);
     g_autoptr(Record) record = g_new0(Record, 1);
     g_autoptr(GError) cause = NULL;
-    Reader reader = {.file = file, .path = path, .error = error};
+    RecordReader reader = {.file = file, .path = path, .error = error};
 
     if (!record_id_is_valid(id) ||
         !g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &cause)) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "%s: %s", path,
-                    cause ? cause->message : "its name is no id");
+                    cause ? cause->message : "the file name is not an id");
         return NULL;
     }
     read_fields(&reader, record);

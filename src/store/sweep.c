@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sweep: removes what the previous instance of the service has left in the folders. */
+/* sweep: removes files and folders that the previous instance of the service left. */
 #include <string.h>
 
 #include "names.h"
 #include "store.h"
 #include "util.h"
 
-/* Removes entries of the folder that are ours by their name and not needed. Logs what cannot be
- * removed, and names that no version of the service gives. */
+/* Removes the entries of the folder whose name `is_ours` and which are not needed. Entries that
+ * cannot be removed, and those that the service cannot have made, are logged. */
 static guint
 sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entry),
       gboolean (*is_needed)(const char *entry, const char *const *keep), const char *const *keep)
@@ -24,7 +24,7 @@ sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entr
         if (is_needed(entry, keep))
             continue;
         if (!is_ours(entry)) {
-            g_message("'%s' is not of this service, and stays", old);
+            g_message("'%s' does not belong to this service and is not removed", old);
             continue;
         }
         if (util_remove_tree(old, &error))
@@ -41,7 +41,7 @@ is_of_sandbox(const char *entry)
     return record_id_is_valid(entry);
 }
 
-/* ID, or a file that an interrupted write has left: ID.new, ID.new.XXXXXX. */
+/* ID, or an unfinished write of it: ID.new, ID.new.XXXXXX. */
 static gboolean
 is_record(const char *entry)
 {
@@ -51,7 +51,7 @@ is_record(const char *entry)
     return record_id_is_valid(id) && (!dot || g_str_has_prefix(dot, ".new"));
 }
 
-/* .new-NAME-KEY; all other names are finished templates. */
+/* .new-NAME-KEY. */
 static gboolean
 is_unfinished(const char *entry)
 {
@@ -81,7 +81,7 @@ is_finished(const char *entry, const char *const *keep)
     return !is_unfinished(entry);
 }
 
-/* The versions of RAM files that stay: those in use, and those of installed templates. */
+/* The RAM files that are kept: versions in use, and all of installed templates. */
 static char **
 needed_ram(const Store *store, const char *const *in_use)
 {
@@ -91,7 +91,7 @@ needed_ram(const Store *store, const char *const *in_use)
     const char *entry;
 
     while (dir && (entry = g_dir_read_name(dir))) {
-        const char *dash = strrchr(entry, '-'); /* NAME-KEY, where keys have no dash */
+        const char *dash = strrchr(entry, '-'); /* NAME-KEY; keys contain no dash */
         g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
 
         if (g_strv_contains(in_use, entry) ||

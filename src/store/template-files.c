@@ -16,7 +16,7 @@
 
 #include "digest.h"
 #include "error.h"
-#include "fit.h"
+#include "ownership.h"
 #include "template-files.h"
 #include "util.h"
 
@@ -126,14 +126,14 @@ static gboolean
 fit_one(const TemplateFiles *files, const char *path, mode_t mode, gboolean is_shared,
         GError **error)
 {
-    const Fit fit = {
+    const Ownership fit = {
         .type = S_ISDIR(mode) ? S_IFDIR : S_IFREG,
         .mode = mode & 07777,
-        .gid = is_shared ? files->store->gid : FIT_ANY_GROUP,
+        .gid = is_shared ? files->store->gid : OWNERSHIP_ANY_GROUP,
         .folder = files->store->state,
     };
 
-    if (fit_ours(path, &fit, error))
+    if (ownership_set(path, &fit, error))
         return TRUE;
     if (error && g_error_matches(*error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED))
         (*error)->code = CLOCHE_ERROR_TEMPLATE_DAMAGED; /* the caller lacks no permission */

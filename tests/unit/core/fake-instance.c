@@ -2,6 +2,7 @@
 /* fake-instance: instances without machines, for what lies above them. */
 #include "fake-instance.h"
 
+#include "claim.h"
 #include "error.h"
 
 struct Instance {

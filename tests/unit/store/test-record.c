@@ -244,11 +244,11 @@ test_no_id(Fixture *f, gconstpointer data)
     Record record = smallest;
 
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
-        assert_refused(f, names[i], "its name is no id");
+        assert_refused(f, names[i], "the file name is not an id");
     record.id = longest;
     write_record(f, &record);
     assert_read(f, &record);
-    assert_refused(f, longer, "its name is no id");
+    assert_refused(f, longer, "the file name is not an id");
 }
 
 /* --- a full disk --- */
