@@ -156,7 +156,6 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
         g_error_free(error);
     } else {
         sandbox_free(sandbox);
-        adoption->core->host.machines_stay = TRUE;
         if (adoption->error)
             g_error_free(error);
         else

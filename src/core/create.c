@@ -333,7 +333,7 @@ void
 core_create_async(Core *core, guint32 owner, const CreateRequest *request,
                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
-    /* A creation that others may share goes on when its first caller leaves. */
+    /* A creation that other calls may share goes on when its first caller leaves. */
     GTask *task = g_task_new(NULL, request->idempotency_key ? NULL : cancellable, callback, data);
     const char *name = request->template ? request->template : core->config.default_template;
     g_autofree char *share_key = NULL;
