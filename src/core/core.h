@@ -2,9 +2,9 @@
 /*
  * core: all sandboxes, all templates and their pools, and the calls on them.
  *
- * It knows users by their uid and nothing of how they ask. News goes up through CoreEvents. A
- * Sandbox that it gives out is good until the main loop runs again; whoever waits for something
- * keeps the id.
+ * The core knows users by their uid, and does not know the bus. It reports changes through
+ * CoreEvents. A Sandbox that it returns is valid until the main loop runs again; code that waits
+ * keeps the id instead.
  */
 #pragma once
 
