@@ -263,11 +263,11 @@ contained() {
 # The quick start as the machine's own service where PID 1 is systemd; else in a container.
 suite_service() {
     if has_systemd; then
-        tap "system service" "$top/tests/system/test-service.sh" "$clone"
+        tap "system service" "$top/tests/system/test-quickstart-systemd.sh" "$clone"
         return
     fi
     seed_store "$cache/service"
-    contained "system service" --bind "$clone" "$top/tests/system/test-service.sh" "$clone" "$cache/service"
+    contained "system service" --bind "$clone" "$top/tests/system/test-quickstart-systemd.sh" "$clone" "$cache/service"
 }
 
 # A fresh host of the other Debian, which is booted again. Its packages and the expensive parts of
@@ -279,8 +279,8 @@ suite_other_host() {
         --bind "$cache/hosts/store-$suite:/var/lib/cloche"
         --bind "$cache/hosts/archives-$suite:/var/cache/apt/archives")
     mkdir -p "$cache/hosts"/{written,"store-$suite/images","archives-$suite/partial"}
-    contained "system $suite, fresh" "${host[@]}" "$top/tests/system/test-host.sh" first "$clone"
-    contained "system $suite, rebooted" "${host[@]}" "$top/tests/system/test-host.sh" rebooted
+    contained "system $suite, fresh" "${host[@]}" "$top/tests/system/test-quickstart-other-debian.sh" first "$clone"
+    contained "system $suite, rebooted" "${host[@]}" "$top/tests/system/test-quickstart-other-debian.sh" rebooted
     rm -rf --one-file-system "$cache/hosts/written"
 }
 
@@ -288,7 +288,7 @@ suite_other_host() {
 suite_installed() {
     use_images installed "$cache"
     contained "system installed" --bind "$release" "$top/tests/system/in-service.sh" "$release" \
-        "$cache/installed" test-examples.sh test-users.py test-strangers.py test-limits.py test-journal.py test-survival.py
+        "$cache/installed" test-examples.sh test-users.py test-qemu-isolation.py test-limits.py test-journal.py test-failures-under-load.py
 }
 
 # With a memory controller, and machines that are large beside what QEMU needs for itself.
@@ -298,7 +298,7 @@ suite_memory() {
     cp -al "$cache"/images/minimal* "$cache/memory/images/"
     sed -i 's/^MemoryMiB=.*/MemoryMiB=1024/' "$conf"
     contained "system memory" --controllers --bind "$release" "$top/tests/system/in-service.sh" "$release" \
-        "$cache/memory" test-memory.py
+        "$cache/memory" test-memory-limits.py
 }
 
 suite_vm() {
@@ -316,35 +316,35 @@ suite_kvm_node() {
 suite_quickstart() {
     seed_store "$cache/quickstart"
     contained "system quickstart" --no-init \
-        --bind "$clone" "$top/tests/system/test-quickstart.sh" "$clone" "$cache/quickstart"
+        --bind "$clone" "$top/tests/system/test-quickstart-plain.sh" "$clone" "$cache/quickstart"
 }
 
 suite_sandboxes() {
     contained "system sandboxes" --no-init \
-        /usr/bin/python3 "$top/tests/system/test-sandboxes.py" "$release" "$cache"
+        "$top/tests/lib/python" "$top/tests/system/test-sandboxes.py" "$release" "$cache"
 }
 
 suite_inside() {
     contained "system inside" --no-init \
-        /usr/bin/python3 "$top/tests/system/test-inside.py" "$release" "$cache"
+        "$top/tests/lib/python" "$top/tests/system/test-guest-environment.py" "$release" "$cache"
 }
 
 suite_files() {
     use_images files "$cache"
-    contained "system files" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
+    contained "system files" --no-init "$top/tests/lib/python" "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache/files" python "$top/tests/bus/test-files.py"
 }
 
 suite_field() {
     use_images field "$cache/interpreter"
-    contained "system field" --no-init /usr/bin/python3 "$top/tests/system/with-sandboxes.py" \
+    contained "system field" --no-init "$top/tests/lib/python" "$top/tests/system/with-sandboxes.py" \
         "$release" "$cache/field" interpreter "$top/tests/field/field.py"
 }
 
 suite_interpreter() {
     use_images clones "$cache/interpreter"
     contained "system interpreter" --no-init \
-        /usr/bin/python3 "$top/tests/system/test-interpreter.py" "$release" "$cache/clones"
+        "$top/tests/lib/python" "$top/tests/system/test-languages.py" "$release" "$cache/clones"
 }
 
 run_lane() {

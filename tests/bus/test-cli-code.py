@@ -12,14 +12,11 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import SANDBOX, call, connect, options  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest, Terminal  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import SANDBOX, call, connect, options
+from cloche_tests.console import CLOCHE, WAIT_S, CliTest, Terminal
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")

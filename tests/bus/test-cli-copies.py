@@ -10,15 +10,12 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.console import WAIT_S, CliTest
 
 MIB = 1 << 20
 GIB = 1 << 30

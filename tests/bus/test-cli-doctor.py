@@ -18,8 +18,7 @@ import tempfile
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/unit/runner-python"))
-import tap  # noqa: E402
+from cloche_tests import tap
 
 CLOCHE = os.path.abspath(sys.argv.pop())
 VERDICTS = ["ok", "warning", "problem", "unknown"]

@@ -20,10 +20,8 @@ import tempfile
 import threading
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import BoxTest  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import BoxTest
 
 CLOCHE = os.path.abspath(sys.argv.pop(1))
 MIB = 1 << 20

@@ -12,13 +12,10 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.console import CLOCHE, WAIT_S, CliTest
 
 DAY_S = 86400
 

@@ -10,14 +10,11 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
 import termios
 import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest, Terminal  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.console import CLOCHE, WAIT_S, CliTest, Terminal
 
 MIB = 1 << 20
 LOOP = "while :; do sleep 0.01; done"

@@ -5,14 +5,10 @@ In an environment whose system bus has the service (with-service).
 """
 import base64
 import json
-import pathlib
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import SANDBOX, Failure, call, connect, options, t  # noqa: E402
-from cells import CodeTest, Running  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import SANDBOX, Failure, call, connect, options, t
+from cloche_tests.cells import CodeTest, Running
 
 MIB = 1 << 20
 CONTEXTS_MAX = 32

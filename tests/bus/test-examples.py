@@ -11,13 +11,11 @@ import pathlib
 import pwd
 import re
 import subprocess
-import sys
 import tempfile
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/unit/runner-python"))
-import tap  # noqa: E402
+from cloche_tests import tap
 
 EXAMPLES = TOP / "docs/examples"
 HOME = pathlib.Path(pwd.getpwuid(0).pw_dir)

@@ -16,15 +16,11 @@ import sys
 import tempfile
 import unittest
 
-sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
-for folder in ("unit/runner-python", "bus"):
-    sys.path.insert(0, str(HERE.parent / folder))
+import case as cases
+import truth
 
-import box  # noqa: E402
-import case as cases  # noqa: E402
-import tap  # noqa: E402
-import truth  # noqa: E402
+from cloche_tests import box, tap
 
 os.environ.setdefault("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket")
 WHERE = os.environ.get("FIELD_WHERE", "guest")

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-case: files of this folder that say what no case can, and observations that are not as stated."""
-import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "unit/runner-python"))
-import case  # noqa: E402
-import tap  # noqa: E402
+import case
+
+from cloche_tests import tap
 
 GOOD = 'what = "w"\ntruth = "a document"\n'
 

@@ -5,12 +5,10 @@ import pathlib
 import select
 import signal
 import subprocess
-import sys
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "unit/runner-python"))
-import tap  # noqa: E402
+from cloche_tests import tap
 
 END_S = 30
 TEST = """

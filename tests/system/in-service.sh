@@ -52,7 +52,7 @@ tell() {
 # Its cases with this suite's name; what it planned and did not tell of has failed.
 run_suite() {
     local suite=$1 line planned=0 told=0 status=0 begin=$EPOCHSECONDS command=("$here/$1")
-    [ "${suite##*.}" != py ] || command=(/usr/bin/python3 "$here/$suite")
+    [ "${suite##*.}" != py ] || command=("$top/tests/lib/python" "$here/$suite")
     while IFS= read -r line; do
         case $line in
         1..*) planned=${line#1..} ;;

@@ -4,15 +4,10 @@
 Run by in-service.sh.
 """
 import os
-import pathlib
-import sys
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
-
-import tap  # noqa: E402
-from service import USERS, Failure, SystemService, journal_names, number, output, systemctl, text, words  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import USERS, Failure, SystemService, journal_names, number, output, systemctl, text, words
 
 SECRET = "xylographer"
 

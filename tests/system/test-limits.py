@@ -8,15 +8,11 @@ import os
 import pathlib
 import re
 import statistics
-import sys
 import time
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
-
-import tap  # noqa: E402
-from service import USERS, SystemService, number, systemctl, wait_until  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import USERS, SystemService, number, systemctl, wait_until
 
 ROUNDS = 8
 ALLOWANCE_MIB = 1024  # more than what QEMU may need beside its guest

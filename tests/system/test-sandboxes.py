@@ -6,7 +6,6 @@ everything is counted that the service has: machines, files, sockets, records.
 """
 import concurrent.futures
 import json
-import pathlib
 import random
 import re
 import sys
@@ -14,12 +13,10 @@ import threading
 import time
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
+from gi.repository import GLib
 
-import tap  # noqa: E402
-from gi.repository import GLib  # noqa: E402
-from service import KILL, STOP, Failure, PrivateService, number, text, wait_until  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import KILL, STOP, Failure, PrivateService, number, text, wait_until
 
 BUILD, STORE = sys.argv[1:3]
 SECONDS = {"boot": 300, "restart": 30, "hung": 20}

@@ -5,17 +5,13 @@ Run by in-service.sh. cloche-example.rules is tried as it is installed; an admin
 """
 import pathlib
 import subprocess
-import sys
 import unittest
 import xml.etree.ElementTree
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
+from gi.repository import GLib
 
-import tap  # noqa: E402
-from gi.repository import GLib  # noqa: E402
-from service import (MANAGER, PROCESS, SANDBOX, TOP, USERS, Failure, Sandbox, SystemService, number,  # noqa: E402
-                     output, systemctl, text, wait_until)
+from cloche_tests import tap
+from cloche_tests.service import MANAGER, PROCESS, SANDBOX, TOP, USERS, Failure, Sandbox, SystemService, number, output, systemctl, text, wait_until
 
 EXAMPLE = pathlib.Path("/usr/local/share/doc/cloche/cloche-example.rules")
 RULES = pathlib.Path("/etc/polkit-1/rules.d/60-cloche.rules")

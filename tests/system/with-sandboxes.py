@@ -8,12 +8,10 @@ import pathlib
 import subprocess
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
-
-from service import PrivateService  # noqa: E402
+from cloche_tests.service import PrivateService
 
 BOOT_S = 300
+PYTHON = pathlib.Path(__file__).resolve().parents[1] / "lib/python"
 
 
 def main(build, store, name, *test):
@@ -25,7 +23,7 @@ def main(build, store, name, *test):
             sys.exit(f"with-sandboxes: {template}")
         environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": service.address, "BOX_TEMPLATE": name,
                        "CLOCHE_CLI": str(pathlib.Path(build, "src/cli/cloche").resolve())}
-        status = subprocess.run([sys.executable, "-B", *test], env=environment).returncode
+        status = subprocess.run([PYTHON, *test], env=environment).returncode
     finally:
         service.close()
     sys.exit(status)

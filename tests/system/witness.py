@@ -9,7 +9,7 @@ import collections
 import contextlib
 import threading
 
-from service import Failure, number, text, wait_until, words
+from cloche_tests.service import Failure, number, text, wait_until, words
 
 LIFE_S = 3600
 # What a caller may be told while the service goes away. The last three are the bus' and GLib's.

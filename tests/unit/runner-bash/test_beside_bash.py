@@ -18,9 +18,8 @@ import termios
 import threading
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../runner-python"))
-from client import Execution, Runner  # noqa: E402
-from tap import main  # noqa: E402
+from cloche_tests.runner_client import Execution, Runner
+from cloche_tests.tap import main
 
 RUN = os.path.abspath(sys.argv[1])
 TIMEOUT_S = 100

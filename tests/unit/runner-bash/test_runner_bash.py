@@ -13,8 +13,7 @@ import tempfile
 import threading
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../runner-python"))
-from client import (  # noqa: E402
+from cloche_tests.runner_client import (
     EXECUTE,
     EXERCISE,
     NO_HISTORY,
@@ -24,7 +23,7 @@ from client import (  # noqa: E402
     text,
     texts,
 )
-from tap import main  # noqa: E402
+from cloche_tests.tap import main
 
 RUN = os.path.abspath(sys.argv[1])
 NONCE = bytes(range(240, 256))

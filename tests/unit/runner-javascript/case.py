@@ -10,9 +10,7 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "runner-python"))
-
-from client import EXECUTE, Execution, Runner, text, texts  # noqa: E402
+from cloche_tests.runner_client import EXECUTE, Execution, Runner, text, texts
 
 RUN = os.path.abspath(sys.argv[1])
 SLEEP = "await new Promise((resolve) => setTimeout(resolve, 2))"

@@ -12,9 +12,10 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 from case import Case
-from client import DRAIN
 from scripts import ALIKE, MODULES
-from tap import main
+
+from cloche_tests.runner_client import DRAIN
+from cloche_tests.tap import main
 
 NODE = "/usr/bin/node"
 

@@ -13,10 +13,10 @@ import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "runner-python"))
-import tap  # noqa: E402
-from client import Execution, Runner  # noqa: E402
 from jupyter_client.manager import KernelManager  # noqa: E402
+
+from cloche_tests import tap
+from cloche_tests.runner_client import Execution, Runner
 
 RUN = str(pathlib.Path(sys.argv[1]).resolve())
 CELLS = [cell.rstrip("\n") for cell in (HERE / "cells.R").read_text().split("#---\n")[1:]]

@@ -12,9 +12,8 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "runner-python"))
-import tap  # noqa: E402
-from client import (  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.runner_client import (
     COLOURS,
     EXECUTE,
     NO_HISTORY,

@@ -13,8 +13,9 @@ import tempfile
 import unittest
 
 from ipykernel_side import Ipykernel
-from tap import main
 from test_runner import start
+
+from cloche_tests.tap import main
 
 CELLS = os.path.join(os.path.dirname(__file__), "beside_ipykernel.txt")
 OWN_TYPES = "application/vnd.cloche."  # data for programs, which no notebook has

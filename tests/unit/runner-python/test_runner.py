@@ -10,8 +10,8 @@ import sys
 import tempfile
 import unittest
 
-from client import COLOURS, EXERCISE, NO_HISTORY, SILENT, Execution, Runner, RunnerGone
-from tap import main
+from cloche_tests.runner_client import COLOURS, EXERCISE, NO_HISTORY, SILENT, Execution, Runner, RunnerGone
+from cloche_tests.tap import main
 
 RUN = os.path.abspath(sys.argv[1])
 MIB = 1 << 20

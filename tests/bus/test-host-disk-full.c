@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-stalled: a machine that stands still because the host's disk is full is not given up.
+ * test-host-disk-full: the service does not give up a machine that is paused because the host's
+ * disk is full.
  *
  * Silence is held against other machines for GUEST_HUNG_S, so this takes longer than that, once for
  * all. Whatever waits for longer than it takes is begun at once.
@@ -130,7 +131,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/stalled/sandbox", test_stalled);
-    g_test_add_func("/stalled/pool", test_pool);
+    g_test_add_func("/host-disk-full/sandbox", test_stalled);
+    g_test_add_func("/host-disk-full/pool", test_pool);
     return g_test_run();
 }

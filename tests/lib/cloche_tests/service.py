@@ -22,7 +22,7 @@ import gi
 gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib  # noqa: E402
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+TOP = pathlib.Path(__file__).resolve().parents[3]
 MANAGER = "org.cloche1.Manager"
 SANDBOX = "org.cloche1.Sandbox"
 PROCESS = "org.cloche1.Process"

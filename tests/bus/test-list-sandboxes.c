@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-list: ListSandboxes, its filters and its pages. */
+/* test-list-sandboxes: ListSandboxes with its filters and pages. */
 #include "client.h"
 #include "fixture.h"
 
@@ -133,10 +133,10 @@ main(int argc, char **argv)
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/list/filters", test_filters);
-    g_test_add_func("/list/pages", test_pages);
-    g_test_add_func("/list/behind-one-that-ended", test_page_behind_one_that_ended);
-    g_test_add_func("/list/bounds", test_bounds);
+    g_test_add_func("/list-sandboxes/filters", test_filters);
+    g_test_add_func("/list-sandboxes/pages", test_pages);
+    g_test_add_func("/list-sandboxes/behind-one-that-ended", test_page_behind_one_that_ended);
+    g_test_add_func("/list-sandboxes/bounds", test_bounds);
     fixture = fixture_new(&options);
     bus = fixture->bus;
     create_all();

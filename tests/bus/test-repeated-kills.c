@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-crash: the service is killed again and again, wherever it is, while users create, use and
- * kill sandboxes. Whatever a user was told holds, and nothing else is left.
+ * test-repeated-kills: the service is killed at random moments while users create, use and kill
+ * sandboxes. Whatever the service has confirmed to a user stays true, and nothing else is left.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -243,6 +243,6 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/crash/anywhere", test_crashes);
+    g_test_add_func("/repeated-kills/anywhere", test_crashes);
     return g_test_run();
 }

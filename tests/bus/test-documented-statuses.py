@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-status: each word by which dbus/org.cloche1.xml says how something ended or stands is provoked, and nothing else comes.
+"""test-documented-statuses: each word by which dbus/org.cloche1.xml says how something ended or stands is provoked, and nothing else comes.
 
 In an environment whose system bus has the service (with-service).
 """
@@ -9,14 +9,11 @@ import os
 import pathlib
 import re
 import signal
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import MANAGER, Box, BoxTest, Failure, Gio, GLib, call, connect, options, t  # noqa: E402
-from cells import CodeTest, Running  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import MANAGER, Box, BoxTest, Failure, Gio, GLib, call, connect, options, t
+from cloche_tests.cells import CodeTest, Running
 
 XML = pathlib.Path(os.environ["CLOCHE_XML"]).read_text()
 CONTROL = pathlib.Path(os.environ["FIXTURE_CONTROL"])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-remains: what cannot go on when the service starts again ends, with a reason, and all of it.
- */
+/* test-restart-cleanup: a restarted service ends the sandboxes that it cannot adopt, with a reason,
+ * and removes everything that belonged to them. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -357,20 +357,20 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/remains/deadline/due-meanwhile", test_due_meanwhile);
-    g_test_add_func("/remains/deadline/due-soon", test_due_soon);
-    g_test_add_func("/remains/machine/died", test_machine_that_died);
-    g_test_add_func("/remains/machine/guest-ended", test_guest_that_ended);
-    g_test_add_func("/remains/machine/paused", test_machine_that_is_paused);
-    g_test_add_func("/remains/machine/no-record", test_machine_without_record);
-    g_test_add_func("/remains/machine/swapped", test_machines_that_were_swapped);
-    g_test_add_func("/remains/claim/not-sent", test_claim_that_was_not_sent);
-    g_test_add_func("/remains/claim/under-way", test_claim_under_way);
-    g_test_add_func("/remains/claim/start-under-way", test_start_under_way);
-    g_test_add_func("/remains/record/no-machine", test_record_without_machine);
-    g_test_add_func("/remains/record/another-boot", test_record_of_another_boot);
-    g_test_add_func("/remains/record/bad-values", test_records_with_bad_values);
-    g_test_add_func("/remains/record/cut-off", test_record_that_was_cut_off);
-    g_test_add_func("/remains/record/no-records", test_things_that_are_no_records);
+    g_test_add_func("/restart-cleanup/deadline/due-meanwhile", test_due_meanwhile);
+    g_test_add_func("/restart-cleanup/deadline/due-soon", test_due_soon);
+    g_test_add_func("/restart-cleanup/machine/died", test_machine_that_died);
+    g_test_add_func("/restart-cleanup/machine/guest-ended", test_guest_that_ended);
+    g_test_add_func("/restart-cleanup/machine/paused", test_machine_that_is_paused);
+    g_test_add_func("/restart-cleanup/machine/no-record", test_machine_without_record);
+    g_test_add_func("/restart-cleanup/machine/swapped", test_machines_that_were_swapped);
+    g_test_add_func("/restart-cleanup/claim/not-sent", test_claim_that_was_not_sent);
+    g_test_add_func("/restart-cleanup/claim/under-way", test_claim_under_way);
+    g_test_add_func("/restart-cleanup/claim/start-under-way", test_start_under_way);
+    g_test_add_func("/restart-cleanup/record/no-machine", test_record_without_machine);
+    g_test_add_func("/restart-cleanup/record/another-boot", test_record_of_another_boot);
+    g_test_add_func("/restart-cleanup/record/bad-values", test_records_with_bad_values);
+    g_test_add_func("/restart-cleanup/record/cut-off", test_record_that_was_cut_off);
+    g_test_add_func("/restart-cleanup/record/no-records", test_things_that_are_no_records);
     return g_test_run();
 }

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# test-service: the quick start under systemd: unit, bus policy, activation, qemu:///system, and
+# test-quickstart-systemd: the quick start under systemd: unit, bus policy, activation, qemu:///system, and
 # other users than root.
 #
-# Usage: test-service.sh CLONE [STORE]. CLONE is a fresh clone. With STORE, in a container: it takes
+# Usage: test-quickstart-systemd.sh CLONE [STORE]. CLONE is a fresh clone. With STORE, in a container: it takes
 # the place of /var/lib/cloche. Without, on the machine itself: what was not installed before is
 # removed in the end.
 

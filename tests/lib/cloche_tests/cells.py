@@ -3,7 +3,7 @@
 import json
 import os
 
-from box import BUS_NAME, SANDBOX, WAIT_MS, BoxTest, Failure, Gio, GLib, call, options
+from cloche_tests.box import BUS_NAME, SANDBOX, WAIT_MS, BoxTest, Failure, Gio, GLib, call, options
 
 # Says that it has begun, and then goes on until it is interrupted.
 FOREVER = "import time; f = open({!r}, 'w'); f.write('x'); f.close()\nwhile True: time.sleep(.01)"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-survival: the service, libvirt, the bus, a disk or a machine fails under load.
+"""test-failures-under-load: the service, libvirt, the bus, a disk or a machine fails under load.
 
 Run by in-service.sh. Around each test everything is counted that there is, and the same sandboxes
 of two users live through all of them.
@@ -10,18 +10,14 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
+from witness import INTERRUPTED, Witness, load
 
-import tap  # noqa: E402
-from service import (KILL, USERS, Failure, SystemService, journal_names, number, output,  # noqa: E402
-                     systemctl, text, wait_until)
-from witness import INTERRUPTED, Witness, load  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import KILL, USERS, Failure, SystemService, journal_names, number, output, systemctl, text, wait_until
 
 KILLS = 50
 LIBVIRT = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service")

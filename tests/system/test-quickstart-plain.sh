@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# test-quickstart: the quick start where there is no systemd.
+# test-quickstart-plain: the quick start where there is no systemd.
 #
-# Usage: tests/lib/in-container.sh --no-init --bind CLONE --bind STORE test-quickstart.sh CLONE STORE.
+# Usage: tests/lib/in-container.sh --no-init --bind CLONE --bind STORE test-quickstart-plain.sh CLONE STORE.
 # CLONE is a fresh clone. STORE has what of images is expensive to make; it takes the place of
 # /var/lib/cloche.
 

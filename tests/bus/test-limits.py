@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-deep: bounds that take long to reach: the deepest tree, and all ended processes that are remembered.
+"""test-limits: limits that take long to reach: the deepest tree, and the number of ended processes that are kept.
 
 In an environment whose system bus has the service (with-service).
 """
 import os
-import pathlib
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import BoxTest, InScratch  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import BoxTest, InScratch
 
 
 class Deep(InScratch):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-stop: the service's end, whatever is under way. That nothing is left, fixture_stop() sees.
- */
+/* test-service-stop: the service stops, whatever is under way. fixture_stop() checks that nothing
+ * is left. */
 #include <signal.h>
 #include <unistd.h>
 
@@ -153,11 +153,11 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/stop/while-machines-are-claimed", test_while_machines_are_claimed);
-    g_test_add_func("/stop/with-sandboxes", test_with_sandboxes);
-    g_test_add_func("/stop/sandboxes-go-on", test_calls_of_sandboxes_that_go_on);
-    g_test_add_func("/stop/while-somebody-waits", test_while_somebody_waits);
-    g_test_add_func("/stop/while-a-template-is-made", test_while_a_template_is_made);
-    g_test_add_func("/stop/while-a-guest-is-silent", test_while_a_guest_is_silent);
+    g_test_add_func("/service-stop/while-machines-are-claimed", test_while_machines_are_claimed);
+    g_test_add_func("/service-stop/with-sandboxes", test_with_sandboxes);
+    g_test_add_func("/service-stop/sandboxes-go-on", test_calls_of_sandboxes_that_go_on);
+    g_test_add_func("/service-stop/while-somebody-waits", test_while_somebody_waits);
+    g_test_add_func("/service-stop/while-a-template-is-made", test_while_a_template_is_made);
+    g_test_add_func("/service-stop/while-a-guest-is-silent", test_while_a_guest_is_silent);
     return g_test_run();
 }

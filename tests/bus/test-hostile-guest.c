@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-hostile: guests that break the rules. Each ends its own sandbox, with a reason, and no
- * other's. */
+/* test-hostile-guest: a guest that violates the protocol ends its own sandbox, with a reason, and
+ * no other. */
 #include <signal.h>
 #include <unistd.h>
 
@@ -154,12 +154,12 @@ main(int argc, char **argv)
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/hostile/protocol", test_protocol);
-    g_test_add_func("/hostile/flood", test_flood);
-    g_test_add_func("/hostile/ends", test_ends);
-    g_test_add_func("/hostile/agent-is-killed", test_agent_is_killed);
-    g_test_add_func("/hostile/other-version", test_other_version);
-    g_test_add_func("/hostile/refused-claim", test_refused_claim);
+    g_test_add_func("/hostile-guest/protocol", test_protocol);
+    g_test_add_func("/hostile-guest/flood", test_flood);
+    g_test_add_func("/hostile-guest/ends", test_ends);
+    g_test_add_func("/hostile-guest/agent-is-killed", test_agent_is_killed);
+    g_test_add_func("/hostile-guest/other-version", test_other_version);
+    g_test_add_func("/hostile-guest/refused-claim", test_refused_claim);
     fixture = fixture_new(&options);
     bus = fixture->bus;
     neighbour = create(bus);

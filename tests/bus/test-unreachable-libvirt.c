@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-away: libvirt does not answer for a while. What runs goes on, what is to end ends as soon as
- * it can, and nothing is forgotten.
+ * test-unreachable-libvirt: libvirt does not answer for a while. Running sandboxes go on, ended
+ * sandboxes are removed as soon as libvirt answers again, and nothing is left over.
  */
 #include <signal.h>
 
@@ -105,10 +105,12 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/away/kill", test_kill);
-    g_test_add_func("/away/create", test_create);
-    g_test_add_data_func("/away/stop/terminated", GINT_TO_POINTER(SIGTERM), test_stop);
-    g_test_add_data_func("/away/stop/interrupted", GINT_TO_POINTER(SIGINT), test_stop);
-    g_test_add_func("/away/start", test_start);
+    g_test_add_func("/unreachable-libvirt/kill", test_kill);
+    g_test_add_func("/unreachable-libvirt/create", test_create);
+    g_test_add_data_func("/unreachable-libvirt/stop/terminated", GINT_TO_POINTER(SIGTERM),
+                         test_stop);
+    g_test_add_data_func("/unreachable-libvirt/stop/interrupted", GINT_TO_POINTER(SIGINT),
+                         test_stop);
+    g_test_add_func("/unreachable-libvirt/start", test_start);
     return g_test_run();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-arguments: words that a caller may not say, each refused by name, and the last ones that he
- * may. */
+/* test-invalid-arguments: each invalid argument is refused by name, and the last valid value before
+ * it is accepted. */
 #include <string.h>
 
 #include "client.h"
@@ -318,18 +318,18 @@ main(int argc, char **argv)
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/arguments/types", test_types);
-    g_test_add_func("/arguments/unknown-keys", test_unknown_keys);
-    g_test_add_func("/arguments/name", test_name);
-    g_test_add_func("/arguments/metadata", test_metadata);
-    g_test_add_func("/arguments/idempotency-key", test_idempotency_key);
-    g_test_add_func("/arguments/other-options", test_other_options);
-    g_test_add_func("/arguments/environment", test_environment);
-    g_test_add_func("/arguments/environment-of-run", test_environment_of_run);
-    g_test_add_func("/arguments/argv", test_argv);
-    g_test_add_func("/arguments/timeout-of-run", test_timeout_of_run);
-    g_test_add_func("/arguments/code", test_code);
-    g_test_add_func("/arguments/nothing-is-left", test_nothing_is_left);
+    g_test_add_func("/invalid-arguments/types", test_types);
+    g_test_add_func("/invalid-arguments/unknown-keys", test_unknown_keys);
+    g_test_add_func("/invalid-arguments/name", test_name);
+    g_test_add_func("/invalid-arguments/metadata", test_metadata);
+    g_test_add_func("/invalid-arguments/idempotency-key", test_idempotency_key);
+    g_test_add_func("/invalid-arguments/other-options", test_other_options);
+    g_test_add_func("/invalid-arguments/environment", test_environment);
+    g_test_add_func("/invalid-arguments/environment-of-run", test_environment_of_run);
+    g_test_add_func("/invalid-arguments/argv", test_argv);
+    g_test_add_func("/invalid-arguments/timeout-of-run", test_timeout_of_run);
+    g_test_add_func("/invalid-arguments/code", test_code);
+    g_test_add_func("/invalid-arguments/nothing-is-left", test_nothing_is_left);
     fixture = fixture_new(&options);
     bus = fixture->bus;
     sandbox = create(bus);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-survive: sandboxes that run go on when the service ends, and belong to whom they belonged.
+ * test-restart-adoption: running sandboxes outlive the service, and a restarted service adopts them
+ * for the same owners.
  *
- * Each test is made once with a service that is killed, and once with one that is asked to stop.
+ * Each test runs twice: with a service that is killed, and with one that is asked to stop.
  */
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
@@ -457,7 +458,7 @@ add(const char *name, GTestDataFunc test)
     } ways[] = {{"killed", SIGKILL}, {"stopped", SIGTERM}};
 
     for (gsize i = 0; i < G_N_ELEMENTS(ways); i++) {
-        g_autofree char *path = g_strdup_printf("/survive/%s/%s", name, ways[i].name);
+        g_autofree char *path = g_strdup_printf("/restart-adoption/%s/%s", name, ways[i].name);
 
         g_test_add_data_func(path, GINT_TO_POINTER(ways[i].signal), test);
     }

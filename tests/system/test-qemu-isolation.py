@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-strangers: a QEMU that was taken over meets a closed door everywhere.
+"""test-qemu-isolation: a QEMU that was taken over meets a closed door everywhere.
 
-Run by in-service.sh. stranger.py runs with the user, the group and the namespaces of one sandbox's
+Run by in-service.sh. hostile-qemu.py runs with the user, the group and the namespaces of one sandbox's
 QEMU, but without its seccomp filter, and so can do more than whoever breaks out of a guest.
 """
 import glob
@@ -9,18 +9,13 @@ import json
 import os
 import pathlib
 import re
-import subprocess
-import sys
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
-
-import tap  # noqa: E402
-from service import USERS, SystemService, number, output, systemctl  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import USERS, SystemService, number, output, systemctl
 
 UIDS = range(1_900_000_000, 1_900_065_536)
-STRANGER = (pathlib.Path(__file__).parent / "stranger.py").read_text()
+STRANGER = (pathlib.Path(__file__).parent / "hostile-qemu.py").read_text()
 CLOSED = {"EACCES", "EPERM"}
 
 

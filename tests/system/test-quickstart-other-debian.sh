@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# test-host: a host of another release of Debian, from its first minute on, as its owner has it.
+# test-quickstart-other-debian: a host of another release of Debian, from its first minute on, as its owner has it.
 #
-# Usage: tests/lib/in-container.sh --root ROOT --keep DIR --net … test-host.sh first CLONE
-#        tests/lib/in-container.sh --root ROOT --keep DIR --net … test-host.sh rebooted
+# Usage: tests/lib/in-container.sh --root ROOT --keep DIR --net … test-quickstart-other-debian.sh first CLONE
+#        tests/lib/in-container.sh --root ROOT --keep DIR --net … test-quickstart-other-debian.sh rebooted
 # ROOT has no more than a fresh installation; CLONE is a fresh clone.
 
 set -u
@@ -40,7 +40,7 @@ template_works() {
 }
 
 what_people_type() {
-    apt-get -q -y install python3-gi >/dev/null && /usr/bin/python3 -B $home/cloche/tests/field/field.py >$home/field.tap
+    apt-get -q -y install python3-gi >/dev/null && $home/cloche/tests/lib/python $home/cloche/tests/field/field.py >$home/field.tap
     local status=$?
     grep -v '^ok ' $home/field.tap
     return $status

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-users: what a user has, others do not see, and cannot tell from what never was. */
+/* test-user-isolation: users cannot see the sandboxes of others, nor tell them from sandboxes that
+ * never existed. */
 #include <string.h>
 
 #include "client.h"
@@ -154,11 +155,11 @@ main(int argc, char **argv)
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/users/methods", test_methods);
-    g_test_add_func("/users/lists", test_lists);
-    g_test_add_func("/users/owner", test_owner);
-    g_test_add_func("/users/signals", test_signals);
-    g_test_add_func("/users/idempotency-keys", test_idempotency_keys);
+    g_test_add_func("/user-isolation/methods", test_methods);
+    g_test_add_func("/user-isolation/lists", test_lists);
+    g_test_add_func("/user-isolation/owner", test_owner);
+    g_test_add_func("/user-isolation/signals", test_signals);
+    g_test_add_func("/user-isolation/idempotency-keys", test_idempotency_keys);
     fixture = fixture_new(&options);
     owner = fixture_connect(fixture, OTHER_UID);
     other = fixture_connect(fixture, THIRD_UID);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-hung: an agent that answers no more is given up after GUEST_HUNG_S, and it alone.
+ * test-silent-agent: the service gives up an agent that has not answered for GUEST_HUNG_S, and no
+ * other.
  *
  * This takes as long as that, so it is a program of its own, which others may run beside.
  */
@@ -53,7 +54,7 @@ main(int argc, char **argv)
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/hung/agent", test_hung);
+    g_test_add_func("/silent-agent/agent", test_hung);
     fixture = fixture_new(&options);
     bus = fixture->bus;
     status = g_test_run();

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-edges: code that prints, shows, raises or ends as no example does.
+"""test-unusual-code: code that prints, displays, raises or ends in unusual ways.
 
 In an environment whose system bus has the service (with-service).
 """
 import json
-import pathlib
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import Box, connect, t  # noqa: E402
-from cells import CodeTest, Running  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import Box, connect, t
+from cloche_tests.cells import CodeTest, Running
 
 DATA, CHART = "application/vnd.cloche.data+json", "application/vnd.cloche.chart+json"
 MIB = 1 << 20

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-habits: what users of docker, podman, machinectl and ssh type works, or is an error that says what does.
+"""test-cli-other-tools: commands that users of docker, podman, machinectl and ssh know work, or fail with an error that
+names the right one.
 
-Usage: test-cli-habits.py CLOCHE, in an environment whose system bus has the service.
+Usage: test-cli-other-tools.py CLOCHE, in an environment whose system bus has the service.
 """
 import json
 import os
-import pathlib
 import re
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from console import CliTest  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.console import CliTest
 
 IS_TTY = "tty -s && echo tty || echo none"
 FOREIGN_VERBS = """stop terminate start restart pause logs images pull build login ssh python eval top stats port wait

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-memory: a guest may use all of its memory, and no machine more than its limit.
+"""test-memory-limits: a guest may use all of its memory, and no machine more than its limit.
 
 Run by in-service.sh, where the kernel enforces MemoryMax=, on a template that was made just now: its
 RAM file is one of holes, and each page of the guest that is written fills one and makes a copy, both of
@@ -8,14 +8,10 @@ for the difference.
 """
 import pathlib
 import re
-import sys
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
-
-import tap  # noqa: E402
-from service import USERS, SystemService, number, systemctl  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import USERS, SystemService, number, systemctl
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 USED_PERCENT = 90

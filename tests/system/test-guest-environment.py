@@ -1,29 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-inside: what an owner can do in a real machine, also when its users have used up all of it.
+"""test-guest-environment: what an owner can do in a real machine, also when its users have used up all of it.
 
-Usage: test-inside.py BUILD STORE. STORE has images named minimal and python. Nothing is concluded
+Usage: test-guest-environment.py BUILD STORE. STORE has images named minimal and python. Nothing is concluded
 from times but shares of the guest's own processor.
 """
 import contextlib
 import hashlib
 import os
-import pathlib
 import re
 import select
 import signal
 import sys
 import threading
-import unittest
 
-sys.dont_write_bytecode = True
-for folder in ("unit/runner-python", "bus"):
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / folder))
-
-import box  # noqa: E402
-import guest_cells  # noqa: E402
-import tap  # noqa: E402
-from box import SANDBOX, Box, BoxTest, Failure, call, drain, t  # noqa: E402
-from service import PrivateService, wait_until  # noqa: E402
+from cloche_tests import box, guest_cells, tap
+from cloche_tests.box import SANDBOX, Box, BoxTest, Failure, call, drain, t
+from cloche_tests.service import PrivateService, wait_until
 
 BUILD, STORE = sys.argv[1:3]
 BOOT_S, PATIENCE_S = 300, 120

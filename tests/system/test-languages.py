@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-interpreter: the languages and packages of the image of that name, in a real machine.
+"""test-languages: the languages and packages of the image of that name, in a real machine.
 
-Usage: test-interpreter.py BUILD STORE. STORE has an image named interpreter, and may be changed. How a runner behaves in
+Usage: test-languages.py BUILD STORE. STORE has an image named interpreter, and may be changed. How a runner behaves in
 detail is for tests that need no machine; here is whether each has in this image what it needs.
 """
 import concurrent.futures
@@ -10,14 +10,8 @@ import pathlib
 import sys
 import unittest
 
-sys.dont_write_bytecode = True
-for folder in ("unit/runner-python", "bus"):
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / folder))
-
-import box  # noqa: E402
-import guest_cells  # noqa: E402
-import tap  # noqa: E402
-from service import PrivateService  # noqa: E402
+from cloche_tests import box, guest_cells, tap
+from cloche_tests.service import PrivateService
 
 BUILD, STORE = sys.argv[1:3]
 BOOT_S = 300

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-odd: what nobody means to give the command line, and what happens to people all the same.
+"""test-cli-robustness: random arguments, damaged files and closed standard streams for the command line.
 
-Usage: test-cli-odd.py CLOCHE, in an environment whose system bus has the service (with-service). Whatever the words, the
+Usage: test-cli-robustness.py CLOCHE, in an environment whose system bus has the service (with-service). Whatever the words, the
 files and the standard streams are, the program ends by itself, and either succeeds or says why not. Words are chosen
 by a seed, so that a failure can be repeated; ODD_SEED and ODD_COUNT choose others and more.
 """
@@ -11,14 +11,11 @@ import pathlib
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest, Terminal  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.console import CLOCHE, WAIT_S, CliTest, Terminal
 
 SEED = int(os.environ.get("ODD_SEED", "12"))
 COUNT = int(os.environ.get("ODD_COUNT", "150"))

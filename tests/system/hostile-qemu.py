@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""stranger: tries what it is told to, and says how each attempt ended.
+"""hostile-qemu: makes the attempts that it is given, and reports how each one ended.
 
-Usage: stranger.py ATTEMPTS, JSON: name → [verb, argument, …]. Prints JSON: name → "done" or the name
+Usage: hostile-qemu.py ATTEMPTS, JSON: name → [verb, argument, …]. Prints JSON: name → "done" or the name
 of the error. Run in the place of a QEMU that was taken over, so it needs nothing but Python.
 """
 import ctypes

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-notify: what systemd is told: readiness, what goes on, reloads. */
+/* test-systemd-notify: the service reports readiness, status and reloads to systemd. */
 #include <signal.h>
 #include <string.h>
 
@@ -130,11 +130,11 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/notify/status", test_status);
-    g_test_add_func("/notify/ready", test_ready);
-    g_test_add_func("/notify/ready-again", test_ready_again);
-    g_test_add_func("/notify/reload", test_reload);
-    g_test_add_func("/notify/reload-while-starting", test_reload_while_starting);
-    g_test_add_func("/notify/bad-reload", test_bad_reload);
+    g_test_add_func("/systemd-notify/status", test_status);
+    g_test_add_func("/systemd-notify/ready", test_ready);
+    g_test_add_func("/systemd-notify/ready-again", test_ready_again);
+    g_test_add_func("/systemd-notify/reload", test_reload);
+    g_test_add_func("/systemd-notify/reload-while-starting", test_reload_while_starting);
+    g_test_add_func("/systemd-notify/bad-reload", test_bad_reload);
     return g_test_run();
 }
