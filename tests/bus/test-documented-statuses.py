@@ -12,7 +12,18 @@ import signal
 import unittest
 
 from cloche_tests import tap
-from cloche_tests.box import MANAGER, Box, BoxTest, Failure, Gio, GLib, call, connect, options, t
+from cloche_tests.box import (
+    MANAGER,
+    Box,
+    BoxTest,
+    Failure,
+    Gio,
+    GLib,
+    call,
+    connect,
+    options,
+    t,
+)
 from cloche_tests.cells import CodeTest, Running
 
 XML = pathlib.Path(os.environ["CLOCHE_XML"]).read_text()

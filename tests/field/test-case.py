@@ -39,6 +39,14 @@ class Files(unittest.TestCase):
         self.assert_wrong("x.toml", "what = ")
 
 
+class Sample(unittest.TestCase):
+    def test_what_depends_on_the_guest_is_never_left_out(self):
+        cell = '[[cell]]\ncode = "1"\n'
+        plain = [case.parse(f"python/p{n}.toml", "python", GOOD + cell) for n in range(2 * case.SAMPLE)]
+        guest = [case.parse(f"python/g{n}.toml", "python", f'{key} = "guest"\n' + GOOD + cell) for n, key in enumerate(("where", "depends"))]
+        self.assertEqual([one.name for one in case.sample(plain + guest)], ["python/p0", f"python/p{case.SAMPLE}", "python/g0", "python/g1"])
+
+
 class Observations(unittest.TestCase):
     def check(self, count, step, **seen):
         self.assertEqual(len(case.differences_of_cell(step, case.Seen(**seen))), count, (step, seen))

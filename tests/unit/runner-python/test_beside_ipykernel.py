@@ -12,8 +12,8 @@ import re
 import tempfile
 import unittest
 
+from case import start
 from ipykernel_side import Ipykernel
-from test_runner import start
 
 from cloche_tests.tap import main
 

@@ -6,7 +6,7 @@ usage: test_charts.py RUN, where RUN is the runner's entry
 
 import json
 
-from test_runner import Case
+from case import Case
 
 from cloche_tests.runner_client import CUT, MAIN
 from cloche_tests.tap import main

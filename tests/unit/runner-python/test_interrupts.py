@@ -7,7 +7,7 @@ usage: test_interrupts.py RUN, where RUN is the runner's entry
 import os
 import signal
 
-from test_runner import Case
+from case import Case
 
 from cloche_tests.runner_client import DRAIN, Execution
 from cloche_tests.tap import main

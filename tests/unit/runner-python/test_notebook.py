@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from test_runner import Case, start
+from case import Case, start
 
 from cloche_tests.runner_client import Execution
 from cloche_tests.tap import main

@@ -7,7 +7,7 @@ usage: test_results.py RUN, where RUN is the runner's entry
 import os
 import stat
 
-from test_runner import MIB, Case
+from case import MIB, Case
 
 from cloche_tests.runner_client import CUT, MAIN, SILENT, UPDATE
 from cloche_tests.tap import main

@@ -11,7 +11,7 @@ import unittest
 
 import test_charts
 import test_runner
-from test_runner import start
+from case import start
 
 from cloche_tests.tap import main
 

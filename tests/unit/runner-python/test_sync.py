@@ -9,10 +9,19 @@ import socket
 import struct
 import unittest
 
-from test_runner import Case
+from case import Case
 
 from cloche_runner.channel import Channel
-from cloche_tests.runner_client import EXECUTE, RESEED, SYNC, SYNC_MARK, Execution, frame, text, texts
+from cloche_tests.runner_client import (
+    EXECUTE,
+    RESEED,
+    SYNC,
+    SYNC_MARK,
+    Execution,
+    frame,
+    text,
+    texts,
+)
 from cloche_tests.tap import main
 
 NONCE = bytes(range(240, 256))
