@@ -382,3 +382,24 @@ listener_count(Listener *listener, const char *name)
         count += g_str_equal(((const Signal *)l->data)->name, name);
     return count;
 }
+
+gsize
+count_managed(GDBusConnection *bus)
+{
+    g_autoptr(GVariant) answer =
+        call(bus, MANAGER, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", "()");
+    g_autoptr(GVariant) objects = g_variant_get_child_value(answer, 0);
+
+    return g_variant_n_children(objects);
+}
+
+gboolean
+is_in_tree(GDBusConnection *bus, const char *sandbox)
+{
+    g_autoptr(GVariant) tree =
+        call(bus, MANAGER "/sandbox", "org.freedesktop.DBus.Introspectable.Introspect", "()");
+    const char *xml;
+
+    g_variant_get(tree, "(&s)", &xml);
+    return strstr(xml, id_of(sandbox)) != NULL;
+}

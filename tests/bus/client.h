@@ -61,6 +61,10 @@ GVariant *run_shell(GDBusConnection *bus, const char *sandbox, const char *words
 char *run_output(GDBusConnection *bus, const char *sandbox, const char *words);
 char *code_output(GDBusConnection *bus, const char *sandbox, const char *code);
 
+/* What ObjectManager lists for this connection, and whether the tree of objects has the sandbox. */
+gsize count_managed(GDBusConnection *bus);
+gboolean is_in_tree(GDBusConnection *bus, const char *sandbox);
+
 /* Of an a{sv}: the test fails when the entry is not there, or of another type. */
 guint64 dict_number(GVariant *dict, const char *key);
 gboolean dict_boolean(GVariant *dict, const char *key);

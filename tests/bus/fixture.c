@@ -368,3 +368,13 @@ fixture_free(Fixture *fixture)
     g_free(fixture->status);
     g_free(fixture);
 }
+
+int
+fixture_run_tests(const FixtureOptions *options, Fixture **ret_fixture, GDBusConnection **ret_bus)
+{
+    g_autoptr(Fixture) fixture = fixture_new(options);
+
+    *ret_fixture = fixture;
+    *ret_bus = fixture->bus;
+    return g_test_run();
+}

@@ -54,6 +54,11 @@ Fixture *fixture_new(const FixtureOptions *options);
 void fixture_free(Fixture *fixture);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fixture, fixture_free)
 
+/* For main(): runs all tests with one fixture, which is in *ret_fixture meanwhile, as its bus is in
+ * *ret_bus. */
+int fixture_run_tests(const FixtureOptions *options, Fixture **ret_fixture,
+                      GDBusConnection **ret_bus);
+
 /* --- the service --- */
 
 void fixture_start(Fixture *fixture);

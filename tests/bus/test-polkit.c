@@ -288,27 +288,6 @@ test_manage_others(void)
     tear_down();
 }
 
-static gsize
-count_managed(GDBusConnection *bus)
-{
-    g_autoptr(GVariant) answer =
-        call(bus, MANAGER, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", "()");
-    g_autoptr(GVariant) objects = g_variant_get_child_value(answer, 0);
-
-    return g_variant_n_children(objects);
-}
-
-static gboolean
-is_in_tree(GDBusConnection *bus, const char *sandbox)
-{
-    g_autoptr(GVariant) tree =
-        call(bus, MANAGER "/sandbox", "org.freedesktop.DBus.Introspectable.Introspect", "()");
-    const char *xml;
-
-    g_variant_get(tree, "(&s)", &xml);
-    return strstr(xml, id_of(sandbox)) != NULL;
-}
-
 static gboolean
 sees_quota_of_all(GDBusConnection *bus)
 {

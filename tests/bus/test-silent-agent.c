@@ -51,13 +51,8 @@ int
 main(int argc, char **argv)
 {
     const FixtureOptions options = {.target = 0};
-    int status;
 
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/silent-agent/agent", test_hung);
-    fixture = fixture_new(&options);
-    bus = fixture->bus;
-    status = g_test_run();
-    fixture_free(fixture);
-    return status;
+    return fixture_run_tests(&options, &fixture, &bus);
 }

@@ -8,7 +8,6 @@
 #include "walk.h"
 
 #define THIRD_UID 1 /* the bus wants users that the machine knows */
-#define OBJECTS "org.freedesktop.DBus.ObjectManager"
 
 static Fixture *fixture;
 static GDBusConnection *owner, *other;
@@ -63,26 +62,6 @@ count_listed(GDBusConnection *bus, const char *filter)
     g_autoptr(GVariant) list = g_variant_get_child_value(answer, 0);
 
     return g_variant_n_children(list);
-}
-
-static gsize
-count_managed(GDBusConnection *bus)
-{
-    g_autoptr(GVariant) answer = call(bus, MANAGER, OBJECTS ".GetManagedObjects", "()");
-    g_autoptr(GVariant) objects = g_variant_get_child_value(answer, 0);
-
-    return g_variant_n_children(objects);
-}
-
-static gboolean
-is_in_tree(GDBusConnection *bus, const char *sandbox)
-{
-    g_autoptr(GVariant) tree =
-        call(bus, MANAGER "/sandbox", "org.freedesktop.DBus.Introspectable.Introspect", "()");
-    const char *xml;
-
-    g_variant_get(tree, "(&s)", &xml);
-    return strstr(xml, id_of(sandbox)) != NULL;
 }
 
 static void

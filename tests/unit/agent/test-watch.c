@@ -547,10 +547,7 @@ test_overflow(Peer *peer)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*test)(Peer *peer);
-    } tests[] = {
+    static const PeerTest tests[] = {
         {"events", test_events},
         {"recursive", test_recursive},
         {"renamed-directories", test_renamed_directories},
@@ -566,9 +563,6 @@ main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strdup_printf("/agent/watch/%s", tests[i].name);
-        g_test_add_data_func(path, tests[i].test, peer_run_clean);
-    }
+    peer_add_tests("watch", tests, G_N_ELEMENTS(tests));
     return g_test_run();
 }
