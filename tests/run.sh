@@ -150,7 +150,7 @@ run_suites() {
     local status=0 results=$build/meson-logs/testlog-all.junit.xml
     rm -f "$results"
     CLOCHE_RELEASE=$release CLOCHE_CLONE=$clone CLOCHE_CACHE=$cache CLOCHE_MADE=$made TMPDIR=$scratch \
-        meson test -C "$build" --no-rebuild --setup all --num-processes "$(nproc)" --print-errorlogs "$@" </dev/null &
+        meson test -C "$build" --no-rebuild --setup all --num-processes "${CLOCHE_TEST_JOBS:-$(nproc)}" --print-errorlogs "$@" </dev/null &
     child=$!
     wait $child || status=$?
     child=
