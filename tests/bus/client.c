@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* client: calls and signals of org.cloche1, in as few words as a test wants to read. */
+/* client: calls and signals of org.cloche1 for tests. */
 #include "client.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fixture-files: the store's images, the config, and what must not be left of either. */
+/* fixture-files: images, the configuration, and checks that no file is left. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>

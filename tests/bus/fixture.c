@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fixture: a bus, a polkit, a store and cloched-fake of a test's own. */
+/* fixture: a private bus, a polkit, a store and cloched-fake for one test program. */
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <signal.h>

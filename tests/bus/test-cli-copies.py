@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-copies: files with holes, files that change while they are copied, and names that are odd.
+"""test-cli-copies: files with holes, files that change while they are copied, and unusual names.
 
-Usage: test-cli-copies.py CLOCHE, in an environment whose system bus has the service (with-service). Machines of fakes
-share the host's files: both sides see the test's directory.
+Usage: test-cli-copies.py CLOCHE, in an environment whose system bus has the service (with-service). Fake machines
+share the host's files, so both sides see the test's directory.
 """
 import os
 import pathlib

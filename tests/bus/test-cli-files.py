@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-cli-files: files, trees and ports of sandboxes by the command line.
 
-Usage: test-cli-files.py CLOCHE, in an environment whose system bus has the service (with-service). Machines of fakes
-share the host's files: each test has a directory there, which both sides see.
+Usage: test-cli-files.py CLOCHE, in an environment whose system bus has the service (with-service). Fake machines
+share the host's files, so both sides see the directory of each test.
 """
 import contextlib
 import json

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-hints: each error with what its hint says, and how each end of the program is told.
+"""test-cli-hints: the hint of each error, and how each end of a program is reported.
 
 Usage: test-cli-hints.py CLOCHE, in an environment whose system bus has the service (with-service), which is killed when
-this program's parent gets SIGUSR1. Hints are followed: what they say to do works.
+this program's parent gets SIGUSR1. The tests follow the hints and check that these work.
 """
 import json
 import os

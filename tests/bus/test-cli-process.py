@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-process: commands, terminals and processes that stay, as the command line has them.
+"""test-cli-process: commands, terminals and kept processes by the command line.
 
 Usage: test-cli-process.py CLOCHE, in an environment whose system bus has the service, which is killed and started
-anew when this program's parent gets SIGUSR1 (with-service).
+again when this program's parent gets SIGUSR1 (with-service).
 """
 import json
 import os

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-cli-robustness: random arguments, damaged files and closed standard streams for the command line.
 
-Usage: test-cli-robustness.py CLOCHE, in an environment whose system bus has the service (with-service). Whatever the words, the
-files and the standard streams are, the program ends by itself, and either succeeds or says why not. Words are chosen
-by a seed, so that a failure can be repeated; ODD_SEED and ODD_COUNT choose others and more.
+Usage: test-cli-robustness.py CLOCHE, in an environment whose system bus has the service (with-service). The program must
+end by itself, and either succeed or print an error. A seed determines the arguments, so that a failure can be repeated;
+ROBUSTNESS_SEED and ROBUSTNESS_COUNT replace it and their number.
 """
 import concurrent.futures
 import os
@@ -17,8 +17,8 @@ import threading
 from cloche_tests import tap
 from cloche_tests.console import CLOCHE, WAIT_S, CliTest, Terminal
 
-SEED = int(os.environ.get("ODD_SEED", "12"))
-COUNT = int(os.environ.get("ODD_COUNT", "150"))
+SEED = int(os.environ.get("ROBUSTNESS_SEED", "12"))
+COUNT = int(os.environ.get("ROBUSTNESS_COUNT", "150"))
 SANITIZER_STATUS = 99
 ENVIRONMENT = {**os.environ, "G_DEBUG": "fatal-criticals", "ASAN_OPTIONS": f"exitcode={SANITIZER_STATUS}",
                "UBSAN_OPTIONS": f"halt_on_error=1:exitcode={SANITIZER_STATUS}"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-contexts: contexts of a sandbox, and executions that tell what happens while it happens.
+"""test-contexts: contexts of a sandbox, and executions whose events arrive while they run.
 
 In an environment whose system bus has the service (with-service).
 """

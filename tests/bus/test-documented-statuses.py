@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-documented-statuses: each word by which dbus/org.cloche1.xml says how something ended or stands is provoked, and nothing else comes.
+"""test-documented-statuses: the service reports each status that org.cloche1.xml documents, and no other.
 
 In an environment whose system bus has the service (with-service).
 """

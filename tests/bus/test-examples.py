@@ -2,7 +2,7 @@
 """test-examples: docs/examples do what docs/driving-cloche.md says.
 
 In an environment whose system bus has the service (with-service), with a default template that has Python. The examples
-write to the user's home, which a machine of fakes shares with us: run this where that is a copy.
+write to the user's home, which a fake machine shares with this test: run it where the home is a copy.
 """
 import ast
 import json

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-manager: the manager and its sandboxes from birth to end, and how they are found again. */
+/* test-manager: the manager, and how sandboxes are created, found and ended. */
 #include <string.h>
 
 #include "client.h"

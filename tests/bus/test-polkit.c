@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-polkit: what polkit is asked, what its answers mean, and that nobody waits for another's. */
+/*
+ * test-polkit: questions to polkit, effects of its answers, and callers that do not wait for each
+ * other.
+ */
 #include <signal.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-signals: what the bus hears of a sandbox, and when its deadline ends it. */
+/* test-signals: signals about a sandbox, and the end at its deadline. */
 #include "client.h"
 #include "fixture.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * with-service COMMAND…: runs it while the service of the bus tests is on both its buses. SIGUSR1
- * kills the service, and starts its next life; SIGHUP and SIGUSR2 stop it before that, the latter
- * with its sandboxes.
- * FIXTURE_CONTROL is the directory of vm-fake.h's files.
+ * with-service COMMAND…: runs the command while the service of the bus tests is on both of its
+ * buses.
+ *
+ * SIGUSR1 kills the service and starts it again. SIGHUP and SIGUSR2 stop it first, SIGUSR2 together
+ * with its sandboxes. FIXTURE_CONTROL is the folder with the files of vm-fake.h.
  */
 #include <gio/gio.h>
 #include <glib-unix.h>

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""case: the files of this folder: what each may contain, and how an observation is compared with it.
+"""case: the format of the files in this folder, and how an observation is compared with a case.
 
-A key that is not listed here is an error that names file and key: a misspelled expectation would never fail.
+A key that is not listed here is an error that names file and key, because a misspelled expectation would never fail.
 """
 import dataclasses
 import pathlib

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""field: what people type gives what they expect: the cases of this folder, against a running service.
+"""field: input that people type has the output that they expect: runs the cases of this folder on a running service.
 
-Usage: field.py [--sample] [FOLDER | FILE]... (none: all)
+Usage: field.py [--sample] [FOLDER | FILE]... (default: all cases)
 
-It uses the service of DBUS_SYSTEM_BUS_ADDRESS, or the system's, and its template 'interpreter' (BOX_TEMPLATE is
-another). --sample leaves out most cases whose outcome depends on the interpreter alone. FIELD_WHERE=host says that sandboxes are this host (machines of the bus tests): then the programs that know
-the right answers are run beside it. CLOCHE_CLI is the command line that the cases in cli/ use.
+It uses the service at DBUS_SYSTEM_BUS_ADDRESS or on the system bus, and its template 'interpreter' or BOX_TEMPLATE.
+--sample leaves out most cases whose outcome depends on the interpreter alone. FIELD_WHERE=host means that sandboxes are
+this host (fake machines): then the programs that know the right answers run the same input. CLOCHE_CLI is the command
+line for the cases in cli/.
 """
 import os
 import pathlib

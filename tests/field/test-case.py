@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-case: files of this folder that say what no case can, and observations that are not as stated."""
+"""test-case: invalid files of this folder are refused, and observations that differ from a case are found."""
 import unittest
 
 import case

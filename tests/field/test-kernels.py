@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-kernels: kernels end together with the test that has started them, also those that were started ahead."""
+"""test-kernels: kernels end together with the test that started them, also kernels that were started in advance."""
 import os
 import pathlib
 import select

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-failures-under-load: the service, libvirt, the bus, a disk or a machine fails under load.
 
-Run by in-service.sh. Around each test everything is counted that there is, and the same sandboxes
-of two users live through all of them.
+Run by in-service.sh. Each test counts everything that the service has before and after it, and the same sandboxes
+of two users live through all tests.
 """
 import os
 import pathlib

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-guest-environment: what an owner can do in a real machine, also when its users have used up all of it.
+"""test-guest-environment: what an owner can do in a real machine, also after its users have used up its resources.
 
-Usage: test-guest-environment.py BUILD STORE. STORE has images named minimal and python. Nothing is concluded
-from times but shares of the guest's own processor.
+Usage: test-guest-environment.py BUILD STORE. STORE has images named minimal and python. Times are not judged, except shares
+of the guest's own processor.
 """
 import contextlib
 import hashlib

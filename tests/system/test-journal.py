@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-journal: what an administrator finds in the journal about a sandbox, and what nobody does.
+"""test-journal: what an administrator finds in the journal about a sandbox, and what is never in the journal.
 
 Run by in-service.sh.
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-languages: the languages and packages of the image of that name, in a real machine.
+"""test-languages: languages and packages of the image 'interpreter' in a real machine.
 
-Usage: test-languages.py BUILD STORE. STORE has an image named interpreter, and may be changed. How a runner behaves in
-detail is for tests that need no machine; here is whether each has in this image what it needs.
+Usage: test-languages.py BUILD STORE. STORE has an image named interpreter, and may be changed. Other tests, which need no
+machine, show how a runner behaves in detail; this one shows that each runner has what it needs in this image.
 """
 import concurrent.futures
 import os

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-limits: what systemd holds each machine to, and what one user's machines cost another.
+"""test-limits: limits that systemd enforces for each machine, and what one user's machines cost another user.
 
-Run by in-service.sh. How long a claim takes is told and not judged: the machines of this test may
-share their processors with anything.
+Run by in-service.sh. The time of a claim is printed and not judged, because the machines of this test may share
+their processors with other suites.
 """
 import os
 import pathlib

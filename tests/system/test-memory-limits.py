@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-memory-limits: a guest may use all of its memory, and no machine more than its limit.
 
-Run by in-service.sh, where the kernel enforces MemoryMax=, on a template that was made just now: its
-RAM file is one of holes, and each page of the guest that is written fills one and makes a copy, both of
-which are charged to the machine. The guests are so large that QEMU's own memory cannot be mistaken
-for the difference.
+Run by in-service.sh, where the kernel enforces MemoryMax=, on a template that was just made. Its RAM file has holes:
+each page that the guest writes fills a hole and makes a copy, and both are charged to the machine. The guests are so large
+that QEMU's own memory cannot be mistaken for the difference.
 """
 import pathlib
 import re

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-qemu-isolation: a QEMU that was taken over meets a closed door everywhere.
+"""test-qemu-isolation: an attacker who has taken over a QEMU reaches nothing else.
 
 Run by in-service.sh. hostile-qemu.py runs with the user, the group and the namespaces of one sandbox's
-QEMU, but without its seccomp filter, and so can do more than whoever breaks out of a guest.
+QEMU, but without its seccomp filter, so it can do more than an attacker who breaks out of a guest.
 """
 import glob
 import json

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-sandboxes: real machines of real images, driven over a bus as the quick start does it.
+"""test-sandboxes: real machines of real images, used over a bus as after the quick start.
 
-Usage: test-sandboxes.py BUILD STORE. STORE has images named minimal and python. Around each test
-everything is counted that the service has: machines, files, sockets, records.
+Usage: test-sandboxes.py BUILD STORE. STORE has images named minimal and python. Each test counts all machines, files,
+sockets and records of the service before and after it.
 """
 import concurrent.futures
 import json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-users: what users may do, by polkitd and by the rules that cloche ships.
+"""test-users: what users may do according to polkitd and the rules that cloche ships.
 
-Run by in-service.sh. cloche-example.rules is tried as it is installed; an administrator copies it.
+Run by in-service.sh. cloche-example.rules is tested in the place where an administrator would copy it.
 """
 import pathlib
 import subprocess

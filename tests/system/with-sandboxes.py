@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""with-sandboxes: runs tests of tests/bus that need no fake, against real machines of real images.
+"""with-sandboxes: runs tests of tests/bus that need no fakes, on real machines of real images.
 
-Usage: with-sandboxes.py BUILD STORE TEMPLATE TEST [WORD]... . STORE has an image named TEMPLATE. The test's exit status is this one's.
+Usage: with-sandboxes.py BUILD STORE TEMPLATE TEST [ARGUMENT]... . STORE has an image named TEMPLATE. It exits with the test's
+status.
 """
 import os
 import pathlib

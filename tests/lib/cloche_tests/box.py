@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""box: a sandbox over D-Bus, as a program with Gio uses it; its errors are Failure, named as on the bus."""
+"""box: a sandbox over D-Bus, as a program that uses Gio sees it; errors are Failure, with their names on the bus."""
 import os
 import socket
 import unittest

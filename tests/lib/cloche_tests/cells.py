@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""cells: code in a sandbox of the test's own, executed and listened to."""
+"""cells: runs code in a sandbox of the test's own, and collects its events."""
 import json
 import os
 

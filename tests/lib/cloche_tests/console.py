@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""console: the command line as a person and a script use it, for tests; the program is their first argument."""
+"""console: runs the command line as a person and a script do; its path is the first argument of the test."""
 import fcntl
 import os
 import re

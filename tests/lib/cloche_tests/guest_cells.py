@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""guest_cells: what tests of several images do in their guests' Python."""
+"""guest_cells: Python code that tests of several images run in guests."""
 import base64
 import hashlib
 import io

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""client: the host's end of the runner protocol, for tests: starts the real runner and talks to it.
+"""runner_client: the host's end of the runner protocol, for tests: starts the real runner and talks to it.
 
-Like the agent, it takes what was in the pipes of descriptors 1 and 2 before what it reads from descriptor 3.
+Like the agent, it reads the contents of the pipes of descriptors 1 and 2 before the data of descriptor 3.
 """
 
 import os

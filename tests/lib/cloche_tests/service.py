@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """service: cloched with real machines, as its callers and its administrator see it.
 
-A Client is one connection of one user. A Service is root's, and can count what the service has
-lying around: PrivateService starts a cloched on a bus of its own, SystemService finds the one that
-in-service.sh installed.
+A Client is one connection of one user. A Service is root's connection, and can count what the service has: PrivateService
+starts a cloched on a bus of its own, SystemService uses the one that in-service.sh has installed.
 """
 import ctypes
 import json

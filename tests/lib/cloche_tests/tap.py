@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tap: runs unittest cases and tells of them as TAP."""
+"""tap: runs unittest cases and prints their results as TAP."""
 
 import sys
 import unittest
