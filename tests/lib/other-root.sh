@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# other-root.sh FOLDER: makes the root of a fresh host with the other supported release of Debian, as
-# its installer leaves it at the least, and prints where it is. What is there already is kept. It trusts
-# the certificate authorities that this machine's administrator trusts: npm reaches its registry by TLS.
+# other-root.sh FOLDER: makes the root of a fresh host with the other supported release of Debian, like a
+# minimal installation, and prints its path. An existing root is kept. It trusts the certificate authorities
+# that this machine's administrator trusts, because npm reaches its registry by TLS.
 
 set -euo pipefail
 top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# setup: what quickstart.sh and tests/run.sh have in common: Debian's packages, the build, images,
-# and a bus with a daemon of its own where there is no system bus.
+# setup: functions of quickstart.sh and tests/run.sh: Debian's packages, the build, images, and a private
+# bus with a daemon where there is no system bus.
 #
-# Callers set top (the source tree) and work (a folder for logs). What runs for long is run by
-# with_progress, which ends it when the caller is ended.
+# Callers set top (the source tree) and work (a folder for logs). Long commands run under with_progress, which
+# ends them when the caller is ended.
 #
 # shellcheck shell=bash disable=SC2154
 
@@ -20,7 +20,7 @@ packages_to_test="git ccache clang-format-19 libasan8 libubsan1 slirp4netns pyth
 
 name=$(basename "$0") bar_is_drawn='' child=''
 
-# --- what people see ---
+# --- output ---
 
 clear_bar() {
     [ -z "$bar_is_drawn" ] || printf '\r\033[K' >&2
@@ -47,7 +47,7 @@ draw_bar() {
     bar_is_drawn=yes
 }
 
-# How far ninja or apt say that they are, in hundredths.
+# percent_of_log LOG: the progress that ninja or apt reports.
 percent_of_log() {
     local all=0 done
     read -r done all < <(tail -c 4096 "$1" | tr '\r' '\n' | sed -n \
@@ -62,7 +62,7 @@ end_child() {
     clear_bar
 }
 
-# with_progress WHAT COMMAND…: its output goes to a log, the end of which is shown when it fails.
+# with_progress WHAT COMMAND…: writes the output to a log. If the command fails, the end of the log is printed.
 with_progress() {
     local what=$1 log=$work/step.log
     shift
@@ -84,7 +84,7 @@ with_progress() {
     child=
     say "$name: failed: $what. The end of its output:"
     tail -n 20 "$log" | sed 's/^/  /' >&2
-    die "all of it is in $log" "mend that, then run this again"
+    die "the whole log is $log" "correct the problem, then run this again"
 }
 
 # --- packages ---
@@ -97,8 +97,8 @@ missing_packages() {
     done
 }
 
-# recipe_packages RECIPE…: what the builder needs for these beside packages_for_images. Other vendors'
-# node brings an npm of its own, which Debian's package would replace.
+# recipe_packages RECIPE…: packages that the builder needs for these recipes in addition to packages_for_images.
+# Node.js of another vendor has its own npm, which Debian's package would replace.
 recipe_packages() {
     local recipe
     for recipe in "$@"; do
@@ -112,12 +112,12 @@ apt_install() {
             install --no-install-recommends "$@"
 }
 
-# Does nothing where all is there. Where PID 1 is not systemd, RUNLEVEL=1 keeps packages from
-# starting daemons that nobody here asked for.
+# install_packages PACKAGE…: does nothing if all are installed. Where PID 1 is not systemd, RUNLEVEL=1 keeps
+# packages from starting their daemons.
 install_packages() {
     local missing
     command -v apt-get >/dev/null ||
-        die "this is no Debian: there is no apt-get" "$top/tests/lib/setup.sh lists what cloche needs"
+        die "this is not Debian: apt-get is missing" "$top/tests/lib/setup.sh lists what cloche needs"
     mapfile -t missing < <(missing_packages "$@")
     has_systemd || export RUNLEVEL=1
     if [ ${#missing[@]} != 0 ]; then
@@ -155,15 +155,15 @@ build() {
     with_progress "building" ninja -C "$dir" $targets
 }
 
-# build_image STORE BUILD RECIPE: prints the image's folder; tells how far it is by itself.
+# build_image STORE BUILD RECIPE: prints the image's folder, and its progress on standard error.
 build_image() {
     "$top/vm-images/build-image" --store "$1" --agent "$2/src/agent/cloche-agent" \
         --runners "$2/src/runners/runners" "$top/vm-images/$3"
 }
 
-# --- a bus and a daemon of one's own ---
+# --- a private bus and its daemon ---
 
-# start_bus DIR: a bus at DIR/bus for this user alone; its pid is in DIR/dbus-daemon.pid.
+# start_bus DIR: starts a bus at DIR/bus for this user alone, and writes its pid to DIR/dbus-daemon.pid.
 start_bus() {
     cat >"$1/bus.conf" <<END
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
@@ -181,8 +181,8 @@ END
     dbus-daemon --config-file="$1/bus.conf" --fork --print-pid=1 >"$1/dbus-daemon.pid"
 }
 
-# start_daemon DIR CLOCHED [VARIABLE=VALUE…]: on that bus, by DIR/cloched.conf; logs to
-# DIR/cloched.log, its pid is in DIR/cloched.pid. Returns when it can be called.
+# start_daemon DIR CLOCHED [VARIABLE=VALUE…]: starts cloched on that bus with DIR/cloched.conf. Its log is
+# DIR/cloched.log, its pid is in DIR/cloched.pid. Returns when it accepts calls.
 start_daemon() {
     local dir=$1 cloched=$2
     shift 2
@@ -202,13 +202,13 @@ is_alive() {
     [ -s "$1" ] && [ -d "/proc/$(cat "$1")" ] && ! grep -q '^State:.Z' "/proc/$(cat "$1")/status"
 }
 
-# runs DIR NAME: whether that program runs, and not another that has its pid by now.
+# runs DIR NAME: whether that program runs. Another program may have its pid by now.
 runs() {
     is_alive "$1/$2.pid" && [ "$(cat "/proc/$(cat "$1/$2.pid")/comm")" = "$2" ]
 }
 
-# end_process DIR NAME SECONDS [SIGNAL]: asks, waits, insists. With INT the daemon ends its sandboxes;
-# with TERM, which is the default, it leaves them to the next one.
+# end_process DIR NAME SECONDS [SIGNAL]: sends the signal, waits, then sends KILL. On INT the daemon ends its
+# sandboxes; on TERM, the default, it leaves them to the next daemon.
 end_process() {
     local file=$1/$2.pid pid signal=${4:-TERM}
     if runs "$1" "$2"; then

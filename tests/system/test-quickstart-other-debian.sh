@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# test-quickstart-other-debian: a host of another release of Debian, from its first minute on, as its owner has it.
+# test-quickstart-other-debian: a fresh host of another release of Debian, as its owner uses it.
 #
 # Usage: tests/lib/in-container.sh --root ROOT --keep DIR --net … test-quickstart-other-debian.sh first CLONE
 #        tests/lib/in-container.sh --root ROOT --keep DIR --net … test-quickstart-other-debian.sh rebooted
-# ROOT has no more than a fresh installation; CLONE is a fresh clone.
+# ROOT is a fresh installation; CLONE is a fresh clone.
 
 set -u
 top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
@@ -24,7 +24,7 @@ release_in() { # TEMPLATE
     newcomer cloche run --template "$1" -- sh -c '. /etc/os-release; echo $VERSION_CODENAME'
 }
 
-# An image of the other release, by what is installed.
+# Builds an image of the other release with the installed programs.
 build_other_image() {
     local recipe=$home/recipes/minimal-$other_suite
     mkdir -p "$recipe"
@@ -33,7 +33,7 @@ build_other_image() {
     /usr/local/libexec/cloche/build-image "$recipe" && systemctl restart cloched.service
 }
 
-# It is ready a while after the name is there.
+# A template is ready some time after its name is listed.
 template_works() {
     newcomer busctl --timeout=300 call org.cloche1 /org/cloche1 org.cloche1.Manager ListTemplates >/dev/null &&
         timeout 300 sh -c "until runuser -u newcomer -- cloche run --template $1 -- true; do sleep 1; done"
