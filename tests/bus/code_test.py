@@ -27,7 +27,7 @@ class CodeTest(CliTest):
         return [box["Id"] for box in json.loads(self.out("list", "--json"))["sandboxes"]]
 
     def kill_service(self):
-        """with-service starts it again."""
+        """Kills the service; with-service starts it again."""
         os.kill(os.getppid(), signal.SIGUSR1)
 
     def wait_for_service(self):
@@ -41,14 +41,14 @@ class CodeTest(CliTest):
                     [options(**words)])[0]
 
     def watch_calls(self):
-        """A monitor loses its name when it begins to see what others send."""
+        """A monitor loses its name when it begins to receive other connections' messages."""
         calls = subprocess.Popen(["dbus-monitor", "--session", "member='StreamCode'"], stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.reap, calls)
         self.assertTrue(any("member=NameLost" in line for line in calls.stdout))
         return calls
 
     def next_call(self, calls):
-        """The options, up to the end of their array."""
+        """The options of the next call."""
         text = ""
         while not text.endswith("\n   ]\n"):
             text += calls.stdout.readline()

@@ -81,7 +81,7 @@ class Code(CodeTest):
         self.assert_own_sandbox_is_gone()
 
     def test_timeout_of_its_own(self):
-        """In a sandbox of its own, and not in one that lives."""
+        """In a new sandbox, not in an existing one."""
         calls = self.watch_calls()
         self.cloche("code", "-c", "'own'")
         self.cloche("code", "-s", self.box, "-c", "'living'")
@@ -117,7 +117,7 @@ class Code(CodeTest):
         self.assertEqual(self.out("code", "-s", self.box, "-c", code), "")
 
     def test_interrupt(self):
-        """The code hears of it, and what it says then is shown."""
+        """The code gets the interrupt, and its output afterwards is shown."""
         code = ("import os, time\ntry:\n    os.write(1, b'on\\n')\n    time.sleep(1000)\n"
                 "finally:\n    os.write(1, b'bye\\n')")
         running = self.popen("code", "-c", code, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -137,7 +137,7 @@ class Code(CodeTest):
         self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "7\n")
 
     def test_interrupt_is_not_for_others(self):
-        """Code that waits for another client's execution is left; that goes on."""
+        """The client stops waiting for another client's execution, which goes on."""
         self.cloche("exec", self.box, "--", "mkfifo", f"/tmp/{self.box}")
         self.addCleanup(self.cloche, "exec", self.box, "--", "rm", f"/tmp/{self.box}")
         other = self.popen("code", "-s", self.box, "-c", f"import os; os.write(1, b'on\\n'); open('/tmp/{self.box}').read()",
@@ -155,7 +155,7 @@ class Code(CodeTest):
         self.assertEqual(self.out("code", "-s", self.box, "-c", "'never' in globals()"), "False\n")
 
     def test_interrupt_of_silent_code(self):
-        """Nothing tells whose turn it is, so it is left, which interrupts it."""
+        """The client cannot know which execution runs, so it disconnects, which interrupts its own."""
         calls = self.watch_calls()
         silent = self.popen("code", "-s", self.box, "-c", f"x = 5; open('/tmp/{self.box}', 'w').close(); "
                             "import time; time.sleep(1000)", stderr=subprocess.PIPE)
@@ -188,7 +188,7 @@ class Code(CodeTest):
             self.assert_own_sandbox_is_gone()
 
     def test_killed(self):
-        """Nobody is left to end the sandbox: its time is short."""
+        """No client is left to end the sandbox, so its timeout is short."""
         running = self.popen("code", "-c", SLEEP, stdout=subprocess.PIPE)
         self.assertEqual(running.stdout.readline(), b"on\n")
         running.kill()
@@ -221,7 +221,7 @@ class Code(CodeTest):
         self.assertIn(b"killed", running.stderr.read())
 
     def test_lost_service(self):
-        """The sandbox goes on."""
+        """The sandbox continues."""
         running = self.popen("code", "-s", self.box, "-c", f"x = 9\n{SLEEP}", stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
         self.assertEqual(running.stdout.readline(), b"on\n")
@@ -265,7 +265,7 @@ class Code(CodeTest):
         self.assertEqual(done.stderr, b"")
 
     def saved(self, *sizes):
-        """Code that says, as a hostile one can, that data of such sizes is in files of the guest."""
+        """Hostile code that reports data of these sizes in files of the guest."""
         lines = ["import gc; gc.unfreeze()", "from cloche_runner import channel as c",
                  "ch = next(o for o in gc.get_objects() if isinstance(o, c.Channel))"]
         for size in sizes:
@@ -277,7 +277,7 @@ class Code(CodeTest):
         return "\n".join(lines)
 
     def test_save_bound(self):
-        """Nobody's disk is filled: 256 MiB of one execution, a file being 4 KiB at least."""
+        """The user's disk is not filled: at most 256 MiB per execution are saved, and a file counts as 4 KiB at least."""
         limit = (256 << 20) - 4096
         with tempfile.TemporaryDirectory() as folder:
             self.cloche("code", "-s", self.box, "--save", folder, "-c", self.saved(limit))
@@ -298,7 +298,7 @@ class CodeOnATerminal(Terminal, CodeTest):
         self.start("code", "-s", self.box, *words, **variables)
 
     def test_errors_do_not_command_the_terminal(self):
-        """Colours stay; in a pipe all does, and what code writes itself does everywhere."""
+        """Colours pass; in a pipe all escape sequences pass, and the code's own output always does."""
         code = "console.log('\\x1b[5D'); throw new Error('a\\x1b[2Jb\\x1b]0;title\\x07')"
         self.run_code("-l", "javascript", "-c", code, TERM="xterm")
         self.until(r"\033\[5D(.|\n)*Error: a\\x1b\[2Jb\\x1b\]0;title\\x07\r\n")
@@ -348,7 +348,7 @@ class CodeOnATerminal(Terminal, CodeTest):
             self.assertNotIn(QUESTION, shown + self.text)
 
     def test_colors(self):
-        """Are asked for, where a terminal shows them."""
+        """Pictures are requested if the terminal shows them."""
         calls = self.watch_calls()
         for variables, with_colors in (({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False),
                                        ({"TERM": "dumb"}, False)):

@@ -139,7 +139,7 @@ class Sparse(CopyTest):
         self.assertEqual(sorted(os.listdir(self.there)), ["fifo", "mine"])
 
     def test_a_sandbox_without_tar(self):
-        """It is copied as any other file: all of it comes, and zeros are holes again on this machine."""
+        """It is copied like any other file: completely, and zeros become holes again on this machine."""
         tools = self.there / "bin"
         tools.mkdir()
         box = self.out("create", "--env", f"PATH={tools}").strip()
@@ -176,7 +176,7 @@ class Sparse(CopyTest):
 
 class Changing(CopyTest):
     def test_one_that_grows(self):
-        """What was there at the beginning comes at least."""
+        """At least the contents at the beginning are copied."""
         file = self.there / "log"
         file.write_bytes(b"x" * MIB)
         stop = threading.Event()
@@ -205,7 +205,7 @@ class Changing(CopyTest):
 
 
 class Names(CopyTest):
-    """As cp(1), scp(1) and podman-cp(1) have them."""
+    """The rules of cp(1), scp(1) and podman-cp(1)."""
 
     def test_odd_names(self):
         for name in "-x", "a\nb", " ", "ä\u202e", "a:b", "%s", "*", "\\":

@@ -28,7 +28,7 @@ class HintTest(CliTest):
         self.addCleanup(shutil.rmtree, self.folder)
 
     def told(self, *words, status=125, **options):
-        """The error, and its hint or ''."""
+        """The error, and its hint or the empty string."""
         message, *hint = self.err(*words, status=status, **options).splitlines()
         self.assertLessEqual(len(hint), 1)
         lines = [line.removeprefix("cloche: ") for line in [message, *(hint or ["cloche: "])]]
@@ -63,7 +63,7 @@ class Lifetime(HintTest):
 
 class Programs(HintTest):
     def follow(self, hint, status=0):
-        """The words behind the dashes."""
+        """The arguments after the dashes."""
         return self.out("exec", self.box, "--", *shlex.split(hint.partition(" -- ")[2]), status=status)
 
     def test_shell_lines(self):
@@ -181,7 +181,7 @@ class Others(HintTest):
 
 
 class Statuses(HintTest):
-    """As EXIT STATUS of cloche(1) has them."""
+    """The statuses under EXIT STATUS in cloche(1)."""
 
     def test_done_and_raised(self):
         box = self.out("create", "--template", "python").strip()

@@ -21,7 +21,7 @@ class Habits(CliTest):
         return json.loads(self.out("--json", *words, **options))
 
     def usage(self, *words):
-        """The message of an error about the words, which --json has as well."""
+        """The message of a usage error, which --json also contains."""
         answer = self.answer(*words, status=2)
         self.assertEqual(answer["error"]["name"], "Usage")
         text = self.err(*words, status=2)

@@ -18,7 +18,7 @@ from cloche_tests.console import Terminal
 
 
 class Repl(Terminal, CodeTest):
-    """Colours, and what switches bracketed paste on and off around each entry, are left out of what is compared."""
+    """Colours and the sequences of bracketed paste are not compared."""
 
     def setUp(self):
         super().setUp()
@@ -35,7 +35,7 @@ class Repl(Terminal, CodeTest):
         self.until(">>> $")
 
     def enter(self, line, shown):
-        """What is shown up to the next prompt; the line itself is in front of it."""
+        """The output up to the next prompt, after the echo of the line."""
         self.type(line + "\r")
         self.until(shown + "\r\n>>> $")
 
@@ -103,7 +103,7 @@ class Repl(Terminal, CodeTest):
         self.leave()
 
     def test_ctrl_c(self):
-        """It throws away what was typed, and interrupts code; the prompt stays."""
+        """Ctrl-C discards typed text and interrupts code; the prompt stays."""
         self.repl()
         self.type("x = [1,\r")
         self.until("\\.\\.\\. $")
@@ -118,7 +118,7 @@ class Repl(Terminal, CodeTest):
         self.leave()
 
     def test_what_comes_at_the_prompt(self):
-        """A thread's output is shown with the next entry; to other code it is none of its own."""
+        """A thread's output is shown with the next entry; it is not output of the other code."""
         fifo = os.path.join(self.state, "fifo")
         os.mkfifo(fifo)
         code = f"import threading; threading.Thread(target=lambda: [open({fifo!r}).close(), print('la' 'te', flush=True), open({fifo!r}, 'w').close()]).start()"

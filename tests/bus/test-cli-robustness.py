@@ -43,7 +43,7 @@ class OddTest(CliTest):
         self.addCleanup(shutil.rmtree, self.folder)
 
     def odd(self, words, **options):
-        """Runs it, and gives what is wrong about its end: ''; what it wrote; its status."""
+        """Runs it; returns what is wrong with its end ('' for nothing), its output and its status."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         if "input" in streams:
             del streams["stdin"]
@@ -145,7 +145,7 @@ class Words(OddTest):
                 self.assertEqual(wrong, "")
 
     def test_odd_stdin(self):
-        """Of each verb that reads it."""
+        """Every verb that reads standard input."""
         contents = [*NOTHING.values(), *(content for content, _ in NO_TEXT.values()), os.urandom(1000)]
         for content in contents:
             for words in (["write", f"{self.box}:odd"], ["write", "-a", f"{self.box}:odd"], ["exec", "-i", self.box, "--", "cat"],
@@ -156,7 +156,7 @@ class Words(OddTest):
 
 class Streams(OddTest):
     def test_a_shell_without_input_ends(self):
-        """Also when the end came before the shell had begun to read keys, which forgets it."""
+        """Also if the end comes before the shell reads keys."""
         self.assertIn(b"$" if os.getuid() else b"#", self.expect(0, "shell", self.box)[0])
         self.assertIn(b"two", self.expect(0, "shell", self.box, "--", "sh", "-c", "cat; cat; echo two")[0])
 

@@ -347,7 +347,7 @@ class CliTest(unittest.TestCase):
 
 @contextlib.contextmanager
 def fake_program(name, script):
-    """A PATH on which that program is first; anybody may run it and write beside it."""
+    """A PATH whose first folder has that program. Every user may run it and write to its folder."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         path = pathlib.Path(folder) / name
@@ -364,7 +364,7 @@ def read_terminal(fd):
 
 
 class NoServiceTest(unittest.TestCase):
-    """On a bus that has no such service."""
+    """On a bus without the service."""
 
     def setUp(self):
         self.daemon = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],

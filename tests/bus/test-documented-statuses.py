@@ -34,7 +34,7 @@ LIMIT = "the code ran longer than its limit of {} and was interrupted"
 
 
 def documented(begin):
-    """The quoted words between this and the end of its sentence or list."""
+    """The quoted words from this text to the end of its sentence or list."""
     _, found, rest = XML.partition(begin)
     assert found, begin
     return set(re.findall(r'"([a-z-]+)"', re.match(r'(?:[^@;()]|\([^"]*?\))*', rest)[0]))
@@ -65,7 +65,7 @@ class Codes(CodeTest):
         self.assertEqual((execution["status"], execution["error"]["name"], execution["error"]["value"]), (status, name, value))
 
     def begun(self, text, **words):
-        """Returns when the code is where the name `begun` stands in it."""
+        """Returns when the code has reached the name `begun`."""
         running = Running(self.box, text.replace("begun", f"open({self.fifo!r}, 'w').close()"), **words)
         self.box.sh(f"cat {self.fifo}")
         return running
@@ -83,7 +83,7 @@ class RunCode(Codes):
         self.assertEqual(self.run_code("1 / 0")["status"], "error")
 
     def test_timed_out(self):
-        """Whether the code lets the interrupt through, catches it, or ends with another error."""
+        """The code may not handle the interrupt, catch it, or end with another error."""
         execution = self.run_code("while True: pass", timeout=t(1))
         self.assert_error(execution, "timed-out", "KeyboardInterrupt", LIMIT.format("1 second"))
         self.assertIn("while True", execution["error"]["traceback"])
@@ -168,7 +168,7 @@ class RunCode(Codes):
 
 class Streams(Codes):
     def test_errors(self):
-        """The error comes before the end, whoever reports it."""
+        """The error comes before the end, no matter who reports it."""
         self.assertEqual(self.brief(CATCHES, timeout=t(1)),
                          [("stdout", "caught\n"), ("error", "TimeoutError"), ("end", "timed-out")])
         self.assertEqual(self.brief(DEAF, timeout=t(1)), [("stdout", "deaf"), ("error", "TimeoutError"), ("end", "timed-out")])
@@ -185,14 +185,14 @@ class Streams(Codes):
         self.box = Box(self.bus, self.template)
 
     def test_clear(self):
-        """As ipykernel's messages: where it stands among what is shown."""
+        """Like ipykernel's messages: in its order among the outputs."""
         events = self.events("from IPython.display import clear_output\n"
                              "print(1); clear_output(wait=True); print(2); display(3); clear_output(); print(4)")
         self.assertEqual([(event["type"], event.get("text", event.get("wait"))) for event in events[:-1]],
                          [("stdout", "1\n"), ("clear", True), ("stdout", "2\n"), ("result", None), ("clear", False), ("stdout", "4\n")])
 
     def test_clear_in_an_answer(self):
-        """What is collected stays."""
+        """Collected output stays."""
         execution = self.run_code("from IPython.display import clear_output\nprint(1); display(2); clear_output(); print(3)")
         self.assertEqual((execution["stdout"], len(execution["results"])), ("1\n3\n", 1))
 
@@ -213,7 +213,7 @@ def late():
 threading.Thread(target=late).start()"""
 
     def write_late(self):
-        """A thread writes behind the end of its execution."""
+        """A thread writes after the end of its execution."""
         self.run_code(self.THREAD.format(self.fifo))
         self.box.sh(f"echo >{self.fifo}; cat {self.fifo}")
 
@@ -225,13 +225,13 @@ threading.Thread(target=late).start()"""
         self.assertEqual(self.brief("print('own')"), [("stdout", "own\n"), ("end", "ok")])
 
     def test_earlier_and_an_answer(self):
-        """An answer has what was written during the execution, and then it is too late for a stream."""
+        """An answer contains output of the time of the execution; later it is too late for a stream."""
         self.write_late()
         self.assertEqual(self.run_code("print('own')")["stdout"], "own\n")
         self.assertEqual(self.brief("print('own')"), [("stdout", "own\n"), ("end", "ok")])
 
     def test_much_earlier(self):
-        """The last 64 KiB."""
+        """The last 64 KiB are kept."""
         kept = 64 << 10
         self.run_code(f"(read x <{self.fifo}; seq -w 20000; echo >{self.fifo}) & :", language="bash")
         self.box.sh(f"echo >{self.fifo}; cat {self.fifo}")
@@ -288,7 +288,7 @@ class Runs(BoxTest):
                 os.close(fd)
 
     def test_out_of_memory(self):
-        """The kernel's part is tested in machines (tests/system/test-inside.py)."""
+        """The kernel's part is tested in real machines (tests/system/test-guest-environment.py)."""
         with agent("out-of-memory"):
             box = until_hostile(self.bus, lambda box: box.call("Run", "(asa{sv})", ["true"])[3]["how"] == "out-of-memory")
         self.addCleanup(box.kill)
@@ -303,7 +303,7 @@ class Runs(BoxTest):
 
 
 class agent:
-    """Machines that are started meanwhile have an agent of hostile-agent.c."""
+    """Machines that start in this block have an agent of hostile-agent.c."""
 
     def __init__(self, name):
         self.path, self.control = CONTROL / name, CONTROL / "agent"

@@ -26,7 +26,7 @@ def read(path):
 
 
 def write(path):
-    """Its first byte, as it was where that may be read."""
+    """The file's first byte, unchanged, if the file may be read."""
     file = os.open(path, os.O_RDWR)
     os.pwrite(file, os.pread(file, 1, 0), 0)
 
@@ -36,7 +36,7 @@ def connect(path):
 
 
 def memory(pid):
-    """By process_vm_readv(), of the first mapping that there is."""
+    """Reads the first mapping by process_vm_readv()."""
     class Piece(ctypes.Structure):
         _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
     buffer = ctypes.create_string_buffer(16)

@@ -58,7 +58,7 @@ class Survival(unittest.TestCase):
         self.descriptors = service.descriptors()
 
     def tearDown(self):
-        """All that was there is there, and nothing else."""
+        """The service has what it had before, and nothing else."""
         reconnect()
         service.wait_for_answer()
         for witness in self.witnesses:
@@ -120,7 +120,7 @@ class Daemon(Survival):
         print(f"# {KILLS} kills in {time.monotonic() - begin:.0f} s", flush=True)
 
     def test_killed_while_code_runs(self):
-        """The code is stopped, and what it has set is kept."""
+        """The code is stopped, and its variables are kept."""
         witness = self.witnesses[0]
         failed = []
 
@@ -200,7 +200,7 @@ class Reload(Survival):
         self.assertEqual(self.sandboxes_of_user(), most)
 
     def complaints(self):
-        """One of the check before the reload, one of the daemon that was told to read it all the same."""
+        """One error is of the check before the reload, the other of the daemon, which reads the file nevertheless."""
         lines = [entry["MESSAGE"] for entry in service.journal("-u", "cloched.service", "-b")]
         return [line for line in lines if re.search(r"cloched.conf:4: \[UserLimits\] Sandboxes.*many", line)]
 
@@ -223,7 +223,7 @@ class Libvirt(Survival):
             wait_until(lambda: self.libvirtd() not in (0, pid), 30, "another libvirtd")
 
     def test_stopped(self):
-        """What serves goes on; what needs libvirt fails with a name, or is done later."""
+        """Running sandboxes go on; calls that need libvirt fail with a named error, or are completed later."""
         victim = users[0].create("minimal", timeout=number(600))
         service.settled()
         systemctl("stop", *LIBVIRT)
@@ -269,7 +269,7 @@ class Bus(Survival):
 
 
 class Refurnished(Survival):
-    """With a service that is set up in another way; the sandboxes are others, too."""
+    """With another configuration of the service, and other sandboxes."""
 
     def setUp(self):
         self.end_witnesses()
@@ -304,7 +304,7 @@ class FullDisk(Refurnished):
         self.disk.rmdir()
 
     def test_full(self):
-        """Who writes stands still until there is room; nobody else notices; nothing is lost."""
+        """Machines that write are paused until there is room; the others go on; nothing is lost."""
         writer, bystander, written = self.witnesses[1], self.witnesses[2], []
 
         def write():
@@ -337,7 +337,7 @@ class FullDisk(Refurnished):
 
 
 class Clock(Refurnished):
-    """The time of day jumps: for the service alone, because a container may not set the clock."""
+    """The time of day jumps, but only for the service, because a container may not set the clock."""
 
     shift = pathlib.Path("/run/clock-shift")
     drop_in = pathlib.Path("/run/systemd/system/cloched.service.d/clock.conf")

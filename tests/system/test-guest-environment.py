@@ -53,7 +53,7 @@ def tearDownModule():
 
 
 def read_line(fd):
-    """Waits for it: an event of the guest."""
+    """Waits for the guest's output."""
     line = b""
     while not line.endswith(b"\n"):
         ready, _, _ = select.select([fd], [], [], PATIENCE_S)
@@ -69,7 +69,7 @@ class InsideTest(BoxTest):
         return self.box.run("perl", "-e", "$| = 1;" + program, *words, **options)
 
     def launch(self, *argv, **options):
-        """A process, and the only one of its descriptors that is not closed."""
+        """Starts a process, and closes all of its descriptors but one."""
         process, stdin, stdout, stderr = self.box.start(*argv, **options)
         os.close(stdin)
         os.close(stderr)
@@ -84,7 +84,7 @@ class InsideTest(BoxTest):
         return self.launch("perl", "-e", "$| = 1;" + program, **options)
 
     def feed(self, fd, data):
-        """Takes it over; whoever does not read it all may leave."""
+        """Takes the descriptor over; the reader need not read everything."""
         def run():
             with contextlib.suppress(BrokenPipeError), open(fd, "wb", buffering=0) as file:
                 left = memoryview(data)
@@ -118,7 +118,7 @@ class InsideTest(BoxTest):
 
 class Processor(InsideTest):
     def test_share_beside_hogs(self):
-        """Eight at the highest priority have together as much as one that comes later."""
+        """Eight processes at the highest priority together get as much as one later process."""
         _, out = self.launch_perl(HOGS, user="root")
         for _ in range(8):
             read_line(out)
@@ -139,7 +139,7 @@ class Processor(InsideTest):
 
 class Tasks(InsideTest):
     def bomb(self, user):
-        """It has made as many as it can, when this returns."""
+        """Returns when the bomb has made as many processes as it can."""
         process, out = self.launch_perl(BOMB, user=user)
         self.assertEqual(read_line(out), "Resource temporarily unavailable")
         return process
@@ -181,7 +181,7 @@ class Memory(InsideTest):
         self.check_answers()
 
     def test_eater_that_is_not_killed(self):
-        """Others get nothing then, or are killed; the owner's word gets through."""
+        """Other processes get no memory, or are killed; calls of the owner still succeed."""
         process, out = self.launch_perl(UNKILLABLE, user="root")
         self.assertEqual(read_line(out), "most")
         try:
@@ -203,7 +203,7 @@ class Memory(InsideTest):
         self.assertEqual(self.perl("$all = 'x' x 10_000_000; print length $all")[1], "10000000")
 
     def test_open_files(self):
-        """As many as there is memory for; others open theirs all the same."""
+        """One user opens as many files as memory allows; others can still open theirs."""
         process, out = self.launch_perl(
             "use POSIX; my $limit = pack('QQ', 1 << 20, 1 << 20); syscall(160, 7, $limit) and die $!;"
             "POSIX::open('/', 0) or die $! for 1..40_000; print qq(on\n); sleep 1000")
@@ -214,7 +214,7 @@ class Memory(InsideTest):
 
 class Storage(InsideTest):
     def test_disk(self):
-        """Of the last blocks, which are root's, too."""
+        """Also the last blocks, which are reserved for root."""
         self.box.sh("fallocate -l $(df -B1 --output=avail . | tail -n 1) ~user/all; cat /dev/zero >rest || true",
                     user="root", cwd="/home/user")
         self.assert_fails("OutOfResources", "No space left on device", self.write, "new", b"x" * MIB)
@@ -255,7 +255,7 @@ class Agent(InsideTest):
                 self.assertIn("Permission denied", err)
 
     def test_it_comes_first(self):
-        """Locked in memory, in real time, last to be killed."""
+        """The agent is locked in memory, has real-time priority, and is killed last."""
         status = self.box.sh("cat /proc/1/status")
         locked, resident = (int(re.search(rf"{key}:\s+(\d+) kB", status)[1]) for key in ("VmLck", "VmRSS"))
         self.assertGreaterEqual(locked + 200, resident)
@@ -284,7 +284,7 @@ class Ends(InsideTest):
                 self.assertEqual(process.wait(), expected)
 
     def scatter(self, **options):
-        """A daemon of the old kind, twice, and its parent."""
+        """Two daemons in sessions of their own, and their parent."""
         process, out = self.launch("sh", "-c", "(setsid sh -c 'sleep 1111 & sleep 1111' &); (setsid sleep 1111 &);"
                                    "echo on; exec sleep 1111", **options)
         self.assertEqual(read_line(out), "on")
@@ -353,7 +353,7 @@ class Terminals(InsideTest):
         return process, terminal
 
     def expect(self, terminal, what):
-        """Reads up to there."""
+        """Reads until the text appears."""
         while what not in self.seen:
             data = terminal.recv(65536)
             if not data:
@@ -406,7 +406,7 @@ class Terminals(InsideTest):
         self.assertEqual(process.wait(), (7, "exited"))
 
     def test_end_with_others_there(self):
-        """A terminal ends with its shell, whoever keeps it open."""
+        """A terminal ends with its shell, even if another process keeps it open."""
         process, terminal = self.open()
         self.expect(terminal, b"$ ")
         terminal.sendall(b"sleep 1000 &\n")
@@ -420,7 +420,7 @@ class Terminals(InsideTest):
 
 
 class Terminfo(InsideTest):
-    """Of a guest that has little of it."""
+    """The environment of a guest that has no network."""
 
     def term(self, name):
         process, terminal = self.box.terminal(80, 24, argv=["sh", "-c", "echo =$TERM="], environment={"TERM": name})
@@ -454,7 +454,7 @@ class Python(InsideTest):
                 self.assertIn("image/png", execution["results"][0]["data"])
 
     def test_wheel_that_was_copied_in(self):
-        """It is there for the interpreter that ran before, and its command on PATH."""
+        """The running interpreter can import it, and its command is on PATH."""
         name, data = guest_cells.wheel("greeting", "def main(): print('hello')\n", "greet")
         self.box.call("MakeDirectory", "(sa{sv})", "wheels")
         self.write(f"wheels/{name}", data)

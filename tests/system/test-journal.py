@@ -24,7 +24,7 @@ def tearDownModule():
 
 class Journal(unittest.TestCase):
     def story(self, sandbox):
-        """Its events, in order, with the fields that each must have."""
+        """The sandbox's events in order; checks the fields that each must have."""
         names = journal_names()
         entries = service.journal(f"SANDBOX_ID={sandbox}")
         for entry in entries:
@@ -65,7 +65,7 @@ class Journal(unittest.TestCase):
                 self.assertIn(value, output("journalctl", "--dump-catalog", value))
 
     def test_nothing_of_the_guest(self):
-        """Not even in the messages of errors, which a guest has a hand in."""
+        """Nor in error messages, which a guest can influence."""
         sandbox = user.create("python", metadata=words(key=SECRET), name=text(SECRET),
                               environment=words(KEY=SECRET))
         self.assertIn(SECRET, sandbox.run("sh", "-c", f"echo {SECRET} $KEY >&2; cat", stdin=text(SECRET))[2])

@@ -76,7 +76,7 @@ console.log('key=' + crypto.generateKeyPairSync('ed25519').publicKey.export({typ
 
 
 def add_startup(store):
-    """Code of the template's own; the file may be a link to somebody else's."""
+    """Adds startup code to the template. The file may be a hard link to another suite's file, so it is replaced."""
     path = pathlib.Path(store) / "images/interpreter/image.conf"
     text = path.read_text()
     path.unlink()
@@ -108,7 +108,7 @@ class Interpreter(box.BoxTest):
         return execution
 
     def data(self, kind, code, **words):
-        """Of this MIME type, that of all results."""
+        """Data of this MIME type, of all results."""
         return [bytes(r["data"][kind]) if kind == "image/png" else r["data"][kind]
                 for r in self.code(code, **words)["results"] if kind in r["data"]]
 
@@ -155,7 +155,7 @@ class Interpreter(box.BoxTest):
         self.assertEqual(self.data("text/plain", PACKAGES), ["(9, x**2, 0.5)"])
 
     def test_figure_of_plotly(self):
-        """Data and a page that is not larger than what it shows, in one result."""
+        """One result has the data, and a page that is not much larger than the data."""
         (result,) = self.code("import plotly.express as px; px.bar(x=[1, 2], y=[3, 4])")["results"]
         self.assertEqual(sorted(result["data"]), ["application/vnd.plotly.v1+json", "text/html"])
         self.assertLess(len(result["data"]["text/html"]), 20000)
@@ -173,7 +173,7 @@ class Interpreter(box.BoxTest):
 
 
 class Clones(unittest.TestCase):
-    """Many machines of one snapshot, all asked at once: no two are alike in anything."""
+    """Many machines of one snapshot, used at the same time: no two have any value in common."""
 
     @classmethod
     def setUpClass(cls):
@@ -194,7 +194,7 @@ class Clones(unittest.TestCase):
                 return one
 
     def ask(self, code, boxes, **words):
-        """What each printed: by name."""
+        """The printed values by name."""
         def of(one):
             (execution,) = one.call("RunCode", "(sa{sv})", code, **words)
             self.assertEqual(execution["status"], "ok", execution)
@@ -222,7 +222,7 @@ class Clones(unittest.TestCase):
                             language="bash"), ["RANDOM", "SRANDOM", "name"])
 
     def test_what_starts_behind_the_snapshot(self):
-        """R, and the hashes of a Python that is started: slow, and nothing of it is in the snapshot."""
+        """R, and the hash seed of a new Python, which are not in the snapshot."""
         few = self.boxes[:2]
         self.check(self.ask("cat(sprintf('runif=%.15f\\n', runif(1)))", few, language="r"), ["runif"])
         for one in few:

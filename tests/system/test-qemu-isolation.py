@@ -39,14 +39,14 @@ def status(pid):
 
 
 def descriptors(pid):
-    """What a process has open, with whether it may write there."""
+    """Open files of a process, and whether it may write to them."""
     for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
         flags = int(re.search(r"flags:\s*(\d+)", pathlib.Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text())[1], 8)
         yield os.readlink(entry), bool(flags & os.O_ACCMODE)
 
 
 def attempts(**attempts):
-    """Of a taken-over QEMU of `own`."""
+    """Attempts of a QEMU of `own` that was taken over."""
     pid = qemus[own.id]
     ids = status(pid)
     return json.loads(output(
@@ -58,7 +58,7 @@ def attempts(**attempts):
 
 class Stranger(unittest.TestCase):
     def check_refused(self, errors=CLOSED, **words):
-        """None of them succeeds; a thing that the stranger cannot even see is as good."""
+        """No attempt succeeds. It is also right if the attacker cannot see the target."""
         self.assertTrue(words)
         for name, answer in attempts(**words).items():
             with self.subTest(name, attempt=words[name]):

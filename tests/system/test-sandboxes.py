@@ -52,7 +52,7 @@ def tearDownModule():
 
 
 class SandboxTest(unittest.TestCase):
-    """Each test begins and ends with the same things in the same numbers."""
+    """Each test leaves as many machines, files, sockets and records as it found."""
 
     def setUp(self):
         self.before = service.idle()
@@ -191,7 +191,7 @@ class Clones(SandboxTest):
             self.assertLess(now, time.time() + 0.1)
 
     def test_clock_is_set_again(self):
-        """A guest's clock that is far off is set when the timeout is; one that is not is slewed."""
+        """SetTimeout steps a guest's clock that is far off; a smaller difference is slewed."""
         sandbox = service.create()
         sandbox.run("date", "--set=@1600000000", user=text("root"))
         self.assertLess(float(sandbox.run("date", "+%s")[1]), 1600001000)
@@ -203,7 +203,7 @@ class Clones(SandboxTest):
 
 
 class Faults(SandboxTest):
-    """One sandbox ends badly; another has not noticed anything."""
+    """One sandbox fails; another one is not affected."""
 
     def setUp(self):
         super().setUp()
@@ -262,7 +262,7 @@ class Faults(SandboxTest):
 
 
 class ZRestarts(unittest.TestCase):
-    """The last ones: they end what the others have in common."""
+    """These tests run last, because they end the machines that the others share."""
 
     def restart(self, between=lambda: None):
         service.stop()
