@@ -420,7 +420,7 @@ class Terminals(InsideTest):
 
 
 class Terminfo(InsideTest):
-    """The environment of a guest that has no network."""
+    """Values of TERM in a guest that knows few terminals."""
 
     def term(self, name):
         process, terminal = self.box.terminal(80, 24, argv=["sh", "-c", "echo =$TERM="], environment={"TERM": name})
