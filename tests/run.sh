@@ -3,7 +3,7 @@
 #
 # run: runs all tests, on a machine that has nothing but apt.
 #
-# meson runs the suites, as many at once as there are processors, and tests/lib/junit.py counts their cases.
+# meson runs the suites, as many at once as there are processors, and tests/lib/results.py counts their cases.
 # A skipped case counts as failed, as does a suite that ends early. Images stay in a cache for the next
 # run; everything else is removed.
 
@@ -147,15 +147,15 @@ report_time() {
 # --- suites ---
 
 run_suites() {
-    local status=0 results=$build/meson-logs/testlog-all.junit.xml
-    rm -f "$results"
+    local status=0 log=$build/meson-logs/testlog-all
+    rm -f "$log".*
     CLOCHE_RELEASE=$release CLOCHE_CLONE=$clone CLOCHE_CACHE=$cache CLOCHE_MADE=$made TMPDIR=$scratch \
         meson test -C "$build" --no-rebuild --setup all --num-processes "${CLOCHE_TEST_JOBS:-$(nproc)}" --print-errorlogs "$@" </dev/null &
     child=$!
     wait $child || status=$?
     child=
     report_time suites
-    /usr/bin/python3 "$top/tests/lib/junit.py" "$results" "$status"
+    /usr/bin/python3 "$top/tests/lib/results.py" "$log" "$status"
 }
 
 # Removes what a run left that was killed, but for images and packages.

@@ -6,8 +6,8 @@
 #include <gio/gio.h>
 #include <string.h>
 
-#include "guard.h"
 #include "error.h"
+#include "guard.h"
 
 static char *xml, *policy;
 static GDBusNodeInfo *node;
