@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """case: what the tests of the JavaScript runner have in common.
 
-The host's end of the protocol is that of the Python runner's tests, in the folder beside this one.
+The host's end of the protocol is cloche_tests.runner_client.
 """
 
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Jupyter runner beside its kernel: what IRkernel sends for each cell to a notebook's client, the runner gives.
+"""The Jupyter runner sends what IRkernel sends to a notebook's client for the same cells.
 
-Usage: test_beside_irkernel.py RUN
+Usage: test_same_as_irkernel.py RUN
 """
 import base64
 import os

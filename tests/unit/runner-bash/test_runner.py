@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tests of the Bash runner as the agent meets it: a process, three descriptors, one protocol.
 
-usage: test_runner_bash.py RUN, where RUN is the runner's entry
+usage: test_runner.py RUN, where RUN is the runner's entry
 """
 
 import os

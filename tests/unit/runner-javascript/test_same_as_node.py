@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Side by side with node: scripts in executions that drain, and expressions in node's console.
+"""The JavaScript runner executes scripts (with drain) like node, and expressions like the console of node.
 
-usage: test_beside_node.py RUN, where RUN is the runner's entry
+usage: test_same_as_node.py RUN, where RUN is the runner's entry
 """
 
 import json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The jupyter runner, with the kernels of Python and R.
 
-Usage: test_jupyter.py RUN
+Usage: test_runner.py RUN
 """
 import os
 import pathlib

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Bash runner beside an interactive bash on a terminal: the same cells in both, typed and executed, interrupted and not.
+"""The Bash runner executes the same cells as an interactive bash on a terminal with the same output, also when they are interrupted.
 
-usage: test_beside_bash.py RUN, where RUN is the runner's entry
+usage: test_same_as_bash.py RUN, where RUN is the runner's entry
 """
 
 import fcntl

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Python runner beside ipykernel: the same cells, one after the other, must give the same.
+"""The Python runner gives the same results as ipykernel for the same sequence of cells.
 
-The cells are in beside_ipykernel.txt, each behind a line of `===`. Where a difference is deliberate,
+The cells are in same_as_ipykernel.txt, each behind a line of `===`. Where a difference is deliberate,
 that line says in what, and why: `=== error: there is no terminal`.
 
-usage: test_beside_ipykernel.py RUN, where RUN is the runner's entry
+usage: test_same_as_ipykernel.py RUN, where RUN is the runner's entry
 """
 
 import os
@@ -17,7 +17,7 @@ from ipykernel_side import Ipykernel
 
 from cloche_tests.tap import main
 
-CELLS = os.path.join(os.path.dirname(__file__), "beside_ipykernel.txt")
+CELLS = os.path.join(os.path.dirname(__file__), "same_as_ipykernel.txt")
 OWN_TYPES = "application/vnd.cloche."  # data for programs, which no notebook has
 
 # What two runs of one program do not have in common.
