@@ -114,7 +114,8 @@ fixture_make_files(Fixture *fixture)
     if (options->has_python)
         fixture_add_image(fixture, "python", "1", "python", "python");
     if (options->has_interpreter)
-        fixture_add_image(fixture, "interpreter", "1", LANGUAGES, "python");
+        fixture_add_image(fixture, "interpreter", "1", LANGUAGES,
+                          options->interpreter_runners ? options->interpreter_runners : "python");
     if (options->has_other)
         fixture_add_image(fixture, "other", "1", "", "");
     write_config(fixture);

@@ -12,10 +12,11 @@
 #include <sys/types.h>
 
 typedef struct {
-    gboolean has_python;      /* a template "python", beside "minimal" */
-    gboolean has_interpreter; /* a template of all languages */
-    gboolean has_other;       /* a second template like "minimal" */
-    gboolean has_log;         /* for fixture_log_has() */
+    gboolean has_python;             /* a template "python", beside "minimal" */
+    gboolean has_interpreter;        /* a template of all languages */
+    const char *interpreter_runners; /* those that its machines have started; NULL: python */
+    gboolean has_other;              /* a second template like "minimal" */
+    gboolean has_log;                /* for fixture_log_has() */
     gboolean no_polkit;
     gboolean has_virtualization; /* the processor has it */
     const char *kvm;             /* of vm-fake.h; NULL: it does not work */
