@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* inlet: read, hand on, wait until it was passed on. */
+/* inlet: a descriptor whose bytes go to the guest, as fast as the guest takes them. */
 #include "inlet.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "whole.h"
+#include "complete-stream.h"
 
 struct Inlet {
     int fd;
@@ -83,7 +83,7 @@ inlet_finish(Inlet *inlet)
 {
     gboolean was_waiting = inlet->source != 0;
 
-    if (inlet->fd < 0) { /* whoever wrote was quicker than the call that tells of it */
+    if (inlet->fd < 0) { /* the descriptor has ended before */
         inlet->events->ended(inlet, 0, inlet->data);
         return;
     }
@@ -102,15 +102,15 @@ inlet_free(Inlet *inlet)
     g_free(inlet);
 }
 
-/* --- a stranger's descriptor --- */
+/* --- the descriptor of a caller --- */
 
 typedef struct {
     int from, to;
-} Copy;
+} CallerCopy;
 
-/* FALSE when the reader is gone. */
+/* FALSE: the reader has closed its end. */
 static gboolean
-wait_readable(const Copy *copy)
+wait_readable(const CallerCopy *copy)
 {
     struct pollfd fds[] = {{.fd = copy->from, .events = POLLIN}, {.fd = copy->to}};
 
@@ -121,7 +121,7 @@ wait_readable(const Copy *copy)
 }
 
 static gboolean
-send_all(const Copy *copy, const guint8 *bytes, gsize size)
+send_all(const CallerCopy *copy, const guint8 *bytes, gsize size)
 {
     while (size > 0) {
         gssize n = send(copy->to, bytes, size, MSG_NOSIGNAL);
@@ -137,7 +137,7 @@ send_all(const Copy *copy, const guint8 *bytes, gsize size)
 static gpointer
 copy_in_thread(gpointer data)
 {
-    g_autofree Copy *copy = data;
+    g_autofree CallerCopy *copy = data;
     guint8 bytes[INLET_SIZE];
     gssize n = -1;
 
@@ -151,7 +151,7 @@ copy_in_thread(gpointer data)
         }
     }
     if (n == 0)
-        whole_finish(copy->to);
+        complete_stream_finish(copy->to);
     close(copy->to);
     close(copy->from);
     return NULL;
@@ -160,17 +160,17 @@ copy_in_thread(gpointer data)
 int
 inlet_from_stranger(int fd, GError **error)
 {
-    Copy *copy;
+    CallerCopy *copy;
     GThread *thread;
     int ours, theirs;
 
-    if (!whole_open(&theirs, &ours, error)) {
+    if (!complete_stream_open(&theirs, &ours, error)) {
         close(fd);
         return -1;
     }
     g_unix_set_fd_nonblocking(ours, TRUE, NULL);
-    copy = g_new(Copy, 1);
-    *copy = (Copy){.from = fd, .to = theirs};
+    copy = g_new(CallerCopy, 1);
+    *copy = (CallerCopy){.from = fd, .to = theirs};
     thread = g_thread_try_new("inlet", copy_in_thread, copy, error);
     if (thread) {
         g_thread_unref(thread);

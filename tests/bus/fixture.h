@@ -95,7 +95,7 @@ void fixture_leave(GDBusConnection *bus);
 /* Installs an image, in place of an older one of that name. `runner` may be NULL. */
 void fixture_add_image(Fixture *fixture, const char *name, const char *digest,
                        const char *languages, const char *runners);
-/* Changes a value in a sandbox's record, while the service does not run. */
+/* Changes a value in a sandbox's record, or removes it (NULL), while the service does not run. */
 void fixture_edit_record(Fixture *fixture, const char *id, const char *key, const char *value);
 /* Makes a record of another sandbox with the same contents. */
 void fixture_copy_record(Fixture *fixture, const char *from, const char *to);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-repl: 'cloche repl': the prompt, its history and pictures, interrupts, and how it ends.
+"""test-cli-repl: "cloche repl".
 
 Usage: test-cli-repl.py CLOCHE, in an environment whose system bus has the service (with-service), with a default
 template whose first language is Python.
@@ -11,14 +11,14 @@ import re
 import signal
 import tempfile
 
-from code_test import FIGURE, QUESTION, CodeTest
+from code_case import FIGURE, QUESTION, CodeTest
 
 from cloche_tests import tap
 from cloche_tests.console import Terminal
 
 
 class Repl(Terminal, CodeTest):
-    """Colours and the sequences of bracketed paste are not compared."""
+    """Colours, and what switches bracketed paste on and off around each entry, are left out of what is compared."""
 
     def setUp(self):
         super().setUp()
@@ -35,7 +35,7 @@ class Repl(Terminal, CodeTest):
         self.until(">>> $")
 
     def enter(self, line, shown):
-        """The output up to the next prompt, after the echo of the line."""
+        """What is shown up to the next prompt; the line itself is in front of it."""
         self.type(line + "\r")
         self.until(shown + "\r\n>>> $")
 
@@ -103,7 +103,7 @@ class Repl(Terminal, CodeTest):
         self.leave()
 
     def test_ctrl_c(self):
-        """Ctrl-C discards typed text and interrupts code; the prompt stays."""
+        """It throws away what was typed, and interrupts code; the prompt stays."""
         self.repl()
         self.type("x = [1,\r")
         self.until("\\.\\.\\. $")
@@ -118,7 +118,7 @@ class Repl(Terminal, CodeTest):
         self.leave()
 
     def test_what_comes_at_the_prompt(self):
-        """A thread's output is shown with the next entry; it is not output of the other code."""
+        """A thread's output is shown with the next entry; to other code it is none of its own."""
         fifo = os.path.join(self.state, "fifo")
         os.mkfifo(fifo)
         code = f"import threading; threading.Thread(target=lambda: [open({fifo!r}).close(), print('la' 'te', flush=True), open({fifo!r}, 'w').close()]).start()"
@@ -196,7 +196,7 @@ class Repl(Terminal, CodeTest):
     def test_lost_interpreter(self):
         self.repl()
         self.enter("x = 1", "x = 1")
-        self.enter("import os; os._exit(3)", "variables are gone.*")
+        self.enter("import os; os._exit(3)", "variables are lost.*")
         self.enter("x", "NameError: .*")
         self.leave()
 

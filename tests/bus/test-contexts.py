@@ -109,8 +109,8 @@ class Contexts(CodeTest):
         running = self.begin(context=context)
         waiting = Running(self.box, "1", context=context)
         self.method("RestartContext", context)
-        self.assert_lost("started anew", running)
-        self.assert_lost("started anew", waiting)
+        self.assert_lost("was restarted", running)
+        self.assert_lost("was restarted", waiting)
         self.assertEqual(self.run_code("x", context=context)["error"]["name"], "NameError")
         self.assertEqual(self.value("x"), "2")
 
@@ -122,7 +122,7 @@ class Contexts(CodeTest):
 
     def test_death(self):
         context = self.create()
-        with self.assertRaisesRegex(Failure, "RunnerLost: .*exit status 3.*its state is gone"):
+        with self.assertRaisesRegex(Failure, "RunnerLost: .*exit status 3.*its state is lost"):
             self.run_code("import os; os._exit(3)", context=context)
         self.assertEqual(self.contexts()[context]["state"], "not-started")
         self.assertEqual(self.value("6 * 7", context=context), "42")
