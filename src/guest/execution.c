@@ -9,6 +9,7 @@ guest_execution_new(void)
 
     guest_output_init(&execution->out);
     guest_output_init(&execution->err);
+    execution->completeness = RUNNER_UNKNOWN;
     execution->results = g_ptr_array_new_with_free_func((GDestroyNotify)runner_message_free);
     return execution;
 }
@@ -24,6 +25,7 @@ guest_execution_free(GuestExecution *execution)
     g_free(execution->error_name);
     g_free(execution->error_value);
     g_free(execution->traceback);
+    g_free(execution->indent);
     g_free(execution);
 }
 
@@ -71,6 +73,11 @@ guest_execution_add(GuestExecution *execution, RunnerMessage *message)
         return;
     case RUNNER_ERROR:
         set_error(execution, message);
+        break;
+    case RUNNER_COMPLETENESS:
+        execution->completeness = message->completeness.status;
+        g_free(execution->indent);
+        execution->indent = g_steal_pointer(&message->completeness.indent);
         break;
     case RUNNER_DONE:
         execution->status = statuses[message->done.status];

@@ -23,6 +23,8 @@ typedef struct {
     gsize results_size;
     gboolean results_truncated;
     char *error_name, *error_value, *traceback; /* NULL: no error */
+    RunnerCompleteness completeness; /* the answer to a check; of other code RUNNER_UNKNOWN */
+    char *indent;                    /* NULL: none */
     guint32 count;
     gint64 duration_us;
 } GuestExecution;
@@ -31,5 +33,6 @@ GuestExecution *guest_execution_new(void);
 void guest_execution_free(GuestExecution *execution);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestExecution, guest_execution_free)
 
-/* Takes up a RUNNER_RESULT, RUNNER_ERROR, RUNNER_CLEAR or RUNNER_DONE. Takes the message. */
+/* Takes up a RUNNER_RESULT, RUNNER_ERROR, RUNNER_CLEAR, RUNNER_COMPLETENESS or RUNNER_DONE. Takes
+ * the message. */
 void guest_execution_add(GuestExecution *execution, RunnerMessage *message);
