@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# quickstart: from a fresh clone to a chart that untrusted Python drew in a microVM.
+# quickstart: installs, builds and starts cloche from a fresh clone, and runs an example in a sandbox.
 #
-# Each step finds by itself what is done already, so a second run only does the last ones. Where
-# PID 1 is systemd, cloche is installed below /usr/local and is a service of the system bus.
-# Elsewhere a bus and a daemon of root's own are started from the build folder, by way of libvirt's
-# embedded driver; nothing is installed but packages.
+# Each step detects whether it has been done already, so a second run takes only some seconds. If PID 1
+# is systemd, cloche is installed in /usr/local and runs as a service on the system bus. Otherwise, this
+# script starts a private bus, and the daemon from the build folder, as root; libvirt then runs inside
+# the daemon, and only packages are installed.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -14,7 +14,7 @@ export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 top=$(dirname "$(readlink -f "$0")")
 build=$top/build-quickstart
 state=/var/lib/cloche
-run=/run/cloche-quickstart # ours; the daemon's is /run/cloche
+run=/run/cloche-quickstart # of this script; the daemon uses /run/cloche
 ram=/dev/shm/cloche
 work=$run
 
@@ -26,23 +26,24 @@ usage() {
 Usage: sudo ./quickstart.sh [start [RECIPE] | stop]
             ./quickstart.sh [env | --help]
 
-  start   installs what is missing, builds cloche and the Python image, starts the service, and
-          runs code in a sandbox. This is the default. The service keeps running; started anew,
-          it goes on with the sandboxes that live.
-          With RECIPE, a folder of vm-images, that image is built and used, too: 'start interpreter'
-          adds one with JavaScript, TypeScript and R, which 'cloche --template interpreter' takes.
-  stop    ends the service and every sandbox. Packages, build and images stay. Where PID 1 is systemd,
-          the next call over D-Bus starts the service again, as with any other; to keep it from that:
+  start   installs missing packages, builds cloche and the Python image, starts the service, and
+          runs code in a sandbox. This is the default. The service keeps running. If it has to be
+          restarted, its sandboxes continue.
+          RECIPE is a folder in vm-images, whose image is built as well: 'start interpreter' adds
+          JavaScript, TypeScript and R; use them with 'cloche code --template interpreter'.
+  stop    ends the service and all sandboxes. Packages, the build and images are kept. If PID 1 is
+          systemd, the next D-Bus call starts the service again; to prevent this:
           systemctl mask cloched
-  env     prints what makes a shell find 'cloche', and cloche, busctl and gdbus find the service:
+  env     prints variables for your shell, so that it finds 'cloche', and cloche, busctl and gdbus
+          find the service:
               eval "\$(./quickstart.sh env)"
 
-Built is in $build.
-Images and templates are in $state; remove it to get its space back, after 'stop'.
+The build is in $build.
+Images and templates are in $state; to free the space, remove this folder after 'stop'.
 END
 }
 
-# --- steps and how long they took ---
+# --- steps and their duration ---
 
 steps=()
 
@@ -56,35 +57,36 @@ step() {
 }
 
 need_root() {
-    [ "$(id -u)" = 0 ] || die "this needs root: it installs packages and starts a service" \
+    [ "$(id -u)" = 0 ] || die "this must run as root, because it installs packages and starts a service" \
         "run: sudo $(printf %q "$0") $*"
 }
 
-# --- the service, where PID 1 is systemd ---
+# --- the service, if PID 1 is systemd ---
 
 install_cloche() {
     build "$build" installed --prefix=/usr/local --buildtype=release
     has_systemd || return 0
     with_progress "installing" meson install -C "$build" --no-rebuild --only-changed
-    ! grep -q '^Installing' "$work/step.log" || rm -f "$build/told"
-    if [ ! -e "$build/told" ]; then tell_system; fi
+    ! grep -q '^Installing' "$work/step.log" || rm -f "$build/announced"
+    if [ ! -e "$build/announced" ]; then announce_files; fi
 }
 
-# The bus goes first: while it reads its files it asks systemd and machined for users, and they must
-# not be waiting for the bus, as they do after systemd read its own.
-tell_system() {
-    with_progress "making the service's user" systemd-sysusers cloche.conf
-    with_progress "making the service's folders" systemd-tmpfiles --create cloche.conf
-    [ ! -S /run/udev/control ] || with_progress "telling udev of the rule for /dev/kvm" udevadm control --reload
-    with_progress "telling the journal of its messages" journalctl --update-catalog
+# Makes the system's services read the installed files. The bus reloads before systemd: while it reads its
+# files, it queries systemd and systemd-machined for users, and after a reload of systemd both may be waiting
+# for the bus.
+announce_files() {
+    with_progress "creating the service's user" systemd-sysusers cloche.conf
+    with_progress "creating the service's folders" systemd-tmpfiles --create cloche.conf
+    [ ! -S /run/udev/control ] || with_progress "loading the udev rule for /dev/kvm" udevadm control --reload
+    with_progress "updating the message catalog of the journal" journalctl --update-catalog
     let_apparmor
     busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig ||
         die "the system bus does not answer" "see: systemctl status dbus"
     systemctl daemon-reload
-    touch "$build/told"
+    touch "$build/announced"
 }
 
-# libvirt of Debian 12 reads no folder of rules for its machines, but this file of the administrator's.
+# libvirt of Debian 12 reads no folder of additional rules for machines, only this local file of the administrator.
 let_apparmor() {
     local rules=/etc/apparmor.d/local/abstractions/libvirt-qemu line
     line='include if exists <abstractions/libvirt-qemu.d/cloche>'
@@ -93,7 +95,7 @@ let_apparmor() {
     grep -qsxF "$line" "$rules" || echo "$line" >>"$rules"
 }
 
-# What a daemon of root's own, or of another group, left in the store becomes the service's.
+# Changes the owner of files in the store that a daemon of root, or with another group, has left.
 start_unit() {
     systemctl enable -q cloched.service
     systemctl stop cloched.service
@@ -103,7 +105,7 @@ start_unit() {
     systemctl start cloched.service || die_of_service "the service did not start"
 }
 
-# Interrupted, the daemon ends its sandboxes; the slice is for what a daemon that is dead left.
+# The daemon ends its sandboxes on SIGINT. Stopping the slice ends machines that a killed daemon left.
 stop_unit() {
     systemctl disable -q cloched.service
     systemctl kill -s INT cloched.service 2>/dev/null || true
@@ -111,9 +113,9 @@ stop_unit() {
     rm -rf --one-file-system "$state"/{machines,sandboxes}/* /run/cloche
 }
 
-# --- the service, elsewhere ---
+# --- the service, without systemd ---
 
-# Sandboxes live across it: the daemon that ends, or was killed, leaves them to the next.
+# Sandboxes survive a restart: the new daemon takes over those of the previous one, even if that was killed.
 start_private() {
     mkdir -p "$run/bin"
     ln -sf "$build/src/cli/cloche" "$run/bin/cloche"
@@ -130,10 +132,10 @@ END
     runs "$run" dbus-daemon || start_bus "$run" || die "dbus-daemon did not start"
     start_daemon "$run" "$build/src/daemon/cloched" && return
     tail -n 20 "$run/cloched.log" | sed 's/^/  /' >&2
-    die_of_service "the service did not start; the end of its log is above"
+    die_of_service "the service did not start; the last lines of its log are above"
 }
 
-# Also what a daemon that was killed left.
+# Also removes machines and files that a killed daemon has left.
 stop_private() {
     local pid
     end_process "$run" cloched 60 INT
@@ -145,10 +147,11 @@ stop_private() {
     rm -f "$run"/bus* "$run/started"
 }
 
-# --- the service, in either way ---
+# --- the service, with or without systemd ---
 
-# Changes whenever what runs would be another thing.
-what_is_built() {
+# Identifies the daemon and the images. If the output differs from that of the last start, the service must be
+# restarted.
+build_stamp() {
     stat -L -c '%n %Y %s' "$build/src/daemon/cloched" "$state"/images/*/image.conf
 }
 
@@ -170,39 +173,39 @@ use_service() {
 
 make_image() {
     build_image "$state" "$build" "$1" >/dev/null ||
-        die "there is no image '$1'" "mend what is said above, then run this again"
+        die "the image '$1' could not be built" "fix the error above, then run this again"
 }
 
 start_service() {
-    if is_running && [ "$(cat "$run/started" 2>/dev/null)" = "$(what_is_built)" ]; then
+    if is_running && [ "$(cat "$run/started" 2>/dev/null)" = "$(build_stamp)" ]; then
         return
     fi
     say "starting the service"
     if has_systemd; then start_unit; else start_private 9>&-; fi
-    what_is_built >"$run/started"
+    build_stamp >"$run/started"
 }
 
 log_hint() {
     if has_systemd; then echo "journalctl -u cloched -n 50"; else echo "less $run/cloched.log"; fi
 }
 
-# die_of_service WHAT: with what the doctor finds wrong with the host.
+# die_of_service MESSAGE: also prints the problems of the host that cloche doctor finds.
 die_of_service() {
-    say "$name: $1; cloche doctor --problems says:"
+    say "$name: $1; cloche doctor --problems reports:"
     "$build/src/cli/cloche" doctor --problems 2>&1 | sed 's/^/  /' >&2 || true
-    die "the service's log: $(log_hint)" "mend what is said above, then run this again"
+    die "to see the service's log: $(log_hint)" "fix the problems above, then run this again"
 }
 
-# Also when the example has run, for what will go wrong later.
+# Prints the problems of the host even if the example has run, because they can cause failures later.
 say_problems() {
     local problems
-    problems=$(cloche doctor --problems 2>&1) || say "cloche doctor --problems says:"$'\n'"$problems"
+    problems=$(cloche doctor --problems 2>&1) || say "cloche doctor --problems reports:"$'\n'"$problems"
 }
 
 # --- a sandbox ---
 
 prepare_template() {
-    cloche run --template "$1" -- true || die_of_service "no sandbox of '$1' could be made"
+    cloche run --template "$1" -- true || die_of_service "no sandbox could be created from the template '$1'"
 }
 
 say_whether_emulated() {
@@ -213,12 +216,12 @@ status = json.load(sys.stdin)
 error = status["AccelerationError"]
 if status["Emulated"]:
     print(f"KVM does not work: {error}" if error else "the processor has no hardware virtualization")')
-    [ -z "$why" ] || say "machines are emulated, which is slow and no security boundary: $why"
+    [ -z "$why" ] || say "machines are emulated, which is slow and not a security boundary: $why"
 }
 
 create_sandbox() {
     sandbox=$(cloche create --timeout 15m --name quickstart) ||
-        die_of_service "no sandbox could be made"
+        die_of_service "no sandbox could be created"
 }
 
 print_example() {
@@ -251,18 +254,18 @@ run_example() {
     chart=$charts/001.png
     rm -f "$chart"
     print_example | cloche code --sandbox "$sandbox" --save "$charts" - ||
-        die_of_service "the example did not run"
-    [ -s "$chart" ] || die "the example ran, but drew no chart"
+        die_of_service "the example failed"
+    [ -s "$chart" ] || die "the example ran, but it saved no chart"
     [ -z "${SUDO_UID:-}" ] || chown "$SUDO_UID:$SUDO_GID" "$charts" "$chart"
 }
 
 print_what_next() {
     local entry
-    printf '\nThe chart is %s\n\nHow long it took:\n' "$chart"
+    printf '\nThe chart was saved as %s\n\nDuration of each step:\n' "$chart"
     for entry in "${steps[@]}"; do echo "  $entry"; done
     cat <<END
 
-The service is running, and the sandbox $sandbox lives for 15 minutes. To try, as root:
+The service is running, and the sandbox $sandbox ends after 15 minutes. Commands to try, as root:
   eval "\$("$top/quickstart.sh" env)"
   cloche status
   cloche exec $sandbox -- uname -a
@@ -270,7 +273,7 @@ The service is running, and the sandbox $sandbox lives for 15 minutes. To try, a
   cloche run -- sh -c 'curl --version; echo \$HOSTNAME'
   busctl call org.cloche1 /org/cloche1 org.cloche1.Manager RunCode 'ssa{sv}' python '6 * 7' 0
   gdbus introspect --system --dest org.cloche1 --object-path /org/cloche1 --recurse
-To end it: sudo "$top/quickstart.sh" stop
+To stop the service: sudo "$top/quickstart.sh" stop
 END
 }
 
@@ -279,7 +282,7 @@ END
 check_recipe() {
     [ -e "$top/vm-images/$1/recipe.conf" ] ||
         die "there is no recipe '$1'" \
-            "there are: $(cd "$top/vm-images" && echo */recipe.conf | sed 's|/recipe.conf||g')"
+            "available recipes: $(cd "$top/vm-images" && echo */recipe.conf | sed 's|/recipe.conf||g')"
 }
 
 # start [RECIPE]
@@ -292,7 +295,7 @@ start() {
     fi
     mkdir -p "$run"
     exec 9>"$run.lock"
-    flock --nonblock 9 || die "another quickstart.sh is at work" "wait until it is done"
+    flock --nonblock 9 || die "another quickstart.sh is running" "wait until it has finished"
     trap end_child EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """api-page: org.cloche1(5) from dbus/org.cloche1.xml, as reStructuredText.
 
-Usage: api-page.py XML. A comment that begins with "NAME:" belongs to the element NAME behind it: lines with @ tell of
-its arguments, the rest of it. The first comment behind the licence is the page's own text.
+Usage: api-page.py XML. A comment that begins with "NAME:" documents the element NAME that follows it: lines that begin
+with @ describe its arguments, the other lines describe the element. The first comment after the licence describes the API.
 """
 import re
 import sys
@@ -19,7 +19,7 @@ def parse(path):
 
 
 def prologue(path):
-    """The text of the comment that tells of the whole API."""
+    """The text of the comment that describes the API."""
     with open(path, encoding="utf-8") as file:
         comments = re.findall(r"<!--(.*?)-->", file.read(), re.DOTALL)
     return textwrap.dedent(next(text for text in comments if "SPDX" not in text).strip("\n"))
@@ -30,7 +30,7 @@ def escape(text):
 
 
 def split(comment, name):
-    """The arguments' texts by name, and the rest, of a comment that begins with NAME."""
+    """Splits a comment that begins with NAME: returns the texts of arguments by name, and the other paragraphs."""
     arguments, rest, current = {}, [], None
     lines = textwrap.dedent(comment.strip("\n")).strip().splitlines()
     lines[0] = lines[0].strip().removeprefix(f"{name}:").strip()
@@ -50,7 +50,7 @@ def split(comment, name):
 
 
 def described(parent):
-    """Each child element with the comment before it, or None."""
+    """Yields each child element with the comment that documents it, or None."""
     comment = None
     for child in parent:
         if child.tag is ElementTree.Comment:

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Drives a sandbox with gdbus(1), which is part of GLib: in Debian libglib2.0-bin.
+# Drives a sandbox with gdbus(1), which is part of GLib (Debian's package libglib2.0-bin).
 set -eu
 
-# The object of a sandbox that lives for two minutes at most: the answer is (objectpath '/org/cloche1/sandbox/ID',).
+# Creates a sandbox with a timeout of two minutes. The reply is its object: (objectpath '/org/cloche1/sandbox/ID',).
 sandbox=$(gdbus call --system --dest org.cloche1 --object-path /org/cloche1 \
     --method org.cloche1.Manager.CreateSandbox "{'timeout': <uint64 120>, 'name': <'example'>}" | cut -d "'" -f 2)
 
@@ -16,10 +16,10 @@ call() { # METHOD [VALUE…]
 
 trap 'call Kill' EXIT
 
-# Run answers with exit status, output, error output and details.
+# Run returns exit status, output, error output and details.
 call Run "['tr', 'a-z', 'A-Z']" "{'stdin': <'hello'>, 'timeout': <uint64 60>}"
 
-# A file, with tee: WriteFile would need a descriptor, which gdbus cannot pass on.
+# Writes a file with tee, because WriteFile requires a descriptor, which gdbus cannot pass.
 call MakeDirectory notes '{}'
 call Run "['tee', 'notes/today.txt']" "{'stdin': <'remember the milk'>}" >/dev/null
 call Run "['cat', 'notes/today.txt']" '{}'
@@ -30,5 +30,5 @@ call ListDirectory notes "{'limit': <uint32 100>}"
 call RunCode 'x = 6' '{}' >/dev/null
 call RunCode 'x * 7' '{}'
 
-# The error's name is in what gdbus says.
+# gdbus prints the name and the message of an error.
 call Stat notes/nothing.txt '{}' || echo "gdbus ends with status $?"

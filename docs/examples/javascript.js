@@ -4,7 +4,7 @@
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 
-// GLib 2.80 and later have the streams of descriptors in GioUnix, earlier ones in Gio.
+// Streams of descriptors are in GioUnix since GLib 2.80, and in Gio before.
 const GioUnix = await import('gi://GioUnix').then(module => module.default, () => null);
 const InputStream = GioUnix?.InputStream ?? Gio.UnixInputStream;
 const OutputStream = GioUnix?.OutputStream ?? Gio.UnixOutputStream;
@@ -12,12 +12,12 @@ const OutputStream = GioUnix?.OutputStream ?? Gio.UnixOutputStream;
 const bus = Gio.bus_get_sync(Gio.BusType.SYSTEM, null);
 const v = (type, value) => new GLib.Variant(type, value);
 
-// Calls org.cloche1.MEMBER of an object: an array of the answer's values. Descriptors in it are ours to close.
+// Calls org.cloche1.MEMBER of an object. Returns the values of the reply; the caller must close descriptors in it.
 function call(path, member, signature = '()', values = [], fds = []) {
     const [name, method] = member.split('.');
     const given = new Gio.UnixFDList();
     fds.forEach(fd => given.append(fd)); // a duplicate
-    // Without a limit: Run, RunCode and Wait take as long as what they wait for.
+    // No timeout: Run, RunCode and Wait return when the work is done.
     const [answer, got] = bus.call_with_unix_fd_list_sync('org.cloche1', path, `org.cloche1.${name}`, method,
         v(signature, values), null, Gio.DBusCallFlags.NONE, GLib.MAXINT32, given, null);
     const received = got ? got.steal_fds() : [];
@@ -32,7 +32,7 @@ const readLine = stream => stream.read_line_utf8(null)[0];
 const write = (stream, text) => stream.write_all(new TextEncoder().encode(text), null);
 const close = fd => input(fd).close(null);
 
-// What is left of a stream. Throws Gio.IOErrorEnum.CONNECTION_CLOSED when a whole was cut off.
+// Reads a stream to its end. Throws Gio.IOErrorEnum.CONNECTION_CLOSED if complete data was cut off.
 function readAll(stream) {
     const memory = Gio.MemoryOutputStream.new_resizable();
     memory.splice(stream, Gio.OutputStreamSpliceFlags.CLOSE_SOURCE | Gio.OutputStreamSpliceFlags.CLOSE_TARGET, null);
@@ -55,14 +55,14 @@ function stream(sandbox) {
     }
     requests.close(null);
     if (readAll(answers) !== '')
-        throw new Error('there is more');
+        throw new Error('unexpected output');
     close(stderr);
     const [status, how] = call(process, 'Process.Wait');
     print('stream:', how, status);
 }
 
 function writeFile(sandbox, path, text) {
-    const [file, both] = Gio.File.new_tmp(null); // a pipe or a socket would do, too
+    const [file, both] = Gio.File.new_tmp(null); // a pipe or a socket works, too
     write(both.get_output_stream(), text);
     both.close(null);
     const data = file.read(null);
@@ -102,7 +102,7 @@ function port(sandbox) {
     const [server, stdin, stdout, stderr] = call(sandbox, 'Sandbox.Start', '(asa{sv})',
         [['python3', '-u', '-m', 'http.server', '--bind', '127.0.0.1', '0'], {tag: v('s', 'web')}]);
     const log = lines(input(stdout));
-    const number = Number(readLine(log).match(/port (\d+)/)[1]); // it listens now
+    const number = Number(readLine(log).match(/port (\d+)/)[1]); // printed when it listens
     const [fd] = call(sandbox, 'Sandbox.OpenPort', '(qa{sv})', [number, {}]);
     const connection = Gio.Socket.new_from_fd(fd).connection_factory_create_connection();
     write(connection.get_output_stream(), 'HEAD / HTTP/1.0\r\n\r\n');

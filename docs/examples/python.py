@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Drives a sandbox with Gio, which is in Debian's python3-gi. It needs no other package."""
+"""Drives a sandbox with Gio. Requires only Debian's package python3-gi."""
 import json
 import os
 import re
@@ -13,12 +13,12 @@ bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
 
 
 def call(path, member, signature="()", *values, fds=()):
-    """Calls org.cloche1.MEMBER of an object: a list of the answer's values. Descriptors in it are ours to close."""
+    """Calls org.cloche1.MEMBER of an object. Returns the values of the reply; the caller must close descriptors in it."""
     interface, _, method = f"org.cloche1.{member}".rpartition(".")
     given = Gio.UnixFDList()
     for fd in fds:
         given.append(fd)  # a duplicate
-    # Without a limit: Run, RunCode and Wait take as long as what they wait for.
+    # No timeout: Run, RunCode and Wait return when the work is done.
     answer, got = bus.call_with_unix_fd_list_sync("org.cloche1", path, interface, method, GLib.Variant(signature, values),
                                                   None, Gio.DBusCallFlags.NONE, GLib.MAXINT, given)
     received = got.steal_fds() if got else []
@@ -47,7 +47,7 @@ def stream(sandbox):
 
 
 def write_file(sandbox, path, data):
-    with tempfile.TemporaryFile() as file:  # a pipe or a socket would do, too
+    with tempfile.TemporaryFile() as file:  # a pipe or a socket works, too
         file.write(data)
         file.seek(0)
         written, = call(sandbox, "Sandbox.WriteFile", "(sha{sv})", path, 0, {}, fds=[file.fileno()])
@@ -57,7 +57,7 @@ def write_file(sandbox, path, data):
 def read_file(sandbox, path):
     fd, = call(sandbox, "Sandbox.ReadFile", "(sa{sv})", path, {})
     with open(fd, "rb") as file:
-        return file.read()  # raises ConnectionResetError when not all of it came
+        return file.read()  # raises ConnectionResetError if the data was cut off
 
 
 def files(sandbox):
@@ -85,7 +85,7 @@ def port(sandbox):
     server, stdin, stdout, stderr = call(sandbox, "Sandbox.Start", "(asa{sv})", [
         "python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"], {"tag": GLib.Variant("s", "web")})
     with open(stdout) as output:
-        number = int(re.search(r"port (\d+)", output.readline()).group(1))  # it listens now
+        number = int(re.search(r"port (\d+)", output.readline()).group(1))  # printed when it listens
         fd, = call(sandbox, "Sandbox.OpenPort", "(qa{sv})", number, {})
         with socket.socket(fileno=fd) as connection, connection.makefile("r") as answer:
             connection.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
@@ -96,10 +96,10 @@ def port(sandbox):
 
 
 def keep(sandbox):
-    """A process that goes on when this program ends; any program of the same user may attach to it."""
+    """Starts a process that continues when this program ends. Any program of the same user may attach to it."""
     process, *fds = call(sandbox, "Sandbox.Start", "(asa{sv})", ["sh", "-c", "echo ready; read -r word; echo $word"],
                          {"keep": GLib.Variant("b", True)})
-    os.read(fds[1], 100)  # what is in a pipe that we close is lost
+    os.read(fds[1], 100)  # data that is in a pipe when it is closed is lost
     for fd in fds:
         os.close(fd)
     stdin, stdout, stderr = call(process, "Process.Attach")

@@ -40,3 +40,12 @@ cloche_error_name(ClocheError code)
 {
     return names[code];
 }
+
+char *
+cloche_error_dbus_name(const GError *error)
+{
+    ClocheError code =
+        error->domain == CLOCHE_ERROR ? (ClocheError)error->code : CLOCHE_ERROR_FAILED;
+
+    return g_strconcat(CLOCHE_ERROR_PREFIX, cloche_error_name(code), NULL);
+}

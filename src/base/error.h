@@ -43,6 +43,9 @@ typedef enum {
 #define CLOCHE_ERROR (cloche_error_quark())
 GQuark cloche_error_quark(void);
 
-/* The name behind "org.cloche1.Error." for each code. */
 #define CLOCHE_ERROR_PREFIX "org.cloche1.Error."
+/* The name of a code without the prefix. */
 const char *cloche_error_name(ClocheError code);
+/* Returns the D-Bus name of an error as a new string. Errors of other domains (files, GDBus) are
+ * faults of the service: Failed. */
+char *cloche_error_dbus_name(const GError *error);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * authority: polkit, asked without waiting.
+ * authority: asynchronous queries of polkit.
  *
- * The connection to polkit is made with the first question, and again with the next one when that
- * failed, so that a polkit which comes late or is started anew is found.
+ * The first query connects to polkit. If that fails, the next query tries again, so that the daemon
+ * also works if polkit is started later.
  */
 #include "authority.h"
 
@@ -12,8 +12,8 @@
 #include "error.h"
 
 struct Authority {
-    PolkitAuthority *polkit; /* NULL: not connected (yet) */
-    GHashTable *waiting;     /* uid → questions that wait */
+    PolkitAuthority *polkit; /* NULL until connected */
+    GHashTable *waiting;     /* uid → number of pending queries */
     void (*changed)(gpointer data);
     gpointer changed_data;
 };
@@ -26,7 +26,7 @@ typedef struct {
     PolkitCheckAuthorizationFlags flags;
 } Question;
 
-/* --- how many --- */
+/* --- pending queries per user --- */
 
 static guint
 waiting_of(const Authority *authority, guint32 uid)
@@ -93,7 +93,7 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
 
     if (!answer) {
         if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-            on_changed(question->authority); /* what it said before is not to be relied on */
+            on_changed(question->authority); /* previous replies may be out of date */
         refuse(task, "polkit could not be asked: %s", error->message);
     } else if (polkit_authorization_result_get_is_authorized(answer)) {
         g_task_return_boolean(task, TRUE);
@@ -101,7 +101,7 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
     } else {
         refuse(task, "polkit's rules do not permit it%s",
                polkit_authorization_result_get_is_challenge(answer)
-                   ? " without a password, and nobody could be asked for one"
+                   ? " without a password, and no user could be asked for one"
                    : "");
     }
 }
@@ -124,7 +124,7 @@ take_polkit(Authority *authority, PolkitAuthority *polkit)
         return;
     authority->polkit = g_object_ref(polkit);
     g_signal_connect_swapped(polkit, "changed", G_CALLBACK(on_changed), authority);
-    /* A polkit that is started anew does not tell what changed while there was none. */
+    /* A restarted polkit does not report the changes of rules while it was not running. */
     g_signal_connect_swapped(polkit, "notify::owner", G_CALLBACK(on_changed), authority);
 }
 
@@ -165,7 +165,7 @@ authority_ask_async(Authority *authority, Peer *peer, const char *action,
 
     if (waiting >= AUTHORITY_WAITING_MAX) {
         g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
-                                "%u calls of user %u wait for polkit already; try again",
+                                "%u calls of user %u already wait for polkit; try again later",
                                 AUTHORITY_WAITING_MAX, peer->viewer.uid);
         g_object_unref(task);
         return;
@@ -182,7 +182,7 @@ authority_ask_async(Authority *authority, Peer *peer, const char *action,
     if (authority->polkit)
         check(task);
     else
-        polkit_authority_get_async(/* cancellable= */ NULL, on_connected, task); /* for all */
+        polkit_authority_get_async(/* cancellable= */ NULL, on_connected, task); /* for all peers */
 }
 
 gboolean
@@ -212,5 +212,5 @@ authority_free(Authority *authority)
     if (authority->polkit)
         g_signal_handlers_disconnect_by_data(authority->polkit, authority);
     g_clear_object(&authority->polkit);
-    g_rc_box_release_full(authority, authority_clear); /* questions may still have it */
+    g_rc_box_release_full(authority, authority_clear); /* pending queries may hold references */
 }

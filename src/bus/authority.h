@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* authority: polkit, asked without waiting. The only file that knows it. */
+/* authority: asynchronous queries of polkit. No other file uses polkit. */
 #pragma once
 
 #include "peers.h"
 
-/* Questions of one user that may wait for an answer: a dialog takes its time. */
+/* The maximum number of pending queries per user: a password dialog may be open for a long time. */
 #define AUTHORITY_WAITING_MAX 64u
 
 typedef struct Authority Authority;
 
-/* `changed`: what polkit said before may not hold any more. */
+/* Calls `changed` when previous replies of polkit may have become invalid. */
 Authority *authority_new(void (*changed)(gpointer data), gpointer data);
 void authority_free(Authority *authority);
 
 /*
- * Asks whether the peer may do `action`. `details` (key, value, …, NULL) are for the rules of
- * administrators. `interactive`: polkit may ask the peer's user for a password.
+ * Asks polkit whether the peer may do `action`. `details` (key, value, …, NULL) are passed to the
+ * administrator's rules. If `interactive` is set, polkit may ask the peer's user for a password.
  *
- * Finishes with TRUE; or with CLOCHE_ERROR_NOT_PERMITTED, which names the action and tells whether
- * polkit said so or could not be asked; or with CLOCHE_ERROR_BUSY. The question is withdrawn when
- * the peer leaves.
+ * Finishes with TRUE if the peer may. Otherwise it fails with CLOCHE_ERROR_NOT_PERMITTED, whose
+ * message names the action and the reason: polkit refused, or could not be reached. If too many
+ * queries are pending, it fails with CLOCHE_ERROR_BUSY. The query is cancelled when the peer leaves
+ * the bus.
  */
 void authority_ask_async(Authority *authority, Peer *peer, const char *action,
                          const char *const *details, gboolean interactive,

@@ -1,36 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* code-methods: the methods of org.cloche1.Sandbox that execute code, and those of its contexts. */
-#include <glib-unix.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "call.h"
-#include "code-stream.h"
-#include "contexts.h"
 #include "error.h"
-#include "options.h"
+#include "handlers.h"
 #include "reply.h"
-#include "server-private.h"
-#include "whole.h"
 
 /* --- what is executed, and where --- */
 
+const Option sandbox_code_options[] = {
+    {"language", "s"}, {"context", "s"}, {"environment", "a{ss}"},
+    {"timeout", "t"},  {"silent", "b"},  {"store-history", "b"},
+    {"colors", "b"},   {"drain", "b"},   {NULL, NULL},
+};
+
 typedef struct {
-    GVariant *options;
     char *language; /* NULL: none is given */
     char **environment;
     GuestCode code;
-    Context *context; /* good until the handler returns */
-} Request;
+    Context *context; /* valid until the handler returns */
+} CodeRequest;
 
 static void
-request_clear(Request *request)
+request_clear(CodeRequest *request)
 {
-    g_clear_pointer(&request->options, g_variant_unref);
     g_clear_pointer(&request->language, g_free);
     g_clear_pointer(&request->environment, g_strfreev);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CodeRequest, request_clear)
 
 /* NULL: none is given. */
 static char *
@@ -42,12 +39,12 @@ language_option(GVariant *options)
 }
 
 static gboolean
-find_context(Call *call, Request *request, GError **error)
+find_context(Call *call, CodeRequest *request, GError **error)
 {
     const char *id = NULL;
 
-    request->language = language_option(request->options);
-    g_variant_lookup(request->options, "context", "&s", &id);
+    request->language = language_option(call->options);
+    g_variant_lookup(call->options, "context", "&s", &id);
     if (request->language && id) {
         g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                             "option 'language' cannot be given with 'context', which has one");
@@ -62,25 +59,20 @@ find_context(Call *call, Request *request, GError **error)
 }
 
 static gboolean
-unpack_request(Call *call, GVariant *parameters, Request *request, GError **error)
+unpack_request(Call *call, GVariant *parameters, CodeRequest *request, GError **error)
 {
-    static const Option known[] = {
-        {"language", "s"}, {"context", "s"}, {"environment", "a{ss}"},
-        {"timeout", "t"},  {"silent", "b"},  {"store-history", "b"},
-        {"colors", "b"},   {"drain", "b"},   {NULL, NULL},
-    };
     gboolean store_history = TRUE;
 
-    g_variant_get(parameters, "(&s@a{sv})", &request->code.code, &request->options);
-    if (!options_check(request->options, known, error) || !code_check(request->code.code, error) ||
-        !call_unpack_timeout(call, request->options, &request->code.timeout_ms, error) ||
-        !(request->environment = options_environment(request->options, "environment", error)) ||
+    g_variant_get(parameters, "(&s@a{sv})", &request->code.code, NULL);
+    if (!code_check(request->code.code, error) ||
+        !call_unpack_timeout(call, &request->code.timeout_ms, error) ||
+        !(request->environment = options_environment(call->options, "environment", error)) ||
         !find_context(call, request, error))
         return FALSE;
-    g_variant_lookup(request->options, "silent", "b", &request->code.silent);
-    g_variant_lookup(request->options, "store-history", "b", &store_history);
-    g_variant_lookup(request->options, "colors", "b", &request->code.with_colours);
-    g_variant_lookup(request->options, "drain", "b", &request->code.drains);
+    g_variant_lookup(call->options, "silent", "b", &request->code.silent);
+    g_variant_lookup(call->options, "store-history", "b", &store_history);
+    g_variant_lookup(call->options, "colors", "b", &request->code.with_colours);
+    g_variant_lookup(call->options, "drain", "b", &request->code.drains);
     request->code.no_history = !store_history;
     request->code.environment = (const char *const *)request->environment;
     return TRUE;
@@ -93,9 +85,8 @@ on_executed(GObject *source, GAsyncResult *result, gpointer data)
 {
     Call *call = data;
     GError *error = NULL;
-    g_autoptr(GuestExecution) execution = guest_interpreter_execute_finish(NULL, result, &error);
+    g_autoptr(GuestExecution) execution = core_execute_finish(result, &error);
 
-    core_end_process(call->core, call->charged);
     if (execution)
         call_answer(call, g_variant_new("(@a{sv})", reply_execution(execution)));
     else
@@ -105,12 +96,12 @@ on_executed(GObject *source, GAsyncResult *result, gpointer data)
 void
 sandbox_run_code(Call *call, GVariant *parameters)
 {
-    g_auto(Request) request = {0};
+    g_auto(CodeRequest) request = {0};
     GError *error = NULL;
 
-    if (unpack_request(call, parameters, &request, &error) && call_begin_process(call, &error))
-        guest_interpreter_execute_async(request.context->interpreter, &request.code,
-                                        call->peer->left, on_executed, call);
+    if (unpack_request(call, parameters, &request, &error))
+        core_execute_async(call->sandbox, request.context, &request.code, call->peer->left,
+                           on_executed, call);
     else
         call_fail(call, error);
 }
@@ -118,27 +109,17 @@ sandbox_run_code(Call *call, GVariant *parameters)
 void
 sandbox_stream_code(Call *call, GVariant *parameters)
 {
-    g_auto(Request) request = {0};
-    GUnixFDList *fds;
+    g_auto(CodeRequest) request = {0};
     GError *error = NULL;
-    int ours, theirs;
+    int fd = -1;
 
-    if (!unpack_request(call, parameters, &request, &error) ||
-        !whole_open(&ours, &theirs, &error)) {
+    if (unpack_request(call, parameters, &request, &error))
+        fd = core_stream_code(call->sandbox, request.context, &request.code, &error);
+    if (fd >= 0)
+        call_answer_with_fds(call, g_variant_new("(h)", 0),
+                             g_unix_fd_list_new_from_array(&fd, 1)); /* takes it */
+    else
         call_fail(call, error);
-        return;
-    }
-    if (!call_begin_process(call, &error)) {
-        close(ours);
-        close(theirs);
-        call_fail(call, error);
-        return;
-    }
-    g_unix_set_fd_nonblocking(ours, TRUE, NULL);
-    code_stream_start(call->server->streams, call->core, call->charged,
-                      request.context->interpreter, &request.code, ours);
-    fds = g_unix_fd_list_new_from_array(&theirs, 1); /* takes it */
-    call_answer_with_fds(call, g_variant_new("(h)", 0), fds);
 }
 
 /* --- contexts --- */
@@ -156,25 +137,24 @@ on_context_created(GObject *source, GAsyncResult *result, gpointer data)
         call_fail(call, error);
 }
 
+const Option sandbox_create_context_options[] = {
+    {"language", "s"}, {"cwd", "s"}, {"environment", "a{ss}"}, {NULL, NULL}};
+
 void
 sandbox_create_context(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {
-        {"language", "s"}, {"cwd", "s"}, {"environment", "a{ss}"}, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
     g_autofree char *language = NULL;
     g_auto(GStrv) environment = NULL;
     ContextRequest request = {.cwd = ""};
     GError *error = NULL;
 
-    g_variant_get(parameters, "(@a{sv})", &options);
-    if (!options_check(options, known, &error) ||
-        !(environment = options_environment(options, "environment", &error))) {
+    environment = options_environment(call->options, "environment", &error);
+    if (!environment) {
         call_fail(call, error);
         return;
     }
-    request.language = language = language_option(options);
-    g_variant_lookup(options, "cwd", "&s", &request.cwd);
+    request.language = language = language_option(call->options);
+    g_variant_lookup(call->options, "cwd", "&s", &request.cwd);
     if (strlen(request.cwd) > OPTION_PATH_MAX) {
         g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                     "cwd: at most %u bytes, not %zu", OPTION_PATH_MAX, strlen(request.cwd));
@@ -218,7 +198,7 @@ on_context_restarted(GObject *source, GAsyncResult *result, gpointer data)
     Call *call = data;
     GError *error = NULL;
 
-    if (guest_interpreter_open_finish(NULL, result, &error))
+    if (core_restart_context_finish(result, &error))
         call_answer(call, NULL);
     else
         call_fail(call, error);
@@ -230,7 +210,7 @@ sandbox_restart_context(Call *call, GVariant *parameters)
     Context *context = named_context(call, parameters);
 
     if (context)
-        guest_interpreter_restart_async(context->interpreter, on_context_restarted, call);
+        core_restart_context_async(context, on_context_restarted, call);
 }
 
 void
@@ -240,7 +220,7 @@ sandbox_interrupt_context(Call *call, GVariant *parameters)
 
     if (!context)
         return;
-    guest_interpreter_interrupt(context->interpreter);
+    core_interrupt_context(context);
     call_answer(call, NULL);
 }
 

@@ -5,9 +5,8 @@
  */
 #include <string.h>
 
-#include "call.h"
 #include "error.h"
-#include "options.h"
+#include "handlers.h"
 #include "reply.h"
 
 #define DEPTH_MAX 64u
@@ -16,58 +15,31 @@
 
 #define FILE_OPTIONS {"user", "s"}, {"path-bytes", "ay"}
 
-/* Starts the task; on_done() has to end what call_begin_process() began. */
-static void
-start_as(Call *call, const char *const *argv, const char *user, GAsyncReadyCallback on_done)
-{
-    GError *error = NULL;
+const Option sandbox_path_options[] = {FILE_OPTIONS, {NULL, NULL}};
 
-    if (call_begin_process(call, &error))
-        guest_task_async(instance_link(call->sandbox->instance), argv, user, call->peer->left,
-                         on_done, call);
-    else
-        call_fail(call, error);
-}
-
+/* Starts a task of the agent as the user of the option. */
 static void
-start(Call *call, const char *const *argv, GVariant *options, GAsyncReadyCallback on_done)
+start(Call *call, const char *const *argv, GAsyncReadyCallback on_done)
 {
     const char *user = NULL;
 
-    g_variant_lookup(options, "user", "&s", &user);
-    start_as(call, argv, user, on_done);
+    g_variant_lookup(call->options, "user", "&s", &user);
+    core_task_async(call->sandbox, argv, user, call->peer->left, on_done, call);
 }
 
-char *
-call_unpack_path(Call *call, GVariant *parameters, const Option *known, GVariant **ret_options)
-{
-    const char *argument;
-    char *path = NULL;
-    GError *error = NULL;
-
-    g_variant_get_child(parameters, 0, "&s", &argument);
-    *ret_options = g_variant_get_child_value(parameters, g_variant_n_children(parameters) - 1);
-    if (options_check(*ret_options, known, &error))
-        path = options_path("path", argument, *ret_options, "path-bytes", &error);
-    if (!path)
-        call_fail(call, error);
-    return path;
-}
-
-/* What a task answered, or NULL: the call has failed. */
+/* Returns what a task answered; NULL: the call has failed. */
 static GBytes *
 finish(Call *call, GAsyncResult *result)
 {
     GError *error = NULL;
-    GBytes *answer = guest_task_finish(result, &error);
+    GBytes *answer = core_task_finish(result, &error);
 
-    core_end_process(call->core, call->charged);
     if (!answer)
         call_fail(call, error);
     return answer;
 }
 
-/* Of those that answer nothing. */
+/* For methods that return nothing. */
 static void
 on_done(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -100,17 +72,17 @@ on_stat(GObject *source, GAsyncResult *result, gpointer data)
     guest_file_clear(&file);
 }
 
+const Option sandbox_stat_options[] = {FILE_OPTIONS, {"follow", "b"}, {NULL, NULL}};
+
 void
 sandbox_stat(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {FILE_OPTIONS, {"follow", "b"}, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
+    g_autofree char *path = call_unpack_path(call, parameters);
 
     if (!path)
         return;
-    start(call, (const char *[]){"stat", path, options_flag(options, "follow", TRUE), NULL},
-          options, on_stat);
+    start(call, (const char *[]){"stat", path, options_flag(call->options, "follow", TRUE), NULL},
+          on_stat);
 }
 
 static void
@@ -131,13 +103,11 @@ on_read_link(GObject *source, GAsyncResult *result, gpointer data)
 void
 sandbox_read_link(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {FILE_OPTIONS, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
+    g_autofree char *path = call_unpack_path(call, parameters);
 
     if (!path)
         return;
-    start(call, (const char *[]){"readlink", path, NULL}, options, on_read_link);
+    start(call, (const char *[]){"readlink", path, NULL}, on_read_link);
 }
 
 /* --- ListDirectory --- */
@@ -197,139 +167,138 @@ unpack_after(GVariant *options, GError **error)
     if (!path || strlen(path) > OPTION_PATH_MAX * DEPTH_MAX) {
         g_free(path);
         g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                            "after: it must be what an earlier call gave as 'next'");
+                            "after: it must be the value of 'next' from a previous call");
         return NULL;
     }
     return path;
 }
 
+const Option sandbox_list_directory_options[] = {
+    FILE_OPTIONS, {"depth", "u"}, {"limit", "u"}, {"after", "s"}, {NULL, NULL},
+};
+
 void
 sandbox_list_directory(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {
-        FILE_OPTIONS, {"depth", "u"}, {"limit", "u"}, {"after", "s"}, {NULL, NULL},
-    };
-    g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *after = NULL,
-                    *depth_text = NULL, *limit_text = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters), *after = NULL, *depth_text = NULL,
+                    *limit_text = NULL;
     guint32 depth = 1, limit = ENTRIES_DEFAULT;
     GError *error = NULL;
 
     if (!path)
         return;
-    g_variant_lookup(options, "depth", "u", &depth);
-    g_variant_lookup(options, "limit", "u", &limit);
+    g_variant_lookup(call->options, "depth", "u", &depth);
+    g_variant_lookup(call->options, "limit", "u", &limit);
     if (!check_bound("depth", depth, DEPTH_MAX, &error) ||
         !check_bound("limit", limit, ENTRIES_MAX, &error) ||
-        !(after = unpack_after(options, &error))) {
+        !(after = unpack_after(call->options, &error))) {
         call_fail(call, error);
         return;
     }
     depth_text = g_strdup_printf("%u", depth);
     limit_text = g_strdup_printf("%u", limit);
-    start(call, (const char *[]){"list", path, depth_text, limit_text, after, NULL}, options,
-          on_list);
+    start(call, (const char *[]){"list", path, depth_text, limit_text, after, NULL}, on_list);
 }
 
 /* --- changes --- */
 
+const Option sandbox_make_directory_options[] = {
+    FILE_OPTIONS, {"mode", "u"}, {"parents", "b"}, {NULL, NULL}};
+
 void
 sandbox_make_directory(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {FILE_OPTIONS, {"mode", "u"}, {"parents", "b"}, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *mode = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters), *mode = NULL;
     GError *error = NULL;
 
     if (!path)
         return;
-    mode = options_mode(options, "mode", &error);
+    mode = options_mode(call->options, "mode", &error);
     if (!mode) {
         call_fail(call, error);
         return;
     }
     start(call,
           (const char *[]){"mkdir", path, *mode ? mode : "755",
-                           options_flag(options, "parents", TRUE), NULL},
-          options, on_done);
+                           options_flag(call->options, "parents", TRUE), NULL},
+          on_done);
 }
 
-/* Of Move() and Copy(). */
+/* For Move() and Copy(). */
 static gboolean
-unpack_two_paths(GVariant *parameters, const Option *known, GVariant **ret_options, char **ret_path,
-                 char **ret_target, GError **error)
+unpack_two_paths(Call *call, GVariant *parameters, char **ret_path, char **ret_target,
+                 GError **error)
 {
     const char *path, *target;
 
-    g_variant_get(parameters, "(&s&s@a{sv})", &path, &target, ret_options);
-    if (!options_check(*ret_options, known, error))
-        return FALSE;
-    *ret_path = options_path("path", path, *ret_options, "path-bytes", error);
+    g_variant_get(parameters, "(&s&s@a{sv})", &path, &target, NULL);
+    *ret_path = options_path("path", path, call->options, "path-bytes", error);
     if (!*ret_path)
         return FALSE;
-    *ret_target = options_path("target", target, *ret_options, "target-bytes", error);
+    *ret_target = options_path("target", target, call->options, "target-bytes", error);
     return *ret_target != NULL;
 }
+
+const Option sandbox_move_options[] = {
+    FILE_OPTIONS, {"target-bytes", "ay"}, {"replace", "b"}, {NULL, NULL}};
 
 void
 sandbox_move(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {
-        FILE_OPTIONS, {"target-bytes", "ay"}, {"replace", "b"}, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
     g_autofree char *path = NULL, *target = NULL;
     GError *error = NULL;
 
-    if (!unpack_two_paths(parameters, known, &options, &path, &target, &error)) {
+    if (!unpack_two_paths(call, parameters, &path, &target, &error)) {
         call_fail(call, error);
         return;
     }
-    start(call,
-          (const char *[]){"move", path, target, options_flag(options, "replace", TRUE), NULL},
-          options, on_done);
+    start(
+        call,
+        (const char *[]){"move", path, target, options_flag(call->options, "replace", TRUE), NULL},
+        on_done);
 }
+
+const Option sandbox_copy_options[] = {
+    FILE_OPTIONS, {"target-bytes", "ay"}, {"recursive", "b"}, {"replace", "b"}, {NULL, NULL}};
 
 void
 sandbox_copy(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {
-        FILE_OPTIONS, {"target-bytes", "ay"}, {"recursive", "b"}, {"replace", "b"}, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
     g_autofree char *path = NULL, *target = NULL;
     GError *error = NULL;
 
-    if (!unpack_two_paths(parameters, known, &options, &path, &target, &error)) {
+    if (!unpack_two_paths(call, parameters, &path, &target, &error)) {
         call_fail(call, error);
         return;
     }
     start(call,
-          (const char *[]){"copy", path, target, options_flag(options, "recursive", TRUE),
-                           options_flag(options, "replace", TRUE), NULL},
-          options, on_done);
+          (const char *[]){"copy", path, target, options_flag(call->options, "recursive", TRUE),
+                           options_flag(call->options, "replace", TRUE), NULL},
+          on_done);
 }
+
+const Option sandbox_remove_options[] = {
+    FILE_OPTIONS, {"recursive", "b"}, {"missing", "b"}, {NULL, NULL}};
 
 void
 sandbox_remove(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {
-        FILE_OPTIONS, {"recursive", "b"}, {"missing", "b"}, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
+    g_autofree char *path = call_unpack_path(call, parameters);
 
     if (!path)
         return;
     start(call,
-          (const char *[]){"remove", path, options_flag(options, "recursive", FALSE),
-                           options_flag(options, "missing", FALSE), NULL},
-          options, on_done);
+          (const char *[]){"remove", path, options_flag(call->options, "recursive", FALSE),
+                           options_flag(call->options, "missing", FALSE), NULL},
+          on_done);
 }
+
+const Option sandbox_chmod_options[] = {FILE_OPTIONS, {"recursive", "b"}, {NULL, NULL}};
 
 void
 sandbox_chmod(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {FILE_OPTIONS, {"recursive", "b"}, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = call_unpack_path(call, parameters, known, &options), *mode = NULL;
+    g_autofree char *path = call_unpack_path(call, parameters), *mode = NULL;
     guint32 number;
     GError *error = NULL;
 
@@ -342,25 +311,27 @@ sandbox_chmod(Call *call, GVariant *parameters)
         return;
     }
     start(call,
-          (const char *[]){"chmod", path, mode, options_flag(options, "recursive", FALSE), NULL},
-          options, on_done);
+          (const char *[]){"chmod", path, mode, options_flag(call->options, "recursive", FALSE),
+                           NULL},
+          on_done);
 }
+
+const Option sandbox_chown_options[] = {
+    FILE_OPTIONS, {"recursive", "b"}, {"follow", "b"}, {NULL, NULL}};
 
 void
 sandbox_chown(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {FILE_OPTIONS, {"recursive", "b"}, {"follow", "b"}, {NULL, NULL}};
-    g_autoptr(GVariant) options = NULL;
-    g_autofree char *path = call_unpack_path(call, parameters, known, &options);
+    g_autofree char *path = call_unpack_path(call, parameters);
     const char *owner;
 
     if (!path)
         return;
     g_variant_get_child(parameters, 1, "&s", &owner);
     start(call,
-          (const char *[]){"chown", path, owner, options_flag(options, "recursive", FALSE),
-                           options_flag(options, "follow", TRUE), NULL},
-          options, on_done);
+          (const char *[]){"chown", path, owner, options_flag(call->options, "recursive", FALSE),
+                           options_flag(call->options, "follow", TRUE), NULL},
+          on_done);
 }
 
 /* --- ListPorts --- */
@@ -388,5 +359,6 @@ on_listeners(GObject *source, GAsyncResult *result, gpointer data)
 void
 sandbox_list_ports(Call *call, GVariant *parameters)
 {
-    start_as(call, (const char *[]){"listeners", NULL}, "root", on_listeners);
+    core_task_async(call->sandbox, (const char *[]){"listeners", NULL}, "root", call->peer->left,
+                    on_listeners, call);
 }

@@ -5,9 +5,11 @@
  * For an id that is not the caller's own, polkit is asked before anything is looked up, whether
  * there is such a sandbox or not: so neither the answer nor a dialog tells.
  */
+#include "guard.h"
+
 #include <string.h>
 
-#include "call.h"
+#include "handlers.h"
 #include "reply.h"
 
 #define MANAGER "org.cloche1.Manager"
@@ -17,56 +19,62 @@
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
 static const Method methods[] = {
-    {MANAGER, "CreateSandbox", ACCESS_CREATOR, manager_create_sandbox},
-    {MANAGER, "RunCode", ACCESS_CREATOR, manager_run_code},
-    {MANAGER, "GetSandbox", ACCESS_NAMED, manager_get_sandbox},
-    {MANAGER, "ListSandboxes", ACCESS_LISTER, manager_list_sandboxes},
-    {MANAGER, "KillSandbox", ACCESS_NAMED, manager_kill_sandbox},
-    {MANAGER, "ListTemplates", ACCESS_ANYBODY, manager_list_templates},
-    {MANAGER, "GetQuota", ACCESS_ANYBODY, manager_get_quota},
-    {OBJECTS, "GetManagedObjects", ACCESS_ANYBODY, manager_get_managed_objects},
+    {MANAGER, "CreateSandbox", ACCESS_CREATOR, manager_create_sandbox_options,
+     manager_create_sandbox, manager_unpack_create},
+    {MANAGER, "RunCode", ACCESS_CREATOR, manager_run_code_options, manager_run_code,
+     manager_unpack_run_code},
+    {MANAGER, "GetSandbox", ACCESS_NAMED, NULL, manager_get_sandbox},
+    {MANAGER, "ListSandboxes", ACCESS_LISTER, manager_list_sandboxes_options,
+     manager_list_sandboxes, manager_unpack_list},
+    {MANAGER, "KillSandbox", ACCESS_NAMED, NULL, manager_kill_sandbox},
+    {MANAGER, "ListTemplates", ACCESS_ANYBODY, NULL, manager_list_templates},
+    {MANAGER, "GetQuota", ACCESS_ANYBODY, NULL, manager_get_quota},
+    {OBJECTS, "GetManagedObjects", ACCESS_ANYBODY, NULL, manager_get_managed_objects},
 
-    {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run},
-    {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_run_code},
-    {SANDBOX, "StreamCode", ACCESS_SANDBOX, sandbox_stream_code},
-    {SANDBOX, "CreateContext", ACCESS_SANDBOX, sandbox_create_context},
-    {SANDBOX, "ListContexts", ACCESS_SANDBOX, sandbox_list_contexts},
-    {SANDBOX, "RestartContext", ACCESS_SANDBOX, sandbox_restart_context},
-    {SANDBOX, "InterruptContext", ACCESS_SANDBOX, sandbox_interrupt_context},
-    {SANDBOX, "RemoveContext", ACCESS_SANDBOX, sandbox_remove_context},
-    {SANDBOX, "Start", ACCESS_SANDBOX, sandbox_start},
-    {SANDBOX, "OpenTerminal", ACCESS_SANDBOX, sandbox_open_terminal},
-    {SANDBOX, "ListProcesses", ACCESS_SANDBOX, sandbox_list_processes},
-    {SANDBOX, "ReadFile", ACCESS_SANDBOX, sandbox_read_file},
-    {SANDBOX, "WriteFile", ACCESS_SANDBOX, sandbox_write_file},
-    {SANDBOX, "Append", ACCESS_SANDBOX, sandbox_append},
-    {SANDBOX, "ListDirectory", ACCESS_SANDBOX, sandbox_list_directory},
-    {SANDBOX, "Stat", ACCESS_SANDBOX, sandbox_stat},
-    {SANDBOX, "MakeDirectory", ACCESS_SANDBOX, sandbox_make_directory},
-    {SANDBOX, "Move", ACCESS_SANDBOX, sandbox_move},
-    {SANDBOX, "Copy", ACCESS_SANDBOX, sandbox_copy},
-    {SANDBOX, "Remove", ACCESS_SANDBOX, sandbox_remove},
-    {SANDBOX, "Chmod", ACCESS_SANDBOX, sandbox_chmod},
-    {SANDBOX, "Chown", ACCESS_SANDBOX, sandbox_chown},
-    {SANDBOX, "ReadLink", ACCESS_SANDBOX, sandbox_read_link},
-    {SANDBOX, "Watch", ACCESS_SANDBOX, sandbox_watch},
-    {SANDBOX, "Download", ACCESS_SANDBOX, sandbox_download},
-    {SANDBOX, "Upload", ACCESS_SANDBOX, sandbox_upload},
-    {SANDBOX, "OpenPort", ACCESS_SANDBOX, sandbox_open_port},
-    {SANDBOX, "ListPorts", ACCESS_SANDBOX, sandbox_list_ports},
-    {SANDBOX, "SetTimeout", ACCESS_SANDBOX, sandbox_set_timeout},
-    {SANDBOX, "Kill", ACCESS_SANDBOX, sandbox_kill},
+    {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run_options, sandbox_run},
+    {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_run_code},
+    {SANDBOX, "StreamCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_stream_code},
+    {SANDBOX, "CreateContext", ACCESS_SANDBOX, sandbox_create_context_options,
+     sandbox_create_context},
+    {SANDBOX, "ListContexts", ACCESS_SANDBOX, NULL, sandbox_list_contexts},
+    {SANDBOX, "RestartContext", ACCESS_SANDBOX, NULL, sandbox_restart_context},
+    {SANDBOX, "InterruptContext", ACCESS_SANDBOX, NULL, sandbox_interrupt_context},
+    {SANDBOX, "RemoveContext", ACCESS_SANDBOX, NULL, sandbox_remove_context},
+    {SANDBOX, "Start", ACCESS_SANDBOX, sandbox_start_options, sandbox_start},
+    {SANDBOX, "OpenTerminal", ACCESS_SANDBOX, sandbox_open_terminal_options, sandbox_open_terminal},
+    {SANDBOX, "ListProcesses", ACCESS_SANDBOX, NULL, sandbox_list_processes},
+    {SANDBOX, "ReadFile", ACCESS_SANDBOX, sandbox_read_file_options, sandbox_read_file},
+    {SANDBOX, "WriteFile", ACCESS_SANDBOX, sandbox_write_file_options, sandbox_write_file},
+    {SANDBOX, "Append", ACCESS_SANDBOX, sandbox_append_options, sandbox_append},
+    {SANDBOX, "ListDirectory", ACCESS_SANDBOX, sandbox_list_directory_options,
+     sandbox_list_directory},
+    {SANDBOX, "Stat", ACCESS_SANDBOX, sandbox_stat_options, sandbox_stat},
+    {SANDBOX, "MakeDirectory", ACCESS_SANDBOX, sandbox_make_directory_options,
+     sandbox_make_directory},
+    {SANDBOX, "Move", ACCESS_SANDBOX, sandbox_move_options, sandbox_move},
+    {SANDBOX, "Copy", ACCESS_SANDBOX, sandbox_copy_options, sandbox_copy},
+    {SANDBOX, "Remove", ACCESS_SANDBOX, sandbox_remove_options, sandbox_remove},
+    {SANDBOX, "Chmod", ACCESS_SANDBOX, sandbox_chmod_options, sandbox_chmod},
+    {SANDBOX, "Chown", ACCESS_SANDBOX, sandbox_chown_options, sandbox_chown},
+    {SANDBOX, "ReadLink", ACCESS_SANDBOX, sandbox_path_options, sandbox_read_link},
+    {SANDBOX, "Watch", ACCESS_SANDBOX, sandbox_watch_options, sandbox_watch},
+    {SANDBOX, "Download", ACCESS_SANDBOX, sandbox_path_options, sandbox_download},
+    {SANDBOX, "Upload", ACCESS_SANDBOX, sandbox_path_options, sandbox_upload},
+    {SANDBOX, "OpenPort", ACCESS_SANDBOX, sandbox_open_port_options, sandbox_open_port},
+    {SANDBOX, "ListPorts", ACCESS_SANDBOX, NULL, sandbox_list_ports},
+    {SANDBOX, "SetTimeout", ACCESS_SANDBOX, NULL, sandbox_set_timeout},
+    {SANDBOX, "Kill", ACCESS_SANDBOX, NULL, sandbox_kill},
 
-    {PROCESS, "Signal", ACCESS_SANDBOX, process_signal},
-    {PROCESS, "Kill", ACCESS_SANDBOX, process_kill},
-    {PROCESS, "Attach", ACCESS_SANDBOX, process_attach},
-    {PROCESS, "Wait", ACCESS_SANDBOX, process_wait},
-    {PROCESS, "CloseInput", ACCESS_SANDBOX, process_close_input},
-    {PROCESS, "Resize", ACCESS_SANDBOX, process_resize},
+    {PROCESS, "Signal", ACCESS_SANDBOX, NULL, process_signal},
+    {PROCESS, "Kill", ACCESS_SANDBOX, NULL, process_kill},
+    {PROCESS, "Attach", ACCESS_SANDBOX, NULL, process_attach},
+    {PROCESS, "Wait", ACCESS_SANDBOX, NULL, process_wait},
+    {PROCESS, "CloseInput", ACCESS_SANDBOX, NULL, process_close_input},
+    {PROCESS, "Resize", ACCESS_SANDBOX, NULL, process_resize},
 
     /* Of the object of a sandbox or a process they are ACCESS_SANDBOX. */
-    {PROPERTIES, "Get", ACCESS_ANYBODY, properties_get},
-    {PROPERTIES, "GetAll", ACCESS_ANYBODY, properties_get_all},
+    {PROPERTIES, "Get", ACCESS_ANYBODY, NULL, properties_get},
+    {PROPERTIES, "GetAll", ACCESS_ANYBODY, NULL, properties_get_all},
 };
 
 const Method *
@@ -102,12 +110,6 @@ guard_actions(gsize *ret_count)
 {
     *ret_count = G_N_ELEMENTS(actions);
     return actions;
-}
-
-void
-guard_question_clear(GuardQuestion *question)
-{
-    g_clear_pointer(&question->details, g_strfreev);
 }
 
 char *
@@ -153,34 +155,28 @@ find_pool(Core *core, const char *name)
     return NULL;
 }
 
-/* What will be made, as far as it can be told; the handler checks the words. No text of the
- * caller's own is among it: an administrator who is asked for a password reads these. */
+/* What will be made. No text of the caller is included, because an administrator who is asked for a
+ * password reads these details. */
 static GuardQuestion
-ask_create(const Method *method, Core *core, const Peer *peer, GVariant *parameters)
+ask_create(const Call *call)
 {
     g_autoptr(GStrvBuilder) details = g_strv_builder_new();
-    g_autoptr(GVariant) options =
-        g_variant_get_child_value(parameters, g_variant_n_children(parameters) - 1);
-    gboolean is_code = g_str_equal(method->method, "RunCode");
-    guint64 timeout_s = is_code ? MANAGER_CODE_TIMEOUT_S : SANDBOX_TIMEOUT_DEFAULT_S;
-    const char *template = core_config(core)->default_template;
-    const Pool *pool;
+    const char *named = call->new_sandbox.request.template;
+    const char *template = named ? named : core_config(call->core)->default_template;
+    const Pool *pool = find_pool(call->core, template);
 
-    g_variant_lookup(options, "template", "&s", &template);
-    g_variant_lookup(options, "timeout", "t", &timeout_s);
-    pool = find_pool(core, template);
     if (pool) {
         add_detail(details, "template", template);
         add_number(details, "memory", pool_image(pool)->memory_mib);
         add_number(details, "vcpus", pool_image(pool)->vcpus);
     }
-    add_number(details, "timeout", timeout_s);
+    add_number(details, "timeout", call->new_sandbox.timeout_s);
     add_detail(details, "network", "none");
-    add_number(details, "owner", peer->viewer.uid);
+    add_number(details, "owner", call->viewer.uid);
     return (GuardQuestion){actions[CREATE], g_strv_builder_end(details)};
 }
 
-/* Others are not asked about what is none: nobody has to read it, and nobody has it. */
+/* A malformed id cannot name a sandbox, so polkit is not consulted. */
 static gboolean
 may_be_id(const char *id)
 {
@@ -207,35 +203,30 @@ ask_sandbox(Core *core, const Peer *peer, const char *id)
 }
 
 static GuardQuestion
-ask_list(const Peer *peer, GVariant *parameters)
+ask_list(const Call *call)
 {
-    g_autoptr(GVariant) options = g_variant_get_child_value(parameters, 0);
-    gboolean all_users = FALSE;
-
-    g_variant_lookup(options, "all-users", "b", &all_users);
-    if (!all_users || peer->viewer.sees_all)
+    if (!call->lists_all_users || call->peer->viewer.sees_all)
         return (GuardQuestion){0};
     return (GuardQuestion){actions[MANAGE_OTHERS], g_new0(char *, 1)};
 }
 
 GuardQuestion
-guard_ask(const Method *method, Core *core, const Peer *peer, const char *path,
-          GVariant *parameters)
+guard_ask(const Call *call, const char *path, GVariant *parameters)
 {
     guint32 process;
     g_autofree char *object_id = guard_object_id(path, &process);
     const char *id = object_id;
 
     if (id)
-        return ask_sandbox(core, peer, id);
-    switch (method->access) {
+        return ask_sandbox(call->core, call->peer, id);
+    switch (call->method->access) {
     case ACCESS_CREATOR:
-        return ask_create(method, core, peer, parameters);
+        return ask_create(call);
     case ACCESS_NAMED:
         g_variant_get_child(parameters, 0, "&s", &id);
-        return ask_sandbox(core, peer, id);
+        return ask_sandbox(call->core, call->peer, id);
     case ACCESS_LISTER:
-        return ask_list(peer, parameters);
+        return ask_list(call);
     default:
         return (GuardQuestion){0};
     }
@@ -248,14 +239,14 @@ guard_is_about_own(const GuardQuestion *question)
 }
 
 void
-guard_remember(const Method *method, const GuardQuestion *question, Peer *peer, Viewer *viewer)
+guard_remember(Call *call)
 {
-    if (g_str_equal(question->action, actions[USE]))
-        peer->may_use = TRUE;
-    if (!g_str_equal(question->action, actions[MANAGE_OTHERS]))
+    if (g_str_equal(call->question.action, actions[USE]))
+        call->peer->may_use = TRUE;
+    if (!g_str_equal(call->question.action, actions[MANAGE_OTHERS]))
         return;
-    viewer->sees_all = TRUE;
-    /* Of one sandbox it was said for that one. */
-    if (method->access == ACCESS_LISTER)
-        peer->viewer.sees_all = TRUE;
+    call->viewer.sees_all = TRUE;
+    /* For one sandbox, the answer holds for that sandbox. */
+    if (call->method->access == ACCESS_LISTER)
+        call->peer->viewer.sees_all = TRUE;
 }

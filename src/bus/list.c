@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* list: ListSandboxes, its filter and its pages. */
-#include "call.h"
+/* list: ListSandboxes, with its filter and pages. */
 #include "error.h"
-#include "options.h"
+#include "handlers.h"
 #include "reply.h"
 
 #define LIMIT_DEFAULT 100u
 #define LIMIT_MAX 1000u
 
+const Option manager_list_sandboxes_options[] = {
+    {"state", "s"}, {"template", "s"}, {"metadata", "a{ss}"}, {"all-users", "b"},
+    {"limit", "u"}, {"after", "s"},    {NULL, NULL},
+};
+
 typedef struct {
     const Viewer *viewer;
     gboolean all_users;
     const char *state, *template; /* NULL: any */
-    char **metadata;              /* key, value, …: all of them */
+    char **metadata;              /* key, value, …: a sandbox must have all of them */
     guint32 limit;
-    gint64 after; /* when it was born */
+    gint64 after; /* born_us of the last sandbox of the previous page */
 } Filter;
 
 static void
@@ -34,23 +38,15 @@ unpack_after(GVariant *options, gint64 *ret_born_us, GError **error)
         g_ascii_string_to_signed(after, 10, 0, G_MAXINT64, ret_born_us, /* error= */ NULL))
         return TRUE;
     g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                        "after: it must be what an earlier call gave as 'next'");
+                        "after: it must be the value of 'next' from a previous call");
     return FALSE;
 }
 
 static gboolean
 unpack_filter(GVariant *options, Filter *filter, GError **error)
 {
-    static const Option known[] = {
-        {"state", "s"}, {"template", "s"}, {"metadata", "a{ss}"}, {"all-users", "b"},
-        {"limit", "u"}, {"after", "s"},    {NULL, NULL},
-    };
-
-    if (!options_check(options, known, error))
-        return FALSE;
     g_variant_lookup(options, "state", "&s", &filter->state);
     g_variant_lookup(options, "template", "&s", &filter->template);
-    g_variant_lookup(options, "all-users", "b", &filter->all_users);
     g_variant_lookup(options, "limit", "u", &filter->limit);
     filter->metadata = options_metadata(options, "metadata", error);
     if (!filter->metadata || !unpack_after(options, &filter->after, error))
@@ -65,6 +61,13 @@ unpack_filter(GVariant *options, Filter *filter, GError **error)
                     "limit: it must be 1 to %u, not %u", LIMIT_MAX, filter->limit);
         return FALSE;
     }
+    return TRUE;
+}
+
+gboolean
+manager_unpack_list(Call *call, GError **error)
+{
+    g_variant_lookup(call->options, "all-users", "b", &call->lists_all_users);
     return TRUE;
 }
 
@@ -87,8 +90,11 @@ matches(const Filter *filter, const Sandbox *sandbox)
 void
 manager_list_sandboxes(Call *call, GVariant *parameters)
 {
-    g_autoptr(GVariant) options = g_variant_get_child_value(parameters, 0);
-    g_auto(Filter) filter = {.viewer = &call->viewer, .limit = LIMIT_DEFAULT};
+    g_auto(Filter) filter = {
+        .viewer = &call->viewer,
+        .all_users = call->lists_all_users,
+        .limit = LIMIT_DEFAULT,
+    };
     g_autoptr(GPtrArray) all = core_list(call->core);
     g_autofree char *next = NULL;
     GError *error = NULL;
@@ -96,7 +102,7 @@ manager_list_sandboxes(Call *call, GVariant *parameters)
     guint count = 0;
     gint64 last = 0;
 
-    if (!unpack_filter(options, &filter, &error)) {
+    if (!unpack_filter(call->options, &filter, &error)) {
         call_fail(call, error);
         return;
     }

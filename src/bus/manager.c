@@ -2,46 +2,49 @@
 /* manager: the methods of org.cloche1.Manager. */
 #include <string.h>
 
-#include "call.h"
 #include "error.h"
-#include "options.h"
+#include "handlers.h"
 #include "reply.h"
 
-/* One-shot code: its sandbox ends this much behind its code's timeout, if nothing else ends it. */
+/* One-shot code: its sandbox ends so long after the timeout of the code, if nothing ends it before.
+ */
 #define CODE_SLACK_S 60u
 
-/* --- a request's words --- */
+/* --- options --- */
 
-typedef struct {
-    CreateRequest request;
-    char *name;
-} Words;
+const Option manager_create_sandbox_options[] = {
+    {"template", "s"}, {"timeout", "t"},      {"on-timeout", "s"},
+    {"name", "s"},     {"metadata", "a{ss}"}, {"environment", "a{ss}"},
+    {"vcpus", "u"},    {"memory-mib", "t"},   {"idempotency-key", "s"},
+    {NULL, NULL},
+};
 
-static void
-words_clear(Words *words)
-{
-    g_free(words->name);
-    g_strfreev(words->request.metadata);
-    g_strfreev(words->request.environment);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+const Option manager_run_code_options[] = {
+    {"template", "s"},        {"timeout", "t"}, {"name", "s"},
+    {"metadata", "a{ss}"},    {"vcpus", "u"},   {"memory-mib", "t"},
+    {"environment", "a{ss}"}, {"colors", "b"},  {NULL, NULL},
+};
 
-/* What both CreateSandbox and RunCode take. The strings live as long as `options`. */
+/* What both CreateSandbox and RunCode take. The other strings of the request belong to the
+ * options. */
 static gboolean
-unpack_sandbox(GVariant *options, Words *words, GError **error)
+unpack_sandbox(Call *call, guint64 default_timeout_s, GError **error)
 {
-    CreateRequest *request = &words->request;
+    NewSandbox *new_sandbox = &call->new_sandbox;
+    CreateRequest *request = &new_sandbox->request;
 
-    g_variant_lookup(options, "template", "&s", &request->template);
-    g_variant_lookup(options, "vcpus", "u", &request->vcpus);
-    g_variant_lookup(options, "memory-mib", "t", &request->memory_mib);
-    request->name = words->name = options_name(options, "name", error);
-    if (!words->name)
+    new_sandbox->timeout_s = default_timeout_s;
+    g_variant_lookup(call->options, "timeout", "t", &new_sandbox->timeout_s);
+    g_variant_lookup(call->options, "template", "&s", &request->template);
+    g_variant_lookup(call->options, "vcpus", "u", &request->vcpus);
+    g_variant_lookup(call->options, "memory-mib", "t", &request->memory_mib);
+    request->name = new_sandbox->name = options_name(call->options, "name", error);
+    if (!new_sandbox->name)
         return FALSE;
-    request->metadata = options_metadata(options, "metadata", error);
+    request->metadata = options_metadata(call->options, "metadata", error);
     if (!request->metadata)
         return FALSE;
-    request->environment = options_environment(options, "environment", error);
+    request->environment = options_environment(call->options, "environment", error);
     return request->environment != NULL;
 }
 
@@ -71,6 +74,19 @@ check_on_timeout(GVariant *options, GError **error)
 
 /* --- CreateSandbox --- */
 
+gboolean
+manager_unpack_create(Call *call, GError **error)
+{
+    CreateRequest *request = &call->new_sandbox.request;
+
+    g_variant_lookup(call->options, "idempotency-key", "&s", &request->idempotency_key);
+    if (!check_on_timeout(call->options, error) || !check_key(request->idempotency_key, error) ||
+        !unpack_sandbox(call, SANDBOX_TIMEOUT_DEFAULT_S, error))
+        return FALSE;
+    request->timeout_s = call->new_sandbox.timeout_s;
+    return TRUE;
+}
+
 static void
 on_created(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -88,29 +104,23 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
 void
 manager_create_sandbox(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {
-        {"template", "s"}, {"timeout", "t"},      {"on-timeout", "s"},
-        {"name", "s"},     {"metadata", "a{ss}"}, {"environment", "a{ss}"},
-        {"vcpus", "u"},    {"memory-mib", "t"},   {"idempotency-key", "s"},
-        {NULL, NULL},
-    };
-    g_autoptr(GVariant) options = g_variant_get_child_value(parameters, 0);
-    g_auto(Words) words = {.request.timeout_s = SANDBOX_TIMEOUT_DEFAULT_S};
-    GError *error = NULL;
-
-    g_variant_lookup(options, "timeout", "t", &words.request.timeout_s);
-    g_variant_lookup(options, "idempotency-key", "&s", &words.request.idempotency_key);
-    if (!options_check(options, known, &error) || !check_on_timeout(options, &error) ||
-        !check_key(words.request.idempotency_key, &error) ||
-        !unpack_sandbox(options, &words, &error)) {
-        call_fail(call, error);
-        return;
-    }
-    core_create_async(call->core, call->peer->viewer.uid, &words.request, call->peer->left,
+    core_create_async(call->core, call->viewer.uid, &call->new_sandbox.request, call->peer->left,
                       on_created, call);
 }
 
 /* --- RunCode --- */
+
+gboolean
+manager_unpack_run_code(Call *call, GError **error)
+{
+    guint64 most_s = MIN(core_config(call->core)->lifetime_max_s, SANDBOX_TIMEOUT_MAX_S);
+
+    if (!unpack_sandbox(call, MANAGER_CODE_TIMEOUT_S, error) ||
+        !core_check_timeout(call->core, call->new_sandbox.timeout_s, error))
+        return FALSE;
+    call->new_sandbox.request.timeout_s = MIN(call->new_sandbox.timeout_s + CODE_SLACK_S, most_s);
+    return TRUE;
+}
 
 static void
 on_code_run(GObject *source, GAsyncResult *result, gpointer data)
@@ -128,35 +138,19 @@ on_code_run(GObject *source, GAsyncResult *result, gpointer data)
 void
 manager_run_code(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {
-        {"template", "s"},        {"timeout", "t"}, {"name", "s"},
-        {"metadata", "a{ss}"},    {"vcpus", "u"},   {"memory-mib", "t"},
-        {"environment", "a{ss}"}, {"colors", "b"},  {NULL, NULL},
-    };
-    const char *name, *code;
+    const char *name;
     g_autofree char *language = NULL;
-    g_autoptr(GVariant) options = NULL;
-    g_auto(Words) words = {0};
-    guint64 timeout_s = MANAGER_CODE_TIMEOUT_S;
-    guint64 most_s = MIN(core_config(call->core)->lifetime_max_s, SANDBOX_TIMEOUT_MAX_S);
-    GuestCode guest_code = {0};
+    GuestCode code = {.timeout_ms = call->new_sandbox.timeout_s * 1000};
     GError *error = NULL;
 
-    g_variant_get(parameters, "(&s&s@a{sv})", &name, &code, &options);
+    g_variant_get(parameters, "(&s&s@a{sv})", &name, &code.code, NULL);
     language = context_language(name);
-    g_variant_lookup(options, "timeout", "t", &timeout_s);
-    if (!options_check(options, known, &error) || !code_check(code, &error) ||
-        !core_check_timeout(call->core, timeout_s, &error) ||
-        !unpack_sandbox(options, &words, &error)) {
+    g_variant_lookup(call->options, "colors", "b", &code.with_colours);
+    if (code_check(code.code, &error))
+        core_run_code_async(call->core, call->viewer.uid, &call->new_sandbox.request, language,
+                            &code, call->peer->left, on_code_run, call);
+    else
         call_fail(call, error);
-        return;
-    }
-    g_variant_lookup(options, "colors", "b", &guest_code.with_colours);
-    guest_code.code = code;
-    guest_code.timeout_ms = timeout_s * 1000;
-    words.request.timeout_s = MIN(timeout_s + CODE_SLACK_S, most_s);
-    core_run_code_async(call->core, call->peer->viewer.uid, &words.request, language, &guest_code,
-                        call->peer->left, on_code_run, call);
 }
 
 /* --- the rest --- */
@@ -190,7 +184,7 @@ manager_kill_sandbox(Call *call, GVariant *parameters)
         call_fail(call, error);
         return;
     }
-    core_end(call->core, sandbox, END_KILLED);
+    core_end(call->core, sandbox, END_KILLED, /* detail= */ NULL);
     call_answer(call, NULL);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peers: who is at the other end of the bus.
+ * peers: the connections that call the service.
  *
- * A peer is known from its first call until it leaves. One that leaves while the bus is asked for
- * its uid is never known at all: the bus answers with an error.
+ * A peer is known from its first call until it leaves the bus. If it leaves while the bus is
+ * queried for its uid, it never becomes known, because the bus returns an error.
  */
 #include "peers.h"
 
@@ -12,7 +12,7 @@
 struct Peers {
     GDBusConnection *connection;
     GHashTable *known; /* name → Peer */
-    GHashTable *asked; /* name → Question, while the bus is asked */
+    GHashTable *asked; /* name → Question, while the bus is queried for its uid */
     guint subscription;
     GCancellable *cancellable;
 };
@@ -22,7 +22,8 @@ typedef struct {
     gpointer data;
 } Waiter;
 
-/* One for all calls that come meanwhile, so that none overtakes another. */
+/* A query of the bus for a peer's uid. All calls of the peer that arrive meanwhile wait for the
+ * same query, so that they stay in order. */
 typedef struct {
     Peers *peers;
     char *name;
@@ -121,7 +122,7 @@ on_uid(GObject *source, GAsyncResult *result, gpointer data)
         g_variant_get(answer, "(u)", &uid);
         peer = peer_ref(add(question->peers, question->name, uid));
     }
-    if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) /* the peers are no more */
+    if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) /* else `peers` was freed */
         g_hash_table_remove(question->peers->asked, question->name);
     for (guint i = 0; i < question->waiters->len; i++) {
         const Waiter *waiter = &g_array_index(question->waiters, Waiter, i);
@@ -152,17 +153,9 @@ ask(Peers *peers, const char *name)
 void
 peers_find(Peers *peers, const char *name, PeerFound found, gpointer data)
 {
-    Peer *peer = g_hash_table_lookup(peers->known, name);
     const Waiter waiter = {found, data};
-    Question *question;
+    Question *question = g_hash_table_lookup(peers->asked, name);
 
-    if (peer) {
-        g_autoptr(Peer) held = peer_ref(peer);
-
-        found(held, data);
-        return;
-    }
-    question = g_hash_table_lookup(peers->asked, name);
     if (!question)
         question = ask(peers, name);
     g_array_append_val(question->waiters, waiter);
@@ -172,6 +165,14 @@ const Peer *
 peers_lookup(const Peers *peers, const char *name)
 {
     return g_hash_table_lookup(peers->known, name);
+}
+
+Peer *
+peers_ref(Peers *peers, const char *name)
+{
+    Peer *peer = g_hash_table_lookup(peers->known, name);
+
+    return peer ? peer_ref(peer) : NULL;
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* peers: who is at the other end of the bus: its uid, and when it leaves. */
+/* peers: the connections that call the service: their uids, and when they leave the bus. */
 #pragma once
 
 #include <gio/gio.h>
@@ -8,8 +8,8 @@
 
 typedef struct {
     char *name;         /* unique name */
-    Viewer viewer;      /* sees_all: polkit said so, and has not changed its mind */
-    gboolean may_use;   /* the same, of its own sandboxes */
+    Viewer viewer;      /* sees_all: polkit permitted it to list all sandboxes; reset on changes */
+    gboolean may_use;   /* polkit permitted it to use its own sandboxes; reset on changes */
     GCancellable *left; /* cancelled when it leaves the bus */
 } Peer;
 
@@ -22,10 +22,12 @@ typedef struct Peers Peers;
 Peers *peers_new(GDBusConnection *connection);
 void peers_free(Peers *peers);
 
-/* Calls `found` with the peer, at once when it is known already; with NULL when it has left. */
+/* Asks the bus for a peer by its unique name. Calls `found` with it, or with NULL if it has left. */
 typedef void (*PeerFound)(Peer *peer, gpointer data);
 void peers_find(Peers *peers, const char *name, PeerFound found, gpointer data);
-/* NULL: it has not called yet, or has left. */
+/* Returns NULL if the peer has not called yet, or has left the bus. */
 const Peer *peers_lookup(const Peers *peers, const char *name);
-/* For all that have called: `each` must not come back here. */
+/* The same as a new reference. */
+Peer *peers_ref(Peers *peers, const char *name);
+/* Calls `each` for all peers that have called. `each` must not call functions of this file. */
 void peers_foreach(Peers *peers, PeerFound each, gpointer data);

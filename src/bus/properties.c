@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* properties: org.freedesktop.DBus.Properties of the manager, of sandboxes and processes. All are
- * read-only.
+/*
+ * properties: org.freedesktop.DBus.Properties of the manager, sandboxes and processes. All
+ * properties are read-only.
  */
-#include "call.h"
 #include "error.h"
+#include "handlers.h"
 #include "reply.h"
 
-/* All properties of the interface that the object has; NULL with an error for any other interface.
- */
+/* Returns all properties of the object. Fails if the object does not have this interface. */
 static GVariant *
 all_of(Call *call, const char *interface, GError **error)
 {
@@ -20,7 +20,7 @@ all_of(Call *call, const char *interface, GError **error)
                                   : call->sandbox ? reply_sandbox(call->sandbox)
                                                   : reply_manager(call->core));
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                "this object has no properties of the interface '%s'", interface);
+                "this object has no properties in the interface '%s'", interface);
     return NULL;
 }
 

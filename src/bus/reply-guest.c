@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* reply-guest: processes, files and ports, as the GVariants of dbus/org.cloche1.xml. */
+/* reply-guest: converts processes, files and ports to GVariants as in dbus/org.cloche1.xml. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -37,7 +37,7 @@ reply_process(const Process *process)
     add(&all, "ExitStatus",
         g_variant_new_int32(process->has_ended ? (int)process->exit.status : -1));
     add(&all, "ExitHow", g_variant_new_string(process->has_ended ? reply_how(&end.exit) : ""));
-    add(&all, "OutputLost", g_variant_new_boolean(guest_process_has_lost_output(process->guest)));
+    add(&all, "OutputLost", g_variant_new_boolean(core_process_has_lost_output(process)));
     return g_variant_builder_end(&all);
 }
 
@@ -136,7 +136,7 @@ type_name(guint32 mode)
     }
 }
 
-/* As text; and exactly, under a second key, when that is not the same. */
+/* Adds the path as UTF-8 text, and its bytes as `bytes_key` if they are not valid UTF-8. */
 static void
 add_path(GVariantBuilder *entry, const char *key, const char *bytes_key, GBytes *path)
 {
@@ -159,7 +159,7 @@ last_name(GBytes *path)
     return g_utf8_make_valid(slash ? slash + 1 : copy, -1);
 }
 
-/* A number that has a sign where it needs one. */
+/* A time of type t, or of type x if it is negative. */
 static GVariant *
 new_time(gint64 us)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* reply: what the core knows, as the GVariants of dbus/org.cloche1.xml. */
+/* reply: converts objects of the core to the GVariants that dbus/org.cloche1.xml documents. */
 #include "reply.h"
 
 #include <string.h>
 
 #include "error.h"
+#include "guest-text.h"
 #include "options.h"
 
 static void
@@ -19,32 +20,7 @@ reply_path(const char *id)
     return g_strconcat(SANDBOX_PATH "/", id, NULL);
 }
 
-/* --- text of a guest --- */
-
-char *
-reply_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gboolean *ret_cut)
-{
-    const char *raw = bytes ? (const char *)bytes : ""; /* an empty array has no memory */
-    char *text = g_utf8_make_valid(raw, (gssize)size);
-    const char *end;
-
-    *ret_invalid = !g_utf8_validate_len(raw, size, NULL);
-    *ret_cut = strlen(text) > max;
-    if (*ret_cut) {
-        g_utf8_validate_len(text, max, &end);
-        text[end - text] = '\0';
-    }
-    return text;
-}
-
-gsize
-reply_without_partial(const char *text, gsize size)
-{
-    for (gsize back = 1; back <= MIN(size, 3); back++)
-        if (g_utf8_get_char_validated(text + size - back, (gssize)back) == (gunichar)-2)
-            return size - back;
-    return size;
-}
+/* --- output --- */
 
 /* Adds NAME-size, NAME-truncated and NAME-invalid; returns the text, floating. */
 static GVariant *
@@ -58,8 +34,8 @@ add_output(GVariantBuilder *dict, const char *name, const GuestOutput *output)
     char *text;
 
     if (output->size > length)
-        length = reply_without_partial((const char *)output->bytes->data, length);
-    text = reply_text(output->bytes->data, length, GUEST_OUTPUT_MAX, &is_invalid, &is_cut);
+        length = guest_text_without_partial((const char *)output->bytes->data, length);
+    text = guest_text(output->bytes->data, length, GUEST_OUTPUT_MAX, &is_invalid, &is_cut);
     add(dict, size, g_variant_new_uint64(output->size));
     add(dict, truncated, g_variant_new_boolean(is_cut || output->size > output->bytes->len));
     add(dict, invalid, g_variant_new_boolean(is_invalid));
@@ -105,13 +81,6 @@ reply_run(const GuestRun *run)
 
 /* --- executions --- */
 
-gboolean
-reply_is_text(const char *mime_type)
-{
-    return g_str_has_prefix(mime_type, "text/") || g_str_has_suffix(mime_type, "json") ||
-           g_str_has_suffix(mime_type, "javascript") || g_str_has_suffix(mime_type, "+xml");
-}
-
 static GVariant *
 reply_part(const RunnerPart *part)
 {
@@ -119,10 +88,10 @@ reply_part(const RunnerPart *part)
     const guint8 *bytes = g_bytes_get_data(part->data, &size);
     gboolean invalid, cut;
 
-    if (!reply_is_text(part->mime_type))
+    if (!guest_text_is_mime_type(part->mime_type))
         return g_variant_new_from_bytes(G_VARIANT_TYPE_BYTESTRING, part->data, TRUE);
     return g_variant_new_take_string(
-        reply_text(bytes, size, GUEST_RESULTS_SIZE_MAX, &invalid, &cut));
+        guest_text(bytes, size, GUEST_RESULTS_SIZE_MAX, &invalid, &cut));
 }
 
 static GVariant *
@@ -170,26 +139,13 @@ reply_error(const GuestExecution *execution)
     return g_variant_builder_end(&error);
 }
 
-const char *
-reply_status(const GuestExecution *execution)
-{
-    static const char *const statuses[] = {
-        [GUEST_EXECUTION_OK] = "ok",
-        [GUEST_EXECUTION_ERROR] = "error",
-        [GUEST_EXECUTION_INTERRUPTED] = "interrupted",
-        [GUEST_EXECUTION_TIMED_OUT] = "timed-out",
-    };
-
-    return statuses[execution->status];
-}
-
 GVariant *
 reply_execution(const GuestExecution *execution)
 {
     GVariantBuilder dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
-    add(&dict, "status", g_variant_new_string(reply_status(execution)));
+    add(&dict, "status", g_variant_new_string(guest_execution_status_name(execution)));
     add(&dict, "stdout", add_output(&dict, "stdout", &execution->out));
     add(&dict, "stderr", add_output(&dict, "stderr", &execution->err));
     add(&dict, "results", reply_results(execution));
@@ -377,13 +333,4 @@ reply_manager(Core *core)
     add(&dict, "Pool", reply_pools(core));
     add(&dict, "Limits", reply_limits(core));
     return g_variant_builder_end(&dict);
-}
-
-char *
-reply_error_name(const GError *error)
-{
-    ClocheError code =
-        error->domain == CLOCHE_ERROR ? (ClocheError)error->code : CLOCHE_ERROR_FAILED;
-
-    return g_strconcat(CLOCHE_ERROR_PREFIX, cloche_error_name(code), NULL);
 }

@@ -2,12 +2,16 @@
 /* sandbox-methods: the methods of org.cloche1.Sandbox. */
 #include <string.h>
 
-#include "call.h"
 #include "error.h"
-#include "options.h"
+#include "handlers.h"
 #include "reply.h"
 
 /* --- Run --- */
+
+const Option sandbox_run_options[] = {
+    {"cwd", "s"},      {"environment", "a{ss}"}, {"user", "s"},
+    {"stdin", "s|ay"}, {"timeout", "t"},         {NULL, NULL},
+};
 
 static gboolean
 unpack_stdin(GVariant *options, GBytes **ret_input, GError **error)
@@ -31,34 +35,13 @@ unpack_stdin(GVariant *options, GBytes **ret_input, GError **error)
     return TRUE;
 }
 
-gboolean
-call_unpack_timeout(Call *call, GVariant *options, guint64 *ret_ms, GError **error)
-{
-    guint64 timeout_s;
-
-    if (!g_variant_lookup(options, "timeout", "t", &timeout_s))
-        return TRUE;
-    if (!core_check_timeout(call->core, timeout_s, error))
-        return FALSE;
-    *ret_ms = timeout_s * 1000;
-    return TRUE;
-}
-
-gboolean
-call_begin_process(Call *call, GError **error)
-{
-    call->charged = call->sandbox->owner;
-    return core_begin_process(call->core, call->charged, error);
-}
-
 static void
 on_run(GObject *source, GAsyncResult *result, gpointer data)
 {
     Call *call = data;
     GError *error = NULL;
-    g_autoptr(GuestRun) run = guest_run_finish(result, &error);
+    g_autoptr(GuestRun) run = core_run_finish(result, &error);
 
-    core_end_process(call->core, call->charged);
     if (run)
         call_answer(call, reply_run(run));
     else
@@ -68,33 +51,25 @@ on_run(GObject *source, GAsyncResult *result, gpointer data)
 void
 sandbox_run(Call *call, GVariant *parameters)
 {
-    static const Option known[] = {
-        {"cwd", "s"},      {"environment", "a{ss}"}, {"user", "s"},
-        {"stdin", "s|ay"}, {"timeout", "t"},         {NULL, NULL},
-    };
     g_autofree const char **argv = NULL;
-    g_autoptr(GVariant) options = NULL;
     g_auto(GStrv) environment = NULL;
     g_autoptr(GBytes) input = NULL;
     GuestStart start = {0};
     GError *error = NULL;
 
-    g_variant_get(parameters, "(^a&s@a{sv})", &argv, &options);
-    if (!options_check(options, known, &error) || !argv_check(argv, &error) ||
-        !unpack_stdin(options, &input, &error) ||
-        !call_unpack_timeout(call, options, &start.timeout_ms, &error) ||
-        !(environment = options_environment(options, "environment", &error)) ||
-        !call_begin_process(call, &error)) {
+    g_variant_get(parameters, "(^a&s@a{sv})", &argv, NULL);
+    if (!argv_check(argv, &error) || !unpack_stdin(call->options, &input, &error) ||
+        !call_unpack_timeout(call, &start.timeout_ms, &error) ||
+        !(environment = options_environment(call->options, "environment", &error))) {
         call_fail(call, error);
         return;
     }
-    g_variant_lookup(options, "cwd", "&s", &start.cwd);
-    g_variant_lookup(options, "user", "&s", &start.user);
+    g_variant_lookup(call->options, "cwd", "&s", &start.cwd);
+    g_variant_lookup(call->options, "user", "&s", &start.user);
     start.argv = argv;
     start.environment = (const char *const *)environment;
     start.flags = input ? 0 : START_NO_STDIN;
-    guest_run_async(instance_link(call->sandbox->instance), &start, input, call->peer->left, on_run,
-                    call);
+    core_run_async(call->sandbox, &start, input, call->peer->left, on_run, call);
 }
 
 /* --- the rest --- */
@@ -115,6 +90,6 @@ sandbox_set_timeout(Call *call, GVariant *parameters)
 void
 sandbox_kill(Call *call, GVariant *parameters)
 {
-    core_end(call->core, call->sandbox, END_KILLED);
+    core_end(call->core, call->sandbox, END_KILLED, /* detail= */ NULL);
     call_answer(call, NULL);
 }

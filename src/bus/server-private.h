@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* server-private: what server.c (calls and objects) and signals.c share. */
+/* server-private: the state of a server, which server.c, dispatch.c and signals.c share. */
 #pragma once
 
 #include "authority.h"
@@ -18,8 +18,7 @@ struct Server {
     Peers *peers;
     Authority *authority; /* NULL: the bus is its user's own */
     gboolean is_private;
-    GHashTable *asking;  /* calls that wait for polkit */
-    GHashTable *streams; /* of code-stream.c, under way; owned */
+    GHashTable *asking; /* calls that wait for polkit */
     guint manager_id, objects_id, sandboxes_id, processes_id;
     GDBusNodeInfo *objects_info;
 };

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * signals: the core's news on the bus.
+ * signals: sends D-Bus signals for the events of the core.
  *
- * On the system bus nothing is broadcast: each signal goes to the connections that have called and
- * may see what it is about.
+ * On the system bus no signal is broadcast. Each signal is sent to the connections that have called
+ * the service and that may see the sandbox.
  */
 #include "reply.h"
 #include "server-private.h"
 
 typedef struct {
     Server *server;
-    const Sandbox *sandbox; /* NULL: for all */
+    const Sandbox *sandbox; /* NULL: the signal is for all peers */
     const char *path, *interface, *signal;
     GVariant *parameters;
 } Signal;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* client: one connection, and the service's errors as codes again. */
+/* client: connects to the service, and maps its D-Bus errors to error codes. */
 #include "client.h"
 
 static void

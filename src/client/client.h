@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * client: the way from a program to the service.
+ * client: connects a program to the service.
  *
- * The proxies are generated from dbus/org.cloche1.xml; this adds what they leave open: which bus,
- * no timeout on a call (code may run for days), and errors that are ClocheError again. The
- * connection is the program's shared one, but its loss does not end the program.
+ * The proxies are generated from dbus/org.cloche1.xml. This file connects them to a bus, disables
+ * the timeout of calls (code may run for days), and maps D-Bus errors to ClocheError. It uses the
+ * program's shared connection, but the program continues if that connection is lost.
  */
 #pragma once
 
@@ -13,25 +13,26 @@
 
 #define CLIENT_BUS_NAME "org.cloche1"
 
-/* Of every call: polkit may ask the user for a password, and no call ends before its answer. */
+/* Flags and timeout of each call: polkit may ask the user for a password; -1 is the default timeout
+ * of the proxy, which has no limit. */
 #define CLIENT_CALL G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, -1
 #define CLIENT_SANDBOX_PATH "/org/cloche1/sandbox/"
 #define CLIENT_PROCESS_PATH "/org/cloche1/process/"
 
 /*
- * Connects to a bus and finds the service there; a bus that can start it does so. Without it the
- * error is G_DBUS_ERROR_SERVICE_UNKNOWN; without a bus it is of another domain or code.
+ * Connects to a bus and to the service, which the bus starts if it can. Fails with
+ * G_DBUS_ERROR_SERVICE_UNKNOWN if there is no service, and with another error if there is no bus.
  */
 ClocheManager *client_connect(GBusType bus, GError **error);
 
-/* A sandbox by its object path, for calls: its properties are not followed. */
+/* Creates a proxy for the sandbox with this object path. It tracks no properties and no signals. */
 ClocheSandbox *client_sandbox(ClocheManager *manager, const char *path, GError **error);
 
-/* The same of a process. */
+/* The same for a process. */
 ClocheProcess *client_process(ClocheManager *manager, const char *path, GError **error);
 
-/* The id in a sandbox's object path, as a part of that string. */
+/* Returns the id in a sandbox's object path; it points into `path`. */
 const char *client_sandbox_id(const char *path);
 
-/* Takes "GDBus.Error:NAME:" off the message of an error that a call gave. */
+/* Removes the prefix "GDBus.Error:NAME:" from the message of an error of a call. */
 void client_tidy_error(GError *error);

@@ -8,9 +8,12 @@
  * trying until KVM works. Once an accelerator is chosen, it stays until the service ends: templates
  * and machines depend on it.
  */
+#include "acceleration.h"
+
 #include "core-private.h"
 #include "error.h"
 #include "pace.h"
+#include "pool.h"
 
 /* Tries in a row that must fail before the templates do. */
 #define TRIES_MAX 4
@@ -67,7 +70,7 @@ set_error(Core *core, const char *reason)
     g_free(core->acceleration_error);
     core->acceleration_error = g_strdup(reason);
     core->events->manager_changed(core->events_data);
-    core_tell_changed(core);
+    core_notify(core);
 }
 
 /* --- what comes of a try --- */

@@ -8,9 +8,16 @@
  * nothing is touched. core_sweep_async() takes away what has no such sandbox: machines first, then
  * files, since nothing uses them any more.
  */
+#include "adopt.h"
+
+#include "contexts.h"
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "process.h"
+#include "registry.h"
+#include "sandbox-clock.h"
+#include "task.h"
 #include "util.h"
 
 typedef struct {
@@ -78,23 +85,57 @@ take_up(Core *core, Sandbox *sandbox)
         registry_stop(core, sandbox);
 }
 
+/* What the agent keeps: runners of contexts, and processes. */
 static void
-on_processes_adopted(GObject *source, GAsyncResult *result, gpointer data)
+adopt_kept(Sandbox *sandbox, GBytes *answer)
 {
-    if (data)
-        release(data);
+    GuestRecords records;
+    GuestKept kept;
+
+    guest_records_init(&records, answer);
+    while (guest_records_next_kept(&records, &kept)) {
+        if (!contexts_adopt(sandbox, &kept))
+            process_adopt(sandbox, &kept);
+        guest_kept_clear(&kept);
+    }
 }
 
-/* They are there before anybody can ask, but of a machine that stands still. */
-static void
-adopt_processes(Adoption *adoption, Sandbox *sandbox)
-{
-    gboolean is_stalled = instance_is_stalled(sandbox->instance);
+typedef struct {
+    Core *core;
+    char *sandbox_id;
+    Adoption *adoption; /* NULL: it does not wait */
+} KeptRequest;
 
-    if (!is_stalled)
+static void
+on_kept(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree KeptRequest *request = data;
+    g_autofree char *id = request->sandbox_id;
+    g_autoptr(GBytes) answer = guest_task_finish(result, /* error= */ NULL);
+    Sandbox *sandbox = registry_lookup(request->core, id);
+
+    if (answer && sandbox)
+        adopt_kept(sandbox, answer);
+    if (request->adoption)
+        release(request->adoption);
+}
+
+/* The processes are known before anybody can ask for them, except those of a machine that is
+ * stalled, which cannot answer now. */
+static void
+ask_for_kept(Adoption *adoption, Sandbox *sandbox)
+{
+    static const char *const argv[] = {"kept", NULL};
+    KeptRequest *request = g_new0(KeptRequest, 1);
+
+    request->core = adoption->core;
+    request->sandbox_id = g_strdup(sandbox->id);
+    if (!instance_is_stalled(sandbox->instance)) {
+        request->adoption = adoption;
         adoption->waiting++;
-    processes_adopt_async(adoption->core, sandbox, on_processes_adopted,
-                          is_stalled ? NULL : adoption);
+    }
+    guest_task_async(instance_link(sandbox->instance), argv, "root", /* cancellable= */ NULL,
+                     on_kept, request);
 }
 
 static void
@@ -108,10 +149,10 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 
     sandbox->instance = instance_adopt_finish(result, &why, &error);
     if (sandbox->instance) {
-        adopt_processes(adoption, sandbox);
+        ask_for_kept(adoption, sandbox);
         take_up(adoption->core, sandbox);
     } else if (why != END_NOT_YET) {
-        registry_end(adoption->core, sandbox, why, error->message);
+        core_end(adoption->core, sandbox, why, error->message);
         g_error_free(error);
     } else {
         sandbox_free(sandbox);
@@ -174,7 +215,7 @@ adopt(Adoption *adoption, const char *id)
     if (why == END_NOT_YET)
         adopt_machine(adoption, record, sandbox);
     else
-        registry_end(core, sandbox, why, detail);
+        core_end(core, sandbox, why, detail);
 }
 
 void

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* contexts: those of a sandbox: found, made, taken up again, removed. */
-#include "core-private.h"
+#include "contexts.h"
+
 #include "error.h"
+#include "registry.h"
 
 static Context *
 find(const Sandbox *sandbox, const char *id)
@@ -80,6 +82,24 @@ core_remove_context(Sandbox *sandbox, Context *context)
     context_free(context);
 }
 
+void
+core_restart_context_async(Context *context, GAsyncReadyCallback callback, gpointer data)
+{
+    guest_interpreter_restart_async(context->interpreter, callback, data);
+}
+
+gboolean
+core_restart_context_finish(GAsyncResult *result, GError **error)
+{
+    return guest_interpreter_open_finish(NULL, result, error);
+}
+
+void
+core_interrupt_context(Context *context)
+{
+    guest_interpreter_interrupt(context->interpreter);
+}
+
 /* --- making --- */
 
 typedef struct {
@@ -102,7 +122,7 @@ on_ready(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
     const Making *making = g_task_get_task_data(task);
-    Sandbox *sandbox = g_hash_table_lookup(making->core->sandboxes, making->sandbox_id);
+    Sandbox *sandbox = registry_lookup(making->core, making->sandbox_id);
     Context *context = sandbox ? find(sandbox, making->id) : NULL;
     GError *error = NULL;
 
@@ -170,7 +190,7 @@ core_create_context_finish(GAsyncResult *result, GError **error)
     return g_task_propagate_pointer(G_TASK(result), error);
 }
 
-/* --- an earlier life's --- */
+/* --- contexts of the previous instance of the service --- */
 
 gboolean
 contexts_adopt(Sandbox *sandbox, const GuestKept *kept)

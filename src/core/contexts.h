@@ -6,7 +6,9 @@
  */
 #pragma once
 
-#include "core.h"
+#include "context.h"
+#include "records.h"
+#include "sandbox.h"
 
 /* The default one of a language, NULL: the template's first; CLOCHE_ERROR_UNSUPPORTED. */
 Context *core_default_context(Sandbox *sandbox, const char *language, GError **error);
@@ -17,6 +19,13 @@ GPtrArray *core_contexts(Sandbox *sandbox);
 /* What it executes, and what waits, ends with CLOCHE_ERROR_RUNNER_LOST. A default one is there
  * again, with nothing in it, when somebody asks for it. */
 void core_remove_context(Sandbox *sandbox, Context *context);
+
+/* Starts its runner anew, and finishes when that is ready. What it executes, and what waits, ends
+ * with CLOCHE_ERROR_RUNNER_LOST. */
+void core_restart_context_async(Context *context, GAsyncReadyCallback callback, gpointer data);
+gboolean core_restart_context_finish(GAsyncResult *result, GError **error);
+/* Interrupts what it executes, if anything. */
+void core_interrupt_context(Context *context);
 
 typedef struct {
     const char *language; /* NULL: the template's first */
@@ -29,3 +38,6 @@ void core_create_context_async(Core *core, Sandbox *sandbox, const ContextReques
                                GAsyncReadyCallback callback, gpointer data);
 /* Its id: a new string. */
 char *core_create_context_finish(GAsyncResult *result, GError **error);
+
+/* Continues the context whose runner this is. FALSE: it is not a runner. */
+gboolean contexts_adopt(Sandbox *sandbox, const GuestKept *kept);

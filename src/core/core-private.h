@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* core-private: what core.c (life, templates), acceleration.c, create.c and registry.c share. */
+/* core-private: the state of the core, which its parts share. */
 #pragma once
 
-#include "contexts.h"
-#include "core.h"
-#include "records.h"
-
-/* Sandboxes that ended, of which it is still known why. */
-#define ENDED_KEPT 1024
-
-typedef struct {
-    char *id;
-    guint32 owner;
-    EndReason reason;
-} Ended;
+#include "core-base.h"
+#include "deadline.h"
+#include "host.h"
 
 struct Core {
     CoreConfig config;
@@ -21,76 +12,33 @@ struct Core {
     GHashTable *pools; /* template name → Pool */
     Quota *quota;
 
-    const VmFacts *facts;     /* of the accelerator that was chosen; NULL: none is */
+    const VmFacts *facts;     /* of the chosen accelerator; NULL: none was chosen yet */
     char *acceleration_error; /* NULL: KVM works, is not expected to, or was not tried yet */
     MachineUser probe_user;
-    guint probe_timer;                  /* of the next try; 0: none waits */
-    guint probe_failures, kvm_failures; /* tries that told nothing, too; those that KVM failed */
+    guint probe_timer;                  /* of the next try; 0: none is scheduled */
+    guint probe_failures, kvm_failures; /* all failed tries; those in which KVM failed */
 
     Deadlines *deadlines;
     const CoreEvents *events;
     gpointer events_data;
-    void (*changed)(gpointer data); /* NULL: nobody watches */
+    void (*changed)(gpointer data); /* or NULL */
     gpointer changed_data;
 
     GHashTable *sandboxes; /* id → Sandbox, running ones; owned */
-    GQueue ended;          /* of Ended, the oldest first */
+    GQueue ended;          /* of registry.c: the oldest first */
     gint64 last_born_us;
-    GHashTable *transfers; /* of transfer.c, under way; owned */
-    GHashTable *creating;  /* "uid key" → Creation with an idempotency key that is under way */
+    GQueue operations;    /* of Operation, under way */
+    GHashTable *creating; /* "uid key" → Creation with an idempotency key that is under way */
 
-    GCancellable *cancellable; /* of everything, at the stop */
+    GCancellable *cancellable; /* of everything, cancelled at the stop */
     GTask *stopping;
-    gboolean leaves_sandboxes; /* it stops, and they go on */
+    gboolean leaves_sandboxes; /* the service stops, and sandboxes go on */
 };
 
-/* Removes machines and files that no sandbox has; before any machine is started. */
-void core_sweep_async(Core *core, GAsyncReadyCallback callback, gpointer data);
-gboolean core_sweep_finish(GAsyncResult *result, GError **error);
-/* Why the sandbox of a record cannot go on, whatever became of its machine; END_NOT_YET: it may.
- * `ret_detail` is for the journal, or NULL. */
-EndReason adopt_judge(const Record *record, const char *boot_id, gint64 now_us,
-                      const char **ret_detail);
-/* Finds an accelerator, and has all templates prepared for it. */
-void acceleration_start(Core *core);
-/* Nothing is tried any more. */
-void acceleration_stop(Core *core);
-/* No template can be used, for this reason. */
-void acceleration_fail(Core *core, const GError *error);
-/* To who watches. */
-void core_tell_changed(Core *core);
-/* As quota_charge(); a refusal is told to the journal. */
-gboolean core_charge(Core *core, guint32 owner, const QuotaAmounts *what, GError **error);
-
-/* Takes up the context whose runner this is. FALSE: it is no runner. */
-gboolean contexts_adopt(Sandbox *sandbox, const GuestKept *kept);
-
-void transfer_free(gpointer transfer);
-/* Of process.c. */
-void process_free(Process *process);
-/* Finds the processes that an earlier life of the service started and kept. */
-void processes_adopt_async(Core *core, Sandbox *sandbox, GAsyncReadyCallback callback,
-                           gpointer data);
-
-/* Of sandbox-clock.c. Its clock has just been set: it is set again from time to time. */
-void sandbox_clock_start(Sandbox *sandbox);
-/* Sets it now, and again from time to time. */
-void sandbox_clock_set(Sandbox *sandbox);
-void sandbox_clock_stop(Sandbox *sandbox);
-
-/* Adds a sandbox that was claimed. Takes it. */
-void registry_add(Core *core, Sandbox *sandbox);
-/* The running sandbox that this user created with this key, or NULL. */
-Sandbox *registry_find_key(Core *core, guint32 owner, const char *key);
-gboolean registry_write_record(Core *core, const Sandbox *sandbox, GError **error);
-/* As core_end(); `detail` (or NULL) is for the journal. */
-void registry_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail);
-/* The service stops: the sandbox ends, or is left to go on without us. */
-void registry_stop(Core *core, Sandbox *sandbox);
-void registry_stop_all(Core *core);
-/* CLOCHE_ERROR_QUOTA_EXCEEDED unless a sandbox created then may live until then. */
-gboolean registry_check_lifetime(const Core *core, gint64 born_us, guint64 timeout_s,
-                                 GError **error);
-/* CLOCHE_ERROR_SERVICE_STOPPING when it stops. */
-gboolean registry_check_running(const Core *core, GError **error);
-void registry_clear(Core *core);
+/* Reports that core_summary() or core_is_checked() may have changed. */
+static inline void
+core_notify(Core *core)
+{
+    if (core->changed)
+        core->changed(core->changed_data);
+}

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* core: the beginning and the end of everything. */
+#include "core.h"
+
+#include "acceleration.h"
+#include "adopt.h"
 #include "core-private.h"
 #include "error.h"
-#include "journal.h"
+#include "operation.h"
 
 /* --- news --- */
 
@@ -12,7 +16,7 @@ on_pool_changed(const Pool *pool, gpointer data)
     Core *core = data;
 
     core->events->template_changed(pool_image(pool)->name, core->events_data);
-    core_tell_changed(core);
+    core_notify(core);
 }
 
 /* Machines that nobody has claimed make room for those that somebody waits for. */
@@ -94,7 +98,7 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)pool_free);
     core->sandboxes = g_hash_table_new(g_str_hash, g_str_equal);
     core->creating = g_hash_table_new(g_str_hash, g_str_equal);
-    core->transfers = g_hash_table_new_full(NULL, NULL, transfer_free, NULL);
+    g_queue_init(&core->operations);
     g_queue_init(&core->ended);
     add_pools(core);
     return core;
@@ -112,13 +116,6 @@ core_watch(Core *core, void (*changed)(gpointer data), gpointer data)
 {
     core->changed = changed;
     core->changed_data = data;
-}
-
-void
-core_tell_changed(Core *core)
-{
-    if (core->changed)
-        core->changed(core->changed_data);
 }
 
 static void
@@ -175,7 +172,7 @@ void
 core_free(Core *core)
 {
     registry_clear(core);
-    g_hash_table_unref(core->transfers);
+    operations_abandon(core);
     g_hash_table_unref(core->creating);
     g_hash_table_unref(core->pools);
     if (!core->host.machines_stay)
@@ -273,34 +270,6 @@ const Quota *
 core_quota(const Core *core)
 {
     return core->quota;
-}
-
-gboolean
-core_charge(Core *core, guint32 owner, const QuotaAmounts *what, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-
-    if (quota_charge(core->quota, owner, what, &cause))
-        return TRUE;
-    journal_refused(owner, cause->message);
-    g_propagate_error(error, g_steal_pointer(&cause));
-    return FALSE;
-}
-
-gboolean
-core_begin_process(Core *core, guint32 owner, GError **error)
-{
-    static const QuotaAmounts one = {{[QUOTA_PROCESSES] = 1}};
-
-    return core_charge(core, owner, &one, error);
-}
-
-void
-core_end_process(Core *core, guint32 owner)
-{
-    static const QuotaAmounts one = {{[QUOTA_PROCESSES] = 1}};
-
-    quota_release(core->quota, owner, &one);
 }
 
 const CoreConfig *

@@ -8,53 +8,16 @@
  */
 #pragma once
 
+#include "adopt.h"
+#include "code-stream.h"
+#include "contexts.h"
+#include "create.h"
+#include "guest-calls.h"
+#include "oneshot.h"
 #include "pool.h"
-#include "sandbox.h"
-
-typedef struct Core Core;
-typedef struct Process Process;
-
-/* Whether machines are emulated where KVM does not work. */
-typedef enum {
-    EMULATION_AUTO, /* where the processor has no hardware virtualization */
-    EMULATION_YES,
-    EMULATION_NO,
-} Emulation;
-
-/* Between two times that a sandbox's clock is set by the host's. */
-#define CORE_CLOCK_INTERVAL_US (10 * G_TIME_SPAN_MINUTE)
-
-typedef struct {
-    const char *default_template;
-    guint pool_target;
-    guint64 memory_max_mib;     /* of all machines, those of pools included */
-    QuotaAmounts limits_of_all; /* users together */
-    QuotaAmounts limits_of_each;
-    guint64 lifetime_max_s;       /* of a sandbox, from its creation */
-    guint32 uid_first, uid_count; /* that machines run as; 0: as libvirt has it */
-    Emulation emulation;
-    gint64 clock_interval_us; /* CORE_CLOCK_INTERVAL_US, but for tests */
-} CoreConfig;
-
-/* Who looks. */
-typedef struct {
-    guint32 uid;
-    gboolean sees_all; /* may manage what others have */
-} Viewer;
-
-typedef struct {
-    void (*sandbox_added)(const Sandbox *sandbox, gpointer data);
-    /* Its deadline was set anew. */
-    void (*sandbox_changed)(const Sandbox *sandbox, gpointer data);
-    /* Its state and end reason are the last ones. */
-    void (*sandbox_ended)(const Sandbox *sandbox, gpointer data);
-    /* One that was started, by its program's end. */
-    void (*process_ended)(const Process *process, gpointer data);
-    /* The accelerator became known, or why KVM does not work. */
-    void (*manager_changed)(gpointer data);
-    /* The state or the progress of its preparation changed. */
-    void (*template_changed)(const char *name, gpointer data);
-} CoreEvents;
+#include "process-list.h"
+#include "registry.h"
+#include "transfer.h"
 
 /* Copies the config. Loads the images of the store; one that is damaged becomes a template that
  * failed. */
@@ -66,13 +29,6 @@ void core_watch(Core *core, void (*changed)(gpointer data), gpointer data);
 char *core_summary(Core *core);
 /* Whether it is known of each template what has to be done for it. */
 gboolean core_is_checked(Core *core);
-/*
- * Takes up the sandboxes that an earlier life of the service left, and ends those that cannot go on
- * or became due meanwhile. Before core_start(). An error when that cannot be told, since libvirt
- * does not answer.
- */
-void core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data);
-gboolean core_adopt_finish(GAsyncResult *result, GError **error);
 /* Removes everything else that an earlier life left, finds the accelerator, and prepares all
  * templates, in the background. */
 void core_start(Core *core);
@@ -93,51 +49,6 @@ const VmFacts *core_facts(const Core *core);
 const char *core_acceleration_error(const Core *core);
 /* All pools, by the name of their template; not owned. */
 GList *core_pools(Core *core);
-
-/* --- sandboxes --- */
-
-typedef struct {
-    const char *template; /* NULL: the default one */
-    const char *name;     /* "": none */
-    guint64 timeout_s;
-    char **metadata;             /* key, value, …, sorted by key */
-    char **environment;          /* NAME=value, sorted */
-    guint vcpus;                 /* 0: the template's */
-    guint64 memory_mib;          /* 0: the template's */
-    const char *idempotency_key; /* NULL: none */
-    gboolean is_one_shot;        /* set by core_run_code_async() */
-} CreateRequest;
-
-void core_create_async(Core *core, guint32 owner, const CreateRequest *request,
-                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
-/* Its id: a new string. */
-char *core_create_finish(Core *core, GAsyncResult *result, GError **error);
-
-/* The sandbox that the viewer may see; CLOCHE_ERROR_NO_SUCH_SANDBOX, which tells who may see one
- * that ended why. */
-Sandbox *core_find(Core *core, const Viewer *viewer, const char *id, GError **error);
-/* TRUE when the viewer may see and use what `owner` has: its own, or all for root and who sees all.
- */
-gboolean core_may_see(const Viewer *viewer, guint32 owner);
-/* The owner of a sandbox that runs or is still known of; FALSE: there is none. */
-gboolean core_is_owner(Core *core, guint32 uid, const char *id);
+const Quota *core_quota(const Core *core);
 /* Whether it is the user of a machine, which may ask for nothing. */
 gboolean core_is_machine(const Core *core, guint32 uid);
-/* All sandboxes that run, the oldest first; not owned. */
-GPtrArray *core_list(Core *core);
-
-/* From now. CLOCHE_ERROR_INVALID_ARGUMENT beyond the bounds. */
-gboolean core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error);
-gboolean core_check_timeout(const Core *core, guint64 timeout_s, GError **error);
-/* Charges the owner with a program or an execution that begins; core_end_process() when it is over,
- * whatever became of the sandbox. */
-gboolean core_begin_process(Core *core, guint32 owner, GError **error);
-void core_end_process(Core *core, guint32 owner);
-const Quota *core_quota(const Core *core);
-void core_end(Core *core, Sandbox *sandbox, EndReason reason);
-
-/* One execution in a sandbox of its own, which is ended afterwards. */
-void core_run_code_async(Core *core, guint32 owner, const CreateRequest *request,
-                         const char *language, const GuestCode *code, GCancellable *cancellable,
-                         GAsyncReadyCallback callback, gpointer data);
-GuestExecution *core_run_code_finish(GAsyncResult *result, GError **error);

@@ -5,11 +5,16 @@
  * A machine may be lost in the very moment when it is claimed; then another one is taken,
  * CLAIMS_MAX times in all. Calls with the same idempotency key of the same user share one creation.
  */
+#include "create.h"
+
 #include <string.h>
 
+#include "account.h"
 #include "core-private.h"
+#include "core.h"
 #include "error.h"
 #include "journal.h"
+#include "registry.h"
 #include "util.h"
 
 #define CLAIMS_MAX 3
@@ -265,7 +270,7 @@ accept_request(Core *core, const Pool *pool, guint32 owner, const CreateRequest 
     sandbox = sandbox_for(pool, owner, request);
     amounts = sandbox_amounts(sandbox);
     amounts.amount[QUOTA_CREATES] = 1;
-    if (core_charge(core, owner, &amounts, error))
+    if (account_charge(core->quota, owner, &amounts, error))
         return sandbox;
     sandbox_free(sandbox);
     return NULL;
@@ -358,9 +363,9 @@ core_create_finish(Core *core, GAsyncResult *result, GError **error)
 {
     GCancellable *cancellable = g_task_get_cancellable(G_TASK(result));
     char *id = g_task_propagate_pointer(G_TASK(result), error);
-    Sandbox *sandbox = id ? g_hash_table_lookup(core->sandboxes, id) : NULL;
+    Sandbox *sandbox = id ? registry_lookup(core, id) : NULL;
 
     if (sandbox && g_cancellable_is_cancelled(cancellable))
-        core_end(core, sandbox, END_CALLER_LEFT);
+        core_end(core, sandbox, END_CALLER_LEFT, /* detail= */ NULL);
     return id;
 }

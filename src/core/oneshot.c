@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* oneshot: create, execute, end: one piece of code in a sandbox of its own. */
+#include "oneshot.h"
+
+#include "contexts.h"
 #include "core-private.h"
 #include "error.h"
+#include "operation.h"
+#include "pool.h"
+#include "registry.h"
 
 typedef struct {
     Core *core;
     guint32 owner;
-    char *id; /* NULL until it is created */
-    gboolean is_charged;
+    Operation *operation;
     char *language, *code;
     GuestCode guest_code;
 } OneShot;
@@ -17,9 +22,7 @@ oneshot_free(gpointer data)
 {
     OneShot *shot = data;
 
-    if (shot->is_charged)
-        core_end_process(shot->core, shot->owner);
-    g_free(shot->id);
+    operation_end(shot->operation);
     g_free(shot->language);
     g_free(shot->code);
     g_free(shot);
@@ -30,14 +33,15 @@ end_sandbox(GTask *task)
 {
     OneShot *shot = g_task_get_task_data(task);
     gboolean left = g_cancellable_is_cancelled(g_task_get_cancellable(task));
-    Sandbox *sandbox = shot->id ? g_hash_table_lookup(shot->core->sandboxes, shot->id) : NULL;
+    Sandbox *sandbox = operation_sandbox(shot->operation);
 
     if (sandbox)
-        core_end(shot->core, sandbox, left ? END_CALLER_LEFT : END_KILLED);
+        core_end(shot->core, sandbox, left ? END_CALLER_LEFT : END_KILLED, NULL);
 }
 
+/* Takes the task and the error. */
 static void
-fail(GTask *task, GError *error)
+end_with_error(GTask *task, GError *error)
 {
     end_sandbox(task);
     g_task_return_error(task, error);
@@ -57,7 +61,7 @@ on_executed(GObject *source, GAsyncResult *result, gpointer data)
             g_clear_error(&error);
             registry_check_running(shot->core, &error);
         }
-        fail(task, error);
+        end_with_error(task, error);
         return;
     }
     g_task_return_pointer(task, execution, (GDestroyNotify)guest_execution_free);
@@ -74,19 +78,21 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
     Sandbox *sandbox;
     Context *context;
     const Viewer viewer = {.uid = shot->owner};
+    g_autofree char *id = core_create_finish(shot->core, result, &error);
 
-    shot->id = core_create_finish(shot->core, result, &error);
-    if (!shot->id) {
-        fail(task, error);
+    if (!id) {
+        end_with_error(task, error);
         return;
     }
-    sandbox = core_find(shot->core, &viewer, shot->id, &error);
+    sandbox = core_find(shot->core, &viewer, id, &error);
+    if (sandbox)
+        operation_enter(shot->operation, sandbox);
     context = sandbox ? core_default_context(sandbox, shot->language, &error) : NULL;
     if (context)
         guest_interpreter_execute_async(context->interpreter, &shot->guest_code,
                                         g_task_get_cancellable(task), on_executed, task);
     else
-        fail(task, error);
+        end_with_error(task, error);
 }
 
 /* Before a machine is taken for it. What is wrong with the template itself is told by the creation.
@@ -127,9 +133,10 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     shot->guest_code.environment = NULL; /* the sandbox's is the code's */
     shot->guest_code.drains = TRUE;      /* nothing that it leaves could go on later */
     g_task_set_task_data(task, shot, oneshot_free);
-    shot->is_charged = core_begin_process(core, owner, &error);
-    if (!shot->is_charged) {
-        fail(task, error);
+    shot->operation = operation_begin_outside(core, owner, cancellable, &error);
+    if (!shot->operation) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
         return;
     }
     one_shot.is_one_shot = TRUE;

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * process: from a request to an end, and whoever waits for that.
+ * process: from a request to an end, and those who wait for it.
  *
- * The guest's agent finds a kept process again by its tag, which has all that a later life of the
- * service has to know and cannot ask for: number, whether it is a terminal, the caller's tag.
+ * The guest's agent finds a kept process again by its tag. The tag contains everything that the
+ * next instance of the service has to know and cannot ask for: number, whether it has a terminal,
+ * the caller's tag.
  */
 #include "process.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core-private.h"
 #include "error.h"
-#include "task.h"
 #include "util.h"
+
+#define DEFAULT_TERM "TERM=xterm-256color"
+
+/* --- those who wait --- */
 
 static void
 finish_start(Process *process, const GError *error)
@@ -45,42 +51,41 @@ finish_waiting(Process *process, const GError *error)
     g_list_free(waiting);
 }
 
-static void
-uncharge(Process *process)
-{
-    if (process->is_charged)
-        core_end_process(process->sandbox->core, process->sandbox->owner);
-    process->is_charged = FALSE;
-}
+/* --- its life --- */
 
-void
+static void
 process_free(Process *process)
 {
-    g_autoptr(GError) error =
-        g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_PROCESS,
-                    "process %u was ended: who started it has left", process->number);
+    g_autoptr(GError) error = g_error_new(
+        CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_PROCESS,
+        "process %u was ended because the caller that started it has left", process->number);
 
-    if (process->left_handler != 0)
-        g_signal_handler_disconnect(process->left, process->left_handler);
-    g_clear_object(&process->left);
     finish_start(process, error);
     finish_waiting(process, error);
     guest_process_free(process->guest);
-    uncharge(process);
+    operation_end(process->operation);
     g_strfreev(process->argv);
     g_free(process->tag);
     g_free(process);
 }
 
 static void
-remove_process(Process *process)
+process_remove(Process *process)
 {
     g_hash_table_remove(process->sandbox->processes, GUINT_TO_POINTER(process->number));
+    process_free(process);
 }
 
-/* --- its life --- */
+void
+processes_clear(Sandbox *sandbox)
+{
+    g_autoptr(GList) all = g_hash_table_get_values(sandbox->processes);
 
-/* The oldest of too many that have ended goes. */
+    for (GList *l = all; l; l = l->next)
+        process_remove(l->data);
+}
+
+/* Removes the oldest of the processes that have ended, when they are too many. */
 static void
 forget_oldest(Sandbox *sandbox)
 {
@@ -93,14 +98,14 @@ forget_oldest(Sandbox *sandbox)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Process *process = value;
 
-        if (!process->has_ended || process->is_charged)
+        if (!process->has_ended || process->operation)
             continue;
         ended++;
         if (!oldest || process->number < oldest->number)
             oldest = process;
     }
     if (ended > PROCESSES_ENDED_MAX)
-        remove_process(oldest);
+        process_remove(oldest);
 }
 
 static void
@@ -116,7 +121,7 @@ static void
 on_ended(GuestProcess *guest, const GuestExit *how, const GError *error, gpointer data)
 {
     Process *process = data;
-    Sandbox *sandbox = process->sandbox;
+    Core *core = process->sandbox->core;
     gboolean has_started = !process->starting;
 
     process->has_ended = TRUE;
@@ -126,19 +131,19 @@ on_ended(GuestProcess *guest, const GuestExit *how, const GError *error, gpointe
     finish_start(process, error);
     finish_waiting(process, error);
     if (has_started && how)
-        sandbox->core->events->process_ended(process, sandbox->core->events_data);
+        core->events->process_ended(process, core->events_data);
 }
 
-/* One that never started, or was lost, was told of and is nothing to look at. */
+/* A process that failed to start, or was lost, is dropped: its caller already has the error. */
 static void
 on_over(GuestProcess *guest, gpointer data)
 {
     Process *process = data;
     Sandbox *sandbox = process->sandbox;
 
-    uncharge(process);
+    operation_end(g_steal_pointer(&process->operation));
     if (process->pid == 0)
-        remove_process(process);
+        process_remove(process);
     else
         forget_oldest(sandbox);
 }
@@ -146,19 +151,17 @@ on_over(GuestProcess *guest, gpointer data)
 static const GuestProcessEvents guest_events = {on_started, on_ended, on_over};
 
 static void
-on_left(GCancellable *left, gpointer data)
+on_cancelled(gpointer data)
 {
-    remove_process(data);
+    Process *process = data;
+
+    if (process->is_kept)
+        guest_process_kill(process->guest);
+    else
+        process_remove(process);
 }
 
-/* --- start --- */
-
-static char *
-agent_tag(const Process *process)
-{
-    return g_strdup_printf("process %u %c %s", process->number, process->is_terminal ? 't' : 'p',
-                           process->tag);
-}
+static const OperationEvents operation_events = {.cancelled = on_cancelled};
 
 static Process *
 process_new(Sandbox *sandbox, guint32 number, const char *const *argv, const char *tag)
@@ -175,80 +178,209 @@ process_new(Sandbox *sandbox, guint32 number, const char *const *argv, const cha
     return process;
 }
 
-static gboolean
-start(Process *process, const ProcessRequest *request, GError **error)
+/* --- start --- */
+
+static char *
+agent_tag(const Process *process)
 {
-    GuestStart words = request->start;
+    return g_strdup_printf("process %u %c %s", process->number, process->is_terminal ? 't' : 'p',
+                           process->tag);
+}
+
+static gboolean
+start_in_guest(Process *process, const ProcessRequest *request, GError **error)
+{
+    GuestStart start = request->start;
     g_autofree char *tag = NULL;
 
     if (process->is_kept) {
         tag = agent_tag(process);
-        words.tag = tag;
-        words.flags |= START_KEEP;
+        start.tag = tag;
+        start.flags |= START_KEEP;
     }
     process->guest =
-        guest_process_start(instance_link(process->sandbox->instance), &words,
+        guest_process_start(instance_link(process->sandbox->instance), &start,
                             process->is_kept ? GUEST_PROCESS_KEPT : GUEST_PROCESS_ORDINARY,
                             &guest_events, process, error);
     return process->guest != NULL;
 }
 
 static void
-connect_fds(Process *process, const int *fds)
+connect_ends(Process *process, ProcessEnds *ends)
 {
-    if (fds[WIRE_STDIN] >= 0)
-        guest_process_connect_input(process->guest, fds[WIRE_STDIN]);
+    if (ends->ours[WIRE_STDIN] >= 0)
+        guest_process_connect_input(process->guest, g_steal_fd(&ends->ours[WIRE_STDIN]));
     for (WireChannel channel = WIRE_STDOUT; channel <= WIRE_STDERR; channel++)
-        if (fds[channel] >= 0)
-            guest_process_connect_output(process->guest, channel, fds[channel]);
+        if (ends->ours[channel] >= 0)
+            guest_process_connect_output(process->guest, channel, g_steal_fd(&ends->ours[channel]));
+}
+
+static gboolean
+check_request(const ProcessRequest *request, GError **error)
+{
+    if (request->tag && strlen(request->tag) > PROCESS_TAG_MAX)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "tag: at most %d bytes, not %zu", PROCESS_TAG_MAX, strlen(request->tag));
+    else if (request->is_detached && !request->is_kept)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "detached: only together with keep");
+    else
+        return TRUE;
+    return FALSE;
 }
 
 static void
-close_fds(const int *fds)
+ends_free(gpointer data)
 {
-    for (guint i = 0; i <= WIRE_STDERR; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    process_ends_clear(data);
+    g_free(data);
+}
+
+/* Opens the descriptors; the task keeps the caller's. */
+static ProcessEnds *
+open_ends(GTask *task, const ProcessRequest *request, GError **error)
+{
+    static const ProcessEnds no_ends = PROCESS_NO_ENDS;
+    ProcessEnds *ends = g_memdup2(&no_ends, sizeof(no_ends));
+    gboolean is_terminal = (request->start.flags & START_TERMINAL) != 0;
+
+    g_task_set_task_data(task, ends, ends_free);
+    if (!(is_terminal ? process_ends_open_socket(ends, error)
+                      : process_ends_open_pipes(ends, error)))
+        return NULL;
+    /* What nobody will read is kept from its first byte: in a pipe it would go with its reader. */
+    if (request->is_detached)
+        process_ends_detach(ends);
+    return ends;
+}
+
+/* NULL with an error: nothing was started. */
+static Process *
+start(Sandbox *sandbox, GTask *task, const ProcessRequest *request, GCancellable *caller,
+      GError **error)
+{
+    ProcessEnds *ends;
+    Operation *operation;
+    Process *process;
+
+    if (!check_request(request, error) || !(ends = open_ends(task, request, error)))
+        return NULL;
+    operation = operation_begin(sandbox, request->is_kept ? NULL : caller, error);
+    if (!operation)
+        return NULL;
+    process = process_new(sandbox, ++sandbox->last_process, request->start.argv, request->tag);
+    process->operation = operation;
+    process->is_kept = request->is_kept;
+    process->is_terminal = (request->start.flags & START_TERMINAL) != 0;
+    if (!start_in_guest(process, request, error)) {
+        process_remove(process);
+        return NULL;
+    }
+    connect_ends(process, ends);
+    return process;
 }
 
 void
-core_start_process_async(Core *core, Sandbox *sandbox, const ProcessRequest *request,
-                         GCancellable *left, GAsyncReadyCallback callback, gpointer data)
+core_start_process_async(Sandbox *sandbox, const ProcessRequest *request, GCancellable *caller,
+                         GAsyncReadyCallback callback, gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
     GError *error = NULL;
-    Process *process;
+    Process *process = start(sandbox, task, request, caller, &error);
 
-    if (!core_begin_process(core, sandbox->owner, &error)) {
-        close_fds(request->fds);
-        g_task_return_error(task, error);
-        return;
-    }
-    process = process_new(sandbox, ++sandbox->last_process, request->start.argv, request->tag);
-    process->is_charged = TRUE;
-    process->is_kept = request->is_kept;
-    process->is_terminal = (request->start.flags & START_TERMINAL) != 0;
-    if (!start(process, request, &error)) {
-        close_fds(request->fds);
-        remove_process(process);
+    if (!process) {
         g_task_return_error(task, error);
         return;
     }
     process->starting = g_steal_pointer(&task);
-    connect_fds(process, request->fds);
-    if (!process->is_kept) {
-        process->left = g_object_ref(left);
-        process->left_handler = g_signal_connect(left, "cancelled", G_CALLBACK(on_left), process);
-    }
+    operation_watch(process->operation, &operation_events, process);
 }
 
 Process *
-core_start_process_finish(GAsyncResult *result, GError **error)
+core_start_process_finish(GAsyncResult *result, ProcessEnds *ret_ends, GError **error)
 {
-    return g_task_propagate_pointer(G_TASK(result), error);
+    ProcessEnds *ends = g_task_get_task_data(G_TASK(result));
+    Process *process = g_task_propagate_pointer(G_TASK(result), error);
+
+    for (WireChannel channel = 0; process && channel <= WIRE_STDERR; channel++)
+        ret_ends->callers[channel] = g_steal_fd(&ends->callers[channel]);
+    return process;
 }
 
-/* --- finding, waiting --- */
+/* --- terminals --- */
+
+static gboolean
+check_side(const char *name, guint32 value, GError **error)
+{
+    if (value >= 1 && value <= PROCESS_TERMINAL_SIDE_MAX)
+        return TRUE;
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                "%s: it must be 1 to %d, not %u", name, PROCESS_TERMINAL_SIDE_MAX, value);
+    return FALSE;
+}
+
+static gboolean
+check_size(guint32 columns, guint32 rows, GError **error)
+{
+    return check_side("columns", columns, error) && check_side("rows", rows, error);
+}
+
+/* The environment with TERM, which every terminal has: a new array, whose strings are shared. */
+static const char **
+with_term(const char *const *environment)
+{
+    GPtrArray *all = g_ptr_array_new();
+    gboolean has_term = FALSE;
+
+    for (; environment && *environment; environment++) {
+        has_term = has_term || g_str_has_prefix(*environment, "TERM=");
+        g_ptr_array_add(all, (gpointer)*environment);
+    }
+    if (!has_term)
+        g_ptr_array_add(all, (gpointer)DEFAULT_TERM);
+    g_ptr_array_add(all, NULL);
+    return (const char **)g_ptr_array_free(all, FALSE);
+}
+
+void
+core_open_terminal_async(Sandbox *sandbox, const ProcessRequest *request, guint32 columns,
+                         guint32 rows, GCancellable *caller, GAsyncReadyCallback callback,
+                         gpointer data)
+{
+    /* Only the guest knows the user's shell. */
+    static const char *const shell[] = {"/bin/sh", "-c", "exec \"${SHELL:-/bin/sh}\" -l", NULL};
+    g_autofree const char **environment = with_term(request->start.environment);
+    ProcessRequest terminal = *request;
+    GError *error = NULL;
+
+    if (!check_size(columns, rows, &error)) {
+        g_task_report_error(NULL, callback, data, core_open_terminal_async, error);
+        return;
+    }
+    if (!terminal.start.argv)
+        terminal.start.argv = shell;
+    terminal.start.environment = environment;
+    terminal.start.flags |= START_TERMINAL;
+    terminal.start.columns = columns;
+    terminal.start.rows = rows;
+    core_start_process_async(sandbox, &terminal, caller, callback, data);
+}
+
+gboolean
+core_resize_process(Process *process, guint32 columns, guint32 rows, GError **error)
+{
+    if (!process->is_terminal) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "process %u has no terminal", process->number);
+        return FALSE;
+    }
+    if (!check_size(columns, rows, error))
+        return FALSE;
+    guest_process_resize(process->guest, columns, rows);
+    return TRUE;
+}
+
+/* --- use --- */
 
 Process *
 core_find_process(Sandbox *sandbox, guint32 number, GError **error)
@@ -276,6 +408,54 @@ core_processes(const Sandbox *sandbox)
     return g_list_sort(g_hash_table_get_values(sandbox->processes), compare_numbers);
 }
 
+gboolean
+core_attach_process(Process *process, ProcessEnds *ret_ends, GError **error)
+{
+    if (!process->is_kept) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "process %u was not started with 'keep'", process->number);
+        return FALSE;
+    }
+    if (!(process->is_terminal ? process_ends_open_socket_and_pipe(ret_ends, error)
+                               : process_ends_open_pipes(ret_ends, error)))
+        return FALSE;
+    connect_ends(process, ret_ends);
+    return TRUE;
+}
+
+gboolean
+core_signal_process(Process *process, int number, GError **error)
+{
+    if (number < 1 || number > PROCESS_SIGNAL_MAX) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "signal: it must be 1 to %d, not %d", PROCESS_SIGNAL_MAX, number);
+        return FALSE;
+    }
+    if (number == SIGKILL)
+        guest_process_kill(process->guest);
+    else
+        guest_process_signal(process->guest, number);
+    return TRUE;
+}
+
+void
+core_kill_process(Process *process)
+{
+    guest_process_kill(process->guest);
+}
+
+void
+core_close_process_input(Process *process)
+{
+    guest_process_close_input(process->guest);
+}
+
+gboolean
+core_process_has_lost_output(const Process *process)
+{
+    return guest_process_has_lost_output(process->guest);
+}
+
 void
 core_wait_process_async(Process *process, GAsyncReadyCallback callback, gpointer data)
 {
@@ -294,20 +474,18 @@ core_wait_process_finish(GAsyncResult *result, ProcessEnd *ret_end, GError **err
     return end != NULL;
 }
 
-/* --- an earlier life's --- */
+/* --- processes of the previous instance --- */
 
-static void
-attach(Sandbox *sandbox, const GuestKept *kept)
+void
+process_adopt(Sandbox *sandbox, const GuestKept *kept)
 {
     guint32 number;
     char kind;
     int used = 0;
     Process *process;
 
-    if (contexts_adopt(sandbox, kept) ||
-        sscanf(kept->tag, "process %u %c %n", &number, &kind, &used) != 2 || used == 0)
-        return;
-    if (g_hash_table_contains(sandbox->processes, GUINT_TO_POINTER(number)))
+    if (sscanf(kept->tag, "process %u %c %n", &number, &kind, &used) != 2 || used == 0 ||
+        g_hash_table_contains(sandbox->processes, GUINT_TO_POINTER(number)))
         return;
     process = process_new(sandbox, number, (const char *const *)kept->argv, kept->tag + used);
     process->is_kept = TRUE;
@@ -319,49 +497,10 @@ attach(Sandbox *sandbox, const GuestKept *kept)
     process->guest =
         guest_process_attach(instance_link(sandbox->instance), kept->tag, process->is_terminal,
                              &guest_events, process, /* error= */ NULL);
-    process->is_charged =
-        process->guest && core_begin_process(sandbox->core, sandbox->owner, /* error= */ NULL);
-    if (!process->guest)
-        remove_process(process);
-}
-
-typedef struct {
-    Core *core;
-    char *id;
-    GTask *task;
-} Adoption;
-
-static void
-on_kept(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autofree Adoption *adoption = data;
-    g_autofree char *id = adoption->id;
-    g_autoptr(GTask) task = adoption->task;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) answer = guest_task_finish(result, &error);
-    Sandbox *sandbox = g_hash_table_lookup(adoption->core->sandboxes, id);
-    GuestRecords records;
-    GuestKept kept;
-
-    if (answer && sandbox) {
-        guest_records_init(&records, answer);
-        while (guest_records_next_kept(&records, &kept)) {
-            attach(sandbox, &kept);
-            guest_kept_clear(&kept);
-        }
+    if (!process->guest) {
+        process_remove(process);
+        return;
     }
-    g_task_return_boolean(task, TRUE);
-}
-
-void
-processes_adopt_async(Core *core, Sandbox *sandbox, GAsyncReadyCallback callback, gpointer data)
-{
-    static const char *const argv[] = {"kept", NULL};
-    Adoption *adoption = g_new0(Adoption, 1);
-
-    adoption->core = core;
-    adoption->id = g_strdup(sandbox->id);
-    adoption->task = g_task_new(NULL, NULL, callback, data);
-    guest_task_async(instance_link(sandbox->instance), argv, "root", /* cancellable= */ NULL,
-                     on_kept, adoption);
+    process->operation = operation_adopt(sandbox);
+    operation_watch(process->operation, &operation_events, process);
 }

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * process: programs that somebody started in a sandbox, and may wait for.
+ * process: programs that callers started in a sandbox, and may wait for.
  *
- * One that is kept belongs to its sandbox; any other to the caller that started it, with whom it
- * goes. Each is a process of its owner's quota until nothing of it is on its way any more.
+ * A kept process belongs to its sandbox; any other ends when the caller that started it leaves.
+ * Each counts as a process of the sandbox's owner until its program has ended and its output was
+ * taken.
  */
 #pragma once
 
-#include "core.h"
 #include "guest-process.h"
+#include "operation.h"
+#include "process-ends.h"
+#include "records.h"
 
-/* Of a sandbox: those that have ended and are still known. */
+/* Processes of a sandbox that have ended and are still known. */
 #define PROCESSES_ENDED_MAX 256
 /* Bytes of a tag. */
 #define PROCESS_TAG_MAX 128
+/* Columns or rows of a terminal. */
+#define PROCESS_TERMINAL_SIDE_MAX 4096
+#define PROCESS_SIGNAL_MAX 64
 
 struct Process {
     Sandbox *sandbox;
@@ -27,49 +33,56 @@ struct Process {
     GuestExit exit; /* once it has */
     gint64 duration_us;
     GuestProcess *guest;
-    gboolean is_charged, is_removed;
-    GTask *starting; /* NULL: it runs */
-    GList *waiting;  /* of GTask */
-    GCancellable *left;
-    gulong left_handler;
+    Operation *operation; /* NULL: the program has ended, and its output was taken */
+    GTask *starting;      /* NULL: it runs */
+    GList *waiting;       /* of GTask */
 };
 
 typedef struct {
-    GuestStart start; /* without tag and START_KEEP */
+    GuestStart start; /* without tag, START_KEEP, START_TERMINAL and the size */
     const char *tag;  /* NULL: none */
     gboolean is_kept;
-    int fds[WIRE_STDERR + 1]; /* its own descriptors, -1: none; taken */
+    gboolean is_detached; /* nobody reads its output; only with is_kept */
 } ProcessRequest;
 
-/* `left`: the caller leaves. */
-void core_start_process_async(Core *core, Sandbox *sandbox, const ProcessRequest *request,
-                              GCancellable *left, GAsyncReadyCallback callback, gpointer data);
-/* Good until the main loop runs again. */
-Process *core_start_process_finish(GAsyncResult *result, GError **error);
+/* Ends with its caller, unless it is kept. CLOCHE_ERROR_INVALID_ARGUMENT when the tag or the
+ * combination of options is wrong. */
+void core_start_process_async(Sandbox *sandbox, const ProcessRequest *request, GCancellable *caller,
+                              GAsyncReadyCallback callback, gpointer data);
+/* The same with a terminal of this size. `argv` NULL: the user's login shell. */
+void core_open_terminal_async(Sandbox *sandbox, const ProcessRequest *request, guint32 columns,
+                              guint32 rows, GCancellable *caller, GAsyncReadyCallback callback,
+                              gpointer data);
+/* Returns the process, which is valid until the main loop runs again, and moves the caller's ends
+ * to `ret_ends`. */
+Process *core_start_process_finish(GAsyncResult *result, ProcessEnds *ret_ends, GError **error);
+
 /* CLOCHE_ERROR_NO_SUCH_PROCESS. */
 Process *core_find_process(Sandbox *sandbox, guint32 number, GError **error);
-/* All of a sandbox, by number; not owned. */
+/* All processes of a sandbox, by number; not owned. */
 GList *core_processes(const Sandbox *sandbox);
 
-/* Finishes when it has ended. */
-void core_wait_process_async(Process *process, GAsyncReadyCallback callback, gpointer data);
+/* Connects new descriptors to a kept process, in place of those before. For a terminal, input and
+ * output are callers[WIRE_STDIN]. */
+gboolean core_attach_process(Process *process, ProcessEnds *ret_ends, GError **error);
+gboolean core_signal_process(Process *process, int number, GError **error);
+void core_kill_process(Process *process);
+/* Closes its standard input, after what was written to it. */
+void core_close_process_input(Process *process);
+gboolean core_resize_process(Process *process, guint32 columns, guint32 rows, GError **error);
+/* Output that nobody read was discarded. */
+gboolean core_process_has_lost_output(const Process *process);
+
 typedef struct {
     GuestExit exit;
     gint64 duration_us;
 } ProcessEnd;
+
+/* Finishes when the process has ended. */
+void core_wait_process_async(Process *process, GAsyncReadyCallback callback, gpointer data);
 gboolean core_wait_process_finish(GAsyncResult *result, ProcessEnd *ret_end, GError **error);
 
-/* --- a task whose streams are a caller's descriptors --- */
-
-typedef struct {
-    GuestStart start;
-    const char *path;         /* what errors name */
-    int input, output;        /* its own ends, -1: none; taken */
-    gboolean output_is_whole; /* of whole_open(), see guest/whole.h */
-    gboolean is_awaited; /* finishes when it has ended, not when it began; ends with the caller */
-} TransferRequest;
-
-void core_transfer_async(Core *core, Sandbox *sandbox, const TransferRequest *request,
-                         GCancellable *left, GAsyncReadyCallback callback, gpointer data);
-/* How many bytes of input were taken. */
-gboolean core_transfer_finish(GAsyncResult *result, guint64 *ret_size, GError **error);
+/* Continues a kept process of the previous instance of the service, if it is one. */
+void process_adopt(Sandbox *sandbox, const GuestKept *kept);
+/* Frees all processes of a sandbox that ends. */
+void processes_clear(Sandbox *sandbox);

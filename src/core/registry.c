@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* registry: the sandboxes that run, those that did, and the one place where they end. */
+#include "registry.h"
+
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "process.h"
+#include "sandbox-clock.h"
 #include "util.h"
+
+typedef struct {
+    char *id;
+    guint32 owner;
+    EndReason reason;
+} Ended;
 
 gboolean
 core_may_see(const Viewer *viewer, guint32 owner)
@@ -48,17 +58,25 @@ event_of(EndReason reason)
     }
 }
 
-/* From here on its owner is charged no more. */
 static void
-uncharge(Core *core, const Sandbox *sandbox)
+release_charge(Core *core, const Sandbox *sandbox)
 {
     QuotaAmounts amounts = sandbox_amounts(sandbox);
 
     quota_release(core->quota, sandbox->owner, &amounts);
 }
 
+/* Frees it, and what is known of its processes. */
+static void
+forget(Sandbox *sandbox)
+{
+    processes_clear(sandbox);
+    operations_leave(sandbox);
+    sandbox_free(sandbox);
+}
+
 void
-registry_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
+core_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
 {
     g_autofree char *why = NULL;
 
@@ -70,7 +88,7 @@ registry_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
     sandbox_clock_stop(sandbox);
     g_hash_table_steal(core->sandboxes, sandbox->id);
     remember(core, sandbox);
-    uncharge(core, sandbox);
+    release_charge(core, sandbox);
     journal_ended(sandbox, detail);
 
     why = g_strdup_printf("sandbox '%s' has ended: %s", sandbox->id, end_reason_name(reason));
@@ -78,14 +96,8 @@ registry_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
         instance_end(g_steal_pointer(&sandbox->instance), why);
     record_remove(core->host.store, sandbox->id);
     core->events->sandbox_ended(sandbox, core->events_data);
-    core_tell_changed(core);
-    sandbox_free(sandbox);
-}
-
-void
-core_end(Core *core, Sandbox *sandbox, EndReason reason)
-{
-    registry_end(core, sandbox, reason, /* detail= */ NULL);
+    core_notify(core);
+    forget(sandbox);
 }
 
 static void
@@ -94,7 +106,7 @@ on_deadline(gpointer data)
     Sandbox *sandbox = data;
 
     sandbox->deadline = NULL; /* it is over, says deadline.h */
-    core_end(sandbox->core, sandbox, END_TIMED_OUT);
+    core_end(sandbox->core, sandbox, END_TIMED_OUT, /* detail= */ NULL);
 }
 
 static void
@@ -102,7 +114,7 @@ on_lost(Instance *instance, EndReason why, gpointer data)
 {
     Sandbox *sandbox = data;
 
-    core_end(sandbox->core, sandbox, why);
+    core_end(sandbox->core, sandbox, why, /* detail= */ NULL);
 }
 
 static void
@@ -125,7 +137,7 @@ registry_add(Core *core, Sandbox *sandbox)
     instance_watch(sandbox->instance, &instance_events, sandbox);
     g_hash_table_insert(core->sandboxes, sandbox->id, sandbox);
     core->events->sandbox_added(sandbox, core->events_data);
-    core_tell_changed(core);
+    core_notify(core);
 }
 
 gboolean
@@ -155,19 +167,10 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
     return record_write(core->host.store, &record, error);
 }
 
-gboolean
-core_check_timeout(const Core *core, guint64 timeout_s, GError **error)
-{
-    if (timeout_s >= 1 && timeout_s <= SANDBOX_TIMEOUT_MAX_S)
-        return registry_check_lifetime(core, util_boottime_us(), timeout_s, error);
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                "timeout must be from 1 to %llu seconds, not %" G_GUINT64_FORMAT,
-                SANDBOX_TIMEOUT_MAX_S, timeout_s);
-    return FALSE;
-}
-
-gboolean
-registry_check_lifetime(const Core *core, gint64 born_us, guint64 timeout_s, GError **error)
+/* CLOCHE_ERROR_QUOTA_EXCEEDED unless a sandbox created at `born_us` may live `timeout_s` from now.
+ */
+static gboolean
+check_lifetime(const Core *core, gint64 born_us, guint64 timeout_s, GError **error)
 {
     guint64 age_s = (guint64)(util_boottime_us() - born_us) / G_USEC_PER_SEC;
     guint64 most_s = core->config.lifetime_max_s;
@@ -183,12 +186,23 @@ registry_check_lifetime(const Core *core, gint64 born_us, guint64 timeout_s, GEr
 }
 
 gboolean
+core_check_timeout(const Core *core, guint64 timeout_s, GError **error)
+{
+    if (timeout_s >= 1 && timeout_s <= SANDBOX_TIMEOUT_MAX_S)
+        return check_lifetime(core, util_boottime_us(), timeout_s, error);
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                "timeout must be from 1 to %llu seconds, not %" G_GUINT64_FORMAT,
+                SANDBOX_TIMEOUT_MAX_S, timeout_s);
+    return FALSE;
+}
+
+gboolean
 core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error)
 {
     gint64 before_us = sandbox->deadline_us;
 
     if (!core_check_timeout(core, timeout_s, error) ||
-        !registry_check_lifetime(core, sandbox->born_us, timeout_s, error))
+        !check_lifetime(core, sandbox->born_us, timeout_s, error))
         return FALSE;
     sandbox->deadline_us = util_boottime_us() + (gint64)timeout_s * G_USEC_PER_SEC;
     if (!registry_write_record(core, sandbox, error)) {
@@ -203,6 +217,12 @@ core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error
     return TRUE;
 }
 
+Sandbox *
+registry_lookup(const Core *core, const char *id)
+{
+    return g_hash_table_lookup(core->sandboxes, id);
+}
+
 static const Ended *
 find_ended(const Core *core, const char *id)
 {
@@ -215,7 +235,7 @@ find_ended(const Core *core, const char *id)
 gboolean
 core_is_owner(Core *core, guint32 uid, const char *id)
 {
-    const Sandbox *sandbox = g_hash_table_lookup(core->sandboxes, id);
+    const Sandbox *sandbox = registry_lookup(core, id);
     const Ended *ended = sandbox ? NULL : find_ended(core, id);
 
     return sandbox ? sandbox->owner == uid : ended && ended->owner == uid;
@@ -234,7 +254,7 @@ registry_check_running(const Core *core, GError **error)
 Sandbox *
 core_find(Core *core, const Viewer *viewer, const char *id, GError **error)
 {
-    Sandbox *sandbox = g_hash_table_lookup(core->sandboxes, id);
+    Sandbox *sandbox = registry_lookup(core, id);
     const Ended *ended;
     const char *reason = NULL;
     g_autofree char *shown = NULL;
@@ -300,7 +320,7 @@ leave(Core *core, Sandbox *sandbox)
     deadline_remove(g_steal_pointer(&sandbox->deadline));
     sandbox_clock_stop(sandbox);
     instance_leave(g_steal_pointer(&sandbox->instance));
-    sandbox_free(sandbox);
+    forget(sandbox);
 }
 
 void
@@ -310,7 +330,7 @@ registry_stop(Core *core, Sandbox *sandbox)
     if (core->leaves_sandboxes && !sandbox->is_one_shot)
         leave(core, sandbox);
     else
-        core_end(core, sandbox, END_SERVICE_STOPPED);
+        core_end(core, sandbox, END_SERVICE_STOPPED, /* detail= */ NULL);
 }
 
 void

@@ -6,6 +6,8 @@
  * the host's (some 10 ms in ten minutes), and it stands still while the machine does. Machines that
  * wait in a pool are left alone, for an idle machine must cost nothing.
  */
+#include "sandbox-clock.h"
+
 #include "core-private.h"
 #include "util.h"
 

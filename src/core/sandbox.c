@@ -2,7 +2,6 @@
 /* sandbox: its states, and what can be said of it without asking anybody. */
 #include "sandbox.h"
 
-#include "core-private.h"
 #include "error.h"
 #include "util.h"
 
@@ -42,7 +41,8 @@ sandbox_new(void)
 {
     Sandbox *sandbox = g_new0(Sandbox, 1);
 
-    sandbox->processes = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)process_free);
+    sandbox->processes = g_hash_table_new(NULL, NULL);
+    g_queue_init(&sandbox->operations);
     return sandbox;
 }
 
@@ -51,7 +51,8 @@ sandbox_free(Sandbox *sandbox)
 {
     if (!sandbox)
         return;
-    g_assert(!sandbox->instance && !sandbox->deadline && !sandbox->clock);
+    g_assert(!sandbox->instance && !sandbox->deadline && !sandbox->clock &&
+             !sandbox->operations.head && g_hash_table_size(sandbox->processes) == 0);
     g_hash_table_unref(sandbox->processes);
     g_free(sandbox->id);
     g_free(sandbox->name);

@@ -2,9 +2,9 @@
 /* sandbox: a claimed machine: an id, an owner, a template, a deadline, metadata. */
 #pragma once
 
+#include "core-base.h"
 #include "deadline.h"
 #include "instance.h"
-#include "quota.h"
 
 #define SANDBOX_TIMEOUT_DEFAULT_S 300
 #define SANDBOX_TIMEOUT_MAX_S (10 * 365 * 86400ull) /* where the lifetime has no limit, too */
@@ -31,8 +31,8 @@ typedef enum {
 
 const char *sandbox_state_name(SandboxState state);
 
-typedef struct {
-    struct Core *core; /* once it is registered */
+struct Sandbox {
+    Core *core; /* once it is registered */
     char *id, *name, *template;
     guint32 owner;
     SandboxState state;
@@ -49,12 +49,13 @@ typedef struct {
     gboolean is_one_shot;  /* it ends with the call that made it */
     char *request;      /* what it was asked for, to compare with a second call of the same key */
     Instance *instance; /* NULL once it has ended */
-    GHashTable *processes; /* number → Process; owned */
+    GHashTable *processes; /* number → Process; of process.c */
+    GQueue operations;     /* of Operation: what is under way in it */
     guint32 last_process;
     guint last_context;
     Deadline *deadline; /* NULL unless it runs, as the next */
     Deadline *clock;    /* when the guest's is set again */
-} Sandbox;
+};
 
 /* Nothing but empty. */
 Sandbox *sandbox_new(void);

@@ -1,50 +1,51 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * transfer: a task in the guest that feeds, or is fed by, a caller's descriptor.
- *
- * With a descriptor that was given away, nothing more is to be told of it: its end is the end of
- * the task, and the other way round. The core holds all that are under way, for its own end.
- */
+/* transfer: a task in the guest whose data comes from, or goes to, a descriptor of the caller. */
+#include "transfer.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "core-private.h"
 #include "error.h"
-#include "process.h"
+#include "guest-process.h"
+#include "inlet.h"
+#include "util.h"
+#include "whole.h"
 
 typedef struct {
-    Core *core;
-    guint32 owner;
+    Operation *operation;
     char *path;
-    gboolean is_awaited, is_builtin;
+    gboolean is_builtin;
+    int callers_end; /* -1: it was given away, or there is none */
     GuestProcess *guest;
-    GTask *task; /* NULL: it was told */
-    GCancellable *left;
-    gulong left_handler;
+    GTask *task; /* NULL: it was answered */
 } Transfer;
 
-void
-transfer_free(gpointer data)
-{
-    Transfer *transfer = data;
+/* Our ends; -1: none. */
+typedef struct {
+    int input, output;
+} Ends;
 
-    if (transfer->left_handler != 0)
-        g_signal_handler_disconnect(transfer->left, transfer->left_handler);
-    g_clear_object(&transfer->left);
-    if (transfer->task)
-        g_task_return_new_error(transfer->task, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
-                                "The service stops, or is started anew: call again");
+/* --- the end --- */
+
+static void
+transfer_free(Transfer *transfer)
+{
     g_clear_object(&transfer->task);
+    if (transfer->callers_end >= 0)
+        close(transfer->callers_end);
     guest_process_free(transfer->guest);
-    core_end_process(transfer->core, transfer->owner);
+    operation_end(transfer->operation);
     g_free(transfer->path);
     g_free(transfer);
 }
 
 /* The last line that a program wrote to its standard error. */
 static char *
-last_words(const Transfer *transfer)
+last_error_line(const Transfer *transfer)
 {
     g_autofree char *text = guest_process_dup_error_text(transfer->guest);
     char *newline;
@@ -55,9 +56,19 @@ last_words(const Transfer *transfer)
 }
 
 static GError *
+describe_program_failure(const Transfer *transfer)
+{
+    g_autofree char *line = last_error_line(transfer);
+
+    return g_error_new(CLOCHE_ERROR,
+                       strstr(line, "No space left") ? CLOCHE_ERROR_OUT_OF_RESOURCES
+                                                     : CLOCHE_ERROR_FAILED,
+                       "'%s': %s", transfer->path, *line ? line : "it was killed");
+}
+
+static GError *
 describe_end(const Transfer *transfer, const GuestExit *how)
 {
-    g_autofree char *words = NULL;
     int input_error = guest_process_input_error(transfer->guest);
 
     if (input_error != 0)
@@ -72,24 +83,23 @@ describe_end(const Transfer *transfer, const GuestExit *how)
                            "size: not so many bytes came; nothing was changed");
     if (how->how == WIRE_EXIT_STATUS && transfer->is_builtin)
         return guest_error(WIRE_ABOUT_FILE, how->status, transfer->path);
-    words = last_words(transfer);
-    return g_error_new(CLOCHE_ERROR,
-                       strstr(words, "No space left") ? CLOCHE_ERROR_OUT_OF_RESOURCES
-                                                      : CLOCHE_ERROR_FAILED,
-                       "'%s': %s", transfer->path, *words ? words : "it was killed");
+    return describe_program_failure(transfer);
 }
 
+/* Answers the caller, once: with the descriptor, or the number of bytes. Takes the error. */
 static void
-finish(Transfer *transfer, GError *error)
+answer(Transfer *transfer, GError *error)
 {
     g_autoptr(GTask) task = g_steal_pointer(&transfer->task);
 
-    if (task && error)
-        g_task_return_error(task, error);
-    else if (task)
-        g_task_return_int(task, (gssize)guest_process_input_size(transfer->guest));
-    else
+    if (!task)
         g_clear_error(&error);
+    else if (error)
+        g_task_return_error(task, error);
+    else if (transfer->callers_end >= 0)
+        g_task_return_int(task, g_steal_fd(&transfer->callers_end));
+    else
+        g_task_return_int(task, (gssize)guest_process_input_size(transfer->guest));
 }
 
 static void
@@ -97,8 +107,8 @@ on_started(GuestProcess *guest, gpointer data)
 {
     Transfer *transfer = data;
 
-    if (!transfer->is_awaited)
-        finish(transfer, NULL);
+    if (transfer->callers_end >= 0)
+        answer(transfer, NULL);
 }
 
 static void
@@ -106,21 +116,19 @@ on_ended(GuestProcess *guest, const GuestExit *how, const GError *error, gpointe
 {
     Transfer *transfer = data;
 
-    finish(transfer, error ? g_error_copy(error) : describe_end(transfer, how));
+    answer(transfer, error ? g_error_copy(error) : describe_end(transfer, how));
 }
 
 static void
 on_over(GuestProcess *guest, gpointer data)
 {
-    Transfer *transfer = data;
-
-    g_hash_table_remove(transfer->core->transfers, transfer);
+    transfer_free(data);
 }
 
-static const GuestProcessEvents events = {on_started, on_ended, on_over};
+static const GuestProcessEvents guest_events = {on_started, on_ended, on_over};
 
 static void
-on_left(GCancellable *left, gpointer data)
+on_cancelled(gpointer data)
 {
     Transfer *transfer = data;
 
@@ -128,63 +136,129 @@ on_left(GCancellable *left, gpointer data)
 }
 
 static void
-close_fds(const TransferRequest *request)
+on_abandoned(gpointer data)
 {
-    if (request->input >= 0)
-        close(request->input);
-    if (request->output >= 0)
-        close(request->output);
+    Transfer *transfer = data;
+
+    answer(transfer, g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
+                                         "The service stops, or is started anew: call again"));
+    transfer_free(transfer);
 }
 
+static const OperationEvents operation_events = {on_cancelled, on_abandoned};
+
+/* --- the beginning --- */
+
 static void
-connect_fds(Transfer *transfer, const TransferRequest *request)
+close_ends(const Ends *ends)
 {
-    if (request->input >= 0)
-        guest_process_connect_input(transfer->guest, request->input);
-    if (request->output >= 0)
-        guest_process_connect_output(transfer->guest, WIRE_STDOUT, request->output);
+    if (ends->input >= 0)
+        close(ends->input);
+    if (ends->output >= 0)
+        close(ends->output);
+}
+
+static gboolean
+start_in_guest(Transfer *transfer, Sandbox *sandbox, const GuestStart *start, const Ends *ends,
+               gboolean is_complete, GError **error)
+{
+    transfer->guest = guest_process_start(
+        instance_link(sandbox->instance), start,
+        is_complete ? GUEST_PROCESS_WHOLE : GUEST_PROCESS_ORDINARY, &guest_events, transfer, error);
+    if (!transfer->guest)
+        return FALSE;
+    if (ends->input >= 0)
+        guest_process_connect_input(transfer->guest, ends->input);
+    if (ends->output >= 0)
+        guest_process_connect_output(transfer->guest, WIRE_STDOUT, ends->output);
+    return TRUE;
+}
+
+/* Takes `ends` and `callers_end` (-1: the transfer ends with its caller). `is_complete`: the
+ * reader learns whether the data is complete. */
+static void
+begin(Sandbox *sandbox, const TransferRequest *request, const Ends *ends, int callers_end,
+      gboolean is_complete, GCancellable *caller, GTask *task)
+{
+    Transfer *transfer = g_new0(Transfer, 1);
+    GError *error = NULL;
+
+    transfer->callers_end = callers_end;
+    transfer->path = g_strdup(request->path);
+    transfer->is_builtin = (request->start.flags & START_BUILTIN) != 0;
+    transfer->task = task;
+    transfer->operation = operation_begin(sandbox, caller, &error);
+    if (transfer->operation &&
+        start_in_guest(transfer, sandbox, &request->start, ends, is_complete, &error)) {
+        operation_watch(transfer->operation, &operation_events, transfer);
+        return;
+    }
+    close_ends(ends);
+    answer(transfer, error);
+    transfer_free(transfer);
 }
 
 void
-core_transfer_async(Core *core, Sandbox *sandbox, const TransferRequest *request,
-                    GCancellable *left, GAsyncReadyCallback callback, gpointer data)
+core_transfer_out_async(Sandbox *sandbox, const TransferRequest *request,
+                        GAsyncReadyCallback callback, gpointer data)
 {
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
-    gboolean is_whole = request->output_is_whole || request->is_awaited;
+    TransferRequest output_only = *request;
+    Ends ends = {-1, -1};
     GError *error = NULL;
-    Transfer *transfer;
+    int callers_end;
 
-    if (!core_begin_process(core, sandbox->owner, &error)) {
-        close_fds(request);
-        g_task_return_error(task, error);
+    if (!whole_open(&ends.output, &callers_end, &error)) {
+        g_task_report_error(NULL, callback, data, core_transfer_out_async, error);
         return;
     }
-    transfer = g_new0(Transfer, 1);
-    transfer->core = core;
-    transfer->owner = sandbox->owner;
-    transfer->path = g_strdup(request->path);
-    transfer->is_awaited = request->is_awaited;
-    transfer->is_builtin = (request->start.flags & START_BUILTIN) != 0;
-    transfer->guest = guest_process_start(instance_link(sandbox->instance), &request->start,
-                                          is_whole ? GUEST_PROCESS_WHOLE : GUEST_PROCESS_ORDINARY,
-                                          &events, transfer, &error);
-    if (!transfer->guest) {
-        close_fds(request);
-        transfer_free(transfer);
-        g_task_return_error(task, error);
+    g_unix_set_fd_nonblocking(ends.output, TRUE, NULL);
+    output_only.start.flags |= START_NO_STDIN;
+    begin(sandbox, &output_only, &ends, callers_end, /* is_complete= */ TRUE, /* caller= */ NULL,
+          g_task_new(NULL, NULL, callback, data));
+}
+
+void
+core_transfer_both_async(Sandbox *sandbox, const TransferRequest *request,
+                         GAsyncReadyCallback callback, gpointer data)
+{
+    GError *error = NULL;
+    Ends ends;
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+        util_set_errno(&error, errno, "Cannot make a socket");
+        g_task_report_error(NULL, callback, data, core_transfer_both_async, error);
         return;
     }
-    g_hash_table_add(core->transfers, transfer);
-    transfer->task = g_steal_pointer(&task);
-    connect_fds(transfer, request);
-    if (!request->is_awaited)
-        return;
-    transfer->left = g_object_ref(left);
-    transfer->left_handler = g_signal_connect(left, "cancelled", G_CALLBACK(on_left), transfer);
+    g_unix_set_fd_nonblocking(fds[0], TRUE, NULL);
+    ends.output = fds[0];
+    ends.input = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+    begin(sandbox, request, &ends, fds[1], /* is_complete= */ FALSE, /* caller= */ NULL,
+          g_task_new(NULL, NULL, callback, data));
+}
+
+int
+core_transfer_fd_finish(GAsyncResult *result, GError **error)
+{
+    return (int)g_task_propagate_int(G_TASK(result), error);
+}
+
+void
+core_transfer_in_async(Sandbox *sandbox, const TransferRequest *request, int fd,
+                       GCancellable *caller, GAsyncReadyCallback callback, gpointer data)
+{
+    GError *error = NULL;
+    const Ends ends = {inlet_from_stranger(fd, &error), -1};
+
+    if (ends.input < 0)
+        g_task_report_error(NULL, callback, data, core_transfer_in_async, error);
+    else
+        begin(sandbox, request, &ends, /* callers_end= */ -1, /* is_complete= */ TRUE, caller,
+              g_task_new(NULL, NULL, callback, data));
 }
 
 gboolean
-core_transfer_finish(GAsyncResult *result, guint64 *ret_size, GError **error)
+core_transfer_in_finish(GAsyncResult *result, guint64 *ret_size, GError **error)
 {
     GError *problem = NULL;
     gssize size = g_task_propagate_int(G_TASK(result), &problem);

@@ -2,6 +2,19 @@
 /* execution: what one piece of code gave, within bounds. */
 #include "execution.h"
 
+const char *
+guest_execution_status_name(const GuestExecution *execution)
+{
+    static const char *const names[] = {
+        [GUEST_EXECUTION_OK] = "ok",
+        [GUEST_EXECUTION_ERROR] = "error",
+        [GUEST_EXECUTION_INTERRUPTED] = "interrupted",
+        [GUEST_EXECUTION_TIMED_OUT] = "timed-out",
+    };
+
+    return names[execution->status];
+}
+
 GuestExecution *
 guest_execution_new(void)
 {

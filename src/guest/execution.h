@@ -29,6 +29,9 @@ typedef struct {
     gint64 duration_us;
 } GuestExecution;
 
+/* "ok", "error", "interrupted", "timed-out". */
+const char *guest_execution_status_name(const GuestExecution *execution);
+
 GuestExecution *guest_execution_new(void);
 void guest_execution_free(GuestExecution *execution);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestExecution, guest_execution_free)

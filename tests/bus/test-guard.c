@@ -6,7 +6,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
-#include "call.h"
+#include "guard.h"
 #include "error.h"
 
 static char *xml, *policy;

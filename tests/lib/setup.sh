@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# setup: what quickstart.sh and tests/run.sh have in common: Debian's packages, the build, images,
-# and a bus with a daemon of its own where there is no system bus.
+# setup: functions that quickstart.sh and tests/run.sh share: installation of Debian packages, the
+# build, images, and a private bus with a daemon.
 #
-# Callers set top (the source tree) and work (a folder for logs). What runs for long is run by
-# with_progress, which ends it when the caller is ended.
+# Callers set top (the source tree) and work (a folder for logs). Long commands are run through
+# with_progress. A caller traps EXIT with end_child, so that the command ends with the caller.
 #
 # shellcheck shell=bash disable=SC2154
 
@@ -20,7 +20,7 @@ packages_to_test="git clang-format-19 libasan8 libubsan1 slirp4netns python3-gi 
 
 name=$(basename "$0") bar_is_drawn='' child=''
 
-# --- what people see ---
+# --- messages and progress ---
 
 clear_bar() {
     [ -z "$bar_is_drawn" ] || printf '\r\033[K' >&2
@@ -47,7 +47,7 @@ draw_bar() {
     bar_is_drawn=yes
 }
 
-# How far ninja or apt say that they are, in hundredths.
+# percent_of_log FILE: the progress that ninja or apt has reported in its log, in percent.
 percent_of_log() {
     local all=0 done
     read -r done all < <(tail -c 4096 "$1" | tr '\r' '\n' | sed -n \
@@ -62,7 +62,7 @@ end_child() {
     clear_bar
 }
 
-# with_progress WHAT COMMAND…: its output goes to a log, the end of which is shown when it fails.
+# with_progress WHAT COMMAND…: runs a command with its output in a log. If it fails, shows the last lines of the log.
 with_progress() {
     local what=$1 log=$work/step.log
     shift
@@ -82,9 +82,9 @@ with_progress() {
         return
     fi
     child=
-    say "$name: failed: $what. The end of its output:"
+    say "$name: failed while $what; the last lines of its output:"
     tail -n 20 "$log" | sed 's/^/  /' >&2
-    die "all of it is in $log" "mend that, then run this again"
+    die "the complete output is in $log" "fix the problem, then run this again"
 }
 
 # --- packages ---
@@ -97,8 +97,8 @@ missing_packages() {
     done
 }
 
-# recipe_packages RECIPE…: what the builder needs for these beside packages_for_images. Other vendors'
-# node brings an npm of its own, which Debian's package would replace.
+# recipe_packages RECIPE…: the packages that building these recipes requires in addition to packages_for_images.
+# Debian's npm is not installed if the machine has another npm, because it would replace that one.
 recipe_packages() {
     local recipe
     for recipe in "$@"; do
@@ -112,18 +112,18 @@ apt_install() {
             install --no-install-recommends "$@"
 }
 
-# Does nothing where all is there. Where PID 1 is not systemd, RUNLEVEL=1 keeps packages from
-# starting daemons that nobody here asked for.
+# install_packages PACKAGE…: installs those that are missing. If PID 1 is not systemd, RUNLEVEL=1 prevents packages
+# from starting daemons.
 install_packages() {
     local missing
     command -v apt-get >/dev/null ||
-        die "this is no Debian: there is no apt-get" "$top/tests/lib/setup.sh lists what cloche needs"
+        die "this host is not Debian: there is no apt-get" "see $top/docs/hosts.md for the requirements of other distributions"
     mapfile -t missing < <(missing_packages "$@")
     has_systemd || export RUNLEVEL=1
     if [ ${#missing[@]} != 0 ]; then
         with_progress "installing ${#missing[@]} packages: ${missing[*]}" apt_install "${missing[@]}"
     elif ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then
-        with_progress "reading apt's sources" apt-get -q update
+        with_progress "updating apt's package lists" apt-get -q update
     fi
     unset RUNLEVEL
 }
@@ -132,14 +132,14 @@ has_systemd() {
     [ -d /run/systemd/system ] && [ "$(cat /proc/1/comm)" = systemd ]
 }
 
-# The supported release of Debian that this machine is not.
+# Prints the other supported release of Debian.
 other_suite() {
     (. /etc/os-release && if [ "${VERSION_CODENAME:-}" = trixie ]; then echo bookworm; else echo trixie; fi)
 }
 
 # --- build ---
 
-# build DIR TARGETS OPTIONS…: TARGETS is one word, "" for all.
+# build DIR TARGETS OPTIONS…: TARGETS is one argument; "" builds all targets.
 build() {
     local dir=$1 targets=$2
     shift 2
@@ -149,15 +149,15 @@ build() {
     with_progress "building" ninja -C "$dir" $targets
 }
 
-# build_image STORE BUILD RECIPE: prints the image's folder; tells how far it is by itself.
+# build_image STORE BUILD RECIPE: prints the image's folder. build-image shows its own progress.
 build_image() {
     "$top/vm-images/build-image" --store "$1" --agent "$2/src/agent/cloche-agent" \
         --runners "$2/src/runners/runners" "$top/vm-images/$3"
 }
 
-# --- a bus and a daemon of one's own ---
+# --- a private bus and daemon ---
 
-# start_bus DIR: a bus at DIR/bus for this user alone; its pid is in DIR/dbus-daemon.pid.
+# start_bus DIR: starts a bus at DIR/bus for this user only; its pid is in DIR/dbus-daemon.pid.
 start_bus() {
     cat >"$1/bus.conf" <<END
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
@@ -175,8 +175,8 @@ END
     dbus-daemon --config-file="$1/bus.conf" --fork --print-pid=1 >"$1/dbus-daemon.pid"
 }
 
-# start_daemon DIR CLOCHED [VARIABLE=VALUE…]: on that bus, by DIR/cloched.conf; logs to
-# DIR/cloched.log, its pid is in DIR/cloched.pid. Returns when it can be called.
+# start_daemon DIR CLOCHED [VARIABLE=VALUE…]: starts the daemon on that bus with DIR/cloched.conf. Its log is
+# DIR/cloched.log, its pid is in DIR/cloched.pid. Returns when the daemon accepts calls.
 start_daemon() {
     local dir=$1 cloched=$2
     shift 2
@@ -196,13 +196,13 @@ is_alive() {
     [ -s "$1" ] && [ -d "/proc/$(cat "$1")" ] && ! grep -q '^State:.Z' "/proc/$(cat "$1")/status"
 }
 
-# runs DIR NAME: whether that program runs, and not another that has its pid by now.
+# runs DIR NAME: whether that program runs. False if another program has reused its pid.
 runs() {
     is_alive "$1/$2.pid" && [ "$(cat "/proc/$(cat "$1/$2.pid")/comm")" = "$2" ]
 }
 
-# end_process DIR NAME SECONDS [SIGNAL]: asks, waits, insists. With INT the daemon ends its sandboxes;
-# with TERM, which is the default, it leaves them to the next one.
+# end_process DIR NAME SECONDS [SIGNAL]: sends SIGNAL, and SIGKILL if the process has not ended after SECONDS. On INT
+# the daemon ends its sandboxes; on TERM (the default) it leaves them to the next daemon.
 end_process() {
     local file=$1/$2.pid pid signal=${4:-TERM}
     if runs "$1" "$2"; then

@@ -63,7 +63,7 @@ stranger=(setpriv --reuid=nobody --clear-groups --inh-caps=+dac_read_search
     --ambient-caps=+dac_read_search)
 check "without root it says what to do" fails_with 'sudo' "${stranger[@]}" "$quickstart" start
 check "an unknown word is refused" fails_with 'Usage' "$quickstart" begin
-check "a recipe that is not there is refused" fails_with 'there are: interpreter minimal python' \
+check "a recipe that is not there is refused" fails_with 'available recipes: interpreter minimal python' \
     "$quickstart" start nosuch
 check "help shows the words" prints 'env' "$quickstart" --help
 check "env before the start says how to start" fails_with 'sudo' "$quickstart" env

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# cache: kernels and root file systems under the digest of what they were made of, so that a new
-# agent costs a new initrd and no more. An image shares its files with the cache; nobody ever writes
-# them.
+# cache: kernels and root file systems, named by the digest of their inputs, so that a new agent
+# requires only a new initrd. An image shares its files with the cache; they are never modified.
 #
 # shellcheck shell=bash disable=SC2154
 
@@ -19,17 +18,17 @@ cached() {
     mv -T "$work/entry" "$entry"
 }
 
-# A copy without copying where the file system can, a second name for the same file elsewhere.
+# share FILE NEW: makes a copy that shares the data, or a hard link if the file system has no reflinks.
 share() {
     cp --reflink=always "$1" "$2" 2>/dev/null || ln -f "$1" "$2"
 }
 
-# remove_others FOLDER NAME KEEP: of all NAME-DIGEST only KEEP stays.
+# remove_others FOLDER NAME KEEP: removes all NAME-DIGEST except KEEP.
 remove_others() {
     local path
     for path in "$1/$2"-*; do
         [[ $path =~ /$2-[0-9a-f]{16}$ && $path != "$1/$3" ]] || continue
-        flock --nonblock "$path" true || continue # machines of a running service stand on it
+        flock --nonblock "$path" true || continue # machines of a running service use it
         rm -rf --one-file-system "$path"
     done
 }

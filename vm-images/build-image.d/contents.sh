@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# contents: makes the parts of an image: kernel, root file system, initrd.
+# contents: builds the parts of an image: kernel, root file system, initrd.
 #
-# This file, npm.sh and the root-* hooks beside it are what digests call the builder: changing one makes
-# all images anew.
+# The digests of images include this file, npm.sh and the root-* hooks. If one of these files changes,
+# all images are rebuilt.
 #
 # shellcheck shell=bash disable=SC2154
 
-# In the order in which they load; what a kernel has built in is left out. ext4 and the CPU's random
-# numbers are built into all of them.
+# Kernel modules of the guest, in the order in which it loads them. Modules that are built into the kernel
+# are skipped. ext4 and the random number generator of the CPU are built into all supported kernels.
 modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
     virtio_console virtio-rng failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci)
 
 # --- kernel ---
 
-# The package is only unpacked: what it would do to a machine is for one that boots by itself.
+# Unpacks the package but does not install it: the scripts of the package set up a boot loader.
 fetch_kernel() {
     run download_kernel "$1"
     run pick_kernel "$1"
@@ -71,18 +71,18 @@ build_empty_packages() {
     done
 }
 
-# How this machine reaches its sources (a proxy, no check of dates) holds for the build too.
+# Passes on this machine's settings for downloads, such as a proxy.
 write_apt_options() {
     apt-config dump | sed -En '/^Acquire::(https?|Check-[A-Za-z-]*|Retries)\b/p' >"$work/apt.conf"
 }
 
-# What the recipe names, and what makes the image's user: newer base systems lack useradd.
+# The packages of the recipe, and passwd for useradd, which newer base systems lack.
 list_packages() {
     list_items "passwd;${recipe[Packages]}"
 }
 
-# In an environment that says nothing of the machine but its proxies, for python and others would
-# heed it.
+# Runs mmdebstrap with an empty environment except for proxies, because variables of this machine would
+# change the behavior of Python and other programs in the image.
 mmdebstrap_isolated() {
     local variable keep=()
     for variable in http_proxy https_proxy no_proxy; do
@@ -112,8 +112,8 @@ install_packages() {
     finish_background || fail
 }
 
-# Each package is fetched, unpacked and set up. How many there are is said in two parts, first for
-# the base system; until the second is known, each package that the recipe names counts as four.
+# apt fetches, unpacks and sets up each package. It reports the number of packages twice: first for the
+# base system, then for the others. Until the second report, each package of the recipe counts as four.
 begin_packages() {
     packages_seen=0 packages_counted=0 packages_all=0
     packages_guess=$((4 * $(list_packages | wc -l)))
@@ -135,8 +135,9 @@ count_packages() {
     packages_guess=0
 }
 
-# No journal and no checksums: a machine that dies takes its overlay along. Nothing is left for the
-# guest's kernel to initialize later, for that would be written into each machine's overlay.
+# The file system has no journal and no checksums, because the overlay of a machine is removed when the
+# machine ends. It is initialized completely here; otherwise the guest's kernel would do so in each
+# machine, and write to its overlay.
 make_disk() {
     local uuid=${root_digest:0:8}-${root_digest:8:4}-${root_digest:12}-8000-000000000000
     truncate -s "${recipe[DiskMiB]}M" "$1" &&
@@ -148,7 +149,7 @@ make_disk() {
 
 # --- initrd ---
 
-# Not compressed: QEMU copies it into the guest, but the guest would have to unpack it, emulated.
+# The initrd is not compressed, because decompression is slow in an emulated guest.
 pack_initrd() {
     local tree=$work/initrd runner
     mkdir -p "$tree"/{dev,proc,root,run,sys,runners} &&

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# inputs: what an image depends on, and the digests of it.
+# inputs: the inputs of an image, and their digests.
 #
-# Asking apt takes a second or two, and an image that is up to date should be found at once: what
-# apt said is kept with the time stamps of apt's own files, and holds as long as they do.
+# Queries of apt take a second or two, but an image that is up to date should be found immediately.
+# So the results are stored with the time stamps of apt's files, and used again until these change.
 #
 # shellcheck shell=bash disable=SC2154,SC2034
 
 check_inputs() {
     local runner
-    [ -f "$agent" ] || die "there is no agent at '$agent'; --agent says where it is"
+    [ -f "$agent" ] || die "there is no agent at '$agent'; specify its path with --agent"
     for runner in $(list_runners); do
         [ -d "$runners/$runner" ] ||
-            die "there is no runner '$runner' in '$runners'; --runners says where they are"
+            die "there is no runner '$runner' in '$runners'; specify the runners' folder with --runners"
     done
 }
 
@@ -42,10 +42,10 @@ ask_apt() {
     read -r kernel_package kernel_version < <(
         apt_of_suite apt-cache show --no-all-versions linux-image-cloud-amd64 |
             sed -n 's/^Depends: \([^ ,]*\) (= \([^)]*\)).*/\1 \2/p'
-    ) || die "apt does not know linux-image-cloud-amd64"
+    ) || die "apt does not find the package linux-image-cloud-amd64"
 }
 
-# What the parts in the cache are made of, and what the whole image is made of.
+# Computes the digests of the cached parts and of the complete image.
 digest_inputs() {
     local runner builder
     builder=$(cat "$parts"/{contents,npm}.sh "$parts"/root-* | short_digest)
@@ -61,7 +61,7 @@ digest_inputs() {
     } | short_digest)
 }
 
-# What is only said of the machine, or started in it, does not make a new root file system.
+# The inputs of the root file system. The size of the machine and its runners are not among them.
 root_inputs() {
     echo "$builder $suite ${recipe[Packages]} ${recipe[User]} ${recipe[DiskMiB]}"
     echo "${recipe[Npm]:-}"
@@ -70,8 +70,8 @@ root_inputs() {
     if [ -e "$recipe_dir/packages" ]; then tree_digest "$recipe_dir/packages"; fi
 }
 
-# Names, modes and contents of a folder, whatever its place and its files' times are, and whether
-# python ran from it or not. What a link leads to counts as if it were there.
+# Prints the names, modes and checksums of the files in a folder. The path of the folder, time stamps and
+# __pycache__ do not matter. Symbolic links are followed.
 tree_digest() (
     cd "$1"
     find -L . -name __pycache__ -prune -o -printf '%P %y %m\n' | sort

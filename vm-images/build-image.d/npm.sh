@@ -2,15 +2,16 @@
 #
 # npm: packages of the npm registry, each pinned by its version and its checksum.
 #
-# The npm client fetches them as it is configured on this machine. It fetches no dependencies, and
-# runs nothing of a package.
+# The npm client of this machine fetches them with its own configuration. It fetches no dependencies
+# and runs no scripts of packages.
 #
-# Callers have list_items (recipe.sh).
+# Callers must define list_items (see recipe.sh).
 #
 # shellcheck shell=bash
 
-# fetch_npm_packages VALUE PREFIX: of a recipe's Npm=; unpacks each package into PREFIX/lib/node_modules/NAME and links
-# its commands into PREFIX/bin, as npm install --global does; or says why it does not.
+# fetch_npm_packages VALUE PREFIX: fetches the packages of VALUE, the value of Npm= in a recipe. Unpacks each into
+# PREFIX/lib/node_modules/NAME and links its commands into PREFIX/bin, as npm install --global does. Prints
+# an error if it fails.
 fetch_npm_packages() {
     local package integrity folder download=$2.download
     while read -r package integrity; do
@@ -25,12 +26,12 @@ fetch_npm_packages() {
     rm -rf "$download"
 }
 
-# npm's cache is in the folder, too: that of whoever builds stays as it is.
+# Uses a cache in the download folder, so that the cache of the calling user is not modified.
 pack_npm_package() {
     (cd "$2" && npm pack --ignore-scripts --cache="$2/cache" --fetch-retry-mintimeout=1000 \
         --fetch-retry-maxtimeout=5000 "$1" </dev/null) && return
-    echo "npm cannot fetch $1. 'npm ping' says whether this machine reaches a registry, and"
-    echo "'npm config set registry URL' names another one. A recipe without Npm= needs none."
+    echo "npm cannot fetch $1. 'npm ping' shows whether this machine can reach the registry;"
+    echo "'npm config set registry URL' selects another one. Recipes without Npm= do not use npm."
     return 1
 }
 
@@ -40,7 +41,7 @@ check_integrity() {
     wanted=$(base64 -d <<<"${2#sha512-}" | od -An -v -tx1 | tr -d ' \n')
     got=$(sha512sum <"$3")
     [ "${got%% *}" = "$wanted" ] ||
-        { echo "what npm fetched as $1 has another checksum than the recipe says" && return 1; }
+        { echo "the checksum of npm package $1 differs from the one in the recipe" && return 1; }
 }
 
 # link_npm_commands NAME PREFIX

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# releases: apt for another release of Debian than the machine's, from the machine's own sources.
+# releases: apt for a Debian release other than this machine's, with the sources of this machine.
 #
-# Callers set machine_suite and suite (code names of releases), suite_apt (a folder that is kept) and
-# log (a file), and have say and die.
+# Callers set machine_suite and suite (code names of releases), suite_apt (a persistent folder) and
+# log (a file), and define the functions say and die.
 #
 # shellcheck shell=bash disable=SC2154
 
-# apt_of_suite COMMAND…: apt with the sources of the image's release.
+# apt_of_suite COMMAND…: runs a command of apt with the sources of the image's release.
 apt_of_suite() {
     if [ "$suite" = "$machine_suite" ]; then "$@"; else APT_CONFIG=$suite_apt/apt.conf "$@"; fi
 }
 
-# The files that name the sources of a release, one a line.
+# list_sources SUITE: prints the files that contain sources of a release, one per line.
 list_sources() {
     # shellcheck disable=SC2016
     apt-get indextargets --format '$(CODENAME) $(SOURCESENTRY)' \
@@ -20,8 +20,8 @@ list_sources() {
         sed -n "s/^$1[^ ]* \(.*\):[0-9]*$/\1/p" | sort -u
 }
 
-# For an image of another release than the machine's: the machine's sources with the other name,
-# and lists of their own.
+# Creates a configuration of apt for the image's release: the sources of this machine with the code name
+# replaced, and a separate folder for lists.
 make_suite_apt() {
     local sources file
     mapfile -t sources < <(list_sources "$machine_suite")
@@ -38,11 +38,11 @@ Dir::State::Lists "$suite_apt/lists";
 Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 END
-    say "reading apt's sources of Debian '$suite'"
+    say "updating apt's lists of Debian '$suite'"
     apt_of_suite apt-get -q update >"$log" 2>&1 ||
-        die "the machine's sources have no Debian '$suite'; what apt says is in $log"
+        die "apt's sources on this machine have no release '$suite'; see the output of apt in $log"
 }
 
 die_without_sources() {
-    die "apt knows no source of Debian '$1'; does it after 'apt-get update'?"
+    die "apt has no sources of Debian '$1'; run 'apt-get update' and try again"
 }

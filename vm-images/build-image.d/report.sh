@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# report: what the person at the terminal sees, and how a build ends early.
+# report: messages and progress, and the handling of errors and interrupts.
 #
-# On a terminal one line is drawn again and again; elsewhere each step is a line. Long work runs in
-# a process group of its own in the background, because bash acts on a signal only between commands
-# and in wait: so an interruption ends the build at once, with all that it had started.
+# On a terminal, progress is one line that is redrawn; otherwise each step prints a line. Long commands
+# run in the background in a separate process group, because bash handles signals only between
+# commands and in wait. So an interrupt ends the build, with all its processes, immediately.
 #
 # shellcheck shell=bash
 
@@ -37,7 +37,8 @@ draw_bar() {
     drawn=$bar
 }
 
-# Ends the step before and begins one that takes so many hundredths of a build's usual time.
+# step WEIGHT NAME: ends the previous step and begins a new one. WEIGHT is its usual share of the time of
+# a build, in percent.
 step() {
     skip_step "$1"
     rename_step "$2"
@@ -54,7 +55,7 @@ rename_step() {
     if [ -t 2 ]; then draw_bar; else say "$step_name"; fi
 }
 
-# How far the step is: what is done, and all. An estimate that grew does not move the bar back.
+# step_progress DONE ALL: sets the progress of the step. The bar never moves back, even if ALL has grown.
 step_progress() {
     local done=$1 all=$2 now
     [ -t 2 ] || return 0
@@ -86,14 +87,14 @@ finish_background() {
     return $status
 }
 
-# write_file FILE COMMAND…: for run, whose output is the log's.
+# write_file FILE COMMAND…: writes the output of a command to a file. For run, which writes it to the log.
 write_file() {
     local file=$1
     shift
     "$@" >"$file"
 }
 
-# Runs a command or function with its output in the log; its failure is the build's.
+# Runs a command or function with its output in the log. If it fails, the build fails.
 run() {
     in_background "$@" >>"$log" 2>&1
     finish_background || fail
@@ -101,7 +102,7 @@ run() {
 
 # --- the end ---
 
-# The step, the end of the log, and where all of it is.
+# Reports the step that failed, and the last lines and the path of the log.
 fail() {
     say "failed while $step_name; the last lines of the log:"
     tail -n 20 "$log" | sed 's/^/  /' >&2
@@ -115,7 +116,7 @@ start_work() {
     chmod 755 "$work"
 }
 
-# SIGKILL, for the work is thrown away anyway and must not outlive this script.
+# Sends SIGKILL, because the result is discarded anyway and no process may outlive this script.
 clean_up() {
     trap '' HUP INT TERM
     clear_bar

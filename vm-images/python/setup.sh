@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# pip and matplotlib as they should be in a machine without a network, which nobody configures; and
-# what a first import would otherwise do in each machine anew: compile modules, look for fonts.
+# Adapts pip and matplotlib to machines without a network and without user configuration. Also does
+# the work that the first import would otherwise repeat in each machine: it compiles modules and
+# builds matplotlib's list of fonts.
 
 packages=/usr/lib/python3/dist-packages
 
-# An interpreter looks for this folder when it starts; pip makes it when it has something to put there.
+# Python adds these folders to its path only if they exist when it starts, and pip creates them later.
 [ "$IMAGE_USER" = root ] ||
     runuser -u "$IMAGE_USER" -- sh -c 'mkdir -p "$HOME/.local/bin" "$(python3 -m site --user-site)"'
 
-# extend FILE MODULE FUNCTION: lets a module of Debian be changed by one of ours, where no setting does.
+# extend FILE MODULE FUNCTION: appends a call of MODULE.FUNCTION to a module of Debian, in order to patch it.
 extend() {
     [ -e "$packages/$1" ]
     cat >>"$packages/$1" <<END
@@ -26,12 +27,13 @@ extend pip/_internal/index/collector.py cloche_unreached install
 extend matplotlib/font_manager.py cloche_glyphs install_in_texts
 extend matplotlib/_mathtext.py cloche_glyphs install_in_formulas
 
-# Unifont has a glyph for what no other font has. Two of its files are enough.
+# Unifont has the glyphs that no other font has. Two of its files are sufficient.
 find /usr/share/fonts -type f -name 'unifont*' ! -name unifont.otf ! -name unifont_upper.otf -delete
 
 python3 -m compileall -q -j 0 /usr/lib/python3.* "$packages"
 
-# Also proves that all fonts are there: without a glyph there is a warning, which is an error here.
+# Also checks that all fonts are installed: matplotlib warns about missing glyphs, and -W makes the warning
+# an error.
 for user in root "$IMAGE_USER"; do
     runuser -u "$user" -- env HOME="$(getent passwd "$user" | cut -d: -f6)" MPLBACKEND=agg \
         python3 -W error::UserWarning -c '

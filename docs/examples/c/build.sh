@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# build.sh XML PROGRAM: the installed XML is PREFIX/share/dbus-1/interfaces/org.cloche1.xml.
-# Packages in Debian: gcc libc6-dev pkgconf libglib2.0-dev
+# build.sh XML PROGRAM: builds PROGRAM. The XML is installed as PREFIX/share/dbus-1/interfaces/org.cloche1.xml.
+# Requires the Debian packages gcc, libc6-dev, pkgconf and libglib2.0-dev.
 set -e
 source=$(dirname "$0")
 generated=$(mktemp -d)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Drives a sandbox with proxies that gdbus-codegen makes from the API's XML. */
+/* Drives a sandbox with proxies that gdbus-codegen generates from the API's XML. */
 #define _GNU_SOURCE
 #include <gio/gio.h>
 #include <gio/gunixfdlist.h>
@@ -12,7 +12,7 @@
 #include "cloche-api.h"
 
 #define BUS_NAME "org.cloche1"
-#define NO_LIMIT G_MAXINT /* Run, RunCode and Wait take as long as what they wait for */
+#define NO_LIMIT G_MAXINT /* Run, RunCode and Wait return when the work is done */
 
 static GVariant *
 no_options(void)
@@ -20,7 +20,7 @@ no_options(void)
     return g_variant_new("a{sv}", NULL);
 }
 
-/* A duplicate, ours to close. The list has to go, too, before closing it closes a pipe. */
+/* Returns a duplicate, which the caller closes. A pipe ends only when the list was freed, too. */
 static int
 take_fd(GUnixFDList *list, GVariant *handle)
 {
@@ -44,7 +44,7 @@ read_line(GDataInputStream *stream, GError **error)
     return g_data_input_stream_read_line_utf8(stream, NULL, NULL, error);
 }
 
-/* All that comes. Fails with G_IO_ERROR_CONNECTION_CLOSED when a whole was cut off. */
+/* Reads to the end. Fails with G_IO_ERROR_CONNECTION_CLOSED if complete data was cut off. */
 static char *
 read_all(int fd, GError **error)
 {
@@ -78,7 +78,7 @@ run(ClocheSandbox *sandbox, GError **error)
     return TRUE;
 }
 
-/* A process and the ends of its pipes that are ours. */
+/* A process, and this program's ends of its pipes. */
 typedef struct {
     ClocheProcess *proxy;
     int in, out, err;
@@ -140,7 +140,7 @@ stream(ClocheSandbox *sandbox, GError **error)
 static gboolean
 write_file(ClocheSandbox *sandbox, const char *path, const char *text, GError **error)
 {
-    int fd = memfd_create("text", MFD_CLOEXEC); /* a pipe or a socket would do, too */
+    int fd = memfd_create("text", MFD_CLOEXEC); /* a pipe or a socket works, too */
     g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&fd, 1);
     guint64 written;
 
@@ -162,7 +162,7 @@ read_file(ClocheSandbox *sandbox, const char *path, GError **error)
     return read_all(take_fd(fds, handle), error);
 }
 
-/* FALSE at the end, too: `next` is empty then, and `error` not set. */
+/* Returns FALSE at the end, with `next` empty and no error; or with an error and `next` NULL. */
 static gboolean
 list_some(ClocheSandbox *sandbox, const char *path, char **next, GError **error)
 {
@@ -201,7 +201,7 @@ files(ClocheSandbox *sandbox, GError **error)
     return next != NULL;
 }
 
-/* The events are lines of JSON. A program that looks into them has a parser: json-glib, say. */
+/* Each event is a line of JSON. To parse it, use a library such as json-glib. */
 static gboolean
 watch(ClocheSandbox *sandbox, GError **error)
 {
@@ -257,7 +257,7 @@ port(ClocheSandbox *sandbox, GError **error)
         return FALSE;
     server = process.proxy;
     output = open_lines(process.out);
-    line = read_line(output, error); /* it listens now */
+    line = read_line(output, error); /* printed when it listens */
     gboolean is_well = line && sscanf(line, "Serving HTTP on %*s port %u", &number) == 1 &&
                        ask_port(sandbox, (guint16)number, error) &&
                        cloche_process_call_kill_sync(server, NULL, error);
@@ -337,6 +337,6 @@ main(void)
     if (sandbox)
         cloche_sandbox_call_kill_sync(sandbox, NULL, NULL);
     if (!is_well)
-        fprintf(stderr, "%s\n", error ? error->message : "what came was not what was expected");
+        fprintf(stderr, "%s\n", error ? error->message : "unexpected output");
     return is_well ? 0 : 1;
 }

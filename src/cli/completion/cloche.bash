@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Completion of cloche for bash. Ids and templates are asked of the service, and of no other thing:
-# nobody is asked for a password.
+# Completion of cloche for bash. It gets the ids of sandboxes and the names of templates from the service,
+# and never asks for a password.
 
 __cloche_ids() {
     cloche --no-ask-password "${__cloche_bus[@]}" list 2>/dev/null | awk 'NR > 1 { print $1 }'
@@ -42,7 +42,7 @@ _cloche() {
     )
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
-        [ "$word" != -- ] || return 0 # a command of the sandbox's
+        [ "$word" != -- ] || return 0 # the command in the sandbox follows
         case $word in
         --user) [ -n "$verb" ] || __cloche_bus=(--user) ;;
         -*) ;;

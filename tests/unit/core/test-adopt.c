@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* adopt: what a record alone tells of whether its sandbox may go on. */
-#include "core-private.h"
+#include "adopt.h"
 
 #define BOOT "5e3bd1f0-8b7e-4f4c-9f3e-0a4a4a1d2c3b"
 #define NOW_US (G_GINT64_CONSTANT(1000) * G_USEC_PER_SEC)

@@ -89,7 +89,7 @@ first=$image
 echo another >"$agent" && changes "agent" 0
 is "only the steps that are taken are shown" "$(sed '$d' "$tmp/err")" \
     "build-image: tiny: packing the initrd
-build-image: tiny: adding up checksums"
+build-image: tiny: computing checksums"
 echo another >"$runners/bash/run" && changes "runner" 0
 echo another >"$runners/jupyter/run" && changes "runner that is started later" 0
 touch "$runners/bash/more" && changes "file of a runner" 0

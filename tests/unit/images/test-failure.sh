@@ -11,24 +11,24 @@ ln -s /usr/bin/* "$tmp/bin"
 rm -f "$tmp/bin/mmdebstrap" "$tmp/bin/xz"
 PATH=$tmp/bin build
 is "programs that are not there" "$status $(cat "$tmp/err")" \
-    "1 build-image: tiny: please install mmdebstrap xz-utils"
+    "1 build-image: tiny: required packages are not installed: mmdebstrap xz-utils"
 
 echo "Npm=one@1.0.0 sha512-$(printf %086d 0)==" >>"$recipe/recipe.conf"
 rm -f "$tmp/bin/npm"
 PATH=$tmp/bin build
 is "npm is missed for packages of it" "$status $(cat "$tmp/err")" \
-    "1 build-image: tiny: please install mmdebstrap npm xz-utils"
+    "1 build-image: tiny: required packages are not installed: mmdebstrap npm xz-utils"
 build
-is "a registry that is not reached" "$status $(grep -A 9 'failed while' "$tmp/err" | sed '2,/fetching packages/d;$d')" \
-    "1 build-image: tiny: failed while fetching packages of npm; the last lines of the log:
+is "a registry that is not reached" "$status $(grep -A 9 'failed while' "$tmp/err" | sed '2,/fetching npm packages/d;$d')" \
+    "1 build-image: tiny: failed while fetching npm packages; the last lines of the log:
   npm error code ENOTFOUND
-  npm cannot fetch one@1.0.0. 'npm ping' says whether this machine reaches a registry, and
-  'npm config set registry URL' names another one. A recipe without Npm= needs none."
+  npm cannot fetch one@1.0.0. 'npm ping' shows whether this machine can reach the registry;
+  'npm config set registry URL' selects another one. Recipes without Npm= do not use npm."
 mkdir "$fake/registry"
 tar -czf "$fake/registry/one-1.0.0.tgz" -C "$recipe" .
 build
-is "another content than the recipe's" "$status $(grep -o 'what npm fetched.*' "$tmp/err")" \
-    "1 what npm fetched as one@1.0.0 has another checksum than the recipe says"
+is "another content than the recipe's" "$status $(grep -o 'the checksum of.*' "$tmp/err")" \
+    "1 the checksum of npm package one@1.0.0 differs from the one in the recipe"
 is "is not kept" "$(find "$images/.cache" -name 'npm-*')" ""
 sed -i '/^Npm=/d' "$recipe/recipe.conf"
 

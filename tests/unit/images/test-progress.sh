@@ -13,7 +13,7 @@ build-image: tiny: installing packages
 build-image: tiny: running setup.sh
 build-image: tiny: making the disk
 build-image: tiny: packing the initrd
-build-image: tiny: adding up checksums
+build-image: tiny: computing checksums
 build-image: tiny: image $(basename "$image") is ready
 $image"
 is "nothing that moves a cursor" "$(grep -c '[[:cntrl:]]' "$tmp/err")" 0

@@ -69,7 +69,7 @@ is "nothing changed: apt is not asked again" "$(cat "$tmp/err")" \
 use_suite nosuch
 build
 is "a release that the sources do not have" "$status $(tail -n 1 "$tmp/err")" \
-    "1 build-image: tiny: the machine's sources have no Debian 'nosuch'; what apt says is in $images/build-tiny.log"
+    "1 build-image: tiny: apt's sources on this machine have no release 'nosuch'; see the output of apt in $images/build-tiny.log"
 is "and what apt says is there" "$(grep -c "'nosuch' does not have a Release" "$images/build-tiny.log")" 1
 use_suite ""
 must_build

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""cloche_glyphs: glyphs of all scripts in matplotlib's texts, whatever font they are in.
+"""cloche_glyphs: glyphs of all scripts in matplotlib's texts, regardless of their font.
 
-matplotlib draws a character with the first font of a text's families that has it, but most
-programs, styles and seaborn name one family, which it looks up alone. So some fonts are added to
-each text's. And names of fonts that other systems have stand for the one that is here.
+matplotlib draws a character with the first font of a text's families that contains it. Most programs
+and styles, and seaborn, name only one family. So this module adds fallback fonts to each text. It also
+maps the names of fonts of other systems to the fonts of this image.
 """
 
 _FONTS = ["DejaVu Sans", "WenQuanYi Micro Hei", "Symbola", "Unifont", "Unifont Upper"]
@@ -38,13 +38,13 @@ def _single_names(manager, families, generic_names):
 
 
 def _is_of_text(code):
-    """Whether no formula has that character as a symbol: it is of a script, a pictogram, an emoji."""
+    """Whether the character is not a mathematical symbol: it belongs to a script, or is a pictogram or an emoji."""
     return (0x2600 <= code < 0x27C0 or 0x2B00 <= code < 0xE000 or 0xF900 <= code < 0x1D400
             or 0x1D800 <= code)
 
 
 def install_in_formulas(mathtext):
-    """Given the names of matplotlib._mathtext, which sets all of a text that has a formula in it."""
+    """Patches matplotlib._mathtext, which draws texts with formulas. The argument is the dictionary of its globals."""
     from matplotlib.font_manager import fontManager, get_font
 
     fonts_type = mathtext["UnicodeFonts"]
@@ -62,14 +62,14 @@ def install_in_formulas(mathtext):
 
 
 def install_in_texts(font_manager):
-    """Given the names of matplotlib.font_manager."""
+    """Patches matplotlib.font_manager. The argument is the dictionary of its globals."""
     manager_type = font_manager["FontManager"]
     properties_type = font_manager["FontProperties"]
     score_family = manager_type.score_family
     find_fonts = manager_type._find_fonts_by_props
 
     def score_name_or_stand_in(self, families, family):
-        """From 0.0, the best, to 1.0; a font that is named beats one that stands for it."""
+        """Returns a score from 0.0 (best) to 1.0. A font with the requested name wins over its replacement."""
         score = score_family(self, families, family)
         stood_for = _STAND_FOR.get(family.lower())
         if score < 1.0 or not stood_for:
@@ -89,7 +89,7 @@ def install_in_texts(font_manager):
             try:
                 path = self.findfont(properties, fallback_to_default=False)
             except ValueError:
-                continue  # somebody has removed it
+                continue  # the font was removed from this machine
             if path not in paths:
                 paths.append(path)
         return paths

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* create: from a request to a sandbox that runs. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "core-base.h"
+
+typedef struct {
+    const char *template; /* NULL: the default one */
+    const char *name;     /* "": none */
+    guint64 timeout_s;
+    char **metadata;             /* key, value, …, sorted by key */
+    char **environment;          /* NAME=value, sorted */
+    guint vcpus;                 /* 0: the template's */
+    guint64 memory_mib;          /* 0: the template's */
+    const char *idempotency_key; /* NULL: none */
+    gboolean is_one_shot;        /* set by core_run_code_async() */
+} CreateRequest;
+
+void core_create_async(Core *core, guint32 owner, const CreateRequest *request,
+                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+/* Returns the sandbox's id as a new string. */
+char *core_create_finish(Core *core, GAsyncResult *result, GError **error);
