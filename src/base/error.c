@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* error: one table of names. */
+/* error: the names of the errors. */
 #include "error.h"
 
 static const char *const names[] = {

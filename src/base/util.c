@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* util: small things that GLib and libsystemd lack. */
+/* util: small functions that GLib and libsystemd lack. */
 #include "util.h"
 
 #include <dirent.h>
@@ -18,7 +18,7 @@
 void
 util_random(void *out, gsize size)
 {
-    g_assert(size <= 256); /* more may come in parts */
+    g_assert(size <= 256); /* the kernel may return more only in part */
     if (getrandom(out, size, 0) != (gssize)size)
         g_error("getrandom: %s", g_strerror(errno));
 }
@@ -62,7 +62,7 @@ util_boot_id(void)
 
 static gboolean remove_at(int parent, const char *name);
 
-/* By descriptors, so that nobody can put a link in the place of a folder meanwhile. */
+/* Uses descriptors, because a folder could be replaced by a symbolic link meanwhile. */
 static gboolean
 empty_folder(int parent, const char *name)
 {
@@ -85,7 +85,7 @@ empty_folder(int parent, const char *name)
     return ok;
 }
 
-/* Mount points are not told apart: on an overlay, files and their folders may be of different
+/* Does not check for mount points: on an overlay, a file and its folder may be on different
  * devices. */
 static gboolean
 remove_at(int parent, const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * file-methods: the methods of org.cloche1.Sandbox whose answers are small: a task of the agent
- * each (src/agent/builtin.h).
+ * file-methods: the methods of org.cloche1.Sandbox on files whose answers are small. Each is a task
+ * of the agent (src/agent/builtin.h).
  */
 #include <string.h>
 
@@ -50,7 +50,7 @@ on_done(GObject *source, GAsyncResult *result, gpointer data)
         call_answer(call, NULL);
 }
 
-/* --- what a file is --- */
+/* --- attributes --- */
 
 static void
 on_stat(GObject *source, GAsyncResult *result, gpointer data)
@@ -112,7 +112,7 @@ sandbox_read_link(Call *call, GVariant *parameters)
 
 /* --- ListDirectory --- */
 
-/* Where to go on: a path, whose bytes may be any. */
+/* Returns the position of the next page: a path, which may contain any bytes. */
 static char *
 next_of(const GuestFile *last)
 {

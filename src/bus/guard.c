@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guard: the one table of who may call what. A method without a row is closed.
+ * guard: the one table of who may call what. A method without a row is refused.
  *
- * For an id that is not the caller's own, polkit is asked before anything is looked up, whether
- * there is such a sandbox or not: so neither the answer nor a dialog tells.
+ * For an id that is not the caller's own, polkit is consulted before the sandbox is looked up,
+ * whether it exists or not: neither the answer nor a dialog reveals it.
  */
 #include "guard.h"
 
@@ -34,6 +34,7 @@ static const Method methods[] = {
     {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run_options, sandbox_run},
     {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_run_code},
     {SANDBOX, "StreamCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_stream_code},
+    {SANDBOX, "IsComplete", ACCESS_SANDBOX, sandbox_is_complete_options, sandbox_is_complete},
     {SANDBOX, "CreateContext", ACCESS_SANDBOX, sandbox_create_context_options,
      sandbox_create_context},
     {SANDBOX, "ListContexts", ACCESS_SANDBOX, NULL, sandbox_list_contexts},
@@ -72,7 +73,7 @@ static const Method methods[] = {
     {PROCESS, "CloseInput", ACCESS_SANDBOX, NULL, process_close_input},
     {PROCESS, "Resize", ACCESS_SANDBOX, NULL, process_resize},
 
-    /* Of the object of a sandbox or a process they are ACCESS_SANDBOX. */
+    /* On the object of a sandbox or a process, guard_ask() treats them as ACCESS_SANDBOX. */
     {PROPERTIES, "Get", ACCESS_ANYBODY, NULL, properties_get},
     {PROPERTIES, "GetAll", ACCESS_ANYBODY, NULL, properties_get_all},
 };
@@ -93,7 +94,7 @@ guard_methods(gsize *ret_count)
     return methods;
 }
 
-/* --- what polkit is asked --- */
+/* --- questions to polkit --- */
 
 enum { CREATE, USE, MANAGE_OTHERS };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* options: what a caller may say in an a{sv}, and its bounds. */
+/* options: checks and reads the a{sv} of a call. */
 #include "options.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "error.h"
 #include "sandbox.h"
 
-#define SHOWN_MAX 64 /* bytes of the caller's words that an error repeats */
+#define SHOWN_MAX 64 /* bytes of the caller's text that an error quotes */
 
 #define INVALID(error, ...)                                                                        \
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT, __VA_ARGS__)
@@ -31,7 +31,7 @@ shorten(const char *text)
     return g_strndup(text, (gsize)(end - text));
 }
 
-/* With the name that gdbus(1) wants before a number: 't' (uint64). */
+/* Adds the type name that gdbus(1) expects before a number: 't' (uint64). */
 static char *
 describe_type(const char *type)
 {
@@ -71,7 +71,7 @@ check_one(const Option *known, const char *key, GVariant *value, GError **error)
     g_autofree char *given = NULL;
 
     if (!option) {
-        INVALID(error, "there is no option '%s' here", shown);
+        INVALID(error, "unknown option '%s'", shown);
         return FALSE;
     }
     types = g_strsplit(option->type, "|", -1);
@@ -105,8 +105,8 @@ options_check(GVariant *options, const Option *known, GError **error)
     return TRUE;
 }
 
-/* The entries of an a{ss} as one vector, sorted by key; an error names `key` when one comes twice.
- */
+/* Returns the entries of an a{ss} as one vector, sorted by key. NULL with an error when a key is
+ * given twice. */
 static GPtrArray *
 sorted_pairs(GVariant *options, const char *key, GError **error)
 {
@@ -162,7 +162,7 @@ options_environment(GVariant *options, const char *key, GError **error)
         if (*name == '\0' || strchr(name, '=')) {
             g_autofree char *shown = shorten(name);
 
-            INVALID(error, "%s: '%s' is no name of a variable", key, shown);
+            INVALID(error, "%s: '%s' is not a name of a variable", key, shown);
             return NULL;
         }
         size += strlen(name) + strlen(value) + 2;
@@ -218,7 +218,7 @@ options_name(GVariant *options, const char *key, GError **error)
     }
     for (const char *c = name; *c; c = g_utf8_next_char(c))
         if (g_unichar_iscntrl(g_utf8_get_char(c))) {
-            INVALID(error, "%s: it has a control character", key);
+            INVALID(error, "%s: control characters are not allowed", key);
             return NULL;
         }
     return g_strdup(name);
@@ -232,7 +232,7 @@ argv_check(const char *const *argv, GError **error)
     if (count == 0 || *argv[0] == '\0')
         INVALID(error, "argv: it must begin with a program");
     else if (count > OPTION_ARGV_MAX)
-        INVALID(error, "argv: at most %u words, not %zu", OPTION_ARGV_MAX, count);
+        INVALID(error, "argv: at most %u arguments, not %zu", OPTION_ARGV_MAX, count);
     else {
         for (; *argv; argv++)
             size += strlen(*argv) + 1;
@@ -264,7 +264,7 @@ check_path(const char *name, const char *path, gsize size, GError **error)
     else if (size > OPTION_PATH_MAX)
         INVALID(error, "%s: at most %u bytes, not %zu", name, OPTION_PATH_MAX, size);
     else if (memchr(path, '\0', size))
-        INVALID(error, "%s: a path has no zero byte", name);
+        INVALID(error, "%s: a path cannot contain a zero byte", name);
     else
         return TRUE;
     return FALSE;

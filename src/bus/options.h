@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * options: what a caller may say in an a{sv}, and its bounds.
+ * options: checks and reads the a{sv} of a call.
  *
  * Every failure is CLOCHE_ERROR_INVALID_ARGUMENT and names the key.
  */
@@ -17,35 +17,37 @@
 
 typedef struct {
     const char *key;
-    const char *type; /* a D-Bus signature; two that are allowed: "s|ay" */
+    const char *type; /* a D-Bus signature, or two alternatives: "s|ay" */
 } Option;
 
-/* Each key is known (the table ends with a NULL key), given once, and of its type. */
+/* Checks that each key is in `known` (which ends with a NULL key), is given once, and has its type.
+ */
 gboolean options_check(GVariant *options, const Option *known, GError **error);
 
-/* The a{ss} under `key` as NAME=value, sorted; empty when it is not there. Environment's bounds. */
+/* Returns the a{ss} under `key` as NAME=value, sorted; empty when the key is missing. Checks the
+ * bounds of an environment. */
 char **options_environment(GVariant *options, const char *key, GError **error);
-/* The a{ss} under `key` as key, value, …, sorted by key; empty when it is not there. Metadata's
- * bounds. */
+/* Returns the a{ss} under `key` as key, value, …, sorted by key; empty when the key is missing.
+ * Checks the bounds of metadata. */
 char **options_metadata(GVariant *options, const char *key, GError **error);
-/* A text for people under `key`, "" when it is not there: SANDBOX_NAME_MAX characters, none of them
- * control. */
+/* Returns the text under `key`, or "" when the key is missing. At most SANDBOX_NAME_MAX characters,
+ * without control characters. */
 char *options_name(GVariant *options, const char *key, GError **error);
 
-#define OPTION_PATH_MAX 4095u /* bytes: what the guest's kernel takes */
+#define OPTION_PATH_MAX 4095u /* bytes: the limit of the guest's kernel */
 #define OPTION_MODE_MAX 07777u
 
-/* A path of the guest: the argument, or the bytes of the option `bytes_key`, where it is "". */
+/* Returns a path of the guest: the argument, or the option `bytes_key` when the argument is "". */
 char *options_path(const char *name, const char *argument, GVariant *options, const char *bytes_key,
                    GError **error);
-/* The option or argument under `key`, in octal; "" when there is no such option. */
+/* Returns the option under `key`, or the argument, as octal text; "" when there is no option. */
 char *options_mode(GVariant *options, const char *key, GError **error);
 char *mode_text(const char *name, guint32 mode, GError **error);
-/* "1" or "0". */
+/* Returns "1" or "0". */
 const char *options_flag(GVariant *options, const char *key, gboolean preset);
-/* In decimal; "" when there is none. */
+/* Returns the option as decimal text; "" when there is none. */
 char *options_number(GVariant *options, const char *key);
 
-/* Words of a command: not empty, and neither is the first. */
+/* Checks the arguments of a command: there is a program, and the bounds hold. */
 gboolean argv_check(const char *const *argv, GError **error);
 gboolean code_check(const char *code, GError **error);

@@ -22,7 +22,8 @@ typedef struct Peers Peers;
 Peers *peers_new(GDBusConnection *connection);
 void peers_free(Peers *peers);
 
-/* Asks the bus for a peer by its unique name. Calls `found` with it, or with NULL if it has left. */
+/* Asks the bus for a peer by its unique name. Calls `found` with it, or with NULL if it has left.
+ */
 typedef void (*PeerFound)(Peer *peer, gpointer data);
 void peers_find(Peers *peers, const char *name, PeerFound found, gpointer data);
 /* Returns NULL if the peer has not called yet, or has left the bus. */

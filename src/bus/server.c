@@ -6,8 +6,8 @@
 
 /* --- the objects below SANDBOX_PATH --- */
 
-/* The bus is asked without going on meanwhile: GDBus wants the answer now, and only for somebody
- * who browses. */
+/* Blocks until the bus answers, because GDBus needs the answer at once. This happens only when a
+ * client that never called before introspects objects. */
 static gboolean
 ask_uid(GDBusConnection *connection, const char *name, guint32 *ret_uid)
 {
@@ -41,7 +41,7 @@ enumerate(GDBusConnection *connection, const char *sender, const char *path, gpo
     return (char **)g_ptr_array_steal(ids, NULL);
 }
 
-/* The same for every name, so that nothing is learnt from it. */
+/* Returns the same for every name, so that the answer reveals nothing. */
 static GDBusInterfaceInfo **
 introspect(GDBusConnection *connection, const char *sender, const char *path, const char *node,
            gpointer data)
@@ -66,7 +66,7 @@ dispatch(GDBusConnection *connection, const char *sender, const char *path, cons
 
 static const GDBusSubtreeVTable subtree = {enumerate, introspect, dispatch, {0}};
 
-/* --- the objects below PROCESS_PATH: they are found by Start() and ListProcesses() only --- */
+/* --- the objects below PROCESS_PATH: only Start() and ListProcesses() report them --- */
 
 static char **
 enumerate_none(GDBusConnection *connection, const char *sender, const char *path, gpointer data)
@@ -186,7 +186,7 @@ server_free(Server *server)
     if (server->processes_id != 0)
         g_dbus_connection_unregister_subtree(server->connection, server->processes_id);
     g_clear_pointer(&server->objects_info, g_dbus_node_info_unref);
-    dispatch_stop(server); /* a dialog is not waited for */
+    dispatch_stop(server); /* without waiting for dialogs */
     g_hash_table_unref(server->asking);
     peers_free(server->peers);
     authority_free(server->authority);

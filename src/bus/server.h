@@ -2,9 +2,9 @@
 /*
  * server: cloche's objects on a bus.
  *
- * Every call goes the same way: who calls? (peers) · may they? (guard, authority) · the handler.
+ * Every call goes the same way: peers (who calls?), guard and authority (may they?), handler.
  * The tables of interfaces are generated from dbus/org.cloche1.xml; properties are read by calls
- * like all others, so that nothing is shown that was not asked about.
+ * that pass the guard like all others.
  */
 #pragma once
 
@@ -15,8 +15,8 @@
 typedef struct Server Server;
 
 /*
- * `is_private`: the bus has one user only, who may do everything: polkit is not asked, nobody else
- * is served, and signals go to everybody on it.
+ * `is_private`: the bus belongs to one user, who may do everything. Then polkit is not consulted,
+ * other users are refused, and signals are broadcast.
  */
 Server *server_new(GDBusConnection *connection, Core *core, gboolean is_private, GError **error);
 void server_free(Server *server);

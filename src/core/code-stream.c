@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "code-line.h"
+#include "complete-stream.h"
 #include "error.h"
 #include "guest-text.h"
 #include "outlet.h"
-#include "whole.h"
 
 /* The first bytes of a character whose rest has not arrived. */
 typedef struct {
@@ -197,7 +197,7 @@ start(Operation *operation, GuestInterpreter *interpreter, const GuestCode *code
     heard.hearing = &hearing;
     heard.hearing_data = stream;
     /* Before the execution, which may report something at once. */
-    outlet_connect(stream->outlet, writer, /* is_whole= */ TRUE);
+    outlet_connect(stream->outlet, writer, /* is_complete_stream= */ TRUE);
     guest_interpreter_execute_async(interpreter, &heard, operation_cancellable(operation),
                                     on_executed, stream);
 }
@@ -210,7 +210,7 @@ core_stream_code(Sandbox *sandbox, Context *context, const GuestCode *code, GErr
 
     if (!operation)
         return -1;
-    if (!whole_open(&writer, &reader, error)) {
+    if (!complete_stream_open(&writer, &reader, error)) {
         operation_end(operation);
         return -1;
     }

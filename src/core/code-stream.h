@@ -11,5 +11,5 @@
 #include "operation.h"
 
 /* Executes the code. Returns the descriptor that the caller reads, which tells whether the stream
- * is complete (guest/whole.h); -1 with an error. */
+ * is complete (guest/complete-stream.h); -1 with an error. */
 int core_stream_code(Sandbox *sandbox, Context *context, const GuestCode *code, GError **error);

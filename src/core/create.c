@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "claim.h"
 #include "core-private.h"
 #include "core.h"
 #include "error.h"

@@ -2,6 +2,7 @@
 /* exercise: what is done with a machine before it counts as warm. */
 #include "exercise.h"
 
+#include "claim.h"
 #include "run.h"
 
 #define CODE_TIMEOUT_MS 60000

@@ -2,6 +2,7 @@
 /* forge: makes an image's template ready to restore machines from. */
 #include "forge.h"
 
+#include "claim.h"
 #include "error.h"
 
 /* Of the way a snapshot is taken and restored: a change makes all templates anew. */

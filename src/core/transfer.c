@@ -9,11 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "complete-stream.h"
 #include "error.h"
+#include "guest-error.h"
 #include "guest-process.h"
 #include "inlet.h"
 #include "util.h"
-#include "whole.h"
 
 typedef struct {
     Operation *operation;
@@ -162,9 +163,10 @@ static gboolean
 start_in_guest(Transfer *transfer, Sandbox *sandbox, const GuestStart *start, const Ends *ends,
                gboolean is_complete, GError **error)
 {
-    transfer->guest = guest_process_start(
-        instance_link(sandbox->instance), start,
-        is_complete ? GUEST_PROCESS_WHOLE : GUEST_PROCESS_ORDINARY, &guest_events, transfer, error);
+    transfer->guest =
+        guest_process_start(instance_link(sandbox->instance), start,
+                            is_complete ? GUEST_PROCESS_COMPLETE : GUEST_PROCESS_ORDINARY,
+                            &guest_events, transfer, error);
     if (!transfer->guest)
         return FALSE;
     if (ends->input >= 0)
@@ -207,7 +209,7 @@ core_transfer_out_async(Sandbox *sandbox, const TransferRequest *request,
     GError *error = NULL;
     int callers_end;
 
-    if (!whole_open(&ends.output, &callers_end, &error)) {
+    if (!complete_stream_open(&ends.output, &callers_end, &error)) {
         g_task_report_error(NULL, callback, data, core_transfer_out_async, error);
         return;
     }

@@ -18,7 +18,7 @@ typedef struct {
 } TransferRequest;
 
 /* The task writes to a descriptor that the caller gets. A reader learns whether the data is
- * complete, see guest/whole.h. */
+ * complete, see guest/complete-stream.h. */
 void core_transfer_out_async(Sandbox *sandbox, const TransferRequest *request,
                              GAsyncReadyCallback callback, gpointer data);
 /* The task's input and output are one socket, whose other end the caller gets. */

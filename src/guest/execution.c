@@ -15,6 +15,19 @@ guest_execution_status_name(const GuestExecution *execution)
     return names[execution->status];
 }
 
+const char *
+guest_execution_completeness_name(const GuestExecution *execution)
+{
+    static const char *const names[] = {
+        [RUNNER_COMPLETE] = "complete",
+        [RUNNER_INCOMPLETE] = "incomplete",
+        [RUNNER_INVALID] = "invalid",
+        [RUNNER_UNKNOWN] = "unknown",
+    };
+
+    return names[execution->completeness];
+}
+
 GuestExecution *
 guest_execution_new(void)
 {
@@ -59,7 +72,7 @@ add_result(GuestExecution *execution, RunnerMessage *message)
     g_ptr_array_add(execution->results, message);
 }
 
-/* The last one counts: the host's own comes behind a runner's. */
+/* The last error counts: the host adds its own after the runner's. */
 static void
 set_error(GuestExecution *execution, RunnerMessage *message)
 {
@@ -95,10 +108,10 @@ guest_execution_add(GuestExecution *execution, RunnerMessage *message)
     case RUNNER_DONE:
         execution->status = statuses[message->done.status];
         if (execution->status == GUEST_EXECUTION_OK && execution->error_name)
-            execution->status = GUEST_EXECUTION_ERROR; /* no runner of ours does that */
+            execution->status = GUEST_EXECUTION_ERROR; /* of a hostile or faulty runner */
         execution->count = message->done.count;
         break;
-    case RUNNER_CLEAR: /* what was shown stays in the answer */
+    case RUNNER_CLEAR: /* the answer keeps what was shown */
     case RUNNER_READY:
     case RUNNER_SYNCED:
         break;

@@ -1,13 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* execution: what one piece of code gave, within bounds. */
+/* execution: a piece of code to be executed, and what it gave, within bounds. */
 #pragma once
 
 #include "output.h"
 #include "runner.h"
+#include "wire.h"
 
-/* Of one execution's results together; what comes beyond is thrown away, and a flag says so. */
+/* Bounds of all results of one execution; further results are discarded, and a flag is set. */
 #define GUEST_RESULTS_SIZE_MAX (16u * 1024 * 1024)
 #define GUEST_RESULTS_MAX 1000u
+
+/*
+ * A listener of an execution: it gets output and results as they arrive, and the execution does not
+ * collect them. It gets nothing after the execution was answered or cancelled. A listener that
+ * cannot take more calls guest_interpreter_hold().
+ */
+typedef struct {
+    /* `is_earlier`: written before this execution began, and after the previous one ended. */
+    void (*output)(WireChannel channel, const guint8 *bytes, gsize size, gboolean is_earlier,
+                   gpointer data);
+    /* A RUNNER_RESULT, RUNNER_ERROR or RUNNER_CLEAR; the message remains the caller's. */
+    void (*message)(const RunnerMessage *message, gpointer data);
+    /* The last event, once. The interpreter may be freed after it. */
+    void (*over)(gpointer data);
+} GuestHearing;
+
+typedef struct {
+    const char *code;
+    const char *dialect;            /* NULL: the runner's own language */
+    const char *const *environment; /* NAME=value, for this execution; or NULL */
+    guint64 timeout_ms;             /* 0: none */
+    gboolean is_check;              /* it is not executed: the answer is whether it is complete */
+    gboolean silent, no_history, is_exercise, with_colours, drains;
+    const GuestHearing *hearing; /* NULL: the execution collects everything */
+    gpointer hearing_data;
+} GuestCode;
 
 typedef enum {
     GUEST_EXECUTION_OK,
@@ -32,10 +59,13 @@ typedef struct {
 /* "ok", "error", "interrupted", "timed-out". */
 const char *guest_execution_status_name(const GuestExecution *execution);
 
+/* "complete", "incomplete", "invalid", "unknown". */
+const char *guest_execution_completeness_name(const GuestExecution *execution);
+
 GuestExecution *guest_execution_new(void);
 void guest_execution_free(GuestExecution *execution);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestExecution, guest_execution_free)
 
-/* Takes up a RUNNER_RESULT, RUNNER_ERROR, RUNNER_CLEAR, RUNNER_COMPLETENESS or RUNNER_DONE. Takes
+/* Adds a RUNNER_RESULT, RUNNER_ERROR, RUNNER_CLEAR, RUNNER_COMPLETENESS or RUNNER_DONE. Takes
  * the message. */
 void guest_execution_add(GuestExecution *execution, RunnerMessage *message);

@@ -2,8 +2,8 @@
 /*
  * guest-process: one inlet, two outlets, one stream.
  *
- * Bytes are given back to the guest's window when the outlet has passed them on, so nothing here
- * holds more than the windows.
+ * The guest gets credit when the outlet has passed the bytes on, so no buffer holds more than a
+ * window.
  */
 #include "guest-process.h"
 
@@ -12,7 +12,7 @@
 #include "inlet.h"
 #include "outlet.h"
 
-#define END_OF_INPUT "\004" /* Ctrl-D: what a terminal takes for it */
+#define END_OF_INPUT "\004" /* Ctrl-D, which a terminal takes for the end of its input */
 
 typedef struct {
     GuestProcess *process;
@@ -21,9 +21,9 @@ typedef struct {
 } Output;
 
 struct GuestProcess {
-    GuestStream *stream; /* NULL: it has ended */
+    GuestStream *stream; /* NULL: the process has ended */
     GuestProcessKind kind;
-    gboolean is_terminal, end_is_told, has_ended, is_over;
+    gboolean is_terminal, end_is_reported, has_ended, is_over;
     guint32 pid;
     Inlet *inlet;
     gboolean closes_input, input_ended;
@@ -61,9 +61,9 @@ on_left(Outlet *outlet, gpointer data)
         guest_stream_stop_reading(process->stream, output->channel);
 }
 
-/* Both have ended before the first of them may tell that it is over. */
+/* The process is over when it has ended and both outlets are over. */
 static void
-tell_over(GuestProcess *process)
+report_over(GuestProcess *process)
 {
     if (!process->has_ended || process->is_over || !outlet_is_over(process->outputs[0].outlet) ||
         !outlet_is_over(process->outputs[1].outlet))
@@ -76,11 +76,11 @@ tell_over(GuestProcess *process)
 static gboolean
 on_over_idle(gpointer data)
 {
-    tell_over(data);
+    report_over(data);
     return G_SOURCE_REMOVE;
 }
 
-/* Not from inside the outlet, which whoever hears of it may free. */
+/* The receiver of `over` may free the outlet, so the event must not come from inside it. */
 static void
 on_over(Outlet *outlet, gpointer data)
 {
@@ -111,14 +111,14 @@ end_input(GuestProcess *process)
     guest_stream_write_end(process->stream, WIRE_STDIN);
 }
 
-/* Input that was cut off is none: who reads it must not take its end for the real one. */
+/* A process that needs complete input must not take the end of partial input for the real end. */
 static void
 on_input_ended(Inlet *inlet, int error, gpointer data)
 {
     GuestProcess *process = data;
 
     process->input_error = error;
-    if (error != 0 && process->kind == GUEST_PROCESS_WHOLE)
+    if (error != 0 && process->kind == GUEST_PROCESS_COMPLETE)
         guest_stream_kill(process->stream);
     else if (!process->is_terminal &&
              (process->closes_input || process->kind != GUEST_PROCESS_KEPT))
@@ -168,17 +168,17 @@ on_closed(GuestStream *stream, WireChannel channel, gpointer data)
 
     if (channel == WIRE_STDIN)
         stop_input(process);
-    else if (process->kind != GUEST_PROCESS_WHOLE)
+    else if (process->kind != GUEST_PROCESS_COMPLETE)
         outlet_end(find_output(process, channel)->outlet, /* all_came= */ TRUE);
 }
 
-/* Once, though a hostile guest may say it again. */
+/* Once: a hostile guest may report the end again. */
 static void
-tell_end(GuestProcess *process, const GuestExit *how, const GError *error)
+report_end(GuestProcess *process, const GuestExit *how, const GError *error)
 {
-    if (process->end_is_told)
+    if (process->end_is_reported)
         return;
-    process->end_is_told = TRUE;
+    process->end_is_reported = TRUE;
     process->events->ended(process, how, error, process->data);
 }
 
@@ -194,13 +194,13 @@ on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointe
     g_idle_add_full(G_PRIORITY_DEFAULT, on_over_idle, process, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(process->outputs); i++)
         outlet_end(process->outputs[i].outlet, all_came);
-    tell_end(process, how, error);
+    report_end(process, how, error);
 }
 
 static void
 on_reaped(GuestStream *stream, const GuestExit *how, gpointer data)
 {
-    tell_end(data, how, NULL);
+    report_end(data, how, NULL);
 }
 
 static const GuestStreamEvents stream_events = {
@@ -212,7 +212,7 @@ static const GuestStreamEvents stream_events = {
 static gboolean
 keeps_output(GuestProcessKind kind, WireChannel channel)
 {
-    return kind == GUEST_PROCESS_KEPT || (kind == GUEST_PROCESS_WHOLE && channel == WIRE_STDERR);
+    return kind == GUEST_PROCESS_KEPT || (kind == GUEST_PROCESS_COMPLETE && channel == WIRE_STDERR);
 }
 
 static GuestProcess *
@@ -286,7 +286,8 @@ guest_process_connect_input(GuestProcess *process, int fd)
 void
 guest_process_connect_output(GuestProcess *process, WireChannel channel, int fd)
 {
-    outlet_connect(find_output(process, channel)->outlet, fd, process->kind == GUEST_PROCESS_WHOLE);
+    outlet_connect(find_output(process, channel)->outlet, fd,
+                   process->kind == GUEST_PROCESS_COMPLETE);
 }
 
 guint32

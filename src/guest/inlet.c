@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* inlet: read, hand on, wait until it was passed on. */
+/* inlet: a descriptor whose bytes go to the guest, as fast as the guest takes them. */
 #include "inlet.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "whole.h"
+#include "complete-stream.h"
 
 struct Inlet {
     int fd;
@@ -83,7 +83,7 @@ inlet_finish(Inlet *inlet)
 {
     gboolean was_waiting = inlet->source != 0;
 
-    if (inlet->fd < 0) { /* whoever wrote was quicker than the call that tells of it */
+    if (inlet->fd < 0) { /* the descriptor has ended before */
         inlet->events->ended(inlet, 0, inlet->data);
         return;
     }
@@ -102,13 +102,13 @@ inlet_free(Inlet *inlet)
     g_free(inlet);
 }
 
-/* --- a stranger's descriptor --- */
+/* --- the descriptor of a caller --- */
 
 typedef struct {
     int from, to;
 } Copy;
 
-/* FALSE when the reader is gone. */
+/* FALSE: the reader has closed its end. */
 static gboolean
 wait_readable(const Copy *copy)
 {
@@ -151,7 +151,7 @@ copy_in_thread(gpointer data)
         }
     }
     if (n == 0)
-        whole_finish(copy->to);
+        complete_stream_finish(copy->to);
     close(copy->to);
     close(copy->from);
     return NULL;
@@ -164,7 +164,7 @@ inlet_from_stranger(int fd, GError **error)
     GThread *thread;
     int ours, theirs;
 
-    if (!whole_open(&theirs, &ours, error)) {
+    if (!complete_stream_open(&theirs, &ours, error)) {
         close(fd);
         return -1;
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * link: the connection. Bytes in, frames out to requests and streams.
+ * link: one connection to one agent.
  *
- * Any handler may end up in guest_link_free(): `dead` keeps the link quiet from then on, and
- * whoever dispatches holds a reference, so that the memory stays until the handler has returned.
+ * Any handler may end in guest_link_free(). `dead` keeps the link quiet from then on, and each
+ * function that dispatches holds a reference, so that the memory stays until the handler returns.
  */
 #include "link-private.h"
 
@@ -12,16 +12,46 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock-sync.h"
 #include "error.h"
+#include "guest-error.h"
+#include "quiet-watch.h"
 #include "util.h"
 
+/* While fewer bytes are unsent, streams take turns: a new frame never waits long. */
+#define LINK_AHEAD (64u * 1024)
+/* With more unsent bytes, new streams are refused: the guest takes nothing. */
+#define LINK_UNSENT_MAX (8u * 1024 * 1024)
+/* With more unsent bytes, the guest is lost: it sends frames that cause answers, and reads none. */
+#define LINK_UNSENT_END (64u * 1024 * 1024)
 #define READ_SIZE (128u * 1024)
 #define SMALL_FRAME 512u
+
+struct GuestLink {
+    int fd;
+    guint in_source, out_source, greet_timer;
+    guint greet_timeout_s;
+    GByteArray *in, *out;
+    guint8 nonce[WIRE_NONCE_SIZE];
+    gboolean greeted; /* magic and nonce were found */
+    QuietWatch quiet;
+    gboolean dead, is_stalled;
+    char *sandbox_id; /* from the agent's HELLO */
+    guint32 version;  /* from the agent's HELLO; 0: it has not greeted */
+    guint32 last_number;
+    StreamTable streams;
+    GHashTable *requests; /* guint32 number → GTask, owned */
+    ClockSync clock;
+    gboolean clock_is_due; /* set the clock when the agent has greeted */
+    GTask *greeting;
+    GuestLost lost;
+    gpointer lost_data;
+};
 
 guint32
 link_next_number(GuestLink *link)
 {
-    return ++link->last_stream;
+    return ++link->last_number;
 }
 
 static void
@@ -30,9 +60,8 @@ finalize(gpointer data)
     GuestLink *link = data;
 
     g_free(link->sandbox_id);
-    g_hash_table_unref(link->streams);
+    stream_table_clear(&link->streams);
     g_hash_table_unref(link->requests);
-    g_queue_clear(&link->waiting);
     g_byte_array_unref(link->in);
     g_byte_array_unref(link->out);
 }
@@ -43,39 +72,81 @@ link_unref(GuestLink *link)
     g_rc_box_release_full(link, finalize);
 }
 
-typedef GuestLink HeldLink; /* a reference for as long as a handler runs */
+typedef GuestLink HeldLink; /* with a reference for as long as a handler runs */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HeldLink, link_unref)
+
+/* --- loss --- */
+
+/* Number → GTask. */
+static GHashTable *
+requests_new(void)
+{
+    return g_hash_table_new_full(NULL, NULL, NULL, g_object_unref);
+}
+
+/* Ends all streams and requests with `error`. */
+static void
+fail_all(GuestLink *link, const GError *error)
+{
+    /* Taken out first: a callback may call this function again. */
+    g_autoptr(GTask) greeting = g_steal_pointer(&link->greeting);
+    g_autoptr(GHashTable) requests = g_steal_pointer(&link->requests);
+    g_autoptr(GList) tasks = g_hash_table_get_values(requests);
+
+    link->requests = requests_new();
+    if (greeting)
+        g_task_return_error(greeting, g_error_copy(error));
+    for (GList *l = tasks; l; l = l->next)
+        g_task_return_error(l->data, g_error_copy(error));
+    stream_table_lose_all(&link->streams, error);
+}
+
+static void
+disconnect(GuestLink *link)
+{
+    link->dead = TRUE;
+    g_clear_handle_id(&link->in_source, g_source_remove);
+    g_clear_handle_id(&link->out_source, g_source_remove);
+    quiet_watch_set_due(&link->quiet, FALSE);
+    g_clear_handle_id(&link->greet_timer, g_source_remove);
+    stream_table_stop(&link->streams);
+    if (link->fd >= 0)
+        close(link->fd);
+    link->fd = -1;
+}
+
+static void lose(GuestLink *link, GuestLoss why, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* Ends the link from inside: must be the last thing that a handler does. */
+static void
+lose(GuestLink *link, GuestLoss why, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list ap;
+
+    if (link->dead)
+        return;
+    va_start(ap, format);
+    message = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    disconnect(link);
+    link->lost(link, why, message, link->lost_data);
+}
 
 /* --- sending --- */
 
-/* A stream that writes because it has written is in its turn already. */
-static void
-pump(GuestLink *link)
+static gboolean
+may_send(gpointer data)
 {
-    GuestStream *stream;
+    GuestLink *link = data;
 
-    if (link->is_pumping)
-        return;
-    link->is_pumping = TRUE;
-    while (!link->dead && link->out->len < LINK_AHEAD &&
-           (stream = g_queue_pop_head(&link->waiting)))
-        if (stream_turn(stream) && !g_queue_find(&link->waiting, stream))
-            g_queue_push_tail(&link->waiting, stream);
-    link->is_pumping = FALSE;
+    return !link->dead && link->out->len < LINK_AHEAD;
 }
 
 void
-link_wake(GuestLink *link, GuestStream *stream)
+link_wake(GuestLink *link, LinkStream *stream)
 {
-    if (!g_queue_find(&link->waiting, stream))
-        g_queue_push_tail(&link->waiting, stream);
-    pump(link);
-}
-
-void
-link_forget(GuestLink *link, GuestStream *stream)
-{
-    g_queue_remove(&link->waiting, stream);
+    stream_table_wake(&link->streams, stream);
 }
 
 static gboolean
@@ -86,12 +157,12 @@ on_writable(int fd, GIOCondition condition, gpointer data)
 
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         link->out_source = 0;
-        link_lose(link, GUEST_GONE, "writing to the agent failed: %s", g_strerror(errno));
+        lose(link, GUEST_GONE, "writing to the agent failed: %s", g_strerror(errno));
         return G_SOURCE_REMOVE;
     }
     if (n > 0)
         g_byte_array_remove_range(link->out, 0, (guint)n);
-    pump(link);
+    stream_table_send(&link->streams);
     if (link->out->len > 0)
         return G_SOURCE_CONTINUE;
     link->out_source = 0;
@@ -107,7 +178,7 @@ link_send(GuestLink *link, const guint8 *frame, gsize size)
         return;
     if (link->out->len == 0) {
         n = send(link->fd, frame, size, MSG_NOSIGNAL);
-        n = MAX(n, 0); /* a broken socket is told by its reading side */
+        n = MAX(n, 0); /* on_readable() notices a broken socket */
     }
     if ((gsize)n == size)
         return;
@@ -127,112 +198,156 @@ send_preamble(GuestLink *link)
     link_send(link, link->nonce, WIRE_NONCE_SIZE);
 }
 
-/* --- losing --- */
-
-/* Number → GTask. */
-static GHashTable *
-requests_new(void)
-{
-    return g_hash_table_new_full(NULL, NULL, NULL, g_object_unref);
-}
-
-/* All that waits hears `error`. */
-static void
-fail_all(GuestLink *link, const GError *error)
-{
-    /* Taken out first: whoever hears of it may come here again. */
-    g_autoptr(GTask) greeting = g_steal_pointer(&link->greeting);
-    g_autoptr(GHashTable) requests = g_steal_pointer(&link->requests);
-    g_autoptr(GList) tasks = g_hash_table_get_values(requests);
-    g_autoptr(GList) streams = g_hash_table_get_keys(link->streams);
-
-    link->requests = requests_new();
-    if (greeting)
-        g_task_return_error(greeting, g_error_copy(error));
-    for (GList *l = tasks; l; l = l->next)
-        g_task_return_error(l->data, g_error_copy(error));
-    for (GList *l = streams; l; l = l->next) {
-        GuestStream *stream = g_hash_table_lookup(link->streams, l->data);
-
-        if (stream)
-            stream_lose(stream, error);
-    }
-}
-
-static void
-disconnect(GuestLink *link)
-{
-    link->dead = TRUE;
-    g_clear_handle_id(&link->in_source, g_source_remove);
-    g_clear_handle_id(&link->out_source, g_source_remove);
-    g_clear_handle_id(&link->quiet_timer, g_source_remove);
-    g_clear_handle_id(&link->greet_timer, g_source_remove);
-    g_clear_handle_id(&link->way_timer, g_source_remove);
-    if (link->fd >= 0)
-        close(link->fd);
-    link->fd = -1;
-}
-
-void
-link_lose(GuestLink *link, GuestLoss why, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list ap;
-
-    if (link->dead)
-        return;
-    va_start(ap, format);
-    message = g_strdup_vprintf(format, ap);
-    va_end(ap);
-    disconnect(link);
-    link->lost(link, why, message, link->lost_data);
-}
-
 /* --- silence --- */
 
-static gboolean
-answers_are_due(GuestLink *link)
+static void
+send_ping(gpointer data)
 {
-    return link->greeted &&
-           (g_hash_table_size(link->streams) > 0 || g_hash_table_size(link->requests) > 0);
-}
-
-static gboolean
-on_quiet_timer(gpointer data)
-{
-    g_autoptr(HeldLink) link = g_rc_box_acquire(data);
-    gint64 quiet_s = (util_boottime_us() - link->heard_us) / G_USEC_PER_SEC;
+    GuestLink *link = data;
     guint8 frame[SMALL_FRAME];
     WireWriter w;
 
-    if (link->is_stalled || quiet_s < GUEST_QUIET_S)
-        return G_SOURCE_CONTINUE;
-    if (link->asked && quiet_s >= GUEST_HUNG_S) {
-        link->quiet_timer = 0;
-        link_lose(link, GUEST_HUNG, "its agent has not answered for %d seconds", GUEST_HUNG_S);
-        return G_SOURCE_REMOVE;
-    }
-    if (!link->asked) {
-        link->asked = TRUE;
-        wire_frame_begin(&w, frame, sizeof(frame));
-        link_send(link, frame,
-                  (gsize)wire_frame_end(&w, link_next_number(link), WIRE_PING, WIRE_STDIN));
-    }
-    return G_SOURCE_CONTINUE;
+    wire_frame_begin(&w, frame, sizeof(frame));
+    link_send(link, frame,
+              (gsize)wire_frame_end(&w, link_next_number(link), WIRE_PING, WIRE_STDIN));
+}
+
+static void
+give_up(gpointer data)
+{
+    g_autoptr(HeldLink) link = g_rc_box_acquire(data);
+
+    lose(link, GUEST_HUNG, "its agent has not answered for %d seconds", GUEST_HUNG_S);
+}
+
+static const QuietWatchEvents quiet_events = {send_ping, give_up};
+
+static void
+watch_quiet(GuestLink *link)
+{
+    gboolean is_waiting =
+        stream_table_size(&link->streams) > 0 || g_hash_table_size(link->requests) > 0;
+
+    quiet_watch_set_due(&link->quiet, !link->dead && link->greeted && is_waiting);
+}
+
+/* --- streams --- */
+
+/* FALSE with an error when no stream can be opened now. */
+static gboolean
+check_opening(const GuestLink *link, ptrdiff_t size, GError **error)
+{
+    if (link->dead)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "The sandbox was lost");
+    else if (size < 0)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "Arguments and environment are too long together");
+    else if (link->out->len > LINK_UNSENT_MAX ||
+             stream_table_size(&link->streams) >= WIRE_STREAMS_MAX)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                    "Too many processes are under way in this sandbox");
+    else
+        return TRUE;
+    return FALSE;
+}
+
+gboolean
+link_add_stream(GuestLink *link, LinkStream *stream, const guint8 *frame, ptrdiff_t size,
+                GError **error)
+{
+    if (!check_opening(link, size, error))
+        return FALSE;
+    stream_table_add(&link->streams, stream);
+    link_send(link, frame, (gsize)size);
+    watch_quiet(link);
+    return TRUE;
 }
 
 void
-link_watch_quiet(GuestLink *link)
+link_remove_stream(GuestLink *link, LinkStream *stream)
 {
-    if (link->dead || !answers_are_due(link)) {
-        g_clear_handle_id(&link->quiet_timer, g_source_remove);
+    stream_table_remove(&link->streams, stream);
+    watch_quiet(link);
+}
+
+void
+link_add_moved(GuestLink *link, LinkStream *stream, gsize size)
+{
+    stream_table_add_moved(&link->streams, stream, size);
+}
+
+gboolean
+link_must_wait(const GuestLink *link, const LinkStream *stream)
+{
+    return priority_must_wait(&link->streams.priority, stream->moved);
+}
+
+/* --- requests --- */
+
+void
+link_send_request(GuestLink *link, WireWriter *w, WireType type, GAsyncReadyCallback callback,
+                  gpointer data)
+{
+    GTask *task = g_task_new(NULL, NULL, callback, data);
+    guint32 number = link_next_number(link);
+    ptrdiff_t size = wire_frame_end(w, number, type, WIRE_STDIN);
+
+    if (link->dead || size < 0) {
+        g_task_return_new_error(
+            task, CLOCHE_ERROR,
+            link->dead ? CLOCHE_ERROR_GUEST_LOST : CLOCHE_ERROR_INVALID_ARGUMENT,
+            link->dead ? "The sandbox was lost" : "The request is too long for the guest");
+        g_object_unref(task);
         return;
     }
-    if (link->quiet_timer != 0)
-        return;
-    link->asked = FALSE;
-    link->heard_us = util_boottime_us();
-    link->quiet_timer = g_timeout_add_seconds(GUEST_QUIET_S, on_quiet_timer, link);
+    g_hash_table_insert(link->requests, GUINT_TO_POINTER(number), task);
+    link_send(link, w->data, (gsize)size);
+    watch_quiet(link);
+}
+
+static gboolean
+handle_answer(GuestLink *link, const WireHeader *header, const guint8 *payload)
+{
+    g_autoptr(GTask) task = NULL;
+    GError *error;
+
+    if (!g_hash_table_steal_extended(link->requests, GUINT_TO_POINTER(header->stream), NULL,
+                                     (gpointer *)&task))
+        return FALSE;
+    watch_quiet(link);
+    if (header->type == WIRE_OK && header->length == 0) {
+        g_task_return_boolean(task, TRUE);
+        return TRUE;
+    }
+    error = header->type == WIRE_ERROR ? guest_error_read(payload, header->length) : NULL;
+    g_task_return_error(task, error ? error
+                                    : g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST,
+                                                  "The agent's answer was malformed"));
+    return error != NULL;
+}
+
+/* --- the guest's clock --- */
+
+static guint32
+send_clock(gpointer data)
+{
+    GuestLink *link = data;
+    guint32 number = link_next_number(link);
+    guint8 frame[SMALL_FRAME];
+    WireWriter w;
+
+    wire_frame_begin(&w, frame, sizeof(frame));
+    wire_put_u64(&w, (guint64)g_get_real_time() * 1000);
+    link_send(link, frame, (gsize)wire_frame_end(&w, number, WIRE_CLOCK, WIRE_STDIN));
+    return number;
+}
+
+void
+guest_link_set_clock(GuestLink *link)
+{
+    link->clock_is_due = link->version == 0;
+    if (!link->dead && !link->is_stalled && link->version >= WIRE_VERSION_CLOCK)
+        clock_sync_begin(&link->clock);
 }
 
 /* --- receiving --- */
@@ -251,7 +366,7 @@ handle_hello(GuestLink *link, const WireHeader *header, const guint8 *payload)
     release = wire_get_string(&r, 256);
     if (wire_reader_end(&r) < 0 || !link->greeting)
         return FALSE;
-    greeting = g_steal_pointer(&link->greeting); /* whoever hears of it may free the link */
+    greeting = g_steal_pointer(&link->greeting); /* its callback may free the link */
     g_clear_handle_id(&link->greet_timer, g_source_remove);
     link->sandbox_id = g_steal_pointer(&id);
     if (version < WIRE_VERSION_OLDEST || version > WIRE_VERSION) {
@@ -263,36 +378,29 @@ handle_hello(GuestLink *link, const WireHeader *header, const guint8 *payload)
         return TRUE;
     }
     link->version = version;
-    clock_greeted(link);
+    if (link->clock_is_due)
+        guest_link_set_clock(link);
     g_task_return_boolean(greeting, TRUE);
     return TRUE;
 }
 
 static gboolean
-handle_answer(GuestLink *link, const WireHeader *header, const guint8 *payload)
+handle_clock_answer(GuestLink *link, const WireHeader *header, const guint8 *payload)
 {
-    g_autoptr(GTask) task = NULL;
-    GError *error;
+    g_autoptr(GError) refusal = NULL;
 
-    if (!g_hash_table_steal_extended(link->requests, GUINT_TO_POINTER(header->stream), NULL,
-                                     (gpointer *)&task))
+    if (!clock_sync_answer(&link->clock, header, payload, &refusal))
         return FALSE;
-    link_watch_quiet(link);
-    if (header->type == WIRE_OK && header->length == 0) {
-        g_task_return_boolean(task, TRUE);
-        return TRUE;
-    }
-    error = header->type == WIRE_ERROR ? stream_read_error(payload, header->length) : NULL;
-    g_task_return_error(task, error ? error
-                                    : g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST,
-                                                  "The agent's answer was malformed"));
-    return error != NULL;
+    if (refusal)
+        g_debug("The clock of sandbox '%s' could not be set: %s", link->sandbox_id,
+                refusal->message);
+    return TRUE;
 }
 
 static gboolean
 handle_frame(GuestLink *link, const WireHeader *header, const guint8 *payload)
 {
-    GuestStream *stream = g_hash_table_lookup(link->streams, GUINT_TO_POINTER(header->stream));
+    LinkStream *stream = stream_table_find(&link->streams, header->stream);
 
     if (header->type == WIRE_HELLO)
         return handle_hello(link, header, payload);
@@ -301,16 +409,16 @@ handle_frame(GuestLink *link, const WireHeader *header, const guint8 *payload)
     if (header->type == WIRE_PONG)
         return header->length == 0;
     if (stream)
-        return stream_handle(stream, header, payload);
+        return stream->functions->handle_frame(stream, header, payload);
     if (g_hash_table_contains(link->requests, GUINT_TO_POINTER(header->stream)))
         return handle_answer(link, header, payload);
-    if (link->clock_number != 0 && header->stream == link->clock_number)
-        return clock_answered(link, header, payload);
-    /* A stream that this side has closed already: its last frames were on their way. */
-    return header->stream != 0 && header->stream <= link->last_stream;
+    if (clock_sync_expects(&link->clock, header->stream))
+        return handle_clock_answer(link, header, payload);
+    /* The last frames of a stream that this side has closed may still arrive. */
+    return header->stream != 0 && header->stream <= link->last_number;
 }
 
-/* Throws away what an earlier connection left, up to and with our nonce. */
+/* Discards what an earlier connection left, up to and including our nonce. */
 static void
 find_greeting(GuestLink *link)
 {
@@ -344,8 +452,8 @@ handle_bytes(GuestLink *link)
         if (r == 0)
             break;
         if (r < 0 || !handle_frame(link, &header, payload)) {
-            link_lose(link, GUEST_BROKE_PROTOCOL, "its agent broke the protocol (%s)",
-                      r < 0 ? "a malformed frame" : "an unexpected frame");
+            lose(link, GUEST_BROKE_PROTOCOL, "its agent broke the protocol (%s)",
+                 r < 0 ? "a malformed frame" : "an unexpected frame");
             return;
         }
         used += size;
@@ -367,14 +475,13 @@ on_readable(int fd, GIOCondition condition, gpointer data)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
     if (n <= 0) {
-        link_lose(link, GUEST_GONE, "its machine went away");
+        lose(link, GUEST_GONE, "its machine has ended");
         return G_SOURCE_REMOVE;
     }
-    link->heard_us = util_boottime_us();
-    link->asked = FALSE;
+    quiet_watch_heard(&link->quiet);
     handle_bytes(link);
     if (!link->dead && link->out->len > LINK_UNSENT_END)
-        link_lose(link, GUEST_BROKE_PROTOCOL, "its agent sends, and never takes anything");
+        lose(link, GUEST_BROKE_PROTOCOL, "its agent sends frames and reads none");
     return link->dead ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 
@@ -388,9 +495,10 @@ guest_link_new(int fd, GuestLost lost, gpointer data)
     link->fd = fd;
     link->in = g_byte_array_new();
     link->out = g_byte_array_new();
-    link->streams = g_hash_table_new(NULL, NULL);
+    stream_table_init(&link->streams, may_send, link);
     link->requests = requests_new();
-    g_queue_init(&link->waiting);
+    quiet_watch_init(&link->quiet, GUEST_QUIET_S * 1000, GUEST_HUNG_S * 1000, &quiet_events, link);
+    clock_sync_init(&link->clock, send_clock, link);
     link->lost = lost;
     link->lost_data = data;
     link->in_source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, link);
@@ -426,7 +534,7 @@ void
 guest_link_leave(GuestLink *link)
 {
     close_with(link, CLOCHE_ERROR_SERVICE_STOPPING,
-               "The service stops, or is started anew; the sandbox goes on: call again");
+               "The service stops or restarts; the sandbox continues: call again");
     link_unref(link);
 }
 
@@ -437,7 +545,7 @@ guest_link_is_over(const GError *error)
            g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING);
 }
 
-/* --- requests --- */
+/* --- the greeting --- */
 
 static gboolean
 on_greet_timeout(gpointer data)
@@ -451,7 +559,7 @@ on_greet_timeout(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* It has its whole time when it goes on. */
+/* The timeout starts again when a stopped machine continues. */
 static void
 watch_greeting(GuestLink *link)
 {
@@ -474,8 +582,7 @@ void
 guest_link_set_stalled(GuestLink *link, gboolean is_stalled)
 {
     link->is_stalled = is_stalled;
-    link->asked = FALSE;
-    link->heard_us = util_boottime_us();
+    quiet_watch_set_stopped(&link->quiet, is_stalled);
     watch_greeting(link);
 }
 
@@ -489,68 +596,4 @@ const char *
 guest_link_sandbox_id(const GuestLink *link)
 {
     return link->sandbox_id;
-}
-
-static void
-send_request(GuestLink *link, WireWriter *w, WireType type, GAsyncReadyCallback callback,
-             gpointer data)
-{
-    GTask *task = g_task_new(NULL, NULL, callback, data);
-    guint32 number = link_next_number(link);
-    ptrdiff_t size = wire_frame_end(w, number, type, WIRE_STDIN);
-
-    if (link->dead || size < 0) {
-        g_task_return_new_error(
-            task, CLOCHE_ERROR,
-            link->dead ? CLOCHE_ERROR_GUEST_LOST : CLOCHE_ERROR_INVALID_ARGUMENT,
-            link->dead ? "The sandbox was lost" : "The request is too long for the guest");
-        g_object_unref(task);
-        return;
-    }
-    g_hash_table_insert(link->requests, GUINT_TO_POINTER(number), task);
-    link_send(link, w->data, (gsize)size);
-    link_watch_quiet(link);
-}
-
-void
-guest_link_claim_async(GuestLink *link, const GuestClaim *claim, GAsyncReadyCallback callback,
-                       gpointer data)
-{
-    g_autofree guint8 *frame = g_malloc(WIRE_FRAME_MAX);
-    guint8 machine_id[16], entropy[64];
-    WireWriter w;
-
-    util_random(machine_id, sizeof(machine_id));
-    util_random(entropy, sizeof(entropy));
-    wire_frame_begin(&w, frame, WIRE_FRAME_MAX);
-    wire_put_string(&w, claim->id);
-    wire_put_string(&w, claim->hostname);
-    wire_put_bytes(&w, machine_id, sizeof(machine_id));
-    wire_put_bytes(&w, entropy, sizeof(entropy));
-    wire_put_u64(&w, (guint64)g_get_real_time() * 1000);
-    wire_put_string(&w, claim->user);
-    wire_put_strv(&w, claim->environment);
-    send_request(link, &w, WIRE_CLAIM, callback, data);
-}
-
-gboolean
-guest_link_claim_finish(GuestLink *link, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
-}
-
-void
-guest_link_quiesce_async(GuestLink *link, GAsyncReadyCallback callback, gpointer data)
-{
-    guint8 frame[SMALL_FRAME];
-    WireWriter w;
-
-    wire_frame_begin(&w, frame, sizeof(frame));
-    send_request(link, &w, WIRE_QUIESCE, callback, data);
-}
-
-gboolean
-guest_link_quiesce_finish(GuestLink *link, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* outlet: one buffer and one descriptor. */
+/* outlet: a descriptor into which bytes of the guest are written. */
 #include "outlet.h"
 
 #include <errno.h>
@@ -7,15 +7,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "whole.h"
+#include "complete-stream.h"
 
 struct Outlet {
-    int fd; /* -1: nobody reads */
+    int fd; /* -1: there is no reader */
     guint source;
     GIOCondition condition; /* of the source */
     GByteArray *kept;
-    gsize told; /* how much of its beginning was told to be passed on already */
-    gboolean is_whole, all_came;
+    gsize reported; /* of the beginning of `kept`: reported as passed already */
+    gboolean is_complete_stream, all_came;
     gboolean keeps, has_ended, has_lost;
     const OutletEvents *events;
     gpointer data;
@@ -34,17 +34,18 @@ outlet_new(gboolean keeps, const OutletEvents *events, gpointer data)
     return outlet;
 }
 
-/* A socket may have a second descriptor for its other direction, so closing alone says nothing. */
+/* A socket may have a second descriptor for its other direction, so closing alone does not end it.
+ */
 static void
 disconnect(Outlet *outlet)
 {
     g_clear_handle_id(&outlet->source, g_source_remove);
     if (outlet->fd < 0)
         return;
-    if (!outlet->is_whole)
+    if (!outlet->is_complete_stream)
         shutdown(outlet->fd, SHUT_WR);
     else if (outlet->all_came && outlet->kept->len == 0)
-        whole_finish(outlet->fd);
+        complete_stream_finish(outlet->fd);
     close(outlet->fd);
     outlet->fd = -1;
 }
@@ -80,30 +81,30 @@ outlet_dup_text(const Outlet *outlet)
 }
 
 static void
-throw_away(Outlet *outlet, gsize size)
+discard(Outlet *outlet, gsize size)
 {
     g_byte_array_remove_range(outlet->kept, 0, (guint)size);
     outlet->has_lost = TRUE;
 }
 
-/* What waits is no longer on its way to a reader: whoever feeds us may send more. Once only, or
- * the guest would be given a larger window than there is. */
+/* Bytes that wait for no reader count as passed, so the guest may send more. They are reported only
+ * once, because the guest would otherwise get a larger window than there is. */
 static void
-tell_kept(Outlet *outlet)
+report_kept(Outlet *outlet)
 {
-    gsize size = outlet->kept->len - outlet->told;
+    gsize size = outlet->kept->len - outlet->reported;
 
-    outlet->told = outlet->kept->len;
+    outlet->reported = outlet->kept->len;
     if (size > 0)
         outlet->events->passed(outlet, size, outlet->data);
 }
 
 static void
-tell_written(Outlet *outlet, gsize size)
+report_written(Outlet *outlet, gsize size)
 {
-    gsize known = MIN(size, outlet->told);
+    gsize known = MIN(size, outlet->reported);
 
-    outlet->told -= known;
+    outlet->reported -= known;
     if (size > known)
         outlet->events->passed(outlet, size - known, outlet->data);
 }
@@ -112,9 +113,9 @@ static void
 reader_left(Outlet *outlet)
 {
     disconnect(outlet);
-    tell_kept(outlet);
+    report_kept(outlet);
     if (!outlet->keeps)
-        g_byte_array_set_size(outlet->kept, outlet->told = 0);
+        g_byte_array_set_size(outlet->kept, outlet->reported = 0);
     outlet->events->left(outlet, outlet->data);
     if (outlet->has_ended)
         outlet->events->over(outlet, outlet->data);
@@ -122,7 +123,7 @@ reader_left(Outlet *outlet)
 
 static gboolean on_ready(int fd, GIOCondition condition, gpointer data);
 
-/* A reader that goes is noticed also while nothing is to be written. */
+/* Notices a reader that closes its end also while there is nothing to write. */
 static void
 watch(Outlet *outlet)
 {
@@ -135,7 +136,7 @@ watch(Outlet *outlet)
     outlet->source = g_unix_fd_add(outlet->fd, condition, on_ready, outlet);
 }
 
-/* Writes what is taken; FALSE when nobody takes it. */
+/* Writes what the descriptor takes. FALSE: the reader has closed its end. */
 static gboolean
 write_some(Outlet *outlet, const guint8 *bytes, gsize size, gsize *ret_written)
 {
@@ -163,7 +164,7 @@ flush(Outlet *outlet)
         disconnect(outlet);
     else
         watch(outlet);
-    tell_written(outlet, written);
+    report_written(outlet, written);
     if (outlet_is_over(outlet))
         outlet->events->over(outlet, outlet->data);
 }
@@ -182,12 +183,12 @@ on_ready(int fd, GIOCondition condition, gpointer data)
 }
 
 void
-outlet_connect(Outlet *outlet, int fd, gboolean is_whole)
+outlet_connect(Outlet *outlet, int fd, gboolean is_complete_stream)
 {
     disconnect(outlet);
     outlet->fd = fd;
-    outlet->is_whole = is_whole;
-    tell_kept(outlet);
+    outlet->is_complete_stream = is_complete_stream;
+    report_kept(outlet);
     flush(outlet);
 }
 
@@ -200,7 +201,7 @@ keep(Outlet *outlet, const guint8 *bytes, gsize size)
         outlet->has_lost = TRUE;
     }
     if (outlet->kept->len + size > OUTLET_KEPT_MAX)
-        throw_away(outlet, outlet->kept->len + size - OUTLET_KEPT_MAX);
+        discard(outlet, outlet->kept->len + size - OUTLET_KEPT_MAX);
     g_byte_array_append(outlet->kept, bytes, (guint)size);
 }
 
@@ -212,7 +213,7 @@ outlet_add(Outlet *outlet, const guint8 *bytes, gsize size)
     if (outlet->fd < 0) {
         if (outlet->keeps)
             keep(outlet, bytes, size);
-        outlet->told = outlet->kept->len;
+        outlet->reported = outlet->kept->len;
         outlet->events->passed(outlet, size, outlet->data);
         return;
     }
@@ -223,7 +224,7 @@ outlet_add(Outlet *outlet, const guint8 *bytes, gsize size)
     }
     g_byte_array_append(outlet->kept, bytes + written, (guint)(size - written));
     watch(outlet);
-    tell_written(outlet, written);
+    report_written(outlet, written);
 }
 
 void

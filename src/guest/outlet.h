@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * outlet: bytes of the guest on their way into a descriptor that somebody else reads.
+ * outlet: a descriptor into which bytes of the guest are written.
  *
- * It writes what the descriptor takes, and says how much that was; the rest it keeps, which whoever
- * feeds it bounds by giving windows. Without a descriptor it keeps the last OUTLET_KEPT_MAX bytes.
+ * The outlet writes what the descriptor takes, reports how much that was, and keeps the rest. The
+ * guest's windows bound what it keeps. Without a descriptor it keeps the last OUTLET_KEPT_MAX
+ * bytes.
  */
 #pragma once
 
@@ -14,27 +15,27 @@
 typedef struct Outlet Outlet;
 
 typedef struct {
-    /* So many bytes more were taken, or thrown away. */
+    /* `size` more bytes were written or discarded. */
     void (*passed)(Outlet *outlet, gsize size, gpointer data);
-    /* Nobody reads the descriptor any more; it is closed. */
+    /* The reader has closed its end; the descriptor is closed. */
     void (*left)(Outlet *outlet, gpointer data);
-    /* It has ended, and all was taken or nobody takes it. */
+    /* The outlet has ended, and everything was written or has no reader any more. */
     void (*over)(Outlet *outlet, gpointer data);
 } OutletEvents;
 
-/* `keeps`: what nobody reads is kept, as it says above; else it is thrown away. */
+/* `keeps`: bytes without a reader are kept, within the bound; otherwise they are discarded. */
 Outlet *outlet_new(gboolean keeps, const OutletEvents *events, gpointer data);
 /* Closes the descriptor. NULL is fine. */
 void outlet_free(Outlet *outlet);
-/* Takes a non-blocking descriptor, in place of the one before. `is_whole`: it is of whole_open().
- */
-void outlet_connect(Outlet *outlet, int fd, gboolean is_whole);
+/* Takes a non-blocking descriptor, which replaces the previous one. `is_complete_stream`: it is the
+ * writer of a complete stream. */
+void outlet_connect(Outlet *outlet, int fd, gboolean is_complete_stream);
 void outlet_add(Outlet *outlet, const guint8 *bytes, gsize size);
-/* Nothing comes any more; the reader gets what is kept, and then the end: as of something cut off,
- * if it is of whole_open() and not `all_came`. */
+/* No more bytes come. The reader gets the bytes that are kept and then the end. Unless `all_came`,
+ * a complete stream ends with ECONNRESET. */
 void outlet_end(Outlet *outlet, gboolean all_came);
 gboolean outlet_is_over(const Outlet *outlet);
-/* What is kept, as text: a new string. */
+/* The bytes that are kept, as text: a new string. */
 char *outlet_dup_text(const Outlet *outlet);
-/* Something that nobody read was thrown away. */
+/* Bytes without a reader were discarded. */
 gboolean outlet_has_lost(const Outlet *outlet);

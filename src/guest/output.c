@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* output: what a process wrote, kept up to a bound and counted beyond it. */
+/* output: the output of a process, kept up to a bound and counted beyond it. */
 #include "output.h"
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* records: a length, and then fields as of wire.h. */
+/* records: each is its length and then fields as in wire.h. */
 #include "records.h"
 
 #include "wire.h"
@@ -14,7 +14,7 @@ guest_records_init(GuestRecords *records, GBytes *answer)
     records->data = g_bytes_get_data(answer, &records->left);
 }
 
-/* The next record's fields. FALSE: there is none. */
+/* The fields of the next record. FALSE: there is none. */
 static gboolean
 next(GuestRecords *records, WireReader *fields)
 {
@@ -53,17 +53,17 @@ get_bytes(WireReader *r)
 }
 
 static char **
-get_words(WireReader *r)
+get_strings(WireReader *r)
 {
-    char **words = wire_get_strv(r, ARGV_MAX, STRING_MAX);
+    char **strings = wire_get_strv(r, ARGV_MAX, STRING_MAX);
 
-    for (char **word = words; word && *word; word++) {
-        char *valid = g_utf8_make_valid(*word, -1);
+    for (char **string = strings; string && *string; string++) {
+        char *valid = g_utf8_make_valid(*string, -1);
 
-        g_free(*word);
-        *word = valid;
+        g_free(*string);
+        *string = valid;
     }
-    return words;
+    return strings;
 }
 
 /* In microseconds, rounded down. */
@@ -118,7 +118,7 @@ guest_records_next_program(GuestRecords *records, GuestProgram *ret)
     ret->parent = wire_get_u32(&r);
     ret->uid = wire_get_u32(&r);
     ret->user = get_text(&r);
-    ret->argv = get_words(&r);
+    ret->argv = get_strings(&r);
     ret->state = wire_get_u32(&r);
     ret->started_ms = wire_get_u64(&r);
     ret->memory_kib = wire_get_u64(&r);
@@ -158,8 +158,8 @@ guest_records_next_kept(GuestRecords *records, GuestKept *ret)
     *ret = (GuestKept){.tag = get_text(&r)};
     ret->pid = wire_get_u32(&r);
     ret->started_ms = wire_get_u64(&r);
-    ret->argv = get_words(&r);
-    ret->environment = get_words(&r);
+    ret->argv = get_strings(&r);
+    ret->environment = get_strings(&r);
     if (ended(records, &r))
         return TRUE;
     guest_kept_clear(ret);

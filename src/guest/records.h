@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * records: what the agent's own tasks (src/agent/builtin.h) answer.
+ * records: the answers of the agent's built-in tasks (src/agent/builtin.h).
  *
- * It belongs to a hostile guest: it is read record by record, and a malformed one ends the reading.
- * What are texts for people is UTF-8 behind it.
+ * They come from a hostile guest. They are read record by record, and a malformed record ends the
+ * reading. Text is converted to valid UTF-8.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ typedef struct {
     const guint8 *data;
     gsize left;
     gboolean failed;   /* a record was malformed */
-    gboolean has_more; /* the last record was empty: there is more than was asked for */
+    gboolean has_more; /* the last record was empty: there are more than were requested */
 } GuestRecords;
 
 void guest_records_init(GuestRecords *records, GBytes *answer);
@@ -41,6 +41,7 @@ typedef struct {
     char *program;
 } GuestListener;
 
+/* A process that was started with START_KEEP. */
 typedef struct {
     char *tag;
     guint32 pid;
@@ -48,8 +49,7 @@ typedef struct {
     char **argv, **environment;
 } GuestKept;
 
-/* Each reads one record into what is to be cleared then. FALSE: there is none, or it is malformed.
- */
+/* Each reads one record, to be cleared by the caller. FALSE: there is none, or it is malformed. */
 gboolean guest_records_next_file(GuestRecords *records, GuestFile *ret);
 gboolean guest_records_next_program(GuestRecords *records, GuestProgram *ret);
 gboolean guest_records_next_listener(GuestRecords *records, GuestListener *ret);

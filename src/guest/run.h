@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* run: a program in the guest, from its start to its end, with all that it wrote. */
+/* run: executes a program in the guest and collects its output. */
 #pragma once
 
-#include "link.h"
 #include "output.h"
+#include "stream.h"
 
 typedef struct {
     guint32 pid;
@@ -16,8 +16,8 @@ void guest_run_free(GuestRun *run);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestRun, guest_run_free)
 
 /*
- * Starts it and finishes when it has ended. `input` (NULL: empty) is its standard input. Cancelling
- * kills all that it started.
+ * Starts a program and finishes when it has ended. `input` is its standard input (NULL: empty).
+ * Cancelling kills the program and all processes that it started.
  */
 void guest_run_async(GuestLink *link, const GuestStart *start, GBytes *input,
                      GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);

@@ -2,8 +2,8 @@
 /*
  * runner: frames of the runner protocol in both directions.
  *
- * Fields are those of the wire (b, s and v of wire.h); strings must be UTF-8 besides, because they
- * go to D-Bus as they are.
+ * Fields are those of wire.h (b, s and v). Strings must also be UTF-8, because they are passed to
+ * D-Bus without a conversion.
  */
 #include "runner.h"
 
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define HEADER_SIZE 12u
-/* Behind this many bytes that were given out, what is left moves to the front. */
+/* When so many bytes were taken out, the remaining ones are moved to the front. */
 #define COMPACT_AT (64u * 1024)
 
 enum {
@@ -36,18 +36,18 @@ enum {
 /* The first character of a check's dialect. */
 #define CHECK_MARK "?"
 
-/* Ends whatever request a runner is reading. */
+/* Ends a request that a runner may be reading. */
 static const guint8 sync_mark[16] = {255, 254, 254, 254, 254, 254, 254, 254,
                                      254, 254, 254, 254, 254, 254, 254, 254};
 
 struct RunnerParser {
     GByteArray *input;
-    gsize used; /* of input, given out already */
+    gsize used; /* of `input`: taken out already */
     gboolean is_ready;
-    guint32 execution; /* between the first message of one and its end; else 0 */
+    guint32 execution; /* whose messages are being read; 0: of none */
     gboolean has_error, has_completeness;
     GError *broken;
-    GBytes *answer; /* the frame that is looked for; NULL: none */
+    GBytes *answer; /* the frame that ends the synchronization; NULL: none is expected */
 };
 
 typedef struct {
@@ -105,7 +105,7 @@ runner_message_free(RunnerMessage *message)
 
 /* --- fields --- */
 
-/* A new string of UTF-8 without NUL, or NULL, and then the reader has failed. */
+/* A new string of UTF-8 without NUL. NULL: the reader has failed. */
 static char *
 get_text(WireReader *r, gsize max)
 {
@@ -163,7 +163,7 @@ get_saved(WireReader *r, RunnerSaved *saved)
         r->failed = true;
 }
 
-/* A number of so many at most; 0 when the reader has failed. */
+/* A number of at most `max`; 0 when the reader has failed. */
 static guint32
 get_count(WireReader *r, guint32 max)
 {
@@ -235,7 +235,7 @@ get_done(WireReader *r, RunnerMessage *message)
     message->done.count = wire_get_u32(r);
 }
 
-/* A payload of this type, or NULL when it is none. */
+/* NULL: the payload is malformed. */
 static RunnerMessage *
 parse_payload(RunnerType type, const guint8 *payload, gsize size)
 {
@@ -307,23 +307,23 @@ runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size)
     g_byte_array_append(parser->input, bytes, (guint)size);
 }
 
-/* RUNNER_SYNCED is looked for and not parsed. */
+/* RUNNER_SYNCED is found by find_answer(), and not parsed. */
 static gboolean
 is_known_type(guint8 type)
 {
     return type >= RUNNER_READY && type <= RUNNER_COMPLETENESS && type != RUNNER_SYNCED;
 }
 
-/* Why a frame with this header must not come now, or NULL. */
+/* Why a frame with this header breaks the protocol now, or NULL. */
 static const char *
 find_fault(const RunnerParser *parser, const Header *header, const guint8 *raw)
 {
     if (raw[9] != 0 || raw[10] != 0 || raw[11] != 0)
-        return "a header that is none";
+        return "a malformed header";
     if (header->length > RUNNER_FRAME_MAX)
         return "a frame that is too long";
     if (!is_known_type(header->type))
-        return "a frame of no known type";
+        return "a frame of an unknown type";
     if ((header->type == RUNNER_READY) == parser->is_ready)
         return parser->is_ready ? "it is ready a second time" : "it was not ready yet";
     if ((header->type == RUNNER_READY) != (header->execution == 0))
@@ -350,7 +350,7 @@ read_header(const RunnerParser *parser, const guint8 *raw, Header *ret_header,
     return *ret_fault == NULL;
 }
 
-/* Follows what the message means for those behind it. */
+/* Notes what the message means for the next ones. */
 static void
 advance(RunnerParser *parser, const Header *header)
 {
@@ -365,7 +365,7 @@ advance(RunnerParser *parser, const Header *header)
 }
 
 static RunnerMessage *
-fail(RunnerParser *parser, const char *fault, GError **error)
+break_protocol(RunnerParser *parser, const char *fault, GError **error)
 {
     parser->broken =
         g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "the runner broke its protocol: %s", fault);
@@ -373,7 +373,7 @@ fail(RunnerParser *parser, const char *fault, GError **error)
     return NULL;
 }
 
-/* Throws away what comes before the answer. NULL: it is not there yet. */
+/* Discards what comes before the answer. NULL: the answer has not arrived yet. */
 static RunnerMessage *
 find_answer(RunnerParser *parser)
 {
@@ -411,13 +411,13 @@ runner_parser_next(RunnerParser *parser, GError **error)
     if (left < HEADER_SIZE)
         return NULL;
     if (!read_header(parser, raw, &header, &fault))
-        return fail(parser, fault, error);
+        return break_protocol(parser, fault, error);
     if (left - HEADER_SIZE < header.length)
         return NULL;
 
     RunnerMessage *message = parse_payload(header.type, raw + HEADER_SIZE, header.length);
     if (!message)
-        return fail(parser, "a frame whose fields are wrong", error);
+        return break_protocol(parser, "a frame with malformed fields", error);
     message->execution = header.execution;
     advance(parser, &header);
     return message;
@@ -448,7 +448,7 @@ put_strv(GByteArray *out, const char *const *strv)
         put_bytes(out, *strv, strlen(*strv));
 }
 
-/* An error for what would not fit into a frame; before anything is copied. */
+/* Refuses what would not fit into a frame, before anything is copied. */
 static gboolean
 check_size(const char *what, gsize size, const char *const *environment, GError **error)
 {
@@ -474,7 +474,7 @@ put_header(GByteArray *out, guint32 execution, guint8 type, gsize length)
     g_byte_array_append(out, rest, sizeof rest);
 }
 
-/* A frame whose payload comes next; its length is filled in by end_frame(). */
+/* Begins a frame whose payload is added next. end_frame() fills in its length. */
 static GByteArray *
 begin_frame(guint32 execution, guint8 type)
 {
@@ -533,7 +533,7 @@ runner_encode_check(guint32 execution, const char *dialect, const char *code, GE
                                  error);
 }
 
-/* Adds a frame that has the nonce and nothing else. */
+/* Adds a frame that contains only the nonce. */
 static void
 put_nonce_frame(GByteArray *out, guint32 execution, guint8 type,
                 const guint8 nonce[RUNNER_NONCE_SIZE])

@@ -2,9 +2,9 @@
 /*
  * runner: the host's side of the runner protocol (docs/runner-protocol.md), as bytes and structs.
  *
- * What comes from a runner is hostile. The parser does no I/O and holds no more than one frame
- * beyond what it was fed and did not give out yet; the memory that a frame takes follows the bytes
- * that arrived and not the length that it declares.
+ * Data from a runner is hostile. The parser does no I/O. It holds at most one frame besides the
+ * messages that were not taken out yet, and allocates memory for bytes that have arrived, not for
+ * the length that a frame declares.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 
 #define RUNNER_FRAME_MAX (16u * 1024 * 1024) /* the payload of a frame, both ways */
 #define RUNNER_PARTS_MAX 64u                 /* MIME types of one result */
-#define RUNNER_SAVED_MAX 64u                 /* files that one result tells of */
+#define RUNNER_SAVED_MAX 64u                 /* files that one result names */
 #define RUNNER_MIME_MAX 255u                 /* bytes of a MIME type */
 #define RUNNER_DISPLAY_ID_MAX 128u           /* bytes */
 #define RUNNER_PATH_MAX 4096u                /* bytes of a saved file's path */
@@ -51,21 +51,21 @@ typedef enum {
 } RunnerCompleteness;
 
 enum {
-    RUNNER_SILENT = 1 << 0,     /* no results, no history, the count stays */
+    RUNNER_SILENT = 1 << 0,     /* no results, no history; the count does not change */
     RUNNER_NO_HISTORY = 1 << 1, /* results, but no history */
-    RUNNER_EXERCISE = 1 << 2,   /* the same, and afterwards nothing tells that it ran */
-    RUNNER_COLOURS = 1 << 3,    /* the traceback may have a terminal's colours */
-    RUNNER_DRAIN = 1 << 4,      /* it ends when what the code left running has ended */
+    RUNNER_EXERCISE = 1 << 2,   /* as RUNNER_NO_HISTORY, and it leaves no trace */
+    RUNNER_COLOURS = 1 << 3,    /* the traceback may contain colours for a terminal */
+    RUNNER_DRAIN = 1 << 4,      /* it ends when a script of the language would end */
 };
 
 typedef struct {
     char *mime_type; /* printable ASCII with a slash */
-    GBytes *data;    /* any bytes, whatever the type says */
+    GBytes *data;    /* not checked against the type */
 } RunnerPart;
 
 typedef struct {
     char *mime_type;
-    char *path; /* of the guest, absolute */
+    char *path; /* absolute, in the guest */
 } RunnerSaved;
 
 typedef struct {
@@ -77,8 +77,8 @@ typedef struct {
         } ready;
         struct {
             gboolean is_main;   /* the value of the last expression */
-            gboolean is_update; /* of the earlier display that has its id */
-            gboolean is_cut;    /* not all of its data is here */
+            gboolean is_update; /* replaces the earlier display with this id */
+            gboolean is_cut;    /* its data is incomplete */
             char *display_id;   /* "": none */
             RunnerPart *parts;
             guint n_parts; /* at most RUNNER_PARTS_MAX; with n_saved, at least 1 */
@@ -89,7 +89,7 @@ typedef struct {
             char *name, *value, *traceback;
         } error;
         struct {
-            gboolean waits; /* until something else is shown */
+            gboolean waits; /* clear when the next result is shown */
         } clear;
         struct {
             RunnerCompleteness status;
@@ -107,20 +107,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunnerMessage, runner_message_free)
 
 typedef struct RunnerParser RunnerParser;
 
-/* `is_ready`: of a runner that said so on an earlier connection. */
+/* `is_ready`: the runner sent RUNNER_READY on an earlier connection. */
 RunnerParser *runner_parser_new(gboolean is_ready);
-/* Of a runner that may be in the middle of anything: throws all away up to the answer to
- * runner_encode_sync(), which is the first message. */
+/* For a runner whose state is not known: discards everything before the answer to
+ * runner_encode_sync(). The first message is RUNNER_SYNCED. */
 RunnerParser *runner_parser_new_syncing(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE]);
 void runner_parser_free(RunnerParser *parser);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunnerParser, runner_parser_free)
 
-/* Adds bytes that the runner sent. Take out all messages before feeding again. */
+/* Adds bytes that the runner sent. The caller must take out all messages before the next call. */
 void runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size);
 
 /*
  * The next message, owned by the caller. NULL without an error: more bytes are needed. NULL with
- * CLOCHE_ERROR_FAILED: the runner broke its protocol, and so says every further call.
+ * CLOCHE_ERROR_FAILED: the runner broke the protocol; all further calls return this error.
  *
  * RUNNER_READY comes first and once (never when the parser was made ready). From an execution's
  * first message to its RUNNER_DONE all bear its number, and at most one is a RUNNER_ERROR, and one
@@ -130,9 +130,9 @@ void runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size);
 RunnerMessage *runner_parser_next(RunnerParser *parser, GError **error);
 
 /*
- * A request as the bytes to send; `execution` is not zero. Strings must be UTF-8. `environment` is
- * a vector of NAME=value, or NULL; `dialect` "" is the runner's own language.
- * CLOCHE_ERROR_INVALID_ARGUMENT when it is larger than a frame.
+ * The bytes of a request. `execution` must not be zero, strings must be UTF-8. `environment` is a
+ * vector of NAME=value, or NULL; `dialect` "" is the runner's own language.
+ * CLOCHE_ERROR_INVALID_ARGUMENT when the request is larger than a frame.
  */
 GBytes *runner_encode_reseed(guint32 execution, const void *entropy, gsize entropy_size,
                              const char *const *environment, const char *directory, GError **error);
@@ -142,5 +142,5 @@ GBytes *runner_encode_execute(guint32 execution, guint32 flags, const char *dial
  * runner that does not know it replies only with an error and RUNNER_DONE. */
 GBytes *runner_encode_check(guint32 execution, const char *dialect, const char *code,
                             GError **error);
-/* Ends whatever request the runner may be reading, too. */
+/* Also ends a request that the runner may be reading. */
 GBytes *runner_encode_sync(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE]);

@@ -1,147 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stream: a process in the guest, seen from the host: windows in both directions, and how it ended.
+ * stream: a process in the guest, as the host sees it.
  *
- * What the guest may send is counted here and not believed: a byte beyond the window ends the link.
+ * The host counts what the guest sends: a byte beyond the window ends the link.
  */
-#include <errno.h>
+#include "stream.h"
+
 #include <string.h>
 
-#include "error.h"
+#include "guest-error.h"
 #include "link-private.h"
-
-#define NAME_MAX_SIZE 4096u
 
 typedef struct {
     GByteArray *queued; /* for the guest; NULL: nothing yet */
-    gsize sent;         /* of that */
+    gsize sent;         /* of `queued` */
     gboolean refused;   /* the guest takes no more */
-    guint32 out_window; /* what may still be sent */
-    guint32 in_window;  /* what the guest may still send */
-    guint32 owed;       /* credit that waits for its way */
+    guint32 out_window; /* bytes that may still be sent */
+    guint32 in_window;  /* bytes that the guest may still send */
+    guint32 owed;       /* credit that is not sent while another stream has priority */
     gboolean ending, ended;
 } Channel;
 
 struct GuestStream {
-    GuestLink *link; /* NULL: gone */
-    guint32 number;
-    gboolean over; /* no frames any more, in either direction */
-    guint64 moved; /* bytes, in both directions */
+    LinkStream base;
+    GuestLink *link; /* NULL: the stream is over */
     Channel channels[_WIRE_CHANNELS];
     const GuestStreamEvents *events;
     gpointer data;
 };
 
-/* --- errors of the guest --- */
-
-static gboolean
-is_want_of_resources(guint32 errnum)
+static GuestStream *
+from_base(LinkStream *base)
 {
-    return errnum == ENOMEM || errnum == EAGAIN || errnum == ENOSPC || errnum == EDQUOT ||
-           errnum == EMFILE || errnum == ENFILE;
-}
-
-static ClocheError
-file_error_code(guint32 errnum)
-{
-    switch (errnum) {
-    case ENOENT:
-        return CLOCHE_ERROR_NO_SUCH_FILE;
-    case EEXIST:
-        return CLOCHE_ERROR_FILE_EXISTS;
-    case ENOTDIR:
-        return CLOCHE_ERROR_NOT_A_DIRECTORY;
-    case EISDIR:
-        return CLOCHE_ERROR_IS_A_DIRECTORY;
-    case ENOTEMPTY:
-        return CLOCHE_ERROR_DIRECTORY_NOT_EMPTY;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return CLOCHE_ERROR_PERMISSION_DENIED;
-    case EIO:
-        return CLOCHE_ERROR_FAILED;
-    default:
-        return CLOCHE_ERROR_INVALID_ARGUMENT;
-    }
-}
-
-static ClocheError
-port_error_code(guint32 errnum)
-{
-    switch (errnum) {
-    case EINVAL:
-        return CLOCHE_ERROR_INVALID_ARGUMENT;
-    case ETIMEDOUT:
-        return CLOCHE_ERROR_TIMED_OUT;
-    default:
-        return CLOCHE_ERROR_CONNECTION_REFUSED;
-    }
-}
-
-static ClocheError
-error_code(WireObject about, guint32 errnum)
-{
-    if (about == WIRE_ABOUT_USER)
-        return CLOCHE_ERROR_NO_SUCH_USER;
-    if (about == WIRE_ABOUT_REQUEST)
-        return CLOCHE_ERROR_INVALID_ARGUMENT;
-    if (about == WIRE_ABOUT_SYSTEM || is_want_of_resources(errnum))
-        return CLOCHE_ERROR_OUT_OF_RESOURCES;
-    switch (about) {
-    case WIRE_ABOUT_PROGRAM:
-        if (errnum == E2BIG)
-            return CLOCHE_ERROR_INVALID_ARGUMENT;
-        return errnum == EACCES || errnum == EPERM ? CLOCHE_ERROR_PERMISSION_DENIED
-                                                   : CLOCHE_ERROR_NO_SUCH_PROGRAM;
-    case WIRE_ABOUT_DIRECTORY:
-        return errnum == EACCES ? CLOCHE_ERROR_PERMISSION_DENIED : CLOCHE_ERROR_NO_SUCH_DIRECTORY;
-    case WIRE_ABOUT_FILE:
-        return file_error_code(errnum);
-    case WIRE_ABOUT_PORT:
-        return port_error_code(errnum);
-    default:
-        return CLOCHE_ERROR_OUT_OF_RESOURCES;
-    }
-}
-
-GError *
-guest_error(WireObject about, guint32 errnum, const char *name)
-{
-    static const char *const objects[_WIRE_ABOUT_MAX] = {"request", "program", "directory", "user",
-                                                         "tag",     "guest",   "file",      "port"};
-    g_autofree char *valid = g_utf8_make_valid(name, -1);
-
-    if (about == WIRE_ABOUT_USER && errnum == ENOENT)
-        return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_USER,
-                           "There is no user '%s' in the sandbox", valid);
-    if (about == WIRE_ABOUT_FILE && errnum == ENXIO)
-        return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                           "file '%s': It is not a regular file; only a program in the sandbox can "
-                           "read or write it",
-                           valid);
-    if (about == WIRE_ABOUT_SYSTEM && is_want_of_resources(errnum))
-        return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_OUT_OF_RESOURCES,
-                           "The sandbox ran out of %s: %s", valid, g_strerror((int)errnum));
-    return g_error_new(CLOCHE_ERROR, error_code(about, errnum), "%s '%s': %s", objects[about],
-                       valid, g_strerror((int)errnum));
-}
-
-GError *
-stream_read_error(const guint8 *payload, gsize size)
-{
-    WireReader r;
-    guint32 errnum, about;
-    g_autofree char *name = NULL, *message = NULL;
-
-    wire_reader_init(&r, payload, size);
-    errnum = wire_get_u32(&r);
-    about = wire_get_u32(&r);
-    name = wire_get_string(&r, NAME_MAX_SIZE);
-    message = wire_get_string(&r, NAME_MAX_SIZE);
-    if (wire_reader_end(&r) < 0 || about >= _WIRE_ABOUT_MAX || errnum > G_MAXINT)
-        return NULL;
-    return guest_error(about, errnum, name);
+    return (GuestStream *)base; /* its first member */
 }
 
 /* --- sending --- */
@@ -155,17 +46,17 @@ send_simple(GuestStream *stream, WireType type, WireChannel channel, const guint
     wire_frame_begin(&w, frame, sizeof(frame));
     if (value)
         wire_put_u32(&w, *value);
-    link_send(stream->link, frame, (gsize)wire_frame_end(&w, stream->number, type, channel));
+    link_send(stream->link, frame, (gsize)wire_frame_end(&w, stream->base.number, type, channel));
 }
 
-/* In one piece: each piece wakes QEMU and the guest. */
+/* Each call to send() wakes QEMU and the guest, so the frame is sent in one piece. */
 static void
 send_data(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize size)
 {
     guint8 frame[WIRE_HEADER_SIZE + WIRE_DATA_MAX + 1];
 
     wire_header_put(frame, &(WireHeader){.length = (guint32)size,
-                                         .stream = stream->number,
+                                         .stream = stream->base.number,
                                          .type = WIRE_DATA,
                                          .channel = channel});
     memcpy(frame + WIRE_HEADER_SIZE, bytes, size);
@@ -179,7 +70,7 @@ queued(const Channel *channel)
     return channel->queued ? channel->queued->len - channel->sent : 0;
 }
 
-/* What was sent goes when all was, or when it is the larger part. */
+/* Removes sent bytes when all are sent, or when they are the larger part. */
 static void
 forget_sent(Channel *channel)
 {
@@ -189,23 +80,16 @@ forget_sent(Channel *channel)
     channel->sent = 0;
 }
 
-static void
-count_moved(GuestStream *stream, gsize size)
-{
-    stream->moved += size;
-    way_moved(stream->link, stream, stream->moved, size);
-}
-
 static gboolean
-channel_turn(GuestStream *stream, WireChannel number)
+send_next_of(GuestStream *stream, WireChannel number)
 {
     Channel *channel = &stream->channels[number];
     gsize n = MIN(MIN(queued(channel), channel->out_window), WIRE_DATA_MAX);
 
-    if (n > 0 && way_is_taken(stream->link, stream->moved))
+    if (n > 0 && link_must_wait(stream->link, &stream->base))
         return FALSE;
     if (n > 0) {
-        count_moved(stream, n);
+        link_add_moved(stream->link, &stream->base, n);
         send_data(stream, number, channel->queued->data + channel->sent, n);
         channel->out_window -= (guint32)n;
         channel->sent += n;
@@ -221,10 +105,12 @@ channel_turn(GuestStream *stream, WireChannel number)
     return TRUE;
 }
 
-gboolean
-stream_turn(GuestStream *stream)
+static gboolean
+send_next(LinkStream *base)
 {
-    return channel_turn(stream, WIRE_CONTROL) || channel_turn(stream, WIRE_STDIN);
+    GuestStream *stream = from_base(base);
+
+    return send_next_of(stream, WIRE_CONTROL) || send_next_of(stream, WIRE_STDIN);
 }
 
 void
@@ -232,21 +118,21 @@ guest_stream_write(GuestStream *stream, WireChannel channel, const void *bytes, 
 {
     Channel *c = &stream->channels[channel];
 
-    if (stream->over || c->refused)
+    if (!stream->link || c->refused)
         return;
     if (!c->queued)
         c->queued = g_byte_array_new();
     g_byte_array_append(c->queued, bytes, (guint)size);
-    link_wake(stream->link, stream);
+    link_wake(stream->link, &stream->base);
 }
 
 void
 guest_stream_write_end(GuestStream *stream, WireChannel channel)
 {
-    if (stream->over)
+    if (!stream->link)
         return;
     stream->channels[channel].ending = TRUE;
-    link_wake(stream->link, stream);
+    link_wake(stream->link, &stream->base);
 }
 
 gsize
@@ -258,7 +144,7 @@ guest_stream_queued(const GuestStream *stream, WireChannel channel)
 void
 guest_stream_stop_reading(GuestStream *stream, WireChannel channel)
 {
-    if (!stream->over)
+    if (stream->link)
         send_simple(stream, WIRE_EOF, channel, NULL);
 }
 
@@ -268,13 +154,13 @@ guest_stream_resize(GuestStream *stream, guint32 columns, guint32 rows)
     guint8 frame[64];
     WireWriter w;
 
-    if (stream->over)
+    if (!stream->link)
         return;
     wire_frame_begin(&w, frame, sizeof(frame));
     wire_put_u32(&w, columns);
     wire_put_u32(&w, rows);
     link_send(stream->link, frame,
-              (gsize)wire_frame_end(&w, stream->number, WIRE_RESIZE, WIRE_STDIN));
+              (gsize)wire_frame_end(&w, stream->base.number, WIRE_RESIZE, WIRE_STDIN));
 }
 
 static void
@@ -282,7 +168,7 @@ send_owed(GuestStream *stream, WireChannel channel)
 {
     guint32 owed = stream->channels[channel].owed;
 
-    if (owed == 0 || way_is_taken(stream->link, stream->moved))
+    if (owed == 0 || link_must_wait(stream->link, &stream->base))
         return;
     stream->channels[channel].owed = 0;
     stream->channels[channel].in_window += owed;
@@ -292,18 +178,20 @@ send_owed(GuestStream *stream, WireChannel channel)
 void
 guest_stream_credit(GuestStream *stream, WireChannel channel, gsize size)
 {
-    if (stream->over)
+    if (!stream->link)
         return;
     stream->channels[channel].owed += (guint32)size;
     send_owed(stream, channel);
 }
 
-void
-stream_go_on(GuestStream *stream)
+static void
+resume(LinkStream *base)
 {
+    GuestStream *stream = from_base(base);
+
     for (WireChannel i = 0; i < _WIRE_CHANNELS; i++)
         send_owed(stream, i);
-    link_wake(stream->link, stream);
+    link_wake(stream->link, &stream->base);
 }
 
 void
@@ -311,14 +199,14 @@ guest_stream_signal(GuestStream *stream, int signal)
 {
     guint32 value = (guint32)signal;
 
-    if (!stream->over)
+    if (stream->link)
         send_simple(stream, WIRE_SIGNAL, WIRE_STDIN, &value);
 }
 
 void
 guest_stream_kill(GuestStream *stream)
 {
-    if (!stream->over)
+    if (stream->link)
         send_simple(stream, WIRE_KILL, WIRE_STDIN, NULL);
 }
 
@@ -327,19 +215,16 @@ guest_stream_kill(GuestStream *stream)
 static void
 leave_link(GuestStream *stream)
 {
-    stream->over = TRUE;
-    if (!stream->link)
-        return;
-    g_hash_table_remove(stream->link->streams, GUINT_TO_POINTER(stream->number));
-    link_forget(stream->link, stream);
-    way_leave(stream->link, stream);
-    link_watch_quiet(stream->link);
+    if (stream->link)
+        link_remove_stream(stream->link, &stream->base);
     stream->link = NULL;
 }
 
-void
-stream_lose(GuestStream *stream, const GError *error)
+static void
+lose(LinkStream *base, const GError *error)
 {
+    GuestStream *stream = from_base(base);
+
     leave_link(stream);
     stream->events->ended(stream, NULL, error, stream->data);
 }
@@ -352,7 +237,7 @@ handle_data(GuestStream *stream, const WireHeader *header, const guint8 *payload
     if (header->channel == WIRE_STDIN || header->length > channel->in_window)
         return FALSE;
     channel->in_window -= header->length;
-    count_moved(stream, header->length);
+    link_add_moved(stream->link, &stream->base, header->length);
     stream->events->received(stream, header->channel, payload, header->length, stream->data);
     return TRUE;
 }
@@ -369,7 +254,7 @@ handle_credit(GuestStream *stream, const WireHeader *header, const guint8 *paylo
     if (wire_reader_end(&r) < 0 || value > WIRE_WINDOW - channel->out_window)
         return FALSE;
     channel->out_window += value;
-    link_wake(stream->link, stream);
+    link_wake(stream->link, &stream->base);
     return TRUE;
 }
 
@@ -388,29 +273,11 @@ handle_started(GuestStream *stream, const WireHeader *header, const guint8 *payl
 }
 
 static gboolean
-read_exit(const WireHeader *header, const guint8 *payload, GuestExit *ret)
-{
-    WireReader r;
-    guint32 kind;
-
-    wire_reader_init(&r, payload, header->length);
-    kind = wire_get_u32(&r);
-    ret->status = wire_get_u32(&r);
-    ret->user_us = wire_get_u64(&r);
-    ret->system_us = wire_get_u64(&r);
-    ret->peak_rss_kib = wire_get_u64(&r);
-    if (wire_reader_end(&r) < 0 || kind >= _WIRE_EXIT_MAX || ret->status > 255)
-        return FALSE;
-    ret->how = kind;
-    return TRUE;
-}
-
-static gboolean
 handle_exited(GuestStream *stream, const WireHeader *header, const guint8 *payload)
 {
     GuestExit how;
 
-    if (!read_exit(header, payload, &how))
+    if (!guest_exit_read(payload, header->length, &how))
         return FALSE;
     leave_link(stream);
     stream->events->ended(stream, &how, NULL, stream->data);
@@ -422,7 +289,7 @@ handle_reaped(GuestStream *stream, const WireHeader *header, const guint8 *paylo
 {
     GuestExit how;
 
-    if (!read_exit(header, payload, &how))
+    if (!guest_exit_read(payload, header->length, &how))
         return FALSE;
     if (stream->events->reaped)
         stream->events->reaped(stream, &how, stream->data);
@@ -432,11 +299,11 @@ handle_reaped(GuestStream *stream, const WireHeader *header, const guint8 *paylo
 static gboolean
 handle_error(GuestStream *stream, const WireHeader *header, const guint8 *payload)
 {
-    g_autoptr(GError) error = stream_read_error(payload, header->length);
+    g_autoptr(GError) error = guest_error_read(payload, header->length);
 
     if (!error)
         return FALSE;
-    stream_lose(stream, error);
+    lose(&stream->base, error);
     return TRUE;
 }
 
@@ -457,9 +324,11 @@ handle_eof(GuestStream *stream, const WireHeader *header)
     return TRUE;
 }
 
-gboolean
-stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *payload)
+static gboolean
+handle_frame(LinkStream *base, const WireHeader *header, const guint8 *payload)
 {
+    GuestStream *stream = from_base(base);
+
     switch (header->type) {
     case WIRE_DATA:
         return handle_data(stream, header, payload);
@@ -482,36 +351,24 @@ stream_handle(GuestStream *stream, const WireHeader *header, const guint8 *paylo
 
 /* --- life --- */
 
+static const LinkStreamFunctions functions = {handle_frame, send_next, resume, lose};
+
 static GuestStream *
-stream_open(GuestLink *link, WireWriter *w, WireType type, const GuestStreamEvents *events,
+open_stream(GuestLink *link, WireWriter *w, WireType type, const GuestStreamEvents *events,
             gpointer data, GError **error)
 {
-    guint32 number = link_next_number(link);
-    ptrdiff_t size = wire_frame_end(w, number, type, WIRE_STDIN);
-    GuestStream *stream;
+    GuestStream *stream = g_new0(GuestStream, 1);
+    ptrdiff_t size;
 
-    if (link->dead || size < 0 || link->out->len > LINK_UNSENT_MAX ||
-        g_hash_table_size(link->streams) >= WIRE_STREAMS_MAX) {
-        g_set_error(error, CLOCHE_ERROR,
-                    link->dead ? CLOCHE_ERROR_GUEST_LOST
-                    : size < 0 ? CLOCHE_ERROR_INVALID_ARGUMENT
-                               : CLOCHE_ERROR_BUSY,
-                    link->dead ? "The sandbox was lost"
-                    : size < 0 ? "Arguments and environment are too long together"
-                               : "Too many processes are under way in this sandbox");
-        return NULL;
-    }
-    stream = g_new0(GuestStream, 1);
+    stream->base = (LinkStream){.functions = &functions, .number = link_next_number(link)};
     stream->link = link;
-    stream->number = number;
     stream->events = events;
     stream->data = data;
     for (guint i = 0; i < _WIRE_CHANNELS; i++)
         stream->channels[i].in_window = stream->channels[i].out_window = WIRE_WINDOW;
-    g_hash_table_insert(link->streams, GUINT_TO_POINTER(number), stream);
-    way_enter(link, stream);
-    link_send(link, w->data, (gsize)size);
-    link_watch_quiet(link);
+    size = wire_frame_end(w, stream->base.number, type, WIRE_STDIN);
+    if (!link_add_stream(link, &stream->base, w->data, size, error))
+        g_clear_pointer(&stream, g_free);
     return stream;
 }
 
@@ -538,7 +395,7 @@ guest_stream_start(GuestLink *link, const GuestStart *start, const GuestStreamEv
     wire_put_u32(&w, start->rows);
     wire_put_strv(&w, start->argv);
     wire_put_strv(&w, start->environment);
-    return stream_open(link, &w, WIRE_START, events, data, error);
+    return open_stream(link, &w, WIRE_START, events, data, error);
 }
 
 GuestStream *
@@ -550,7 +407,7 @@ guest_stream_attach(GuestLink *link, const char *tag, const GuestStreamEvents *e
 
     wire_frame_begin(&w, frame, sizeof(frame));
     wire_put_string(&w, tag);
-    return stream_open(link, &w, WIRE_ATTACH, events, data, error);
+    return open_stream(link, &w, WIRE_ATTACH, events, data, error);
 }
 
 void
@@ -558,7 +415,7 @@ guest_stream_free(GuestStream *stream)
 {
     if (!stream)
         return;
-    if (!stream->over)
+    if (stream->link)
         send_simple(stream, WIRE_CLOSE, WIRE_STDIN, NULL);
     leave_link(stream);
     for (guint i = 0; i < _WIRE_CHANNELS; i++)

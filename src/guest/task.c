@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* task: run, and look how it ended. */
+/* task: runs one of the agent's built-in tasks and returns its output. */
 #include "task.h"
 
 #include <errno.h>
 
 #include "error.h"
+#include "guest-error.h"
 #include "run.h"
 
 typedef struct {
     GTask *task;
-    char *path; /* what an error is about */
-} Job;
+    char *path; /* named in errors */
+} PendingTask;
 
-/* An exit status is an errno, says builtin.h. */
+/* The exit status of a task is an errno (builtin.h). NULL: it succeeded. */
 static GError *
 describe_end(const GuestRun *run, const char *path)
 {
@@ -20,7 +21,7 @@ describe_end(const GuestRun *run, const char *path)
         return guest_error(WIRE_ABOUT_SYSTEM, ENOMEM, "memory");
     if (run->exit.how != WIRE_EXIT_STATUS)
         return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                           "The sandbox's agent was killed at its task");
+                           "The sandbox's agent was killed during its task");
     if (run->exit.status != 0)
         return guest_error(WIRE_ABOUT_FILE, run->exit.status, path);
     if (run->out.size > GUEST_OUTPUT_MAX)
@@ -31,9 +32,9 @@ describe_end(const GuestRun *run, const char *path)
 static void
 on_run(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autofree Job *job = data;
-    g_autofree char *path = job->path;
-    g_autoptr(GTask) task = job->task;
+    g_autofree PendingTask *pending = data;
+    g_autofree char *path = pending->path;
+    g_autoptr(GTask) task = pending->task;
     GError *error = NULL;
     g_autoptr(GuestRun) run = guest_run_finish(result, &error);
 
@@ -55,11 +56,11 @@ guest_task_async(GuestLink *link, const char *const *argv, const char *user,
         .user = user,
         .flags = START_BUILTIN | START_NO_STDIN,
     };
-    Job *job = g_new0(Job, 1);
+    PendingTask *pending = g_new0(PendingTask, 1);
 
-    job->task = g_task_new(NULL, NULL, callback, data);
-    job->path = g_strdup(argv[1] ? argv[1] : argv[0]);
-    guest_run_async(link, &start, /* input= */ NULL, cancellable, on_run, job);
+    pending->task = g_task_new(NULL, NULL, callback, data);
+    pending->path = g_strdup(argv[1] ? argv[1] : argv[0]);
+    guest_run_async(link, &start, /* input= */ NULL, cancellable, on_run, pending);
 }
 
 GBytes *

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* task: the agent's own tasks (src/agent/builtin.h) whose answers are small. */
+/* task: runs one of the agent's built-in tasks (src/agent/builtin.h) and returns its output. */
 #pragma once
 
 #include <gio/gio.h>
 
-#include "link.h"
 #include "records.h"
+#include "stream.h"
 
-/* `user`: NULL for the claim's. Cancelling kills it. */
+/* `argv` names the task. `user`: NULL for the claim's. Cancelling kills the task. */
 void guest_task_async(GuestLink *link, const char *const *argv, const char *user,
                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
-/* All that it wrote. */
+/* The output of the task: records.h reads it. */
 GBytes *guest_task_finish(GAsyncResult *result, GError **error);

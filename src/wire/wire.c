@@ -2,8 +2,7 @@
 /*
  * wire: frames and their fields.
  *
- * Bytes in, struct out: nothing here keeps state between calls, and nothing is allocated before the
- * bytes that it is for were seen to be there.
+ * No function keeps state between calls. Memory is allocated only for bytes that have arrived.
  */
 #include "wire.h"
 
@@ -11,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Random once: no text and no program has it by accident. It begins with a byte that is not zero,
- * so the pad in front of it can never be mistaken for its beginning. */
+/* Random bytes, which no text and no program contains by accident. The first one is not zero, so
+ * the pad before it cannot be taken for its beginning. */
 const uint8_t wire_magic[WIRE_MAGIC_SIZE] = {0xC1, 0x0C, 0x4E, 0x9F, 0x5A, 0xE3, 0x17, 0xB8,
                                              0x66, 0xD4, 0x2B, 0x90, 0xFD, 0x71, 0x3C, 0xA5};
 
@@ -46,7 +45,7 @@ header_is_valid(const WireHeader *header, const uint8_t *raw)
 {
     if (header->length > WIRE_PAYLOAD_MAX || raw[10] != 0 || raw[11] != 0)
         return false;
-    /* HELLO belongs to no stream, and everything else belongs to one. */
+    /* Only HELLO belongs to no stream. */
     if ((header->stream == 0) != (header->type == WIRE_HELLO))
         return false;
     return header->channel < _WIRE_CHANNELS;
@@ -68,19 +67,19 @@ wire_frame_get(const uint8_t *data, size_t size, WireHeader *ret_header,
     if (!header_is_valid(&header, data))
         return -EPROTO;
 
-    size_t whole = WIRE_HEADER_SIZE + (size_t)header.length + 1;
-    if (size < whole)
+    size_t frame_size = WIRE_HEADER_SIZE + (size_t)header.length + 1;
+    if (size < frame_size)
         return 0;
-    if (data[whole - 1] != WIRE_END)
+    if (data[frame_size - 1] != WIRE_END)
         return -EPROTO;
 
     *ret_header = header;
     *ret_payload = data + WIRE_HEADER_SIZE;
-    *ret_size = whole;
+    *ret_size = frame_size;
     return 1;
 }
 
-/* How many bytes at the end of `data` equal the beginning of `needle`. */
+/* The number of bytes at the end of `data` that equal the beginning of `needle`. */
 static size_t
 partial_match(const uint8_t *data, size_t size, const uint8_t *needle, size_t needle_size)
 {
@@ -256,7 +255,7 @@ char **
 wire_get_strv(WireReader *r, size_t max_count, size_t max)
 {
     uint32_t count = wire_get_u32(r);
-    /* Each string takes four bytes at least, so a count that lies costs no memory. */
+    /* Each string takes at least four bytes, so a false count costs no memory. */
     if (r->failed || count > max_count || count > r->left / 4) {
         r->failed = true;
         return NULL;

@@ -33,6 +33,7 @@ static const char *const run_options[] = {"cwd",   "s", "environment", "a{ss}", 
 static const char *const code_options[] = {
     "language", "s", "environment", "a{ss}", "timeout", "t", "silent", "b", "store-history", "b",
     "context",  "s", "colors",      "b",     "drain",   "b", NULL};
+static const char *const check_options[] = {"language", "s", "context", "s", NULL};
 static const char *const context_options[] = {"language",    "s",     "cwd", "s",
                                               "environment", "a{ss}", NULL};
 
@@ -43,6 +44,7 @@ static const Method methods[] = {
     {"Run", "(['true'], %*)", TRUE, run_options},
     {"RunCode", "('1', %*)", TRUE, code_options},
     {"StreamCode", "('1', %*)", TRUE, code_options},
+    {"IsComplete", "('1', %*)", TRUE, check_options},
     {"CreateContext", "(%*,)", TRUE, context_options},
 };
 
@@ -89,9 +91,9 @@ test_unknown_keys(void)
         g_autofree char *long_key = g_strnfill(100000, 'k');
         g_autofree char *long_options = g_strdup_printf("{'%s': <1>}", long_key);
 
-        refuse_option(&methods[i], "{'colour': <'red'>}", "no option 'colour'");
-        refuse_option(&methods[i], "{'Timeout': <uint64 5>}", "no option 'Timeout'");
-        refuse_option(&methods[i], "{'': <uint64 5>}", "no option ''");
+        refuse_option(&methods[i], "{'colour': <'red'>}", "unknown option 'colour'");
+        refuse_option(&methods[i], "{'Timeout': <uint64 5>}", "unknown option 'Timeout'");
+        refuse_option(&methods[i], "{'': <uint64 5>}", "unknown option ''");
         refuse_option(&methods[i], long_options, "kkkk");
     }
 }
@@ -157,7 +159,7 @@ test_name(void)
     accept_create("name", text(64));
     accept_create("name", g_variant_new_string(umlauts->str)); /* characters, not bytes */
     refuse_create("name", text(65), "name: at most 64 characters, not 65");
-    refuse_create("name", g_variant_new_string("a\nb"), "name: it has a control character");
+    refuse_create("name", g_variant_new_string("a\nb"), "name: control characters are not allowed");
 }
 
 static void
@@ -206,7 +208,7 @@ test_environment(void)
     refuse_create("environment", entries(257, 0), "environment: at most 256 entries, not 257");
     refuse_create("environment", entries(1, ENVIRONMENT_LAST + 1),
                   "environment: at most 65536 bytes in all, not 65537");
-    refuse_create("environment", entry(0, 1), "is no name of a variable");
+    refuse_create("environment", entry(0, 1), "is not a name of a variable");
     refuse_create("environment", g_variant_new_parsed("{'A=B': 'c'}"), "'A=B' is no name");
     refuse_create("environment", g_variant_new_parsed("@a{ss} {'A': '1', 'A': '2'}"), "twice");
 }
@@ -251,7 +253,7 @@ test_argv(void)
     g_variant_unref(call(bus, sandbox, "Run", "(%*, @a{sv} {})", words(1024, 0)));
     /* "true" and its end, and the end of the second word */
     g_variant_unref(call(bus, sandbox, "Run", "(%*, @a{sv} {})", words(2, ARGV_SIZE - 6)));
-    call_fails(bus, sandbox, "Run", "InvalidArgument", "argv: at most 1024 words, not 1025",
+    call_fails(bus, sandbox, "Run", "InvalidArgument", "argv: at most 1024 arguments, not 1025",
                "(%*, @a{sv} {})", words(1025, 0));
     call_fails(bus, sandbox, "Run", "InvalidArgument",
                "argv: at most 131072 bytes in all, not 131073", "(%*, @a{sv} {})",

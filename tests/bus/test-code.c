@@ -243,7 +243,7 @@ test_timeout(void)
 }
 
 static void
-test_timeout_that_is_not_heeded(void)
+test_timeout_that_is_ignored(void)
 {
     g_autoptr(GVariant) execution = execute(
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(1000)",
@@ -251,7 +251,7 @@ test_timeout_that_is_not_heeded(void)
 
     assert_text(execution, "status", "timed-out");
     assert_error_is(execution, "TimeoutError",
-                    "the code ran longer than its limit of 1 second; it did not heed the interrupt "
+                    "the code ran longer than its limit of 1 second; it ignored the interrupt "
                     "for 5 seconds, and its interpreter was killed: the interpreter's state is "
                     "lost",
                     "");
@@ -345,7 +345,7 @@ main(int argc, char **argv)
     g_test_add_func("/code/language", test_language);
     g_test_add_func("/code/one-shot", test_one_shot);
     g_test_add_func("/code/one-shot-that-fails", test_one_shot_that_fails);
-    g_test_add_func("/code/timeout-not-heeded", test_timeout_that_is_not_heeded);
+    g_test_add_func("/code/timeout-ignored", test_timeout_that_is_ignored);
     g_test_add_func("/code/runner-dies", test_runner_dies);
     fixture = fixture_new(&options);
     bus = fixture->bus;

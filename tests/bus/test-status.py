@@ -94,7 +94,7 @@ class RunCode(Codes):
         self.assertEqual(self.value("x"), "1")
 
     def test_timed_out_and_killed(self):
-        killed = "it did not heed the interrupt for 5 seconds, and its interpreter was killed: the interpreter's state is lost"
+        killed = "it ignored the interrupt for 5 seconds, and its interpreter was killed: the interpreter's state is lost"
         self.run_code("x = 1")
         execution = self.run_code(DEAF, timeout=t(1))
         self.assert_error(execution, "timed-out", "TimeoutError", f"the code ran longer than its limit of 1 second; {killed}")
@@ -139,7 +139,7 @@ class RunCode(Codes):
         with self.assertRaises(Failure) as caught:
             running.result()
         self.assertEqual(caught.exception.name, "RunnerLost")
-        self.assertIn("was killed because the code did not heed an interrupt for 5 seconds", caught.exception.message)
+        self.assertIn("was killed because the code ignored an interrupt for 5 seconds", caught.exception.message)
 
     def test_deaths(self):
         for text, words in (("import os; os._exit(3)", "(exit status 3)"), ("import os; os.abort()", "(killed by SIGABRT)"),

@@ -3,14 +3,12 @@
  * fuzz-words: what the command line is given, and what it shows of others, read as each kind.
  *
  * Bytes become a value or an error of the kind that the header says, never both and never neither.
- * What is shown on a terminal has nothing in it that a terminal obeys. Bash is not asked about
- * entries: that starts a process.
+ * Text that is shown on a terminal contains nothing that a terminal obeys.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "entry.h"
 #include "escape.h"
 #include "event.h"
 #include "place.h"
@@ -65,15 +63,6 @@ read_places(const char *word)
     require_error(place_parse_forward(word, &forward, &no_forward), &no_forward);
     g_assert_true(no_forward != NULL || (forward.host != NULL && forward.guest_port != 0));
     g_assert_true(name == NULL || (*name != '\0' && strchr(name, '/') == NULL));
-}
-
-static void
-read_entries(const char *text)
-{
-    static const char *const languages[] = {"python", "javascript", "typescript", "r", "other"};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(languages); i++)
-        entry_is_complete(languages[i], text);
 }
 
 static void
@@ -149,7 +138,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_numbers(word);
     read_pairs(word);
     read_places(word);
-    read_entries(word);
     read_code(data, size);
     show(word);
     read_event(data, size);

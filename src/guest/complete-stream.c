@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* whole: a stream whose reader learns whether it was whole. */
-#include "whole.h"
+/* complete-stream: a stream whose reader learns whether it got all data. */
+#include "complete-stream.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -9,7 +9,7 @@
 #include "util.h"
 
 gboolean
-whole_open(int *ret_writer, int *ret_reader, GError **error)
+complete_stream_open(int *ret_writer, int *ret_reader, GError **error)
 {
     int ends[2];
 
@@ -27,7 +27,7 @@ whole_open(int *ret_writer, int *ret_reader, GError **error)
 }
 
 void
-whole_finish(int writer)
+complete_stream_finish(int writer)
 {
     char byte;
 
