@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* account: two files, read from their beginning, unless what is wanted is remembered. */
+/* account: scans the two files, unless the user is the one that was remembered. */
 #include "account.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ is_decimal(const char *s)
     return *s && s[strspn(s, "0123456789")] == '\0';
 }
 
-/* A name of digits only is a uid, unless somebody has that very name. */
+/* A name of digits only is a uid, unless a user has this name. */
 static bool
 is_asked_for(const struct passwd *entry, const char *user)
 {
@@ -106,7 +106,7 @@ read_account(const char *user, Account *ret_account)
     return 0;
 }
 
-/* A change of any kind changes the time of change, which nobody can set. */
+/* Each change updates the ctime, which no program can set. */
 static bool
 is_same(const struct stat *a, const struct stat *b)
 {

@@ -2,8 +2,8 @@
 /*
  * account: a user of the guest, from /etc/passwd and /etc/group.
  *
- * Not by getpwnam(): the agent is linked statically, and a static libc has no NSS. The files belong
- * to the guest's users after the claim, so only children read them then.
+ * getpwnam() is not used: the agent is linked statically, and a static libc has no NSS. After the
+ * claim, users of the guest may change the files, so only children read them then.
  */
 #pragma once
 
@@ -13,14 +13,13 @@ typedef struct {
     uid_t uid;
     gid_t gid;
     char *name, *home, *shell;
-    gid_t *groups; /* with gid among them */
+    gid_t *groups; /* includes gid */
     size_t n_groups;
 } Account;
 
-/* Looks for a name, or a decimal uid. -ENOENT; -ENOMEM. */
+/* Finds a user by name or by decimal uid. 0, -ENOENT or -ENOMEM. */
 int account_find(const char *user, Account *ret_account);
-/* The same, before there is any user: what is found is kept for account_find() in the agent's
- * copies, for as long as neither file changes. To read the files takes milliseconds under
- * emulation. */
+/* The same, before the claim: keeps the result for account_find() in the agent's children, as long
+ * as neither file changes. Reading the files takes milliseconds under emulation. */
 int account_remember(const char *user);
 void account_clear(Account *account);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * builtin-copy: copies and moves a file, or a tree, with all that its user may keep of it.
+ * builtin-copy: copies and moves a file or a tree, with all attributes that its user may set.
  *
- * Holes stay holes, and names of one file stay names of one file. An owner that may not be kept is
- * let go; set-user-id bits go with it.
+ * Holes and hard links are preserved. If the user may not set the owner, the copy belongs to the
+ * user and has no set-user-id bits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 
 #define COPY_SIZE (1u << 20)
 
-/* A file with several names, and where the first of them was copied to. */
+/* A file with several links, and the copy of the first one. */
 typedef struct {
     dev_t device;
     ino_t inode;
@@ -73,12 +73,12 @@ copy_range(int in, int out, off_t from, off_t to, const WalkPath *path)
         if (n < 0)
             walk_fail(errno, path);
         if (n == 0)
-            return; /* it became shorter */
+            return; /* the file became shorter */
         from += n;
     }
 }
 
-/* Where holes cannot be asked for, all is data. */
+/* A file system without SEEK_DATA has no holes. */
 static void
 copy_bytes(int in, int out, off_t size, const WalkPath *path)
 {
@@ -97,7 +97,7 @@ copy_bytes(int in, int out, off_t size, const WalkPath *path)
         walk_fail(errno, path);
 }
 
-/* --- what a file has beside its bytes --- */
+/* --- attributes --- */
 
 static void
 keep_attributes(int to, const char *name, const struct stat *st, const WalkPath *path)
@@ -119,7 +119,7 @@ remember_link(int to, const char *name, const struct stat *st)
     int fd = more ? openat(to, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
 
     if (!more || fd < 0)
-        return; /* then it is copied twice */
+        return; /* then the file is copied twice */
     copy.links = more;
     copy.links[copy.n_links++] = (Link){st->st_dev, st->st_ino, fd};
 }
@@ -188,7 +188,7 @@ copy_directory(int in, const WalkPath *path, int to, const char *name)
     close(out);
 }
 
-/* What is there goes, unless it is a directory that gets a directory. */
+/* Removes the existing target, unless both are directories. */
 static void
 make_room(int to, const char *name, const struct stat *st, const WalkPath *path)
 {
@@ -199,7 +199,7 @@ make_room(int to, const char *name, const struct stat *st, const WalkPath *path)
     if (!copy.replaces)
         walk_fail(EEXIST, path);
     if (there.st_dev == st->st_dev && there.st_ino == st->st_ino)
-        walk_fail(EINVAL, path); /* it is itself */
+        walk_fail(EINVAL, path); /* source and target are the same file */
     if (S_ISDIR(there.st_mode) && S_ISDIR(st->st_mode))
         return;
     if (S_ISDIR(there.st_mode))
@@ -208,7 +208,7 @@ make_room(int to, const char *name, const struct stat *st, const WalkPath *path)
         walk_fail(errno, path);
 }
 
-/* -1: of what is not read. */
+/* -1 for types that are not read. */
 static int
 open_source(int from, const WalkPath *path, const struct stat *st)
 {
@@ -240,7 +240,7 @@ make_copy(int from, int in, const WalkPath *path, int to, const char *name, cons
         remember_link(to, name, st);
 }
 
-/* What cannot be read replaces nothing. */
+/* Checks that the source can be read before the target is removed. */
 static void
 copy_entry(int from, const WalkPath *path, int to, const char *name)
 {
@@ -256,7 +256,7 @@ copy_entry(int from, const WalkPath *path, int to, const char *name)
         close(in);
 }
 
-/* A directory does not go into itself: it would grow while it is read. */
+/* A directory cannot be copied into itself: it would grow while it is read. */
 static void
 check_outside(const char *from, const char *to)
 {
@@ -316,7 +316,7 @@ builtin_move(char *const *argv)
     if (error != EXDEV)
         builtin_fail(error, WIRE_ABOUT_FILE,
                      error == ENOENT && lstat(argv[1], &st) < 0 ? argv[1] : argv[2]);
-    /* A directory replaces an empty one only, as within a file system. */
+    /* A directory replaces only an empty one, as rename() does. */
     if (replaces && lstat(argv[1], &st) == 0 && S_ISDIR(st.st_mode) && rmdir(argv[2]) < 0 &&
         errno != ENOENT)
         builtin_fail(errno, WIRE_ABOUT_FILE, argv[2]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * builtin-files: one file.
+ * builtin-files: reads and writes single files.
  *
- * A file that is written atomically has no name until it is whole (O_TMPFILE), so that a task that
- * is killed leaves nothing; where the file system cannot do that, it has a hidden one.
+ * A file that is written atomically has no name until it is complete (O_TMPFILE), so a task that is
+ * killed leaves nothing. If the file system does not support that, the file has a hidden name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,20 +19,20 @@
 
 #include "builtin-record.h"
 #include "builtin.h"
-#include "names.h"
+#include "owner-names.h"
 
 #define COPY_SIZE (64u << 10)
 #define TRIES 16
 
 _Noreturn static void
-fail(int error, const char *path)
+fail_at_path(int error, const char *path)
 {
     builtin_fail(error, WIRE_ABOUT_FILE, path);
 }
 
 /* --- stat, readlink --- */
 
-/* With links resolved if they are followed, otherwise but for the last name. */
+/* Resolves all links, or all but the last name if links are not followed. */
 static char *
 absolute(const char *path, bool follow)
 {
@@ -57,7 +57,7 @@ builtin_stat(char *const *argv)
     struct stat st;
 
     if ((follow ? stat : lstat)(argv[1], &st) < 0)
-        fail(errno, argv[1]);
+        fail_at_path(errno, argv[1]);
     if (S_ISLNK(st.st_mode)) {
         ssize_t n = readlink(argv[1], target, sizeof target - 1);
         target[n < 0 ? 0 : n] = '\0';
@@ -74,28 +74,28 @@ builtin_readlink(char *const *argv)
     ssize_t n = readlink(argv[1], target, sizeof target);
 
     if (n < 0)
-        fail(errno, argv[1]);
+        fail_at_path(errno, argv[1]);
     builtin_ready();
     builtin_write(target, (size_t)n);
 }
 
 /* --- read --- */
 
-/* A FIFO would wait for its other end, a device do whatever it does. */
+/* Refuses FIFOs, which would block, and devices. */
 static void
 check_regular(int fd, const char *path)
 {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        fail(errno, path);
+        fail_at_path(errno, path);
     if (S_ISDIR(st.st_mode))
-        fail(EISDIR, path);
+        fail_at_path(EISDIR, path);
     if (!S_ISREG(st.st_mode))
-        fail(ENXIO, path); /* as open() says of a socket */
+        fail_at_path(ENXIO, path); /* as open() returns for a socket */
 }
 
-/* Files of /proc have no size, and not all can be sent. */
+/* Files in /proc have no size, and sendfile() does not support all of them. */
 static ssize_t
 pass_on(int fd, size_t size)
 {
@@ -118,10 +118,10 @@ builtin_read(char *const *argv)
     int fd = open(argv[1], O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
     if (fd < 0)
-        fail(errno, argv[1]);
+        fail_at_path(errno, argv[1]);
     check_regular(fd, argv[1]);
     if (offset > LLONG_MAX || (offset > 0 && lseek(fd, (off_t)offset, SEEK_SET) < 0))
-        fail(EINVAL, argv[1]);
+        fail_at_path(EINVAL, argv[1]);
     builtin_ready();
     while (left > 0) {
         ssize_t n = pass_on(fd, left < COPY_SIZE ? (size_t)left : COPY_SIZE);
@@ -136,20 +136,20 @@ builtin_read(char *const *argv)
 
 /* --- mkdir --- */
 
-/* Those above `path`, which need not be there. */
+/* Creates the directories above `path` that do not exist. */
 static void
 make_parents(const char *path)
 {
     char *copy = strdup(path);
 
     if (!copy)
-        fail(ENOMEM, path);
+        fail_at_path(ENOMEM, path);
     for (char *slash = copy + 1; *copy && (slash = strchr(slash, '/')); slash++) {
         if (!slash[strspn(slash, "/")])
-            break; /* behind the last name */
+            break; /* after the last name */
         *slash = '\0';
         if (mkdir(copy, 0755) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-            fail(errno, copy);
+            fail_at_path(errno, copy);
         *slash = '/';
     }
     free(copy);
@@ -166,27 +166,27 @@ builtin_mkdir(char *const *argv)
         make_parents(argv[1]);
     if (mkdir(argv[1], mode) == 0) {
         if (chmod(argv[1], mode) < 0) /* without the umask */
-            fail(errno, argv[1]);
+            fail_at_path(errno, argv[1]);
         return;
     }
     int error = errno;
     if (error != EEXIST || !with_parents || stat(argv[1], &st) < 0 || !S_ISDIR(st.st_mode))
-        fail(error, argv[1]);
+        fail_at_path(error, argv[1]);
 }
 
 /* --- write, append --- */
 
 typedef struct {
-    char *path;      /* what is replaced: links are followed */
-    char *directory; /* that it is in */
-    char *temporary; /* its name until it is whole; NULL: none */
+    char *path;      /* of the file to replace, with links resolved */
+    char *directory; /* which contains the file */
+    char *temporary; /* name until the file is complete; NULL: none */
     int fd;
     bool is_new;
-    struct stat before; /* unless it is new */
-} Target;
+    struct stat before; /* of the old file, if there is one */
+} WriteTarget;
 
 static void
-split(Target *target)
+split(WriteTarget *target)
 {
     const char *slash = strrchr(target->path, '/');
 
@@ -196,35 +196,35 @@ split(Target *target)
         target->directory =
             strndup(target->path, slash == target->path ? 1 : (size_t)(slash - target->path));
     if (!target->directory)
-        fail(ENOMEM, target->path);
+        fail_at_path(ENOMEM, target->path);
 }
 
-/* A link that leads to nothing is replaced itself. */
+/* A dangling link is replaced itself. */
 static void
-find_target(Target *target, const char *path)
+find_target(WriteTarget *target, const char *path)
 {
     char *resolved = realpath(path, NULL);
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
     if (!*path)
-        fail(ENOENT, path);
+        fail_at_path(ENOENT, path);
     if (!resolved && (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
-        fail(EISDIR, path);
+        fail_at_path(EISDIR, path);
     target->path = resolved ? resolved : strdup(path);
     if (!target->path)
-        fail(ENOMEM, path);
+        fail_at_path(ENOMEM, path);
     target->is_new = stat(target->path, &target->before) < 0;
     if (!target->is_new && S_ISDIR(target->before.st_mode))
-        fail(EISDIR, path);
+        fail_at_path(EISDIR, path);
     if (!target->is_new && !S_ISREG(target->before.st_mode))
-        fail(ENXIO, path);
+        fail_at_path(ENXIO, path);
     make_parents(target->path);
     split(target);
 }
 
-/* A name beside the target's that nobody has. */
+/* An unused name in the target's directory. */
 static char *
-invent_name(const Target *target)
+invent_name(const WriteTarget *target)
 {
     const char *name = strrchr(target->path, '/');
     uint64_t number = 0;
@@ -234,20 +234,20 @@ invent_name(const Target *target)
     if (getrandom(&number, sizeof number, 0) != sizeof number ||
         asprintf(&path, "%s/.%.200s.%016llx", target->directory, name, (unsigned long long)number) <
             0)
-        fail(ENOMEM, target->path);
+        fail_at_path(ENOMEM, target->path);
     return path;
 }
 
-/* What its user may not write it may not replace either, as if it were written in place. */
+/* A file that the user may not write must not be replaced either. */
 static void
-check_writable(const Target *target)
+check_writable(const WriteTarget *target)
 {
     if (!target->is_new && access(target->path, W_OK) < 0)
-        fail(errno, target->path);
+        fail_at_path(errno, target->path);
 }
 
 static void
-open_new(Target *target)
+open_new(WriteTarget *target)
 {
     check_writable(target);
     target->fd = open(target->directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
@@ -256,23 +256,23 @@ open_new(Target *target)
         target->fd = open(target->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     }
     if (target->fd < 0)
-        fail(errno, target->path);
+        fail_at_path(errno, target->path);
 }
 
 static void
-open_in_place(Target *target, int flags)
+open_in_place(WriteTarget *target, int flags)
 {
     target->fd =
         open(target->path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0644);
     if (target->fd < 0)
-        fail(errno, target->path);
+        fail_at_path(errno, target->path);
     check_regular(target->fd, target->path);
     fcntl(target->fd, F_SETFL, flags & O_APPEND);
 }
 
-/* Before anything is written, so that nobody reads what is not for him. */
+/* Called before any byte is written, so that no other user can read the content. */
 static void
-set_owner_and_mode(const Target *target, const char *mode, const char *owner, bool keeps)
+set_owner_and_mode(const WriteTarget *target, const char *mode, const char *owner, bool keeps)
 {
     uid_t uid = NAMES_KEEP;
     gid_t gid = NAMES_KEEP;
@@ -285,17 +285,17 @@ set_owner_and_mode(const Target *target, const char *mode, const char *owner, bo
         gid = target->before.st_gid;
     }
     if ((uid != NAMES_KEEP || gid != (gid_t)NAMES_KEEP) && fchown(target->fd, uid, gid) < 0)
-        fail(errno, target->path);
+        fail_at_path(errno, target->path);
     if (*mode || keeps) {
         mode_t preset = target->is_new ? 0644 : target->before.st_mode & 07777;
 
         if (fchmod(target->fd, builtin_mode(mode, preset)) < 0)
-            fail(errno, target->path);
+            fail_at_path(errno, target->path);
     }
 }
 
 _Noreturn static void
-give_up(const Target *target, int error)
+give_up(const WriteTarget *target, int error)
 {
     if (target->temporary)
         unlink(target->temporary);
@@ -303,7 +303,7 @@ give_up(const Target *target, int error)
 }
 
 static unsigned long long
-copy_input(const Target *target)
+copy_input(const WriteTarget *target)
 {
     static char buffer[COPY_SIZE];
     unsigned long long written = 0;
@@ -324,9 +324,9 @@ copy_input(const Target *target)
     return written;
 }
 
-/* Gives the nameless file a name, which rename() needs. */
+/* Gives the unnamed file a name, which rename() needs. */
 static void
-name_new(Target *target)
+name_new(WriteTarget *target)
 {
     char link[64];
 
@@ -347,7 +347,7 @@ void
 builtin_store(char *const *argv)
 {
     bool is_atomic = builtin_flag(argv[5]);
-    Target target = {.fd = -1};
+    WriteTarget target = {.fd = -1};
 
     signal(SIGPIPE, SIG_IGN);
     find_target(&target, argv[1]);
@@ -372,7 +372,7 @@ builtin_store(char *const *argv)
 void
 builtin_append(char *const *argv)
 {
-    Target target = {.fd = -1};
+    WriteTarget target = {.fd = -1};
 
     find_target(&target, argv[1]);
     open_in_place(&target, O_APPEND);

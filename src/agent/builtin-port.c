@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * builtin-port: connections to the guest's own TCP ports, and who listens on them.
+ * builtin-port: connects to TCP ports of the guest, and lists listeners.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -35,9 +35,9 @@ typedef struct {
 static Listener listeners[LISTENERS_MAX];
 static size_t n_listeners;
 
-/* --- who listens --- */
+/* --- listeners --- */
 
-/* The kernel prints an address as words of the machine's byte order. */
+/* The kernel prints an address as 32-bit words in the machine's byte order. */
 static bool
 parse_address(const char *hex, Listener *listener)
 {
@@ -90,7 +90,7 @@ compare_listeners(const void *a, const void *b)
     return first->family - second->family;
 }
 
-/* The process whose descriptor it is, as far as /proc tells this user; 0. */
+/* The process that has the socket, if /proc shows it to this user; otherwise 0. */
 static uint32_t
 find_holder(unsigned long inode)
 {
@@ -199,7 +199,7 @@ try_text(const char *text, uint16_t port)
     return -EINVAL;
 }
 
-/* The loopback addresses, then those that something listens at. */
+/* Tries the loopback addresses, then the addresses of listeners. */
 static int
 try_all(uint16_t port)
 {
@@ -218,9 +218,9 @@ try_all(uint16_t port)
 
 /* --- relaying --- */
 
-/* One direction. */
+/* One direction of a connection. */
 typedef struct {
-    int from, to; /* -1: over */
+    int from, to; /* -1: ended */
     char *data;
     size_t begin, end;
     bool to_is_socket;
@@ -243,7 +243,7 @@ fill(Pipe *pipe, int socket_fd)
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n < 0 && !pipe->to_is_socket) /* the connection broke: that is no end */
+    if (n < 0 && !pipe->to_is_socket) /* the connection broke, which is not an end of file */
         _exit(errno);
     if (n <= 0) {
         end_pipe(pipe, socket_fd);
@@ -305,7 +305,7 @@ relay(int socket_fd)
     };
 
     while (!is_over(&pipes[0]) || !is_over(&pipes[1])) {
-        /* A reader that goes is noticed also while nothing comes for it. */
+        /* The third entry notices a reader that closes while no data arrives. */
         struct pollfd fds[] = {wish_of(&pipes[0]), wish_of(&pipes[1]), {.fd = pipes[1].to}};
 
         if (poll(fds, 3, -1) < 0 && errno != EINTR)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * builtin-processes: what /proc tells of processes, which may end while it is asked.
+ * builtin-processes: lists processes from /proc; a process may end while it is read.
  *
- * A process may call itself anything: its name in /proc/PID/stat ends at the last parenthesis.
+ * A process can choose any name, so its name in /proc/PID/stat ends at the last parenthesis.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "builtin.h"
-#include "names.h"
+#include "owner-names.h"
 
 #define ARGV_MAX 4096u
-#define WORDS_MAX 256u
+#define ARGUMENTS_MAX 256u
 #define OUTPUT_MAX (2u << 20)
 #define KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
 
@@ -31,9 +31,9 @@ typedef struct {
     uint64_t ticks, started_ticks, memory_kib, group;
     char argv[ARGV_MAX + 1];
     size_t argv_size;
-} Program;
+} ProcessInfo;
 
-/* At most `max` bytes and a NUL behind them; -1 when it cannot be read. */
+/* Reads at most `max` bytes and adds a NUL; -1 if the file cannot be read. */
 static ssize_t
 read_file(uint32_t pid, const char *file, char *out, size_t max)
 {
@@ -50,7 +50,7 @@ read_file(uint32_t pid, const char *file, char *out, size_t max)
 }
 
 static bool
-read_stat(Program *p)
+read_stat(ProcessInfo *p)
 {
     char text[1024];
     unsigned long user, system, started;
@@ -63,7 +63,7 @@ read_stat(Program *p)
         return false;
     *close_mark = '\0';
     snprintf(p->name, sizeof p->name, "[%s]", open_mark + 1);
-    /* Fields 3 to 24, says proc(5). */
+    /* Fields 3 to 24 of proc(5). */
     if (sscanf(
             close_mark + 1,
             " %c %u %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %lu %*u %ld",
@@ -76,7 +76,7 @@ read_stat(Program *p)
 }
 
 static void
-read_owner(Program *p)
+read_owner(ProcessInfo *p)
 {
     char path[64];
     struct stat st;
@@ -85,9 +85,9 @@ read_owner(Program *p)
     p->uid = stat(path, &st) == 0 ? st.st_uid : 0;
 }
 
-/* The number N of the first part "pN" of its cgroup's path. */
+/* The number N of the first part "pN" of the cgroup's path. */
 static void
-read_group(Program *p)
+read_group(ProcessInfo *p)
 {
     char text[4096];
     char *part =
@@ -108,7 +108,7 @@ read_group(Program *p)
 }
 
 static bool
-read_program(Program *p)
+read_program(ProcessInfo *p)
 {
     if (!read_stat(p) || p->flags & KERNEL_THREAD)
         return false;
@@ -128,9 +128,9 @@ milliseconds(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* By the clock of now: the one at the boot was another's, before a restore. */
+/* Computed from the present time, because the clock was different before a restore. */
 static uint64_t
-started_ms(const Program *p)
+started_ms(const ProcessInfo *p)
 {
     uint64_t age_ms =
         milliseconds(CLOCK_BOOTTIME) - p->started_ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
@@ -139,21 +139,21 @@ started_ms(const Program *p)
 }
 
 static void
-put_argv(WireWriter *w, Program *p)
+put_argv(WireWriter *w, ProcessInfo *p)
 {
-    const char *words[WORDS_MAX + 1] = {p->name};
+    const char *argv[ARGUMENTS_MAX + 1] = {p->name};
     size_t n = 0;
 
-    for (char *word = p->argv; word < p->argv + p->argv_size && n < WORDS_MAX;
-         word += strlen(word) + 1)
-        words[n++] = word;
-    wire_put_strv(w, words);
+    for (char *argument = p->argv; argument < p->argv + p->argv_size && n < ARGUMENTS_MAX;
+         argument += strlen(argument) + 1)
+        argv[n++] = argument;
+    wire_put_strv(w, argv);
 }
 
 static size_t
-write_program(Program *p)
+write_program(ProcessInfo *p)
 {
-    static uint8_t fields[2 * ARGV_MAX + 4 * WORDS_MAX];
+    static uint8_t fields[2 * ARGV_MAX + 4 * ARGUMENTS_MAX];
     WireWriter w = {.data = fields, .size = sizeof fields};
 
     wire_put_u32(&w, p->pid);
@@ -178,7 +178,7 @@ compare_pids(const void *a, const void *b)
     return first < second ? -1 : first > second;
 }
 
-/* But for the agent and this one. */
+/* All processes except for the agent and this one. */
 static uint32_t *
 list_pids(size_t *ret_count)
 {
@@ -215,7 +215,7 @@ builtin_processes(char *const *argv)
 
     builtin_ready();
     for (size_t i = 0; i < count && written < OUTPUT_MAX; i++) {
-        Program program = {.pid = pids[i]};
+        ProcessInfo program = {.pid = pids[i]};
 
         if (read_program(&program))
             written += write_program(&program);

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* builtin-record: arguments of tasks that are about files, and the record of a file. */
+/* builtin-record: parses arguments of file tasks, and writes the record of a file. */
 #include "builtin-record.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "builtin.h"
-#include "names.h"
+#include "owner-names.h"
 
 bool
-builtin_flag(const char *word)
+builtin_flag(const char *argument)
 {
-    return strcmp(word, "1") == 0;
+    return strcmp(argument, "1") == 0;
 }
 
 mode_t
-builtin_mode(const char *word, mode_t preset)
+builtin_mode(const char *argument, mode_t preset)
 {
-    return *word ? (mode_t)strtoul(word, NULL, 8) & 07777 : preset;
+    return *argument ? (mode_t)strtoul(argument, NULL, 8) & 07777 : preset;
 }
 
-/* As of WIRE_TIME_MIN_S. */
+/* Nanoseconds since WIRE_TIME_MIN_S. */
 static uint64_t
 nanoseconds(struct timespec time)
 {

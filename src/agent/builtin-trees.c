@@ -2,8 +2,8 @@
 /*
  * builtin-trees: list, remove, chmod and chown of directories.
  *
- * Trees are walked by descriptors, never by paths: a path may be longer than the kernel takes, and
- * a directory may become a symbolic link while it is walked, which is not followed then.
+ * Trees are walked by descriptors and not by paths: a path may be longer than PATH_MAX, and a
+ * directory may be replaced by a symbolic link during the walk, which must not be followed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "builtin-trees.h"
 #include "builtin-walk.h"
 #include "builtin.h"
-#include "names.h"
+#include "owner-names.h"
 
 #define LIST_SIZE_MAX (2u << 20)
 
@@ -29,7 +29,7 @@ typedef struct {
     size_t written;
 } List;
 
-/* An empty record says that there is more. */
+/* An empty record means that there are more entries. */
 static void
 write_entry(List *list, int fd, const char *name, const char *path, const struct stat *st)
 {
@@ -51,7 +51,7 @@ write_entry(List *list, int fd, const char *name, const char *path, const struct
 static void list_directory(List *list, int fd, const char *path, unsigned long depth,
                            const char *after);
 
-/* `after`: what of it was told before; NULL: nothing. */
+/* `after`: the last entry of the previous list; NULL: none. */
 static void
 list_entry(List *list, int fd, const char *name, const char *path, unsigned long depth,
            const char *after)
@@ -129,7 +129,7 @@ remove_below(int fd, const WalkPath *path)
     walk_free_names(names, count);
 }
 
-/* Somebody else may be at it, too. */
+/* Another process may remove entries as well. */
 static void
 remove_entry(int fd, const WalkPath *path)
 {
@@ -154,7 +154,8 @@ builtin_remove_tree(const char *path)
     remove_entry(AT_FDCWD, &top);
 }
 
-/* All would be gone before the kernel refuses to remove the directory itself. */
+/* Without this check the content would be removed before the kernel refuses to remove the
+ * directory. */
 static void
 check_removable(const char *path, const struct stat *st)
 {
@@ -194,7 +195,7 @@ typedef struct {
     bool is_chmod;
 } Change;
 
-/* A symbolic link has an owner, and no mode. */
+/* A symbolic link has an owner but no mode. */
 static void
 change_entry(const Change *change, int fd, const WalkPath *path, const struct stat *st)
 {
@@ -203,7 +204,8 @@ change_entry(const Change *change, int fd, const WalkPath *path, const struct st
     if (!change->is_chmod)
         r = fchownat(fd, path->name, change->uid, change->gid, AT_SYMLINK_NOFOLLOW);
     else if (!S_ISLNK(st->st_mode)) {
-        /* By a descriptor: fchmodat() would follow a link that was put there meanwhile. */
+        /* Uses a descriptor, because fchmodat() would follow a symbolic link that replaced the
+         * file. */
         char link[64];
         int file = openat(fd, path->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
@@ -218,7 +220,9 @@ change_entry(const Change *change, int fd, const WalkPath *path, const struct st
         walk_fail(errno, path);
 }
 
-/* What is below first: the new mode may shut it off. Or it opens what was shut. */
+/* Changes the content first, because the new mode may deny access; or afterwards, if it permits
+ * access.
+ */
 static void
 change_tree(const Change *change, int fd, const WalkPath *path)
 {

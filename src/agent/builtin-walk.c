@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* builtin-walk: walking directories by descriptors. */
+/* builtin-walk: walks directories by descriptors. */
 #include "builtin-walk.h"
 
 #include <dirent.h>
@@ -55,7 +55,7 @@ walk_prepare(void)
 {
     struct rlimit files;
 
-    /* One for each level. */
+    /* A walk has one open descriptor per level. */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* builtin-walk: walking directories by descriptors. */
+/* builtin-walk: walks directories by descriptors. */
 #pragma once
 
 #include <stddef.h>
 
-/* Levels that a walk goes down. */
+/* The maximum depth of a walk. */
 #define WALK_DEPTH_MAX 8192u
 
-/* The names from where a walk began. */
+/* The path of an entry, relative to the root of the walk, as a list of names. */
 typedef struct WalkPath {
     const struct WalkPath *parent;
     const char *name;
     unsigned depth;
 } WalkPath;
 
-/* Ends the task: this could not be done. */
+/* Ends the task with an error about this path. */
 _Noreturn void walk_fail(int error, const WalkPath *path);
-/* One level down, within bounds. */
+/* Makes the path of an entry of `parent`; ends the task beyond WALK_DEPTH_MAX. */
 void walk_enter(WalkPath *path, const WalkPath *parent, const char *name);
-/* A directory that is no symbolic link; -1 with errno. */
+/* Opens a directory; does not follow a symbolic link. -1 with errno. */
 int walk_open(int parent_fd, const char *name);
-/* Before a walk that may go deep. */
+/* Raises the limit of descriptors; call it before a walk. */
 void walk_prepare(void);
-/* A directory's entries, sorted by bytes. */
+/* The entries of a directory, sorted by bytes. */
 char **walk_names(int fd, size_t *ret_count);
 void walk_free_names(char **names, size_t count);

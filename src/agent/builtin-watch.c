@@ -2,10 +2,10 @@
 /*
  * builtin-watch: inotify, as lines of JSON.
  *
- * The kernel watches directories one by one. A new directory may have got entries before it was
- * watched: these are told when it is, so that nothing is missed, and may be told twice. The two
- * halves of a rename come one behind the other, but perhaps not in one read: a first half waits for
- * its second one a moment, and is a removal without it.
+ * The kernel watches single directories. A new directory may have got entries before it was
+ * watched; they are reported when the watch begins, so none is missed, but one may be reported
+ * twice. The two events of a rename follow each other, but perhaps not in one read: the first event
+ * waits a moment for the second, and becomes a removal without it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -49,7 +49,7 @@ static struct {
 
 /* --- JSON --- */
 
-/* The length of the UTF-8 character at `s`, 0 when it is none. */
+/* The length of the UTF-8 character at `s`; 0 if it is invalid. */
 static size_t
 character(const unsigned char *s)
 {
@@ -135,7 +135,7 @@ print_path(FILE *out, const char *key, const char *exact_key, const char *path)
 }
 
 static void
-tell(const char *event, const char *path, bool is_directory, const char *to)
+report_change(const char *event, const char *path, bool is_directory, const char *to)
 {
     char *line = NULL;
     size_t size = 0;
@@ -157,7 +157,7 @@ tell(const char *event, const char *path, bool is_directory, const char *to)
     free(line);
 }
 
-/* --- what is watched --- */
+/* --- watches --- */
 
 static char *
 join(const char *directory, const char *name)
@@ -207,7 +207,8 @@ is_below(const char *path, const char *directory)
     return strncmp(path, directory, size) == 0 && (path[size] == '\0' || path[size] == '/');
 }
 
-/* What was moved away is watched no more; what is under way from there is of an unknown watch. */
+/* Removes the watches of a tree that was moved away. Events that still arrive have an unknown
+ * watch. */
 static void
 forget_below(const char *path)
 {
@@ -236,7 +237,7 @@ rename_below(const char *from, const char *to)
     }
 }
 
-/* One that is known may be at another path now: it was moved, and the event is still to come. */
+/* A known directory may have a new path: it was moved, and the event has not arrived yet. */
 static void
 note_directory(int wd, const char *path)
 {
@@ -256,38 +257,39 @@ note_directory(int wd, const char *path)
         _exit(ENOMEM);
 }
 
-static void add_tree(const char *path, bool tells);
+static void add_tree(const char *path, bool reports);
 
 static void
-add_entry(const char *directory, const struct dirent *entry, bool tells)
+add_entry(const char *directory, const struct dirent *entry, bool reports)
 {
     char *path = join(directory, entry->d_name), *whole = full(path);
     struct stat st;
     bool is_directory = whole && lstat(whole, &st) == 0 && S_ISDIR(st.st_mode);
 
-    if (tells)
-        tell("create", path, is_directory, NULL);
+    if (reports)
+        report_change("create", path, is_directory, NULL);
     if (is_directory)
-        add_tree(path, tells);
+        add_tree(path, reports);
     free(whole);
     free(path);
 }
 
-/* A directory, and what is below it; one that cannot be watched, or is gone, is left out. */
+/* Watches a directory and its subdirectories. One that cannot be watched, or is gone, is skipped.
+ */
 static void
-add_tree(const char *path, bool tells)
+add_tree(const char *path, bool reports)
 {
     char *whole = full(path);
     int wd = whole ? inotify_add_watch(watch.fd, whole, EVENTS) : -1;
 
     if (wd < 0 && errno == ENOSPC)
-        tell("overflow", NULL, false, NULL); /* so many are not allowed */
+        report_change("overflow", NULL, false, NULL); /* the limit of watches was reached */
     if (wd >= 0)
         note_directory(wd, path);
     DIR *directory = wd >= 0 ? opendir(whole) : NULL;
     for (struct dirent *entry; directory && (entry = readdir(directory));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            add_entry(path, entry, tells);
+            add_entry(path, entry, reports);
     if (directory)
         closedir(directory);
     free(whole);
@@ -300,7 +302,7 @@ add_below_root(void)
 
     for (struct dirent *entry; directory && (entry = readdir(directory));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            add_entry("", entry, /* tells= */ false);
+            add_entry("", entry, /* reports= */ false);
     if (directory)
         closedir(directory);
 }
@@ -312,7 +314,7 @@ moved_away(void)
 {
     if (!watch.from)
         return;
-    tell("remove", watch.from, watch.from_is_directory, NULL);
+    report_change("remove", watch.from, watch.from_is_directory, NULL);
     if (watch.from_is_directory)
         forget_below(watch.from);
     free(watch.from);
@@ -323,15 +325,15 @@ static void
 arrived(const char *path, bool is_directory)
 {
     if (watch.from) {
-        tell("rename", watch.from, is_directory, path);
+        report_change("rename", watch.from, is_directory, path);
         rename_below(watch.from, path);
         free(watch.from);
         watch.from = NULL;
         return;
     }
-    tell("create", path, is_directory, NULL);
+    report_change("create", path, is_directory, NULL);
     if (is_directory && watch.is_recursive)
-        add_tree(path, /* tells= */ true);
+        add_tree(path, /* reports= */ true);
 }
 
 static void
@@ -350,30 +352,30 @@ take_named(const struct inotify_event *event, const char *path)
         return;
     }
     if (event->mask & IN_CREATE) {
-        tell("create", path, is_directory, NULL);
+        report_change("create", path, is_directory, NULL);
         if (is_directory && watch.is_recursive)
-            add_tree(path, /* tells= */ true);
+            add_tree(path, /* reports= */ true);
     } else if (event->mask & IN_DELETE) {
-        tell("remove", path, is_directory, NULL);
+        report_change("remove", path, is_directory, NULL);
     } else if (event->mask & IN_CLOSE_WRITE) {
-        tell("write", path, is_directory, NULL);
+        report_change("write", path, is_directory, NULL);
     } else if (event->mask & IN_ATTRIB && (event->len > 0 || !*path)) {
-        /* Of a directory below, its parent tells it. */
-        tell("chmod", path, is_directory, NULL);
+        /* The watch of the parent reports a subdirectory. */
+        report_change("chmod", path, is_directory, NULL);
     }
 }
 
-/* What happened meanwhile is unknown: all is watched anew. */
+/* Events were lost, so all watches are set up again. */
 static void
 take_overflow(void)
 {
-    tell("overflow", NULL, false, NULL);
+    report_change("overflow", NULL, false, NULL);
     if (watch.is_recursive)
         add_below_root();
 }
 
-/* A file that is open somewhere lives on without its path; only that its links are fewer is told.
- */
+/* A file that is still open continues to exist without its path. The only event is that its link
+ * count changed. */
 static bool
 root_has_gone(const struct inotify_event *event)
 {
@@ -396,13 +398,13 @@ take(const struct inotify_event *event)
         return;
     }
     if (!(event->mask & IN_MOVED_TO && event->cookie == watch.cookie))
-        moved_away(); /* first: it changes what is watched */
+        moved_away(); /* first, because it changes the watches */
     if (event->mask & IN_Q_OVERFLOW) {
         take_overflow();
         return;
     }
     if (root_has_gone(event)) {
-        tell("remove", "", watch.is_directory, NULL);
+        report_change("remove", "", watch.is_directory, NULL);
         _exit(0);
     }
     const Directory *directory = find_directory(event->wd);
@@ -437,7 +439,7 @@ serve(void)
     }
 }
 
-/* A file is watched as a directory without entries is. */
+/* A file is watched like a directory without entries. */
 static void
 add_root(void)
 {
@@ -472,6 +474,6 @@ builtin_watch(char *const *argv)
     if (watch.is_recursive)
         add_below_root();
     builtin_ready();
-    tell("ready", NULL, false, NULL);
+    report_change("ready", NULL, false, NULL);
     serve();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* builtin: one table of tasks, and what they share. */
+/* builtin: the table of tasks, and the functions that they share. */
 #include "builtin.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 static const struct {
     const char *name;
-    int words; /* behind the name */
+    int arguments; /* after the name */
     void (*run)(char *const *argv);
 } tasks[] = {
     {"stat", 2, builtin_stat},           {"read", 3, builtin_read},
@@ -30,7 +30,7 @@ static const struct {
 };
 
 static int
-count_words(char *const *argv)
+count_arguments(char *const *argv)
 {
     int n = 0;
 
@@ -43,14 +43,15 @@ void
 builtin_run(char *const *argv)
 {
     for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
-        if (strcmp(tasks[i].name, argv[0]) == 0 && tasks[i].words == count_words(argv)) {
+        if (strcmp(tasks[i].name, argv[0]) == 0 && tasks[i].arguments == count_arguments(argv)) {
             tasks[i].run(argv);
             _exit(0);
         }
     builtin_fail(EINVAL, WIRE_ABOUT_REQUEST, argv[0]);
 }
 
-/* Of the file system that a file would be in. The directories above it need not exist. */
+/* Whether the file system that would contain the file has no inodes left. Directories above the
+ * file need not exist. */
 static bool
 lacks_inodes(const char *path)
 {
@@ -69,7 +70,7 @@ builtin_fail(int error, WireObject about, const char *name)
 {
     char inodes[NAME_MAX];
 
-    /* The kernel has one error for both. */
+    /* ENOSPC means that either blocks or inodes are exhausted. */
     if (error != ENOSPC || about != WIRE_ABOUT_FILE || !name || !lacks_inodes(name))
         child_fail(error, about, name);
     snprintf(inodes, sizeof inodes, "inodes for '%s'", name);

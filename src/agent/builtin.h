@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * builtin: the agent's own tasks (START_BUILTIN): files, ports and a look at processes.
+ * builtin: the agent's own tasks (START_BUILTIN): files, ports and a list of processes.
  *
- * A task runs in a child, as the user who asks, in that user's home: what the guest's users put in
- * its way (a symbolic link, a FIFO, a file system that never answers) can harm nobody but them, and
- * the stream's end kills it. Its input is descriptor 0 and its output descriptor 1.
+ * A task runs in a child as the requesting user, in that user's home. Obstacles that users of the
+ * guest prepare (a symbolic link, a FIFO, a file system that hangs) affect only that child, and the
+ * end of the stream kills it. The task reads descriptor 0 and writes descriptor 1.
  *
- * It fails at once, by builtin_fail(), until it has what it needs; then comes builtin_ready(). From
- * then on a failure is its exit status, an errno.
+ * Until a task calls builtin_ready(), it reports an error by builtin_fail(). After that, its exit
+ * status is the errno of its failure.
  */
 #pragma once
 
@@ -15,41 +15,40 @@
 
 #include "wire.h"
 
-/* Does the task that argv names, and ends the process. */
+/* Runs the task that argv names, and ends the process. */
 _Noreturn void builtin_run(char *const *argv);
 
-/* The answer to START is ERROR with this object. Does not return. */
+/* Answers START with ERROR about this object, and ends the process. */
 _Noreturn void builtin_fail(int error, WireObject about, const char *name);
-/* The answer is STARTED, now. */
+/* Answers START with STARTED. */
 void builtin_ready(void);
-/* Writes all of it to descriptor 1, or ends the process. */
+/* Writes all bytes to descriptor 1, or ends the process. */
 void builtin_write(const void *data, size_t size);
-/* Writes a record of what `fields` has, none if that overflowed. */
+/* Writes a record of these fields; nothing if the writer overflowed. */
 void builtin_write_record(const WireWriter *fields);
 
 /*
- * The tasks, each with its words; numbers are decimal, but for modes; flags are 0 or 1; paths may
- * be relative to the directory that the task starts in.
+ * The tasks with their arguments. Numbers are decimal, modes octal; flags are 0 or 1; paths may be
+ * relative to the directory in which the task starts.
  *
- * What they write that is no file's or port's own bytes are records: length u32, then fields as of
- * wire.h. The record of a file is
- *     path b, target b (of a symbolic link), mode u32 (with its type), uid u32, gid u32,
- *     user b, group b (names, "": none), size u64, links u64, inode u64,
- *     modified_ns u64, accessed_ns u64, changed_ns u64 (as of WIRE_TIME_MIN_S)
+ * Output that is not the content of a file or a port consists of records: length u32, then fields
+ * as in wire.h. The record of a file is path b, target b (of a symbolic link), mode u32 (with the
+ * type), uid u32, gid u32, user b, group b (names, "": none), size u64, links u64, inode u64,
+ *     modified_ns u64, accessed_ns u64, changed_ns u64 (since WIRE_TIME_MIN_S)
  *
  *   builtin-files.c
  *     stat PATH FOLLOW                        a record; its path is absolute
  *     read PATH OFFSET LENGTH                 the file's bytes; LENGTH "": all
- *     write PATH MODE OWNER SIZE ATOMIC       reads what it will have; MODE octal or "", OWNER
- *                                             "user:group" or "", SIZE or "": how much has to come
- *                                             (else EPIPE, and nothing is changed)
+ *     write PATH MODE OWNER SIZE ATOMIC       reads the new content; MODE octal or "", OWNER
+ *                                             "user:group" or "", SIZE or "": the expected size
+ *                                             (with fewer bytes: EPIPE, and nothing changes)
  *     append PATH MODE
  *     mkdir PATH MODE PARENTS
  *     readlink PATH                           the target's bytes
  *   builtin-trees.c
- *     list PATH DEPTH LIMIT AFTER             records, whose paths are relative: entries by the
- *                                             bytes of their names, what is in a directory behind
- *                                             it; then, when there are more, an empty record
+ *     list PATH DEPTH LIMIT AFTER             records with relative paths, sorted by the bytes of
+ *                                             the names; a directory is before its content; if
+ *                                             there are more entries, an empty record ends them
  *     remove PATH RECURSIVE MISSING
  *     chmod PATH MODE RECURSIVE
  *     chown PATH OWNER RECURSIVE FOLLOW
@@ -59,18 +58,18 @@ void builtin_write_record(const WireWriter *fields);
  *   builtin-watch.c
  *     watch PATH RECURSIVE                    lines of JSON, see Watch() in dbus/org.cloche1.xml
  *   builtin-port.c
- *     connect PORT ADDRESS                    ADDRESS "": the first of those that OpenPort() tells;
- *                                             relays until both directions have ended
+ *     connect PORT ADDRESS                    ADDRESS "": the first address that OpenPort()
+ *                                             documents; relays until both directions have ended
  *     listeners                               records: port u32, address b, pid u32, program b
  *   builtin-processes.c
  *     processes                               records: pid u32, parent u32, uid u32, user b,
- *                                             argv v (what is no UTF-8 included), state u32 (the
+ *                                             argv v (any bytes), state u32 (the
  *                                             letter in /proc/PID/stat), started_ms u64 (since
  *                                             1970), memory_kib u64, processor_us u64,
- *                                             group u64 (of its cgroup's number, 0: none of ours)
+ *                                             group u64 (number of its cgroup, 0: not the agent's)
  *   process.c
- *     kept                                    records of those that were started with START_KEEP
- * and run: tag s, pid u32, started_ms u64 (since 1970), argv v
+ *     kept                                    records of the running processes that were started
+ * with START_KEEP: tag s, pid u32, started_ms u64 (since 1970), argv v
  */
 void builtin_stat(char *const *argv);
 void builtin_read(char *const *argv);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cgroup: files of the cgroup2 file system, by number of the process. */
+/* cgroup: reads and writes files of the cgroup2 file system. */
 #include "cgroup.h"
 
 #include <dirent.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 16 /* of groups that a guest's root made below ours */
+#define DEPTH_MAX 16 /* of cgroups that the guest's root created in ours */
 
 static int root_fd = -1;
 
@@ -49,12 +49,12 @@ cgroup_kill(uint64_t number)
     path_of(number, "/cgroup.kill", path, sizeof path);
     int fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return; /* it is gone: nothing is left to kill */
+        return; /* the cgroup is gone, and its processes with it */
     dprintf(fd, "1");
     close(fd);
 }
 
-/* The number behind `key` in one of the kernel's "key number" files, or -1. */
+/* The number after `key` in a file with lines "key number", or -1. */
 static long
 value_of(int fd, const char *key)
 {
@@ -88,7 +88,7 @@ cgroup_ran_out_of_memory(uint64_t number)
     return value_in(number, "/memory.events", "oom_kill ") > 0;
 }
 
-/* Root of the guest may have made groups of its own below; empty ones must not keep ours. */
+/* Removes empty cgroups that the guest's root created inside, which would keep ours busy. */
 static int
 remove_below(int parent_fd, const char *name, int depth)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * child: descriptors, credentials, directory, environment, program; in this order, because each
- * step needs a privilege that a later one gives up.
+ * step needs a privilege that a later step drops.
  *
- * It runs in a copy of a process without threads, so all of libc may be used, and nothing need be
- * freed.
+ * The agent has no threads, so its child may use all of libc. It does not free memory.
  */
 #include "child.h"
 
@@ -25,7 +24,7 @@
 #include "terminfo.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define NOFILE_SOFT 1024 /* what select() can take; who wants more raises it */
+#define NOFILE_SOFT 1024 /* the maximum of select(); programs can raise it */
 
 void
 child_fail(int error, WireObject about, const char *name)
@@ -34,13 +33,13 @@ child_fail(int error, WireObject about, const char *name)
 
     if (name)
         snprintf(report.name, sizeof report.name, "%s", name);
-    /* A pipe takes these few bytes whole. Without a reader there is nobody to tell. */
+    /* The write is atomic. It fails only if the agent is gone. */
     ssize_t n = write(CHILD_REPORT_FD, &report, sizeof report);
     _exit(n == sizeof report ? 127 : 126);
 }
 
 _Noreturn static void
-fail(int error, WireObject about)
+fail_step(int error, WireObject about)
 {
     child_fail(error, about, /* name= */ NULL);
 }
@@ -49,7 +48,7 @@ static void
 must(int result, WireObject about)
 {
     if (result < 0)
-        fail(errno, about);
+        fail_step(errno, about);
 }
 
 static void
@@ -72,8 +71,8 @@ join_cgroup(int cgroup_fd)
     must((int)write(fd, "0", 1), WIRE_ABOUT_SYSTEM);
 }
 
-/* Undoes what the agent gave itself: blocked signals, protection from the OOM killer, limits. Its
- * priority is not inherited (SCHED_RESET_ON_FORK). */
+/* Undoes the agent's own settings: blocked signals, protection from the OOM killer, limits. A child
+ * does not inherit the priority (SCHED_RESET_ON_FORK). */
 static void
 become_ordinary(void)
 {
@@ -90,7 +89,7 @@ become_ordinary(void)
         files.rlim_cur = NOFILE_SOFT;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    /* Whoever could not lower it for the agent cannot, and need not, restore it. */
+    /* If the agent could not lower the value, there is nothing to restore. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     dprintf(fd, "0");
     close(fd);
@@ -99,7 +98,7 @@ become_ordinary(void)
 static void
 become_user(const Account *account)
 {
-    /* Or the program could not open /dev/stdout again. */
+    /* Otherwise the program could not open /dev/stdout. */
     for (int fd = 0; fd <= WIRE_STDERR; fd++) {
         struct stat st;
         if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || isatty(fd)))
@@ -110,7 +109,8 @@ become_user(const Account *account)
     must(setresuid(account->uid, account->uid, account->uid), WIRE_ABOUT_SYSTEM);
 }
 
-/* A user whose home does not exist (nobody) starts in /, unless a directory was asked for. */
+/* If no directory was requested and the home does not exist (user nobody), the program starts in /.
+ */
 static void
 enter_directory(const char *home, const char *cwd)
 {
@@ -122,11 +122,11 @@ enter_directory(const char *home, const char *cwd)
         return;
     }
     if (*cwd != '/' && !at_home)
-        fail(errno, WIRE_ABOUT_DIRECTORY);
+        fail_step(errno, WIRE_ABOUT_DIRECTORY);
     must(chdir(cwd), WIRE_ABOUT_DIRECTORY);
 }
 
-/* What a user installs for themselves, as with pip, is found first. */
+/* Programs in ~/.local/bin, as pip installs them, are found first. */
 static void
 set_path(const Account *account)
 {
@@ -153,9 +153,9 @@ set_environment(const Account *account, const Child *child)
     for (size_t i = 0; i < sizeof child->environment / sizeof *child->environment; i++)
         for (char *const *entry = child->environment[i]; entry && *entry; entry++)
             if (putenv(*entry) != 0)
-                fail(errno, WIRE_ABOUT_SYSTEM);
+                fail_step(errno, WIRE_ABOUT_SYSTEM);
     if (child->has_terminal && terminfo_check() < 0)
-        fail(ENOMEM, WIRE_ABOUT_SYSTEM);
+        fail_step(ENOMEM, WIRE_ABOUT_SYSTEM);
 }
 
 _Noreturn void
@@ -171,7 +171,7 @@ child_run(const Child *child)
 
     int r = account_find(child->user, &account);
     if (r < 0)
-        fail(-r, r == -ENOMEM ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_USER);
+        fail_step(-r, r == -ENOMEM ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_USER);
     if (child->has_terminal)
         must(ioctl(STDIN_FILENO, TIOCSCTTY, 0), WIRE_ABOUT_SYSTEM);
     become_user(&account);
@@ -180,7 +180,7 @@ child_run(const Child *child)
 
     if (child->task)
         child->task(child->argv);
-    /* The path is searched in the environment that was just made. */
+    /* Searches the PATH of the new environment. */
     execvp(child->argv[0], child->argv);
-    fail(errno, errno == ENOMEM || errno == EAGAIN ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_PROGRAM);
+    fail_step(errno, errno == ENOMEM || errno == EAGAIN ? WIRE_ABOUT_SYSTEM : WIRE_ABOUT_PROGRAM);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * claim: one table of steps, the entropy first, because later steps draw random numbers.
+ * claim: a table of steps. Entropy is first, because later steps draw random numbers.
  *
- * Files are written in place, never renamed: each may be a bind mount. A claim that failed half-way
- * counts as made, because the machine is no longer what the template was.
+ * Files are written in place and not renamed, because each may be a bind mount. A claim that fails
+ * after its first step counts as made: the machine has changed and cannot be claimed again.
  */
 #include "claim.h"
 
@@ -19,7 +19,7 @@
 
 #include "account.h"
 #include "clock.h"
-#include "port.h"
+#include "host-port.h"
 #include "wire.h"
 
 #define ID_MAX 64u
@@ -72,7 +72,7 @@ claim_environment(void)
     return machine.environment;
 }
 
-/* --- what is asked --- */
+/* --- the request --- */
 
 static int
 parse(Claim *claim, const uint8_t *payload, size_t size)
@@ -105,7 +105,7 @@ consists_of(const char *s, const char *characters)
     return *s && s[strspn(s, characters)] == '\0';
 }
 
-/* The name of what is wrong, or NULL. */
+/* The name of the invalid field, or NULL. */
 static const char *
 find_fault(const Claim *claim)
 {
@@ -123,7 +123,7 @@ find_fault(const Claim *claim)
     return NULL;
 }
 
-/* --- what is done --- */
+/* --- the steps --- */
 
 static int
 write_file(const char *path, const char *data, size_t size, mode_t mode)
@@ -220,7 +220,7 @@ read_file(const char *path, char *out, size_t max)
     return n < 0 ? 0 : (size_t)n;
 }
 
-/* The image's lines, but for an older name of this machine, and the new name's. */
+/* Keeps the image's lines except for an older name of this machine, and adds the new name. */
 static int
 write_hosts(const Claim *claim)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * claim: what makes a machine somebody's, once in its life.
+ * claim: gives a machine its identity, once in the machine's life.
  *
- * Its caller waits for it, so nothing here forks, syncs or waits. It reads /etc/passwd, which is
- * the image's own as long as no user's code has run.
+ * The caller of CreateSandbox waits for it, so a claim does not fork, sync or wait. It reads
+ * /etc/passwd, which is still the image's, because no user's code has run yet.
  */
 #pragma once
 
@@ -11,16 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is mounted over the kernel's boot id, when the agent owns the kernel. */
+/* A file that is mounted over the kernel's boot id, if the agent owns the kernel. */
 #define CLAIM_BOOT_ID_FILE "/run/cloche/boot-id"
 
-/* `owns_kernel`: the entropy pool and the boot id are the machine's own. */
+/* `owns_kernel`: the agent may change the kernel's entropy pool and boot id. */
 void claim_open(bool owns_kernel);
 
 /* Handles a WIRE_CLAIM and answers it. */
 void claim_make(uint32_t stream, const uint8_t *payload, size_t size);
 
-/* Before a claim: "", NULL and NULL. */
+/* Before the claim: "", NULL and NULL. */
 const char *claim_id(void);
 const char *claim_user(void);
 char *const *claim_environment(void);

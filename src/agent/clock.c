@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* clock: the time of day, which the host tells. */
+/* clock: sets the time of day to the host's. */
 #include "clock.h"
 
 #include <errno.h>
@@ -43,7 +43,7 @@ clock_step(uint64_t realtime_ns)
     return is_ours && clock_settime(CLOCK_REALTIME, &now) < 0 ? -errno : 0;
 }
 
-/* Takes the place of what is left of an earlier one. */
+/* Replaces the rest of an earlier slew. */
 static int
 slew(int64_t by_us)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * confine: a seccomp filter and two capabilities less.
+ * confine: installs a seccomp filter and drops two capabilities.
  *
- * Nobody but the agent runs in real time: who does keeps the processor from whoever is not above.
+ * Only the agent runs with real-time priority, because such a process starves those of lower
+ * priority.
  *
- * The agent takes them upon itself, once it has loaded its own modules: to install a filter in each
- * child would take milliseconds of every start, under emulation.
+ * The agent confines itself after it has loaded its modules. Installing a filter in each child
+ * would take milliseconds of each start under emulation.
  */
 #include "confine.h"
 
@@ -17,11 +18,11 @@
 
 static const char *const refused[] = {
     "kexec_load",    "kexec_file_load", "init_module", "finit_module",
-    "delete_module", "sched_setattr", /* which has its policy where a filter cannot look */
+    "delete_module", "sched_setattr", /* a filter cannot read its policy, which is in memory */
 };
 static const int real_time[] = {SCHED_FIFO, SCHED_RR};
 static const cap_value_t dropped[] = {CAP_SYS_MODULE, CAP_SYS_RAWIO};
-/* A machine's other ways into the same kernel. Unknown ones are refused by libseccomp. */
+/* The other system call interfaces of the kernel. libseccomp denies unknown ones. */
 static const uint32_t second_abis[] = {SCMP_ARCH_X86, SCMP_ARCH_X32};
 
 static int
@@ -37,7 +38,8 @@ add_rules(scmp_filter_ctx filter)
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
     if (r == 0)
-        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1); /* no mitigation that costs speed */
+        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB,
+                             1); /* do not enable a mitigation that slows programs down */
     for (size_t i = 0; r == 0 && i < sizeof refused / sizeof *refused; i++)
         r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
                              seccomp_syscall_resolve_name(refused[i]), 0);

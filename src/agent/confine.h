@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * confine: what no process of the guest may do, root included: load modules, or another kernel.
+ * confine: prevents all processes of the guest, root included, from loading modules or another
+ * kernel.
  *
- * It protects nothing outside the machine; it keeps the guest's kernel the one that was measured.
- * There is no no_new_privs, because sudo must work, so it takes CAP_SYS_ADMIN.
+ * It protects nothing outside the machine; it keeps the guest's kernel as the template has it. It
+ * does not set no_new_privs, because sudo must work, so installing the filter needs CAP_SYS_ADMIN.
  */
 #pragma once
 
-/* For the agent, and so for all that it ever starts. 0 or -errno. */
+/* Confines the agent and all processes that it starts. 0 or -errno. */
 int confine_all(void);

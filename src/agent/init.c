@@ -2,7 +2,7 @@
 /*
  * init: a table of steps from /init to a usable system.
  *
- * Devices appear when their drivers are ready: the kernel's uevents say when to look again.
+ * Devices appear when their drivers are ready. Each uevent of the kernel is a reason to look again.
  */
 #include "init.h"
 
@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #include "claim.h"
-#include "tree.h"
+#include "initramfs-tree.h"
 
 #define DEVICE_TIMEOUT_S 30
 #define DISK "/dev/vda"
@@ -39,7 +39,7 @@
 #define RUNNERS "/run/cloche/runners"
 #define NOFILE_SOFT 65536u
 #define NOFILE_HARD 1048576u
-#define KEPT_FOR_AGENT (32u << 20) /* bytes of memory that users' processes cannot have */
+#define KEPT_FOR_AGENT (32u << 20) /* bytes of memory that users' processes cannot use */
 
 static int uevents = -1;
 
@@ -94,7 +94,7 @@ now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Calls `look` until it returns something else than -ENOENT, once per uevent. */
+/* Calls `look` once per uevent, until it returns anything but -ENOENT. */
 static int
 wait_for(int (*look)(void))
 {
@@ -109,7 +109,7 @@ wait_for(int (*look)(void))
         int64_t left = end - now_ms();
         if (left <= 0 || poll(&wait, 1, (int)left) == 0)
             return -ETIMEDOUT;
-        /* What it says does not matter: all that came is one reason to look. */
+        /* The content of the events is not used. */
         while (read(uevents, event, sizeof event) > 0)
             ;
     }
@@ -183,7 +183,7 @@ load_module(const char *name)
     return r == -EEXIST ? 0 : r;
 }
 
-/* A kernel that has all of it built in needs no list. */
+/* The list is missing if the kernel has all drivers built in. */
 static int
 load_modules(void)
 {
@@ -304,7 +304,7 @@ link_descriptors(void)
 static void
 enable_controllers(const char *file)
 {
-    /* One by one: what a kernel does not have stays without a limit. */
+    /* Each is enabled separately, because a kernel may lack one. */
     static const char *const controllers[] = {"+cpu", "+memory", "+pids"};
 
     for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
@@ -312,8 +312,9 @@ enable_controllers(const char *file)
 }
 
 /*
- * The kernel gives a user half of its threads, which are so many that their memory suffices. Here
- * that is for all users, and root is one of them; whoever is not leaves a quarter for who mends it.
+ * The kernel permits each user half of all threads, for which the memory suffices. Here that is the
+ * bound for all users together, root included. Users other than root may have three quarters of it,
+ * so that root can still start programs.
  */
 static int
 limit_threads(void)
@@ -330,9 +331,9 @@ limit_threads(void)
 }
 
 /*
- * Users' processes cannot have the last of the memory, nor the last pids. What is started gets as
- * much of the processor as all that was started before it by another request, whatever its nice
- * values are. Open files cost memory, which is limited: their number need not be.
+ * Users' processes cannot use all of the memory or all pids. Each request's processes get the same
+ * share of the processor, whatever their nice values are. Open files use memory, which is limited,
+ * so their number has no limit of its own.
  */
 static int
 limit_users(void)
@@ -371,8 +372,8 @@ copy_text(const char *from, const char *to)
 }
 
 /*
- * What a claim writes lies in memory, mounted over the files: the first write to a disk that was
- * not touched for long takes ten times the whole claim.
+ * Files that a claim writes are on tmpfs, mounted over the originals: the first write to a disk
+ * after a long pause takes ten times as long as the whole claim.
  */
 static int
 cover_identity(void)

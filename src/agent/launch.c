@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * launch: pipes or a terminal, a cgroup, and a child that is born in it.
+ * launch: pipes or a terminal, a cgroup, and a child that is created in it.
  *
- * A terminal's two channels are two descriptors of one master, so that each has its own end.
+ * The two channels of a terminal are two descriptors of one master, so each can be closed
+ * separately.
  */
 #include "launch.h"
 
@@ -48,7 +49,7 @@ launch_resource(int error)
 
 /* --- descriptors --- */
 
-/* The two ends of a pipe or socket: the agent's does not block. */
+/* Makes a pipe or socket. The agent's end does not block. */
 static int
 make_pair(WireChannel channel, int *ret_ours, int *ret_theirs)
 {
@@ -159,7 +160,7 @@ open_report(const Launch *launch, Child *child)
 
 /* --- the child --- */
 
-/* A copy of the agent that is born in its cgroup, so that nothing it starts can be elsewhere. */
+/* Forks a child into its cgroup, so that all its descendants are in it. */
 static pid_t
 spawn(Child *child)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* loop: one event at a time, because a handler may free every other source. */
+/* loop: takes one event at a time, because a handler may free any other source. */
 #include "loop.h"
 
 #include <errno.h>
@@ -35,8 +35,8 @@ source_close(Source *source)
 {
     if (source->fd < 0)
         return;
-    /* A child that has not yet executed its program holds a copy, so closing alone would leave the
-     * descriptor in the set. */
+    /* A child that has not executed its program yet has a copy of the descriptor, so close() alone
+     * would not remove it from the set. */
     epoll_ctl(epoll_fd, EPOLL_CTL_DEL, source->fd, /* event= */ NULL);
     close(source->fd);
     source->fd = -1;

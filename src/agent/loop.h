@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * loop: one epoll set, edge-triggered throughout.
+ * loop: one epoll set, always edge-triggered.
  *
- * A virtio port reports a hang-up for as long as the host is away, and a pipe reports one for as
- * long as nobody takes its last bytes: a level-triggered wait would spin on both. So an edge only
- * sets a mark at whoever owns the source, and the work is done, in turns, until a call says EAGAIN.
+ * A virtio port reports a hang-up while the host is not connected, and a pipe while its last bytes
+ * are unread. A level-triggered wait would return at once all the time. So an event only sets a
+ * flag of the source's owner, and the owner then works in turns until a call returns EAGAIN.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 typedef struct Source Source;
 typedef void (*SourceReady)(Source *source, uint32_t events);
 
-/* Embedded in what it belongs to. */
+/* Embedded in the struct of its owner. */
 struct Source {
     int fd; /* -1: closed */
     SourceReady ready;
@@ -23,11 +23,10 @@ struct Source {
 #define CONTAINER_OF(pointer, type, member)                                                        \
     ((type *)((char *)(pointer) - __builtin_offsetof(type, member)))
 
-/* Opens the set; once. */
+/* Opens the epoll set. Call it once. */
 int loop_open(void);
 
-/* Watches `fd`, which the source owns from now on, for EPOLL* `events`. On failure `fd` is closed.
- */
+/* Watches `fd` for EPOLL* `events`. The source owns `fd`. On failure `fd` is closed. */
 int source_open(Source *source, int fd, uint32_t events, SourceReady ready);
 
 /* Stops watching and closes the descriptor. A closed source stays closed. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cloche-agent: the host's hand in a guest.
+ * cloche-agent: the guest's first process, which executes the host's requests.
  *
  * As /init it is PID 1 of a machine. With --fd and --cgroup it serves one connected socket with the
- * given cgroup2 directory, and ends when the socket's other end closes; this is how tests run it,
- * as PID 1 of namespaces on a kernel that is not its own.
+ * given cgroup2 directory, and ends when the socket's other end closes. Tests run it this way, as
+ * PID 1 of namespaces on the kernel of the host.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +24,9 @@
 #include "claim.h"
 #include "clock.h"
 #include "confine.h"
+#include "host-port.h"
 #include "init.h"
 #include "loop.h"
-#include "port.h"
 #include "process.h"
 #include "quiesce.h"
 #include "request.h"
@@ -47,7 +47,7 @@ on_child_signal(Source *source, uint32_t events)
         may_have_children_to_reap = true;
 }
 
-/* As PID 1 it reaps every orphan too, a bounded number before it looks at the port again. */
+/* As PID 1 it also reaps all orphans, a bounded number before it looks at the port again. */
 static void
 reap(void)
 {
@@ -71,7 +71,7 @@ take_signals(void)
     sigset_t all, children;
 
     for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL); /* whatever its parent ignored */
+        signal(number, SIG_DFL); /* the parent may have ignored it */
     signal(SIGPIPE, SIG_IGN);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, /* oldset= */ NULL);
@@ -81,7 +81,7 @@ take_signals(void)
     return fd < 0 ? -errno : source_open(&child_signals, fd, EPOLLIN, on_child_signal);
 }
 
-/* Keeps the low numbers, which children need for themselves, from ever being the agent's own. */
+/* Occupies the low descriptor numbers, which children need. */
 static int
 occupy_low_descriptors(void)
 {
@@ -97,8 +97,8 @@ occupy_low_descriptors(void)
 }
 
 /*
- * First for the CPU, locked in memory, last to be killed, and none of it for its children. What
- * the kernel refuses (to tests, in a container) it goes without.
+ * Real-time priority, memory that is locked, and protection from the OOM killer; children do not
+ * inherit them. Errors are ignored, because a container may not permit them to tests.
  */
 static void
 put_itself_first(bool owns_kernel)
@@ -157,8 +157,8 @@ is_busy(void)
     return port_has_input() || streams_have_work() || may_have_children_to_reap;
 }
 
-/* Looks at events between any two pieces of work, and writes when there is no more work, or much
- * to write. Writing makes room, which may be what work waited for. */
+/* Handles events between any two pieces of work. Writes to the port when there is no more work or
+ * much to write. Writing makes room, for which work may be waiting. */
 static void
 serve(void)
 {

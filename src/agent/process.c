@@ -2,9 +2,9 @@
 /*
  * process: start, deadline, end.
  *
- * The agent never waits for a child: that the program runs, or why it does not, is what comes
- * through a pipe that closes at its execution. Three things must be over before a Process is freed:
- * its first process is reaped, its cgroup is removed, its stream has ended.
+ * The agent never waits for a child. A pipe reports whether the program runs: the child writes an
+ * error to it, or exec closes it. A StartedProcess is freed when its first process was reaped, its
+ * cgroup was removed and its stream has ended.
  */
 #include "process.h"
 
@@ -22,28 +22,28 @@
 #include "builtin.h"
 #include "cgroup.h"
 #include "child.h"
+#include "host-port.h"
 #include "launch.h"
-#include "port.h"
 #include "stream.h"
 
 #define TIMEOUT_MAX_MS (UINT64_C(1000) * 3600 * 24 * 365 * 10)
 
-typedef struct Process Process;
-struct Process {
-    Process *previous, *next;
-    Stream stream;
+typedef struct StartedProcess StartedProcess;
+struct StartedProcess {
+    StartedProcess *previous, *next;
+    ProcessStream stream;
     StartRequest request;
     uint64_t number; /* of its cgroup */
     pid_t pid;       /* of its first process; 0 once reaped */
     bool has_cgroup;
     Source launch;       /* closes when the program runs */
-    Source emptied;      /* cgroup.events, once the first process has ended before the others */
+    Source emptied;      /* cgroup.events, if others outlive the first process */
     uint64_t started_ms; /* since 1970 */
     uint64_t deadline_ms;
     bool has_timed_out;
 };
 
-static Process *processes;
+static StartedProcess *processes;
 static unsigned n_processes;
 static uint64_t last_number;
 static Source timer = {.fd = -1};
@@ -75,25 +75,25 @@ process_open(const char *cgroup_directory)
 
 /* --- finding --- */
 
-static Process *
+static StartedProcess *
 find_stream(uint32_t stream)
 {
-    for (Process *p = processes; p; p = p->next)
+    for (StartedProcess *p = processes; p; p = p->next)
         if (p->stream.number == stream)
             return p;
     return NULL;
 }
 
 static bool
-is_kept(const Process *p)
+is_kept(const StartedProcess *p)
 {
     return p->request.flags & START_KEEP;
 }
 
-static Process *
+static StartedProcess *
 find_tag(const char *tag)
 {
-    for (Process *p = processes; p; p = p->next)
+    for (StartedProcess *p = processes; p; p = p->next)
         if (p->pid != 0 && is_kept(p) && strcmp(p->request.tag, tag) == 0)
             return p;
     return NULL;
@@ -109,7 +109,7 @@ unsigned
 process_count_streams(void)
 {
     unsigned n = 0;
-    for (Process *p = processes; p; p = p->next)
+    for (StartedProcess *p = processes; p; p = p->next)
         n += p->stream.number != 0;
     return n;
 }
@@ -128,7 +128,7 @@ static void
 arm_timer(void)
 {
     uint64_t first = 0;
-    for (Process *p = processes; p; p = p->next)
+    for (StartedProcess *p = processes; p; p = p->next)
         if (p->deadline_ms != 0 && (first == 0 || p->deadline_ms < first))
             first = p->deadline_ms;
 
@@ -140,10 +140,10 @@ arm_timer(void)
 }
 
 static void
-kill_all_of(Process *p)
+kill_all_of(StartedProcess *p)
 {
     cgroup_kill(p->number);
-    /* It may have left its cgroup, if it is root. */
+    /* A process of root may have left its cgroup. */
     if (p->pid != 0)
         kill(p->pid, SIGKILL);
 }
@@ -153,7 +153,7 @@ on_timer(Source *source, uint32_t events)
 {
     uint64_t now = now_ms(CLOCK_BOOTTIME);
 
-    for (Process *p = processes; p; p = p->next)
+    for (StartedProcess *p = processes; p; p = p->next)
         if (p->deadline_ms != 0 && p->deadline_ms <= now) {
             p->deadline_ms = 0;
             p->has_timed_out = p->pid != 0;
@@ -165,7 +165,7 @@ on_timer(Source *source, uint32_t events)
 /* --- the end --- */
 
 static void
-free_process(Process *p)
+free_process(StartedProcess *p)
 {
     if (p->previous)
         p->previous->next = p->next;
@@ -183,7 +183,7 @@ free_process(Process *p)
 }
 
 static void
-free_if_over(Process *p)
+free_if_over(StartedProcess *p)
 {
     if (p->pid == 0 && !p->has_cgroup && p->stream.number == 0)
         free_process(p);
@@ -192,7 +192,7 @@ free_if_over(Process *p)
 static void
 on_emptied(Source *source, uint32_t events)
 {
-    Process *p = CONTAINER_OF(source, Process, emptied);
+    StartedProcess *p = CONTAINER_OF(source, StartedProcess, emptied);
 
     cgroup_watch_again(source->fd);
     if (cgroup_remove(p->number) == -EBUSY)
@@ -203,7 +203,7 @@ on_emptied(Source *source, uint32_t events)
 }
 
 static void
-remove_cgroup_when_empty(Process *p)
+remove_cgroup_when_empty(StartedProcess *p)
 {
     if (cgroup_remove(p->number) == 0) {
         p->has_cgroup = false;
@@ -211,7 +211,7 @@ remove_cgroup_when_empty(Process *p)
     }
     int fd = cgroup_watch(p->number);
     if (fd >= 0 && source_open(&p->emptied, fd, EPOLLPRI, on_emptied) == 0) {
-        /* It may have become empty before it was watched. */
+        /* The cgroup may have become empty before it was watched. */
         cgroup_watch_again(fd);
         if (cgroup_remove(p->number) == -EBUSY)
             return;
@@ -221,9 +221,9 @@ remove_cgroup_when_empty(Process *p)
 }
 
 static void
-on_stream_ended(Stream *stream)
+on_stream_ended(ProcessStream *stream)
 {
-    Process *p = CONTAINER_OF(stream, Process, stream);
+    StartedProcess *p = CONTAINER_OF(stream, StartedProcess, stream);
 
     if (p->pid == 0 && p->has_cgroup)
         stream_drain(stream);
@@ -231,9 +231,9 @@ on_stream_ended(Stream *stream)
 }
 
 static void
-on_stream_overrun(Stream *stream)
+on_stream_overrun(ProcessStream *stream)
 {
-    kill_all_of(CONTAINER_OF(stream, Process, stream));
+    kill_all_of(CONTAINER_OF(stream, StartedProcess, stream));
 }
 
 static const StreamHandlers stream_handlers = {
@@ -244,7 +244,7 @@ static const StreamHandlers stream_handlers = {
 /* --- the start --- */
 
 static const char *
-name_of(const Process *p, const ChildError *report)
+name_of(const StartedProcess *p, const ChildError *report)
 {
     if (*report->name)
         return report->name;
@@ -266,7 +266,7 @@ name_of(const Process *p, const ChildError *report)
 static void
 on_launched(Source *source, uint32_t events)
 {
-    Process *p = CONTAINER_OF(source, Process, launch);
+    StartedProcess *p = CONTAINER_OF(source, StartedProcess, launch);
     ChildError report;
 
     ssize_t n = read(source->fd, &report, sizeof report);
@@ -281,10 +281,10 @@ on_launched(Source *source, uint32_t events)
         stream_started(&p->stream, (uint32_t)p->pid);
 }
 
-static Process *
+static StartedProcess *
 new_process(StartRequest *request)
 {
-    Process *p = calloc(1, sizeof *p);
+    StartedProcess *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
 
@@ -302,7 +302,7 @@ new_process(StartRequest *request)
 }
 
 static void
-start(uint32_t stream, Process *p, char *const *environment)
+start(uint32_t stream, StartedProcess *p, char *const *environment)
 {
     Child child = {
         .user = p->request.user,
@@ -347,7 +347,7 @@ process_start(uint32_t stream, StartRequest *request, char *const *environment)
         start_request_free(request);
         return;
     }
-    Process *p = n_processes < PROCESSES_MAX ? new_process(request) : NULL;
+    StartedProcess *p = n_processes < PROCESSES_MAX ? new_process(request) : NULL;
     if (!p) {
         port_send_error(stream, EAGAIN, WIRE_ABOUT_SYSTEM, launch_resource(EAGAIN));
         start_request_free(request);
@@ -359,7 +359,7 @@ process_start(uint32_t stream, StartRequest *request, char *const *environment)
 int
 process_attach(uint32_t stream, const char *tag)
 {
-    Process *p = find_tag(tag);
+    StartedProcess *p = find_tag(tag);
     if (!p)
         return -ENOENT;
     if (p->stream.number != 0)
@@ -370,33 +370,33 @@ process_attach(uint32_t stream, const char *tag)
     return 0;
 }
 
-/* --- what the host says to a stream --- */
+/* --- frames for a stream --- */
 
 int
 process_data(uint32_t stream, WireChannel channel, const uint8_t *data, size_t size)
 {
-    Process *p = find_stream(stream);
+    StartedProcess *p = find_stream(stream);
     return p ? stream_data(&p->stream, channel, data, size) : 0;
 }
 
 int
 process_eof(uint32_t stream, WireChannel channel)
 {
-    Process *p = find_stream(stream);
+    StartedProcess *p = find_stream(stream);
     return p ? stream_eof(&p->stream, channel) : 0;
 }
 
 int
 process_credit(uint32_t stream, WireChannel channel, uint32_t bytes)
 {
-    Process *p = find_stream(stream);
+    StartedProcess *p = find_stream(stream);
     return p ? stream_credit(&p->stream, channel, bytes) : 0;
 }
 
 void
 process_signal(uint32_t stream, int signal_number)
 {
-    Process *p = find_stream(stream);
+    StartedProcess *p = find_stream(stream);
     if (p && p->pid != 0)
         kill(p->pid, signal_number);
 }
@@ -404,7 +404,7 @@ process_signal(uint32_t stream, int signal_number)
 void
 process_resize(uint32_t stream, uint32_t columns, uint32_t rows)
 {
-    Process *p = find_stream(stream);
+    StartedProcess *p = find_stream(stream);
     if (p)
         stream_resize(&p->stream, columns, rows);
 }
@@ -412,13 +412,13 @@ process_resize(uint32_t stream, uint32_t columns, uint32_t rows)
 void
 process_kill(uint32_t stream)
 {
-    Process *p = find_stream(stream);
+    StartedProcess *p = find_stream(stream);
     if (p)
         kill_all_of(p);
 }
 
 static void
-close_stream(Process *p)
+close_stream(StartedProcess *p)
 {
     if (!is_kept(p)) {
         kill_all_of(p);
@@ -434,7 +434,7 @@ close_stream(Process *p)
 void
 process_close(uint32_t stream)
 {
-    Process *p = find_stream(stream);
+    StartedProcess *p = find_stream(stream);
     if (p)
         close_stream(p);
 }
@@ -442,7 +442,7 @@ process_close(uint32_t stream)
 void
 process_close_all(void)
 {
-    for (Process *p = processes, *next; p; p = next) {
+    for (StartedProcess *p = processes, *next; p; p = next) {
         next = p->next;
         if (p->stream.number != 0)
             close_stream(p);
@@ -458,7 +458,7 @@ microseconds(struct timeval time)
 }
 
 static StreamExit
-describe_exit(const Process *p, int status, const struct rusage *usage)
+describe_exit(const StartedProcess *p, int status, const struct rusage *usage)
 {
     StreamExit how = {
         .how = WIRE_EXIT_STATUS,
@@ -480,9 +480,9 @@ describe_exit(const Process *p, int status, const struct rusage *usage)
 }
 
 static void
-first_process_ended(Process *p, int status, const struct rusage *usage)
+first_process_ended(StartedProcess *p, int status, const struct rusage *usage)
 {
-    /* Its word about the start was there before its end was. */
+    /* Its report about the start was written before it ended. */
     if (p->launch.fd >= 0)
         on_launched(&p->launch, EPOLLIN);
 
@@ -499,7 +499,7 @@ first_process_ended(Process *p, int status, const struct rusage *usage)
 bool
 process_reaped(pid_t pid, int status, const struct rusage *usage)
 {
-    for (Process *p = processes; p; p = p->next)
+    for (StartedProcess *p = processes; p; p = p->next)
         if (p->pid == pid) {
             first_process_ended(p, status, usage);
             return true;
@@ -507,14 +507,14 @@ process_reaped(pid_t pid, int status, const struct rusage *usage)
     return false;
 }
 
-/* --- what a child sees of all this, having been born with it --- */
+/* --- in a child, which has a copy of the list --- */
 
 void
 builtin_kept(char *const *argv)
 {
     static uint8_t fields[WIRE_PAYLOAD_MAX];
 
-    for (const Process *p = processes; p; p = p->next) {
+    for (const StartedProcess *p = processes; p; p = p->next) {
         WireWriter w = {.data = fields, .size = sizeof fields};
 
         if (p->pid == 0 || !is_kept(p))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * process: programs that the host started, each in a cgroup of its own.
+ * process: the programs and tasks that the host started, each in its own cgroup.
  *
- * A Process lives until its cgroup is empty, which may be long after its first process ended and
+ * A process lives until its cgroup is empty, which may be long after its first process ended and
  * its stream with it. Its deadline holds for all of that time.
  */
 #pragma once
@@ -11,7 +11,7 @@
 
 #include "wire.h"
 
-/* At once, those without a stream included. */
+/* The maximum at one time, including those without a stream. */
 #define PROCESSES_MAX 4096u
 
 typedef struct {
@@ -24,23 +24,23 @@ typedef struct {
 
 void start_request_free(StartRequest *request);
 
-/* Opens the directory below which processes get their cgroups, and makes what every start needs. */
+/* Opens the directory of the processes' cgroups, and prepares for starts. */
 int process_open(const char *cgroup_directory);
 
 /*
- * Starts a program, whose stream gets the number `stream`; takes the request. `environment` is the
- * claim's and must outlive the call. Every outcome is sent as the stream's answer, most of them
- * later.
+ * Starts a program whose stream has the number `stream`. Takes ownership of the request.
+ * `environment` is the claim's and must outlive the call. The result is always sent as an answer of
+ * the stream, usually after the call has returned.
  */
 void process_start(uint32_t stream, StartRequest *request, char *const *environment);
 /* 0, or -ENOENT or -EBUSY. */
 int process_attach(uint32_t stream, const char *tag);
 
-/* Is this number in use? */
+/* Whether this number is in use. */
 bool process_has_stream(uint32_t stream);
 unsigned process_count_streams(void);
 
-/* For the stream's process. Streams that ended meanwhile are no error; -EPROTO is. */
+/* Frames for the stream's process. A stream that has ended is not an error; -EPROTO is one. */
 int process_data(uint32_t stream, WireChannel channel, const uint8_t *data, size_t size);
 int process_eof(uint32_t stream, WireChannel channel);
 int process_credit(uint32_t stream, WireChannel channel, uint32_t bytes);
@@ -49,9 +49,9 @@ void process_kill(uint32_t stream);
 void process_resize(uint32_t stream, uint32_t columns, uint32_t rows);
 void process_close(uint32_t stream);
 
-/* The connection is over: closes every stream. */
+/* Closes all streams, because the connection has ended. */
 void process_close_all(void);
 
-/* A child was reaped. False when it was none of ours. */
+/* A child was reaped. False if it is not one of these processes. */
 struct rusage;
 bool process_reaped(pid_t pid, int status, const struct rusage *usage);

@@ -6,11 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "port.h"
+#include "host-port.h"
 
 static bool owns_disks;
 static pid_t writer;
-static uint32_t waiting_stream; /* 0: nobody */
+static uint32_t waiting_stream; /* 0: none */
 
 void
 quiesce_open(bool owns_kernel)

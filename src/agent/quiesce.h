@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * quiesce: before a snapshot, what is only in memory goes to the disk.
+ * quiesce: writes unsaved data to the disk before a snapshot.
  *
- * The page cache stays: a restored machine runs on it at once. A child does the writing, because it
- * may take seconds and the agent answers meanwhile.
+ * The page cache is kept, so a restored machine can use it at once. A child writes the data,
+ * because this may take seconds, during which the agent must answer.
  */
 #pragma once
 
@@ -11,11 +11,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* `owns_kernel`: the disks are the machine's own; otherwise nothing is written. */
+/* `owns_kernel`: the agent may sync the disks; otherwise nothing is written. */
 void quiesce_open(bool owns_kernel);
-/* Answers OK or ERROR, later. */
+/* Answers with OK or ERROR when the child has ended. */
 void quiesce_start(uint32_t stream);
-/* The connection is over: nobody waits for the answer. */
+/* Sends no answer, because the connection has ended. */
 void quiesce_forget(void);
-/* A child was reaped. False when it was not the one that writes. */
+/* A child was reaped. False if it is not the one that writes. */
 bool quiesce_reaped(pid_t pid, int status);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* request: one row per type of frame. */
+/* request: a table with one row per type of frame. */
 #include "request.h"
 
 #include <errno.h>
@@ -73,7 +73,7 @@ parse_start(const Frame *frame, StartRequest *request)
     return wire_reader_end(&r);
 }
 
-/* The name of what is wrong, or NULL. */
+/* The name of the invalid field, or NULL. */
 static const char *
 find_fault(const StartRequest *request)
 {
@@ -95,7 +95,7 @@ find_fault(const StartRequest *request)
     return NULL;
 }
 
-/* No user named: the claim's. Before a claim there is none. */
+/* If the request names no user, the user is the claim's. Before the claim there is none. */
 static int
 choose_user(StartRequest *request)
 {
@@ -123,7 +123,7 @@ check_start(const Frame *frame, StartRequest *request)
     return r;
 }
 
-/* Answers when there is no room for one more stream. */
+/* Answers with ERROR if there is no room for one more stream. */
 static bool
 has_room(const Frame *frame)
 {
@@ -174,7 +174,7 @@ on_attach(const Frame *frame)
 
 /* --- streams --- */
 
-/* Reads a payload that is one number. */
+/* Reads a payload that consists of one number. */
 static int
 get_number(const Frame *frame, uint32_t *ret)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * request: what the host asks, from frames to calls.
+ * request: calls the function for each frame of the host.
  *
- * The host is trusted, but a frame of it may be noise: whatever no host would send ends the
- * connection (port.h), and what a host may get wrong is answered by an ERROR.
+ * The host is trusted, but a frame may be noise. A frame that no host would send ends the
+ * connection (host-port.h). A request that a host may get wrong is answered with ERROR.
  */
 #pragma once
 
-#include "port.h"
+#include "host-port.h"
 
 extern const PortHandlers request_handlers;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stream: turns, windows, and what is due before what.
+ * stream: turns, windows, and the order of output.
  *
- * FIONREAD is asked of the control socket first and of the pipes after it: whatever a process wrote
- * to a pipe before its control bytes is in the pipe by then.
+ * FIONREAD is called for the control socket first and then for the pipes. So all bytes that a
+ * process wrote to a pipe before its control bytes are counted.
  */
 #include "stream.h"
 
@@ -15,13 +15,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "input.h"
-#include "port.h"
+#include "host-port.h"
+#include "stream-input.h"
 
-static Stream *queue_first, *queue_last;
+static ProcessStream *queue_first, *queue_last;
 
 static void
-enqueue(Stream *stream)
+enqueue(ProcessStream *stream)
 {
     if (stream->is_queued)
         return;
@@ -35,9 +35,9 @@ enqueue(Stream *stream)
 }
 
 static void
-dequeue(Stream *stream)
+dequeue(ProcessStream *stream)
 {
-    Stream *before = NULL, *s = queue_first;
+    ProcessStream *before = NULL, *s = queue_first;
 
     if (!stream->is_queued)
         return;
@@ -55,7 +55,7 @@ dequeue(Stream *stream)
 static void
 on_channel_ready(Source *source, uint32_t events)
 {
-    Channel *channel = CONTAINER_OF(source, Channel, source);
+    StreamChannel *channel = CONTAINER_OF(source, StreamChannel, source);
 
     channel->output.readable = true;
     if (channel == &channel->stream->channels[WIRE_STDIN] && events & EPOLLERR)
@@ -66,9 +66,9 @@ on_channel_ready(Source *source, uint32_t events)
 }
 
 void
-stream_init(Stream *stream, const StreamHandlers *handlers)
+stream_init(ProcessStream *stream, const StreamHandlers *handlers)
 {
-    *stream = (Stream){.handlers = handlers};
+    *stream = (ProcessStream){.handlers = handlers};
     for (int i = 0; i < _WIRE_CHANNELS; i++) {
         stream->channels[i].source.fd = -1;
         stream->channels[i].stream = stream;
@@ -76,7 +76,7 @@ stream_init(Stream *stream, const StreamHandlers *handlers)
 }
 
 int
-stream_add(Stream *stream, WireChannel channel, int fd)
+stream_add(ProcessStream *stream, WireChannel channel, int fd)
 {
     static const uint32_t events[] = {
         [WIRE_STDIN] = EPOLLOUT,
@@ -88,7 +88,7 @@ stream_add(Stream *stream, WireChannel channel, int fd)
 }
 
 void
-stream_clear(Stream *stream)
+stream_clear(ProcessStream *stream)
 {
     stream_detach(stream);
     for (int i = 0; i < _WIRE_CHANNELS; i++)
@@ -97,18 +97,18 @@ stream_clear(Stream *stream)
 }
 
 void
-stream_attach(Stream *stream, uint32_t number)
+stream_attach(ProcessStream *stream, uint32_t number)
 {
     stream->number = number;
     for (int i = 0; i < _WIRE_CHANNELS; i++) {
-        Channel *channel = &stream->channels[i];
-        channel->output = (Output){.readable = true, .credit = WIRE_WINDOW};
+        StreamChannel *channel = &stream->channels[i];
+        channel->output = (ChannelOutput){.readable = true, .credit = WIRE_WINDOW};
     }
     enqueue(stream);
 }
 
 void
-stream_detach(Stream *stream)
+stream_detach(ProcessStream *stream)
 {
     stream->number = 0;
     stream->is_open = stream->answer_due = false;
@@ -119,7 +119,7 @@ stream_detach(Stream *stream)
 }
 
 void
-stream_drain(Stream *stream)
+stream_drain(ProcessStream *stream)
 {
     source_close(&stream->channels[WIRE_STDIN].source);
     stream->is_draining = true;
@@ -129,7 +129,7 @@ stream_drain(Stream *stream)
 }
 
 void
-stream_started(Stream *stream, uint32_t pid)
+stream_started(ProcessStream *stream, uint32_t pid)
 {
     stream->pid = pid;
     stream->answer_due = true;
@@ -137,7 +137,7 @@ stream_started(Stream *stream, uint32_t pid)
 }
 
 void
-stream_failed(Stream *stream, int error, WireObject about, const char *name)
+stream_failed(ProcessStream *stream, int error, WireObject about, const char *name)
 {
     stream->error = error;
     stream->error_about = about;
@@ -148,9 +148,9 @@ stream_failed(Stream *stream, int error, WireObject about, const char *name)
 
 /* --- order --- */
 
-/* What a terminal has is told by reading only. */
+/* The bytes that can be read now. A terminal does not report them. */
 static size_t
-bytes_in(const Stream *stream, WireChannel channel)
+bytes_in(const ProcessStream *stream, WireChannel channel)
 {
     if (stream->is_terminal)
         return channel == WIRE_STDOUT && stream->channels[channel].source.fd >= 0 ? SIZE_MAX : 0;
@@ -159,9 +159,9 @@ bytes_in(const Stream *stream, WireChannel channel)
     return fd >= 0 && ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
-/* What is there now goes out before what comes later; of it, the pipes before the control bytes. */
+/* Marks the present content as due: first the pipes, then the control bytes. */
 static void
-note_what_is_due(Stream *stream)
+note_what_is_due(ProcessStream *stream)
 {
     stream->channels[WIRE_CONTROL].output.due = bytes_in(stream, WIRE_CONTROL);
     stream->channels[WIRE_STDOUT].output.due = bytes_in(stream, WIRE_STDOUT);
@@ -169,16 +169,16 @@ note_what_is_due(Stream *stream)
 }
 
 static bool
-is_due(const Stream *stream, WireChannel channel)
+is_due(const ProcessStream *stream, WireChannel channel)
 {
     return stream->channels[channel].output.due > 0;
 }
 
 void
-stream_exited(Stream *stream, const StreamExit *how)
+stream_exited(ProcessStream *stream, const StreamExit *how)
 {
     note_what_is_due(stream);
-    /* Only a read tells that a terminal is empty, and no edge may come any more. */
+    /* Only a read shows whether a terminal is empty, and there may be no further event. */
     if (stream->is_terminal)
         stream->channels[WIRE_STDOUT].output.readable = true;
     stream->exit = *how;
@@ -186,7 +186,7 @@ stream_exited(Stream *stream, const StreamExit *how)
     enqueue(stream);
 }
 
-/* --- what the host sends --- */
+/* --- frames of the host --- */
 
 static bool
 is_input(WireChannel channel)
@@ -195,7 +195,7 @@ is_input(WireChannel channel)
 }
 
 int
-stream_data(Stream *stream, WireChannel channel, const uint8_t *data, size_t size)
+stream_data(ProcessStream *stream, WireChannel channel, const uint8_t *data, size_t size)
 {
     if (!is_input(channel) || size > WIRE_DATA_MAX)
         return -EPROTO;
@@ -208,11 +208,11 @@ stream_data(Stream *stream, WireChannel channel, const uint8_t *data, size_t siz
     return r;
 }
 
-/* Nobody takes this output any more: whoever writes it gets SIGPIPE, or a hang-up. */
+/* The host closed this output, so its writer gets SIGPIPE or a hang-up. */
 static void
-stop_reading(Stream *stream, WireChannel index)
+stop_reading(ProcessStream *stream, WireChannel index)
 {
-    Channel *channel = &stream->channels[index];
+    StreamChannel *channel = &stream->channels[index];
 
     source_close(&channel->source);
     channel->output.due = 0;
@@ -222,7 +222,7 @@ stop_reading(Stream *stream, WireChannel index)
 }
 
 int
-stream_eof(Stream *stream, WireChannel channel)
+stream_eof(ProcessStream *stream, WireChannel channel)
 {
     if (!is_input(channel)) {
         stop_reading(stream, channel);
@@ -234,9 +234,9 @@ stream_eof(Stream *stream, WireChannel channel)
 }
 
 int
-stream_credit(Stream *stream, WireChannel channel, uint32_t bytes)
+stream_credit(ProcessStream *stream, WireChannel channel, uint32_t bytes)
 {
-    Output *output = &stream->channels[channel].output;
+    ChannelOutput *output = &stream->channels[channel].output;
     if (channel == WIRE_STDIN || bytes > WIRE_WINDOW - output->credit)
         return -EPROTO;
     output->credit += bytes;
@@ -245,7 +245,7 @@ stream_credit(Stream *stream, WireChannel channel, uint32_t bytes)
 }
 
 void
-stream_resize(Stream *stream, uint32_t columns, uint32_t rows)
+stream_resize(ProcessStream *stream, uint32_t columns, uint32_t rows)
 {
     struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
 
@@ -253,10 +253,10 @@ stream_resize(Stream *stream, uint32_t columns, uint32_t rows)
         ioctl(stream->channels[WIRE_STDOUT].source.fd, TIOCSWINSZ, &size);
 }
 
-/* --- turns: each returns whether it did something --- */
+/* --- turns: each function returns whether it did work --- */
 
 static bool
-send_answer(Stream *stream)
+send_answer(ProcessStream *stream)
 {
     uint32_t number = stream->number;
 
@@ -277,7 +277,7 @@ send_answer(Stream *stream)
 }
 
 static bool
-send_credit(Stream *stream, WireChannel channel)
+send_credit(ProcessStream *stream, WireChannel channel)
 {
     uint32_t owed = input_take_owed(&stream->channels[channel]);
     if (owed == 0)
@@ -291,9 +291,9 @@ send_credit(Stream *stream, WireChannel channel)
 }
 
 static bool
-send_refusal(Stream *stream)
+send_refusal(ProcessStream *stream)
 {
-    Input *input = &stream->channels[WIRE_STDIN].input;
+    ChannelInput *input = &stream->channels[WIRE_STDIN].input;
 
     if (!input->refused)
         return false;
@@ -303,7 +303,7 @@ send_refusal(Stream *stream)
 }
 
 static void
-send_exit(Stream *stream, WireType type)
+send_exit(ProcessStream *stream, WireType type)
 {
     WireWriter w;
     wire_frame_begin(&w, port_frame(), PORT_ANSWER_MAX);
@@ -317,18 +317,18 @@ send_exit(Stream *stream, WireType type)
 }
 
 static void
-send_exited(Stream *stream)
+send_exited(ProcessStream *stream)
 {
     send_exit(stream, WIRE_EXITED);
     stream_detach(stream);
     stream->handlers->ended(stream);
 }
 
-/* No more comes from this descriptor. A control channel may still be written. */
+/* The output has ended. A control channel may still be written. */
 static void
-output_ended(Stream *stream, WireChannel index)
+output_ended(ProcessStream *stream, WireChannel index)
 {
-    Channel *channel = &stream->channels[index];
+    StreamChannel *channel = &stream->channels[index];
 
     channel->output.readable = false;
     channel->output.due = 0;
@@ -338,12 +338,12 @@ output_ended(Stream *stream, WireChannel index)
         port_send(stream->number, WIRE_EOF, index);
 }
 
-/* Reads at most `max` bytes, straight into the frame that carries them. */
+/* Reads at most `max` bytes directly into a frame. */
 static bool
-send_data(Stream *stream, WireChannel index, size_t max)
+send_data(ProcessStream *stream, WireChannel index, size_t max)
 {
-    Channel *channel = &stream->channels[index];
-    Output *output = &channel->output;
+    StreamChannel *channel = &stream->channels[index];
+    ChannelOutput *output = &channel->output;
     uint8_t *frame = port_frame();
 
     if (max > WIRE_DATA_MAX)
@@ -379,18 +379,18 @@ send_data(Stream *stream, WireChannel index, size_t max)
     return true;
 }
 
-/* As much as is due, or as the host takes. */
+/* Sends as many of the due bytes as the host accepts. */
 static bool
-send_due(Stream *stream, WireChannel index)
+send_due(ProcessStream *stream, WireChannel index)
 {
-    const Output *output = &stream->channels[index].output;
+    const ChannelOutput *output = &stream->channels[index].output;
     return send_data(stream, index, output->due < output->credit ? output->due : output->credit);
 }
 
-/* Has the control channel reached its end? Only a look: bytes that came since the pipes were asked
- * must not be read yet. */
+/* Whether the control channel has reached its end. Peeks only: bytes that arrived after the pipes
+ * were checked must not be read yet. */
 static bool
-look_at_control(Stream *stream)
+look_at_control(ProcessStream *stream)
 {
     char byte;
     ssize_t n = recv(stream->channels[WIRE_CONTROL].source.fd, &byte, 1, MSG_PEEK);
@@ -403,7 +403,7 @@ look_at_control(Stream *stream)
 }
 
 static bool
-control_turn(Stream *stream)
+control_turn(ProcessStream *stream)
 {
     if (!is_due(stream, WIRE_CONTROL)) {
         if (stream->has_exited)
@@ -418,10 +418,10 @@ control_turn(Stream *stream)
 }
 
 static bool
-channel_turn(Stream *stream, WireChannel index)
+channel_turn(ProcessStream *stream, WireChannel index)
 {
-    Channel *channel = &stream->channels[index];
-    Output *output = &channel->output;
+    StreamChannel *channel = &stream->channels[index];
+    ChannelOutput *output = &channel->output;
 
     if (channel->source.fd < 0 || !output->readable)
         return false;
@@ -436,9 +436,9 @@ channel_turn(Stream *stream, WireChannel index)
     return send_data(stream, index, output->credit);
 }
 
-/* The outputs take turns too, beginning behind the one that was last. */
+/* The channels take turns as well, beginning after the one that sent last. */
 static bool
-outputs_turn(Stream *stream)
+outputs_turn(ProcessStream *stream)
 {
     for (int i = 1; i <= _WIRE_CHANNELS; i++) {
         WireChannel index = (stream->last + i) % _WIRE_CHANNELS;
@@ -451,14 +451,14 @@ outputs_turn(Stream *stream)
 }
 
 static bool
-all_due_is_sent(const Stream *stream)
+all_due_is_sent(const ProcessStream *stream)
 {
     return !is_due(stream, WIRE_STDOUT) && !is_due(stream, WIRE_STDERR) &&
            !is_due(stream, WIRE_CONTROL);
 }
 
 static bool
-stream_turn(Stream *stream)
+stream_turn(ProcessStream *stream)
 {
     if (stream->is_draining)
         return outputs_turn(stream);
@@ -487,7 +487,7 @@ streams_have_work(void)
 void
 streams_turn(void)
 {
-    Stream *stream = queue_first;
+    ProcessStream *stream = queue_first;
 
     dequeue(stream);
     if (stream_turn(stream))

@@ -2,15 +2,16 @@
 /*
  * stream: the descriptors 0 to 3 of a process, and their windows.
  *
- * A stream belongs to a process all its life; it has a number while the host listens. Everything
- * that goes out does so in turns, one frame each, so that a hundred streams stay fair.
+ * A process has one stream for its whole life. The stream has a number while the host is attached.
+ * All streams send in turns, one frame each, so that none delays the others.
  *
- * Two rules of order. What the process wrote to 1 and 2 before it wrote to 3 goes out before that:
- * when 3 has bytes, what is in the pipes at that moment becomes due first. And when the process
- * ends, what is in its pipes at that moment goes out before EXITED; what its descendants write
- * afterwards is read and thrown away, so that they do not die of SIGPIPE.
+ * There are two rules of order. Bytes that the process wrote to 1 and 2 before it wrote to 3 are
+ * sent before those of 3: when 3 has bytes, the present content of the pipes becomes due first.
+ * When the process ends, the present content of its pipes is sent before EXITED; later output of
+ * its descendants is read and dropped, so that they do not get SIGPIPE.
  *
- * A reader that goes, at either end, is told at the other, as of a pipe.
+ * When a reader closes its end on one side, the writer on the other side is informed, as with a
+ * pipe.
  */
 #pragma once
 
@@ -19,37 +20,37 @@
 #include "loop.h"
 #include "wire.h"
 
-typedef struct Stream Stream;
+typedef struct ProcessStream ProcessStream;
 
-/* News for whoever owns the stream: the process is to be ended; the stream's last frame is sent. */
+/* Calls to the owner: the process must be ended; the stream has sent its last frame. */
 typedef struct {
-    void (*overrun)(Stream *stream);
-    void (*ended)(Stream *stream);
+    void (*overrun)(ProcessStream *stream);
+    void (*ended)(ProcessStream *stream);
 } StreamHandlers;
 
 /* From the process to the host. */
 typedef struct {
-    bool readable;   /* an edge came, and no read has come up empty since */
-    uint32_t credit; /* DATA that the host takes */
-    size_t due;      /* bytes that go out before what came after them */
-} Output;
+    bool readable;   /* an event came, and no read has returned EAGAIN since */
+    uint32_t credit; /* bytes of DATA that the host accepts */
+    size_t due;      /* bytes that must be sent before later events */
+} ChannelOutput;
 
 /* From the host to the process. */
 typedef struct {
     uint8_t *data;
     size_t begin, end, size;
-    uint32_t held; /* bytes of the host's window that it has not got back */
-    uint32_t owed; /* of these, passed on: to be given back */
+    uint32_t held; /* bytes of the host's window that were not returned yet */
+    uint32_t owed; /* the part of these that was passed on and can be returned */
     bool eof;
-    bool refused; /* the process takes no more, which the host is still to be told */
-} Input;
+    bool refused; /* the process reads no more; the host was not informed yet */
+} ChannelInput;
 
 typedef struct {
-    Source source; /* fd -1: the process has no such descriptor, or it is over */
-    Stream *stream;
-    Output output;
-    Input input;
-} Channel;
+    Source source; /* fd -1: the process has no such descriptor, or it was closed */
+    ProcessStream *stream;
+    ChannelOutput output;
+    ChannelInput input;
+} StreamChannel;
 
 typedef struct {
     WireExit how;
@@ -57,52 +58,53 @@ typedef struct {
     uint64_t user_us, system_us, peak_rss_kib;
 } StreamExit;
 
-struct Stream {
-    uint32_t number; /* 0: nobody listens */
-    Channel channels[_WIRE_CHANNELS];
-    WireChannel last; /* whose turn it was */
+struct ProcessStream {
+    uint32_t number; /* 0: the host is not attached */
+    StreamChannel channels[_WIRE_CHANNELS];
+    WireChannel last; /* the channel that sent last */
     uint32_t pid;     /* for STARTED */
     bool answer_due;  /* STARTED waits for a turn */
     bool is_open;     /* STARTED was sent: DATA may go out */
     bool has_exited;
-    bool exit_is_told; /* by REAPED */
-    bool is_draining;  /* nobody will ever read it again */
-    bool is_terminal;  /* its channels 0 and 1 are both of a terminal's master */
+    bool exit_is_told; /* EXITED or REAPED was sent */
+    bool is_draining;  /* its output is dropped for ever */
+    bool is_terminal;  /* its channels 0 and 1 are two descriptors of a terminal's master */
     StreamExit exit;
-    int error; /* instead of STARTED */
+    int error; /* sent instead of STARTED */
     WireObject error_about;
     char *error_name;
     const StreamHandlers *handlers;
     bool is_queued;
-    Stream *next_queued;
+    ProcessStream *next_queued;
 };
 
-/* A stream without descriptors. */
-void stream_init(Stream *stream, const StreamHandlers *handlers);
-/* Takes the agent's end of a channel. 0 or -errno; `fd` is closed on failure. */
-int stream_add(Stream *stream, WireChannel channel, int fd);
-void stream_clear(Stream *stream);
+/* Initializes a stream without descriptors. */
+void stream_init(ProcessStream *stream, const StreamHandlers *handlers);
+/* Adds a channel, and takes ownership of the agent's end. 0 or -errno; on failure `fd` is closed.
+ */
+int stream_add(ProcessStream *stream, WireChannel channel, int fd);
+void stream_clear(ProcessStream *stream);
 
-/* The host listens under this number, with fresh windows. STARTED is not sent yet. */
-void stream_attach(Stream *stream, uint32_t number);
-/* Nobody listens any more; what the host sent and the process has not taken is lost. */
-void stream_detach(Stream *stream);
-/* Nobody ever will: what comes is thrown away. */
-void stream_drain(Stream *stream);
+/* Attaches the host under this number, with full windows. STARTED is not sent yet. */
+void stream_attach(ProcessStream *stream, uint32_t number);
+/* Detaches the host. Input that the process has not read is dropped. */
+void stream_detach(ProcessStream *stream);
+/* No host will attach again: output is dropped. */
+void stream_drain(ProcessStream *stream);
 
-void stream_started(Stream *stream, uint32_t pid);
+void stream_started(ProcessStream *stream, uint32_t pid);
 /* Ends the stream with ERROR. */
-void stream_failed(Stream *stream, int error, WireObject about, const char *name);
-void stream_exited(Stream *stream, const StreamExit *how);
+void stream_failed(ProcessStream *stream, int error, WireObject about, const char *name);
+void stream_exited(ProcessStream *stream, const StreamExit *how);
 
-/* What the host sends. -EPROTO when it may not. */
-int stream_data(Stream *stream, WireChannel channel, const uint8_t *data, size_t size);
-int stream_eof(Stream *stream, WireChannel channel);
-int stream_credit(Stream *stream, WireChannel channel, uint32_t bytes);
-/* Of its terminal, if it has one. */
-void stream_resize(Stream *stream, uint32_t columns, uint32_t rows);
+/* Frames of the host. -EPROTO if they violate the protocol. */
+int stream_data(ProcessStream *stream, WireChannel channel, const uint8_t *data, size_t size);
+int stream_eof(ProcessStream *stream, WireChannel channel);
+int stream_credit(ProcessStream *stream, WireChannel channel, uint32_t bytes);
+/* Sets the size of the terminal, if the stream has one. */
+void stream_resize(ProcessStream *stream, uint32_t columns, uint32_t rows);
 
-/* Has any stream something to do that the port has room for? */
+/* Whether a stream has work for which the port has room. */
 bool streams_have_work(void);
-/* Gives the stream that waited longest its turn. */
+/* Gives a turn to the stream that waited longest. */
 void streams_turn(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * terminfo: looks for an entry where ncurses does, by name only (terminfo(5), "Fetching Compiled
- * Descriptions").
+ * terminfo: looks for the file of an entry in the folders that ncurses searches (terminfo(5),
+ * "Fetching Compiled Descriptions").
  */
 #include "terminfo.h"
 
@@ -22,7 +22,7 @@ static const char *const system_folders[] = {
     "/usr/share/terminfo",
 };
 
-/* An entry is in a folder with the name of its first letter. */
+/* An entry is in a folder that is named for its first letter. */
 static bool
 folder_has(const char *folder, const char *below, const char *name)
 {

@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "handlers.h"
+#include "languages.h"
 #include "reply.h"
 
 /* --- the code, and its context --- */
@@ -35,7 +36,7 @@ language_option(GVariant *options)
 {
     const char *name;
 
-    return g_variant_lookup(options, "language", "&s", &name) ? context_language(name) : NULL;
+    return g_variant_lookup(options, "language", "&s", &name) ? languages_canonical(name) : NULL;
 }
 
 static gboolean
@@ -54,7 +55,7 @@ find_context(Call *call, CodeRequest *request, GError **error)
                           : core_default_context(call->sandbox, request->language, error);
     if (request->context)
         request->code.dialect =
-            context_dialect(request->language ? request->language : request->context->language);
+            languages_dialect(request->language ? request->language : request->context->language);
     return request->context != NULL;
 }
 

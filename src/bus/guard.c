@@ -145,17 +145,6 @@ add_number(GStrvBuilder *details, const char *key, guint64 number)
     add_detail(details, key, text);
 }
 
-static const Pool *
-find_pool(Core *core, const char *name)
-{
-    g_autoptr(GList) pools = core_pools(core);
-
-    for (GList *l = pools; l; l = l->next)
-        if (g_str_equal(pool_image(l->data)->name, name))
-            return l->data;
-    return NULL;
-}
-
 /* What will be made. No text of the caller is included, because an administrator who is asked for a
  * password reads these details. */
 static GuardQuestion
@@ -163,13 +152,13 @@ ask_create(const Call *call)
 {
     g_autoptr(GStrvBuilder) details = g_strv_builder_new();
     const char *named = call->new_sandbox.request.template;
-    const char *template = named ? named : core_config(call->core)->default_template;
-    const Pool *pool = find_pool(call->core, template);
+    const char *name = named ? named : core_config(call->core)->default_template;
+    const Template *template = templates_find(core_templates(call->core), name);
 
-    if (pool) {
-        add_detail(details, "template", template);
-        add_number(details, "memory", pool_image(pool)->memory_mib);
-        add_number(details, "vcpus", pool_image(pool)->vcpus);
+    if (template) {
+        add_detail(details, "template", template->name);
+        add_number(details, "memory", template->memory_mib);
+        add_number(details, "vcpus", template->vcpus);
     }
     add_number(details, "timeout", call->new_sandbox.timeout_s);
     add_detail(details, "network", "none");

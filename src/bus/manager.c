@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "handlers.h"
+#include "languages.h"
 #include "reply.h"
 
 /* One-shot code: its sandbox ends so long after the timeout of the code, if nothing ends it before.
@@ -144,7 +145,7 @@ manager_run_code(Call *call, GVariant *parameters)
     GError *error = NULL;
 
     g_variant_get(parameters, "(&s&s@a{sv})", &name, &code.code, NULL);
-    language = context_language(name);
+    language = languages_canonical(name);
     g_variant_lookup(call->options, "colors", "b", &code.with_colours);
     if (code_check(code.code, &error))
         core_run_code_async(call->core, call->viewer.uid, &call->new_sandbox.request, language,
@@ -197,11 +198,11 @@ manager_get_quota(Call *call, GVariant *parameters)
 void
 manager_list_templates(Call *call, GVariant *parameters)
 {
-    g_autoptr(GList) pools = core_pools(call->core);
+    g_autoptr(GList) templates = templates_list(core_templates(call->core));
     GVariantBuilder list;
 
     g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
-    for (GList *l = pools; l; l = l->next)
+    for (GList *l = templates; l; l = l->next)
         g_variant_builder_add_value(&list, reply_template(l->data));
     call_answer(call, g_variant_new("(aa{sv})", &list));
 }

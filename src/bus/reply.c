@@ -215,66 +215,58 @@ reply_sandbox(const Sandbox *sandbox)
 
 /* --- manager --- */
 
-static const char *
-pool_state_name(PoolState state)
-{
-    static const char *const names[] = {"checking", "preparing", "ready", "failed"};
-
-    return names[state];
-}
-
 GVariant *
-reply_template(const Pool *pool)
+reply_template(const Template *template)
 {
-    const Image *image = pool_image(pool);
-    const Template *template = pool_template(pool);
-    PoolFigures figures = pool_figures(pool);
     GVariantBuilder dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
-    add(&dict, "name", g_variant_new_string(image->name));
-    add(&dict, "description", g_variant_new_string(image->description));
-    add(&dict, "state", g_variant_new_string(pool_state_name(figures.state)));
-    add(&dict, "step", g_variant_new_string(figures.step));
-    add(&dict, "progress", g_variant_new_double(figures.progress));
-    if (figures.error)
-        add(&dict, "error", g_variant_new_string(figures.error));
-    add(&dict, "languages", g_variant_new_strv((const char *const *)image->languages, -1));
-    add(&dict, "memory-mib", g_variant_new_uint64(image->memory_mib));
-    add(&dict, "vcpus", g_variant_new_uint32(image->vcpus));
-    if (template && figures.state == POOL_READY) {
-        add(&dict, "key", g_variant_new_string(template->key));
-        add(&dict, "size", g_variant_new_uint64(template_disk_usage(template)));
+    add(&dict, "name", g_variant_new_string(template->name));
+    add(&dict, "description", g_variant_new_string(template->description));
+    add(&dict, "state", g_variant_new_string(template_state_name(template->state)));
+    add(&dict, "step", g_variant_new_string(template->step));
+    add(&dict, "progress", g_variant_new_double(template->progress));
+    if (template->error)
+        add(&dict, "error", g_variant_new_string(template->error->message));
+    add(&dict, "languages", g_variant_new_strv((const char *const *)template->languages, -1));
+    add(&dict, "memory-mib", g_variant_new_uint64(template->memory_mib));
+    add(&dict, "vcpus", g_variant_new_uint32(template->vcpus));
+    if (template->state == TEMPLATE_READY) {
+        add(&dict, "key", g_variant_new_string(template_key(template)));
+        add(&dict, "size", g_variant_new_uint64(template_files_disk_usage(template->files)));
     }
     return g_variant_builder_end(&dict);
 }
 
 static GVariant *
-reply_pool(const Pool *pool)
+reply_pool(const PoolFigures *figures)
 {
-    PoolFigures figures = pool_figures(pool);
     GVariantBuilder dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
-    add(&dict, "target", g_variant_new_uint32(figures.target));
-    add(&dict, "ready", g_variant_new_uint32(figures.ready));
-    add(&dict, "starting", g_variant_new_uint32(figures.starting));
-    add(&dict, "waiting", g_variant_new_uint32(figures.waiting));
-    add(&dict, "claimed", g_variant_new_uint64(figures.claimed));
-    add(&dict, "restored", g_variant_new_uint64(figures.restored));
-    add(&dict, "failed", g_variant_new_uint64(figures.failed));
+    add(&dict, "target", g_variant_new_uint32(figures->target));
+    add(&dict, "ready", g_variant_new_uint32(figures->ready));
+    add(&dict, "starting", g_variant_new_uint32(figures->starting));
+    add(&dict, "waiting", g_variant_new_uint32(figures->waiting));
+    add(&dict, "claimed", g_variant_new_uint64(figures->claimed));
+    add(&dict, "restored", g_variant_new_uint64(figures->restored));
+    add(&dict, "failed", g_variant_new_uint64(figures->failed));
     return g_variant_builder_end(&dict);
 }
 
 static GVariant *
 reply_pools(Core *core)
 {
-    g_autoptr(GList) pools = core_pools(core);
+    g_autoptr(GList) templates = templates_list(core_templates(core));
     GVariantBuilder dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE("a{sa{sv}}"));
-    for (GList *l = pools; l; l = l->next)
-        g_variant_builder_add(&dict, "{s@a{sv}}", pool_image(l->data)->name, reply_pool(l->data));
+    for (GList *l = templates; l; l = l->next) {
+        const Template *template = l->data;
+        const PoolFigures figures = core_pool_figures(core, template);
+
+        g_variant_builder_add(&dict, "{s@a{sv}}", template->name, reply_pool(&figures));
+    }
     return g_variant_builder_end(&dict);
 }
 

@@ -24,7 +24,7 @@ GVariant *reply_execution(const GuestExecution *execution);
 /* All properties of a sandbox: a{sv}, floating. */
 GVariant *reply_sandbox(const Sandbox *sandbox);
 /* An entry of ListTemplates(): a{sv}, floating. */
-GVariant *reply_template(const Pool *pool);
+GVariant *reply_template(const Template *template);
 /* The reply of GetQuota(), (a{s(tt)}a{s(tt)}): use and limits of the user, and of all users
  * together (empty if the user may not see them). */
 GVariant *reply_quota(Core *core, const Viewer *viewer);

@@ -2,8 +2,8 @@
 /*
  * agent: polkit's agent on the terminal, as systemctl starts it.
  *
- * It closes the descriptor that it was given when polkit knows of it. It dies with us, however we
- * end, because the terminal is the shell's again then.
+ * The agent closes its descriptor when it is registered with polkit. It ends with this program in
+ * any case, because the shell gets the terminal back then.
  */
 #include "agent.h"
 

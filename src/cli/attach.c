@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* attach: our streams in place of whoever followed a process before. */
+/* attach: follows a process that runs already, in place of the previous client. */
 #include "program.h"
 #include "verbs.h"
 
@@ -8,10 +8,10 @@ run(Cli *cli, char **argv)
 {
     gboolean with_stdin = FALSE;
     g_autoptr(GError) error = NULL;
-    g_auto(Program) program = PROGRAM_NONE;
+    g_auto(ProcessStreams) program = PROGRAM_NONE;
     const GOptionEntry entries[] = {
         {"stdin", 'i', 0, G_OPTION_ARG_NONE, &with_stdin,
-         "Give it our standard input (to a terminal always)", NULL},
+         "Pass standard input to the process (always for a terminal)", NULL},
         G_OPTION_ENTRY_NULL,
     };
     int status;
@@ -27,11 +27,11 @@ run(Cli *cli, char **argv)
 const Verb verb_attach = {
     .name = "attach",
     .synopsis = "ID NUMBER",
-    .summary = "Follows a process that was started with --keep.",
+    .summary = "Follow a process that was started with exec --keep.",
     .description =
-        "It begins with the output that nobody has read, and whoever followed it before does not\n"
-        "any more. The exit status is the process's. Interrupting this program, or '~.' on a\n"
-        "terminal, leaves it running.\n"
+        "Begins with the output that has not been read yet, and replaces the previous attach.\n"
+        "The exit status is that of the process. Interrupting cloche, or '~.' on a terminal,\n"
+        "leaves the process running.\n"
         "\n"
         "Example:\n"
         "  number=$(cloche exec $id --keep -- make)\n"

@@ -1,42 +1,56 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cat: files of sandboxes to standard output, as they come. */
+/* cat: files of sandboxes, written to standard output as they arrive. */
 #include <errno.h>
 #include <unistd.h>
 
+#include "copy.h"
 #include "guest.h"
-#include "transfer.h"
 #include "verbs.h"
 
-static gboolean
-copy_out(Stream *stream, gpointer data, GError **error)
-{
-    const char *word = data;
-    Stream out = {.fd = STDOUT_FILENO, .interrupted = stream->interrupted};
-    char bytes[65536];
-    gssize n;
-    int r = 0;
+typedef struct {
+    gboolean is_there;
+    int read_error, write_error; /* errno, or 0 */
+} CopyResult;
 
-    while ((n = stream_read(stream, bytes, sizeof(bytes))) > 0 && r == 0)
-        r = stream_write(&out, bytes, n);
-    if (n < 0)
-        stream_set_error(error, (int)n, word);
-    else if (r < 0)
-        stream_set_error(error, r, "standard output");
-    return n == 0 && r == 0;
+static void
+on_ended(int read_error, int write_error, gpointer data)
+{
+    *(CopyResult *)data = (CopyResult){TRUE, read_error, write_error};
 }
 
 static gboolean
-show(Cli *cli, Guest *guest, char *word, GError **error)
+copy_out(Cli *cli, int fd, const char *word, GError **error)
 {
-    g_auto(Place) place = {0};
-    Stream stream = {0};
+    CopyResult result = {0};
+    Copy *copy = copy_new(fd, STDOUT_FILENO, /* filter= */ NULL, on_ended, &result);
 
-    if (!place_parse(word, &place, error))
+    while (!result.is_there && cli->signal == 0)
+        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+    copy_free(copy);
+    if (!result.is_there)
+        stream_set_error(error, -ECANCELED, word);
+    else if (result.write_error != 0)
+        stream_set_error(error, -result.write_error, "standard output");
+    else if (result.read_error != 0)
+        stream_set_error(error, -result.read_error, word);
+    return result.is_there && result.write_error == 0 && result.read_error == 0;
+}
+
+static gboolean
+show(Cli *cli, Guest *guest, const char *word, GError **error)
+{
+    g_auto(GuestPath) place = {0};
+    gboolean is_done;
+    int fd;
+
+    if (!guest_path_parse(word, &place, error) || !guest_open(guest, cli, place.id, error))
         return FALSE;
-    if (!guest_open(guest, cli, place.id, error))
+    fd = guest_read_file(guest, cli, place.path, error);
+    if (fd < 0)
         return FALSE;
-    stream.fd = guest_read_file(guest, cli, place.path, error);
-    return stream.fd >= 0 && transfer_finish(transfer_start(cli, &stream, copy_out, word), error);
+    is_done = copy_out(cli, fd, word, error);
+    close(fd);
+    return is_done;
 }
 
 static int
@@ -44,7 +58,7 @@ run(Cli *cli, char **argv)
 {
     g_auto(Guest) guest = {0};
     g_autoptr(GError) error = NULL;
-    const GOptionEntry entries[] = {GUEST_USER_OPTION(guest), G_OPTION_ENTRY_NULL};
+    const GOptionEntry entries[] = {guest_user_entry(&guest), G_OPTION_ENTRY_NULL};
     int status;
 
     if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ G_MAXUINT, &status))
@@ -62,8 +76,8 @@ run(Cli *cli, char **argv)
 const Verb verb_cat = {
     .name = "cat",
     .synopsis = "ID:PATH...",
-    .summary = "Writes files of sandboxes to standard output.",
-    .description = "A PATH that does not begin with a slash is in the user's home.\n"
+    .summary = "Write files of sandboxes to standard output.",
+    .description = "A PATH that does not begin with a slash is relative to the user's home.\n"
                    "\n"
                    "Examples:\n"
                    "  cloche cat $id:result.csv | head\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cli: parsing, waiting and failing, the same for every verb. */
+/* cli: arguments, waiting and errors, the same for every verb. */
 #include "cli.h"
 
 #include <errno.h>
@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "agent.h"
+#include "arguments.h"
 #include "hint.h"
 #include "term.h"
 #include "text.h"
-#include "words.h"
 
 static void
 print_help(const Cli *cli, GOptionContext *context)
@@ -24,9 +24,10 @@ print_help(const Cli *cli, GOptionContext *context)
     fputs(help, stdout);
 }
 
-/* The words up to "--" for GOption, which reorders and shortens its copy; those behind it apart. */
+/* Returns the arguments before "--" for GOption, which reorders and shortens its copy, and those
+ * after it separately. */
 static char **
-split_words(char **argv, char ***ret_behind)
+split_arguments(char **argv, char ***ret_behind)
 {
     GPtrArray *before = g_ptr_array_new();
 
@@ -43,7 +44,7 @@ split_words(char **argv, char ***ret_behind)
 }
 
 static char **
-join_words(char *const *first, char *const *second)
+join_arguments(char *const *first, char *const *second)
 {
     GStrvBuilder *builder = g_strv_builder_new();
     char **joined;
@@ -56,12 +57,12 @@ join_words(char *const *first, char *const *second)
     return joined;
 }
 
-/* The verb's own, and those that each has. */
+/* Returns the verb's own options and those of every verb. */
 static GArray *
 join_entries(Cli *cli, const GOptionEntry *entries, gboolean *help)
 {
     const GOptionEntry common[] = {
-        {"json", 0, 0, G_OPTION_ARG_NONE, &cli->json, "Print what the service answered as JSON",
+        {"json", 0, 0, G_OPTION_ARG_NONE, &cli->json, "Print the reply of the service as JSON",
          NULL},
         {"help", 'h', 0, G_OPTION_ARG_NONE, help, "Show this help", NULL},
     };
@@ -85,16 +86,17 @@ make_context(const Cli *cli, const GArray *entries)
     return context;
 }
 
-/* "run debian sh": an image, or a program? */
+/* "run debian sh": the first argument may be meant as an image, or as a program. */
 static int
 ask_for_command(Cli *cli)
 {
     if (*cli->words != NULL && !cli->verb->has_command_after_id)
-        return cli_usage(cli,
-                         "which command? It stands behind '--': cloche %s -- %s; a template is "
-                         "named by --template",
-                         cli->verb->name, *cli->words);
-    return cli_usage(cli, "which command? It stands behind '--': cloche %s %s", cli->verb->name,
+        return cli_usage(
+            cli,
+            "the command is missing: it follows '--', as in cloche %s -- %s; --template "
+            "names a template",
+            cli->verb->name, *cli->words);
+    return cli_usage(cli, "the command is missing: cloche %s %s", cli->verb->name,
                      cli->verb->synopsis);
 }
 
@@ -111,7 +113,7 @@ check_command(Cli *cli, char **behind, int *ret_status)
     return TRUE;
 }
 
-/* A mistake in the words is told as JSON as well, so that --json is known before they are parsed.
+/* --json applies to errors in the arguments as well, so it is searched for before they are parsed.
  */
 static char **
 prepare(Cli *cli, const GArray *entries, char **argv, GError **error)
@@ -119,13 +121,13 @@ prepare(Cli *cli, const GArray *entries, char **argv, GError **error)
     char **words = NULL;
 
     if (text_check_utf8((const char *const *)argv, "", error))
-        words = words_prepare((const GOptionEntry *)entries->data, argv,
-                              cli->verb->has_command_after_id, error);
-    cli->json = cli->json || words_have(words != NULL ? words : argv, "--json");
+        words = arguments_prepare((const GOptionEntry *)entries->data, argv,
+                                  cli->verb->has_command_after_id, error);
+    cli->json = cli->json || arguments_have(words != NULL ? words : argv, "--json");
     return words;
 }
 
-/* For what is told of errors: they depend on who was not permitted. */
+/* For the hints about errors: they depend on the user who was refused. */
 static void
 note_user(Cli *cli, const GOptionEntry *entries)
 {
@@ -146,7 +148,7 @@ cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) behind = NULL;
     g_auto(GStrv) prepared = prepare(cli, all, argv, &error);
-    g_auto(GStrv) words = prepared != NULL ? split_words(prepared, &behind) : NULL;
+    g_auto(GStrv) words = prepared != NULL ? split_arguments(prepared, &behind) : NULL;
 
     if (words == NULL || !g_option_context_parse_strv(context, &words, &error)) {
         *ret_status = cli_usage(cli, "%s", error->message);
@@ -158,7 +160,7 @@ cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
         return FALSE;
     }
     note_user(cli, entries);
-    cli->words = join_words(words + 1, cli->verb->takes_command ? NULL : behind);
+    cli->words = join_arguments(words + 1, cli->verb->takes_command ? NULL : behind);
     return !cli->verb->takes_command || check_command(cli, behind, ret_status);
 }
 
@@ -172,11 +174,11 @@ cli_parse_words(Cli *cli, const GOptionEntry *entries, char **argv, guint min, g
         return FALSE;
     n = g_strv_length(cli->words);
     if (n < min)
-        *ret_status = cli_usage(cli, "something is missing: cloche %s %s%s%s", cli->verb->name,
+        *ret_status = cli_usage(cli, "too few arguments: cloche %s %s%s%s", cli->verb->name,
                                 cli->verb->synopsis, cli->verb->when_missing != NULL ? "; " : "",
                                 cli->verb->when_missing != NULL ? cli->verb->when_missing : "");
     else if (n > max)
-        *ret_status = cli_usage(cli, "'%s' is one word too many%s%s%s", cli->words[max],
+        *ret_status = cli_usage(cli, "unexpected argument '%s'%s%s%s", cli->words[max],
                                 cli->verb->takes_command ? " before '--'" : "",
                                 cli->verb->when_too_many != NULL ? ": " : "",
                                 cli->verb->when_too_many != NULL ? cli->verb->when_too_many : "");
@@ -190,7 +192,7 @@ note_signal(Cli *cli, int number)
     g_cancellable_cancel(cli->interrupted);
 }
 
-/* G_SOURCE_REMOVE gives the signal its usual effect back: the second one ends the program. */
+/* G_SOURCE_REMOVE restores the default action of the signal: a second one ends the program. */
 static gboolean
 on_sigint(gpointer data)
 {
@@ -218,7 +220,7 @@ on_sighup(gpointer cli)
     return G_SOURCE_REMOVE;
 }
 
-/* A signal that whoever started us had ignored (nohup) stays ignored. */
+/* A signal that was ignored when the program was started (nohup) remains ignored. */
 static void
 watch_signal(Cli *cli, int number, GSourceFunc callback)
 {
@@ -253,25 +255,6 @@ cli_await(GAsyncResult **reply)
 {
     while (g_atomic_pointer_get(reply) == NULL)
         g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
-}
-
-static gboolean
-on_pause_over(gpointer is_over)
-{
-    *(gboolean *)is_over = TRUE;
-    return G_SOURCE_CONTINUE;
-}
-
-gboolean
-cli_pause(Cli *cli, guint milliseconds)
-{
-    gboolean is_over = FALSE;
-    guint timer = g_timeout_add(milliseconds, on_pause_over, &is_over);
-
-    while (!is_over && cli->signal == 0)
-        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
-    g_source_remove(timer);
-    return cli->signal == 0;
 }
 
 static void
@@ -321,7 +304,7 @@ exit_status_for(const Cli *cli, const GError *error)
 JsonNode *
 cli_error_node(const GError *error)
 {
-    return json_from_error(hint_error_name(error), error->message);
+    return json_from_error(client_error_name(error), error->message);
 }
 
 int
@@ -359,6 +342,15 @@ cli_print_json(JsonNode *node)
     g_autofree char *line = json_to_line(node);
 
     fputs(line, stdout);
+}
+
+void
+cli_print_object(JsonObject *object)
+{
+    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+
+    json_node_take_object(node, object);
+    cli_print_json(node);
 }
 
 static gboolean reader_has_left;

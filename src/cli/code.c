@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * code: code in a sandbox's interpreter, in a new sandbox or in one that lives.
+ * code: code in an interpreter, in a new sandbox or in an existing one.
  *
- * A new sandbox is leased (sandbox.h): it ends with the code, and soon after this program however
- * that ends.
+ * A new sandbox is leased (sandbox.h): it ends with the code, and soon after this program if that
+ * is killed.
  */
 #include "execution.h"
 #include "language.h"
@@ -13,7 +13,7 @@
 #include "template.h"
 #include "verbs.h"
 
-/* As Manager.RunCode() has it, for code in a sandbox of its own. */
+/* The default of Manager.RunCode(), which also uses a new sandbox. */
 #define OWN_TIMEOUT "1m"
 
 typedef struct {
@@ -25,10 +25,10 @@ typedef struct {
     char *save;
     char *timeout;
     char **environment;
-} Words;
+} CodeOptions;
 
 static void
-words_clear(Words *words)
+code_options_clear(CodeOptions *words)
 {
     g_free(words->code);
     g_free(words->language);
@@ -39,21 +39,21 @@ words_clear(Words *words)
     g_free(words->timeout);
     g_strfreev(words->environment);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CodeOptions, code_options_clear)
 
 /* --- the code --- */
 
-/* What --language or the file's name says; a context has its language already. */
+/* Reads the code. Its language is that of --language or of the file's name; a context has one. */
 static gboolean
-take_code(Cli *cli, Words *words, GError **error)
+take_code(Cli *cli, CodeOptions *words, GError **error)
 {
     const char *file = cli->words[0] != NULL ? cli->words[0] : "-";
     g_autofree char *given = g_steal_pointer(&words->language);
 
     if (given != NULL)
-        words->language = language_named(given);
+        words->language = languages_canonical(given);
     else if (words->context == NULL)
-        words->language = g_strdup(language_of_file(file));
+        words->language = g_strdup(languages_of_file(file));
     if (words->code == NULL)
         words->code = source_read(file, error);
     return words->code != NULL;
@@ -62,7 +62,7 @@ take_code(Cli *cli, Words *words, GError **error)
 /* --- running it --- */
 
 static GVariant *
-code_options(const Words *words, GError **error)
+code_options(const CodeOptions *words, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
     const char *timeout = words->sandbox == NULL ? OWN_TIMEOUT : NULL;
@@ -74,9 +74,9 @@ code_options(const Words *words, GError **error)
     return g_variant_dict_end(&options);
 }
 
-/* Which context is interrupted by Ctrl-C depends on the language. */
+/* The language determines which context Ctrl-C interrupts. */
 static gboolean
-find_language(Cli *cli, Words *words, ClocheSandbox *sandbox, GError **error)
+find_language(Cli *cli, CodeOptions *words, ClocheSandbox *sandbox, GError **error)
 {
     g_autoptr(GError) problem = NULL;
 
@@ -88,7 +88,7 @@ find_language(Cli *cli, Words *words, ClocheSandbox *sandbox, GError **error)
 }
 
 static int
-run_in(Cli *cli, Words *words, ClocheSandbox *sandbox, GVariant *options, Gallery *gallery)
+run_in(Cli *cli, CodeOptions *words, ClocheSandbox *sandbox, GVariant *options, Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
     Execution execution = {.sandbox = sandbox,
@@ -109,7 +109,7 @@ run_in(Cli *cli, Words *words, ClocheSandbox *sandbox, GVariant *options, Galler
 }
 
 static int
-run_leased(Cli *cli, Words *words, GVariant *options, Gallery *gallery)
+run_leased(Cli *cli, CodeOptions *words, GVariant *options, Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(SandboxLease) lease = sandbox_lease(cli, words->template, &error);
@@ -120,7 +120,7 @@ run_leased(Cli *cli, Words *words, GVariant *options, Gallery *gallery)
 }
 
 static int
-run_living(Cli *cli, Words *words, GVariant *options, Gallery *gallery)
+run_living(Cli *cli, CodeOptions *words, GVariant *options, Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(ClocheSandbox) sandbox = sandbox_find(cli, words->sandbox, &error);
@@ -132,7 +132,7 @@ run_living(Cli *cli, Words *words, GVariant *options, Gallery *gallery)
 }
 
 static int
-run_code(Cli *cli, Words *words)
+run_code(Cli *cli, CodeOptions *words)
 {
     Gallery gallery = {
         .cli = cli, .directory = words->save, .stays = words->sandbox != NULL, .next_number = 1};
@@ -149,39 +149,40 @@ run_code(Cli *cli, Words *words)
 }
 
 static int
-check_words(Cli *cli, const Words *words)
+check_words(Cli *cli, const CodeOptions *words)
 {
     if (words->code != NULL && cli->words[0] != NULL)
-        return cli_usage(cli, "give either -c CODE or a file, not both");
+        return cli_usage(cli, "-c cannot be given with a file");
     if (words->sandbox != NULL && words->template != NULL)
-        return cli_usage(cli, "--sandbox has its template already; leave --template out");
+        return cli_usage(cli, "--template cannot be given with --sandbox, which already has one");
     if (words->context != NULL && words->sandbox == NULL)
-        return cli_usage(cli, "--context is one of a sandbox that lives: add --sandbox ID");
+        return cli_usage(cli,
+                         "--context needs --sandbox ID: it names a context of an existing sandbox");
     if (words->context != NULL && words->language != NULL)
-        return cli_usage(cli, "--context has its language already; leave --language out");
+        return cli_usage(cli, "--language cannot be given with --context, which already has one");
     return CLI_OK;
 }
 
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(Words) words = {0};
+    g_auto(CodeOptions) words = {0};
     const GOptionEntry entries[] = {
-        {"code", 'c', 0, G_OPTION_ARG_FILENAME, &words.code, "The code itself", "CODE"},
+        {"code", 'c', 0, G_OPTION_ARG_FILENAME, &words.code, "Code to run", "CODE"},
         {"language", 'l', 0, G_OPTION_ARG_FILENAME, &words.language,
-         "Its language (what the file's name tells, or the template's first)", "LANGUAGE"},
+         "Language (default: by the file's name, or the template's first)", "LANGUAGE"},
         {"sandbox", 's', 0, G_OPTION_ARG_FILENAME, &words.sandbox,
-         "Run it in this one, which keeps its variables", "ID"},
+         "Run it in this sandbox, which keeps variables", "ID"},
         {"context", 0, 0, G_OPTION_ARG_FILENAME, &words.context,
-         "With --sandbox: in this context (the language's own)", "ID"},
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template,
-         "What a new sandbox is made from", "NAME"},
+         "With --sandbox: the context (default: that of the language)", "ID"},
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "Template of a new sandbox",
+         "NAME"},
         {"save", 0, 0, G_OPTION_ARG_FILENAME, &words.save,
-         "Save pictures, PDF and HTML there, as 001.png and so on", "DIR"},
+         "Save pictures, PDF and HTML to this directory, as 001.png and so on", "DIR"},
         {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &words.timeout,
-         "Stop it after that time: 90, 5m, 2h (1m; in --sandbox: never)", "TIME"},
+         "Stop the code after this time: 90, 5m, 2h (default: 1m; with --sandbox: never)", "TIME"},
         {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
-         "Add to its environment; can be given many times", "KEY=VALUE"},
+         "Set an environment variable; may be repeated", "KEY=VALUE"},
         G_OPTION_ENTRY_NULL,
     };
     int status;
@@ -195,14 +196,14 @@ run(Cli *cli, char **argv)
 const Verb verb_code = {
     .name = "code",
     .synopsis = "[FILE | - | -c CODE]",
-    .summary = "Runs code in a sandbox of its own, or in one that lives.",
+    .summary = "Run code in a new sandbox, or in an existing one.",
     .description =
-        "Without a file, or with '-', the code is read from standard input.\n"
-        "Output comes as it is written; the value of the last expression is printed, and pictures\n"
-        "are shown on terminals that can, as in a notebook. It ends when a script would: not "
-        "before\n"
-        "the timers, servers and threads that it started. The exit status is 1 when the code\n"
-        "raised an error, 124 when its time was over, and 130 when Ctrl-C interrupted it.\n"
+        "Without FILE, or with '-', the code is read from standard input.\n"
+        "Output is written as it arrives, then the value of the last expression. Terminals that\n"
+        "support it show pictures, as a notebook does. The execution ends when a script would "
+        "end:\n"
+        "after the timers, servers and threads that the code started. The exit status is 1 if the\n"
+        "code raised an error, 124 if its --timeout expired, and 130 if Ctrl-C interrupted it.\n"
         "\n"
         "Examples:\n"
         "  cloche code -c 'sum(range(10))'\n"

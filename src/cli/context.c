@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* context: interpreters of a sandbox that have variables of their own. */
+/* context: interpreters of a sandbox with separate variables. */
 #include "context.h"
 
 #include "language.h"
@@ -13,16 +13,16 @@ typedef struct {
     char *language;
     char *cwd;
     char **environment;
-} Words;
+} ContextOptions;
 
 static void
-words_clear(Words *words)
+context_options_clear(ContextOptions *words)
 {
     g_free(words->language);
     g_free(words->cwd);
     g_strfreev(words->environment);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ContextOptions, context_options_clear)
 
 /* --- list --- */
 
@@ -106,7 +106,7 @@ print_json(const char *key, JsonNode *value)
 }
 
 static gboolean
-do_list(Cli *cli, ClocheSandbox *sandbox, const Words *words, GError **error)
+do_list(Cli *cli, ClocheSandbox *sandbox, const ContextOptions *words, GError **error)
 {
     g_autoptr(GVariant) contexts = context_list(cli, sandbox, error);
 
@@ -122,10 +122,11 @@ do_list(Cli *cli, ClocheSandbox *sandbox, const Words *words, GError **error)
 /* --- create --- */
 
 static GVariant *
-create_options(const Words *words, GError **error)
+create_options(const ContextOptions *words, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-    g_autofree char *language = words->language != NULL ? language_named(words->language) : NULL;
+    g_autofree char *language =
+        words->language != NULL ? languages_canonical(words->language) : NULL;
 
     options_add_text(&options, "language", language);
     options_add_text(&options, "cwd", words->cwd);
@@ -135,7 +136,7 @@ create_options(const Words *words, GError **error)
 }
 
 static gboolean
-do_create(Cli *cli, ClocheSandbox *sandbox, const Words *words, GError **error)
+do_create(Cli *cli, ClocheSandbox *sandbox, const ContextOptions *words, GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
     g_autofree char *id = NULL;
@@ -155,7 +156,7 @@ do_create(Cli *cli, ClocheSandbox *sandbox, const Words *words, GError **error)
     return TRUE;
 }
 
-/* --- what is done to contexts that there are --- */
+/* --- actions on existing contexts --- */
 
 static gboolean
 restart(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error)
@@ -192,10 +193,11 @@ take_away(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error)
 
 /* --- the verb --- */
 
-/* One of the two functions: on the sandbox, or on each context that is named. */
+/* Has one of the two functions: for the sandbox, or for each named context. */
 typedef struct {
     const char *name;
-    gboolean (*on_sandbox)(Cli *cli, ClocheSandbox *sandbox, const Words *words, GError **error);
+    gboolean (*on_sandbox)(Cli *cli, ClocheSandbox *sandbox, const ContextOptions *words,
+                           GError **error);
     gboolean (*on_context)(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error);
 } Action;
 
@@ -205,7 +207,7 @@ static const Action actions[] = {
     {"restart", .on_context = restart},
     {"interrupt", .on_context = interrupt},
     {"remove", .on_context = take_away},
-    /* Other names of two of them, which are no news to anyone. */
+    /* aliases */
     {"ls", .on_sandbox = do_list},
     {"rm", .on_context = take_away},
 };
@@ -220,31 +222,32 @@ find_action(const char *name)
     return NULL;
 }
 
-/* Gives CLI_OK, or tells what is wrong. */
+/* Returns CLI_OK, or prints what is wrong. */
 static int
-check_words(Cli *cli, const Action *action, const Words *words)
+check_words(Cli *cli, const Action *action, const ContextOptions *words)
 {
     gboolean has_options =
         words->language != NULL || words->cwd != NULL || words->environment != NULL;
     const char *context;
 
     if (action == NULL)
-        return cli_usage(cli, "'%s' is no action: write list, create, restart, interrupt or remove",
+        return cli_usage(cli, "unknown action '%s': use list, create, restart, interrupt or remove",
                          cli->words[0]);
     if (cli->words[1] == NULL)
-        return cli_usage(cli, "of which sandbox? cloche context %s ID%s", action->name,
+        return cli_usage(cli, "the sandbox is missing: cloche context %s ID%s", action->name,
                          action->on_context != NULL ? " CONTEXT..." : "");
     context = cli->words[2];
     if (action->on_context != NULL && context == NULL)
-        return cli_usage(cli, "which context? 'cloche context list %s' shows them", cli->words[1]);
+        return cli_usage(cli, "the context is missing: 'cloche context list %s' shows the contexts",
+                         cli->words[1]);
     if (action->on_sandbox != NULL && context != NULL)
-        return cli_usage(cli, "'%s' is one word too many", context);
+        return cli_usage(cli, "unexpected argument '%s'", context);
     if (action->on_sandbox != do_create && has_options)
         return cli_usage(cli, "--language, --cwd and --env are for 'cloche context create'");
     return CLI_OK;
 }
 
-/* Goes on behind a context that fails; gives the exit status. */
+/* Continues after an error. Returns the exit status. */
 static int
 act_on_contexts(Cli *cli, ClocheSandbox *sandbox, const Action *action)
 {
@@ -257,13 +260,13 @@ act_on_contexts(Cli *cli, ClocheSandbox *sandbox, const Action *action)
             continue;
         status = cli_fail(cli, error);
         if (cli->json)
-            break; /* one answer is one line */
+            break; /* JSON output is one line */
     }
     return status;
 }
 
 static int
-act(Cli *cli, const Action *action, const Words *words)
+act(Cli *cli, const Action *action, const ContextOptions *words)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(ClocheSandbox) sandbox = NULL;
@@ -282,14 +285,14 @@ act(Cli *cli, const Action *action, const Words *words)
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(Words) words = {0};
+    g_auto(ContextOptions) words = {0};
     const GOptionEntry entries[] = {
         {"language", 'l', 0, G_OPTION_ARG_FILENAME, &words.language,
-         "With create: its language (the template's first)", "LANGUAGE"},
+         "With create: the language (default: the template's first)", "LANGUAGE"},
         {"cwd", 'w', 0, G_OPTION_ARG_FILENAME, &words.cwd,
-         "With create: where it starts (the user's home)", "DIR"},
+         "With create: the working directory (default: the user's home)", "DIR"},
         {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
-         "With create: add to its environment; can be given many times", "KEY=VALUE"},
+         "With create: set an environment variable; may be repeated", "KEY=VALUE"},
         G_OPTION_ENTRY_NULL,
     };
     const Action *action;
@@ -305,15 +308,15 @@ run(Cli *cli, char **argv)
 const Verb verb_context = {
     .name = "context",
     .synopsis = "ACTION ID [CONTEXT...]",
-    .summary = "Makes and handles interpreters with variables of their own.",
+    .summary = "Manage interpreters with separate variables.",
     .description =
         "ACTION is one of\n"
-        "  list ID                    shows the contexts of a sandbox\n"
-        "  create ID                  makes one, and prints its id\n"
-        "  restart ID CONTEXT...      starts their interpreters anew, with nothing in them\n"
-        "  interrupt ID CONTEXT...    interrupts what they execute; variables stay\n"
-        "  remove ID CONTEXT...       ends them\n"
-        "The default context of a language has the language's name.\n"
+        "  list ID                    Show the contexts of a sandbox\n"
+        "  create ID                  Create a context and print its id\n"
+        "  restart ID CONTEXT...      Replace the interpreters by new ones without state\n"
+        "  interrupt ID CONTEXT...    Interrupt the running code; variables are kept\n"
+        "  remove ID CONTEXT...       End the contexts\n"
+        "The id of a language's default context is the name of the language.\n"
         "\n"
         "Examples:\n"
         "  context=$(cloche context create $id --language python --cwd /tmp)\n"

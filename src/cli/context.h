@@ -4,8 +4,8 @@
 
 #include "cli.h"
 
-/* What ListContexts() answers. */
+/* Returns the answer of ListContexts(). */
 GVariant *context_list(Cli *cli, ClocheSandbox *sandbox, GError **error);
 
-/* Those that have an interpreter: "python (idle), bash-1 (busy)". */
+/* Describes the contexts that have an interpreter: "python (idle), bash-1 (busy)". */
 char *context_states(GVariant *contexts);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* copy: reads when there is nothing left to write, so one source is enough. */
+/* copy: it reads only when nothing is left to write, so one event source is enough. */
 #include "copy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <limits.h>
 #include <poll.h>
@@ -12,10 +13,11 @@
 
 struct Copy {
     int from, to;
-    guint source; /* waits for the one or the other; 0: it has ended */
+    gsize write_max; /* bytes that one write may have and not block */
+    guint source;    /* waits for bytes or for room; 0: the copy has ended */
     GByteArray *pending;
     gsize written;
-    gboolean is_last; /* nothing is read any more */
+    gboolean is_last; /* nothing more is read */
     int read_error;
     CopyFilter filter;
     CopyEnded ended;
@@ -39,13 +41,13 @@ has_room(int fd)
     return poll(&waiting, 1, /* timeout= */ 0) == 1;
 }
 
-/* As long as there is room. A pipe that has some takes PIPE_BUF bytes without blocking. */
+/* Writes while there is room. */
 static int
 write_pending(Copy *copy)
 {
     while (copy->written < copy->pending->len && has_room(copy->to)) {
         ssize_t n = write(copy->to, copy->pending->data + copy->written,
-                          MIN(copy->pending->len - copy->written, PIPE_BUF));
+                          MIN(copy->pending->len - copy->written, copy->write_max));
 
         if (n < 0 && errno == EAGAIN)
             break;
@@ -105,6 +107,13 @@ wait_for_bytes(Copy *copy)
     copy->source = g_unix_fd_add(copy->from, G_IO_IN, on_bytes, copy);
 }
 
+/* A blocking pipe that has room takes PIPE_BUF bytes without blocking. */
+static gsize
+find_write_max(int fd)
+{
+    return fcntl(fd, F_GETFL) & O_NONBLOCK ? READ_SIZE : PIPE_BUF;
+}
+
 Copy *
 copy_new(int from, int to, CopyFilter filter, CopyEnded ended, gpointer data)
 {
@@ -112,6 +121,7 @@ copy_new(int from, int to, CopyFilter filter, CopyEnded ended, gpointer data)
 
     copy->from = from;
     copy->to = to;
+    copy->write_max = find_write_max(to);
     copy->pending = g_byte_array_sized_new(READ_SIZE);
     copy->filter = filter;
     copy->ended = ended;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cp-download: out of a sandbox. A file comes under a name of its own until it is whole. */
+/* cp-download: out of a sandbox. A file has a temporary name until it is complete. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -16,25 +16,17 @@
 
 #define BLOCK (64 * 1024)
 
-static gboolean
-fail(GError **error, int code, const char *path)
-{
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(code), "'%s': %s", path,
-                g_strerror(code));
-    return FALSE;
-}
-
 static guint64
 count(gpointer stream)
 {
     return stream_moved(stream);
 }
 
-/* The target itself, or in it when it is a directory. */
+/* Returns the target, or a path in it if it is a directory. */
 static char *
 place_in(const char *target, const char *path)
 {
-    g_autofree char *name = place_base_name(path);
+    g_autofree char *name = guest_path_base_name(path);
 
     if (name != NULL && g_file_test(target, G_FILE_TEST_IS_DIR))
         return g_build_filename(target, name, NULL);
@@ -108,22 +100,22 @@ write_file(Stream *stream, gpointer data, GError **error)
         offset += n;
     }
     if (r < 0)
-        return fail(error, -r, file->target);
+        return stream_set_error(error, r, file->target);
     if (n < 0) {
         stream_set_error(error, (int)n, file->path);
         return FALSE;
     }
-    return ftruncate(file->fd, offset) == 0 || fail(error, errno, file->target);
+    return ftruncate(file->fd, offset) == 0 || stream_set_error(error, -errno, file->target);
 }
 
 static gboolean
 set_attributes(const File *file, GError **error)
 {
     return (fchmod(file->fd, file->mode & 0777) == 0 && futimens(file->fd, file->times) == 0) ||
-           fail(error, errno, file->target);
+           stream_set_error(error, -errno, file->target);
 }
 
-/* A link at the target stays one, and its file is replaced. */
+/* If the target is a symbolic link, the file that it leads to is replaced. */
 static gboolean
 open_temporary(File *file, const char *target, GError **error)
 {
@@ -132,19 +124,19 @@ open_temporary(File *file, const char *target, GError **error)
 
     file->target = g_strdup(real != NULL ? real : target);
     if (g_stat(file->target, &status) == 0 && !S_ISREG(status.st_mode))
-        return fail(error, S_ISDIR(status.st_mode) ? EISDIR : EEXIST, target);
+        return stream_set_error(error, S_ISDIR(status.st_mode) ? -EISDIR : -EEXIST, target);
     if (g_str_has_suffix(target, "/"))
-        return fail(error, ENOTDIR, target);
+        return stream_set_error(error, -ENOTDIR, target);
     directory = g_path_get_dirname(file->target);
     file->temporary = g_build_filename(directory, ".cloche-XXXXXX", NULL);
     file->fd = g_mkstemp_full(file->temporary, O_RDWR | O_CLOEXEC, 0600);
     if (file->fd >= 0)
         return TRUE;
     g_clear_pointer(&file->temporary, g_free);
-    return fail(error, errno, target);
+    return stream_set_error(error, -errno, target);
 }
 
-/* Who owns it in the sandbox. */
+/* Sets the owner that the file has in the sandbox. */
 static gboolean
 set_owner(const File *file, const Guest *guest, GVariant *entry, GError **error)
 {
@@ -154,7 +146,7 @@ set_owner(const File *file, const Guest *guest, GVariant *entry, GError **error)
         return TRUE;
     g_variant_lookup(entry, "uid", "u", &uid);
     g_variant_lookup(entry, "gid", "u", &gid);
-    return fchown(file->fd, uid, gid) == 0 || fail(error, errno, file->target);
+    return fchown(file->fd, uid, gid) == 0 || stream_set_error(error, -errno, file->target);
 }
 
 static struct timespec
@@ -197,7 +189,7 @@ download_file(Cli *cli, const Guest *guest, const char *path, GVariant *entry, c
     if (!set_attributes(&file, error))
         return FALSE;
     if (rename(file.temporary, file.target) < 0)
-        return fail(error, errno, file.target);
+        return stream_set_error(error, -errno, file.target);
     g_clear_pointer(&file.temporary, g_free);
     return TRUE;
 }
@@ -208,9 +200,9 @@ static void
 note_left_out(const Tree *tree)
 {
     if (tree->left_out == 1)
-        cli_note("not copied as it is: %s", tree->first_left_out);
+        cli_note("not copied completely: %s", tree->first_left_out);
     else if (tree->left_out > 1)
-        cli_note("not copied as they are: %s, and %u more", tree->first_left_out,
+        cli_note("not copied completely: %s, and %u more", tree->first_left_out,
                  tree->left_out - 1);
 }
 
@@ -228,7 +220,7 @@ download_directory(Cli *cli, const Guest *guest, const char *path, const char *t
     tree.with_attributes = mkdir(final, 0700) == 0;
     if (!g_file_test(final, G_FILE_TEST_IS_DIR)) {
         close(stream.fd);
-        return fail(error, errno, final);
+        return stream_set_error(error, -errno, final);
     }
     is_done = receive(cli, &stream, path, /* size= */ 0, tree_unpack, &tree, error);
     *ret_bytes = stream_moved(&stream);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cp-upload: into a sandbox. A file's descriptor is given to the service, which reads it itself. */
+/* cp-upload: into a sandbox. The service gets the descriptor of a file, and reads it itself. */
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
@@ -14,17 +14,9 @@
 #include "sparse-copy.h"
 #include "tree.h"
 
-static gboolean
-fail(GError **error, int code, const char *path)
-{
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(code), "'%s': %s", path,
-                g_strerror(code));
-    return FALSE;
-}
+/* --- the target --- */
 
-/* --- where to --- */
-
-/* What is at the path. FALSE: nothing is, or an error is set. */
+/* Looks at a path. Returns FALSE if nothing is there, or with an error. */
 static gboolean
 look_at(Cli *cli, const Guest *guest, const char *path, gboolean *ret_is_directory, GError **error)
 {
@@ -43,11 +35,11 @@ look_at(Cli *cli, const Guest *guest, const char *path, gboolean *ret_is_directo
     return TRUE;
 }
 
-/* The path itself, or in it when it is a directory; NULL with an error. */
+/* Returns the path, or a path in it if it is a directory. NULL with an error. */
 static char *
 place_in(Cli *cli, const Guest *guest, const char *path, const char *source, GError **error)
 {
-    g_autofree char *name = place_base_name(source);
+    g_autofree char *name = guest_path_base_name(source);
     GError *problem = NULL;
     gboolean is_directory;
 
@@ -63,7 +55,7 @@ place_in(Cli *cli, const Guest *guest, const char *path, const char *source, GEr
 
 /* --- a file --- */
 
-/* The service reads where we would: the descriptor's offset is shared. */
+/* The service shares the descriptor's offset, so the offset shows its progress. */
 static guint64
 count_file(gpointer fd)
 {
@@ -85,7 +77,7 @@ file_options(const Guest *guest, const struct stat *status)
     return g_variant_dict_end(&options);
 }
 
-/* As touch(1) reads it: a decimal number, whose sign is that of its fraction as well. */
+/* Formats a time for touch(1): a decimal number, whose sign applies to its fraction as well. */
 static char *
 time_word(const struct timespec *time)
 {
@@ -101,7 +93,7 @@ time_word(const struct timespec *time)
                            ABS(seconds), rest);
 }
 
-/* No file method sets times: the sandbox's touch(1) does. */
+/* No method sets the time of a file, so touch(1) of the sandbox does. */
 static void
 set_time(Cli *cli, const Guest *guest, const char *path, const struct stat *status)
 {
@@ -120,7 +112,7 @@ set_time(Cli *cli, const Guest *guest, const char *path, const struct stat *stat
                                    /* ret_stderr= */ NULL, /* ret_details= */ NULL, reply,
                                    /* error= */ NULL);
     if (exit_status != 0)
-        cli_note("'%s' was copied, but does not have its time", path);
+        cli_note("'%s' was copied, but its time could not be set", path);
 }
 
 static gboolean
@@ -197,7 +189,7 @@ upload_directory(Cli *cli, const Guest *guest, const char *source, const char *p
     if (final == NULL)
         return FALSE;
     if (directory == NULL)
-        return fail(error, errno, source);
+        return stream_set_error(error, -errno, source);
     tree.with_attributes = !look_at(cli, guest, final, &is_directory, &problem);
     if (problem != NULL) {
         g_propagate_error(error, problem);
@@ -205,7 +197,7 @@ upload_directory(Cli *cli, const Guest *guest, const char *source, const char *p
     }
     if (!tree.with_attributes && !is_directory) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_A_DIRECTORY,
-                    "'%s' is no directory in the sandbox", final);
+                    "'%s' is not a directory in the sandbox", final);
         return FALSE;
     }
     return guest_upload(guest, cli, final, tree_pack, &tree, cli->interrupted, ret_bytes, error);
@@ -215,15 +207,15 @@ gboolean
 cp_upload(Cli *cli, const Guest *guest, const char *source, const char *path, guint64 *ret_bytes,
           GError **error)
 {
-    /* A FIFO would not open before somebody writes to it. */
+    /* O_NONBLOCK: opening a FIFO would wait for a writer. */
     int fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     gboolean is_done;
 
     if (fd < 0)
-        return fail(error, errno, source);
+        return stream_set_error(error, -errno, source);
     if (fstat(fd, &status) < 0) {
-        is_done = fail(error, errno, source);
+        is_done = stream_set_error(error, -errno, source);
     } else if (S_ISDIR(status.st_mode)) {
         is_done = upload_directory(cli, guest, source, path, ret_bytes, error);
     } else if (S_ISREG(status.st_mode)) {

@@ -8,19 +8,16 @@ static int
 show(Cli *cli, guint64 bytes)
 {
     JsonObject *object;
-    JsonNode *node;
 
     if (!cli->json)
         return CLI_OK;
     object = json_object_new();
-    node = json_node_new(JSON_NODE_OBJECT);
     json_object_set_int_member(object, "bytes", (gint64)bytes);
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
-/* A file with such a name is written as ./-. */
+/* A file with such a name is given as ./-. */
 static gboolean
 is_stream(const char *word)
 {
@@ -32,19 +29,19 @@ static int
 copy(Cli *cli, Guest *guest)
 {
     const char *source = cli->words[0], *target = cli->words[1];
-    gboolean is_upload = place_is_guest(target);
-    g_auto(Place) place = {0};
+    gboolean is_upload = guest_path_is(target);
+    g_auto(GuestPath) place = {0};
     g_autoptr(GError) error = NULL;
     guint64 bytes = 0;
 
-    if (place_is_guest(source) == is_upload)
-        return cli_usage(cli, "one of the two has to be ID:PATH, and the other a file or directory "
-                              "of this machine (with a colon in its name: ./a:b)");
+    if (guest_path_is(source) == is_upload)
+        return cli_usage(cli, "one of the two arguments must be ID:PATH, and the other a file or "
+                              "directory of this machine (./a:b if its name has a colon)");
     if (is_stream(is_upload ? source : target))
         return cli_usage(cli, "'%s' is a stream: 'cloche %s ID:PATH' %s it",
                          is_upload ? source : target, is_upload ? "write" : "cat",
                          is_upload ? "reads" : "writes to");
-    if (!place_parse(is_upload ? target : source, &place, &error))
+    if (!guest_path_parse(is_upload ? target : source, &place, &error))
         return cli_usage(cli, "%s", error->message);
     if (!guest_open(guest, cli, place.id, &error) ||
         !(is_upload ? cp_upload(cli, guest, source, place.path, &bytes, &error)
@@ -57,9 +54,9 @@ static int
 run(Cli *cli, char **argv)
 {
     g_auto(Guest) guest = {0};
-    gboolean is_default = FALSE; /* what these options of cp(1) and scp(1) ask for is always done */
+    gboolean is_default = FALSE; /* these options of cp(1) and scp(1) are always in effect */
     const GOptionEntry entries[] = {
-        GUEST_USER_OPTION(guest),
+        guest_user_entry(&guest),
         {"recursive", 'r', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
         {"Recursive", 'R', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
         {"archive", 'a', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
@@ -77,14 +74,14 @@ run(Cli *cli, char **argv)
 const Verb verb_cp = {
     .name = "cp",
     .synopsis = "ID:PATH TARGET | SOURCE ID:PATH",
-    .summary = "Copies files and directories between this machine and a sandbox.",
+    .summary = "Copy files and directories between this machine and a sandbox.",
     .description =
-        "A directory is copied with all that is in it. When the target is a directory, it is\n"
-        "copied into that; otherwise it becomes the target. The contents alone are DIR/. as in\n"
-        "cp(1). Modes, times, links and sparse files are kept; owners, by number, where --user is\n"
-        "root (on this machine also only for root). Out of a sandbox come no devices, and no\n"
-        "set-user-id or set-group-id bits. -r, -a and -p of cp(1) are understood, and change\n"
-        "nothing.\n"
+        "A directory is copied with its contents. If the target is an existing directory, the\n"
+        "source is copied into it under its own name; otherwise it becomes the target. DIR/.\n"
+        "copies only the contents, as with cp(1). Modes, times, links and holes of sparse files\n"
+        "are preserved; owners by number if --user is root (on this machine also only for root).\n"
+        "Devices, set-user-id and set-group-id bits are not copied out of a sandbox. -r, -a and\n"
+        "-p of cp(1) are accepted and change nothing.\n"
         "\n"
         "Examples:\n"
         "  cloche cp project $id:\n"

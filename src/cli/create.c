@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* create: a sandbox that lives until its timeout; its id alone is printed, for scripts. */
+/* create: a sandbox that lives until its timeout. Only its id is printed, for scripts. */
 #include "options.h"
 #include "sandbox.h"
 #include "verbs.h"
@@ -11,10 +11,10 @@ typedef struct {
     char **metadata;
     char **environment;
     char *key;
-} Words;
+} CreateOptions;
 
 static void
-words_clear(Words *words)
+create_options_clear(CreateOptions *words)
 {
     g_free(words->template);
     g_free(words->timeout);
@@ -23,10 +23,10 @@ words_clear(Words *words)
     g_strfreev(words->environment);
     g_free(words->key);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CreateOptions, create_options_clear)
 
 static GVariant *
-create_options(const Words *words, GError **error)
+create_options(const CreateOptions *words, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
 
@@ -44,22 +44,19 @@ static void
 show(Cli *cli, const char *path)
 {
     JsonObject *object;
-    JsonNode *node;
 
     if (!cli->json) {
         puts(client_sandbox_id(path));
         return;
     }
     object = json_object_new();
-    node = json_node_new(JSON_NODE_OBJECT);
     json_object_set_string_member(object, "id", client_sandbox_id(path));
     json_object_set_string_member(object, "sandbox", path);
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
 }
 
 static int
-create(Cli *cli, const Words *words)
+create(Cli *cli, const CreateOptions *words)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *path = NULL;
@@ -69,7 +66,7 @@ create(Cli *cli, const Words *words)
         return cli_fail(cli, error);
     g_variant_ref_sink(options);
     if (cli_connect(cli, &error))
-        path = sandbox_create(cli, words->template, options, &error);
+        path = sandbox_create(cli, options, &error);
     g_variant_unref(options);
     if (path == NULL)
         return cli_fail(cli, error);
@@ -78,7 +75,7 @@ create(Cli *cli, const Words *words)
         if (cli_flush())
             return CLI_OK;
     }
-    /* Nobody has heard its id. With a key somebody may have, from an earlier call. */
+    /* Nobody knows the id of the new sandbox. With a key, an earlier caller may know it. */
     if (words->key == NULL)
         sandbox_kill(cli, client_sandbox_id(path), /* error= */ NULL);
     return cli->signal != 0 ? 128 + cli->signal : CLI_FAILED;
@@ -87,18 +84,19 @@ create(Cli *cli, const Words *words)
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(Words) words = {0};
+    g_auto(CreateOptions) words = {0};
     const GOptionEntry entries[] = {
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "What it is made from", "NAME"},
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "Template of the sandbox",
+         "NAME"},
         {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &words.timeout,
-         "When it is killed: 90, 5m, 1h30m, 2d from now (5m)", "TIME"},
+         "Lifetime: 90, 5m, 1h30m, 2d (default: 5m)", "TIME"},
         {"name", 'n', 0, G_OPTION_ARG_FILENAME, &words.name, "A name, for people", "NAME"},
         {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.metadata,
-         "A note, for programs; can be given many times", "KEY=VALUE"},
+         "A note, for programs; may be repeated", "KEY=VALUE"},
         {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
-         "Add to the environment of all its processes; can be given many times", "KEY=VALUE"},
+         "Set an environment variable for all its processes; may be repeated", "KEY=VALUE"},
         {"idempotency-key", 0, 0, G_OPTION_ARG_FILENAME, &words.key,
-         "The same key gives the same sandbox, as long as that lives", "KEY"},
+         "Return the existing sandbox that was created with the same key, if there is one", "KEY"},
         G_OPTION_ENTRY_NULL,
     };
     int status;
@@ -111,13 +109,14 @@ run(Cli *cli, char **argv)
 const Verb verb_create = {
     .name = "create",
     .synopsis = "",
-    .summary = "Makes a sandbox and prints its id.",
+    .summary = "Create a sandbox and print its id.",
     .description =
-        "It lives until its timeout; 'cloche extend' puts that off, 'cloche kill' ends it now.\n"
+        "The sandbox ends when its timeout expires. 'cloche extend' changes the timeout, 'cloche\n"
+        "kill' ends the sandbox at once.\n"
         "\n"
         "Examples:\n"
         "  id=$(cloche create --timeout 1h --name build --metadata task=17)\n"
         "  cloche exec $id -- hostname",
-    .when_too_many = "a template is named by --template, a sandbox by --name",
+    .when_too_many = "--template names a template, --name the sandbox",
     .run = run,
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * doctor-bus: questions to a bus that may be dead, silent, or without the service.
+ * doctor-bus: calls on a bus that may be dead, silent, or without the service.
  *
- * No call may start the service, nor libvirt's: a diagnosis changes nothing.
+ * No call may start the service or libvirt: a diagnosis changes nothing.
  */
 #include "client.h"
 #include "doctor-service.h"
@@ -33,7 +33,7 @@ on_timeout(gpointer cancellable)
     return G_SOURCE_CONTINUE;
 }
 
-/* GLib would start a session bus where it finds none and there is an X display. */
+/* GLib would start a session bus if there is none and an X display is set. */
 static gboolean
 has_session_bus(void)
 {
@@ -78,7 +78,7 @@ call(GDBusConnection *bus, const char *name, const char *path, const char *inter
                                        TIMEOUT_MS, /* cancellable= */ NULL, error);
 }
 
-/* NULL without an error worth telling: the caller does without it. */
+/* Returns NULL on any error: the caller can do without the value. */
 static GVariant *
 ask_bus(GDBusConnection *bus, const char *method, const char *name, const char *type)
 {
@@ -143,7 +143,7 @@ ask_manager(GDBusConnection *bus, ServiceFacts *facts)
 {
     facts->properties = ask_service(bus, "org.freedesktop.DBus.Properties", "GetAll",
                                     g_variant_new("(s)", "org.cloche1.Manager"), "(a{sv})", facts);
-    /* A service that does not answer once is not waited for again. */
+    /* After one call without a reply, no further call waits for the service. */
     if (facts->properties != NULL)
         facts->templates = ask_service(bus, "org.cloche1.Manager", "ListTemplates",
                                        /* parameters= */ NULL, "(aa{sv})", facts);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* doctor-clock: whether the host's time is right, which sandboxes get from it. */
+/* doctor-clock: whether the host's time, which sandboxes get, is right. */
 #include <errno.h>
 #include <string.h>
 #include <sys/timex.h>
 
 #include "doctor-checks.h"
 
-/* With no modes set adjtimex() only reads, for which nobody needs a privilege. */
+/* Without modes, adjtimex() only reads, which needs no privilege. */
 Clock
 clock_read(void)
 {
@@ -22,21 +22,22 @@ void
 doctor_check_clock(Report *report, const Clock *clock)
 {
     if (clock->errnum != 0) {
-        report_add(report, VERDICT_UNKNOWN, "time", "the kernel does not tell: %s",
+        report_add(report, VERDICT_UNKNOWN, "time", "the kernel does not report it: %s",
                    g_strerror(clock->errnum));
         report_advise(report, "timedatectl");
     } else if (clock->is_synchronized) {
         report_add(report, VERDICT_OK, "time", "is synchronized");
     } else {
         report_add(report, VERDICT_WARNING, "time",
-                   "nothing synchronizes this host's clock, which sandboxes get");
-        report_advise(report, "apt install systemd-timesyncd; in a virtual machine or container, "
-                              "look at its host");
+                   "this host's clock, which sandboxes get, is not synchronized");
+        report_advise(
+            report,
+            "apt install systemd-timesyncd; in a virtual machine or container, check its host");
     }
 }
 
 void
-doctor_check_clocksource(const Host *host, Report *report)
+doctor_check_clocksource(const DoctorHost *host, Report *report)
 {
     static const char path[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     static const char *const fast[] = {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", NULL};
@@ -48,8 +49,8 @@ doctor_check_clocksource(const Host *host, Report *report)
         report_add(report, VERDICT_OK, "clock source", "%s", source);
     } else {
         report_add(report, VERDICT_WARNING, "clock source",
-                   "%s, which is slow to read, and without TSC guests have no fast clock either",
+                   "%s, which is slow to read; without TSC, guests have no fast clock either",
                    source);
-        report_advise(report, "'journalctl -k -b -g \"tsc|clocksource\"' tells why it is not tsc");
+        report_advise(report, "'journalctl -k -b -g \"tsc|clocksource\"' shows why it is not tsc");
     }
 }

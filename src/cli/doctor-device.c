@@ -2,7 +2,8 @@
 /*
  * doctor-device: who may open /dev/kvm.
  *
- * Nobody opens it here: a machine's user is another one, and opening a node may load a module.
+ * The doctor does not open it: machines run as other users, and opening a device node may load a
+ * module.
  */
 #include <acl/libacl.h>
 #include <errno.h>
@@ -28,7 +29,7 @@ device_clear(Device *device)
 }
 
 void
-device_read(const Host *host, Device *ret_device)
+device_read(const DoctorHost *host, Device *ret_device)
 {
     g_autofree char *path = host_path(host, NAME_DEVICE);
     struct stat status;
@@ -86,13 +87,13 @@ is_in(const Opener *opener, gid_t group)
     return FALSE;
 }
 
-/* What the list says of somebody, class by class. */
+/* The permissions of an opener, class by class. */
 typedef struct {
     May of_owner, of_user, of_group, of_other, mask;
     gboolean has_user, has_group;
 } Classes;
 
-/* Several groups may have entries: one that permits everything decides. */
+/* If several groups have entries, one that grants all permissions is sufficient. */
 static void
 note_group(Classes *classes, May may)
 {
@@ -145,7 +146,7 @@ describe_refusal(May may, May mask)
 
     return g_strdup_printf("it has %c%c-%s", left & MAY_READ ? 'r' : '-',
                            left & MAY_WRITE ? 'w' : '-',
-                           left != may ? ", because the mask takes the rest" : "");
+                           left != may ? ", because the mask limits it" : "");
 }
 
 char *
@@ -171,7 +172,7 @@ device_refusal(DoctorAcl *acl, uid_t owner, gid_t group, const Opener *opener)
 
 /* "u::rw-,g::rw-,g:libvirt-qemu:rw-,m::rw-,o::--- of root, group kvm" */
 static char *
-describe_permissions(const Host *host, const Device *device)
+describe_permissions(const DoctorHost *host, const Device *device)
 {
     g_autofree char *user = host_user_name(host, device->uid);
     g_autofree char *group = host_group_name(host, device->gid);
@@ -182,7 +183,7 @@ describe_permissions(const Host *host, const Device *device)
     return text;
 }
 
-/* Where the processor has no virtualization, machines are emulated whoever may open the device. */
+/* Without virtualization, machines are emulated, so access to the device does not matter. */
 static Verdict
 severity(const Processor *processor)
 {
@@ -195,11 +196,11 @@ report_missing(Report *report, const Processor *processor)
     const char *module = g_strcmp0(processor->flag, "svm") == 0 ? "kvm_amd" : "kvm_intel";
 
     report_add(report, severity(processor), NAME_DEVICE,
-               "the kernel has KVM, but there is no device");
+               "the kernel has KVM, but the device is missing");
     if (processor->flag != NULL)
         report_advise(report,
-                      "load the module anew: modprobe -r %s kvm; modprobe %s; a container must be "
-                      "given the device by its host",
+                      "reload the module: modprobe -r %s kvm; modprobe %s; a container must get "
+                      "the device from its host",
                       module, module);
     else
         report_advise(report, "nothing, unless this is a container: then its host must give it "
@@ -207,26 +208,26 @@ report_missing(Report *report, const Processor *processor)
 }
 
 static gboolean
-check_node(const Host *host, Report *report, const Processor *processor, const Device *device)
+check_node(const DoctorHost *host, Report *report, const Processor *processor, const Device *device)
 {
     if (device->errnum == 0) {
         if (S_ISCHR(device->mode) && device->number == makedev(KVM_MAJOR, KVM_MINOR))
             return TRUE;
-        report_add(report, severity(processor), NAME_DEVICE, "it is not KVM's device, number %d:%d",
-                   KVM_MAJOR, KVM_MINOR);
-        report_advise(report, "rm /dev/kvm, and load the module of KVM anew");
+        report_add(report, severity(processor), NAME_DEVICE,
+                   "it is not the device of KVM, number %d:%d", KVM_MAJOR, KVM_MINOR);
+        report_advise(report, "rm /dev/kvm, and reload the module of KVM");
     } else if (device->errnum != ENOENT) {
         errno = device->errnum;
         host_report_unreadable(host, report, NAME_DEVICE, NAME_DEVICE);
     } else if (host_has(host, "/sys/class/misc/kvm")) {
         report_missing(report, processor);
-    } /* else the check of the modules has said it */
+    } /* otherwise the check of the modules has reported it */
     return FALSE;
 }
 
-/* The group that machines run in: whoever made the RAM folder has given it to that group. */
+/* The machines' group: it is the group of the RAM folder. */
 static gboolean
-find_machines_group(const Host *host, HostGroup *ret_group)
+find_machines_group(const DoctorHost *host, HostGroup *ret_group)
 {
     g_autofree char *path = host_path(host, host->ram);
     struct stat status;
@@ -237,7 +238,7 @@ find_machines_group(const Host *host, HostGroup *ret_group)
     return TRUE;
 }
 
-/* Of no user of this host, as a machine's user is. */
+/* A uid that no user of this host has, like a machine's. */
 #define STRANGER ((uid_t) - 2)
 
 static char *
@@ -249,7 +250,7 @@ refusal_of_group(const Device *device, gid_t gid)
 }
 
 static void
-check_self(const Host *host, Report *report, const Processor *processor, const Device *device,
+check_self(const DoctorHost *host, Report *report, const Processor *processor, const Device *device,
            const Opener *self)
 {
     g_autofree char *refusal = device_refusal(device->acl, device->uid, device->gid, self);
@@ -271,7 +272,8 @@ check_self(const Host *host, Report *report, const Processor *processor, const D
 }
 
 static void
-check_machines(const Host *host, Report *report, const Processor *processor, const Device *device)
+check_machines(const DoctorHost *host, Report *report, const Processor *processor,
+               const Device *device)
 {
     g_autofree char *permissions = describe_permissions(host, device);
     g_autofree char *refusal = NULL;
@@ -279,20 +281,19 @@ check_machines(const Host *host, Report *report, const Processor *processor, con
 
     if (!find_machines_group(host, &group)) {
         report_add(report, VERDICT_PROBLEM, NAME_DEVICE,
-                   "there is no group " MACHINES_GROUP ", in which machines run");
-        report_advise(report, "apt install libvirt-daemon-system; another group is set by Group= "
-                              "in [Machines] of cloched.conf");
+                   "the group of machines, " MACHINES_GROUP ", does not exist");
+        report_advise(report, "apt install libvirt-daemon-system; Group= in [Machines] of "
+                              "cloched.conf sets another group");
         return;
     }
     refusal = refusal_of_group(device, group.gid);
     if (refusal == NULL) {
-        report_add(report, VERDICT_OK, NAME_DEVICE, "machines, in the group %s, may open it (%s)",
+        report_add(report, VERDICT_OK, NAME_DEVICE, "machines (group %s) may open it (%s)",
                    group.name, permissions);
         return;
     }
     report_add(report, severity(processor), NAME_DEVICE,
-               "machines, in the group %s, may not open it: %s (%s)", group.name, refusal,
-               permissions);
+               "machines (group %s) may not open it: %s (%s)", group.name, refusal, permissions);
     if (g_str_equal(group.name, MACHINES_GROUP) && host_has_unit(host))
         report_advise(report, "as root: %s; systemctl restart cloched", APPLY_ACL);
     else
@@ -300,9 +301,10 @@ check_machines(const Host *host, Report *report, const Processor *processor, con
                       group.name);
 }
 
-/* What cloche adds must take nothing from others: a mask or an early mode can. */
+/* The access list that cloche adds must not withdraw permissions: a wrong mask does, and so does a
+ * list that was set before the mode. */
 static void
-check_kvm_group(const Host *host, Report *report, const Device *device)
+check_kvm_group(const DoctorHost *host, Report *report, const Device *device)
 {
     g_auto(HostGroup) kvm = {0};
     g_autofree char *refusal = NULL;
@@ -319,10 +321,10 @@ check_kvm_group(const Host *host, Report *report, const Device *device)
     report_advise(report, "as root: chgrp kvm /dev/kvm; setfacl -m g::rw /dev/kvm");
 }
 
-/* Without the rule, the access list is lost whenever the node is made: at boot, with each load of
- * the module. */
+/* Without the rule, the access list is lost when the node is created: at boot and whenever the
+ * module is loaded. */
 static void
-check_rule(const Host *host, Report *report)
+check_rule(const DoctorHost *host, Report *report)
 {
     static const char *const folders[] = {"/etc/udev/rules.d/",           "/run/udev/rules.d/",
                                           "/usr/local/lib/udev/rules.d/", "/usr/lib/udev/rules.d/",
@@ -331,13 +333,13 @@ check_rule(const Host *host, Report *report)
     if (!host_has_systemd(host) || !host_has_unit(host) || host_has_in(host, folders, RULE))
         return;
     report_add(report, VERDICT_WARNING, "udev rule",
-               RULE " is not installed: when KVM's module is loaded anew, machines may not open "
+               RULE " is not installed: when the module of KVM is reloaded, machines may not open "
                     "/dev/kvm until the service is restarted");
-    report_advise(report, "install cloche anew: meson install -C build, or sudo ./quickstart.sh");
+    report_advise(report, "reinstall cloche: meson install -C build, or sudo ./quickstart.sh");
 }
 
 void
-doctor_check_device(const Host *host, Report *report, const Processor *processor,
+doctor_check_device(const DoctorHost *host, Report *report, const Processor *processor,
                     const Device *device, const Opener *self)
 {
     if (!check_node(host, report, processor, device))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* doctor-hardening: side channels between sandboxes, and the host's code that guests reach. */
+/* doctor-hardening: side channels between sandboxes, and host code that guests can reach. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,13 +7,14 @@
 
 #define QEMU_CONF "/etc/libvirt/qemu.conf"
 #define QEMU_CONF_MAX (1024 * 1024)
-#define SHARED_CORES "is on: two sandboxes may share a core, and learn from its timing"
+#define SHARED_CORES                                                                               \
+    "is on: two sandboxes may share a core, and observe each other through its timing"
 #define VULNERABILITIES "/sys/devices/system/cpu/vulnerabilities"
 #define VULNERABILITIES_MAX 256
 
 /* --- SMT --- */
 
-/* Whether a line of qemu.conf puts each machine's threads into a scheduling group of their own. */
+/* Whether a line of qemu.conf gives each machine its own core scheduling group. */
 static gboolean
 separates_cores(const char *line)
 {
@@ -47,7 +48,7 @@ has_core_scheduling(const char *conf)
 }
 
 void
-doctor_check_smt(const Host *host, Report *report)
+doctor_check_smt(const DoctorHost *host, Report *report)
 {
     static const char path[] = "/sys/devices/system/cpu/smt/active";
     g_autofree char *active = host_word(host, path);
@@ -61,7 +62,7 @@ doctor_check_smt(const Host *host, Report *report)
         report_add(report, VERDICT_OK, "SMT", "is off: no two sandboxes share a core");
         return;
     }
-    if (host->of_user) { /* its libvirt reads no file of /etc */
+    if (host->of_user) { /* its libvirt does not read /etc */
         report_add(report, VERDICT_WARNING, "SMT", "%s", SHARED_CORES);
         report_advise(report, "boot with nosmt");
         return;
@@ -71,7 +72,8 @@ doctor_check_smt(const Host *host, Report *report)
         host_report_unreadable(host, report, "SMT", QEMU_CONF);
     } else if (conf != NULL && has_core_scheduling(conf)) {
         report_add(report, VERDICT_OK, "SMT",
-                   "is on, and sched_core in " QEMU_CONF " keeps sandboxes off each other's cores");
+                   "is on, and sched_core in " QEMU_CONF
+                   " keeps two sandboxes from sharing a core");
     } else {
         report_add(report, VERDICT_WARNING, "SMT", "%s", SHARED_CORES);
         report_advise(report, "set sched_core = \"full\" in " QEMU_CONF
@@ -82,7 +84,7 @@ doctor_check_smt(const Host *host, Report *report)
 /* --- nested virtualization --- */
 
 void
-doctor_check_nested(const Host *host, Report *report)
+doctor_check_nested(const DoctorHost *host, Report *report)
 {
     static const char *const modules[] = {"kvm_intel", "kvm_amd"};
 
@@ -93,15 +95,14 @@ doctor_check_nested(const Host *host, Report *report)
         if (nested == NULL)
             continue;
         if (g_str_equal(nested, "0") || g_str_equal(nested, "N")) {
-            report_add(report, VERDICT_OK, "nested", "nested virtualization is off in %s",
+            report_add(report, VERDICT_OK, "nested", "nested virtualization is disabled in %s",
                        modules[i]);
             return;
         }
-        report_add(
-            report, VERDICT_WARNING, "nested",
-            "nested virtualization is on in %s. Sandboxes do not get it, but it is more kernel "
-            "code that a guest could attack",
-            modules[i]);
+        report_add(report, VERDICT_WARNING, "nested",
+                   "nested virtualization is enabled in %s. Sandboxes cannot use it, but it adds "
+                   "kernel code that a guest could attack",
+                   modules[i]);
         report_advise(report,
                       "unless other guests need it, put 'options %s nested=0' into "
                       "/etc/modprobe.d/cloche.conf and reboot",
@@ -122,7 +123,7 @@ is_vulnerable(const char *line)
 
 /* Returns whether there is something to report. */
 static gboolean
-check_vulnerability(const Host *host, Report *report, const char *name)
+check_vulnerability(const DoctorHost *host, Report *report, const char *name)
 {
     g_autofree char *path = g_strconcat(VULNERABILITIES "/", name, NULL);
     g_autofree char *line = host_word(host, path);
@@ -147,7 +148,7 @@ compare_names(gconstpointer a, gconstpointer b)
 
 /* Sorted; NULL with errno. */
 static GPtrArray *
-list_vulnerabilities(const Host *host)
+list_vulnerabilities(const DoctorHost *host)
 {
     g_autofree char *path = host_path(host, VULNERABILITIES);
     g_autoptr(GDir) folder = NULL;
@@ -166,7 +167,7 @@ list_vulnerabilities(const Host *host)
 }
 
 void
-doctor_check_vulnerabilities(const Host *host, Report *report)
+doctor_check_vulnerabilities(const DoctorHost *host, Report *report)
 {
     g_autoptr(GPtrArray) names = list_vulnerabilities(host);
     guint n_reported = 0;
@@ -179,15 +180,15 @@ doctor_check_vulnerabilities(const Host *host, Report *report)
         n_reported += check_vulnerability(host, report, names->pdata[i]);
     if (n_reported == 0)
         report_add(report, VERDICT_OK, "vulnerabilities",
-                   "the kernel knows of %u, and the processor has none that is not mitigated",
+                   "the kernel knows %u; none of them affects this processor without mitigation",
                    names->len);
 }
 
 /* --- KSM --- */
 
-/* QEMU keeps machines of cloche out of it (mem-merge=off), whatever the host has. */
+/* QEMU excludes machines of cloche from it (mem-merge=off). */
 void
-doctor_check_ksm(const Host *host, Report *report)
+doctor_check_ksm(const DoctorHost *host, Report *report)
 {
     static const char path[] = "/sys/kernel/mm/ksm/run";
     g_autofree char *run = host_word(host, path);
@@ -198,7 +199,7 @@ doctor_check_ksm(const Host *host, Report *report)
         host_report_unreadable(host, report, "KSM", path);
     else if (g_str_equal(run, "1"))
         report_add(report, VERDICT_OK, "KSM",
-                   "is on for other programs; the memory of sandboxes is kept out of it");
+                   "is on for other programs; the memory of sandboxes is excluded");
     else
         report_add(report, VERDICT_OK, "KSM", "is off");
 }

@@ -15,13 +15,13 @@
 #define ACCOUNTS_MAX (4 * 1024 * 1024)
 
 char *
-host_path(const Host *host, const char *path)
+host_path(const DoctorHost *host, const char *path)
 {
     return g_strconcat(host->root, path, NULL);
 }
 
 gboolean
-host_has(const Host *host, const char *path)
+host_has(const DoctorHost *host, const char *path)
 {
     g_autofree char *full = host_path(host, path);
 
@@ -29,13 +29,13 @@ host_has(const Host *host, const char *path)
 }
 
 gboolean
-host_has_systemd(const Host *host)
+host_has_systemd(const DoctorHost *host)
 {
     return host_has(host, "/run/systemd/system");
 }
 
 gboolean
-host_has_in(const Host *host, const char *const *folders, const char *name)
+host_has_in(const DoctorHost *host, const char *const *folders, const char *name)
 {
     for (const char *const *folder = folders; *folder != NULL; folder++) {
         g_autofree char *path = g_strconcat(*folder, name, NULL);
@@ -47,7 +47,7 @@ host_has_in(const Host *host, const char *const *folders, const char *name)
 }
 
 gboolean
-host_has_unit(const Host *host)
+host_has_unit(const DoctorHost *host)
 {
     static const char *const folders[] = {
         "/etc/systemd/system/",     "/run/systemd/system/", "/usr/local/lib/systemd/system/",
@@ -56,7 +56,7 @@ host_has_unit(const Host *host)
     return host_has_in(host, folders, "cloched.service");
 }
 
-/* O_NONBLOCK: a FIFO or a device in the place of a file must not make us wait. */
+/* O_NONBLOCK: do not wait if the path is a FIFO or a device. */
 static int
 open_regular(const char *path)
 {
@@ -72,7 +72,7 @@ open_regular(const char *path)
     return -1;
 }
 
-/* Files of /proc and /sys tell no size, and give less than is asked for. */
+/* Files of /proc and /sys have no size, and a read may return less than was requested. */
 static gboolean
 read_up_to(int fd, GString *text, gsize max)
 {
@@ -93,7 +93,7 @@ read_up_to(int fd, GString *text, gsize max)
 }
 
 char *
-host_read(const Host *host, const char *path, gsize max, gboolean *ret_is_cut)
+host_read(const DoctorHost *host, const char *path, gsize max, gboolean *ret_is_cut)
 {
     g_autofree char *full = host_path(host, path);
     GString *text = g_string_new(NULL);
@@ -116,7 +116,7 @@ host_read(const Host *host, const char *path, gsize max, gboolean *ret_is_cut)
 }
 
 char *
-host_word(const Host *host, const char *path)
+host_word(const DoctorHost *host, const char *path)
 {
     char *text = host_read(host, path, WORD_MAX, /* ret_is_cut= */ NULL);
 
@@ -127,7 +127,7 @@ host_word(const Host *host, const char *path)
 }
 
 void
-host_report_unreadable(const Host *host, Report *report, const char *name, const char *path)
+host_report_unreadable(const DoctorHost *host, Report *report, const char *name, const char *path)
 {
     int error = errno;
 
@@ -149,14 +149,14 @@ host_group_clear(HostGroup *group)
 
 /* A stream that reads the text, which must outlive it. */
 static FILE *
-open_accounts(const Host *host, const char *path, char **ret_text)
+open_accounts(const DoctorHost *host, const char *path, char **ret_text)
 {
     gboolean is_cut;
     char *text = host_read(host, path, ACCOUNTS_MAX, &is_cut);
 
     if (text == NULL)
         return NULL;
-    if (is_cut || *text == '\0') { /* fmemopen() takes no empty text */
+    if (is_cut || *text == '\0') { /* fmemopen() refuses an empty text */
         g_free(text);
         errno = is_cut ? EFBIG : ENOENT;
         return NULL;
@@ -167,7 +167,7 @@ open_accounts(const Host *host, const char *path, char **ret_text)
 
 /* name NULL: the group with that gid. */
 static gboolean
-find_group(const Host *host, const char *name, gid_t gid, HostGroup *ret_group)
+find_group(const DoctorHost *host, const char *name, gid_t gid, HostGroup *ret_group)
 {
     g_autofree char *text = NULL;
     FILE *stream = open_accounts(host, "/etc/group", &text);
@@ -189,13 +189,13 @@ find_group(const Host *host, const char *name, gid_t gid, HostGroup *ret_group)
 }
 
 gboolean
-host_find_group(const Host *host, const char *name, HostGroup *ret_group)
+host_find_group(const DoctorHost *host, const char *name, HostGroup *ret_group)
 {
     return find_group(host, name, /* gid= */ 0, ret_group);
 }
 
 char *
-host_group_name(const Host *host, gid_t gid)
+host_group_name(const DoctorHost *host, gid_t gid)
 {
     HostGroup group = {0};
     char *name;
@@ -209,7 +209,7 @@ host_group_name(const Host *host, gid_t gid)
 
 /* name NULL: the user with that uid. */
 static gboolean
-find_user(const Host *host, const char *name, uid_t uid, char **ret_name, uid_t *ret_uid,
+find_user(const DoctorHost *host, const char *name, uid_t uid, char **ret_name, uid_t *ret_uid,
           gid_t *ret_gid)
 {
     g_autofree char *text = NULL;
@@ -234,7 +234,7 @@ find_user(const Host *host, const char *name, uid_t uid, char **ret_name, uid_t 
 }
 
 gboolean
-host_find_user(const Host *host, const char *name, uid_t *ret_uid, gid_t *ret_gid)
+host_find_user(const DoctorHost *host, const char *name, uid_t *ret_uid, gid_t *ret_gid)
 {
     g_autofree char *found = NULL;
 
@@ -242,7 +242,7 @@ host_find_user(const Host *host, const char *name, uid_t *ret_uid, gid_t *ret_gi
 }
 
 char *
-host_user_name(const Host *host, uid_t uid)
+host_user_name(const DoctorHost *host, uid_t uid)
 {
     char *name;
     gid_t gid;

@@ -7,10 +7,10 @@
 
 #define NAME_PROCESSOR "processor"
 #define NAME_MODULE "kernel module"
-/* The first processor's lines take less than 4 KiB. */
+/* The lines of the first processor have less than 4 KiB. */
 #define CPUINFO_MAX (64 * 1024)
 
-/* The words behind "flags :" of the first processor; NULL: there is no such line, as on ARM. */
+/* Returns the words after "flags :" of the first processor; NULL without such a line, as on ARM. */
 static char **
 find_flags(const char *cpuinfo)
 {
@@ -37,18 +37,18 @@ static void
 report_no_virtualization(Report *report, gboolean is_guest)
 {
     report_add(report, VERDICT_WARNING, NAME_PROCESSOR,
-               is_guest ? "no flag vmx or svm, and this host is a virtual machine itself: machines "
-                          "are emulated, which is slow and no security boundary"
-                        : "no flag vmx or svm: machines are emulated, which is slow and no "
+               is_guest ? "no flag vmx or svm, and this host is a virtual machine: machines are "
+                          "emulated, which is slow and not a security boundary"
+                        : "no flag vmx or svm: machines are emulated, which is slow and not a "
                           "security boundary");
     report_advise(report, is_guest ? "enable nested virtualization for this virtual machine on its "
                                      "host (module kvm_intel or kvm_amd: nested=1; processor: "
                                      "host-passthrough)"
-                                   : "enable Intel VT-x, or AMD-V (SVM), in the firmware's setup");
+                                   : "enable Intel VT-x or AMD-V (SVM) in the firmware setup");
 }
 
 Processor
-doctor_check_processor(const Host *host, Report *report)
+doctor_check_processor(const DoctorHost *host, Report *report)
 {
     g_autofree char *cpuinfo =
         host_read(host, "/proc/cpuinfo", CPUINFO_MAX, /* ret_is_cut= */ NULL);
@@ -79,7 +79,7 @@ doctor_check_processor(const Host *host, Report *report)
 /* --- modules --- */
 
 static const char *
-find_module(const Host *host)
+find_module(const DoctorHost *host)
 {
     static const char *const modules[] = {"kvm_intel", "kvm_amd", "kvm"};
 
@@ -92,9 +92,9 @@ find_module(const Host *host)
     return NULL;
 }
 
-/* The device is registered when a module has found the processor to be usable, and not before. */
+/* A module registers the device only after it has found the processor usable. */
 void
-doctor_check_modules(const Host *host, Report *report, const Processor *processor)
+doctor_check_modules(const DoctorHost *host, Report *report, const Processor *processor)
 {
     const char *module = find_module(host);
     const char *wanted = g_strcmp0(processor->flag, "svm") == 0 ? "kvm_amd" : "kvm_intel";
@@ -103,7 +103,7 @@ doctor_check_modules(const Host *host, Report *report, const Processor *processo
         report_add(report, VERDICT_OK, NAME_MODULE, "%s",
                    module != NULL ? module : "the kernel has KVM");
     } else if (!host_has(host, "/sys/class/misc")) {
-        report_add(report, VERDICT_UNKNOWN, NAME_MODULE, "/sys/class/misc is not there");
+        report_add(report, VERDICT_UNKNOWN, NAME_MODULE, "/sys/class/misc does not exist");
         report_advise(report, "mount -t sysfs sysfs /sys");
     } else if (processor->flag != NULL) {
         report_add(report, VERDICT_PROBLEM, NAME_MODULE,
@@ -111,8 +111,8 @@ doctor_check_modules(const Host *host, Report *report, const Processor *processo
                                                   : "%s is not loaded",
                    wanted);
         report_advise(report,
-                      "modprobe %s; if that is refused, 'journalctl -k -b -g kvm' tells why "
-                      "(often: disabled by the firmware)",
+                      "modprobe %s; if that fails, 'journalctl -k -b -g kvm' shows why (often: "
+                      "disabled by the firmware)",
                       wanted);
     }
 }

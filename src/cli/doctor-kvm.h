@@ -8,22 +8,22 @@
 
 typedef struct {
     const char *flag;  /* "vmx" or "svm"; NULL: the processor has no hardware virtualization */
-    gboolean is_known; /* FALSE: nobody can tell */
+    gboolean is_known; /* FALSE: it could not be determined */
 } Processor;
 
-/* Looks at the flags of the first processor in /proc/cpuinfo; cloche needs what that has. */
-Processor doctor_check_processor(const Host *host, Report *report);
+/* Checks the flags of the first processor in /proc/cpuinfo. */
+Processor doctor_check_processor(const DoctorHost *host, Report *report);
 
-/* Whether the kernel has KVM. Silent where the processor has no virtualization and there is none.
- */
-void doctor_check_modules(const Host *host, Report *report, const Processor *processor);
+/* Checks whether the kernel has KVM. Reports nothing if it has none and the processor has no
+ * virtualization. */
+void doctor_check_modules(const DoctorHost *host, Report *report, const Processor *processor);
 
 /* --- /dev/kvm --- */
 
 typedef struct __acl_ext DoctorAcl;
 
 typedef struct {
-    int errnum; /* 0: it is there */
+    int errnum; /* 0: the device exists */
     mode_t mode;
     dev_t number;
     uid_t uid;
@@ -34,9 +34,9 @@ typedef struct {
 void device_clear(Device *device);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Device, device_clear)
 
-void device_read(const Host *host, Device *ret_device);
+void device_read(const DoctorHost *host, Device *ret_device);
 
-/* Who wants to open it. */
+/* A process that opens the device. */
 typedef struct {
     uid_t uid;
     const gid_t *groups;
@@ -44,14 +44,14 @@ typedef struct {
 } Opener;
 
 /*
- * Why somebody may not read and write a file with this list: "it has r--", with the reason; NULL
- * when they may. As the kernel decides (acl(5)), for users without privileges.
+ * Returns why an opener may not read and write a file with this access list, such as "it has r--",
+ * or NULL if it may. Decides as the kernel does (acl(5)) for users without privileges.
  */
 char *device_refusal(DoctorAcl *acl, uid_t owner, gid_t group, const Opener *opener);
 
 /*
- * Whether machines may open it, that is their group, or with of_user `self`; and whether the group
- * kvm, to which it belongs, still may. The machines' group is that of the RAM folder.
+ * Checks whether machines may open the device: their group, or with of_user `self`; and whether the
+ * owning group kvm still may. The machines' group is that of the RAM folder.
  */
-void doctor_check_device(const Host *host, Report *report, const Processor *processor,
+void doctor_check_device(const DoctorHost *host, Report *report, const Processor *processor,
                          const Device *device, const Opener *self);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* doctor-libvirt: who listens is read from the kernel's list of sockets. */
+/* doctor-libvirt: the kernel's list of sockets shows whether a daemon listens. */
 #include "doctor-libvirt.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #define QEMU "/usr/bin/qemu-system-x86_64"
 #define VERSION_MAX 4096
 #define VERSION_TIMEOUT_MS 10000
-/* The oldest with which cloche is tested, Debian 12's. */
+/* The oldest tested version, that of Debian 12. */
 #define QEMU_MAJOR 7
 #define QEMU_MINOR 2
 
@@ -37,7 +37,7 @@ static gboolean
 somebody_listens(const char *list, const char *path)
 {
     g_auto(GStrv) lines = g_strsplit(list, "\n", /* max_tokens= */ -1);
-    /* A socket has the name under which it was bound: /var/run is a link to /run. */
+    /* A socket has the name under which it was bound, and /var/run is a link to /run. */
     g_autofree char *old_path = g_strconcat("/var", path, NULL);
 
     for (char **line = lines; *line != NULL; line++)
@@ -47,7 +47,7 @@ somebody_listens(const char *list, const char *path)
 }
 
 static void
-check_listener(const Host *host, Report *report, const char *path)
+check_listener(const DoctorHost *host, Report *report, const char *path)
 {
     g_autofree char *list = host_read(host, SOCKETS, SOCKETS_MAX, /* ret_is_cut= */ NULL);
 
@@ -56,14 +56,14 @@ check_listener(const Host *host, Report *report, const char *path)
     } else if (somebody_listens(list, path)) {
         report_add(report, VERDICT_OK, "libvirt", "listens on %s", path);
     } else {
-        report_add(report, VERDICT_PROBLEM, "libvirt", "nobody listens on %s", path);
+        report_add(report, VERDICT_PROBLEM, "libvirt", "no process listens on %s", path);
         report_advise(report, "systemctl restart %s",
                       strstr(path, "virtqemud") != NULL ? "virtqemud.socket" : "libvirtd.socket");
     }
 }
 
 void
-doctor_check_libvirt(const Host *host, Report *report, const char *state, gboolean is_needed)
+doctor_check_libvirt(const DoctorHost *host, Report *report, const char *state, gboolean is_needed)
 {
     if (g_strcmp0(state, "failed") == 0) {
         report_add(report, VERDICT_PROBLEM, "libvirt", "its service has failed");
@@ -79,10 +79,10 @@ doctor_check_libvirt(const Host *host, Report *report, const char *state, gboole
     }
     if (!is_needed) {
         report_add(report, VERDICT_OK, "libvirt",
-                   "has no daemon here; the service has libvirt inside");
+                   "has no daemon here; the service contains libvirt");
         return;
     }
-    report_add(report, VERDICT_PROBLEM, "libvirt", "its daemon does not run: there is no %s",
+    report_add(report, VERDICT_PROBLEM, "libvirt", "its daemon is not running: %s does not exist",
                sockets[0]);
     report_advise(report, "systemctl start libvirtd.socket; if there is no such unit: apt install "
                           "libvirt-daemon-system");
@@ -90,7 +90,7 @@ doctor_check_libvirt(const Host *host, Report *report, const char *state, gboole
 
 /* --- QEMU --- */
 
-/* At most VERSION_MAX bytes, as far as they come within the timeout. */
+/* Reads at most VERSION_MAX bytes, until the timeout. */
 static void
 read_output(GSubprocess *process, GString *text)
 {
@@ -135,27 +135,27 @@ judge_version(Report *report, const char *version)
     unsigned major, minor;
 
     if (sscanf(version, "QEMU emulator version %u.%u", &major, &minor) != 2) {
-        report_add(report, VERDICT_UNKNOWN, "QEMU", QEMU " does not tell its version");
+        report_add(report, VERDICT_UNKNOWN, "QEMU", QEMU " does not print its version");
         report_advise(report, QEMU " --version");
     } else if (major < QEMU_MAJOR || (major == QEMU_MAJOR && minor < QEMU_MINOR)) {
         report_add(report, VERDICT_WARNING, "QEMU",
-                   "version %u.%u is older than %d.%d, the oldest that was tried", major, minor,
+                   "version %u.%u is older than %d.%d, the oldest tested version", major, minor,
                    QEMU_MAJOR, QEMU_MINOR);
-        report_advise(report, "update QEMU, e.g. by Debian 12 or newer");
+        report_advise(report, "update QEMU, for example to that of Debian 12 or newer");
     } else {
         report_add(report, VERDICT_OK, "QEMU", "version %u.%u", major, minor);
     }
 }
 
 void
-doctor_check_qemu(const Host *host, Report *report)
+doctor_check_qemu(const DoctorHost *host, Report *report)
 {
     g_autofree char *program = host_path(host, QEMU);
     g_autofree char *version = NULL;
     g_autoptr(GError) error = NULL;
 
     if (!host_has(host, QEMU)) {
-        report_add(report, VERDICT_PROBLEM, "QEMU", QEMU " is not there");
+        report_add(report, VERDICT_PROBLEM, "QEMU", QEMU " is not installed");
         report_advise(report, "apt install qemu-system-x86");
         return;
     }

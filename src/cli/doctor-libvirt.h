@@ -5,11 +5,12 @@
 #include "doctor-host.h"
 
 /*
- * Whether libvirt's daemon listens. Nobody connects to it: that would start it. `state`: what
- * systemd says of its unit, e.g. "failed" (NULL: nothing). `is_needed` FALSE: the
- * service goes without the daemon.
+ * Checks whether libvirt's daemon listens, without a connection, which would start it. `state`: the
+ * state of its unit, such as "failed" (NULL: unknown). `is_needed` FALSE: the service works without
+ * the daemon.
  */
-void doctor_check_libvirt(const Host *host, Report *report, const char *state, gboolean is_needed);
+void doctor_check_libvirt(const DoctorHost *host, Report *report, const char *state,
+                          gboolean is_needed);
 
-/* Runs QEMU for its version. */
-void doctor_check_qemu(const Host *host, Report *report);
+/* Checks the version of QEMU. */
+void doctor_check_qemu(const DoctorHost *host, Report *report);

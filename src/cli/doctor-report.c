@@ -11,7 +11,7 @@ static const char *const verdict_names[_VERDICT_MAX] = {
     [VERDICT_UNKNOWN] = "not known",
 };
 
-/* In JSON; the same, but a word each. */
+/* The same in JSON, as single words. */
 static const char *const verdict_keys[_VERDICT_MAX] = {
     [VERDICT_OK] = "ok",
     [VERDICT_WARNING] = "warning",
@@ -96,9 +96,9 @@ report_count(const Report *report, Verdict verdict)
     return n;
 }
 
-/* --- for people --- */
+/* --- as text --- */
 
-/* The shown findings, in their order. They stay the report's. */
+/* Returns the findings to show. They remain the report's. */
 static GPtrArray *
 select_findings(const Report *report, gboolean only_problems)
 {
@@ -181,7 +181,7 @@ char *
 report_render(const Report *report, gboolean only_problems, const ReportStyle *style)
 {
     g_autoptr(GPtrArray) findings = select_findings(report, only_problems);
-    /* "to do:" stands in the same column. */
+    /* "to do:" is in the same column. */
     gsize name_width = MAX(longest_name(findings), strlen("to do:"));
     GString *lines = g_string_new(NULL);
     const char *topic = NULL;
@@ -201,7 +201,7 @@ report_render(const Report *report, gboolean only_problems, const ReportStyle *s
     return g_string_free(lines, /* free_segment= */ FALSE);
 }
 
-/* --- for programs --- */
+/* --- as JSON --- */
 
 static JsonNode *
 finding_to_json(const Finding *finding)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * doctor-report: what the checks of 'cloche doctor' have found.
+ * doctor-report: the findings of 'cloche doctor'.
  *
- * A finding that is not ok has an action: a command or a setting that mends it, or tells more.
+ * A finding that is not ok has an action: a command or a setting that solves it or tells more.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 typedef enum {
     VERDICT_OK,
-    VERDICT_WARNING, /* it works, but not as well or as safely as it could */
+    VERDICT_WARNING, /* sandboxes work, but not as well or as safely as they could */
     VERDICT_PROBLEM, /* something does not work */
     VERDICT_UNKNOWN, /* it could not be checked; the text says why */
     _VERDICT_MAX,
@@ -20,7 +20,7 @@ typedef struct {
     const char *topic;
     Verdict verdict;
     char *name, *text;
-    char *action; /* NULL: nothing is to be done */
+    char *action; /* NULL: none is needed */
 } Finding;
 
 typedef struct {
@@ -28,7 +28,7 @@ typedef struct {
     GPtrArray *findings;
 } Report;
 
-/* What is put around words: a terminal's codes, or "". */
+/* The codes of a terminal, or "". */
 typedef struct {
     const char *bold, *red, *yellow, *off;
 } ReportStyle;
@@ -37,7 +37,7 @@ Report *report_new(void);
 void report_free(Report *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)
 
-/* Begins a topic. The string stays the caller's. */
+/* Begins a topic. The string remains the caller's. */
 void report_begin(Report *report, const char *topic);
 
 void report_add(Report *report, Verdict verdict, const char *name, const char *format, ...)
@@ -48,7 +48,7 @@ void report_advise(Report *report, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 guint report_count(const Report *report, Verdict verdict);
 
-/* The findings as lines for people. Control characters in them are shown, not obeyed. */
+/* Renders the findings as text, with control characters escaped. */
 char *report_render(const Report *report, gboolean only_problems, const ReportStyle *style);
 
 /* {"checks": […], "problems": N, "warnings": N, "unknown": N} */

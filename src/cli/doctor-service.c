@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* doctor-service: what the facts about the service mean. */
+/* doctor-service: checks of the service, by facts from the bus. */
 #include "doctor-service.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ service_has_accelerator(const ServiceFacts *facts)
     return *lookup_text(facts->properties, "Accelerator") != '\0';
 }
 
-/* What a service says of a template's memory is not more than a 32-bit number of MiB. */
+/* A template's memory is at most a 32-bit number of MiB. */
 static guint64
 template_memory(GVariant *template)
 {
@@ -85,7 +85,7 @@ service_needs(const ServiceFacts *facts)
 /* --- the service --- */
 
 static void
-report_running(const Host *host, Report *report, const ServiceFacts *facts)
+report_running(const DoctorHost *host, Report *report, const ServiceFacts *facts)
 {
     const char *version = lookup_text(facts->properties, "Version");
     g_autofree char *user = NULL;
@@ -107,33 +107,33 @@ static void
 report_stopped_unit(Report *report, const ServiceFacts *facts)
 {
     if (facts->unit_file_state != NULL && g_str_has_prefix(facts->unit_file_state, "masked")) {
-        report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "is masked, so nothing can start it");
+        report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "is masked, so it cannot be started");
         report_advise(report, "systemctl unmask %scloched; systemctl start cloched",
                       g_str_has_suffix(facts->unit_file_state, "-runtime") ? "--runtime " : "");
     } else if (g_strcmp0(facts->unit_state, "failed") == 0 ||
                g_strcmp0(facts->unit_state, "activating") == 0) {
         report_add(report, VERDICT_PROBLEM, NAME_SERVICE,
-                   "does not get ready: systemd says that " UNIT " is %s", facts->unit_state);
+                   "does not become ready: systemd reports that " UNIT " is %s", facts->unit_state);
         report_advise(report, SEE_JOURNAL);
     } else {
         report_add(report, VERDICT_WARNING, NAME_SERVICE,
-                   "does not run; the first call of any program starts it");
+                   "is not running; the first call of a program starts it");
         report_advise(report, "systemctl start cloched");
     }
 }
 
 static const char *
-bus_advice(const Host *host)
+bus_advice(const DoctorHost *host)
 {
     if (host->of_user)
         return "dbus-run-session starts one";
     if (host_has_systemd(host))
         return "systemctl start dbus";
-    return "where ./quickstart.sh has started the service: eval \"$(./quickstart.sh env)\"";
+    return "if ./quickstart.sh has started the service: eval \"$(./quickstart.sh env)\"";
 }
 
 void
-doctor_check_service(const Host *host, Report *report, const ServiceFacts *facts)
+doctor_check_service(const DoctorHost *host, Report *report, const ServiceFacts *facts)
 {
     const char *bus = host->of_user ? "session" : "system";
 
@@ -144,10 +144,10 @@ doctor_check_service(const Host *host, Report *report, const ServiceFacts *facts
     } else if (facts->is_on_bus) {
         report_running(host, report, facts);
     } else if (host->of_user) {
-        report_add(report, VERDICT_WARNING, NAME_SERVICE, "does not run on the session bus");
+        report_add(report, VERDICT_WARNING, NAME_SERVICE, "is not running on the session bus");
         report_advise(report, CLOCHED " --user");
     } else if (!host_has_unit(host) || !host_has_systemd(host)) {
-        report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "does not run on the system bus%s",
+        report_add(report, VERDICT_PROBLEM, NAME_SERVICE, "is not running on the system bus%s",
                    host_has_unit(host) ? ", and PID 1 is not systemd, which would start it"
                                        : ", and is not installed");
         report_advise(report, "sudo ./quickstart.sh in the folder of cloche's source");
@@ -156,7 +156,7 @@ doctor_check_service(const Host *host, Report *report, const ServiceFacts *facts
     }
 }
 
-/* --- its user --- */
+/* --- the service's user --- */
 
 static gboolean
 is_member(const HostGroup *group, gid_t primary)
@@ -164,9 +164,9 @@ is_member(const HostGroup *group, gid_t primary)
     return group->gid == primary || g_strv_contains((const char *const *)group->members, USER);
 }
 
-/* NULL: all of them. Otherwise the first group that is not there, or does not have the user. */
+/* Returns the first group that does not exist or does not have the user, or NULL. */
 static const char *
-missing_group(const Host *host, gid_t primary, gboolean *ret_exists)
+missing_group(const DoctorHost *host, gid_t primary, gboolean *ret_exists)
 {
     static const char *const groups[] = {"libvirt", "libvirt-qemu"};
 
@@ -180,9 +180,9 @@ missing_group(const Host *host, gid_t primary, gboolean *ret_exists)
     return NULL;
 }
 
-/* The user of a service that runs without its unit is whoever started it. */
+/* Without its unit, the service runs as the user who started it. */
 static gboolean
-user_matters(const Host *host, const ServiceFacts *facts)
+user_matters(const DoctorHost *host, const ServiceFacts *facts)
 {
     if (host->of_user || !host_has_unit(host) || !host_has_systemd(host))
         return FALSE;
@@ -191,7 +191,7 @@ user_matters(const Host *host, const ServiceFacts *facts)
 }
 
 void
-doctor_check_user(const Host *host, Report *report, const ServiceFacts *facts)
+doctor_check_user(const DoctorHost *host, Report *report, const ServiceFacts *facts)
 {
     const char *missing;
     gboolean exists;
@@ -205,7 +205,7 @@ doctor_check_user(const Host *host, Report *report, const ServiceFacts *facts)
             host_report_unreadable(host, report, NAME_USER, "/etc/passwd");
             return;
         }
-        report_add(report, VERDICT_PROBLEM, NAME_USER, "there is no user " USER);
+        report_add(report, VERDICT_PROBLEM, NAME_USER, "the user " USER " does not exist");
         report_advise(report, "as root: systemd-sysusers cloche.conf");
         return;
     }
@@ -217,27 +217,27 @@ doctor_check_user(const Host *host, Report *report, const ServiceFacts *facts)
         report_add(report, VERDICT_PROBLEM, NAME_USER, USER " is not in the group %s", missing);
         report_advise(report, "as root: adduser " USER " %s; systemctl restart cloched", missing);
     } else {
-        report_add(report, VERDICT_PROBLEM, NAME_USER, "there is no group %s", missing);
+        report_add(report, VERDICT_PROBLEM, NAME_USER, "the group %s does not exist", missing);
         report_advise(report, "apt install libvirt-daemon-system; systemd-sysusers cloche.conf");
     }
 }
 
-/* --- what it has --- */
+/* --- accelerator and templates --- */
 
 static void
 report_emulated(Report *report, const char *reason, gboolean has_virtualization)
 {
     if (!has_virtualization) {
         report_add(report, VERDICT_WARNING, "accelerator",
-                   "machines are emulated, which is slow and no security boundary");
+                   "machines are emulated, which is slow and not a security boundary");
         report_advise(report, "run only code that you trust; AllowEmulation=no in [Machines] of "
                               "cloched.conf forbids emulation");
         return;
     }
     report_add(report, VERDICT_PROBLEM, "accelerator",
                "machines are emulated, although the processor has hardware virtualization: %s",
-               *reason != '\0' ? reason : "the service does not say why");
-    report_advise(report, "mend what is wrong with virtualization above; then: systemctl restart "
+               *reason != '\0' ? reason : "the service does not report why");
+    report_advise(report, "solve the problems of virtualization above; then: systemctl restart "
                           "cloched");
 }
 
@@ -249,17 +249,18 @@ doctor_check_accelerator(Report *report, const ServiceFacts *facts, gboolean has
 
     if (facts->properties == NULL)
         return;
-    /* It is tried with the kernel of an image. */
+    /* The service tries KVM with the kernel of an image. */
     if (*accelerator == '\0' && *reason == '\0' && n_templates(facts) == 0)
         return;
     if (*accelerator == '\0' && *reason != '\0') {
         report_add(report, VERDICT_PROBLEM, "accelerator", "KVM does not work: %s", reason);
-        report_advise(report, "mend what is wrong with virtualization above; the service tries "
-                              "again by itself");
+        report_advise(
+            report,
+            "solve the problems of virtualization above; the service tries again by itself");
     } else if (*accelerator == '\0') {
         report_add(report, VERDICT_UNKNOWN, "accelerator",
-                   "the service is still finding out what works");
-        report_advise(report, "cloche doctor, in a minute");
+                   "the service is still determining what works");
+        report_advise(report, "run cloche doctor again in a minute");
     } else if (is_emulated(facts)) {
         report_emulated(report, reason, has_virtualization);
     } else {
@@ -283,7 +284,7 @@ check_template(Report *report, GVariant *template)
         g_variant_lookup(template, "progress", "d", &progress);
         report_add(report, VERDICT_UNKNOWN, name, "%s %.0f %%: %s", state, progress * 100,
                    lookup_text(template, "step"));
-        report_advise(report, "cloche status shows how far it is");
+        report_advise(report, "cloche status shows the progress");
     }
 }
 
@@ -300,6 +301,6 @@ doctor_check_templates(Report *report, const ServiceFacts *facts)
     if (g_variant_n_children(facts->templates) > 0)
         return;
     report_add(report, VERDICT_PROBLEM, "templates", "no image is installed");
-    report_advise(report, "sudo ./quickstart.sh, or build-image as vm-images/README.md says; then: "
-                          "systemctl restart cloched");
+    report_advise(report, "sudo ./quickstart.sh, or build-image as described in "
+                          "vm-images/README.md; then: systemctl restart cloched");
 }

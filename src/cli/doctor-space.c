@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* doctor-space: room for templates, in memory and on disk. */
+/* doctor-space: space for templates, in memory and on disk. */
 #include <errno.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "text.h"
 
 Space
-space_read(const Host *host, const char *path)
+space_read(const DoctorHost *host, const char *path)
 {
     g_autofree char *place = g_strdup(path);
     struct statfs fs;
@@ -45,7 +45,7 @@ report_space(Report *report, Verdict verdict, const char *path, const Space *spa
 }
 
 static gboolean
-is_known(const Host *host, Report *report, const char *path, const Space *space)
+is_known(const DoctorHost *host, Report *report, const char *path, const Space *space)
 {
     errno = space->errnum;
     if (space->errnum != 0)
@@ -54,18 +54,18 @@ is_known(const Host *host, Report *report, const char *path, const Space *space)
 }
 
 static void
-advise_larger_tmpfs(const Host *host, Report *report, guint64 bytes)
+advise_larger_tmpfs(const DoctorHost *host, Report *report, guint64 bytes)
 {
     g_autofree char *folder = g_path_get_dirname(host->ram);
 
     report_advise(report,
                   "as root: mount -o remount,size=%" G_GUINT64_FORMAT
-                  "M %s, and the same in /etc/fstab; a container needs it from its host",
+                  "M %s, and the same in /etc/fstab; for a container, on its host",
                   bytes / (1024 * 1024), folder);
 }
 
 void
-doctor_check_ram(const Host *host, Report *report, const Space *space, const Needs *needs)
+doctor_check_ram(const DoctorHost *host, Report *report, const Space *space, const Needs *needs)
 {
     if (!is_known(host, report, host->ram, space))
         return;
@@ -75,14 +75,14 @@ doctor_check_ram(const Host *host, Report *report, const Space *space, const Nee
         advise_larger_tmpfs(host, report, 2 * needs->all);
     } else if (!space->is_tmpfs) {
         report_add(report, VERDICT_WARNING, host->ram,
-                   "is on no tmpfs: machines start slower and wear the disk");
+                   "is not on a tmpfs: machines start slower and wear the disk");
         report_advise(report, "set Ram= in [Folders] of cloched.conf to a folder on a tmpfs");
     } else if (space->size < needs->all) {
         report_space(report, VERDICT_WARNING, host->ram, space, "all templates take", needs->all);
         advise_larger_tmpfs(host, report, 2 * needs->all);
     } else if (space->free < needs->largest) {
-        report_space(report, VERDICT_WARNING, host->ram, space,
-                     "a template that is made anew takes", needs->largest);
+        report_space(report, VERDICT_WARNING, host->ram, space, "a template that is rebuilt takes",
+                     needs->largest);
         advise_larger_tmpfs(host, report, space->size / 2 * 3);
     } else {
         report_space(report, VERDICT_OK, host->ram, space, "all templates take", needs->all);
@@ -90,20 +90,20 @@ doctor_check_ram(const Host *host, Report *report, const Space *space, const Nee
 }
 
 void
-doctor_check_state(const Host *host, Report *report, const Space *space, const Needs *needs)
+doctor_check_state(const DoctorHost *host, Report *report, const Space *space, const Needs *needs)
 {
-    const char *reason = "a template that is made anew, and sandboxes' disks take";
+    const char *reason = "a template that is rebuilt and the disks of sandboxes take";
     guint64 bound = needs->largest + STATE_RESERVE;
 
     if (!is_known(host, report, host->state, space))
         return;
     if (space->free < needs->largest) {
         report_space(report, VERDICT_PROBLEM, host->state, space,
-                     "a template that is made anew takes", needs->largest);
-        report_advise(report, "make room there, or set State= in [Folders] of cloched.conf");
+                     "a template that is rebuilt takes", needs->largest);
+        report_advise(report, "free space there, or set State= in [Folders] of cloched.conf");
     } else if (space->free < bound) {
         report_space(report, VERDICT_WARNING, host->state, space, reason, bound);
-        report_advise(report, "make room there: sandboxes stand still while there is none");
+        report_advise(report, "free space there: sandboxes are paused while the disk is full");
     } else {
         report_space(report, VERDICT_OK, host->state, space, reason, bound);
     }

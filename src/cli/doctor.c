@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * doctor: what keeps this host from running sandboxes well, and what to do about it.
+ * doctor: checks whether this host can run sandboxes, and says what to do.
  *
- * It is for the time when things do not work, so it needs neither bus nor service, and a check that
- * cannot be made is a finding like others. It changes nothing and starts nothing.
+ * It must work when nothing else does, so it needs neither bus nor service, and reports a check
+ * that cannot be made as a finding. It changes nothing and starts nothing.
  */
 #include <unistd.h>
 
@@ -14,7 +14,7 @@
 #include "term.h"
 #include "verbs.h"
 
-/* --- who asks --- */
+/* --- the caller --- */
 
 typedef struct {
     gid_t *groups;
@@ -42,7 +42,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Self, self_clear)
 /* --- the checks, topic by topic --- */
 
 static Processor
-check_virtualization(const Host *host, Report *report)
+check_virtualization(const DoctorHost *host, Report *report)
 {
     Processor processor;
     g_auto(Device) device = {0};
@@ -58,7 +58,7 @@ check_virtualization(const Host *host, Report *report)
 }
 
 static void
-check_service(const Host *host, Report *report, const ServiceFacts *facts,
+check_service(const DoctorHost *host, Report *report, const ServiceFacts *facts,
               const Processor *processor)
 {
     report_begin(report, "Service");
@@ -68,9 +68,9 @@ check_service(const Host *host, Report *report, const ServiceFacts *facts,
     doctor_check_templates(report, facts);
 }
 
-/* cloched --user has libvirt inside, and runs machines as its own user: no profile is made. */
+/* cloched --user contains libvirt, and runs machines as its own user, without a profile. */
 static void
-check_libvirt(const Host *host, Report *report, const ServiceFacts *facts)
+check_libvirt(const DoctorHost *host, Report *report, const ServiceFacts *facts)
 {
     report_begin(report, "libvirt and QEMU");
     if (!host->of_user) {
@@ -82,7 +82,7 @@ check_libvirt(const Host *host, Report *report, const ServiceFacts *facts)
 }
 
 static void
-check_hardening(const Host *host, Report *report)
+check_hardening(const DoctorHost *host, Report *report)
 {
     report_begin(report, "Hardening");
     doctor_check_smt(host, report);
@@ -92,7 +92,7 @@ check_hardening(const Host *host, Report *report)
 }
 
 static void
-check_space(const Host *host, Report *report, const ServiceFacts *facts)
+check_space(const DoctorHost *host, Report *report, const ServiceFacts *facts)
 {
     const Needs needs = service_needs(facts);
     const Space ram = space_read(host, host->ram), state = space_read(host, host->state);
@@ -103,7 +103,7 @@ check_space(const Host *host, Report *report, const ServiceFacts *facts)
 }
 
 static void
-check_time(const Host *host, Report *report)
+check_time(const DoctorHost *host, Report *report)
 {
     const Clock clock = clock_read();
 
@@ -120,7 +120,7 @@ examine(Cli *cli)
                                      : g_strdup("/var/lib/cloche");
     g_autofree char *ram =
         of_user ? g_strdup_printf("/dev/shm/cloche-%u", getuid()) : g_strdup("/dev/shm/cloche");
-    const Host host = {"", of_user, geteuid() == 0, state, ram};
+    const DoctorHost host = {"", of_user, geteuid() == 0, state, ram};
     g_auto(ServiceFacts) facts = {0};
     Report *report = report_new();
     Processor processor;
@@ -158,8 +158,7 @@ run(Cli *cli, char **argv)
     g_autoptr(Report) report = NULL;
     int status;
     const GOptionEntry entries[] = {
-        {"problems", 0, 0, G_OPTION_ARG_NONE, &only_problems,
-         "Show what does not work, and nothing else", NULL},
+        {"problems", 0, 0, G_OPTION_ARG_NONE, &only_problems, "Show only problems", NULL},
         G_OPTION_ENTRY_NULL,
     };
 
@@ -178,11 +177,10 @@ run(Cli *cli, char **argv)
 const Verb verb_doctor = {
     .name = "doctor",
     .synopsis = "",
-    .summary = "Checks whether this host can run sandboxes, and says what to do.",
+    .summary = "Check whether this host can run sandboxes, and say what to do.",
     .description =
-        "Each check is ok, a warning, a problem, or not known. Nothing is changed. The exit "
-        "status\n"
-        "is 1 when there is a problem, else 0. Root sees more.\n"
+        "The verdict of each check is ok, warning, problem, or not known. Nothing is changed. The\n"
+        "exit status is 1 if there is a problem, and 0 otherwise. Root may see more.\n"
         "\n"
         "Examples:\n"
         "  cloche doctor\n"

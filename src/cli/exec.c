@@ -1,37 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* exec: a command in a sandbox that lives, followed to its end or left behind. */
-#include "process.h"
+/* exec: a command in an existing sandbox, followed to its end or left running. */
+#include "command.h"
 #include "program.h"
 #include "sandbox.h"
 #include "verbs.h"
 
 static void
-print_number(Cli *cli, const Program *program)
+print_number(Cli *cli, const ProcessStreams *program)
 {
     const char *path = g_dbus_proxy_get_object_path(G_DBUS_PROXY(program->process));
     JsonObject *object;
-    JsonNode *node;
 
     if (!cli->json) {
         puts(program_number(program));
         return;
     }
     object = json_object_new();
-    node = json_node_new(JSON_NODE_OBJECT);
     json_object_set_string_member(object, "process", path);
     json_object_set_int_member(object, "number",
                                g_ascii_strtoll(program_number(program), /* end= */ NULL, 10));
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
 }
 
 static int
-leave_behind(Cli *cli, ClocheSandbox *sandbox, const ProcessWords *words, GVariant *options)
+leave_behind(Cli *cli, ClocheSandbox *sandbox, const CommandOptions *options,
+             GVariant *call_options)
 {
     g_autoptr(GError) error = NULL;
-    g_auto(Program) program = PROGRAM_NONE;
+    g_auto(ProcessStreams) program = PROGRAM_NONE;
 
-    if (!program_begin(cli, sandbox, words->with_terminal, options, &program, &error))
+    if (!program_begin(cli, sandbox, options->with_terminal, call_options, &program, &error))
         return cli_fail(cli, error);
     print_number(cli, &program);
     return cli_flush() ? CLI_OK : CLI_FAILED;
@@ -40,49 +38,49 @@ leave_behind(Cli *cli, ClocheSandbox *sandbox, const ProcessWords *words, GVaria
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(ProcessWords) words = {0};
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) options = NULL;
-    g_autoptr(ClocheSandbox) sandbox = NULL;
-    const GOptionEntry entries[] = {
-        PROCESS_OPTIONS(words),
-        {"keep", 'd', 0, G_OPTION_ARG_NONE, &words.is_kept,
-         "Start it, print its number and leave it behind; see cloche attach", NULL},
-        {"detach", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &words.is_kept,
-         "As --keep, for those who know docker", NULL},
-        {"tag", 0, 0, G_OPTION_ARG_FILENAME, &words.tag,
+    g_auto(CommandOptions) options = {0};
+    g_autoptr(GArray) entries = command_entries(&options, /* stream_flags= */ 0);
+    const GOptionEntry own_entries[] = {
+        {"keep", 'd', 0, G_OPTION_ARG_NONE, &options.is_kept,
+         "Start the command, print its number and return; see cloche attach", NULL},
+        {"detach", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &options.is_kept, "", NULL},
+        {"tag", 0, 0, G_OPTION_ARG_FILENAME, &options.tag,
          "With --keep: a note that 'cloche ps' shows", "TEXT"},
-        G_OPTION_ENTRY_NULL,
     };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) call_options = NULL;
+    g_autoptr(ClocheSandbox) sandbox = NULL;
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
+    g_array_append_vals(entries, own_entries, G_N_ELEMENTS(own_entries));
+    if (!cli_parse_words(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 1,
+                         /* max= */ 1, &status))
         return status;
-    if (!process_check(cli, &words))
+    if (!command_check(cli, &options))
         return CLI_USAGE;
-    options = process_options(cli, &words, &error);
-    if (options == NULL || !cli_connect(cli, &error))
+    call_options = command_call_options(cli, &options, &error);
+    if (call_options == NULL || !cli_connect(cli, &error))
         return cli_fail(cli, error);
-    g_variant_ref_sink(options);
+    g_variant_ref_sink(call_options);
     sandbox = sandbox_find(cli, cli->words[0], &error);
     if (sandbox == NULL)
         return cli_fail(cli, error);
-    return words.is_kept ? leave_behind(cli, sandbox, &words, options)
-                         : process_run(cli, sandbox, sandbox_id(sandbox), &words, options);
+    return options.is_kept ? leave_behind(cli, sandbox, &options, call_options)
+                           : command_run(cli, sandbox, sandbox_id(sandbox), &options, call_options);
 }
 
 const Verb verb_exec = {
     .name = "exec",
     .synopsis = "ID -- COMMAND...",
-    .summary = "Runs a command in a sandbox that lives.",
+    .summary = "Run a command in an existing sandbox.",
     .description =
-        "The exit status is the command's (128 and the signal's number when a signal ended it, "
-        "124\n"
-        "when its --timeout was over).\n"
-        "Interrupting this program kills the command; the sandbox goes on. Standard input is the\n"
-        "command's with --stdin only, so that a loop that reads from it loses nothing.\n"
-        "Without '--' the command begins behind ID, and the options of exec stand before it.\n"
-        "-it is --stdin --tty. -t alone is --timeout when a TIME follows, and --tty otherwise.\n"
+        "The exit status is that of the command: 128 plus the number of the signal if a signal\n"
+        "ended it, 124 if its --timeout expired.\n"
+        "Interrupting cloche kills the command, but not the sandbox. The command gets standard\n"
+        "input only with --stdin, so that a shell loop that reads from it loses no data.\n"
+        "Without '--', the command begins after ID, and options of exec go before ID.\n"
+        "-it means --stdin --tty. -t alone means --timeout if a TIME follows, and --tty "
+        "otherwise.\n"
         "\n"
         "Examples:\n"
         "  id=$(cloche create)\n"

@@ -5,6 +5,7 @@
 #include <gio/gunixfdlist.h>
 
 #include "guest.h"
+#include "languages.h"
 #include "options.h"
 #include "show.h"
 #include "term.h"
@@ -20,17 +21,17 @@ typedef struct {
 
 /* --- Ctrl-C --- */
 
-/* The context that the language has by itself. */
+/* The context that executes the code; NULL: unknown. */
 static const char *
 context_id(const Execution *execution)
 {
     if (execution->context != NULL)
         return execution->context;
-    return g_strcmp0(execution->language, "typescript") == 0 ? "javascript" : execution->language;
+    return execution->language != NULL ? languages_default_context(execution->language) : NULL;
 }
 
-/* A context executes one code at a time: what it tells us of ours, it tells while it executes that.
- */
+/* Whether the context executes this code: an event of it has arrived. Otherwise the context may be
+ * executing the code of another client. */
 static gboolean
 is_ours(const Running *running)
 {
@@ -38,8 +39,8 @@ is_ours(const Running *running)
 }
 
 /*
- * Code that is left is interrupted, too, or never begun, but what it says then is not heard. In a
- * sandbox of its own it may not have begun: then the second Ctrl-C leaves it.
+ * If the call is abandoned, the service interrupts the code or does not start it, and its further
+ * output is lost.
  */
 static void
 on_interrupt(gpointer data)
@@ -124,14 +125,14 @@ tell_end(const Show *show)
     int status = status_of(show->status);
 
     if (status == CLI_TIMED_OUT)
-        cli_note("%s--timeout gives it more",
-                 show->tells_limit ? "" : "the code was stopped when its time was over; ");
+        cli_note("%s--timeout sets a longer limit",
+                 show->tells_limit ? "" : "the code was stopped because its timeout expired; ");
     else if (status == EXECUTION_INTERRUPTED && !show->has_error)
         cli_note("the code was interrupted");
     return show->gallery->has_failed && status == CLI_OK ? CLI_FAILED : status;
 }
 
-/* What went wrong is no news for who left the code alone, or has read enough of its output. */
+/* An error is dropped if the user abandoned the code, or closed its output. */
 static int
 take_failure(const Running *running, GError **error)
 {
@@ -209,7 +210,7 @@ save_data(Gallery *gallery, GVariant *data)
     }
 }
 
-/* What was too large for the answer. */
+/* Fetches data that was too large for the reply. */
 static void
 fetch_files(Gallery *gallery, GVariant *files)
 {

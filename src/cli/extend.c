@@ -19,16 +19,13 @@ static int
 show(Cli *cli, const char *id, guint64 seconds)
 {
     JsonObject *object;
-    JsonNode *node;
 
     if (!cli->json)
         return CLI_OK;
     object = json_object_new();
-    node = json_node_new(JSON_NODE_OBJECT);
     json_object_set_string_member(object, "id", id);
     json_object_set_int_member(object, "timeout", seconds);
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
@@ -55,9 +52,10 @@ run(Cli *cli, char **argv)
 const Verb verb_extend = {
     .name = "extend",
     .synopsis = "ID TIME",
-    .summary = "Sets when a sandbox ends: that time from now.",
+    .summary = "Set when a sandbox ends, counted from now.",
     .description =
-        "TIME is seconds, or has units: 90s, 10m, 1h30m, 2d. It may also be sooner than before.\n"
+        "TIME is a number of seconds, or has units: 90s, 10m, 1h30m, 2d. The new end may also be\n"
+        "earlier than the current one.\n"
         "\n"
         "Example:\n"
         "  cloche extend $id 30m",

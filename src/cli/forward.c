@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * forward: ports of this machine that are a sandbox's.
+ * forward: ports of this machine that lead to a sandbox.
  *
- * A connection that the sandbox does not take is closed, and said; the others, and those to come,
- * go on. It ends with the sandbox.
+ * A connection that the sandbox refuses is closed with a message; all others continue. The verb
+ * ends when the sandbox ends.
  */
 #include <gio/gunixfdlist.h>
 #include <unistd.h>
 
+#include "forward-address.h"
 #include "guest.h"
 #include "relay.h"
 #include "verbs.h"
@@ -16,12 +17,12 @@ typedef struct {
     Cli *cli;
     const char *id;
     Guest guest;
-    GPtrArray *services; /* one for each address: GLib loses connections to two at once */
+    GPtrArray *services; /* one for each address: GLib loses connections if one service has two */
     GMainLoop *loop;
     GError *end; /* why it ended */
 } Forwarding;
 
-/* Of each connection until the sandbox has taken it. */
+/* A connection that the sandbox has not accepted yet. */
 typedef struct {
     Forwarding *forwarding;
     GSocketConnection *client;
@@ -48,7 +49,7 @@ end(Forwarding *forwarding, GError *error)
 
 /* --- connections --- */
 
-/* What ends one connection, and what ends all. */
+/* Ends one connection, or all of them if the sandbox or the service is gone. */
 static void
 refuse(const Knock *knock, GError *error)
 {
@@ -121,32 +122,29 @@ tell(const Forwarding *forwarding, GInetSocketAddress *address, guint16 guest_po
     GSocketConnectable *connectable = G_SOCKET_CONNECTABLE(address);
     g_autofree char *text = g_socket_connectable_to_string(connectable);
     JsonObject *object;
-    JsonNode *node;
 
     if (!forwarding->cli->json) {
         printf("Forwarding %s to port %u of %s\n", text, guest_port, forwarding->id);
         return;
     }
     object = json_object_new();
-    node = json_node_new(JSON_NODE_OBJECT);
     json_object_set_string_member(object, "address", text);
     json_object_set_int_member(object, "port", g_inet_socket_address_get_port(address));
     json_object_set_int_member(object, "guest-port", guest_port);
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
 }
 
 static gboolean
 listen_on(Forwarding *forwarding, const char *word, GError **error)
 {
     GSocketService *service = g_socket_service_new();
-    g_auto(PlaceForward) place = {0};
+    g_auto(ForwardAddress) place = {0};
     g_autoptr(GSocketAddress) address = NULL, effective = NULL;
     g_autoptr(GObject) source = g_object_new(G_TYPE_OBJECT, NULL);
 
     g_ptr_array_add(forwarding->services, service);
     g_signal_connect(service, "incoming", G_CALLBACK(on_incoming), forwarding);
-    if (!place_parse_forward(word, &place, error))
+    if (!forward_address_parse(word, &place, error))
         return FALSE;
     address = g_inet_socket_address_new_from_string(place.host, place.port);
     g_object_set_data(source, "guest-port", GUINT_TO_POINTER((guint)place.guest_port));
@@ -163,15 +161,15 @@ static gboolean
 check_words(Cli *cli, GError **error)
 {
     for (char **word = cli->words + 1; *word != NULL; word++) {
-        g_auto(PlaceForward) place = {0};
+        g_auto(ForwardAddress) place = {0};
 
-        if (!place_parse_forward(*word, &place, error))
+        if (!forward_address_parse(*word, &place, error))
             return FALSE;
     }
     return TRUE;
 }
 
-/* --- until the end --- */
+/* --- the end --- */
 
 static void
 on_removed(ClocheManager *manager, const char *id, const char *path, const char *reason,
@@ -242,11 +240,11 @@ run(Cli *cli, char **argv)
 const Verb verb_forward = {
     .name = "forward",
     .synopsis = "ID [HOST:]PORT[:GUESTPORT]...",
-    .summary = "Makes TCP ports of a sandbox ports of this machine.",
+    .summary = "Forward TCP ports of this machine to a sandbox.",
     .description =
-        "Listens on HOST (127.0.0.1 unless given; IPv6 as [::1]) until it is interrupted or the\n"
-        "sandbox ends, and connects to the port of that number, or GUESTPORT, in the sandbox.\n"
-        "PORT 0 takes any that is free, and tells it.\n"
+        "Listens on HOST (default: 127.0.0.1; IPv6 as [::1]) until it is interrupted or the\n"
+        "sandbox ends, and connects to GUESTPORT in the sandbox, or to the port of the same\n"
+        "number. PORT 0 is any free port, which is printed.\n"
         "\n"
         "Examples:\n"
         "  cloche forward $id 8080\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guest: calls that several verbs make. */
+/* guest: calls of several verbs. */
 #include "guest.h"
 
 #include <errno.h>
@@ -16,6 +16,18 @@ guest_clear(Guest *guest)
 {
     g_clear_object(&guest->sandbox);
     g_free(guest->user);
+}
+
+GOptionEntry
+guest_user_entry(Guest *guest)
+{
+    return (GOptionEntry){"user",
+                          'u',
+                          0,
+                          G_OPTION_ARG_FILENAME,
+                          &guest->user,
+                          "A user of the sandbox, by name or number",
+                          "USER"};
 }
 
 gboolean
@@ -102,7 +114,7 @@ guest_download(const Guest *guest, Cli *cli, const char *path, GError **error)
     return guest_take_fd(handle, fds, error);
 }
 
-/* Unpacks what comes from `fd`, which is taken. */
+/* Unpacks what arrives on `fd`, which is taken. */
 static gboolean
 call_upload(const Guest *guest, const char *path, int fd, GCancellable *cancellable, GError **error)
 {
@@ -114,7 +126,7 @@ call_upload(const Guest *guest, const char *path, int fd, GCancellable *cancella
     cloche_sandbox_call_upload(guest->sandbox, path, g_variant_new_handle(0),
                                g_variant_dict_end(&options), CLIENT_CALL, fds, cancellable,
                                cli_on_reply, &reply);
-    g_object_unref(fds); /* so that nobody but the service has it */
+    g_object_unref(fds); /* so that only the service has the descriptor */
     cli_await(&reply);
     return cloche_sandbox_call_upload_finish(guest->sandbox, /* ret_fds= */ NULL, reply, error);
 }
@@ -147,7 +159,7 @@ guest_upload(const Guest *guest, Cli *cli, const char *path, TransferWork pack, 
     transfer_finish(transfer, &packing);
     *ret_bytes = stream_moved(&stream);
     if (unpacking != NULL && g_error_matches(packing, G_FILE_ERROR, G_FILE_ERROR_PIPE))
-        g_clear_error(&packing); /* it is nobody's fault here that nothing more was taken */
+        g_clear_error(&packing); /* the other error tells why the sandbox stopped reading */
     if (packing == NULL && unpacking == NULL)
         return TRUE;
     g_propagate_error(error,
@@ -162,7 +174,8 @@ guest_take_fd(GVariant *handle, GUnixFDList *fds, GError **error)
 
     if (fds != NULL && index >= 0 && index < g_unix_fd_list_get_length(fds))
         return g_unix_fd_list_get(fds, index, error);
-    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "the service gave no descriptor");
+    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                        "the service returned no descriptor");
     return -1;
 }
 

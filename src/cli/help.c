@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* help: of the program and of each verb; and the version. */
+/* help: the help texts of the program and of each verb, and the version. */
 #include "verbs.h"
 
 void
 verbs_print_help(void)
 {
     fputs("Usage:\n"
-          "  cloche [--user] [--json] [--no-ask-password] VERB [WORDS...]\n"
+          "  cloche [--user] [--json] [--no-ask-password] VERB [ARGUMENT...]\n"
           "\n"
-          "Runs code that nobody trusts in microVMs of this machine.\n"
+          "Run untrusted code in microVMs of this machine.\n"
           "\n"
           "Verbs:\n",
           stdout);
@@ -17,21 +17,21 @@ verbs_print_help(void)
     fputs(
         "\n"
         "Options:\n"
-        "  --user     Ask the service on the session bus (cloched --user), not the system's\n"
-        "  --json     Print what the service answered as JSON, on one line; keys are those of the\n"
-        "             D-Bus API, bytes are base64, and an error is\n"
+        "  --user     Use the service on the session bus (cloched --user), not the system's\n"
+        "  --json     Print the reply of the service as JSON, on one line. Keys are those of the\n"
+        "             D-Bus API, and bytes are base64. An error is\n"
         "             {\"error\": {\"name\": ..., \"message\": ...}}\n"
         "  --no-ask-password\n"
-        "             Do not ask for a password where polkit wants one\n"
-        "  --help     Show this help; cloche VERB --help shows a verb's\n"
+        "             Do not ask for a password if polkit requires one\n"
+        "  --help     Show this help; cloche VERB --help shows that of a verb\n"
         "  --version  Show the version\n"
         "\n"
         "Exit status:\n"
-        "  run, exec, shell and attach pass that of the command on. Otherwise 0: done; 1: code\n"
-        "  raised an error, or doctor found a problem; 2: wrong words; 124: its --timeout was\n"
-        "  over; 125: the service could not do it; 126, 127: the command could not be run, was "
-        "not\n"
-        "  found in the sandbox; 130: interrupted by Ctrl-C; 141: who read the output left.\n"
+        "  run, exec, shell and attach exit with the status of the command. Otherwise 0: success;\n"
+        "  1: the code raised an error, or doctor found a problem; 2: the command line is wrong;\n"
+        "  124: a --timeout expired; 125: the service failed; 126, 127: the command could not be\n"
+        "  executed, or was not found in the sandbox; 130: interrupted by Ctrl-C; 141: the reader\n"
+        "  of the output has closed it.\n"
         "\n"
         "Examples:\n"
         "  cloche run -- uname -a\n"
@@ -81,7 +81,7 @@ show_version(Cli *cli, char **argv)
 const Verb verb_help = {
     .name = "help",
     .synopsis = "[VERB]",
-    .summary = "Shows the verbs, or what one of them does.",
+    .summary = "Show the verbs, or the help text of one.",
     .description = "Example:\n"
                    "  cloche help exec",
     .run = show_help,
@@ -90,8 +90,8 @@ const Verb verb_help = {
 const Verb verb_version = {
     .name = "version",
     .synopsis = "",
-    .summary = "Shows the version of this program.",
-    .description = "The service's own is in 'cloche status'.\n"
+    .summary = "Show the version of this program.",
+    .description = "'cloche status' shows the version of the service.\n"
                    "\n"
                    "Example:\n"
                    "  cloche version",

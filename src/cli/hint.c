@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* hint: one table by error, and the cases in which there is no service to ask. */
+/* hint: a table of hints by error code, and those for errors of the bus. */
 #include "hint.h"
 
 #include <string.h>
@@ -7,39 +7,41 @@
 #include "text.h"
 
 static const char *const hints[] = {
-    [CLOCHE_ERROR_FAILED] = "the service's journal tells more: journalctl -u cloched",
-    [CLOCHE_ERROR_NO_SUCH_SANDBOX] = "'cloche list' shows the sandboxes that live",
+    [CLOCHE_ERROR_FAILED] = "see the journal of the service: journalctl -u cloched",
+    [CLOCHE_ERROR_NO_SUCH_SANDBOX] = "'cloche list' shows the existing sandboxes",
     [CLOCHE_ERROR_TEMPLATE_NOT_READY] =
         "'cloche status' shows the state of each template, 'cloche doctor' what is wrong here",
-    [CLOCHE_ERROR_TEMPLATE_DAMAGED] = "the service's journal tells more: journalctl -u cloched",
+    [CLOCHE_ERROR_TEMPLATE_DAMAGED] = "see the journal of the service: journalctl -u cloched",
     [CLOCHE_ERROR_NOT_PERMITTED] =
         "an administrator can permit it by a polkit rule: see cloched(8)",
     [CLOCHE_ERROR_BUSY] = "try again in a moment",
-    [CLOCHE_ERROR_UNSUPPORTED] = "'cloche status' shows what each template has",
-    [CLOCHE_ERROR_GUEST_LOST] = "what was in it is gone; 'cloche create' makes a new sandbox",
+    [CLOCHE_ERROR_UNSUPPORTED] = "'cloche status' shows the languages of each template",
+    [CLOCHE_ERROR_GUEST_LOST] =
+        "the data of the sandbox is lost; 'cloche create' creates a new sandbox",
     [CLOCHE_ERROR_TIMED_OUT] = "try again, or end the sandbox: cloche kill ID",
     [CLOCHE_ERROR_NO_SUCH_PROCESS] = "'cloche ps ID' shows the processes and their numbers",
     [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "'cloche context list ID' shows the contexts of a sandbox",
     [CLOCHE_ERROR_NO_SUCH_DIRECTORY] =
-        "directories are looked for in the sandbox, not on this machine",
-    [CLOCHE_ERROR_NO_SUCH_USER] = "users are those of the sandbox, not of this machine",
-    [CLOCHE_ERROR_OUT_OF_RESOURCES] = "free some in the sandbox, or make a new one: cloche create",
-    [CLOCHE_ERROR_NO_SUCH_FILE] = "'cloche ls ID:DIRECTORY' shows what is in the sandbox",
+        "the directory must exist in the sandbox, not on this machine",
+    [CLOCHE_ERROR_NO_SUCH_USER] = "the user must exist in the sandbox, not on this machine",
+    [CLOCHE_ERROR_OUT_OF_RESOURCES] =
+        "free resources in the sandbox, or create a new one: cloche create",
+    [CLOCHE_ERROR_NO_SUCH_FILE] = "'cloche ls ID:DIRECTORY' shows the files of the sandbox",
     [CLOCHE_ERROR_IS_A_DIRECTORY] =
         "name a file in it ('cloche ls ID:PATH' shows them); 'cloche cp' copies directories",
     [CLOCHE_ERROR_CONNECTION_REFUSED] = "'cloche ports ID' shows what listens in the sandbox",
-    [CLOCHE_ERROR_SERVICE_STOPPING] = "sandboxes go on; call again in a moment",
-    [CLOCHE_ERROR_RUNNER_LOST] = "its variables are gone",
+    [CLOCHE_ERROR_SERVICE_STOPPING] = "sandboxes continue to run; try again in a moment",
+    [CLOCHE_ERROR_RUNNER_LOST] = "its variables are lost",
     [_CLOCHE_ERROR_MAX] = NULL,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(hints) == _CLOCHE_ERROR_MAX + 1);
 
 /* --- a limit --- */
 
-/* In the message about the limit lifetime, the seconds that are left follow. */
+/* In the message about the limit lifetime, the remaining seconds follow this text. */
 #define LEFT "at most "
 
-/* In whole minutes, and a minute less than there is: the command has to be typed. */
+/* In full minutes, and one minute less than remain, because the user needs time to type. */
 static char *
 extension_hint(const Cli *cli, const GError *error)
 {
@@ -49,8 +51,8 @@ extension_hint(const Cli *cli, const GError *error)
     if (left == NULL)
         return NULL;
     if (minutes < 2)
-        return g_strdup("copy out what you need ('cloche cp'), and make a new sandbox");
-    return g_strdup_printf("it may live on for %" G_GUINT64_FORMAT
+        return g_strdup("copy out what you need ('cloche cp'), and create a new sandbox");
+    return g_strdup_printf("it may live for another %" G_GUINT64_FORMAT
                            "m: 'cloche extend %s %" G_GUINT64_FORMAT "m'",
                            minutes - 1, cli->words[0], minutes - 1);
 }
@@ -81,8 +83,8 @@ quota_hint(Cli *cli, const GError *error)
     if (g_str_has_prefix(error->message, "The limit creates "))
         return g_strdup("try again in a moment");
     if (g_str_has_prefix(error->message, "The limit "))
-        return g_strdup("'cloche list' shows what you have, 'cloche kill ID' gives it back");
-    return NULL; /* the message says what to do */
+        return g_strdup("'cloche list' shows your sandboxes, 'cloche kill ID' frees what one uses");
+    return NULL; /* the message itself says what to do */
 }
 
 /* --- a command --- */
@@ -93,7 +95,7 @@ as_shell_line(char *const *command)
     g_autofree char *line = g_strjoinv(" ", (char **)command);
     g_autofree char *quoted = g_shell_quote(line);
 
-    return g_strdup_printf("a shell line is run by a shell: -- sh -c %s", quoted);
+    return g_strdup_printf("a shell command needs a shell: -- sh -c %s", quoted);
 }
 
 static gboolean
@@ -114,9 +116,9 @@ program_hint(const Cli *cli)
     if (strpbrk(program, " \t\n|&;<>()$`\"'*?~=") != NULL || is_shell_builtin(program))
         return as_shell_line(cli->command);
     if (strchr(program, '/') != NULL)
-        return g_strdup("programs are looked for in the sandbox, not on this machine; a script "
-                        "needs what its first line names as well");
-    return g_strdup("programs are looked for in the sandbox, not on this machine");
+        return g_strdup("the program must exist in the sandbox, not on this machine; a script also "
+                        "needs the program that its first line names");
+    return g_strdup("the program must exist in the sandbox, not on this machine");
 }
 
 static char *
@@ -126,50 +128,35 @@ permission_hint(const Cli *cli, const GError *error)
 
     if (g_str_has_prefix(error->message, "program "))
         return g_strdup_printf("'chmod +x FILE' makes a file executable, 'sh FILE' runs a script "
-                               "without that, and a directory is not a program%s",
-                               is_root ? "" : "; '--user root' may run what others may not");
+                               "that is not executable; a directory is not a program%s",
+                               is_root ? "" : "; root may have the permission: '--user root'");
     if (is_root || !cli->has_user)
         return NULL;
-    return g_strdup("'--user root' does it as the sandbox's root");
+    return g_strdup("root of the sandbox may have the permission: '--user root'");
 }
 
 /* --- the service --- */
-
-static gboolean
-service_is_missing(const GError *error)
-{
-    return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
-           g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER);
-}
-
-static gboolean
-service_went_away(const GError *error)
-{
-    return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY) ||
-           g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_DISCONNECTED) ||
-           g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED);
-}
 
 static char *
 bus_hint(Cli *cli, const GError *error)
 {
     gboolean is_system = cli->bus == G_BUS_TYPE_SYSTEM;
 
-    if (service_is_missing(error))
+    if (client_service_is_missing(error))
         return g_strdup(is_system ? "start it: systemctl start cloched (as root; 'cloche doctor' "
-                                    "tells what is wrong); "
-                                    "for one of your own: " CLOCHED " --user, then cloche --user"
+                                    "finds problems); or start a service of your own: " CLOCHED
+                                    " --user, then cloche --user"
                                   : "start it: " CLOCHED " --user");
-    if (service_went_away(error))
+    if (client_service_was_lost(error))
         return g_strdup(
-            "the service ended during the call; its journal tells why: journalctl -u cloched");
+            "the service ended during the call; see its journal: journalctl -u cloched");
     if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED))
         return g_strdup(
-            "the bus does not let you speak to the service; an administrator can permit it");
+            "the bus refuses your calls to the service; an administrator can permit them");
     if (cli->manager == NULL)
-        return g_strdup(is_system ? "is there a system bus? Another one is used with "
-                                    "DBUS_SYSTEM_BUS_ADDRESS, the session's with --user"
-                                  : "is there a session bus? 'dbus-run-session' starts one");
+        return g_strdup(
+            is_system ? "DBUS_SYSTEM_BUS_ADDRESS selects another system bus, --user the session bus"
+                      : "'dbus-run-session' starts a session bus");
     return NULL;
 }
 
@@ -177,11 +164,11 @@ char *
 hint_for_error(Cli *cli, const GError *error)
 {
     if (error->domain == G_FILE_ERROR ||
-        g_error_matches(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED)) /* of what was read */
+        g_error_matches(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED)) /* about the input */
         return NULL;
     if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT) &&
         g_str_has_prefix(error->message, "file "))
-        return NULL; /* the words are good, but not for this file */
+        return NULL; /* the arguments are valid, but not for this file */
     if (error->domain == G_OPTION_ERROR ||
         g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT))
         return g_strdup_printf("see cloche %s --help", cli->verb->name);
@@ -197,24 +184,4 @@ hint_for_error(Cli *cli, const GError *error)
     default:
         return g_strdup(hints[error->code]);
     }
-}
-
-const char *
-hint_error_name(const GError *error)
-{
-    if (error->domain == CLOCHE_ERROR)
-        return cloche_error_name(error->code);
-    if (service_is_missing(error))
-        return "ServiceNotRunning";
-    if (service_went_away(error))
-        return "ServiceLost";
-    if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED))
-        return "AccessDenied";
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return "Interrupted";
-    if (error->domain == G_FILE_ERROR)
-        return "FileError";
-    if (error->domain == G_OPTION_ERROR)
-        return "Usage";
-    return "Failed";
 }

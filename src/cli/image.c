@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* image: names, PNG's header, and files that are made anew each time. */
+/* image: names, the header of PNG, and creation of files. */
 #include "image.h"
 
 #include <errno.h>

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* journal: a sandbox's story, told by journalctl. It is there when the sandbox is long gone. */
+/* journal: the journal's entries about a sandbox, which remain after its end. */
 #include <errno.h>
 #include <unistd.h>
 
 #include "agent.h"
-#include "place.h"
 #include "sandbox.h"
 #include "verbs.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
-/* A whole id may be one of a sandbox that is long gone, and needs no service. */
+/* A complete id needs no service: the sandbox may have ended long ago. */
 static char *
 find_id(Cli *cli, const char *word, GError **error)
 {
     char *id = NULL;
 
-    if (place_is_id(word))
+    if (client_is_sandbox_id(word))
         return g_strdup(word);
     if (cli_connect(cli, error))
         id = sandbox_resolve(cli, word, error);
@@ -32,7 +31,8 @@ exec_journalctl(Cli *cli, const char *id, gboolean follow, const char *lines)
 
     g_ptr_array_add(argv, "journalctl");
     g_ptr_array_add(argv, match);
-    g_ptr_array_add(argv, "_SYSTEMD_UNIT=cloched.service"); /* others may write such fields, too */
+    g_ptr_array_add(
+        argv, "_SYSTEMD_UNIT=cloched.service"); /* other programs may write such fields, too */
     if (cli->json)
         g_ptr_array_add(argv, "--output=json");
     if (follow)
@@ -56,21 +56,21 @@ run(Cli *cli, char **argv)
     g_autoptr(GError) error = NULL;
     int status;
     const GOptionEntry entries[] = {
-        {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "Go on with what happens from now on", NULL},
-        {"lines", 'n', 0, G_OPTION_ARG_STRING, &lines, "The last N lines only", "N"},
+        {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "Continue with new entries", NULL},
+        {"lines", 'n', 0, G_OPTION_ARG_STRING, &lines, "Show only the last N lines", "N"},
         G_OPTION_ENTRY_NULL,
     };
 
     if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
         return status;
     if (lines != NULL && !g_ascii_string_to_unsigned(lines, 10, 0, G_MAXINT32, NULL, NULL))
-        return cli_usage(cli, "--lines: '%s' is no number", lines);
+        return cli_usage(cli, "--lines: '%s' is not a number", lines);
     id = find_id(cli, *cli->words, &error);
     if (id == NULL)
         return cli_fail(cli, error);
     if (cli->bus == G_BUS_TYPE_SYSTEM && access(JOURNAL_SOCKET, F_OK) == 0)
         return exec_journalctl(cli, id, follow, lines);
-    cli_note("only the service that systemd runs writes to the journal; another one writes to its "
+    cli_note("only a service that systemd runs writes to the journal; others write to their "
              "standard error");
     return CLI_FAILED;
 }
@@ -78,9 +78,8 @@ run(Cli *cli, char **argv)
 const Verb verb_journal = {
     .name = "journal",
     .synopsis = "ID",
-    .summary = "Shows what happened to a sandbox, from the system's journal.",
-    .description = "The journal is open to administrators (root, and the groups adm and\n"
-                   "systemd-journal).\n"
+    .summary = "Show what happened to a sandbox, from the system's journal.",
+    .description = "Root and members of the groups adm and systemd-journal may read the journal.\n"
                    "\n"
                    "Examples:\n"
                    "  cloche journal $id\n"

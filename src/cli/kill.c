@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* kill: ends sandboxes; one that cannot be ended does not save the others. */
+/* kill: ends sandboxes, and continues with the others if one cannot be ended. */
 #include "list.h"
 #include "sandbox.h"
 #include "verbs.h"
@@ -16,7 +16,7 @@ print_json(JsonArray *killed, JsonArray *failed, const GError *first)
     cli_print_json(node);
 }
 
-/* The ids of all that live, in place of the words. */
+/* Replaces the arguments by the ids of all existing sandboxes. */
 static gboolean
 find_all(Cli *cli, gboolean all_users, GError **error)
 {
@@ -42,7 +42,7 @@ find_all(Cli *cli, gboolean all_users, GError **error)
     return TRUE;
 }
 
-/* Adds the id to one of the lists; a word that names none is what is added then. */
+/* Adds the id to one of the lists, or the word itself if it names no sandbox. */
 static void
 kill_one(Cli *cli, const char *word, JsonArray *killed, JsonArray *failed, GError **error)
 {
@@ -58,11 +58,11 @@ static int
 check_words(Cli *cli, gboolean all, gboolean all_users)
 {
     if (all && *cli->words != NULL)
-        return cli_usage(cli, "--all ends all of them: '%s' is one word too many", *cli->words);
+        return cli_usage(cli, "'%s' cannot be given with --all", *cli->words);
     if (!all && all_users)
-        return cli_usage(cli, "--all-users goes with --all");
+        return cli_usage(cli, "--all-users needs --all");
     if (!all && *cli->words == NULL)
-        return cli_usage(cli, "something is missing: cloche kill ID...");
+        return cli_usage(cli, "too few arguments: cloche kill ID...");
     return CLI_OK;
 }
 
@@ -74,11 +74,10 @@ run(Cli *cli, char **argv)
     JsonArray *killed, *failed;
     int status;
     const GOptionEntry entries[] = {
-        {"all", 'a', 0, G_OPTION_ARG_NONE, &all, "All of your sandboxes", NULL},
+        {"all", 'a', 0, G_OPTION_ARG_NONE, &all, "End all sandboxes of yours", NULL},
         {"all-users", 0, 0, G_OPTION_ARG_NONE, &all_users,
-         "With --all: those of other users too, where permitted", NULL},
-        {"force", 'f', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &force, "Nobody is asked anyway",
-         NULL}, /* as "rm -f" */
+         "With --all: also those of other users, if polkit permits it", NULL},
+        {"force", 'f', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &force, "", NULL}, /* as "rm -f" */
         G_OPTION_ENTRY_NULL,
     };
 
@@ -116,9 +115,9 @@ run(Cli *cli, char **argv)
 const Verb verb_kill = {
     .name = "kill",
     .synopsis = "ID... | --all",
-    .summary = "Ends sandboxes.",
+    .summary = "End sandboxes and delete their data.",
     .description =
-        "ID is an id, the beginning of one, or a name, as everywhere. 'cloche rm' is the same.\n"
+        "ID is an id, a prefix of an id, or a name. 'cloche rm' is another name of this verb.\n"
         "\n"
         "Examples:\n"
         "  cloche kill $id\n"

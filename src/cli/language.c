@@ -1,40 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* language: by a file's name, by the template, by the context. */
+/* language: the language of code for which the user names none. */
 #include "language.h"
-
-#include <string.h>
 
 #include "context.h"
 #include "sandbox.h"
 #include "template.h"
-
-const char *
-language_of_file(const char *file)
-{
-    static const char *const known[][2] = {
-        {".py", "python"},      {".js", "javascript"},
-        {".mjs", "javascript"}, {".cjs", "javascript"},
-        {".ts", "typescript"},  {".mts", "typescript"},
-        {".cts", "typescript"}, {".sh", "bash"},
-        {".bash", "bash"},      {".r", "r"},
-    };
-    const char *extension = strrchr(file, '.'); /* also ".PY" and ".R" */
-
-    for (gsize i = 0; extension != NULL && i < G_N_ELEMENTS(known); i++) {
-        if (g_ascii_strcasecmp(extension, known[i][0]) == 0)
-            return known[i][1];
-    }
-    return NULL;
-}
-
-char *
-language_named(const char *name)
-{
-    g_autofree char *file = g_strconcat(".", name, NULL);
-    const char *language = language_of_file(file);
-
-    return g_strdup(language != NULL ? language : name);
-}
 
 static char *
 template_of(Cli *cli, ClocheSandbox *sandbox, GError **error)

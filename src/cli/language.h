@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* language: which one code is in, when nobody said it. */
+/* language: the language of code for which the user names none. */
 #pragma once
 
 #include "cli.h"
+#include "languages.h"
 
-/* By the file's name; NULL: it does not tell. */
-const char *language_of_file(const char *file);
-
-/* By its name or, in short, by how its files are called: "js". */
-char *language_named(const char *name);
-
-/* The first of the sandbox's template; NULL, without an error, when that is not installed any more.
- */
+/* Returns the first language of the sandbox's template; NULL without an error if the template is no
+ * longer installed. */
 char *language_of_sandbox(Cli *cli, ClocheSandbox *sandbox, GError **error);
 
-/* A context's; an error of CLOCHE_ERROR_NO_SUCH_CONTEXT when there is none of that id. */
+/* Returns the language of a context; CLOCHE_ERROR_NO_SUCH_CONTEXT if the sandbox has no such
+ * context. */
 char *language_of_context(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error);

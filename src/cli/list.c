@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* list: sandboxes that live, page after page until the end. */
+/* list: the existing sandboxes, requested page by page. */
 #include "list.h"
 
 #include <pwd.h>
@@ -56,7 +56,6 @@ list_print_json(GPtrArray *sandboxes)
 {
     JsonObject *object = json_object_new();
     JsonArray *array = json_array_new();
-    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
 
     for (guint i = 0; i < sandboxes->len; i++) {
         g_autoptr(GVariant) path = g_variant_get_child_value(sandboxes->pdata[i], 0);
@@ -67,8 +66,7 @@ list_print_json(GPtrArray *sandboxes)
         json_array_add_element(array, element);
     }
     json_object_set_array_member(object, "sandboxes", array);
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
 }
 
 static void
@@ -203,11 +201,13 @@ run(Cli *cli, char **argv)
     g_auto(GVariantDict) filter = G_VARIANT_DICT_INIT(NULL);
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
-        {"all", 'a', 0, G_OPTION_ARG_NONE, &all, "Those of other users too, where permitted", NULL},
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "Those made from it", "NAME"},
+        {"all", 'a', 0, G_OPTION_ARG_NONE, &all,
+         "Also show those of other users, if polkit permits it", NULL},
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "Show only those of this template",
+         "NAME"},
         {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &metadata,
-         "Those that have this note; can be given many times", "KEY=VALUE"},
-        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &only_ids, "Print ids only", NULL},
+         "Show only those with this note; may be repeated", "KEY=VALUE"},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &only_ids, "Print only ids", NULL},
         G_OPTION_ENTRY_NULL,
     };
     int status;
@@ -225,7 +225,7 @@ run(Cli *cli, char **argv)
 const Verb verb_list = {
     .name = "list",
     .synopsis = "",
-    .summary = "Shows the sandboxes that live, the oldest first.",
+    .summary = "Show the existing sandboxes, the oldest first.",
     .description = "Examples:\n"
                    "  cloche list --metadata task=17\n"
                    "  cloche list --quiet --metadata task=17 | xargs cloche kill\n"

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* list: sandboxes that live. */
+/* list: the existing sandboxes, for several verbs. */
 #pragma once
 
 #include "cli.h"
 
-/* All that match the filter of ListSandboxes(): each is an (oa{sv}). NULL with an error. */
+/* Returns all sandboxes that match the filter of ListSandboxes(), as (oa{sv}). NULL with an error.
+ */
 GPtrArray *list_read(Cli *cli, GVariant *filter, GError **error);
 
-/* Of a sandbox's properties: how many seconds ago it was created, and how many it has left. */
+/* Seconds since a sandbox with these properties was created, and until it ends. */
 guint64 list_age(GVariant *properties);
 guint64 list_rest(GVariant *properties);
 
-/* Its owner's name, or the number of one that has none. */
+/* Returns the owner's name, or the uid if it has no name. */
 char *list_owner(GVariant *properties);
 
-/* Its metadata: "KEY=VALUE KEY=VALUE". */
+/* Returns the metadata: "KEY=VALUE KEY=VALUE". */
 char *list_metadata(GVariant *properties);
 
-/* {"sandboxes": [...]} of an array as of list_read(): their properties, and the object path. */
+/* Prints {"sandboxes": [...]}: the properties and object paths of an array as of list_read(). */
 void list_print_json(GPtrArray *sandboxes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ls: what is in a directory of a sandbox, a table for each page that the service gives. */
+/* ls: the entries of a directory of a sandbox, requested page by page. */
 #include <string.h>
 
 #include "guest.h"
@@ -12,7 +12,7 @@
 
 typedef struct {
     Guest guest;
-    Place place;
+    GuestPath place;
     gboolean recursive;
     gboolean head_was_printed;
     JsonArray *entries; /* NULL: they are printed */
@@ -57,7 +57,7 @@ add_mode(Table *table, GVariant *entry)
     table_add(table, text);
 }
 
-/* The name, or the number of who has none. */
+/* Adds the name, or the number if there is no name. */
 static void
 add_owner(Table *table, GVariant *entry, const char *name_key, const char *number_key)
 {
@@ -163,7 +163,7 @@ read_page(Cli *cli, Listing *listing, const char *after, char **ret_next, GError
     return TRUE;
 }
 
-/* A file is shown by itself, as its path was given. */
+/* A file is shown under the path that was given. */
 static gboolean
 read_file(Cli *cli, Listing *listing, GError **error)
 {
@@ -208,14 +208,11 @@ static int
 show(Cli *cli, Listing *listing)
 {
     JsonObject *object;
-    JsonNode *node;
 
     if (cli->json) {
         object = json_object_new();
-        node = json_node_new(JSON_NODE_OBJECT);
         json_object_set_array_member(object, "entries", g_steal_pointer(&listing->entries));
-        json_node_take_object(node, object);
-        cli_print_json(node);
+        cli_print_object(object);
     }
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
@@ -227,7 +224,7 @@ list(Cli *cli, Listing *listing)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!place_parse(cli->words[0], &listing->place, &error))
+    if (!guest_path_parse(cli->words[0], &listing->place, &error))
         return cli_usage(cli, "%s", error->message);
     if (cli->json)
         listing->entries = json_array_new();
@@ -241,11 +238,11 @@ static int
 run(Cli *cli, char **argv)
 {
     Listing listing = {0};
-    gboolean is_default = FALSE; /* what these options of ls(1) ask for is always done */
+    gboolean is_default = FALSE; /* these options of ls(1) are always in effect */
     const GOptionEntry entries[] = {
         {"recursive", 'R', 0, G_OPTION_ARG_NONE, &listing.recursive,
-         "Also what is in the directories below, 64 levels", NULL},
-        GUEST_USER_OPTION(listing.guest),
+         "Also list the directories below, 64 levels deep", NULL},
+        guest_user_entry(&listing.guest),
         {"long", 'l', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
         {"all", 'a', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
         {"almost-all", 'A', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_default, "", NULL},
@@ -256,7 +253,7 @@ run(Cli *cli, char **argv)
     if (cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
         status = list(cli, &listing);
     guest_clear(&listing.guest);
-    place_clear(&listing.place);
+    guest_path_clear(&listing.place);
     g_clear_pointer(&listing.entries, json_array_unref);
     return status;
 }
@@ -264,8 +261,8 @@ run(Cli *cli, char **argv)
 const Verb verb_ls = {
     .name = "ls",
     .synopsis = "ID:[PATH]",
-    .summary = "Shows what is in a directory of a sandbox.",
-    .description = "Without a PATH it is the user's home. What cannot be read is left out.\n"
+    .summary = "List a directory of a sandbox.",
+    .description = "Without PATH, lists the user's home. Unreadable entries are omitted.\n"
                    "\n"
                    "Examples:\n"
                    "  cloche ls $id:\n"

@@ -2,17 +2,17 @@
 /*
  * cloche: the command line of org.cloche1.
  *
- * Options of the program stand before the verb, where --user means the session bus; behind the verb
- * it is the verb's own, as a user of the sandbox.
+ * Options of the program precede the verb: there, --user means the session bus. After the verb,
+ * --user is an option of the verb and names a user of the sandbox.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "agent.h"
+#include "arguments.h"
 #include "picture-sixel.h"
 #include "verbs.h"
-#include "words.h"
 
 static int
 unknown_option(const Cli *cli, const char *word)
@@ -34,7 +34,7 @@ run_verb(Cli *cli, char **argv)
 
     cli->verb = verbs_find(argv[0]);
     if (cli->verb == NULL) {
-        cli->json = cli->json || words_have(argv, "--json");
+        cli->json = cli->json || arguments_have(argv, "--json");
         return verbs_fail(cli, argv[0]);
     }
     cli->interrupted = g_cancellable_new();
@@ -47,7 +47,7 @@ run_verb(Cli *cli, char **argv)
     return status;
 }
 
-/* Whoever closed one meant that it cannot be used; not that a socket of ours takes its number. */
+/* A closed standard stream must not be replaced by a socket that happens to get its number. */
 static void
 occupy_standard_streams(void)
 {
@@ -79,7 +79,7 @@ main(int argc, char **argv)
         } else if (g_str_equal(*argv, "--json")) {
             cli.json = TRUE;
         } else {
-            cli.json = cli.json || words_have(argv, "--json");
+            cli.json = cli.json || arguments_have(argv, "--json");
             return unknown_option(&cli, *argv);
         }
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* meter: a timer; what was quick shows nothing. */
+/* meter: a timer, so a quick transfer shows nothing. */
 #include "meter.h"
 
 #include "term.h"
@@ -38,7 +38,7 @@ meter_new(const char *path, guint64 size, MeterCount count, gpointer data)
 {
     Meter *meter = g_new0(Meter, 1);
 
-    meter->what = g_path_get_basename(path); /* a line is short */
+    meter->what = g_path_get_basename(path); /* to keep the line short */
     meter->size = size;
     meter->count = count;
     meter->data = data;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* options: what is not given is left to the service. */
+/* options: the service has the defaults. */
 #include "options.h"
 
 #include <string.h>
@@ -50,7 +50,7 @@ options_to_lifetime(const char *text, guint64 *ret_seconds, GError **error)
         return FALSE;
     if (seconds == TEXT_FOREVER) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "'%s': no sandbox lives for ever; 'cloche status' shows how long one may",
+                    "'%s': the lifetime of a sandbox is limited; 'cloche status' shows the limit",
                     text);
         return FALSE;
     }

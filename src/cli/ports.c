@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ports: what listens in a sandbox. */
+/* ports: the TCP ports on which programs in a sandbox listen. */
 #include "guest.h"
 #include "table.h"
 #include "term.h"
@@ -9,11 +9,9 @@ static void
 print_json(GVariant *ports)
 {
     JsonObject *object = json_object_new();
-    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
 
     json_object_set_member(object, "ports", json_from_variant(ports));
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
 }
 
 static void
@@ -84,7 +82,7 @@ run(Cli *cli, char **argv)
 const Verb verb_ports = {
     .name = "ports",
     .synopsis = "ID",
-    .summary = "Shows the TCP ports that something in a sandbox listens on.",
+    .summary = "Show the TCP ports on which programs in a sandbox listen.",
     .description = "Examples:\n"
                    "  cloche ports $id\n"
                    "  cloche ports $id --json | jq '.ports[].port'",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* program: finding or starting one, with its descriptors. */
+/* program: finding or starting a process, and taking its descriptors. */
 #include "program.h"
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@ close_fd(int *fd)
 }
 
 void
-program_clear(Program *program)
+program_clear(ProcessStreams *program)
 {
     g_clear_object(&program->process);
     close_fd(&program->input);
@@ -29,7 +29,7 @@ program_clear(Program *program)
 }
 
 const char *
-program_number(const Program *program)
+program_number(const ProcessStreams *program)
 {
     return strrchr(g_dbus_proxy_get_object_path(G_DBUS_PROXY(program->process)), '_') + 1;
 }
@@ -44,7 +44,8 @@ take_fd(GUnixFDList *fds, GVariant *handle, int *ret_fd, GError **error)
 /* --- Start and OpenTerminal --- */
 
 static gboolean
-start(Cli *cli, ClocheSandbox *sandbox, GVariant *options, Program *ret_program, GError **error)
+start(Cli *cli, ClocheSandbox *sandbox, GVariant *options, ProcessStreams *ret_program,
+      GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
     g_autoptr(GVariant) input = NULL;
@@ -65,7 +66,7 @@ start(Cli *cli, ClocheSandbox *sandbox, GVariant *options, Program *ret_program,
            take_fd(fds, problem, &ret_program->error, error);
 }
 
-/* Programs there draw for the terminal that is here, unless --env TERM=... says which one. */
+/* The programs draw for the terminal of this program, unless --env TERM=... names another. */
 static void
 add_term(GVariantDict *options)
 {
@@ -104,7 +105,7 @@ terminal_options(const Cli *cli, GVariant *options)
 }
 
 static gboolean
-take_terminal(Program *program, GUnixFDList *fds, GVariant *handle, GError **error)
+take_terminal(ProcessStreams *program, GUnixFDList *fds, GVariant *handle, GError **error)
 {
     program->is_terminal = TRUE;
     return take_fd(fds, handle, &program->input, error) &&
@@ -112,7 +113,7 @@ take_terminal(Program *program, GUnixFDList *fds, GVariant *handle, GError **err
 }
 
 static gboolean
-open_terminal(Cli *cli, ClocheSandbox *sandbox, GVariant *options, Program *ret_program,
+open_terminal(Cli *cli, ClocheSandbox *sandbox, GVariant *options, ProcessStreams *ret_program,
               GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
@@ -134,13 +135,13 @@ open_terminal(Cli *cli, ClocheSandbox *sandbox, GVariant *options, Program *ret_
 
 gboolean
 program_begin(Cli *cli, ClocheSandbox *sandbox, gboolean on_terminal, GVariant *options,
-              Program *ret_program, GError **error)
+              ProcessStreams *ret_program, GError **error)
 {
     return on_terminal ? open_terminal(cli, sandbox, options, ret_program, error)
                        : start(cli, sandbox, options, ret_program, error);
 }
 
-/* --- those that run already --- */
+/* --- running processes --- */
 
 ClocheProcess *
 program_find(Cli *cli, const char *word, const char *number, GError **error)
@@ -150,7 +151,7 @@ program_find(Cli *cli, const char *word, const char *number, GError **error)
 
     if (strspn(number, "0123456789") != strlen(number) || *number == '\0') {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "'%s' is no number of a process: 'cloche ps' shows them", number);
+                    "'%s' is not the number of a process: 'cloche ps' shows the numbers", number);
         return NULL;
     }
     id = sandbox_resolve(cli, word, error);
@@ -170,7 +171,8 @@ is_socket(int fd)
 }
 
 gboolean
-program_attach(Cli *cli, const char *id, const char *number, Program *ret_program, GError **error)
+program_attach(Cli *cli, const char *id, const char *number, ProcessStreams *ret_program,
+               GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
     g_autoptr(GVariant) input = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * program: a process object of a sandbox, and our standard streams as its own.
+ * program: a process object of a sandbox, connected to the standard streams of this program.
  *
- * Unless it is kept, it is killed when this program leaves the bus, however that happens.
+ * The service kills the process when this program leaves the bus, unless the process is kept.
  */
 #pragma once
 
@@ -10,34 +10,34 @@
 
 typedef struct {
     ClocheProcess *process;
-    int input, output, error; /* its descriptors, the error's being -1 for a terminal; -1: closed */
+    int input, output, error; /* its descriptors; -1: closed, or the error of a terminal */
     gboolean is_terminal, is_kept;
-} Program;
+} ProcessStreams;
 
 #define PROGRAM_NONE {.input = -1, .output = -1, .error = -1}
 
-void program_clear(Program *program);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Program, program_clear)
+void program_clear(ProcessStreams *program);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ProcessStreams, program_clear)
 
 /*
- * Starts cli->command; on a terminal of our size, with our TERM, also the user's shell when there
- * is none. options: those of Start() or OpenTerminal() but for argv, may be floating.
+ * Starts cli->command. On a terminal, which gets the size and TERM of this program's, the default
+ * is the user's shell. options: those of Start() or OpenTerminal() without argv, may be floating.
  */
 gboolean program_begin(Cli *cli, ClocheSandbox *sandbox, gboolean on_terminal, GVariant *options,
-                       Program *ret_program, GError **error);
+                       ProcessStreams *ret_program, GError **error);
 
-/* Takes over one that is kept. */
-gboolean program_attach(Cli *cli, const char *id, const char *number, Program *ret_program,
+/* Attaches to a kept process. */
+gboolean program_attach(Cli *cli, const char *id, const char *number, ProcessStreams *ret_program,
                         GError **error);
 
-/* The number in its object's path, as a part of that string. */
-const char *program_number(const Program *program);
+/* Returns the number in the path of the process object, as a part of that string. */
+const char *program_number(const ProcessStreams *program);
 
 /*
- * Copies until it has ended and all it wrote is written; gives the exit status to end with, having
- * told what went wrong. with_stdin: ours is read, as it always is for a terminal.
+ * Copies until the process has ended and all its output is written. Returns the exit status, and
+ * has printed what went wrong. with_stdin: standard input is read; for a terminal it always is.
  */
-int program_follow(Cli *cli, Program *program, gboolean with_stdin);
+int program_follow(Cli *cli, ProcessStreams *program, gboolean with_stdin);
 
-/* The object of a sandbox's process, by the words of the command line. */
+/* Finds a process object by the arguments ID and NUMBER. */
 ClocheProcess *program_find(Cli *cli, const char *id, const char *number, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ps: what runs in a sandbox, and what it had to tell when it ended. */
+/* ps: the processes of a sandbox. */
 #include "sandbox.h"
 #include "table.h"
 #include "term.h"
@@ -42,7 +42,7 @@ add_memory(Table *table, GVariant *entry)
     table_add(table, memory);
 }
 
-/* The number of the process object that it belongs to. */
+/* Adds the number of the process object that the process belongs to. */
 static void
 add_number(Table *table, GVariant *entry)
 {
@@ -105,11 +105,9 @@ static void
 print_json(GVariant *processes)
 {
     JsonObject *object = json_object_new();
-    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
 
     json_object_set_member(object, "processes", json_from_variant(processes));
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
 }
 
 static GVariant *
@@ -154,14 +152,14 @@ run(Cli *cli, char **argv)
 const Verb verb_ps = {
     .name = "ps",
     .synopsis = "ID",
-    .summary = "Shows the processes of a sandbox.",
-    .description = "NUMBER is the process object's, for 'cloche attach' and 'cloche signal'; what "
-                   "was started\n"
-                   "there and has ended comes last.\n"
-                   "\n"
-                   "Examples:\n"
-                   "  cloche ps $id\n"
-                   "  cloche ps $id --json | jq -r '.processes[] | select(.tag == \"web\") | .pid'",
+    .summary = "Show the processes of a sandbox.",
+    .description =
+        "NUMBER is the number of the process object, for 'cloche attach' and 'cloche signal'.\n"
+        "Ended processes come last.\n"
+        "\n"
+        "Examples:\n"
+        "  cloche ps $id\n"
+        "  cloche ps $id --json | jq -r '.processes[] | select(.tag == \"web\") | .pid'",
     .when_missing = "'cloche list' shows the sandboxes",
     .run = run,
 };

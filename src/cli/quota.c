@@ -6,14 +6,14 @@
 #include "term.h"
 
 void
-quota_clear(Quota *quota)
+quota_clear(QuotaReply *quota)
 {
     g_clear_pointer(&quota->own, g_variant_unref);
     g_clear_pointer(&quota->all, g_variant_unref);
 }
 
 gboolean
-quota_read(Cli *cli, Quota *ret_quota, GError **error)
+quota_read(Cli *cli, QuotaReply *ret_quota, GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
 
@@ -38,7 +38,7 @@ add_amounts(Table *table, GVariant *amounts, const char *name)
 }
 
 void
-quota_print(const Quota *quota)
+quota_print(const QuotaReply *quota)
 {
     static const char *const own_heads[] = {"LIMIT", "USED", "OF", NULL};
     static const char *const all_heads[] = {"LIMIT", "USED", "OF", "BY ALL", "OF", NULL};

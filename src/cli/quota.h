@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* quota: what the caller uses of what it may, and where permitted what all users do. */
+/* quota: the caller's use of its limits and, if permitted, the use of all users together. */
 #pragma once
 
 #include "cli.h"
 
 typedef struct {
     GVariant *own, *all; /* a{s(tt)} */
-} Quota;
+} QuotaReply;
 
-void quota_clear(Quota *quota);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Quota, quota_clear)
+void quota_clear(QuotaReply *quota);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QuotaReply, quota_clear)
 
-gboolean quota_read(Cli *cli, Quota *ret_quota, GError **error);
-void quota_print(const Quota *quota);
+gboolean quota_read(Cli *cli, QuotaReply *ret_quota, GError **error);
+void quota_print(const QuotaReply *quota);

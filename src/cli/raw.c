@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * raw: signals that end us at once put the terminal back first. Those that the main loop acts upon
- * (cli.h) end us in order, which does it, too.
+ * raw: signals that end the program at once restore the terminal first. Signals that the main loop
+ * handles (cli.h) lead to a normal exit, which restores it as well.
  */
 #include "raw.h"
 
@@ -11,7 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* As OpenTerminal() takes them. */
+/* The limit of OpenTerminal(). */
 #define SIDE_MAX 4096
 
 static struct termios before;
@@ -26,7 +26,7 @@ raw_end(void)
     is_raw = FALSE;
 }
 
-/* SA_RESETHAND: raised again, it does what it does without us. */
+/* SA_RESETHAND: the raised signal has its default action. */
 static void
 on_fatal(int number)
 {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * raw: our terminal, while every key belongs to another one.
+ * raw: the terminal in raw mode, while a terminal in a sandbox gets every key.
  *
- * However this program ends, but for SIGKILL, the terminal is as it was.
+ * The terminal's settings are restored when this program ends, except by SIGKILL.
  */
 #pragma once
 
 #include <glib.h>
 
-/* FALSE when standard input is no terminal: nothing is changed. */
+/* Returns FALSE, and changes nothing, if standard input is not a terminal. */
 gboolean raw_begin(void);
 
-/* More than once does no harm. */
+/* May be called repeatedly. */
 void raw_end(void);
 
-/* Of the terminal on standard output, else on standard input; 80x24 where there is none. */
+/* Returns the size of the terminal on standard output or standard input, or 80x24. */
 void raw_size(guint16 *ret_columns, guint16 *ret_rows);

@@ -1,64 +1,65 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* relay: two splices. */
+/* relay: two copies. */
 #include "relay.h"
 
-typedef struct {
-    GSocketConnection *ends[2];
-    GCancellable *failed;
-    guint n_directions;
-} Relay;
+#include "copy.h"
+
+typedef struct Relay Relay;
 
 typedef struct {
     Relay *relay;
+    Copy *copy;
     GSocketConnection *to;
+    gboolean has_ended;
 } Direction;
 
+struct Relay {
+    Direction directions[2];
+};
+
 static void
-release(Relay *relay)
+relay_free(Relay *relay)
 {
-    if (--relay->n_directions > 0)
-        return;
-    g_object_unref(relay->ends[0]);
-    g_object_unref(relay->ends[1]);
-    g_object_unref(relay->failed);
+    for (gsize i = 0; i < G_N_ELEMENTS(relay->directions); i++) {
+        copy_free(relay->directions[i].copy);
+        g_object_unref(relay->directions[i].to);
+    }
     g_free(relay);
 }
 
-/* The end of a direction is passed on; a failure ends the other one, too. */
+/* The end of a direction is passed on. A failure ends the other direction, too. */
 static void
-on_spliced(GObject *source, GAsyncResult *result, gpointer data)
+on_ended(int read_error, int write_error, gpointer data)
 {
-    g_autofree Direction *direction = data;
+    Direction *direction = data;
+    Relay *relay = direction->relay;
     GSocket *socket = g_socket_connection_get_socket(direction->to);
+    gboolean is_good = read_error == 0 && write_error == 0 &&
+                       g_socket_shutdown(socket, /* read= */ FALSE, /* write= */ TRUE,
+                                         /* error= */ NULL);
 
-    if (g_output_stream_splice_finish(G_OUTPUT_STREAM(source), result, /* error= */ NULL) < 0 ||
-        !g_socket_shutdown(socket, /* read= */ FALSE, /* write= */ TRUE, /* error= */ NULL))
-        g_cancellable_cancel(direction->relay->failed);
-    release(direction->relay);
+    direction->has_ended = TRUE;
+    if (!is_good || (relay->directions[0].has_ended && relay->directions[1].has_ended))
+        relay_free(relay);
 }
 
 static void
-start_direction(Relay *relay, GSocketConnection *from, GSocketConnection *to)
+start_direction(Relay *relay, Direction *direction, GSocketConnection *from, GSocketConnection *to)
 {
-    Direction *direction = g_new(Direction, 1);
+    GSocket *source = g_socket_connection_get_socket(from);
+    GSocket *target = g_socket_connection_get_socket(to);
 
-    *direction = (Direction){.relay = relay, .to = to};
-    g_output_stream_splice_async(g_io_stream_get_output_stream(G_IO_STREAM(to)),
-                                 g_io_stream_get_input_stream(G_IO_STREAM(from)),
-                                 G_OUTPUT_STREAM_SPLICE_NONE, G_PRIORITY_DEFAULT, relay->failed,
-                                 on_spliced, direction);
+    direction->relay = relay;
+    direction->to = g_object_ref(to);
+    direction->copy = copy_new(g_socket_get_fd(source), g_socket_get_fd(target),
+                               /* filter= */ NULL, on_ended, direction);
 }
 
 void
 relay_start(GSocketConnection *one, GSocketConnection *other)
 {
-    Relay *relay = g_new(Relay, 1);
+    Relay *relay = g_new0(Relay, 1);
 
-    *relay = (Relay){
-        .ends = {g_object_ref(one), g_object_ref(other)},
-        .failed = g_cancellable_new(),
-        .n_directions = 2,
-    };
-    start_direction(relay, one, other);
-    start_direction(relay, other, one);
+    start_direction(relay, &relay->directions[0], one, other);
+    start_direction(relay, &relay->directions[1], other, one);
 }

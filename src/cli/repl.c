@@ -134,7 +134,7 @@ static char *
 find_language(Cli *cli, const Words *words, ClocheSandbox *sandbox, GError **error)
 {
     if (cli->words[0] != NULL)
-        return language_named(cli->words[0]);
+        return languages_canonical(cli->words[0]);
     if (words->context != NULL)
         return language_of_context(cli, sandbox, words->context, error);
     return language_of_sandbox(cli, sandbox, error);
@@ -197,11 +197,13 @@ static int
 check_words(Cli *cli, const Words *words)
 {
     if (words->sandbox != NULL && words->template != NULL)
-        return cli_usage(cli, "--sandbox has its template already; leave --template out");
+        return cli_usage(cli, "--template cannot be given with --sandbox, which already has one");
     if (words->context != NULL && words->sandbox == NULL)
-        return cli_usage(cli, "--context is one of a sandbox that lives: add --sandbox ID");
+        return cli_usage(cli,
+                         "--context needs --sandbox ID: it names a context of an existing sandbox");
     if (words->context != NULL && cli->words[0] != NULL)
-        return cli_usage(cli, "--context has its language already; leave '%s' out", cli->words[0]);
+        return cli_usage(cli, "'%s' cannot be given with --context, which already has a language",
+                         cli->words[0]);
     if (cli->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return cli_usage(cli, "repl is for a person at a terminal; 'cloche code' is for the rest");
     return CLI_OK;
@@ -238,17 +240,17 @@ run(Cli *cli, char **argv)
 const Verb verb_repl = {
     .name = "repl",
     .synopsis = "[LANGUAGE]",
-    .summary = "Opens a prompt that runs code in a sandbox.",
-    .description = "Without --sandbox in one of its own, which ends with the prompt.\n"
-                   "Enter executes an entry when the interpreter says that it is complete; "
-                   "Alt-Enter adds a line to\n"
-                   "any. Ctrl-C throws away what was typed, or interrupts the code that runs;\n"
-                   "a second one does not wait for it. Ctrl-D leaves. The history is in\n"
-                   "$XDG_STATE_HOME/cloche (~/.local/state/cloche).\n"
-                   "\n"
-                   "Examples:\n"
-                   "  cloche repl\n"
-                   "  cloche repl javascript\n"
-                   "  cloche repl --sandbox $id",
+    .summary = "Open a prompt that runs code in a sandbox.",
+    .description =
+        "Without --sandbox in one of its own, which ends with the prompt.\n"
+        "Enter executes an entry when the interpreter reports that it is complete; Alt-Enter adds\n"
+        "a line. Ctrl-C discards what was typed, or interrupts the code that runs; a second one\n"
+        "does not wait for it. Ctrl-D leaves. The history is in\n"
+        "$XDG_STATE_HOME/cloche (~/.local/state/cloche).\n"
+        "\n"
+        "Examples:\n"
+        "  cloche repl\n"
+        "  cloche repl javascript\n"
+        "  cloche repl --sandbox $id",
     .run = run,
 };

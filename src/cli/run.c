@@ -1,58 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* run: one command in a sandbox of its own. */
-#include "process.h"
+/* run: one command in a new sandbox. */
+#include "command.h"
 #include "sandbox.h"
 #include "verbs.h"
 
 static int
-run_leased(Cli *cli, const char *template, const ProcessWords *words, GVariant *options)
+run_leased(Cli *cli, const char *template, const CommandOptions *options, GVariant *call_options)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(SandboxLease) lease = sandbox_lease(cli, template, &error);
 
     if (lease == NULL)
         return cli_fail(cli, error);
-    return process_run(cli, sandbox_lease_get(lease), sandbox_lease_id(lease), words, options);
+    return command_run(cli, sandbox_lease_get(lease), sandbox_lease_id(lease), options,
+                       call_options);
 }
 
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(ProcessWords) words = {0};
+    g_auto(CommandOptions) options = {0};
+    g_autoptr(GArray) entries = command_entries(&options, /* stream_flags= */ 0);
     g_autofree char *template = NULL;
     gboolean is_removed = TRUE;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) options = NULL;
-    const GOptionEntry entries[] = {
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "What the sandbox is made from",
-         "NAME"},
-        PROCESS_OPTIONS(words),
-        {"rm", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_removed,
-         "As it always is, for those who know docker", NULL},
-        G_OPTION_ENTRY_NULL,
+    const GOptionEntry own_entries[] = {
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "Template of the sandbox", "NAME"},
+        /* docker's; the sandbox is always removed */
+        {"rm", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &is_removed, "", NULL},
     };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) call_options = NULL;
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
+    g_array_prepend_vals(entries, own_entries, G_N_ELEMENTS(own_entries));
+    if (!cli_parse_words(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 0,
+                         /* max= */ 0, &status))
         return status;
-    if (!process_check(cli, &words))
+    if (!command_check(cli, &options))
         return CLI_USAGE;
-    options = process_options(cli, &words, &error);
-    if (options == NULL || !cli_connect(cli, &error))
+    call_options = command_call_options(cli, &options, &error);
+    if (call_options == NULL || !cli_connect(cli, &error))
         return cli_fail(cli, error);
-    g_variant_ref_sink(options);
-    return run_leased(cli, template, &words, options);
+    g_variant_ref_sink(call_options);
+    return run_leased(cli, template, &options, call_options);
 }
 
 const Verb verb_run = {
     .name = "run",
     .synopsis = "-- COMMAND...",
-    .summary = "Runs a command in a sandbox of its own, killed afterwards.",
+    .summary = "Run a command in a new sandbox.",
     .description =
-        "The sandbox lives as long as the command; interrupting this program kills both.\n"
-        "The exit status is the command's (128 and the signal's number when a signal ended it, "
-        "124\n"
-        "when its --timeout was over).\n"
+        "The sandbox is killed when the command ends. Interrupting cloche kills both.\n"
+        "The exit status is that of the command: 128 plus the number of the signal if a signal\n"
+        "ended it, 124 if its --timeout expired.\n"
         "\n"
         "Examples:\n"
         "  cloche run -- uname -a\n"

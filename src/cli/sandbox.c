@@ -1,57 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sandbox: the calls around one, and the lease that keeps it as long as we live. */
+/* sandbox: calls that create, find and kill a sandbox, for several verbs. */
 #include "sandbox.h"
 
+#include "creation.h"
+#include "lease.h"
 #include "list.h"
-#include "place.h"
 #include "template.h"
+#include "term.h"
 
-#define LEASE_S 300
-
-/* Of those among which the caller has to choose. */
+/* How many sandboxes an error names when a name or prefix fits several. */
 #define SHOWN_MAX 4u
 
 struct SandboxLease {
     Cli *cli;
     ClocheSandbox *sandbox;
-    guint64 seconds;
-    guint timer;
+    Lease *lease;
 };
 
-/*
- * Not cancelled by a signal: nobody would know the sandbox that the service is about to make. The
- * caller looks at cli->signal afterwards.
- */
-static char *
-call_create(Cli *cli, GVariant *options, GError **error)
+char *
+sandbox_create(Cli *cli, GVariant *options, GError **error)
 {
+    TermProgress progress = {0};
     g_autoptr(GAsyncResult) reply = NULL;
     char *path;
 
-    cloche_manager_call_create_sandbox(cli->manager, options, CLIENT_CALL, /* cancellable= */ NULL,
-                                       cli_on_reply, &reply);
+    creation_async(cli->manager, options, template_show_progress, &progress, cli->interrupted,
+                   cli_on_reply, &reply);
     cli_await(&reply);
-    if (!cloche_manager_call_create_sandbox_finish(cli->manager, &path, reply, error))
-        return NULL;
-    return path;
-}
-
-char *
-sandbox_create(Cli *cli, const char *template, GVariant *options, GError **error)
-{
-    g_autoptr(GVariant) held = g_variant_ref_sink(options);
-    g_autoptr(GError) problem = NULL;
-    char *path = NULL;
-
-    do {
-        g_autoptr(GVariant) description = template_await(cli, template, &problem);
-
-        if (problem == NULL)
-            path = call_create(cli, held, &problem);
-    } while (problem != NULL && template_is_coming(cli, template, &problem));
-    if (problem != NULL)
-        g_propagate_error(error, g_steal_pointer(&problem));
-    else
+    term_progress_end(&progress);
+    path = creation_finish(reply, error);
+    if (path != NULL)
         template_warn_emulated(cli);
     return path;
 }
@@ -73,7 +51,7 @@ fits(GVariant *sandbox, Key key, const char *word)
     return key == BY_NAME ? g_str_equal(value, word) : g_str_has_prefix(value, word);
 }
 
-/* The ids of those that fit, separated by spaces; not of all when they are many. */
+/* Returns the ids of matching sandboxes, separated by spaces; only the first SHOWN_MAX. */
 static char *
 find_fitting(GPtrArray *sandboxes, Key key, const char *word, guint *ret_n)
 {
@@ -102,15 +80,15 @@ list_own(Cli *cli, GError **error)
     return list_read(cli, filter, error);
 }
 
-/* The service is not asked about a word that can be no id: for ids that are not the caller's,
- * polkit may want a password. */
+/* A word that is not a complete id is looked up only among the caller's sandboxes: for the ids of
+ * others, polkit may ask for a password. */
 char *
 sandbox_resolve(Cli *cli, const char *word, GError **error)
 {
     const char *id = g_str_has_prefix(word, CLIENT_SANDBOX_PATH) ? client_sandbox_id(word) : word;
     g_autoptr(GPtrArray) sandboxes = NULL;
 
-    if (place_is_id(id))
+    if (client_is_sandbox_id(id))
         return g_strdup(id);
     sandboxes = list_own(cli, error);
     if (sandboxes == NULL)
@@ -192,34 +170,11 @@ sandbox_kill(Cli *cli, const char *id, GError **error)
     return cloche_manager_call_kill_sandbox_finish(cli->manager, reply, error);
 }
 
-/* Fails when the sandbox ended; the call that runs in it tells that. */
-static gboolean
-on_lease_due(gpointer data)
-{
-    SandboxLease *lease = data;
-
-    cloche_sandbox_call_set_timeout(lease->sandbox, lease->seconds, CLIENT_CALL,
-                                    /* cancellable= */ NULL,
-                                    /* callback= */ NULL, /* data= */ NULL);
-    return G_SOURCE_CONTINUE;
-}
-
-static guint64
-lease_seconds(Cli *cli)
-{
-    GVariant *limits = cloche_manager_get_limits(cli->manager);
-    guint64 longest = LEASE_S;
-
-    if (limits != NULL)
-        g_variant_lookup(limits, "lifetime", "t", &longest);
-    return MIN(longest, LEASE_S);
-}
-
 SandboxLease *
 sandbox_lease(Cli *cli, const char *template, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-    guint64 seconds = lease_seconds(cli);
+    guint64 seconds = lease_seconds(cli->manager);
     g_autofree char *path = NULL;
     ClocheSandbox *sandbox;
     SandboxLease *lease;
@@ -227,7 +182,7 @@ sandbox_lease(Cli *cli, const char *template, GError **error)
     g_variant_dict_insert(&options, "timeout", "t", seconds);
     if (template != NULL)
         g_variant_dict_insert(&options, "template", "s", template);
-    path = sandbox_create(cli, template, g_variant_dict_end(&options), error);
+    path = sandbox_create(cli, g_variant_dict_end(&options), error);
     if (path == NULL)
         return NULL;
     sandbox = client_sandbox(cli->manager, path, error);
@@ -236,8 +191,7 @@ sandbox_lease(Cli *cli, const char *template, GError **error)
     lease = g_new0(SandboxLease, 1);
     lease->cli = cli;
     lease->sandbox = sandbox;
-    lease->seconds = seconds;
-    lease->timer = g_timeout_add(seconds * 1000 / 3, on_lease_due, lease);
+    lease->lease = lease_new(sandbox, seconds);
     return lease;
 }
 
@@ -258,9 +212,9 @@ sandbox_lease_end(SandboxLease *lease)
 {
     if (lease == NULL)
         return;
-    g_source_remove(lease->timer);
-    sandbox_kill(lease->cli, sandbox_lease_id(lease),
-                 /* error= */ NULL); /* it may have ended itself */
+    lease_free(lease->lease);
+    /* Without an error: the sandbox may have ended by itself. */
+    sandbox_kill(lease->cli, sandbox_lease_id(lease), /* error= */ NULL);
     g_object_unref(lease->sandbox);
     g_free(lease);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * screen: the question that every terminal answers (primary device attributes).
+ * screen: queries the primary device attributes, which every terminal reports.
  *
- * An answer that came late would be typed into a shell; hence the second.
+ * A reply after the timeout would be typed into a shell, so the timeout is generous.
  */
 #include "screen.h"
 
@@ -46,7 +46,7 @@ ask(int terminal)
     return picture_answer_has_sixel(answer);
 }
 
-/* Without the terminal's lines and echo, which would keep and show the answer. */
+/* Without line mode and echo, which would delay and show the reply. */
 static gboolean
 ask_quietly(void)
 {

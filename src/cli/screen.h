@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* screen: whether pictures can be shown on standard output. */
+/* screen: whether standard output can show pictures. */
 #pragma once
 
 #include "picture.h"
 
 /*
- * Looks at the environment, and asks the terminal when that does not tell; it is waited for, a
- * second at most. PICTURE_NONE where standard output is no terminal.
+ * Looks at the environment, and if that is not sufficient, queries the terminal, for at most a
+ * second. Returns PICTURE_NONE if standard output is not a terminal.
  */
 PictureProtocol screen_find_protocol(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* shell: a terminal in a sandbox, of its own or one that lives. */
+/* shell: a terminal in a new or an existing sandbox. */
+#include "command.h"
 #include "escape.h"
 #include "options.h"
-#include "process.h"
 #include "program.h"
 #include "sandbox.h"
 #include "verbs.h"
@@ -11,7 +11,7 @@ static int
 follow_terminal(Cli *cli, ClocheSandbox *sandbox, GVariant *options)
 {
     g_autoptr(GError) error = NULL;
-    g_auto(Program) program = PROGRAM_NONE;
+    g_auto(ProcessStreams) program = PROGRAM_NONE;
 
     if (!program_begin(cli, sandbox, /* on_terminal= */ TRUE, options, &program, &error))
         return cli_fail(cli, error);
@@ -41,47 +41,47 @@ open_living(Cli *cli, const char *id, GVariant *options)
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(ProcessWords) words = {.with_terminal = TRUE};
+    g_auto(CommandOptions) options = {.with_terminal = TRUE};
+    g_autoptr(GArray) entries = command_entries(&options, G_OPTION_FLAG_HIDDEN);
     g_autofree char *template = NULL;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) options = NULL;
-    const GOptionEntry entries[] = {
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "What a new sandbox is made from",
-         "NAME"},
-        PROCESS_COMMON_OPTIONS(words),
-        PROCESS_TERMINAL_OPTIONS(words, G_OPTION_FLAG_HIDDEN), /* a shell has both always */
-        G_OPTION_ENTRY_NULL,
+    const GOptionEntry own_entries[] = {
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "Template of a new sandbox", "NAME"},
     };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) call_options = NULL;
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
+    g_array_prepend_vals(entries, own_entries, G_N_ELEMENTS(own_entries));
+    if (!cli_parse_words(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 0,
+                         /* max= */ 1, &status))
         return status;
     if (cli->words[0] != NULL && template != NULL)
-        return cli_usage(cli, "the sandbox has its template already; leave --template out");
-    if (!process_check(cli, &words))
+        return cli_usage(cli, "--template cannot be given with ID: the sandbox already has one");
+    if (!command_check(cli, &options))
         return CLI_USAGE;
-    options = process_options(cli, &words, &error);
-    if (options == NULL || !cli_connect(cli, &error))
+    call_options = command_call_options(cli, &options, &error);
+    if (call_options == NULL || !cli_connect(cli, &error))
         return cli_fail(cli, error);
-    g_variant_ref_sink(options);
-    return cli->words[0] != NULL ? open_living(cli, cli->words[0], options)
-                                 : open_leased(cli, template, options);
+    g_variant_ref_sink(call_options);
+    return cli->words[0] != NULL ? open_living(cli, cli->words[0], call_options)
+                                 : open_leased(cli, template, call_options);
 }
 
 const Verb verb_shell = {
     .name = "shell",
     .synopsis = "[ID] [-- COMMAND...]",
-    .summary = "Opens a terminal in a sandbox.",
-    .description = "Without ID in a sandbox of its own, killed afterwards; without a command the "
-                   "user's shell.\n"
-                   "The exit status is the command's. Keys: " ESCAPE_HELP ".\n"
-                   "Standard input that is no terminal is typed, too, on a screen of 80x24.\n"
-                   "\n"
-                   "Examples:\n"
-                   "  cloche shell\n"
-                   "  cloche shell $id\n"
-                   "  cloche shell $id htop\n"
-                   "  cloche shell $id --user root -- htop",
+    .summary = "Open a terminal in a sandbox.",
+    .description =
+        "Without ID, in a new sandbox that is killed afterwards. Without COMMAND, with the user's\n"
+        "shell. The exit status is that of the command. Keys: " ESCAPE_HELP ".\n"
+        "If standard input is not a terminal, it is sent as typed text; the terminal then has 80\n"
+        "columns and 24 rows.\n"
+        "\n"
+        "Examples:\n"
+        "  cloche shell\n"
+        "  cloche shell $id\n"
+        "  cloche shell $id htop\n"
+        "  cloche shell $id --user root -- htop",
     .takes_command = TRUE,
     .has_command_after_id = TRUE,
     .command_is_optional = TRUE,

@@ -9,6 +9,8 @@
 #include "term.h"
 #include "text.h"
 
+#define READ_SIZE 65536
+
 typedef struct {
     Show *show;
     Stream out, err;
@@ -188,6 +190,25 @@ show_line(Follow *follow, const char *line, gsize size, GError **error)
     return r == 0;
 }
 
+/* Returns as event_lines_next() does, but 0 at the end of the stream, or a negative errno. */
+static int
+read_line(Stream *stream, EventLines *lines, const char **ret_line, gsize *ret_size)
+{
+    char bytes[READ_SIZE];
+    int r;
+
+    while ((r = event_lines_next(lines, ret_line, ret_size)) == 0) {
+        gssize n = stream_read(stream, bytes, sizeof bytes);
+
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            return event_lines_has_rest(lines) ? -ECONNRESET : 0;
+        event_lines_add(lines, bytes, n);
+    }
+    return r;
+}
+
 gboolean
 show_follow(Stream *stream, gpointer data, GError **error)
 {
@@ -199,8 +220,8 @@ show_follow(Stream *stream, gpointer data, GError **error)
     gsize size;
     int r = 1;
 
-    event_lines_init(&lines, stream, EVENT_LINE_MAX);
-    while (follow.show->status == NULL && (r = event_lines_next(&lines, &line, &size)) > 0) {
+    event_lines_init(&lines, EVENT_LINE_MAX);
+    while (follow.show->status == NULL && (r = read_line(stream, &lines, &line, &size)) > 0) {
         if (!show_line(&follow, line, size, error))
             return FALSE;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* signal: a signal to the first process of a process object. */
+/* signal: sends a signal to the first process of a process object. */
 #include <signal.h>
 
 #include "program.h"
@@ -39,13 +39,13 @@ run(Cli *cli, char **argv)
 const Verb verb_signal = {
     .name = "signal",
     .synopsis = "ID NUMBER [SIGNAL]",
-    .summary = "Sends a signal to a process in a sandbox.",
-    .description = "NUMBER is that of 'cloche ps'. SIGNAL is a name or a number, TERM unless "
-                   "given; KILL ends\n"
-                   "the process and all that it started.\n"
-                   "\n"
-                   "Examples:\n"
-                   "  cloche signal $id 3\n"
-                   "  cloche signal $id 3 HUP",
+    .summary = "Send a signal to a process in a sandbox.",
+    .description =
+        "'cloche ps' shows the NUMBER. SIGNAL is a name or a number (default: TERM). KILL ends\n"
+        "the process and everything that it started.\n"
+        "\n"
+        "Examples:\n"
+        "  cloche signal $id 3\n"
+        "  cloche signal $id 3 HUP",
     .run = run,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* source-text: the service takes text only, which D-Bus has without zero bytes. */
+/* source-text: the service takes UTF-8 text, which cannot have zero bytes on D-Bus. */
 #include <string.h>
 
 #include "source.h"
@@ -31,7 +31,7 @@ source_text(const char *bytes, gsize size, const char *what, GError **error)
         return NULL;
     }
     if (memchr(bytes, '\0', size) != NULL) {
-        set_no_code(error, "%s is no text: it has a zero byte", what);
+        set_no_code(error, "%s is not text: it has a zero byte", what);
         return NULL;
     }
     if (!g_utf8_validate_len(bytes, size, /* end= */ NULL)) {

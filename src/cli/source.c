@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* source: read to the end, then checked; the service takes text only. */
+/* source: reads the code to its end and checks it. */
 #include "source.h"
 
 #include <errno.h>
@@ -33,7 +33,8 @@ open_source(const char *file, GError **error)
     fd = g_open(file, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot read '%s': %s%s",
-                    file, g_strerror(errno), looks_like_code(file) ? "; -c executes code" : "");
+                    file, g_strerror(errno),
+                    looks_like_code(file) ? "; -c CODE executes code" : "");
     return fd;
 }
 
@@ -47,7 +48,7 @@ source_read(const char *file, GError **error)
 
     if (g_str_has_suffix(file, ".ipynb")) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "%s is a notebook, not code: 'jupyter nbconvert --to script' makes code of it",
+                    "%s is a notebook, not code: 'jupyter nbconvert --to script' converts it",
                     what);
         return NULL;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sparse-copy: the archive is unpacked under a name of its own beside the target, which it replaces
- * then. An empty file has that name first, so that errors are those of WriteFile().
+ * sparse-copy: the archive is unpacked under a temporary name beside the target, and then replaces
+ * it. An empty file is created under that name first, so that errors are those of WriteFile().
  */
 #include "sparse-copy.h"
 
@@ -10,11 +10,11 @@
 #include <gio/gunixfdlist.h>
 #include <unistd.h>
 
+#include "exit-status.h"
 #include "meter.h"
-#include "process-end.h"
 #include "transfer.h"
 
-#define NAME_LENGTH 200 /* of the target's, in the other one */
+#define NAME_LENGTH 200 /* of the target's name, in the temporary one */
 
 static guint64
 count(gpointer stream)
@@ -24,7 +24,7 @@ count(gpointer stream)
 
 /* --- into a sandbox --- */
 
-/* Also makes the directories above it. Not interrupted, so that it is known what has to be removed.
+/* Also creates parent directories. Signals do not interrupt it, so the caller knows what to remove.
  */
 static gboolean
 write_nothing(const Guest *guest, const char *path, GError **error)
@@ -47,7 +47,8 @@ write_nothing(const Guest *guest, const char *path, GError **error)
                                                  /* ret_fds= */ NULL, reply, error);
 }
 
-/* What may not be written may not be replaced. Nothing is added, so nothing changes. */
+/* A file that may not be written must not be replaced. Appends nothing, so the file does not
+ * change. */
 static gboolean
 check_writable(Cli *cli, const Guest *guest, const char *path, GError **error)
 {
@@ -81,7 +82,7 @@ replace(Cli *cli, const Guest *guest, const char *path, const char *target, GErr
     return cloche_sandbox_call_move_finish(guest->sandbox, reply, error);
 }
 
-/* Also of what a signal interrupted. */
+/* Also after a signal. */
 static void
 remove_quietly(const Guest *guest, const char *path)
 {
@@ -92,7 +93,7 @@ remove_quietly(const Guest *guest, const char *path)
                                     /* cancellable= */ NULL, /* error= */ NULL);
 }
 
-/* Where links lead; a path that is no UTF-8 text cannot be said here. */
+/* Returns the path with links resolved, or NULL if it is not UTF-8. */
 static const char *
 real_path(GVariant *entry)
 {
@@ -103,7 +104,7 @@ real_path(GVariant *entry)
     return bytes == NULL ? path : NULL;
 }
 
-/* The mode and owner that WriteFile() would give it. */
+/* Sets the mode and owner that WriteFile() would set. */
 static void
 set_attributes(SparseFile *file, GVariant *entry, gint mode, gboolean with_owner)
 {
@@ -163,7 +164,7 @@ sparse_send(Cli *cli, const Guest *guest, const SparseFile *given, const char *p
     if (send_beside(cli, guest, &file, target, entry == NULL, &problem))
         return SPARSE_COPIED;
     if (g_error_matches(problem, CLOCHE_ERROR, CLOCHE_ERROR_FAILED)) {
-        lseek(given->fd, given->start, SEEK_SET); /* whoever reads it next shares the offset */
+        lseek(given->fd, given->start, SEEK_SET); /* the next reader shares the offset */
         return SPARSE_UNABLE;
     }
     g_propagate_error(error, g_steal_pointer(&problem));
@@ -172,7 +173,7 @@ sparse_send(Cli *cli, const Guest *guest, const SparseFile *given, const char *p
 
 /* --- out of one --- */
 
-/* Whether it has holes, which Stat() does not say. */
+/* Stat() does not report holes. */
 static gboolean
 has_holes(Cli *cli, const Guest *guest, const char *path, guint64 size)
 {
@@ -198,7 +199,7 @@ has_holes(Cli *cli, const Guest *guest, const char *path, guint64 size)
            size >= SPARSE_MIN + blocks * 512;
 }
 
-/* tar's output; -1 when it does not start. What it says on its standard error is thrown away. */
+/* Returns the output of tar, or -1 if it does not start. Its standard error is discarded. */
 static int
 start_tar(Cli *cli, const Guest *guest, const char *path, ClocheProcess **ret_process)
 {
@@ -227,7 +228,7 @@ start_tar(Cli *cli, const Guest *guest, const char *path, ClocheProcess **ret_pr
     return *ret_process != NULL ? guest_take_fd(output, fds, /* error= */ NULL) : -1;
 }
 
-/* 1 is said of a file that changed while it was read. */
+/* tar exits with 1 if the file changed while it was read. */
 static gboolean
 tar_is_content(Cli *cli, ClocheProcess *process, GError **error)
 {
@@ -239,7 +240,7 @@ tar_is_content(Cli *cli, ClocheProcess *process, GError **error)
     cli_await(&reply);
     return cloche_process_call_wait_finish(process, &status, &how, /* ret_usage= */ NULL, reply,
                                            error) &&
-           process_exit_status(how, status) <= 1;
+           exit_status_from(how, status) <= 1;
 }
 
 SparseResult

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sparse: which bytes are data, the file system tells (SEEK_DATA). */
+/* sparse: the file system reports which bytes are data (SEEK_DATA). */
 #include "sparse.h"
 
 #include <archive.h>
@@ -34,10 +34,10 @@ typedef struct {
     const SparseFile *file;
     int write_error; /* negative errno */
     struct archive *to;
-} Packing;
+} SparsePacking;
 
 static gboolean
-fail_packing(const Packing *packing, GError **error)
+fail_packing(const SparsePacking *packing, GError **error)
 {
     const char *text = archive_error_string(packing->to);
 
@@ -49,7 +49,7 @@ fail_packing(const Packing *packing, GError **error)
     return FALSE;
 }
 
-/* The extents of data, from the start on. What has none has an empty one, so that it is sparse. */
+/* Adds the extents of data. Without data, an empty extent makes the member sparse. */
 static void
 add_extents(struct archive_entry *member, const SparseFile *file)
 {
@@ -86,9 +86,9 @@ make_member(const SparseFile *file)
     return member;
 }
 
-/* NULL bytes are zeros. The writer leaves out what the member's list of extents has not. */
+/* bytes: NULL for zeros. The writer skips bytes outside of the member's extents. */
 static gboolean
-write_bytes(Packing *packing, const guint8 *bytes, gint64 size)
+write_bytes(SparsePacking *packing, const guint8 *bytes, gint64 size)
 {
     static const guint8 zeros[BLOCK];
 
@@ -104,9 +104,9 @@ write_bytes(Packing *packing, const guint8 *bytes, gint64 size)
     return TRUE;
 }
 
-/* One that became shorter meanwhile ends with zeros, as with tar(1). */
+/* If the file has become shorter in the meantime, zeros follow, as with tar(1). */
 static gboolean
-pack_extent(Packing *packing, gint64 at, gint64 size)
+pack_extent(SparsePacking *packing, gint64 at, gint64 size)
 {
     guint8 block[BLOCK];
 
@@ -128,7 +128,7 @@ pack_extent(Packing *packing, gint64 at, gint64 size)
 }
 
 static gboolean
-pack_data(Packing *packing, struct archive_entry *member)
+pack_data(SparsePacking *packing, struct archive_entry *member)
 {
     gint64 done = 0, all = archive_entry_size(member);
     la_int64_t offset, size;
@@ -147,7 +147,7 @@ pack_data(Packing *packing, struct archive_entry *member)
 static la_ssize_t
 on_write(struct archive *archive, void *data, const void *bytes, size_t size)
 {
-    Packing *packing = data;
+    SparsePacking *packing = data;
 
     if (packing->write_error == 0)
         packing->write_error = stream_write(packing->stream, bytes, size);
@@ -160,7 +160,7 @@ on_write(struct archive *archive, void *data, const void *bytes, size_t size)
 gboolean
 sparse_pack(Stream *stream, gpointer data, GError **error)
 {
-    Packing packing = {.stream = stream, .file = data, .to = archive_write_new()};
+    SparsePacking packing = {.stream = stream, .file = data, .to = archive_write_new()};
     struct archive_entry *member = make_member(packing.file);
     gboolean is_done;
 
@@ -171,7 +171,7 @@ sparse_pack(Stream *stream, gpointer data, GError **error)
               pack_data(&packing, member);
     if (!is_done) {
         fail_packing(&packing, error);
-        packing.write_error = -EPIPE; /* no end that would make it look whole */
+        packing.write_error = -EPIPE; /* without an end, so that it does not look complete */
     }
     if (archive_write_close(packing.to) < ARCHIVE_WARN && is_done)
         is_done = fail_packing(&packing, error);
@@ -188,10 +188,10 @@ typedef struct {
     int read_error; /* negative errno */
     struct archive *from;
     char block[BLOCK];
-} Unpacking;
+} SparseUnpacking;
 
 static gboolean
-fail_reading(const Unpacking *unpacking, GError **error)
+fail_reading(const SparseUnpacking *unpacking, GError **error)
 {
     const char *text = archive_error_string(unpacking->from);
 
@@ -204,14 +204,15 @@ fail_reading(const Unpacking *unpacking, GError **error)
 }
 
 static gboolean
-fail_writing(const Unpacking *unpacking, int code, GError **error)
+fail_writing(const SparseUnpacking *unpacking, int code, GError **error)
 {
     stream_set_error(error, -code, unpacking->target->path);
     return FALSE;
 }
 
 static gboolean
-write_at(const Unpacking *unpacking, const guint8 *bytes, gsize size, gint64 offset, GError **error)
+write_at(const SparseUnpacking *unpacking, const guint8 *bytes, gsize size, gint64 offset,
+         GError **error)
 {
     while (size > 0) {
         ssize_t n = pwrite(unpacking->target->fd, bytes, size, offset);
@@ -227,7 +228,7 @@ write_at(const Unpacking *unpacking, const guint8 *bytes, gsize size, gint64 off
 }
 
 static gboolean
-unpack_data(Unpacking *unpacking, gint64 all, GError **error)
+unpack_data(SparseUnpacking *unpacking, gint64 all, GError **error)
 {
     const void *block;
     size_t size;
@@ -246,7 +247,7 @@ unpack_data(Unpacking *unpacking, gint64 all, GError **error)
 static la_ssize_t
 on_read(struct archive *archive, void *data, const void **ret_block)
 {
-    Unpacking *unpacking = data;
+    SparseUnpacking *unpacking = data;
     gssize n = stream_read(unpacking->stream, unpacking->block, BLOCK);
 
     *ret_block = unpacking->block;
@@ -258,7 +259,7 @@ on_read(struct archive *archive, void *data, const void **ret_block)
 }
 
 static gboolean
-unpack(Unpacking *unpacking, GError **error)
+unpack(SparseUnpacking *unpacking, GError **error)
 {
     struct archive_entry *member;
     int r;
@@ -277,7 +278,7 @@ unpack(Unpacking *unpacking, GError **error)
 gboolean
 sparse_unpack(Stream *stream, gpointer target, GError **error)
 {
-    g_autofree Unpacking *unpacking = g_new0(Unpacking, 1);
+    g_autofree SparseUnpacking *unpacking = g_new0(SparseUnpacking, 1);
     gboolean is_done;
 
     unpacking->stream = stream;
@@ -285,7 +286,7 @@ sparse_unpack(Stream *stream, gpointer target, GError **error)
     unpacking->from = archive_read_new();
     is_done = unpack(unpacking, error);
     while (is_done && stream_read(stream, unpacking->block, BLOCK) > 0)
-        ; /* whoever writes it is not stopped at its end */
+        ; /* read to the end, so that the writer can finish */
     archive_read_free(unpacking->from);
     return is_done;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sparse: a file with holes as a tar stream of one member, in which the holes take no room.
+ * sparse: a file with holes as a tar stream of one member, in which holes take no space.
  *
- * The file methods of a sandbox carry every byte, so that a hole of gigabytes would be sent, and
+ * The file methods of the service transfer every byte, so a hole of gigabytes would be sent and
  * filled.
  */
 #pragma once
@@ -11,19 +11,19 @@
 
 #include "stream.h"
 
-/* Holes that are smaller in all are not worth an archive. */
+/* The minimum size of all holes for which an archive is used. */
 #define SPARSE_MIN (64 * 1024)
 
 typedef struct {
     int fd;
-    gint64 start;       /* what is before it is not copied */
-    struct stat status; /* its size; the mode, owner and time that the copy gets */
-    char *name;         /* what the member is called */
+    gint64 start;       /* the copy begins at this offset */
+    struct stat status; /* the size; and mode, owner and time of the copy */
+    char *name;         /* of the member */
 } SparseFile;
 
 /*
- * TRUE for a regular file with holes behind the descriptor's offset; then ret_file is set but for
- * the name. The descriptor stays the caller's, its offset may change.
+ * Returns TRUE for a regular file with holes after the descriptor's offset, and sets ret_file
+ * except for the name. The descriptor remains the caller's, but its offset may change.
  */
 gboolean sparse_open(int fd, SparseFile *ret_file);
 
@@ -31,12 +31,12 @@ gboolean sparse_open(int fd, SparseFile *ret_file);
 gboolean sparse_pack(Stream *stream, gpointer file, GError **error);
 
 typedef struct {
-    int fd;           /* what is written, which is empty */
+    int fd;           /* an empty file */
     const char *path; /* names it in errors */
 } SparseTarget;
 
 /*
- * A TransferWork with a SparseTarget as data: the bytes of the stream's first member, whatever it
- * is called. The stream is a sandbox's, and hostile. Errors as above.
+ * A TransferWork with a SparseTarget as data: writes the contents of the stream's first member. The
+ * stream comes from a sandbox and is hostile. Errors as above.
  */
 gboolean sparse_unpack(Stream *stream, gpointer target, GError **error);

@@ -117,7 +117,7 @@ status_of_sandboxes(Cli *cli)
 
         if (show(cli, cli->words[i], shown, &error))
             continue;
-        fflush(stdout); /* the error comes behind what was shown before */
+        fflush(stdout); /* so that the error follows the output */
         status = cli_fail(cli, error);
         if (cli->json)
             return status;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* status-sandbox: "cloche status ID...", where the service's own status is status.c. */
+/* status-sandbox: "cloche status ID...". */
 #pragma once
 
 #include "cli.h"
 
-/* Shows the sandboxes that cli->words name; one that cannot be shown does not hide the others. */
+/* Shows the sandboxes that cli->words name, and continues after an error. */
 int status_of_sandboxes(Cli *cli);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* status: the service, its templates and its pool, as they are now. */
+/* status: the service, its templates, its pool and its limits. */
 #include "quota.h"
 #include "status-sandbox.h"
 #include "table.h"
@@ -18,21 +18,19 @@ add_property(JsonObject *object, GDBusProxy *proxy, const char *name)
 }
 
 static void
-print_json(Cli *cli, GVariant *templates, const Quota *quota)
+print_json(Cli *cli, GVariant *templates, const QuotaReply *quota)
 {
     static const char *const names[] = {"Version",  "DefaultTemplate",   "Accelerator",
                                         "Emulated", "AccelerationError", "Pool",
                                         "Limits"};
     JsonObject *object = json_object_new();
-    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
 
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
         add_property(object, G_DBUS_PROXY(cli->manager), names[i]);
     json_object_set_member(object, "Templates", json_from_variant(templates));
     json_object_set_member(object, "Quota", json_from_variant(quota->own));
     json_object_set_member(object, "QuotaOfAll", json_from_variant(quota->all));
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
 }
 
 static void
@@ -46,12 +44,12 @@ print_service(Cli *cli)
            cli->bus == G_BUS_TYPE_SYSTEM ? "system" : "session",
            *accelerator != '\0' ? accelerator
            : *error != '\0'     ? "none yet"
-                                : "being found out");
+                                : "being determined");
     if (*error != '\0')
         printf("%sKVM does not work: %s%s\n", term_style(stdout, STYLE_YELLOW), error,
                term_style(stdout, STYLE_OFF));
     if (cloche_manager_get_emulated(cli->manager))
-        printf("%semulated: %s. Emulation is no security boundary: run only code that you "
+        printf("%semulated: %s. Emulation is not a security boundary: run only code that you "
                "trust.%s\n",
                term_style(stdout, STYLE_YELLOW), template_why_emulated(cli),
                term_style(stdout, STYLE_OFF));
@@ -68,7 +66,7 @@ call_systemd(Cli *cli, const char *path, const char *interface, const char *meth
                                        /* timeout= */ -1, cli->interrupted, /* error= */ NULL);
 }
 
-/* What systemd says of the service, where it runs it; otherwise nothing. */
+/* Prints the status text of the unit if systemd runs the service. */
 static void
 print_unit(Cli *cli)
 {
@@ -215,11 +213,12 @@ print_limits(GVariant *limits)
     g_autofree char *output = text_from_size(lookup_number(limits, "output-size"));
 
     printf("\nLimits\n");
-    printf("a sandbox lives for %s at most; %s of code, %s of output\n", lifetime, code, output);
+    printf("a sandbox lives for at most %s; at most %s of code, %s of output\n", lifetime, code,
+           output);
 }
 
 static void
-print_for_people(Cli *cli, GVariant *templates, const Quota *quota)
+print_for_people(Cli *cli, GVariant *templates, const QuotaReply *quota)
 {
     GVariant *pool = cloche_manager_get_pool(cli->manager);
     GVariant *limits = cloche_manager_get_limits(cli->manager);
@@ -239,7 +238,7 @@ run(Cli *cli, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) templates = NULL;
-    g_auto(Quota) quota = {0};
+    g_auto(QuotaReply) quota = {0};
     int status;
 
     if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ G_MAXUINT,
@@ -262,14 +261,15 @@ run(Cli *cli, char **argv)
 const Verb verb_status = {
     .name = "status",
     .synopsis = "[ID...]",
-    .summary = "Shows the service, its templates, its pool and its limits; or sandboxes.",
-    .description = "Of a sandbox that has ended the service knows for a while why that was.\n"
-                   "'cloche show' and 'cloche inspect' are the same.\n"
-                   "\n"
-                   "Examples:\n"
-                   "  cloche status\n"
-                   "  cloche status $id\n"
-                   "  cloche status --json $id | jq '.sandboxes[0].Expires'\n"
-                   "  cloche status --json | jq '.Pool.python.ready'",
+    .summary = "Show the service with its templates, pool and limits; or sandboxes.",
+    .description =
+        "The error for a sandbox that has ended says why it ended, as long as the service knows\n"
+        "the reason. 'cloche show' and 'cloche inspect' are other names of this verb.\n"
+        "\n"
+        "Examples:\n"
+        "  cloche status\n"
+        "  cloche status $id\n"
+        "  cloche status --json $id | jq '.sandboxes[0].Expires'\n"
+        "  cloche status --json | jq '.Pool.python.ready'",
     .run = run,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* stream: poll(2), then so much that it cannot block. */
+/* stream: poll(2), then as many bytes as cannot block. */
 #include "stream.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* 0 when the descriptor is ready. */
+/* Returns 0 when the descriptor is ready. */
 static int
 wait_until_ready(Stream *stream, short events)
 {
@@ -73,15 +73,17 @@ stream_moved(Stream *stream)
     return GPOINTER_TO_SIZE(g_atomic_pointer_get(&stream->moved));
 }
 
-void
+gboolean
 stream_set_error(GError **error, int negative_errno, const char *what)
 {
     if (negative_errno == -ECANCELED)
-        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "it was interrupted");
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                            "the transfer was interrupted");
     else if (negative_errno == -ECONNRESET)
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO,
                     "'%s' was cut off: reading it failed, or its sandbox ended", what);
     else
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-negative_errno), "'%s': %s", what,
                     g_strerror(-negative_errno));
+    return FALSE;
 }

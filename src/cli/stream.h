@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stream: a descriptor that a thread reads or writes, counted, until somebody interrupts it.
+ * stream: a descriptor that a thread reads or writes until it is interrupted, with a count of
+ * bytes.
  *
- * The descriptor may be blocking, as standard output is, whose flags are shared with others.
+ * The descriptor may be a blocking one, like standard output, whose flags are shared with other
+ * programs.
  */
 #pragma once
 
@@ -14,16 +16,17 @@ typedef struct {
     gsize moved;               /* see stream_moved() */
 } Stream;
 
-/* How many bytes there are at most; 0: the end. Gives a negative errno, ECANCELED when interrupted.
- */
+/* Returns the number of bytes read, 0 at the end, or a negative errno: ECANCELED if interrupted. */
 gssize stream_read(Stream *stream, void *bytes, gsize size);
 
-/* Writes all of it. Gives 0 or a negative errno. */
+/* Writes all bytes. Returns 0 or a negative errno. */
 int stream_write(Stream *stream, const void *bytes, gsize size);
 
-/* Bytes so far, told to any thread. */
+/* Returns the number of bytes so far. For any thread. */
 guint64 stream_moved(Stream *stream);
 
-/* What a negative errno of stream_read() means for a stream that a sandbox gives: G_FILE_ERROR, or
- * G_IO_ERROR_CANCELLED. what: names it. */
-void stream_set_error(GError **error, int negative_errno, const char *what);
+/*
+ * Sets an error for a negative errno of a stream or file, of G_FILE_ERROR or G_IO_ERROR_CANCELLED,
+ * and returns FALSE. what: names the stream.
+ */
+gboolean stream_set_error(GError **error, int negative_errno, const char *what);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* text: durations, KEY=VALUE, sizes, and what a terminal may be given. */
+/* text: durations, KEY=VALUE, sizes, and escaping for terminals. */
 #include "text.h"
 
 #include <signal.h>
 #include <string.h>
 
-/* The kernel's last. */
+/* The kernel's last signal. */
 #define SIGNAL_MAX 64
 
 /* --- durations --- */
@@ -39,7 +39,7 @@ find_unit(const char *name, gsize length, guint64 *ret_us)
 
 typedef struct {
     const char *at;
-    guint64 us; /* the sum; G_MAXUINT64 when it is more than that */
+    guint64 us; /* the sum; G_MAXUINT64 if it would overflow */
 } Span;
 
 static void
@@ -52,7 +52,7 @@ add_us(Span *span, guint64 count, guint64 unit)
         span->us = G_MAXUINT64;
 }
 
-/* Digits behind a point are millionths of the unit; more than six of them change nothing. */
+/* Digits after the point are millionths of the unit; digits after the sixth are ignored. */
 static guint64
 read_millionths(const char **at)
 {
@@ -79,16 +79,16 @@ read_count(const char **at)
 static gboolean
 fail_duration(const char *text, const char *unit, GError **error)
 {
-    g_autofree char *why = unit != NULL ? g_strdup_printf(": there is no unit '%s'", unit) : NULL;
+    g_autofree char *why = unit != NULL ? g_strdup_printf(": unknown unit '%s'", unit) : NULL;
 
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "'%s' is no duration%s: write seconds, or numbers with ms, s, min, h, d or w (90, "
+                "'%s' is not a duration%s: use seconds, or numbers with ms, s, min, h, d or w (90, "
                 "1.5h, 1h30min, 2d)",
                 text, why != NULL ? why : "");
     return FALSE;
 }
 
-/* A number and its unit. The unit may be left out when the number is all there is. */
+/* Reads a number and its unit. The unit may be omitted if the number is the complete text. */
 static gboolean
 read_part(Span *span, const char *text, GError **error)
 {
@@ -133,7 +133,8 @@ text_to_seconds(const char *text, guint64 *ret_seconds, GError **error)
     } while (*span.at != '\0');
     if (span.us < G_TIME_SPAN_SECOND || span.us > G_MAXINT64) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "the duration '%s' is too %s",
-                    text, span.us < G_TIME_SPAN_SECOND ? "short: one second is the least" : "long");
+                    text,
+                    span.us < G_TIME_SPAN_SECOND ? "short: the minimum is one second" : "long");
         return FALSE;
     }
     *ret_seconds = (span.us + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND;
@@ -165,7 +166,7 @@ text_to_signal(const char *text, int *ret_number, GError **error)
         number = signal_of_name(text);
     if (number == 0) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "'%s' is no signal: write a name or a number of 1 to %d (TERM, SIGTERM, 15)",
+                    "'%s' is not a signal: use a name or a number from 1 to %d (TERM, SIGTERM, 15)",
                     text, SIGNAL_MAX);
         return FALSE;
     }
@@ -173,7 +174,7 @@ text_to_signal(const char *text, int *ret_number, GError **error)
     return TRUE;
 }
 
-/* The key of KEY=VALUE; NULL when the word is something else. */
+/* Returns the key of KEY=VALUE, or NULL if the word does not have this form. */
 static char *
 pair_key(const char *word)
 {
@@ -201,7 +202,7 @@ text_to_pairs(const char *const *words, GError **error)
         g_variant_builder_add(&pairs, "{ss}", key, words[i] + strlen(key) + 1);
         if (!g_hash_table_add(seen, key)) {
             g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                        "'%s': this key is given twice", words[i]);
+                        "'%s': the key is given twice", words[i]);
             return NULL;
         }
     }
@@ -282,7 +283,7 @@ is_harmless(gunichar c)
     }
 }
 
-/* How long the colour or style is that begins here: "\x1b[0;31m"; 0: none does. */
+/* Returns the length of the colour or style that begins here, such as "\x1b[0;31m", or 0. */
 static gsize
 style_length(const char *text)
 {

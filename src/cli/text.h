@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * text: words of the command line into values, values into words for people.
+ * text: conversion between values and their text on the command line and in output.
  *
- * All of it is pure. Errors are of G_OPTION_ERROR: whoever typed the words can mend them.
+ * All functions are pure. Errors are of G_OPTION_ERROR: the user can correct what was typed.
  */
 #pragma once
 
 #include <glib.h>
 
-/* What text_to_seconds() gives for "inf". */
+/* The value of text_to_seconds() for "inf". */
 #define TEXT_FOREVER G_MAXUINT64
 
 /*
@@ -18,36 +18,37 @@
  */
 gboolean text_to_seconds(const char *text, guint64 *ret_seconds, GError **error);
 
-/* A floating a{ss} from words of the form KEY=VALUE. A key that comes twice is an error. */
+/* Returns a floating a{ss} of words of the form KEY=VALUE. A repeated key is an error. */
 GVariant *text_to_pairs(const char *const *words, GError **error);
 
 /* A signal from "TERM", "SIGTERM" or "15": 1 to 64. */
 gboolean text_to_signal(const char *text, int *ret_number, GError **error);
 
-/* D-Bus carries UTF-8 only: an error that names the first of the words that is something else. */
+/* Checks that all words are UTF-8, because D-Bus carries no other text. The error names the first
+ * word that is not. */
 gboolean text_check_utf8(const char *const *words, const char *what, GError **error);
 
 /* "45s", "4m 10s", "2h 5m", "3d 4h". */
 char *text_from_seconds(guint64 seconds);
 
-/* The same as text_to_seconds() reads it, in the largest unit that it is whole in: "90s", "36h". */
+/* Formats seconds for text_to_seconds(), in the largest unit of which they are a multiple: "90s",
+ * "36h". */
 char *text_to_duration(guint64 seconds);
 
 /* "812 bytes", "23 KB", "1.4 MB". */
 char *text_from_size(guint64 bytes);
 
 /*
- * Text that somebody else wrote, made fit for a terminal: control characters and those that change
- * the order of writing come out as \x1b or \u202e, so that they can neither command the terminal
- * nor deceive the reader.
+ * Escapes untrusted text for a terminal: control characters and those that change the direction of
+ * writing become \x1b or \u202e, so they can neither control the terminal nor deceive the reader.
  */
 char *text_escape(const char *text);
 
-/* The same, but a line break stays one. */
+/* The same, but line breaks are kept. */
 char *text_escape_lines(const char *text);
 
-/* The same, but tabs, colours and styles stay, too. */
+/* The same, but line breaks, tabs, colours and styles are kept. */
 char *text_escape_styled(const char *text);
 
-/* How many columns of a terminal the text takes. */
+/* Returns the width of the text in columns of a terminal. */
 gsize text_width(const char *text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * transfer: work on a stream in a thread, while the program answers signals and calls.
+ * transfer: work on a stream in a thread, while the main loop handles signals and replies.
  */
 #pragma once
 
@@ -10,9 +10,9 @@
 typedef gboolean (*TransferWork)(Stream *stream, gpointer data, GError **error);
 
 /*
- * Starts the work. The stream and the data have to stay until transfer_finish(), which waits for
- * its end; a signal interrupts it, unless the stream has a cancellable of its own. The stream's
- * descriptor is closed when the work is done.
+ * Starts the work. The stream and the data must remain valid until transfer_finish(), which waits
+ * for the end. A signal interrupts the work, unless the stream has its own cancellable. The
+ * descriptor is closed when the work has ended.
  */
 typedef struct Transfer Transfer;
 Transfer *transfer_start(Cli *cli, Stream *stream, TransferWork work, gpointer data);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tree-pack: a pax archive, as GNU tar reads it; holes of sparse files are left out. */
+/* tree-pack: writes a pax archive for GNU tar, without the holes of sparse files. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -15,12 +15,12 @@ typedef struct {
     int write_error; /* negative errno */
     struct archive *from, *to;
     struct archive_entry_linkresolver *links;
-} Packing;
+} TreePacking;
 
-/* --- what can go wrong --- */
+/* --- errors --- */
 
 static gboolean
-fail_reading(const Packing *packing, const char *path, GError **error)
+fail_reading(const TreePacking *packing, const char *path, GError **error)
 {
     const char *text = archive_error_string(packing->from);
 
@@ -30,7 +30,7 @@ fail_reading(const Packing *packing, const char *path, GError **error)
 }
 
 static gboolean
-fail_writing(const Packing *packing, const char *path, GError **error)
+fail_writing(const TreePacking *packing, const char *path, GError **error)
 {
     if (packing->write_error < 0)
         stream_set_error(error, packing->write_error, packing->tree->directory);
@@ -43,7 +43,7 @@ fail_writing(const Packing *packing, const char *path, GError **error)
 /* --- members --- */
 
 static gboolean
-write_all(Packing *packing, const void *bytes, gsize size)
+write_all(TreePacking *packing, const void *bytes, gsize size)
 {
     for (const guint8 *rest = bytes; size > 0;) {
         la_ssize_t n = archive_write_data(packing->to, rest, size);
@@ -56,9 +56,9 @@ write_all(Packing *packing, const void *bytes, gsize size)
     return TRUE;
 }
 
-/* The writer leaves out what the member's list of holes has. */
+/* The writer skips the bytes of holes. */
 static gboolean
-write_hole(Packing *packing, guint64 size)
+write_hole(TreePacking *packing, guint64 size)
 {
     static const guint8 zeros[BLOCK];
 
@@ -70,7 +70,7 @@ write_hole(Packing *packing, guint64 size)
 }
 
 static gboolean
-pack_data(Packing *packing, struct archive_entry *member, const char *path, GError **error)
+pack_data(TreePacking *packing, struct archive_entry *member, const char *path, GError **error)
 {
     gint64 done = 0, all = archive_entry_size(member);
     const void *block;
@@ -79,7 +79,7 @@ pack_data(Packing *packing, struct archive_entry *member, const char *path, GErr
     int r;
 
     while ((r = archive_read_data_block(packing->from, &block, &size, &offset)) == ARCHIVE_OK) {
-        size = MIN((gint64)size, MAX(all - offset, 0)); /* it may grow meanwhile */
+        size = MIN((gint64)size, MAX(all - offset, 0)); /* the file may grow in the meantime */
         if (size == 0)
             continue;
         if (!write_hole(packing, offset - done) || !write_all(packing, block, size))
@@ -93,7 +93,7 @@ pack_data(Packing *packing, struct archive_entry *member, const char *path, GErr
 
 /* "/x/folder/a" is "./a" in the archive. */
 static void
-set_member_name(const Packing *packing, struct archive_entry *member)
+set_member_name(const TreePacking *packing, struct archive_entry *member)
 {
     const char *path = archive_entry_pathname(member) + strlen(packing->tree->directory);
     g_autofree char *name = g_strconcat(".", *path == '/' || *path == '\0' ? "" : "/", path, NULL);
@@ -102,7 +102,7 @@ set_member_name(const Packing *packing, struct archive_entry *member)
 }
 
 static gboolean
-is_wanted(const Packing *packing, struct archive_entry *member)
+is_wanted(const TreePacking *packing, struct archive_entry *member)
 {
     if (archive_entry_filetype(member) == AE_IFSOCK)
         return FALSE;
@@ -111,10 +111,10 @@ is_wanted(const Packing *packing, struct archive_entry *member)
 }
 
 static gboolean
-pack_member(Packing *packing, struct archive_entry *member, GError **error)
+pack_member(TreePacking *packing, struct archive_entry *member, GError **error)
 {
     g_autofree char *path = g_strdup(archive_entry_sourcepath(member));
-    struct archive_entry *deferred = NULL; /* never for tar */
+    struct archive_entry *deferred = NULL; /* always NULL for tar */
 
     set_member_name(packing, member);
     archive_entry_linkify(packing->links, &member, &deferred);
@@ -127,7 +127,7 @@ pack_member(Packing *packing, struct archive_entry *member, GError **error)
 }
 
 static gboolean
-pack_members(Packing *packing, GError **error)
+pack_members(TreePacking *packing, GError **error)
 {
     struct archive_entry *member = archive_entry_new();
     gboolean is_good = TRUE;
@@ -150,7 +150,7 @@ pack_members(Packing *packing, GError **error)
 static la_ssize_t
 on_write(struct archive *archive, void *data, const void *bytes, size_t size)
 {
-    Packing *packing = data;
+    TreePacking *packing = data;
 
     if (packing->write_error == 0)
         packing->write_error = stream_write(packing->stream, bytes, size);
@@ -160,9 +160,9 @@ on_write(struct archive *archive, void *data, const void *bytes, size_t size)
     return ARCHIVE_FATAL;
 }
 
-/* Names are written as the bytes that they are, this being the locale "C"; owners by number. */
+/* In the locale "C", names are written as bytes. Owners are written by number. */
 static gboolean
-open_archives(Packing *packing, GError **error)
+open_archives(TreePacking *packing, GError **error)
 {
     archive_write_set_format_pax(packing->to);
     archive_read_disk_set_symlink_hybrid(packing->from);
@@ -180,7 +180,7 @@ open_archives(Packing *packing, GError **error)
 gboolean
 tree_pack(Stream *stream, gpointer data, GError **error)
 {
-    Packing packing = {
+    TreePacking packing = {
         .stream = stream,
         .tree = data,
         .from = archive_read_disk_new(),
@@ -190,7 +190,7 @@ tree_pack(Stream *stream, gpointer data, GError **error)
     gboolean is_done = open_archives(&packing, error) && pack_members(&packing, error);
 
     if (!is_done)
-        packing.write_error = -EPIPE; /* no end that would make it look whole */
+        packing.write_error = -EPIPE; /* without an end, so that it does not look complete */
     if (archive_write_close(packing.to) < ARCHIVE_WARN && is_done)
         is_done = fail_writing(&packing, packing.tree->directory, error);
     archive_entry_linkresolver_free(packing.links);

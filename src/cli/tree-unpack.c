@@ -2,8 +2,7 @@
 /*
  * tree-unpack: each member is checked here, and a second time by libarchive.
  *
- * The program stays in the locale "C", in which libarchive leaves names as the bytes that they are
- * and only warns of it.
+ * In the program's locale, "C", libarchive keeps names as bytes, and only warns about it.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -22,12 +21,12 @@ typedef struct {
     Tree *tree;
     int read_error; /* negative errno */
     struct archive *from, *to;
-    struct archive_entry *folder; /* the directory's own member; NULL: none came */
+    struct archive_entry *folder; /* the directory's own member, or NULL */
     char block[BLOCK];
-} Unpacking;
+} TreeUnpacking;
 
 static void
-set_problem(GError **error, const Unpacking *unpacking, struct archive *at, const char *name)
+set_problem(GError **error, const TreeUnpacking *unpacking, struct archive *at, const char *name)
 {
     const char *text = archive_error_string(at);
 
@@ -35,7 +34,7 @@ set_problem(GError **error, const Unpacking *unpacking, struct archive *at, cons
         stream_set_error(error, unpacking->read_error, unpacking->tree->directory);
     else
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "'%s': %s", name,
-                    text != NULL ? text : "it is no tar archive");
+                    text != NULL ? text : "not a tar archive");
 }
 
 static void
@@ -68,7 +67,7 @@ check_member(struct archive_entry *member, GError **error)
         return TRUE;
     g_set_error(
         error, G_FILE_ERROR, G_FILE_ERROR_PERM,
-        "the sandbox sent '%s'%s%s, which is outside of the folder; nothing more was copied",
+        "the sandbox sent '%s'%s%s, which is outside of the directory; nothing more was copied",
         path != NULL ? path : "", link != NULL ? " as a link to " : "", link != NULL ? link : "");
     return FALSE;
 }
@@ -98,7 +97,7 @@ is_wanted(Tree *tree, struct archive_entry *member)
     }
 }
 
-/* A body of a hard link would be written, or the mode be set, where a symbolic link leads. */
+/* libarchive would write the contents of a hard link, and set its mode, through a symbolic link. */
 static void
 disarm(struct archive_entry *member)
 {
@@ -111,7 +110,7 @@ disarm(struct archive_entry *member)
 }
 
 static gboolean
-unpack_data(Unpacking *unpacking, const char *name, GError **error)
+unpack_data(TreeUnpacking *unpacking, const char *name, GError **error)
 {
     const void *block;
     size_t size;
@@ -131,7 +130,7 @@ unpack_data(Unpacking *unpacking, const char *name, GError **error)
 }
 
 static gboolean
-unpack_member(Unpacking *unpacking, struct archive_entry *member, GError **error)
+unpack_member(TreeUnpacking *unpacking, struct archive_entry *member, GError **error)
 {
     g_autofree char *name = NULL;
     int r;
@@ -165,7 +164,7 @@ unpack_member(Unpacking *unpacking, struct archive_entry *member, GError **error
 static la_ssize_t
 on_read(struct archive *archive, void *data, const void **ret_block)
 {
-    Unpacking *unpacking = data;
+    TreeUnpacking *unpacking = data;
     gssize n = stream_read(unpacking->stream, unpacking->block, BLOCK);
 
     *ret_block = unpacking->block;
@@ -177,7 +176,7 @@ on_read(struct archive *archive, void *data, const void **ret_block)
 }
 
 static gboolean
-unpack_members(Unpacking *unpacking, GError **error)
+unpack_members(TreeUnpacking *unpacking, GError **error)
 {
     struct archive_entry *member;
     int r;
@@ -193,9 +192,10 @@ unpack_members(Unpacking *unpacking, GError **error)
     return FALSE;
 }
 
-/* Last: what is made in it changes its time. libarchive does so only for what it has made. */
+/* Called last, because new members change the directory's time. libarchive sets attributes only of
+ * directories that it has created. */
 static gboolean
-set_attributes(const Unpacking *unpacking, GError **error)
+set_attributes(const TreeUnpacking *unpacking, GError **error)
 {
     struct archive_entry *folder = unpacking->folder;
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_OMIT}};
@@ -214,9 +214,9 @@ set_attributes(const Unpacking *unpacking, GError **error)
     return FALSE;
 }
 
-/* Behind the archive's end; it is only now that the stream tells whether it was cut off. */
+/* Reads beyond the archive's end: only the end of the stream shows whether it was cut off. */
 static gboolean
-read_to_end(Unpacking *unpacking, GError **error)
+read_to_end(TreeUnpacking *unpacking, GError **error)
 {
     gssize n;
 
@@ -229,7 +229,7 @@ read_to_end(Unpacking *unpacking, GError **error)
 }
 
 static gboolean
-open_archives(Unpacking *unpacking, GError **error)
+open_archives(TreeUnpacking *unpacking, GError **error)
 {
     int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SPARSE |
                 ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
@@ -250,7 +250,7 @@ open_archives(Unpacking *unpacking, GError **error)
 gboolean
 tree_unpack(Stream *stream, gpointer data, GError **error)
 {
-    g_autofree Unpacking *unpacking = g_new0(Unpacking, 1);
+    g_autofree TreeUnpacking *unpacking = g_new0(TreeUnpacking, 1);
     Tree *tree = data;
     gboolean is_done;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* verbs: one table, and a word that is in no table. */
+/* verbs: the table of verbs, and the error for unknown ones. */
 #include "verbs.h"
 
-#include "habit.h"
-#include "place.h"
+#include "foreign.h"
+#include "spelling.h"
 
 const Verb *const verbs[] = {
     &verb_run,   &verb_code,   &verb_repl,   &verb_create,  &verb_exec,
@@ -26,12 +26,12 @@ find_exactly(const char *name)
 const Verb *
 verbs_find(const char *name)
 {
-    const char *alias = habit_alias(name);
+    const char *alias = foreign_alias(name);
 
     return find_exactly(alias != NULL ? alias : name);
 }
 
-/* --- words that are no verb --- */
+/* --- unknown verbs --- */
 
 static const char *
 nearest_verb(const char *word)
@@ -40,27 +40,27 @@ nearest_verb(const char *word)
 
     for (gsize i = 0; verbs[i] != NULL; i++)
         names[i] = verbs[i]->name;
-    return habit_nearest(word, names);
+    return spelling_nearest(word, names);
 }
 
 static char *
 explain(const char *word)
 {
     g_autofree char *valid = g_utf8_make_valid(word, -1);
-    const char *hint = habit_verb_hint(word);
+    const char *hint = foreign_verb_hint(word);
     const char *nearest = hint == NULL ? nearest_verb(word) : NULL;
 
     if (*word == '\0')
-        return g_strdup("which verb?");
+        return g_strdup("the verb is missing");
     if (hint != NULL)
         return g_strdup_printf("unknown verb '%s': %s", valid, hint);
-    if (place_is_id(word))
+    if (client_is_sandbox_id(word))
         return g_strdup_printf(
             "unknown verb '%s': the verb comes first, as in 'cloche shell %s' or 'cloche status "
             "%s'",
             valid, valid, valid);
     if (nearest != NULL)
-        return g_strdup_printf("unknown verb '%s': do you mean '%s'?", valid, nearest);
+        return g_strdup_printf("unknown verb '%s': did you mean '%s'?", valid, nearest);
     return g_strdup_printf("unknown verb '%s'", valid);
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* verbs: each is in the file of its name; the table of them, and what is said of words that are
- * none. */
+/* verbs: the table of verbs, and the error for unknown ones. The file VERB.c has the verb VERB. */
 #pragma once
 
 #include "cli.h"
@@ -10,14 +9,14 @@ extern const Verb verb_run, verb_code, verb_create, verb_exec, verb_list, verb_k
     verb_status, verb_journal, verb_ls, verb_cat, verb_write, verb_cp, verb_forward, verb_ports,
     verb_doctor, verb_help, verb_version;
 
-/* NULL-terminated, in the order in which the help shows them. */
+/* NULL-terminated, in the order of the help text. */
 extern const Verb *const verbs[];
 
-/* By its name, or by another name of it ("rm"); NULL. */
+/* Finds a verb by its name or an alias ("rm"). Returns NULL if there is none. */
 const Verb *verbs_find(const char *name);
 
-/* Tells that a word is no verb, and which one does it; gives CLI_USAGE. */
+/* Prints that there is no such verb, and which verb to use instead. Returns CLI_USAGE. */
 int verbs_fail(const Cli *cli, const char *word);
 
-/* The help of the program. */
+/* Prints the help text of the program. */
 void verbs_print_help(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* write: standard input into a file; the service reads our descriptor itself. */
+/* write: standard input into a file of a sandbox. The service reads the descriptor itself. */
 #include <gio/gunixfdlist.h>
 #include <time.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include "sparse-copy.h"
 #include "verbs.h"
 
-/* Octal, as of chmod; "": none. */
+/* text: octal, as of chmod(1), or NULL. */
 static gboolean
 add_mode(GVariantDict *options, const char *text, GError **error)
 {
@@ -18,7 +18,7 @@ add_mode(GVariantDict *options, const char *text, GError **error)
         return TRUE;
     if (!g_ascii_string_to_unsigned(text, 8, 0, 07777, &mode, /* error= */ NULL)) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "'%s' is no mode: write 0 to 7777, as 644", text);
+                    "'%s' is not a mode: use an octal number from 0 to 7777, such as 644", text);
         return FALSE;
     }
     g_variant_dict_insert(options, "mode", "u", (guint32)mode);
@@ -48,7 +48,7 @@ send_input(Cli *cli, const Guest *guest, const char *path, gboolean append, GVar
                                                  reply, error);
 }
 
-/* A file that is our standard input may have holes. */
+/* Standard input may be a sparse file. */
 static SparseResult
 send_sparse_input(Cli *cli, const Guest *guest, const char *path, const char *mode,
                   guint64 *ret_written, GError **error)
@@ -68,15 +68,12 @@ static int
 show(Cli *cli, guint64 written)
 {
     JsonObject *object;
-    JsonNode *node;
 
     if (!cli->json)
         return CLI_OK;
     object = json_object_new();
-    node = json_node_new(JSON_NODE_OBJECT);
     json_object_set_int_member(object, "written", (gint64)written);
-    json_node_take_object(node, object);
-    cli_print_json(node);
+    cli_print_object(object);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
@@ -86,16 +83,16 @@ run(Cli *cli, char **argv)
     gboolean append = FALSE;
     g_autofree char *mode = NULL;
     g_auto(Guest) guest = {0};
-    g_auto(Place) place = {0};
+    g_auto(GuestPath) place = {0};
     g_auto(GVariantDict) options = {0};
     g_autoptr(GError) error = NULL;
     guint64 written = 0;
     SparseResult result;
     const GOptionEntry entries[] = {
-        {"append", 'a', 0, G_OPTION_ARG_NONE, &append, "Add it at the file's end", NULL},
+        {"append", 'a', 0, G_OPTION_ARG_NONE, &append, "Append the input to the file", NULL},
         {"mode", 'm', 0, G_OPTION_ARG_FILENAME, &mode,
-         "The file's permissions, octal (as they were, or 644)", "MODE"},
-        GUEST_USER_OPTION(guest),
+         "Permissions in octal (default: those of the existing file, or 644)", "MODE"},
+        guest_user_entry(&guest),
         G_OPTION_ENTRY_NULL,
     };
     int status;
@@ -103,7 +100,7 @@ run(Cli *cli, char **argv)
     if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
         return status;
     guest_init_options(&guest, &options);
-    if (!place_parse(cli->words[0], &place, &error) || !add_mode(&options, mode, &error))
+    if (!guest_path_parse(cli->words[0], &place, &error) || !add_mode(&options, mode, &error))
         return cli_usage(cli, "%s", error->message);
     if (!guest_open(&guest, cli, place.id, &error))
         return cli_fail(cli, error);
@@ -119,14 +116,15 @@ run(Cli *cli, char **argv)
 const Verb verb_write = {
     .name = "write",
     .synopsis = "ID:PATH",
-    .summary = "Writes standard input to a file of a sandbox.",
+    .summary = "Write standard input to a file of a sandbox.",
     .description =
-        "Directories above it are made. The file is replaced when all has come: until then, and\n"
-        "when this program is interrupted, it is as it was. With --append it grows as data come.\n"
+        "Missing parent directories are created. The file is replaced when all input has arrived:\n"
+        "until then, and if cloche is interrupted, it is unchanged. With --append, the input is\n"
+        "appended as it arrives.\n"
         "\n"
         "Examples:\n"
         "  echo 'print(42)' | cloche write $id:script.py --mode 755\n"
         "  cloche write $id:/etc/motd --user root < motd",
-    .when_too_many = "what is written comes from standard input",
+    .when_too_many = "the contents come from standard input",
     .run = run,
 };

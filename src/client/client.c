@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* client: connects to the service, and maps its D-Bus errors to error codes. */
+/* client: connects to the service, and creates proxies. */
 #include "client.h"
 
-static void
-register_errors(void)
-{
-    static gsize once = 0;
+#include <string.h>
 
-    if (!g_once_init_enter(&once))
-        return;
-    for (int code = 0; code < _CLOCHE_ERROR_MAX; code++) {
-        g_autofree char *name = g_strconcat(CLOCHE_ERROR_PREFIX, cloche_error_name(code), NULL);
-
-        g_dbus_error_register_error(CLOCHE_ERROR, code, name);
-    }
-    g_once_init_leave(&once, 1);
-}
+/* As src/base/util.h generates ids. */
+#define ID_LENGTH 16
 
 static const char *
 bus_name(GBusType bus)
@@ -30,7 +20,7 @@ client_connect(GBusType bus, GError **error)
     g_autoptr(ClocheManager) manager = NULL;
     g_autofree char *owner = NULL;
 
-    register_errors();
+    client_register_errors();
     connection = g_bus_get_sync(bus, /* cancellable= */ NULL, error);
     if (connection == NULL) {
         g_prefix_error(error, "cannot reach the %s bus: ", bus_name(bus));
@@ -89,8 +79,8 @@ client_sandbox_id(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-void
-client_tidy_error(GError *error)
+gboolean
+client_is_sandbox_id(const char *text)
 {
-    g_dbus_error_strip_remote_error(error);
+    return strspn(text, "abcdefghijklmnopqrstuvwxyz234567") == ID_LENGTH && text[ID_LENGTH] == '\0';
 }

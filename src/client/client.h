@@ -5,11 +5,14 @@
  * The proxies are generated from dbus/org.cloche1.xml. This file connects them to a bus, disables
  * the timeout of calls (code may run for days), and maps D-Bus errors to ClocheError. It uses the
  * program's shared connection, but the program continues if that connection is lost.
+ *
+ * This folder is for every program that serves a user of the API: it prints nothing, and reports
+ * progress through callbacks.
  */
 #pragma once
 
+#include "client-error.h"
 #include "cloche-proxies.h"
-#include "error.h"
 
 #define CLIENT_BUS_NAME "org.cloche1"
 
@@ -34,5 +37,5 @@ ClocheProcess *client_process(ClocheManager *manager, const char *path, GError *
 /* Returns the id in a sandbox's object path; it points into `path`. */
 const char *client_sandbox_id(const char *path);
 
-/* Removes the prefix "GDBus.Error:NAME:" from the message of an error of a call. */
-void client_tidy_error(GError *error);
+/* Whether the text has the form of a sandbox's id: 16 characters of [a-z2-7]. */
+gboolean client_is_sandbox_id(const char *text);

@@ -1,85 +1,93 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * acceleration: which accelerator machines get, and what happens when KVM does not work.
- *
- * A processor that has no hardware virtualization is tried once. One that has it is tried
- * TRIES_MAX times while templates wait. After that machines are emulated only if
- * AllowEmulation=yes says so; otherwise the templates fail with the reason, and the service goes on
- * trying until KVM works. Once an accelerator is chosen, it stays until the service ends: templates
- * and machines depend on it.
- */
+/* acceleration: which accelerator machines get, and what happens when KVM does not work. */
 #include "acceleration.h"
 
-#include "core-private.h"
 #include "error.h"
-#include "pace.h"
-#include "pool.h"
 
 /* Tries in a row that must fail before the templates do. */
 #define TRIES_MAX 4
 
-static void probe(Core *core);
+struct Acceleration {
+    Host *host;
+    Emulation emulation;
+    const AccelerationEvents *events;
+    gpointer events_data;
+    Template *template;   /* whose kernel is booted; NULL: not started */
+    const VmFacts *facts; /* NULL: no accelerator is chosen */
+    char *error;          /* why KVM does not work, or NULL */
+    MachineUser user;     /* of the try under way */
+    guint timer;          /* of the next try; 0: none waits */
+    guint failures;       /* tries that failed, for any reason */
+    guint kvm_failures;   /* tries that KVM failed */
+    GCancellable *cancellable;
+};
 
-static void
-for_each_pool(Core *core, void (*call)(Pool *pool, gconstpointer data), gconstpointer data)
+static void probe(Acceleration *acceleration);
+
+Acceleration *
+acceleration_new(Host *host, Emulation emulation, const AccelerationEvents *events, gpointer data)
 {
-    GHashTableIter iter;
-    gpointer pool;
+    Acceleration *acceleration = g_new0(Acceleration, 1);
 
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        call(pool, data);
-}
-
-static void
-fail_pool(Pool *pool, gconstpointer error)
-{
-    pool_fail(pool, error);
-}
-
-static void
-hold_pool(Pool *pool, gconstpointer step)
-{
-    pool_hold(pool, step);
-}
-
-static void
-prepare_pool(Pool *pool, gconstpointer facts)
-{
-    pool_prepare(pool, facts);
+    acceleration->host = host;
+    acceleration->emulation = emulation;
+    acceleration->events = events;
+    acceleration->events_data = data;
+    acceleration->cancellable = g_cancellable_new();
+    return acceleration;
 }
 
 void
-acceleration_fail(Core *core, const GError *error)
+acceleration_free(Acceleration *acceleration)
 {
-    for_each_pool(core, fail_pool, error);
+    template_unref(acceleration->template);
+    g_object_unref(acceleration->cancellable);
+    g_free(acceleration->error);
+    g_free(acceleration);
+}
+
+const VmFacts *
+acceleration_facts(const Acceleration *acceleration)
+{
+    return acceleration->facts;
+}
+
+const char *
+acceleration_error(const Acceleration *acceleration)
+{
+    return acceleration->error;
 }
 
 /* --- the reason --- */
 
-/* A reason is logged when it is new, and not at each try. */
+/* Logs a reason when it is new, and not at each try. */
 static void
-set_error(Core *core, const char *reason)
+set_error(Acceleration *acceleration, const char *reason)
 {
-    if (g_strcmp0(core->acceleration_error, reason) == 0)
+    if (g_strcmp0(acceleration->error, reason) == 0)
         return;
     if (reason)
         g_warning("KVM does not work: %s", reason);
     else
         g_message("KVM works now");
-    g_free(core->acceleration_error);
-    core->acceleration_error = g_strdup(reason);
-    core->events->manager_changed(core->events_data);
-    core_notify(core);
+    g_free(acceleration->error);
+    acceleration->error = g_strdup(reason);
+    acceleration->events->changed(acceleration->events_data);
 }
 
-/* --- what comes of a try --- */
+static void
+report_failure(Acceleration *acceleration, const GError *error)
+{
+    acceleration->events->failed(error, acceleration->events_data);
+}
+
+/* --- what follows from a try --- */
 
 static void
-use_facts(Core *core, const VmFacts *facts)
+choose(Acceleration *acceleration, const VmFacts *facts)
 {
-    core->facts = facts;
-    core->host.pace = pace_of(facts->emulated);
+    acceleration->facts = facts;
+    acceleration->host->pace = pace_of(facts->emulated);
     g_message("Machines run on %s with the accelerator %s", facts->hypervisor, facts->accelerator);
     if (facts->emulated)
         g_warning("Machines are emulated, since %s (%s). This is slow, and no security boundary: "
@@ -87,157 +95,140 @@ use_facts(Core *core, const VmFacts *facts)
                   facts->has_virtualization ? "KVM does not work"
                                             : "the processor has no hardware virtualization",
                   facts->kvm_error);
-    core->events->manager_changed(core->events_data);
-    for_each_pool(core, prepare_pool, facts);
+    acceleration->events->changed(acceleration->events_data);
+    acceleration->events->chosen(facts, acceleration->events_data);
 }
 
 static void
-refuse_to_emulate(Core *core)
+refuse_to_emulate(Acceleration *acceleration)
 {
     g_autoptr(GError) error =
         g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                     "The processor has no hardware virtualization, and AllowEmulation=no in "
                     "[Machines] of cloched.conf forbids to emulate it");
 
-    acceleration_fail(core, error);
+    report_failure(acceleration, error);
 }
 
 static void
-refuse_without_kvm(Core *core)
+refuse_without_kvm(Acceleration *acceleration)
 {
     g_autoptr(GError) error = g_error_new(
         CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_NOT_READY,
         "KVM does not work although the processor has hardware virtualization: %s. 'cloche doctor' "
         "shows what to mend; the service tries again by itself. AllowEmulation=yes in [Machines] "
         "of cloched.conf permits emulation, which is slow and no security boundary",
-        core->acceleration_error);
+        acceleration->error);
 
-    acceleration_fail(core, error);
+    report_failure(acceleration, error);
 }
 
 static gboolean
 on_pause_over(gpointer data)
 {
-    Core *core = data;
+    Acceleration *acceleration = data;
 
-    core->probe_timer = 0;
-    probe(core);
+    acceleration->timer = 0;
+    probe(acceleration);
     return G_SOURCE_REMOVE;
 }
 
 static void
-try_again_later(Core *core)
+try_again_later(Acceleration *acceleration)
 {
-    core->probe_failures++;
-    core->probe_timer =
-        g_timeout_add(vm_probe_pause_ms(core->host.vm, core->probe_failures), on_pause_over, core);
+    guint pause_ms = vm_probe_pause_ms(acceleration->host->vm, ++acceleration->failures);
+
+    acceleration->timer = g_timeout_add(pause_ms, on_pause_over, acceleration);
 }
 
-/* The processor could do it. */
+/* KVM failed, and the processor's flags say that it should work. */
 static void
-on_kvm_failed(Core *core, const VmFacts *facts)
+on_kvm_failed(Acceleration *acceleration, const VmFacts *facts)
 {
-    gboolean is_last = ++core->kvm_failures >= TRIES_MAX;
+    gboolean is_last = ++acceleration->kvm_failures >= TRIES_MAX;
 
-    set_error(core, facts->kvm_error);
-    if (is_last && core->config.emulation == EMULATION_YES) {
-        use_facts(core, facts);
+    set_error(acceleration, facts->kvm_error);
+    if (is_last && acceleration->emulation == EMULATION_YES) {
+        choose(acceleration, facts);
         return;
     }
     if (is_last)
-        refuse_without_kvm(core);
+        refuse_without_kvm(acceleration);
     else
-        for_each_pool(core, hold_pool, "waiting for KVM, which does not work yet");
-    try_again_later(core);
+        acceleration->events->waiting("waiting for KVM, which does not work yet",
+                                      acceleration->events_data);
+    try_again_later(acceleration);
 }
 
-/* Nothing could be found out: libvirt or QEMU does not answer. */
+/* The try gave no facts, because libvirt or QEMU does not answer. */
 static void
-on_probe_failed(Core *core, const GError *error)
+on_probe_failed(Acceleration *acceleration, const GError *error)
 {
-    acceleration_fail(core, error);
-    try_again_later(core);
+    report_failure(acceleration, error);
+    try_again_later(acceleration);
 }
 
 static void
-take_facts(Core *core, const VmFacts *facts)
+take_facts(Acceleration *acceleration, const VmFacts *facts)
 {
     if (!facts->emulated) {
-        set_error(core, NULL);
-        use_facts(core, facts);
+        set_error(acceleration, NULL);
+        choose(acceleration, facts);
     } else if (facts->has_virtualization) {
-        on_kvm_failed(core, facts);
-    } else if (core->config.emulation == EMULATION_NO) {
-        refuse_to_emulate(core);
+        on_kvm_failed(acceleration, facts);
+    } else if (acceleration->emulation == EMULATION_NO) {
+        refuse_to_emulate(acceleration);
     } else {
-        use_facts(core, facts);
+        choose(acceleration, facts);
     }
 }
 
 static void
 on_probed(GObject *source, GAsyncResult *result, gpointer data)
 {
-    Core *core = data;
+    Acceleration *acceleration = data;
+    Host *host = acceleration->host;
     g_autoptr(GError) error = NULL;
-    const VmFacts *facts = vm_probe_finish(core->host.vm, result, &error);
+    const VmFacts *facts = vm_probe_finish(host->vm, result, &error);
 
-    host_return_user(&core->host, &core->probe_user);
-    if (core->stopping)
-        ; /* too late to use it */
+    host_return_user(host, &acceleration->user);
+    if (g_cancellable_is_cancelled(acceleration->cancellable))
+        ; /* the service is stopping */
     else if (facts)
-        take_facts(core, facts);
+        take_facts(acceleration, facts);
     else
-        on_probe_failed(core, error);
-    host_release(&core->host);
+        on_probe_failed(acceleration, error);
+    host_release(host);
 }
 
 /* --- a try --- */
 
-/* Any image that can be booted will do to find out what can boot it. */
-static const Image *
-find_usable_image(Core *core)
-{
-    GHashTableIter iter;
-    gpointer pool;
-
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        if (pool_is_usable(pool))
-            return pool_image(pool);
-    return NULL;
-}
-
 static void
-probe(Core *core)
+probe(Acceleration *acceleration)
 {
-    const Image *image = find_usable_image(core);
-    g_autofree char *kernel = NULL, *initrd = NULL;
+    Host *host = acceleration->host;
     g_autoptr(GError) error = NULL;
 
-    if (!image) {
-        g_warning("No usable image is installed: build one with build-image, and start this "
-                  "service again");
+    if (!host_take_user(host, &acceleration->user, &error)) {
+        on_probe_failed(acceleration, error);
         return;
     }
-    if (!host_take_user(&core->host, &core->probe_user, &error)) {
-        on_probe_failed(core, error);
-        return;
-    }
-    kernel = image_path(image, "kernel");
-    initrd = image_path(image, "initrd");
-    host_hold(&core->host);
-    vm_probe_async(core->host.vm, kernel, initrd, core->host.store->run, &core->probe_user,
-                   core->cancellable, on_probed, core);
+    host_hold(host);
+    vm_probe_async(host->vm, acceleration->template->kernel, acceleration->template->initrd,
+                   host->store->run, &acceleration->user, acceleration->cancellable, on_probed,
+                   acceleration);
 }
 
 void
-acceleration_start(Core *core)
+acceleration_start(Acceleration *acceleration, Template *template)
 {
-    probe(core);
+    acceleration->template = template_ref(template);
+    probe(acceleration);
 }
 
 void
-acceleration_stop(Core *core)
+acceleration_stop(Acceleration *acceleration)
 {
-    g_clear_handle_id(&core->probe_timer, g_source_remove);
+    g_cancellable_cancel(acceleration->cancellable);
+    g_clear_handle_id(&acceleration->timer, g_source_remove);
 }

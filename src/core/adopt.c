@@ -168,12 +168,14 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 static void
 adopt_machine(Adoption *adoption, const Record *record, Sandbox *sandbox)
 {
+    Core *core = adoption->core;
+    g_autoptr(Template) template = templates_adopt(core->templates, record);
     Candidate *candidate = g_new0(Candidate, 1);
 
     candidate->adoption = adoption;
     candidate->sandbox = sandbox;
     adoption->waiting++;
-    instance_adopt_async(&adoption->core->host, record, on_adopted, candidate);
+    instance_adopt_async(&core->host, record, template, on_adopted, candidate);
 }
 
 EndReason
@@ -221,7 +223,7 @@ adopt(Adoption *adoption, const char *id)
 void
 core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data)
 {
-    g_auto(GStrv) ids = record_list(core->host.store);
+    g_auto(GStrv) ids = store_list_records(core->host.store);
     Adoption *adoption = g_new0(Adoption, 1);
 
     host_hold(&core->host);
@@ -257,7 +259,7 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
     Core *core = g_task_get_task_data(task);
-    g_auto(GStrv) keep = living_ids(core);
+    g_auto(GStrv) keep = living_ids(core), in_use = templates_in_use(core->templates);
     GError *error = NULL;
     int machines = vm_sweep_finish(core->host.vm, result, &error);
     guint things;
@@ -267,7 +269,8 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
     } else if (core->leaves_sandboxes) {
         g_task_return_boolean(task, TRUE); /* they are not ours any more, and live all the same */
     } else {
-        things = store_sweep(core->host.store, (const char *const *)keep);
+        things =
+            store_sweep(core->host.store, (const char *const *)keep, (const char *const *)in_use);
         if (machines > 0 || things > 0)
             g_message("Removed what an earlier life of the service left: %d machines, %u files and "
                       "folders",

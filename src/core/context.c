@@ -1,59 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* context: its names, and how its runner is started. */
+/* context: its tag, and how its runner is started. */
 #include "context.h"
 
 #include <string.h>
 
+#include "languages.h"
+
 #define TAG_PREFIX "runner:"
 #define LANGUAGE_MAX 64u
 
-static const struct {
-    const char *language, *short_name, *program, *dialect;
-} runners[] = {
-    {"python", "py", "python", NULL},
-    {"javascript", "js", "javascript", NULL},
-    {"typescript", "ts", "javascript", "typescript"},
-    {"bash", "sh", "bash", NULL},
-};
-
-/* The index of its own runner, or -1: it is a kernel's. */
-static int
-find_runner(const char *language)
-{
-    for (gsize i = 0; i < G_N_ELEMENTS(runners); i++)
-        if (g_str_equal(runners[i].language, language))
-            return (int)i;
-    return -1;
-}
-
-char *
-context_language(const char *name)
-{
-    g_autofree char *lower = g_ascii_strdown(name, /* len= */ -1);
-
-    for (gsize i = 0; i < G_N_ELEMENTS(runners); i++)
-        if (g_str_equal(runners[i].short_name, lower))
-            return g_strdup(runners[i].language);
-    return g_steal_pointer(&lower);
-}
-
-const char *
-context_dialect(const char *language)
-{
-    int i = find_runner(language);
-
-    return i >= 0 ? runners[i].dialect : NULL;
-}
-
-const char *
-context_default_id(const char *language)
-{
-    int i = find_runner(language);
-
-    return i >= 0 ? runners[i].program : language;
-}
-
-/* The name of a kernel may have what names of files have. */
+/* Names of kernels consist of letters, digits and some characters that file names may contain. */
 static gboolean
 is_kernel_name(const char *name)
 {
@@ -75,7 +31,7 @@ context_has_language(char **languages, const char *language)
     if (g_str_equal(language, CONTEXT_ANY_KERNEL))
         return FALSE;
     return g_strv_contains(all, language) ||
-           (g_strv_contains(all, CONTEXT_ANY_KERNEL) && find_runner(language) < 0 &&
+           (g_strv_contains(all, CONTEXT_ANY_KERNEL) && languages_runner(language) == NULL &&
             is_kernel_name(language));
 }
 
@@ -86,12 +42,12 @@ make(GuestLink *link, const char *id, const char *language, const char *tag,
      const GuestRunner *words)
 {
     Context *context = g_new0(Context, 1);
+    const char *program = languages_runner(language);
     GuestRunner runner = *words;
-    int i = find_runner(language);
 
     runner.tag = tag;
-    runner.program = i >= 0 ? runners[i].program : "jupyter";
-    runner.kernel = i >= 0 ? NULL : language;
+    runner.program = program ? program : "jupyter";
+    runner.kernel = program ? NULL : language;
     context->id = g_strdup(id);
     context->language = g_strdup(language);
     context->cwd = g_strdup(words->cwd ? words->cwd : "");
@@ -102,7 +58,7 @@ make(GuestLink *link, const char *id, const char *language, const char *tag,
 Context *
 context_new_default(GuestLink *link, const char *language, const char *user, gboolean is_warm)
 {
-    const char *id = context_default_id(language);
+    const char *id = languages_default_context(language);
     g_autofree char *tag = g_strconcat(TAG_PREFIX, id, NULL);
     Context *context = make(link, id, id, tag, &(GuestRunner){.user = user, .is_warm = is_warm});
 

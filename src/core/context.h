@@ -2,17 +2,17 @@
 /*
  * context: a namespace in which code of a language is executed, and the interpreter that keeps it.
  *
- * A machine has a default one for each language, whose id is the language's name, and those that
- * somebody created. All that a later life of the service has to know of one is in the tag by which
- * the guest's agent knows its runner, and in the environment that this was started with.
+ * A machine has a default context for each language, whose id is the language's name, and contexts
+ * that callers created. The next instance of the service learns of a context from the tag of its
+ * runner, and from the environment in which the runner was started; the agent keeps both.
  */
 #pragma once
 
 #include "interpreter.h"
 
-/* Of a machine, those that were created. */
+/* Created contexts of a machine. */
 #define CONTEXTS_MAX 32u
-/* Among a template's languages: every other kernel that is installed in the guest. */
+/* As a template's language: each kernel that is installed in the guest. */
 #define CONTEXT_ANY_KERNEL "jupyter"
 
 typedef struct {
@@ -22,23 +22,18 @@ typedef struct {
     GuestInterpreter *interpreter;
 } Context;
 
-/* The default one, whose runner may be there or not. `user` NULL: the claim's. */
+/* Makes a default context, whose runner may run already. `user` NULL: the claim's. */
 Context *context_new_default(GuestLink *link, const char *language, const char *user,
                              gboolean is_warm);
-/* One more, "LANGUAGE-NUMBER". `cwd` "": the user's home. */
+/* Makes another context, "LANGUAGE-NUMBER". `cwd` "": the user's home. */
 Context *context_new(GuestLink *link, const char *language, guint number, const char *cwd,
                      const char *const *environment);
-/* That of a runner with this tag, whose guest is hostile; NULL: it is none. */
+/* Makes the context of a runner with this tag, which a hostile guest reports. NULL: the tag is not
+ * one of a runner. */
 Context *context_from_tag(GuestLink *link, const char *tag, const char *const *environment);
 void context_free(Context *context);
-/* That of an id which context_new() made for this language; 0: it did not. */
+/* Returns the number in an id that context_new() made for this language, or 0. */
 guint context_number(const char *id, const char *language);
 
-/* What a language is called here: "javascript" for "js", "r" for "R". */
-char *context_language(const char *name);
-/* Whether a template with these languages can execute it. */
+/* Whether a template with these languages can execute `language`. */
 gboolean context_has_language(char **languages, const char *language);
-/* The id of its default context: TypeScript has JavaScript's. */
-const char *context_default_id(const char *language);
-/* What its runner has to be told, or NULL: it is the runner's own language. */
-const char *context_dialect(const char *language);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* contexts: those of a sandbox: found, made, taken up again, removed. */
+/* contexts: finds, creates, adopts and removes the contexts of a sandbox. */
 #include "contexts.h"
 
 #include "error.h"
+#include "languages.h"
 #include "registry.h"
 
 static Context *
@@ -46,7 +47,7 @@ core_contexts(Sandbox *sandbox)
 
     for (char **language = sandbox->languages; *language; language++)
         instance_default_context(sandbox->instance, *language);
-    g_ptr_array_sort(contexts, by_age); /* default ones have no number */
+    g_ptr_array_sort(contexts, by_age); /* default contexts have no number */
     return contexts;
 }
 
@@ -56,7 +57,7 @@ core_find_context(Sandbox *sandbox, const char *id, GError **error)
     Context *context = find(sandbox, id);
 
     if (!context && g_strv_contains((const char *const *)sandbox->languages, id) &&
-        g_str_equal(context_default_id(id), id))
+        g_str_equal(languages_default_context(id), id))
         context = instance_default_context(sandbox->instance, id);
     if (!context)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_CONTEXT,
@@ -71,13 +72,13 @@ core_remove_context(Sandbox *sandbox, Context *context)
     const char *why = "The context was removed before this was executed to its end";
     guint index;
 
-    if (context->is_default) { /* another under its name waits until this one is gone */
+    if (context->is_default) { /* the next runner of this name starts when this one has ended */
         guest_interpreter_stop(context->interpreter, why);
         return;
     }
     if (g_ptr_array_find(contexts, context, &index))
         g_ptr_array_steal_index(contexts, index);
-    /* Whoever hears that may end the sandbox. */
+    /* A callback of an execution may end the sandbox. */
     guest_interpreter_remove(g_steal_pointer(&context->interpreter), why);
     context_free(context);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * contexts: those of a sandbox.
+ * contexts: the contexts of a sandbox.
  *
- * A Context that is given out is good until the main loop runs again.
+ * A Context that these functions return is valid until the main loop runs again.
  */
 #pragma once
 
@@ -10,14 +10,15 @@
 #include "records.h"
 #include "sandbox.h"
 
-/* The default one of a language, NULL: the template's first; CLOCHE_ERROR_UNSUPPORTED. */
+/* Returns the default context of a language (NULL: the template's first), or NULL with
+ * CLOCHE_ERROR_UNSUPPORTED. */
 Context *core_default_context(Sandbox *sandbox, const char *language, GError **error);
 /* CLOCHE_ERROR_NO_SUCH_CONTEXT. */
 Context *core_find_context(Sandbox *sandbox, const char *id, GError **error);
-/* All, also default ones that nobody has used; of Context, not owned. */
+/* Returns all contexts, including default contexts that nobody has used; not owned. */
 GPtrArray *core_contexts(Sandbox *sandbox);
-/* What it executes, and what waits, ends with CLOCHE_ERROR_RUNNER_LOST. A default one is there
- * again, with nothing in it, when somebody asks for it. */
+/* Removes a context. The code that it executes, and code that waits, fails with
+ * CLOCHE_ERROR_RUNNER_LOST. A removed default context exists again, empty, when it is used next. */
 void core_remove_context(Sandbox *sandbox, Context *context);
 
 /* Starts its runner anew, and finishes when that is ready. What it executes, and what waits, ends

@@ -46,6 +46,6 @@ typedef struct {
     void (*process_ended)(const Process *process, gpointer data);
     /* The accelerator, or the reason why KVM does not work, became known. */
     void (*manager_changed)(gpointer data);
-    /* The state or the progress of its preparation changed. */
+    /* It was installed or removed, or its state, step or progress changed. */
     void (*template_changed)(const char *name, gpointer data);
 } CoreEvents;

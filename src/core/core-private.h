@@ -2,21 +2,20 @@
 /* core-private: the state of the core, which its parts share. */
 #pragma once
 
-#include "core-base.h"
+#include "acceleration.h"
 #include "deadline.h"
-#include "host.h"
+#include "pools.h"
+#include "templates.h"
 
 struct Core {
     CoreConfig config;
     Host host;
-    GHashTable *pools; /* template name → Pool */
+    Templates *templates;
+    Pools *pools;
+    GHashTable
+        *preparations; /* Template → Preparation, of templates that an image can make ready */
+    Acceleration *acceleration;
     Quota *quota;
-
-    const VmFacts *facts;     /* of the chosen accelerator; NULL: none was chosen yet */
-    char *acceleration_error; /* NULL: KVM works, is not expected to, or was not tried yet */
-    MachineUser probe_user;
-    guint probe_timer;                  /* of the next try; 0: none is scheduled */
-    guint probe_failures, kvm_failures; /* all failed tries; those in which KVM failed */
 
     Deadlines *deadlines;
     const CoreEvents *events;
@@ -30,7 +29,6 @@ struct Core {
     GQueue operations;    /* of Operation, under way */
     GHashTable *creating; /* "uid key" → Creation with an idempotency key that is under way */
 
-    GCancellable *cancellable; /* of everything, cancelled at the stop */
     GTask *stopping;
     gboolean leaves_sandboxes; /* the service stops, and sandboxes go on */
 };

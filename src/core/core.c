@@ -7,44 +7,103 @@
 #include "core-private.h"
 #include "error.h"
 #include "operation.h"
+#include "preparation.h"
 
-/* --- news --- */
+/* --- events --- */
 
 static void
-on_pool_changed(const Pool *pool, gpointer data)
+tell_template_changed(Core *core, const Template *template)
 {
-    Core *core = data;
-
-    core->events->template_changed(pool_image(pool)->name, core->events_data);
+    if (core->events)
+        core->events->template_changed(template->name, core->events_data);
     core_notify(core);
 }
 
-/* Machines that nobody has claimed make room for those that somebody waits for. */
 static void
-make_room(Core *core, Pool *pool)
+on_template_added(Template *template, gpointer data)
 {
-    GHashTableIter iter;
-    gpointer other;
+    Core *core = data;
 
-    g_hash_table_iter_init(&iter, core->pools);
-    while (pool_wants_room(pool) && g_hash_table_iter_next(&iter, NULL, &other))
-        while (other != pool && pool_wants_room(pool) && pool_give_up_one(other))
-            ;
+    pools_add(core->pools, template);
+    tell_template_changed(core, template);
 }
 
 static void
-balance(Core *core)
+on_template_changed(Template *template, gpointer data)
 {
-    GHashTableIter iter;
-    gpointer pool;
+    Core *core = data;
 
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        make_room(core, pool);
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        pool_refill(pool);
+    pool_update(pools_find(core->pools, template));
+    tell_template_changed(core, template);
 }
+
+static void
+on_template_removed(Template *template, gpointer data)
+{
+    Core *core = data;
+    g_autoptr(GError) error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
+                                          "template '%s' was removed", template->name);
+
+    g_hash_table_remove(core->preparations, template);
+    pools_remove(core->pools, template, error);
+    tell_template_changed(core, template);
+}
+
+static const TemplatesEvents templates_events = {on_template_added, on_template_changed,
+                                                 on_template_removed};
+
+static void
+on_accelerator_chosen(const VmFacts *facts, gpointer data)
+{
+    Core *core = data;
+    GHashTableIter iter;
+    gpointer preparation;
+
+    g_hash_table_iter_init(&iter, core->preparations);
+    while (g_hash_table_iter_next(&iter, NULL, &preparation))
+        preparation_start(preparation, facts);
+}
+
+static void
+on_accelerator_waiting(const char *step, gpointer data)
+{
+    Core *core = data;
+    GHashTableIter iter;
+    gpointer template;
+
+    g_hash_table_iter_init(&iter, core->preparations);
+    while (g_hash_table_iter_next(&iter, &template, NULL))
+        template_wait(template, step);
+}
+
+/* No template can be used, for this reason. */
+static void
+fail_templates(const GError *error, gpointer data)
+{
+    Core *core = data;
+    GHashTableIter iter;
+    gpointer template;
+
+    g_hash_table_iter_init(&iter, core->preparations);
+    while (g_hash_table_iter_next(&iter, &template, NULL))
+        template_fail(template, error);
+}
+
+static void
+on_acceleration_changed(gpointer data)
+{
+    Core *core = data;
+
+    core->events->manager_changed(core->events_data);
+    core_notify(core);
+}
+
+static const AccelerationEvents acceleration_events = {
+    .chosen = on_accelerator_chosen,
+    .waiting = on_accelerator_waiting,
+    .failed = fail_templates,
+    .changed = on_acceleration_changed,
+};
 
 static void
 on_host_changed(gpointer data)
@@ -52,7 +111,7 @@ on_host_changed(gpointer data)
     Core *core = data;
 
     if (!core->stopping) {
-        balance(core);
+        pools_balance(core->pools);
     } else if (core->host.count == 0) {
         GTask *task = g_steal_pointer(&core->stopping);
 
@@ -64,23 +123,22 @@ on_host_changed(gpointer data)
 /* --- start --- */
 
 static void
-add_pools(Core *core)
+add_templates(Core *core)
 {
-    g_auto(GStrv) names = image_list(core->host.store);
-    PoolConfig config = {core->config.pool_target, core->config.memory_max_mib};
+    g_auto(GStrv) images = image_list(core->host.store);
 
-    for (char **name = names; *name; name++) {
-        g_autoptr(GError) error = NULL;
-        Image *image = image_load(core->host.store, *name, &error);
+    for (char **image = images; *image; image++) {
+        Preparation *preparation = preparation_new(&core->host, core->templates, *image);
 
-        g_hash_table_insert(core->pools, g_strdup(*name),
-                            pool_new(&core->host, &config, image, error, on_pool_changed, core));
+        if (preparation)
+            g_hash_table_insert(core->preparations, preparation_template(preparation), preparation);
     }
 }
 
 Core *
 core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
 {
+    const PoolConfig pool_config = {config->pool_target, config->memory_max_mib};
     Deadlines *deadlines = deadlines_new(error);
     Core *core;
 
@@ -94,13 +152,16 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core->host.on_change = on_host_changed;
     core->host.on_change_data = core;
     core->deadlines = deadlines;
-    core->cancellable = g_cancellable_new();
-    core->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)pool_free);
+    core->acceleration =
+        acceleration_new(&core->host, config->emulation, &acceleration_events, core);
+    core->pools = pools_new(&core->host, &pool_config);
+    core->templates = templates_new(&core->host, &templates_events, core);
+    core->preparations = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)preparation_free);
     core->sandboxes = g_hash_table_new(g_str_hash, g_str_equal);
     core->creating = g_hash_table_new(g_str_hash, g_str_equal);
     g_queue_init(&core->operations);
     g_queue_init(&core->ended);
-    add_pools(core);
+    add_templates(core);
     return core;
 }
 
@@ -111,11 +172,19 @@ core_set_events(Core *core, const CoreEvents *events, gpointer data)
     core->events_data = data;
 }
 
-void
-core_watch(Core *core, void (*changed)(gpointer data), gpointer data)
+/* Any kernel that can be booted shows what machines can run on. */
+static void
+find_accelerator(Core *core)
 {
-    core->changed = changed;
-    core->changed_data = data;
+    GHashTableIter iter;
+    gpointer template;
+
+    g_hash_table_iter_init(&iter, core->preparations);
+    if (g_hash_table_iter_next(&iter, &template, NULL))
+        acceleration_start(core->acceleration, template);
+    else
+        g_warning("No usable image is installed: build one with build-image, and start this "
+                  "service again");
 }
 
 static void
@@ -128,9 +197,9 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
     if (core->stopping)
         ; /* too late to begin */
     else if (swept)
-        acceleration_start(core);
+        find_accelerator(core);
     else
-        acceleration_fail(core, error);
+        fail_templates(error, core);
     host_release(&core->host);
 }
 
@@ -146,19 +215,18 @@ core_start(Core *core)
 void
 core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callback, gpointer data)
 {
-    GHashTableIter iter;
-    gpointer pool;
+    g_autoptr(GError) why =
+        g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING, "The service is stopping");
 
     core->stopping = g_task_new(NULL, NULL, callback, data);
-    g_cancellable_cancel(core->cancellable);
-    acceleration_stop(core);
+    acceleration_stop(core->acceleration);
+    templates_stop(core->templates);
     vm_stop_trying(core->host.vm);
     core->leaves_sandboxes = leave_sandboxes;
     host_hold(&core->host); /* until all are told */
     registry_stop_all(core);
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        pool_stop(pool, "The service is stopping");
+    g_hash_table_remove_all(core->preparations);
+    pools_stop(core->pools, why);
     host_release(&core->host);
 }
 
@@ -174,15 +242,16 @@ core_free(Core *core)
     registry_clear(core);
     operations_abandon(core);
     g_hash_table_unref(core->creating);
-    g_hash_table_unref(core->pools);
+    g_hash_table_unref(core->preparations);
+    pools_free(core->pools);
+    templates_free(core->templates);
+    acceleration_free(core->acceleration);
     if (!core->host.machines_stay)
         store_clear_ram(core->host.store);
     quota_free(core->quota);
     host_clear(&core->host);
     deadlines_free(core->deadlines);
-    g_object_unref(core->cancellable);
     g_free((char *)core->config.default_template);
-    g_free(core->acceleration_error);
     g_free(core);
 }
 
@@ -190,8 +259,6 @@ void
 core_reconfigure(Core *core, const CoreConfig *config)
 {
     PoolConfig pool_config = {config->pool_target, config->memory_max_mib};
-    GHashTableIter iter;
-    gpointer pool;
 
     g_free((char *)core->config.default_template);
     core->config.default_template = g_strdup(config->default_template);
@@ -199,66 +266,11 @@ core_reconfigure(Core *core, const CoreConfig *config)
     core->config.memory_max_mib = config->memory_max_mib;
     core->config.lifetime_max_s = config->lifetime_max_s;
     quota_set_limits(core->quota, &config->limits_of_all, &config->limits_of_each);
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        pool_reconfigure(pool, &pool_config);
-    balance(core);
+    pools_reconfigure(core->pools, &pool_config);
     core->events->manager_changed(core->events_data);
 }
 
 /* --- what is known --- */
-
-static void
-add_template(GString *text, const Pool *pool)
-{
-    PoolFigures figures = pool_figures(pool);
-
-    g_string_append_printf(text, "; template %s: ", pool_image(pool)->name);
-    switch (figures.state) {
-    case POOL_CHECKING:
-        g_string_append(text, "being checked");
-        break;
-    case POOL_PREPARING:
-        g_string_append_printf(text, "%s (%.0f %%)", figures.step, figures.progress * 100);
-        break;
-    case POOL_READY:
-        g_string_append(text, "ready");
-        break;
-    case POOL_FAILED:
-        g_string_append(text, "failed");
-        break;
-    }
-}
-
-char *
-core_summary(Core *core)
-{
-    guint sandboxes = g_hash_table_size(core->sandboxes);
-    g_autoptr(GList) pools = core_pools(core);
-    GString *text = g_string_new(NULL);
-
-    g_string_printf(text, "%u sandbox%s", sandboxes, sandboxes == 1 ? "" : "es");
-    if (core->facts && core->facts->emulated)
-        g_string_append(text, ", emulated");
-    else if (!core->facts && core->acceleration_error)
-        g_string_append(text, ", KVM does not work");
-    for (GList *l = pools; l; l = l->next)
-        add_template(text, l->data);
-    return g_string_free(text, FALSE);
-}
-
-gboolean
-core_is_checked(Core *core)
-{
-    GHashTableIter iter;
-    gpointer pool;
-
-    g_hash_table_iter_init(&iter, core->pools);
-    while (g_hash_table_iter_next(&iter, NULL, &pool))
-        if (pool_figures(pool).state == POOL_CHECKING)
-            return FALSE;
-    return TRUE;
-}
 
 gboolean
 core_is_machine(const Core *core, guint32 uid)
@@ -281,23 +293,23 @@ core_config(const Core *core)
 const VmFacts *
 core_facts(const Core *core)
 {
-    return core->facts;
+    return acceleration_facts(core->acceleration);
 }
 
 const char *
 core_acceleration_error(const Core *core)
 {
-    return core->acceleration_error;
+    return acceleration_error(core->acceleration);
 }
 
-static int
-compare_pools(gconstpointer a, gconstpointer b)
+const Templates *
+core_templates(const Core *core)
 {
-    return g_strcmp0(pool_image(a)->name, pool_image(b)->name);
+    return core->templates;
 }
 
-GList *
-core_pools(Core *core)
+PoolFigures
+core_pool_figures(const Core *core, const Template *template)
 {
-    return g_list_sort(g_hash_table_get_values(core->pools), compare_pools);
+    return pool_figures(pools_find(core->pools, template));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * core: all sandboxes, all pools, and what may be asked of them.
+ * core: all sandboxes, all templates and their pools, and what may be asked of them.
  *
  * It knows users by their uid and nothing of how they ask. News goes up through CoreEvents. A
  * Sandbox that it gives out is good until the main loop runs again; whoever waits for something
@@ -17,17 +17,18 @@
 #include "pool.h"
 #include "process-list.h"
 #include "registry.h"
+#include "templates.h"
 #include "transfer.h"
 
-/* Copies the config. Loads the images of the store; one that is damaged becomes a template that
+/* Copies the config. Installs a template for each image of the store; that of a damaged image has
  * failed. */
 Core *core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error);
 void core_set_events(Core *core, const CoreEvents *events, gpointer data);
-/* Calls `changed` whenever core_summary() or core_is_checked() may have another answer. */
+/* Calls `changed` whenever core_summary() or core_is_checked() may return something else. */
 void core_watch(Core *core, void (*changed)(gpointer data), gpointer data);
-/* What goes on, in a line for people: a new string. */
+/* What the service is doing, in a line for people: a new string. */
 char *core_summary(Core *core);
-/* Whether it is known of each template what has to be done for it. */
+/* Whether no template is TEMPLATE_CHECKING. */
 gboolean core_is_checked(Core *core);
 /* Removes everything else that an earlier life left, finds the accelerator, and prepares all
  * templates, in the background. */
@@ -47,8 +48,9 @@ const VmFacts *core_facts(const Core *core);
 /* Why KVM does not work although the processor has hardware virtualization; NULL: it works, was not
  * tried yet, or the processor has none. */
 const char *core_acceleration_error(const Core *core);
-/* All pools, by the name of their template; not owned. */
-GList *core_pools(Core *core);
+const Templates *core_templates(const Core *core);
+/* Of the pool of an installed template. */
+PoolFigures core_pool_figures(const Core *core, const Template *template);
 const Quota *core_quota(const Core *core);
 /* Whether it is the user of a machine, which may ask for nothing. */
 gboolean core_is_machine(const Core *core, guint32 uid);

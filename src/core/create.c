@@ -12,7 +12,6 @@
 #include "account.h"
 #include "claim.h"
 #include "core-private.h"
-#include "core.h"
 #include "error.h"
 #include "journal.h"
 #include "registry.h"
@@ -28,7 +27,7 @@ typedef struct {
     Sandbox *sandbox; /* NULL once it is registered */
     char **environment;
     guint64 timeout_s;
-    Pool *pool;
+    Template *template;
     guint claims;
     char *share_key;      /* in core->creating; NULL: no idempotency key */
     GPtrArray *followers; /* of GTask: later calls with the same key */
@@ -55,6 +54,7 @@ creation_free(gpointer data)
     if (creation->sandbox && creation->sandbox->instance)
         instance_end(g_steal_pointer(&creation->sandbox->instance), "The sandbox was not created");
     drop_sandbox(creation);
+    template_unref(creation->template);
     g_strfreev(creation->environment);
     g_free(creation->share_key);
     g_ptr_array_unref(creation->followers);
@@ -151,7 +151,7 @@ claim(GTask *task, Instance *instance)
         return;
     }
     guest_claim.id = guest_claim.hostname = sandbox->id;
-    guest_claim.user = pool_image(creation->pool)->user;
+    guest_claim.user = creation->template->user;
     guest_claim.environment = (const char *const *)creation->environment;
     guest_link_claim_async(instance_link(instance), &guest_claim, on_claimed, task);
 }
@@ -169,60 +169,63 @@ on_taken(GObject *source, GAsyncResult *result, gpointer data)
         finish(task, NULL, error);
 }
 
+/* "minimal, python" */
+static char *
+template_names(Core *core)
+{
+    g_autoptr(GList) templates = templates_list(core->templates);
+    GString *names = g_string_new(NULL);
+
+    for (GList *l = templates; l; l = l->next)
+        g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "",
+                               ((const Template *)l->data)->name);
+    return g_string_free(names, FALSE);
+}
+
+static void
+set_no_template(Core *core, const char *name, GError **error)
+{
+    g_autofree char *shown = g_strndup(name, 64), *names = template_names(core);
+
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
+                "template '%s' is not installed; installed are: %s", shown,
+                *names ? names : "none");
+}
+
+/* The template may have been removed since the request was accepted. */
 static void
 take_machine(GTask *task)
 {
     Creation *creation = g_task_get_task_data(task);
+    Core *core = creation->core;
+    Pool *pool = pools_find(core->pools, creation->template);
+    GError *error = NULL;
 
-    pool_take_async(creation->pool, g_task_get_cancellable(task), on_taken, task);
+    if (pool) {
+        pool_take_async(pool, g_task_get_cancellable(task), on_taken, task);
+        return;
+    }
+    set_no_template(core, creation->template->name, &error);
+    finish(task, NULL, error);
 }
 
 /* --- the request --- */
 
 static gboolean
-check_size(const Image *image, const CreateRequest *request, GError **error)
+check_size(const Template *template, const CreateRequest *request, GError **error)
 {
-    if (request->vcpus != 0 && request->vcpus != image->vcpus)
+    if (request->vcpus != 0 && request->vcpus != template->vcpus)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
-                    "vcpus: machines of template '%s' have %u, not %u", image->name, image->vcpus,
-                    request->vcpus);
-    else if (request->memory_mib != 0 && request->memory_mib != image->memory_mib)
+                    "vcpus: machines of template '%s' have %u, not %u", template->name,
+                    template->vcpus, request->vcpus);
+    else if (request->memory_mib != 0 && request->memory_mib != template->memory_mib)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                     "memory-mib: machines of template '%s' have %" G_GUINT64_FORMAT
                     ", not %" G_GUINT64_FORMAT,
-                    image->name, image->memory_mib, request->memory_mib);
+                    template->name, template->memory_mib, request->memory_mib);
     else
         return TRUE;
     return FALSE;
-}
-
-/* "minimal, python" */
-static char *
-template_names(Core *core)
-{
-    g_autoptr(GList) pools = core_pools(core);
-    GString *names = g_string_new(NULL);
-
-    for (GList *l = pools; l; l = l->next)
-        g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "",
-                               pool_image(l->data)->name);
-    return g_string_free(names, FALSE);
-}
-
-static Pool *
-find_pool(Core *core, const char *name, GError **error)
-{
-    Pool *pool = g_hash_table_lookup(core->pools, name);
-    g_autofree char *shown = NULL, *names = NULL;
-
-    if (pool)
-        return pool;
-    shown = g_strndup(name, 64);
-    names = template_names(core);
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
-                "template '%s' is not installed; installed are: %s", shown,
-                *names ? names : "none");
-    return NULL;
 }
 
 /* All that a second call with the same key must ask for again. */
@@ -237,38 +240,37 @@ request_text(const CreateRequest *request, const char *template)
 }
 
 static Sandbox *
-sandbox_for(const Pool *pool, guint32 owner, const CreateRequest *request)
+sandbox_for(const Template *template, guint32 owner, const CreateRequest *request)
 {
-    const Image *image = pool_image(pool);
     Sandbox *sandbox = sandbox_new();
 
     sandbox->name = g_strdup(request->name);
-    sandbox->template = g_strdup(image->name);
+    sandbox->template = g_strdup(template->name);
     sandbox->owner = owner;
     sandbox->metadata = g_strdupv(request->metadata);
-    sandbox->vcpus = image->vcpus;
-    sandbox->memory_mib = image->memory_mib;
-    sandbox->disk_mib = image->disk_mib;
-    sandbox->user = g_strdup(image->user);
-    sandbox->languages = g_strdupv(image->languages);
+    sandbox->vcpus = template->vcpus;
+    sandbox->memory_mib = template->memory_mib;
+    sandbox->disk_mib = template->disk_mib;
+    sandbox->user = g_strdup(template->user);
+    sandbox->languages = g_strdupv(template->languages);
     sandbox->idempotency_key = g_strdup(request->idempotency_key);
     sandbox->is_one_shot = request->is_one_shot;
-    sandbox->request = request_text(request, image->name);
+    sandbox->request = request_text(request, template->name);
     return sandbox;
 }
 
 /* The sandbox that is asked for, with which its owner is charged; NULL with an error. */
 static Sandbox *
-accept_request(Core *core, const Pool *pool, guint32 owner, const CreateRequest *request,
+accept_request(Core *core, const Template *template, guint32 owner, const CreateRequest *request,
                GError **error)
 {
     Sandbox *sandbox;
     QuotaAmounts amounts;
 
-    if (!registry_check_running(core, error) || !check_size(pool_image(pool), request, error) ||
+    if (!registry_check_running(core, error) || !check_size(template, request, error) ||
         !core_check_timeout(core, request->timeout_s, error))
         return NULL;
-    sandbox = sandbox_for(pool, owner, request);
+    sandbox = sandbox_for(template, owner, request);
     amounts = sandbox_amounts(sandbox);
     amounts.amount[QUOTA_CREATES] = 1;
     if (account_charge(core->quota, owner, &amounts, error))
@@ -279,14 +281,14 @@ accept_request(Core *core, const Pool *pool, guint32 owner, const CreateRequest 
 
 /* Takes the sandbox, and the key (NULL: none) under which others may share it. */
 static Creation *
-creation_new(Core *core, Pool *pool, Sandbox *sandbox, const CreateRequest *request,
+creation_new(Core *core, Template *template, Sandbox *sandbox, const CreateRequest *request,
              char *share_key)
 {
     Creation *creation = g_new0(Creation, 1);
 
     creation->core = core;
     creation->owner = sandbox->owner;
-    creation->pool = pool;
+    creation->template = template_ref(template);
     creation->sandbox = sandbox;
     creation->environment = g_strdupv(request->environment);
     creation->timeout_s = request->timeout_s;
@@ -339,23 +341,26 @@ core_create_async(Core *core, guint32 owner, const CreateRequest *request,
     const char *name = request->template ? request->template : core->config.default_template;
     g_autofree char *share_key = NULL;
     GError *error = NULL;
-    Pool *pool = find_pool(core, name, &error);
-    Sandbox *sandbox;
+    Template *template = templates_find(core->templates, name);
+    Sandbox *sandbox = NULL;
 
     if (request->idempotency_key)
         share_key = g_strdup_printf("%u %s", owner, request->idempotency_key);
-    if (share_key && pool && join_earlier(core, task, owner, request, name, share_key))
+    if (share_key && template && join_earlier(core, task, owner, request, name, share_key))
         return;
-    sandbox = pool ? accept_request(core, pool, owner, request, &error) : NULL;
+    if (template)
+        sandbox = accept_request(core, template, owner, request, &error);
+    else
+        set_no_template(core, name, &error);
     if (!sandbox) {
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
     }
     g_task_set_check_cancellable(task, FALSE);
-    g_task_set_task_data(task,
-                         creation_new(core, pool, sandbox, request, g_steal_pointer(&share_key)),
-                         creation_free);
+    g_task_set_task_data(
+        task, creation_new(core, template, sandbox, request, g_steal_pointer(&share_key)),
+        creation_free);
     take_machine(task);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * deadline: one queue of moments on CLOCK_BOOTTIME, one timer for the earliest.
+ * deadline: a queue of points in time on CLOCK_BOOTTIME, and one timer for the earliest.
  *
- * GLib's timeouts stand still while the host sleeps; a sandbox's lifetime does not.
+ * GLib's timeouts stop while the host is suspended; the lifetime of a sandbox does not.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ typedef void (*DeadlineReached)(gpointer data);
 Deadlines *deadlines_new(GError **error);
 void deadlines_free(Deadlines *queue);
 
-/* Calls `reached` once at `when_us` (CLOCK_BOOTTIME) or as soon behind it as the loop comes to it.
- * The deadline is over when it is called, and must not be removed any more. */
+/* Calls `reached` once, at `when_us` (CLOCK_BOOTTIME) or as soon after it as the main loop runs.
+ * Then the deadline is freed, and must not be removed. */
 Deadline *deadline_add(Deadlines *queue, gint64 when_us, DeadlineReached reached, gpointer data);
 void deadline_remove(Deadline *deadline);

@@ -10,7 +10,7 @@
 
 typedef struct {
     GuestLink *link;
-    const Image *image;
+    const Template *template;
     GPtrArray *contexts;
     guint rounds;
     guint next_context;
@@ -26,7 +26,7 @@ exercise_free(gpointer data)
 }
 
 static void
-fail(GTask *task, GError *error)
+return_error(GTask *task, GError *error)
 {
     g_task_return_error(task, error);
     g_object_unref(task);
@@ -43,7 +43,7 @@ on_code_run(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GuestExecution) execution = guest_interpreter_execute_finish(NULL, result, &error);
 
     if (error)
-        fail(data, error);
+        return_error(data, error);
     else
         run_next_code(data);
 }
@@ -61,7 +61,7 @@ run_next_code(GTask *task)
         return;
     }
     context = exercise->contexts->pdata[exercise->next_context++];
-    code.code = g_hash_table_lookup(exercise->image->exercise, context->language);
+    code.code = g_hash_table_lookup(exercise->template->exercise, context->language);
     guest_interpreter_reseed(context->interpreter, /* environment= */ NULL);
     if (!code.code) {
         run_next_code(task);
@@ -76,7 +76,7 @@ on_program_run(GObject *source, GAsyncResult *result, gpointer data)
     Exercise *exercise = g_task_get_task_data(data);
     g_autoptr(GuestRun) run = guest_run_finish(result, /* error= */ NULL);
 
-    /* An image without this program is as good as any. */
+    /* An image need not have this program. */
     exercise->next_context = 0;
     run_next_code(data);
 }
@@ -86,20 +86,20 @@ on_rehearsed(GObject *source, GAsyncResult *result, gpointer data)
 {
     static const char *const argv[] = {"true", NULL};
     Exercise *exercise = g_task_get_task_data(data);
-    GuestStart start = {.argv = argv, .user = exercise->image->user, .flags = START_NO_STDIN};
+    GuestStart start = {.argv = argv, .user = exercise->template->user, .flags = START_NO_STDIN};
     GError *error = NULL;
 
     if (guest_link_claim_finish(exercise->link, result, &error))
         guest_run_async(exercise->link, &start, NULL, NULL, on_program_run, data);
     else
-        fail(data, error);
+        return_error(data, error);
 }
 
 static void
 begin_round(GTask *task)
 {
     Exercise *exercise = g_task_get_task_data(task);
-    const GuestClaim rehearsal = {.id = "", .hostname = HOSTNAME, .user = exercise->image->user};
+    const GuestClaim rehearsal = {.id = "", .hostname = HOSTNAME, .user = exercise->template->user};
 
     if (exercise->rounds > 0) {
         guest_link_claim_async(exercise->link, &rehearsal, on_rehearsed, task);
@@ -110,14 +110,14 @@ begin_round(GTask *task)
 }
 
 void
-exercise_async(GuestLink *link, const Image *image, GPtrArray *contexts, guint rounds,
+exercise_async(GuestLink *link, const Template *template, GPtrArray *contexts, guint rounds,
                GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, NULL, callback, data);
     Exercise *exercise = g_new0(Exercise, 1);
 
     exercise->link = link;
-    exercise->image = image;
+    exercise->template = template;
     exercise->contexts = g_ptr_array_ref(contexts);
     exercise->rounds = rounds;
     g_task_set_task_data(task, exercise, exercise_free);

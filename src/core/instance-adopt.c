@@ -122,12 +122,13 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callback, gpointer data)
+instance_adopt_async(Host *host, const Record *record, Template *template,
+                     GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, NULL, callback, data);
     Adoption *adoption = g_new0(Adoption, 1);
     MachineUser user = host_keep_user(host, record->machine_uid);
-    Instance *instance = instance_new(host, record->id, &user, record->memory_mib);
+    Instance *instance = instance_new(host, record->id, &user, template);
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
     g_autofree char *disk = g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
     MachineSpec spec = {.name = instance->name, .socket = socket, .disk = disk};

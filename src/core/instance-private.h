@@ -9,11 +9,11 @@ struct Instance {
     Host *host;
     char *id, *name;
     char *disk_dir, *run_dir; /* removed with it */
+    Template *template;
     MachineUser user;
     Machine *machine;
     GuestLink *link;
     GPtrArray *contexts; /* of Context */
-    guint64 memory_mib;
     gboolean is_lost, is_stalled;
     EndReason lost_why;
     guint lost_source;
@@ -21,9 +21,9 @@ struct Instance {
     gpointer events_data;
 };
 
-/* One with nothing behind it yet. Its memory counts from now on; `user` is its own already. `id`
- * NULL: a new one. */
-Instance *instance_new(Host *host, const char *id, const MachineUser *user, guint64 memory_mib);
+/* An instance without a machine yet. The template's memory counts from now on; `user` is reserved
+ * for it already. `id` NULL: a new one. */
+Instance *instance_new(Host *host, const char *id, const MachineUser *user, Template *template);
 /* Of its machine and its connection; instance is the data. */
 extern const MachineEvents instance_machine_events;
 void instance_on_link_lost(GuestLink *link, GuestLoss how, const char *message, gpointer data);

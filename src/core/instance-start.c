@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * instance-start: how a machine of ours begins: booted or restored.
+ * instance-start: how a machine begins: booted or restored.
  *
- * A start goes through steps, each an asynchronous call whose callback begins the next; at any of
- * them it may fail, and then instance_end() takes away whatever there is so far.
+ * A start is a chain of asynchronous calls. Each callback makes the next call; when one fails,
+ * instance_end() removes what exists so far.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,21 +24,22 @@
 
 typedef struct {
     Instance *instance;
-    const Image *image; /* both outlive every start */
-    const Template *template;
     gboolean boots;
-    gboolean has_ram;          /* the machine's user may open the RAM file */
+    gboolean has_ram;          /* the machine's user can open the RAM file */
     GCancellable *cancellable; /* NULL, or the task's */
     gulong cancel_handler;
 } Start;
 
-/* What QEMU has open it keeps; nobody else of that user opens it again. */
+/* QEMU keeps the descriptor that it has; no other process of its user can open the file again. */
 static void
 close_ram(Start *start)
 {
     g_autoptr(GError) error = NULL;
 
-    if (start->has_ram && !access_revoke(start->template->ram, start->instance->user.uid, &error))
+    const Instance *instance = start->instance;
+
+    if (start->has_ram &&
+        !access_revoke(instance->template->files->ram, instance->user.uid, &error))
         g_warning("%s", error->message);
     start->has_ram = FALSE;
 }
@@ -58,13 +59,13 @@ start_free(gpointer data)
 }
 
 static void
-fail(GTask *task, GError *error)
+return_error(GTask *task, GError *error)
 {
     g_task_return_error(task, error);
     g_object_unref(task);
 }
 
-/* For a start that succeeded when its caller had left. */
+/* For a start that succeeds after its caller has left. */
 static void
 end_unwanted(gpointer instance)
 {
@@ -79,7 +80,7 @@ on_exercised(GObject *source, GAsyncResult *result, gpointer data)
     GError *error = NULL;
 
     if (!exercise_finish(result, &error)) {
-        fail(task, error);
+        return_error(task, error);
         return;
     }
     g_task_return_pointer(task, g_steal_pointer(&start->instance), end_unwanted);
@@ -91,7 +92,7 @@ begin_exercise(GTask *task)
 {
     Start *start = g_task_get_task_data(task);
 
-    exercise_async(start->instance->link, start->image, start->instance->contexts,
+    exercise_async(start->instance->link, start->instance->template, start->instance->contexts,
                    start->boots ? BOOT_EXERCISES : start->instance->host->pace->exercises,
                    on_exercised, task);
 }
@@ -104,7 +105,7 @@ on_started_up(GObject *source, GAsyncResult *result, gpointer data)
     if (startup_finish(result, &error))
         begin_exercise(data);
     else
-        fail(data, error);
+        return_error(data, error);
 }
 
 static void open_next_runner(GTask *task);
@@ -117,7 +118,7 @@ on_runner_open(GObject *source, GAsyncResult *result, gpointer data)
     if (guest_interpreter_open_finish(NULL, result, &error))
         open_next_runner(data);
     else
-        fail(data, error);
+        return_error(data, error);
 }
 
 static void
@@ -125,17 +126,18 @@ open_next_runner(GTask *task)
 {
     Start *start = g_task_get_task_data(task);
     Instance *instance = start->instance;
-    const char *language = start->image->runners[instance->contexts->len];
+    const char *language = instance->template->runners[instance->contexts->len];
     Context *context;
 
     if (language) {
-        context = context_new_default(instance->link, language, start->image->user, start->boots);
+        context =
+            context_new_default(instance->link, language, instance->template->user, start->boots);
         g_ptr_array_add(instance->contexts, context);
         guest_interpreter_open_async(context->interpreter, on_runner_open, task);
         return;
     }
     if (start->boots)
-        startup_async(start->image, instance->contexts, on_started_up, task);
+        startup_async(instance->template, instance->contexts, on_started_up, task);
     else
         begin_exercise(task);
 }
@@ -149,10 +151,10 @@ on_greeted(GObject *source, GAsyncResult *result, gpointer data)
     if (guest_link_greet_finish(start->instance->link, result, &error))
         open_next_runner(data);
     else
-        fail(data, error);
+        return_error(data, error);
 }
 
-/* The call that the start waits for ends, and the start with it. */
+/* Ends the call that the start waits for, and with it the start. */
 static void
 on_start_cancelled(GCancellable *cancellable, gpointer data)
 {
@@ -173,7 +175,7 @@ on_machine_started(GObject *source, GAsyncResult *result, gpointer data)
     instance->machine = vm_start_finish(instance->host->vm, result, &fd, &error);
     close_ram(start);
     if (!instance->machine) {
-        fail(data, error);
+        return_error(data, error);
         return;
     }
     instance->link = guest_link_new(fd, instance_on_link_lost, instance);
@@ -192,26 +194,26 @@ start_machine(GTask *task)
 {
     Start *start = g_task_get_task_data(task);
     Instance *instance = start->instance;
-    g_autofree char *kernel = image_path(start->image, "kernel");
-    g_autofree char *initrd = image_path(start->image, "initrd");
-    g_autofree char *disk = start->boots ? template_staging_path(start->template, "disk.qcow2")
-                                         : g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
-    g_autofree char *state = start->boots ? NULL : template_path(start->template, "state");
+    const Template *template = instance->template;
+    g_autofree char *disk = start->boots
+                                ? template_files_staging_path(template->files, "disk.qcow2")
+                                : g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
+    g_autofree char *state = start->boots ? NULL : template_files_path(template->files, "state");
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
     g_autofree char *console =
-        start->boots ? template_staging_path(start->template, "console") : NULL;
+        start->boots ? template_files_staging_path(template->files, "console") : NULL;
     MachineSpec spec = {
         .name = instance->name,
-        .kernel = kernel,
-        .initrd = initrd,
+        .kernel = template->kernel,
+        .initrd = template->initrd,
         .disk = disk,
-        .ram = start->template->ram,
+        .ram = template->files->ram,
         .state = state,
         .socket = socket,
         .console = console,
         .user = instance->user,
-        .vcpus = start->image->vcpus,
-        .memory_mib = start->image->memory_mib,
+        .vcpus = template->vcpus,
+        .memory_mib = template->memory_mib,
     };
 
     vm_start_async(instance->host->vm, &spec, &instance_machine_events, instance,
@@ -231,24 +233,24 @@ make_file(const char *path, GError **error)
     return TRUE;
 }
 
-/* Of a machine that is booted: its disk becomes the template's. */
+/* The disk is there already: it becomes the template's. */
 static gboolean
-make_boot_files(const Start *start, GError **error)
+make_boot_files(const Instance *instance, GError **error)
 {
-    g_autofree char *base = image_path(start->image, "disk.ext4");
-    g_autofree char *disk = template_staging_path(start->template, "disk.qcow2");
-    g_autofree char *console = template_staging_path(start->template, "console");
-    uid_t uid = start->instance->user.uid;
+    const TemplateFiles *files = instance->template->files;
+    g_autofree char *disk = template_files_staging_path(files, "disk.qcow2");
+    g_autofree char *console = template_files_staging_path(files, "console");
+    uid_t uid = instance->user.uid;
 
-    return vm_create_overlay(disk, base, "raw", error) && make_file(console, error) &&
-           access_grant(disk, uid, "rw", error) && access_grant(console, uid, "rw", error);
+    return make_file(console, error) && access_grant(disk, uid, "rw", error) &&
+           access_grant(console, uid, "rw", error);
 }
 
 static gboolean
-copy_blank(const Start *start, GError **error)
+copy_blank(const Instance *instance, GError **error)
 {
-    g_autofree char *blank = template_path(start->template, "blank.qcow2");
-    g_autofree char *disk = g_build_filename(start->instance->disk_dir, "disk.qcow2", NULL);
+    g_autofree char *blank = template_files_path(instance->template->files, "blank.qcow2");
+    g_autofree char *disk = g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
     g_autoptr(GFile) source = g_file_new_for_path(blank);
     g_autoptr(GFile) target = g_file_new_for_path(disk);
 
@@ -258,10 +260,10 @@ copy_blank(const Start *start, GError **error)
     }
     return (g_chmod(disk, 0600) == 0 ||
             util_set_errno(error, errno, "Cannot set the mode of '%s'", disk)) &&
-           access_grant(disk, start->instance->user.uid, "rw", error);
+           access_grant(disk, instance->user.uid, "rw", error);
 }
 
-/* libvirt's socket is in a folder of ours, and so becomes ours, too. */
+/* libvirt makes its socket in a folder of ours; the folder's access list makes the socket ours. */
 static gboolean
 make_folders(const Instance *instance, GError **error)
 {
@@ -274,22 +276,24 @@ static void
 make_files(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     const Start *start = data;
+    const Instance *instance = start->instance;
     GError *error = NULL;
 
-    if (make_folders(start->instance, &error) &&
-        (start->boots ? make_boot_files(start, &error) : copy_blank(start, &error)))
+    if (make_folders(instance, &error) &&
+        (start->boots ? make_boot_files(instance, &error) : copy_blank(instance, &error)))
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, error);
 }
 
-/* In the main thread: machines that start at once share the list of who may. */
+/* In the main thread, because machines that start at the same time share the access list. */
 static gboolean
 open_ram(GTask *task, GError **error)
 {
     Start *start = g_task_get_task_data(task);
+    const Instance *instance = start->instance;
 
-    start->has_ram = access_grant(start->template->ram, start->instance->user.uid, "rw", error);
+    start->has_ram = access_grant(instance->template->files->ram, instance->user.uid, "rw", error);
     return start->has_ram;
 }
 
@@ -301,12 +305,12 @@ on_files_made(GObject *source, GAsyncResult *result, gpointer data)
     if (g_task_propagate_boolean(G_TASK(result), &error) && open_ram(data, &error))
         start_machine(data);
     else
-        fail(data, error);
+        return_error(data, error);
 }
 
 static void
-instance_start(Host *host, const Image *image, const Template *template, gboolean boots,
-               GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+instance_start(Host *host, Template *template, gboolean boots, GCancellable *cancellable,
+               GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, cancellable, callback, data);
     g_autoptr(GTask) files = NULL;
@@ -315,13 +319,11 @@ instance_start(Host *host, const Image *image, const Template *template, gboolea
     GError *error = NULL;
 
     if (!host_take_user(host, &user, &error)) {
-        fail(task, error);
+        return_error(task, error);
         return;
     }
     start = g_new0(Start, 1);
-    start->instance = instance_new(host, /* id= */ NULL, &user, image->memory_mib);
-    start->image = image;
-    start->template = template;
+    start->instance = instance_new(host, /* id= */ NULL, &user, template);
     start->boots = boots;
     g_task_set_task_data(task, start, start_free);
     files = g_task_new(NULL, NULL, on_files_made, task);
@@ -330,17 +332,17 @@ instance_start(Host *host, const Image *image, const Template *template, gboolea
 }
 
 void
-instance_boot_async(Host *host, const Image *image, const Template *template,
-                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+instance_boot_async(Host *host, Template *template, GCancellable *cancellable,
+                    GAsyncReadyCallback callback, gpointer data)
 {
-    instance_start(host, image, template, TRUE, cancellable, callback, data);
+    instance_start(host, template, /* boots= */ TRUE, cancellable, callback, data);
 }
 
 void
-instance_restore_async(Host *host, const Image *image, const Template *template,
-                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+instance_restore_async(Host *host, Template *template, GCancellable *cancellable,
+                       GAsyncReadyCallback callback, gpointer data)
 {
-    instance_start(host, image, template, FALSE, cancellable, callback, data);
+    instance_start(host, template, /* boots= */ FALSE, cancellable, callback, data);
 }
 
 Instance *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* instance: a machine, its connection and its files, as one: its use, its loss, its end. */
 #include "instance-private.h"
+#include "languages.h"
 #include "util.h"
 
 static const char *const reason_names[] = {
@@ -24,7 +25,7 @@ end_reason_name(EndReason reason)
 }
 
 Instance *
-instance_new(Host *host, const char *id, const MachineUser *user, guint64 memory_mib)
+instance_new(Host *host, const char *id, const MachineUser *user, Template *template)
 {
     Instance *instance = g_new0(Instance, 1);
 
@@ -34,10 +35,10 @@ instance_new(Host *host, const char *id, const MachineUser *user, guint64 memory
     instance->disk_dir = g_build_filename(host->store->state, "machines", instance->id, NULL);
     instance->run_dir = g_build_filename(host->store->run, "machines", instance->id, NULL);
     instance->user = *user;
-    instance->memory_mib = memory_mib;
+    instance->template = template_ref(template);
     instance->contexts = g_ptr_array_new_with_free_func((GDestroyNotify)context_free);
     host_hold(host);
-    host->memory_mib += instance->memory_mib;
+    host->memory_mib += template->memory_mib;
     return instance;
 }
 
@@ -118,7 +119,7 @@ typedef struct {
     Host *host;
     char *disk_dir, *run_dir;
     MachineUser user;
-    guint64 memory_mib;
+    Template *template;
 } Remains;
 
 static void
@@ -137,6 +138,7 @@ remains_free(Remains *remains)
 {
     g_free(remains->disk_dir);
     g_free(remains->run_dir);
+    template_unref(remains->template);
     g_free(remains);
 }
 
@@ -147,8 +149,8 @@ on_files_removed(GObject *source, GAsyncResult *result, gpointer data)
     Host *host = remains->host;
 
     host_return_user(host, &remains->user);
-    host->memory_mib -= remains->memory_mib;
-    host->ending_mib -= remains->memory_mib;
+    host->memory_mib -= remains->template->memory_mib;
+    host->ending_mib -= remains->template->memory_mib;
     remains_free(remains);
     host_release(host);
 }
@@ -162,8 +164,8 @@ clear_files(Remains *remains)
     g_task_run_in_thread(task, remove_files);
 }
 
-/* A machine that could not be destroyed needs its files; the next start of the service sees to it.
- */
+/* A machine that could not be destroyed still uses its files. The service is stopping then, and its
+ * next instance removes both. */
 static void
 on_destroyed(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -185,6 +187,7 @@ instance_free(Instance *instance)
 {
     g_clear_handle_id(&instance->lost_source, g_source_remove);
     g_ptr_array_unref(instance->contexts);
+    template_unref(instance->template);
     g_free(instance->disk_dir);
     g_free(instance->run_dir);
     g_free(instance->id);
@@ -202,8 +205,8 @@ instance_end(Instance *instance, const char *why)
     remains->disk_dir = g_steal_pointer(&instance->disk_dir);
     remains->run_dir = g_steal_pointer(&instance->run_dir);
     remains->user = instance->user;
-    remains->memory_mib = instance->memory_mib;
-    instance->host->ending_mib += instance->memory_mib;
+    remains->template = template_ref(instance->template);
+    instance->host->ending_mib += instance->template->memory_mib;
     instance->events = NULL;
     guest_link_free(g_steal_pointer(&instance->link), why);
     instance_free(instance);
@@ -250,6 +253,12 @@ instance_id(const Instance *instance)
     return instance->id;
 }
 
+const Template *
+instance_template(const Instance *instance)
+{
+    return instance->template;
+}
+
 gboolean
 instance_is_stalled(const Instance *instance)
 {
@@ -271,7 +280,7 @@ instance_contexts(Instance *instance)
 Context *
 instance_default_context(Instance *instance, const char *language)
 {
-    const char *id = context_default_id(language);
+    const char *id = languages_default_context(language);
 
     if (g_str_equal(id, CONTEXT_ANY_KERNEL))
         return NULL;

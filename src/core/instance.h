@@ -11,6 +11,8 @@
 #include "context.h"
 #include "host.h"
 #include "link.h"
+#include "record.h"
+#include "template.h"
 
 /* Names of machines begin so; what follows is the id. */
 #define INSTANCE_PREFIX "cloche-"
@@ -43,19 +45,21 @@ typedef struct {
     void (*stalled)(Instance *instance, gboolean is_stalled, gpointer data);
 } InstanceEvents;
 
-/* Boots an image for a template that is being made (template_stage() was called). */
-void instance_boot_async(Host *host, const Image *image, const Template *template,
-                         GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+/* All three keep a reference to the template until QEMU and the machine's files are gone. */
+
+/* Boots a machine of a template that is being made: from a disk in its staging folder. */
+void instance_boot_async(Host *host, Template *template, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, gpointer data);
 /* Restores a machine from a template, and exercises its runners. */
-void instance_restore_async(Host *host, const Image *image, const Template *template,
-                            GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
-/* For both: running, and its agent and its runners answer. */
+void instance_restore_async(Host *host, Template *template, GCancellable *cancellable,
+                            GAsyncReadyCallback callback, gpointer data);
+/* For both: the machine runs, and its agent and its runners answer. */
 Instance *instance_start_finish(GAsyncResult *result, GError **error);
-/* Takes up the machine of a record that an earlier life of the service left. */
-void instance_adopt_async(Host *host, const Record *record, GAsyncReadyCallback callback,
-                          gpointer data);
-/* NULL with an error: why it cannot go on, and whatever is there of it is taken away; or
- * END_NOT_YET when that cannot be told now, and all is left as it was. */
+/* Adopts the machine of a record that the previous instance of the service has left. */
+void instance_adopt_async(Host *host, const Record *record, Template *template,
+                          GAsyncReadyCallback callback, gpointer data);
+/* NULL with an error and the reason why it cannot go on: the machine and its files are removed.
+ * With END_NOT_YET the reason is not known now, and the machine is left as it was. */
 Instance *instance_adopt_finish(GAsyncResult *result, EndReason *ret_why, GError **error);
 
 /* Who hears of it: nobody (NULL) until this is called. */
@@ -63,6 +67,7 @@ void instance_watch(Instance *instance, const InstanceEvents *events, gpointer d
 /* Of its machine's user; 0: it has none of its own. */
 guint32 instance_uid(const Instance *instance);
 const char *instance_id(const Instance *instance);
+const Template *instance_template(const Instance *instance);
 GuestLink *instance_link(Instance *instance);
 /* It stands still, and answers nobody. */
 gboolean instance_is_stalled(const Instance *instance);

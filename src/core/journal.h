@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal: the story of each sandbox, a line per event.
+ * journal: one line per event in the life of a sandbox.
  *
- * Where the journal listens, lines have the fields SANDBOX_ID=, OWNER_UID=, TEMPLATE= and
- * MESSAGE_ID= (units/cloche.catalog explains each): `journalctl SANDBOX_ID=…` tells it all. Nothing
- * that a guest or its owner says goes there.
+ * In the journal, lines have the fields SANDBOX_ID=, OWNER_UID=, TEMPLATE= and MESSAGE_ID=
+ * (units/cloche.catalog explains each); `journalctl SANDBOX_ID=…` shows all events of a sandbox.
+ * Lines contain no text from a guest or its owner.
  */
 #pragma once
 
@@ -21,16 +21,15 @@
 #define JOURNAL_REFUSED "a88ce9a7bf6a4b4eb1521d188df4a270"
 
 void journal_created(const Sandbox *sandbox);
-/* Found again after a restart of the service. */
+/* The service found it after a restart. */
 void journal_adopted(const Sandbox *sandbox);
 void journal_extended(const Sandbox *sandbox, guint64 timeout_s);
-/* Left running by a service that stops. */
+/* The service stops and leaves it running. */
 void journal_left(const Sandbox *sandbox);
 void journal_stalled(const Sandbox *sandbox, gboolean is_stalled);
-/* Its state and end reason are the last ones; `detail` or NULL. */
+/* Its state and end reason are final; `detail` or NULL. */
 void journal_ended(const Sandbox *sandbox, const char *detail);
-/* Its machine was lost in the moment when it was to become the sandbox, which nobody has heard of.
- */
+/* The machine was lost during the claim, before the sandbox was announced. */
 void journal_claim_lost(const Sandbox *sandbox, const char *why);
-/* A limit kept a user from getting something. */
+/* A limit refused something to a user. */
 void journal_refused(guint32 owner, const char *why);

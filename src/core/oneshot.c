@@ -5,8 +5,8 @@
 #include "contexts.h"
 #include "core-private.h"
 #include "error.h"
+#include "languages.h"
 #include "operation.h"
-#include "pool.h"
 #include "registry.h"
 
 typedef struct {
@@ -95,16 +95,15 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
         end_with_error(task, error);
 }
 
-/* Before a machine is taken for it. What is wrong with the template itself is told by the creation.
- */
+/* Before a machine is taken for it. The creation reports what is wrong with the template itself. */
 static gboolean
 check_language(Core *core, const char *template, const char *language, GError **error)
 {
     const char *name = template ? template : core->config.default_template;
-    Pool *pool = g_hash_table_lookup(core->pools, name);
+    const Template *found = templates_find(core->templates, name);
 
-    return !pool || pool_figures(pool).state == POOL_FAILED ||
-           sandbox_check_language(name, pool_image(pool)->languages, language, error);
+    return core->stopping || !found || found->state == TEMPLATE_FAILED ||
+           sandbox_check_language(name, found->languages, language, error);
 }
 
 void
@@ -129,7 +128,7 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     shot->code = g_strdup(code->code);
     shot->guest_code = *code;
     shot->guest_code.code = shot->code;
-    shot->guest_code.dialect = context_dialect(shot->language);
+    shot->guest_code.dialect = languages_dialect(shot->language);
     shot->guest_code.environment = NULL; /* the sandbox's is the code's */
     shot->guest_code.drains = TRUE;      /* nothing that it leaves could go on later */
     g_task_set_task_data(task, shot, oneshot_free);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* quota: an account per user that has something, and one for all. */
+/* quota: an account for each user that has something, and one for all users. */
 #include "quota.h"
 
 #include "error.h"
@@ -7,7 +7,7 @@
 struct Quota {
     QuotaAmounts all, each; /* the limits */
     QuotaAmounts used;      /* by all */
-    GHashTable *accounts;   /* uid → QuotaAmounts; none is empty */
+    GHashTable *accounts;   /* uid → QuotaAmounts; only users that have something */
 };
 
 static const struct {
@@ -55,7 +55,7 @@ quota_set_limits(Quota *quota, const QuotaAmounts *all, const QuotaAmounts *each
     quota->each = *each;
 }
 
-/* The first resource of which there is not enough, or _QUOTA_MAX. */
+/* Returns the first resource that is exceeded, or _QUOTA_MAX. */
 static QuotaResource
 find_excess(const QuotaAmounts *limits, const QuotaAmounts *used, const QuotaAmounts *what)
 {

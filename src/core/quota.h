@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * quota: what users have, and how much each and all together may have.
+ * quota: what users have, and how much each user and all users together may have.
  *
- * Charged before the work, released in the one place where things die. Limits may become less than
- * what is in use: nothing is taken away then, and nothing more is given.
+ * Resources are charged before the work begins, and released in one place when it ends. When a
+ * limit becomes lower than what is in use, nothing is taken away, and nothing more is granted.
  */
 #pragma once
 
@@ -13,9 +13,9 @@ typedef enum {
     QUOTA_SANDBOXES,
     QUOTA_MEMORY_MIB,
     QUOTA_VCPUS,
-    QUOTA_DISK_MIB,  /* to which the disks may grow */
-    QUOTA_PROCESSES, /* programs and executions under way */
-    QUOTA_CREATES,   /* sandboxes that are being created */
+    QUOTA_DISK_MIB,  /* the sizes to which disks may grow */
+    QUOTA_PROCESSES, /* operations under way */
+    QUOTA_CREATES,   /* creations under way */
     _QUOTA_MAX,
 } QuotaResource;
 
@@ -23,7 +23,7 @@ typedef enum {
 const char *quota_resource_name(QuotaResource resource);
 
 typedef struct {
-    guint64 amount[_QUOTA_MAX]; /* as a limit, G_MAXUINT64 is none */
+    guint64 amount[_QUOTA_MAX]; /* as a limit: G_MAXUINT64 is unlimited */
 } QuotaAmounts;
 
 typedef struct Quota Quota;
@@ -32,10 +32,10 @@ Quota *quota_new(const QuotaAmounts *all, const QuotaAmounts *each);
 void quota_free(Quota *quota);
 void quota_set_limits(Quota *quota, const QuotaAmounts *all, const QuotaAmounts *each);
 
-/* All of it or nothing. CLOCHE_ERROR_QUOTA_EXCEEDED names the limit, what is in use, and who can
- * raise it. */
+/* Charges all of `what`, or nothing. CLOCHE_ERROR_QUOTA_EXCEEDED names the limit, the amount in
+ * use, and the setting that raises it. */
 gboolean quota_charge(Quota *quota, guint32 uid, const QuotaAmounts *what, GError **error);
-/* Of what is there already. */
+/* Charges what exists already, beyond the limits if necessary. */
 void quota_charge_anyway(Quota *quota, guint32 uid, const QuotaAmounts *what);
 void quota_release(Quota *quota, guint32 uid, const QuotaAmounts *what);
 

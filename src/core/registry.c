@@ -105,7 +105,7 @@ on_deadline(gpointer data)
 {
     Sandbox *sandbox = data;
 
-    sandbox->deadline = NULL; /* it is over, says deadline.h */
+    sandbox->deadline = NULL; /* deadline.c frees it */
     core_end(sandbox->core, sandbox, END_TIMED_OUT, /* detail= */ NULL);
 }
 
@@ -147,6 +147,7 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
         .id = sandbox->id,
         .name = sandbox->name,
         .template = sandbox->template,
+        .template_key = (char *)template_key(instance_template(sandbox->instance)),
         .owner = sandbox->owner,
         .created_us = sandbox->created_us,
         .born_us = sandbox->born_us,
@@ -326,7 +327,7 @@ leave(Core *core, Sandbox *sandbox)
 void
 registry_stop(Core *core, Sandbox *sandbox)
 {
-    /* Whoever waits for a one-shot's result cannot get it from anybody else. */
+    /* Nobody else could give the result of a one-shot to its caller. */
     if (core->leaves_sandboxes && !sandbox->is_one_shot)
         leave(core, sandbox);
     else

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sandbox-clock: the clock of a sandbox, right for as long as it lives.
+ * sandbox-clock: keeps the clock of a sandbox right for as long as it lives.
  *
- * The claim sets it. Then it drifts: under KVM a guest's clock does not follow the corrections of
- * the host's (some 10 ms in ten minutes), and it stands still while the machine does. Machines that
- * wait in a pool are left alone, for an idle machine must cost nothing.
+ * The claim sets the clock. Then it drifts: under KVM a guest's clock does not follow the
+ * corrections of the host's clock (some 10 ms in ten minutes), and it stops while the machine is
+ * stopped. The clocks of machines in a pool are not set, because an idle machine must cost nothing.
  */
 #include "sandbox-clock.h"
 
@@ -16,7 +16,7 @@ on_due(gpointer data)
 {
     Sandbox *sandbox = data;
 
-    sandbox->clock = NULL; /* it is over, says deadline.h */
+    sandbox->clock = NULL; /* deadline.c frees it */
     sandbox_clock_set(sandbox);
 }
 

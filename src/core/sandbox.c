@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sandbox: its states, and what can be said of it without asking anybody. */
+/* sandbox: its states and its properties. */
 #include "sandbox.h"
 
 #include "error.h"

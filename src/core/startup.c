@@ -7,7 +7,7 @@
 #define TIMEOUT_MS 300000
 
 typedef struct {
-    const Image *image;
+    const Template *template;
     GPtrArray *contexts;
     guint next;
 } Startup;
@@ -74,7 +74,7 @@ run_next(GTask *task)
     while (startup->next < startup->contexts->len) {
         Context *context = startup->contexts->pdata[startup->next++];
         GuestCode code = {
-            .code = g_hash_table_lookup(startup->image->startup, context->language),
+            .code = g_hash_table_lookup(startup->template->startup, context->language),
             .timeout_ms = TIMEOUT_MS,
             .silent = TRUE,
             .no_history = TRUE,
@@ -91,12 +91,13 @@ run_next(GTask *task)
 }
 
 void
-startup_async(const Image *image, GPtrArray *contexts, GAsyncReadyCallback callback, gpointer data)
+startup_async(const Template *template, GPtrArray *contexts, GAsyncReadyCallback callback,
+              gpointer data)
 {
     GTask *task = g_task_new(NULL, NULL, callback, data);
     Startup *startup = g_new0(Startup, 1);
 
-    startup->image = image;
+    startup->template = template;
     startup->contexts = g_ptr_array_ref(contexts);
     g_task_set_task_data(task, startup, startup_free);
     run_next(task);

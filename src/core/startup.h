@@ -2,16 +2,16 @@
 /*
  * startup: a template's own code.
  *
- * It is executed once, in the machine that is snapshotted, and what it leaves in the default
- * context of its language is there in each sandbox: imports, data, functions.
+ * It is executed once, in the machine that is snapshotted. Imports, data and functions that it
+ * leaves in the default context of its language are therefore in each sandbox.
  */
 #pragma once
 
 #include "context.h"
-#include "store.h"
+#include "template.h"
 
-/* `contexts`: of Context, whose runners are there. */
-void startup_async(const Image *image, GPtrArray *contexts, GAsyncReadyCallback callback,
+/* `contexts`: of Context, whose runners run. */
+void startup_async(const Template *template, GPtrArray *contexts, GAsyncReadyCallback callback,
                    gpointer data);
-/* CLOCHE_ERROR_FAILED: it ended with an error, which is told. */
+/* CLOCHE_ERROR_FAILED, with the error that the code ended with. */
 gboolean startup_finish(GAsyncResult *result, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* conf-file: which files make up a configuration, and what their lines say. */
+/* conf-file: finds the files of a configuration and parses their lines. */
 #include "conf-file.h"
 
 #include <errno.h>
@@ -11,11 +11,11 @@
 
 #include "error.h"
 
-static gboolean fail(GError **error, const char *place, const char *format, ...)
+static gboolean set_error_at(GError **error, const char *place, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
 static gboolean
-fail(GError **error, const char *place, const char *format, ...)
+set_error_at(GError **error, const char *place, const char *format, ...)
 {
     g_autofree char *what = NULL;
     va_list ap;
@@ -27,7 +27,7 @@ fail(GError **error, const char *place, const char *format, ...)
     return FALSE;
 }
 
-/* --- which files --- */
+/* --- finding the files --- */
 
 typedef GPtrArray Paths;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Paths, g_ptr_array_unref)
@@ -47,7 +47,7 @@ has_name(const Paths *paths, const char *name)
     return FALSE;
 }
 
-/* Those whose name no earlier folder has. */
+/* Adds the drop-ins whose name is not in an earlier folder. */
 static gboolean
 add_drop_ins(Paths *paths, const char *folder, GError **error)
 {
@@ -58,7 +58,7 @@ add_drop_ins(Paths *paths, const char *folder, GError **error)
     if (g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         return TRUE;
     if (!dir)
-        return fail(error, folder, "%s", cause->message);
+        return set_error_at(error, folder, "%s", cause->message);
     while ((name = g_dir_read_name(dir)))
         if (is_drop_in(name) && !has_name(paths, name))
             g_ptr_array_add(paths, g_build_filename(folder, name, NULL));
@@ -71,7 +71,7 @@ compare_names(gconstpointer a, gconstpointer b)
     return strcmp(strrchr(*(char *const *)a, '/'), strrchr(*(char *const *)b, '/'));
 }
 
-/* Behind `first` (NULL: none), which it takes. */
+/* Sorts the drop-ins and puts `first` (NULL: none) before them. Takes `first`. */
 static char **
 add_sorted(char *first, Paths *drop_ins)
 {
@@ -83,9 +83,9 @@ add_sorted(char *first, Paths *drop_ins)
     return (char **)g_ptr_array_steal(drop_ins, NULL);
 }
 
-/* Also a link that leads nowhere: whoever put it there meant something. */
+/* A dangling link counts, so that it causes an error. */
 static gboolean
-is_there(const char *path)
+exists(const char *path)
 {
     struct stat st;
 
@@ -102,7 +102,7 @@ conf_file_find(const char *const *folders, const char *name, GError **error)
         g_autofree char *path = g_build_filename(*folder, name, NULL);
         g_autofree char *below = g_build_filename(*folder, subfolder, NULL);
 
-        if (!first && is_there(path))
+        if (!first && exists(path))
             first = g_steal_pointer(&path);
         if (!add_drop_ins(drop_ins, below, error))
             return NULL;
@@ -121,43 +121,43 @@ conf_file_find_at(const char *path, GError **error)
     return add_sorted(g_strdup(path), drop_ins);
 }
 
-/* --- what they say --- */
+/* --- parsing --- */
 
 typedef struct {
     const char *path;
     guint line;
-    char *section; /* NULL before the first */
+    char *section; /* NULL before the first section */
     ConfAssign assign;
     gpointer data;
-} Reader;
+} ConfReader;
 
-/* "Key=value"; `line` is cut. */
+/* Parses "Key=value"; modifies `line`. */
 static gboolean
-take_assignment(Reader *reader, const char *place, char *line, GError **error)
+take_assignment(ConfReader *reader, const char *place, char *line, GError **error)
 {
     char *equals = strchr(line, '=');
     const char *key, *value;
     g_autoptr(GError) cause = NULL;
 
     if (!equals || equals == line)
-        return fail(error, place, "'%.64s' is neither [Section] nor Key=value", line);
+        return set_error_at(error, place, "'%.64s' is neither [Section] nor Key=value", line);
     if (!reader->section)
-        return fail(error, place, "'%.64s' stands before the first [Section]", line);
+        return set_error_at(error, place, "'%.64s' is before the first [Section]", line);
     *equals = '\0';
     key = g_strchomp(line);
     value = g_strchug(equals + 1);
     if (reader->assign(reader->section, key, value, place, reader->data, &cause))
         return TRUE;
-    return fail(error, place, "[%s] %s: %s", reader->section, key, cause->message);
+    return set_error_at(error, place, "[%s] %s: %s", reader->section, key, cause->message);
 }
 
 static gboolean
-take_line(Reader *reader, char *line, gsize length, GError **error)
+take_line(ConfReader *reader, char *line, gsize length, GError **error)
 {
     g_autofree char *place = g_strdup_printf("%s:%u", reader->path, reader->line);
 
     if (!g_utf8_validate_len(line, length, NULL))
-        return fail(error, place, "this is no text in UTF-8");
+        return set_error_at(error, place, "the line is not valid UTF-8");
     g_strstrip(line);
     length = strlen(line);
     if (length == 0 || *line == '#' || *line == ';')
@@ -165,7 +165,7 @@ take_line(Reader *reader, char *line, gsize length, GError **error)
     if (*line != '[')
         return take_assignment(reader, place, line, error);
     if (length < 3 || line[length - 1] != ']')
-        return fail(error, place, "'%.64s' is neither [Section] nor Key=value", line);
+        return set_error_at(error, place, "'%.64s' is neither [Section] nor Key=value", line);
     g_free(reader->section);
     reader->section = g_strndup(line + 1, length - 2);
     return TRUE;
@@ -175,14 +175,14 @@ gboolean
 conf_file_parse(const char *path, const char *text, gsize length, ConfAssign assign, gpointer data,
                 GError **error)
 {
-    Reader reader = {.path = path, .assign = assign, .data = data};
+    ConfReader reader = {.path = path, .assign = assign, .data = data};
     const char *end = text + length;
     gboolean ok = TRUE;
 
     while (ok && text < end) {
         const char *newline = memchr(text, '\n', (gsize)(end - text));
         gsize size = (gsize)((newline ? newline : end) - text);
-        g_autofree char *line = g_strndup(text, size); /* up to a zero byte, then zeros */
+        g_autofree char *line = g_strndup(text, size); /* ends at the first zero byte */
 
         reader.line++;
         ok = take_line(&reader, line, size, error);
@@ -192,7 +192,7 @@ conf_file_parse(const char *path, const char *text, gsize length, ConfAssign ass
     return ok;
 }
 
-/* At most CONF_FILE_MAX bytes. */
+/* Reads the file. More than CONF_FILE_MAX bytes are an error. */
 static GByteArray *
 read_bytes(int fd, const char *path, GError **error)
 {
@@ -206,9 +206,9 @@ read_bytes(int fd, const char *path, GError **error)
     if (size >= 0 && bytes->len <= CONF_FILE_MAX)
         return g_steal_pointer(&bytes);
     if (size < 0)
-        fail(error, path, "%s", g_strerror(errno));
+        set_error_at(error, path, "%s", g_strerror(errno));
     else
-        fail(error, path, "it is longer than %d bytes", CONF_FILE_MAX);
+        set_error_at(error, path, "it is longer than %d bytes", CONF_FILE_MAX);
     return NULL;
 }
 
@@ -225,11 +225,11 @@ read_open(int fd, const char *path, ConfAssign assign, gpointer data, GError **e
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return fail(error, path, "%s", g_strerror(errno));
+        return set_error_at(error, path, "%s", g_strerror(errno));
     if (is_null_device(&st))
         return TRUE;
     if (!S_ISREG(st.st_mode))
-        return fail(error, path, "it is no regular file");
+        return set_error_at(error, path, "it is not a regular file");
     bytes = read_bytes(fd, path, error);
     return bytes &&
            conf_file_parse(path, (const char *)bytes->data, bytes->len, assign, data, error);
@@ -238,12 +238,12 @@ read_open(int fd, const char *path, ConfAssign assign, gpointer data, GError **e
 gboolean
 conf_file_read(const char *path, ConfAssign assign, gpointer data, GError **error)
 {
-    /* Without waiting, should it be a FIFO. */
+    /* O_NONBLOCK: the file may be a FIFO. */
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     gboolean ok;
 
     if (fd < 0)
-        return fail(error, path, "%s", g_strerror(errno));
+        return set_error_at(error, path, "%s", g_strerror(errno));
     ok = read_open(fd, path, assign, data, error);
     close(fd);
     return ok;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * config: each setting within its bounds, then what depends on several of them.
+ * config: checks each setting against its bounds, then the settings that depend on others.
  *
- * Also a setting that a later file sets anew is checked: whoever takes that file away must not find
- * a service that does not start.
+ * A setting that a later file overrides is checked as well, so that the service still starts after
+ * that file was removed.
  */
 #include "config.h"
 
@@ -16,23 +16,24 @@
 
 #include "conf-file.h"
 #include "error.h"
+#include "names.h"
 
 #define NAME "cloched.conf"
 #define EMBEDDED "qemu:///embed"
 
-#define UIDS_DEFAULT_FIRST 1900000000u /* of no range that Debian or systemd give away */
+#define UIDS_DEFAULT_FIRST 1900000000u /* in no range that Debian or systemd assign */
 #define UIDS_DEFAULT_COUNT 65536u
 
 #define PATH_LENGTH_MAX 3000
-/* Below it is machines/ID/agent, and a socket's path has at most 107 bytes. */
+/* The folder contains machines/ID/agent, and the path of a socket has at most 107 bytes. */
 #define RUN_LENGTH_MAX 74
 #define MIB (1024 * 1024)
-/* Disks hold only what was changed; a machine that finds the real one full waits. */
+/* Disks contain only changes. A machine stalls while the disk of the host is full. */
 #define DISK_OVERCOMMIT 4u
 
 static const char *const system_folders[] = {"/etc/cloche", "/run/cloche", CLOCHE_LIB_DIR, NULL};
 
-/* --- the values --- */
+/* --- parsing values --- */
 
 typedef struct Setting Setting;
 
@@ -77,7 +78,7 @@ static gboolean
 parse_folder(const Setting *setting, const char *text, gpointer value, GError **error)
 {
     if (!g_path_is_absolute(text))
-        return invalid(error, "'%s' is no absolute path", text);
+        return invalid(error, "'%s' is not an absolute path", text);
     if (strlen(text) > setting->max)
         return invalid(error, "the path is longer than %" G_GUINT64_FORMAT " bytes", setting->max);
     set_text(value, text);
@@ -93,7 +94,7 @@ parse_template(const Setting *setting, const char *text, gpointer value, GError 
     return TRUE;
 }
 
-/* Empty: none. */
+/* An empty value means no group. */
 static gboolean
 parse_group(const Setting *setting, const char *text, gpointer value, GError **error)
 {
@@ -117,7 +118,7 @@ parse_emulation(const Setting *setting, const char *text, gpointer value, GError
     else if (g_strv_contains(no, text))
         *emulation = EMULATION_NO;
     else
-        return invalid(error, "'%s' is none of 'auto', 'yes' and 'no'", text);
+        return invalid(error, "'%s' is not 'auto', 'yes' or 'no'", text);
     return TRUE;
 }
 
@@ -126,11 +127,11 @@ parse_number(const Setting *setting, const char *text, gpointer value, GError **
 {
     if (g_ascii_string_to_unsigned(text, 10, setting->min, setting->max, value, NULL))
         return TRUE;
-    return invalid(error, "'%s' is no number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
+    return invalid(error, "'%s' is not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
                    text, setting->min, setting->max);
 }
 
-/* G_MAXUINT64 is none. */
+/* G_MAXUINT64 means no limit. */
 static gboolean
 parse_limit(const Setting *setting, const char *text, gpointer value, GError **error)
 {
@@ -157,9 +158,11 @@ parse_target(const Setting *setting, const char *text, gpointer value, GError **
     return TRUE;
 }
 
-/* A machine's user must be nobody else: it could get at what is that one's. */
+/* A machine's uid must not belong to a user of the host: the machine could access that user's
+ * files.
+ */
 static gboolean
-check_strangers(const CoreConfig *core, GError **error)
+check_uids_unused(const CoreConfig *core, GError **error)
 {
     const struct passwd *user;
     gboolean ok = TRUE;
@@ -172,20 +175,20 @@ check_strangers(const CoreConfig *core, GError **error)
     return ok;
 }
 
-/* FIRST-LAST; empty: none. */
+/* FIRST-LAST; an empty value means no uids. */
 static gboolean
 parse_uids(const Setting *setting, const char *text, gpointer value, GError **error)
 {
-    g_auto(GStrv) words = g_strsplit(text, "-", 2);
+    g_auto(GStrv) bounds = g_strsplit(text, "-", 2);
     CoreConfig *core = value;
     guint64 first, last;
 
     core->uid_first = core->uid_count = 0;
     if (*text == '\0')
         return TRUE;
-    if (g_strv_length(words) != 2 ||
-        !g_ascii_string_to_unsigned(words[0], 10, setting->min, setting->max, &first, NULL) ||
-        !g_ascii_string_to_unsigned(words[1], 10, first, setting->max, &last, NULL))
+    if (g_strv_length(bounds) != 2 ||
+        !g_ascii_string_to_unsigned(bounds[0], 10, setting->min, setting->max, &first, NULL) ||
+        !g_ascii_string_to_unsigned(bounds[1], 10, first, setting->max, &last, NULL))
         return invalid(error,
                        "'%s' is not FIRST-LAST within %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
                        text, setting->min, setting->max);
@@ -193,10 +196,10 @@ parse_uids(const Setting *setting, const char *text, gpointer value, GError **er
         return invalid(error, "'%s' are fewer than %u uids", text, HOST_UIDS_MIN);
     core->uid_first = (guint32)first;
     core->uid_count = (guint32)(last - first + 1);
-    return check_strangers(core, error);
+    return check_uids_unused(core, error);
 }
 
-/* --- the settings --- */
+/* --- the table of settings --- */
 
 /* clang-format off */
 #define AT(member) offsetof(Config, member)
@@ -247,7 +250,7 @@ assign(const char *section, const char *key, const char *value, const char *plac
     return invalid(error, "there is no such setting");
 }
 
-/* --- what holds without them --- */
+/* --- defaults --- */
 
 static guint64
 host_memory_mib(void)
@@ -255,7 +258,7 @@ host_memory_mib(void)
     return (guint64)sysconf(_SC_PHYS_PAGES) * (guint64)sysconf(_SC_PAGESIZE) / MIB;
 }
 
-/* Of the file system on which the folder is, or will be. */
+/* The size of the file system that contains, or will contain, the folder. */
 static guint64
 disk_size_mib(const char *folder)
 {
@@ -275,14 +278,14 @@ disk_size_mib(const char *folder)
     return (guint64)fs.f_blocks * fs.f_frsize / MIB;
 }
 
-/* At least what one sandbox may need; no part of infinity is less. */
+/* At least 1. A part of infinity is infinity. */
 static guint64
 part_of(guint64 amount, guint64 numerator, guint64 denominator)
 {
     return amount == G_MAXUINT64 ? amount : MAX(1, amount * numerator / denominator);
 }
 
-/* A user alone cannot take everything. */
+/* The default limit of one user is lower than that of all users together. */
 static guint64
 part_of_one_user(QuotaResource resource, guint64 all)
 {
@@ -327,7 +330,7 @@ config_new(gboolean user_mode)
     return config;
 }
 
-/* --- what depends on several --- */
+/* --- settings that depend on others --- */
 
 static void
 finish_limits(Config *config)
@@ -358,7 +361,7 @@ finish_users(Config *config, gboolean has_uids, GError **error)
         core->uid_count = UIDS_DEFAULT_COUNT;
     }
     if (core->uid_count > 0 && !config->group)
-        return invalid(error, "[Machines] Uids: they need a Group");
+        return invalid(error, "[Machines] Uids: they require Group");
     if (core->uid_count > 0 && !can)
         return invalid(error, "[Machines] Uids: only root can run machines as other users "
                               "without libvirt's own service");

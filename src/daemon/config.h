@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * config: cloched.conf, and what holds where it says nothing.
+ * config: cloched.conf, and the defaults of its settings.
  *
  *   [Machines]    Connection=  Group=  Uids=  AllowEmulation=
  *   [Pool]        Target=
@@ -16,21 +16,21 @@
 #include "core.h"
 
 typedef struct {
-    char *connection;        /* libvirt's URI */
+    char *connection;        /* URI of libvirt */
     char *state, *run, *ram; /* folders */
-    char *group;             /* machines' users'; NULL: machines run as libvirt has it */
+    char *group;             /* of the machines' users; NULL: libvirt chooses user and group */
     char *default_template;
     CoreConfig core;
 } Config;
 
-/* `path` NULL: cloched.conf of /etc/cloche, /run/cloche and the package (conf-file.h), or the
- * defaults alone for a service of one user. An error names file, line, section and key. */
+/* Reads `path`. NULL: cloched.conf of /etc/cloche, /run/cloche and the package (conf-file.h), or,
+ * for a service of one user, only the defaults. An error names file, line, section and key. */
 Config *config_load(const char *path, gboolean user_mode, GError **error);
-/* The same with other folders than those three. */
+/* The same for cloched.conf of other folders. */
 Config *config_load_from(const char *const *folders, GError **error);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
-/* The first setting, as "[Section] Key", that a running service cannot change; NULL: there is none.
- */
+/* The first setting, as "[Section] Key", that differs and that a running service cannot change;
+ * NULL: there is none. */
 const char *config_find_fixed(const Config *now, const Config *fresh);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * confine: what the daemon gives up before it serves anybody.
+ * confine: drops capabilities and filters system calls of the daemon, before it serves callers.
  *
- * The unit has a filter, too, of what any service may need; this one is of what this service needs,
- * and holds wherever it is started. qemu-img, which makes overlays, lives under it as well. What is
- * refused fails with EPERM: some of it is tried by libraries, which do without (io_uring_setup and
- * get_mempolicy by qemu-img).
+ * The unit has a filter as well, which allows what services in general need. This filter allows
+ * only what this service needs, and applies however the service is started. It also applies to
+ * qemu-img, which makes overlays. Other calls fail with EPERM, because libraries try some of them
+ * and can do without (qemu-img: io_uring_setup and get_mempolicy).
  */
 #include "confine.h"
 
@@ -27,7 +27,7 @@ has_none(cap_t none)
     return equal;
 }
 
-/* systemd's filter does not let us drop what systemd did not give us. */
+/* Sets the capabilities only if there are any, because systemd's filter may deny capset(). */
 gboolean
 confine_capabilities(GError **error)
 {
@@ -42,8 +42,9 @@ confine_capabilities(GError **error)
 
 /* --- system calls --- */
 
-/* By what they are for: what was seen with glibc on x86-64, and what other versions of it and other
- * architectures have for the same. Those that an architecture does not have are passed over. */
+/* Grouped by purpose: the calls that were observed with glibc on x86-64, and their counterparts in
+ * other versions of glibc and on other architectures. Calls that an architecture lacks are skipped.
+ */
 static const char *const allowed[] = {
     /* memory; memfd_create: long lines to the journal */
     "brk madvise memfd_create mmap mmap2 mprotect mremap munmap",
@@ -57,24 +58,24 @@ static const char *const allowed[] = {
     "sendfile64 splice sync sync_file_range",
     "getcwd getdents getdents64 mkdir mkdirat readlink readlinkat rename renameat renameat2 rmdir",
     "unlink unlinkat",
-    /* whose they are: access lists, and the machines' group */
+    /* owners, modes and access lists */
     "chmod chown chown32 fchmod fchmodat fchown fchown32 fchownat lchown lchown32 umask",
     "fgetxattr flistxattr fremovexattr fsetxattr getxattr lgetxattr listxattr llistxattr",
     "lremovexattr lsetxattr removexattr setxattr utimensat utimensat_time64",
-    /* FICLONE, and what qemu-img asks file systems for */
+    /* FICLONE, and requests of qemu-img to file systems */
     "ioctl",
-    /* waiting, and what wakes */
+    /* waiting and waking */
     "epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd2 futex futex_time64 pipe",
     "pipe2 poll ppoll ppoll_time64 pselect6 pselect6_time64 _newselect select signalfd4",
     "clock_nanosleep clock_nanosleep_time64 nanosleep restart_syscall timerfd_create",
     "timerfd_settime timerfd_settime64",
-    /* the buses, libvirtd, the journal, machines: it calls, and is never called */
+    /* the buses, libvirtd, the journal, machines: the daemon only connects and never listens */
     "connect getpeername getsockname getsockopt recv recvfrom recvmmsg recvmmsg_time64 recvmsg "
     "send",
     "sendmmsg sendmsg sendto setsockopt shutdown",
-    /* time and chance */
+    /* time and randomness */
     "clock_getres clock_getres_time64 clock_gettime clock_gettime64 getrandom gettimeofday time",
-    /* programs and threads; GLib gives new threads of a pool the scheduling of the old ones */
+    /* programs and threads; GLib copies the scheduling attributes to new threads of a pool */
     "arch_prctl execve exit exit_group fork kill pidfd_open pidfd_send_signal prctl rseq",
     "set_robust_list set_tid_address tgkill tkill vfork wait4 waitid waitpid",
     "sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_setattr sched_yield",
@@ -94,7 +95,7 @@ allow_name(scmp_filter_ctx filter, const char *name)
     if (number == __NR_SCMP_ERROR)
         return -EINVAL;
     r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-    return r == -EDOM ? 0 : r; /* not of this architecture */
+    return r == -EDOM ? 0 : r; /* the architecture lacks it */
 }
 
 static int
@@ -111,7 +112,7 @@ allow_names(scmp_filter_ctx filter)
     return r;
 }
 
-/* Nothing here speaks to a network. */
+/* The daemon uses no network. */
 static int
 allow_sockets(scmp_filter_ctx filter)
 {
@@ -121,8 +122,9 @@ allow_sockets(scmp_filter_ctx filter)
     return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, is_local);
 }
 
-/* No namespaces: who makes one has all capabilities in it, and so the rest of the kernel. A filter
- * cannot see the flags of clone3(), and libraries use clone() where the other is not there. */
+/* Denies new namespaces: a process has all capabilities in its own user namespace, which exposes
+ * more of the kernel. A filter cannot read the flags of clone3(), so clone3() does not exist, and
+ * libraries use clone() instead. */
 static int
 allow_clone(scmp_filter_ctx filter)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* confine: what the daemon gives up before it serves anybody. */
+/* confine: drops capabilities and filters system calls of the daemon, before it serves callers. */
 #pragma once
 
 #include <glib.h>
 
-/* Drops every capability, and makes sure that none is left. Before any thread is started. */
+/* Drops every capability and checks that none is left. Call it before any thread is started. */
 gboolean confine_capabilities(GError **error);
-/* From now on all threads, and what they start, may use the system calls of a list of what the
- * daemon needs; all others fail with EPERM. */
+/* Restricts all threads, and the programs that they start, to the system calls that the daemon
+ * needs. All others fail with EPERM. */
 gboolean confine_system_calls(GError **error);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * daemon: from a config and something that runs machines to a service on the bus, and back to
- * nothing.
+ * daemon: builds the service from its configuration, runs it on the bus, and stops it.
  *
- * The name on the bus is taken last, so whoever sees it can call, and finds every sandbox that
- * lives. SIGTERM and a lost bus leave sandboxes running, for the next life of the service; SIGINT
- * ends them.
+ * The service takes its bus name last, so every caller finds a service that answers and knows all
+ * running sandboxes. SIGTERM and a lost bus leave sandboxes running, for the next instance of the
+ * service; SIGINT ends them.
  */
 #include "daemon.h"
 
@@ -19,12 +18,12 @@
 #include "server.h"
 
 #define BUS_NAME "org.cloche1"
-#define STATUS_CONFIG 78       /* EX_CONFIG: starting again does not help */
-#define STATUS_INTERRUPTED 130 /* as of a shell; the unit does not start it again */
+#define STATUS_CONFIG 78       /* EX_CONFIG: a restart does not help */
+#define STATUS_INTERRUPTED 130 /* as in a shell; the unit does not restart the service */
 
 typedef struct {
     GMainLoop *loop;
-    char *path; /* of the config, or NULL */
+    char *path; /* of the configuration, or NULL */
     gboolean user_mode;
     Config *config;
     Vm *vm;
@@ -37,9 +36,9 @@ typedef struct {
     int status;
 } Daemon;
 
-/* --- what systemd is told --- */
+/* --- notifying systemd --- */
 
-/* Ready when it can be called and knows what it has. */
+/* The service is ready when it has its name and has checked all templates. */
 static void
 on_changed(gpointer data)
 {
@@ -108,7 +107,7 @@ on_interrupt(gpointer data)
 static void
 on_bus_closed(GDBusConnection *connection, gboolean remote_vanished, GError *error, gpointer data)
 {
-    g_warning("The bus is gone");
+    g_warning("The connection to the bus was closed");
     stop(data, /* leave_sandboxes= */ TRUE, 1);
 }
 
@@ -124,7 +123,9 @@ on_name_acquired(GDBusConnection *connection, const char *name, gpointer data)
 static void
 on_name_lost(GDBusConnection *connection, const char *name, gpointer data)
 {
-    g_warning("The name %s is taken on this bus, or may not be taken", BUS_NAME);
+    g_warning("Cannot own the name %s on the bus: another program owns it, or the policy of the "
+              "bus denies it",
+              BUS_NAME);
     stop(data, /* leave_sandboxes= */ TRUE, 1);
 }
 
@@ -136,9 +137,9 @@ take_config(Daemon *daemon, Config *fresh)
     const char *fixed = config_find_fixed(daemon->config, fresh);
 
     if (fixed)
-        g_warning("A change of %s takes effect when the service is started again", fixed);
+        g_warning("The change of %s takes effect when the service is restarted", fixed);
     core_reconfigure(daemon->core, &fresh->core);
-    g_message("The configuration was read again");
+    g_message("The configuration was reloaded");
 }
 
 static void
@@ -150,10 +151,10 @@ reload(Daemon *daemon)
     if (fresh)
         take_config(daemon, fresh);
     else
-        g_warning("The configuration stays as it was: %s", error->message);
+        g_warning("The configuration was not reloaded: %s", error->message);
 }
 
-/* Behind RELOADING=1 it has to be READY=1 again, which it must not say before it is. */
+/* systemd expects READY=1 after RELOADING=1, but the service may not be ready yet. */
 static gboolean
 on_hangup(gpointer data)
 {
@@ -184,7 +185,9 @@ open_bus(Daemon *daemon, GError **error)
     return TRUE;
 }
 
-/* An embedded libvirt starts QEMU from this very process, and needs all that takes. */
+/* An embedded libvirt starts QEMU from this process, and needs capabilities and system calls for
+ * it.
+ */
 static gboolean
 is_confined(const Daemon *daemon)
 {
@@ -209,7 +212,7 @@ build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
     return daemon->server && (!is_confined(daemon) || confine_system_calls(error));
 }
 
-/* Everything that lives is known now, and everything else is gone. */
+/* All running sandboxes are known now, and the remains of others were removed. */
 static void
 on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -217,7 +220,8 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
 
     if (!core_adopt_finish(result, &error)) {
-        g_warning("Cannot find out what an earlier life of the service left: %s", error->message);
+        g_warning("Cannot determine what the previous instance of the service left: %s",
+                  error->message);
         stop(daemon, /* leave_sandboxes= */ TRUE, 1);
     }
     if (daemon->is_stopping)
@@ -266,9 +270,9 @@ daemon_clear(Daemon *daemon)
     g_main_loop_unref(daemon->loop);
 }
 
-/* FALSE: *ret_status says how it ends. */
+/* FALSE: the program ends with *ret_status. */
 static gboolean
-parse_words(Daemon *daemon, int argc, char **argv, gboolean *ret_checks, int *ret_status)
+parse_options(Daemon *daemon, int argc, char **argv, gboolean *ret_checks, int *ret_status)
 {
     gboolean version = FALSE;
     const GOptionEntry entries[] = {
@@ -277,7 +281,7 @@ parse_words(Daemon *daemon, int argc, char **argv, gboolean *ret_checks, int *re
         {"config", 0, 0, G_OPTION_ARG_FILENAME, &daemon->path,
          "Read FILE and FILE.d/*.conf instead of the system's cloched.conf", "FILE"},
         {"check-config", 0, 0, G_OPTION_ARG_NONE, ret_checks,
-         "Read the configuration, tell what is wrong with it, and do nothing else", NULL},
+         "Check the configuration, print its first error, and exit", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
         G_OPTION_ENTRY_NULL,
     };
@@ -287,7 +291,7 @@ parse_words(Daemon *daemon, int argc, char **argv, gboolean *ret_checks, int *re
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
         g_printerr("cloched: %s; see cloched --help\n",
-                   error ? error->message : "it takes no arguments");
+                   error ? error->message : "unexpected argument");
         *ret_status = 2;
         return FALSE;
     }
@@ -306,8 +310,8 @@ daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
     int status;
 
     setlocale(LC_ALL, "");
-    signal(SIGPIPE, SIG_IGN); /* callers' descriptors are written to */
-    if (!parse_words(&daemon, argc, argv, &checks, &status)) {
+    signal(SIGPIPE, SIG_IGN); /* the service writes to descriptors of callers */
+    if (!parse_options(&daemon, argc, argv, &checks, &status)) {
         g_free(daemon.path);
         return status;
     }
@@ -317,7 +321,8 @@ daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
         daemon.status = STATUS_CONFIG;
     else if (!checks && build(&daemon, open_vm, &error))
         serve(&daemon);
-    else if (!checks) /* somebody has to change what is stored, or it may work the next time */
+    else if (!checks) /* STATUS_CONFIG: an administrator must change stored files; 1: a restart may
+                         help */
         daemon.status =
             g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED) ? STATUS_CONFIG : 1;
     if (error)

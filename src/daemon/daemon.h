@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* daemon: from a config and something that runs machines to a service on the bus, and back to
- * nothing. */
+/* daemon: builds the service from its configuration, runs it on the bus, and stops it. */
 #pragma once
 
 #include "config.h"
 #include "vm.h"
 
-/* Opens what runs machines; tests open a fake, and shorten times that nobody can configure. */
+/* Opens the Vm. Tests open a fake, and shorten times that have no setting. */
 typedef Vm *(*DaemonOpenVm)(Config *config, GError **error);
 
-/* All of main(): returns the exit status. */
+/* The whole of main(): returns the exit status. */
 int daemon_main(int argc, char **argv, DaemonOpenVm open_vm);

@@ -18,7 +18,7 @@ typedef struct {
     GuestProcess *process;
     WireChannel channel;
     Outlet *outlet;
-} Output;
+} ProcessOutput;
 
 struct GuestProcess {
     GuestStream *stream; /* NULL: the process has ended */
@@ -29,12 +29,12 @@ struct GuestProcess {
     gboolean closes_input, input_ended;
     guint64 input_size;
     int input_error;
-    Output outputs[2];
+    ProcessOutput outputs[2];
     const GuestProcessEvents *events;
     gpointer data;
 };
 
-static Output *
+static ProcessOutput *
 find_output(GuestProcess *process, WireChannel channel)
 {
     return &process->outputs[channel == WIRE_STDERR];
@@ -45,7 +45,7 @@ find_output(GuestProcess *process, WireChannel channel)
 static void
 on_passed(Outlet *outlet, gsize size, gpointer data)
 {
-    Output *output = data;
+    ProcessOutput *output = data;
 
     if (output->process->stream)
         guest_stream_credit(output->process->stream, output->channel, size);
@@ -54,7 +54,7 @@ on_passed(Outlet *outlet, gsize size, gpointer data)
 static void
 on_left(Outlet *outlet, gpointer data)
 {
-    Output *output = data;
+    ProcessOutput *output = data;
     GuestProcess *process = output->process;
 
     if (process->stream && process->kind != GUEST_PROCESS_KEPT)
@@ -84,7 +84,7 @@ on_over_idle(gpointer data)
 static void
 on_over(Outlet *outlet, gpointer data)
 {
-    Output *output = data;
+    ProcessOutput *output = data;
 
     g_idle_add_full(G_PRIORITY_DEFAULT, on_over_idle, output->process, NULL);
 }
@@ -224,7 +224,7 @@ process_new(GuestProcessKind kind, const GuestProcessEvents *events, gpointer da
     process->events = events;
     process->data = data;
     for (guint i = 0; i < G_N_ELEMENTS(process->outputs); i++) {
-        Output *output = &process->outputs[i];
+        ProcessOutput *output = &process->outputs[i];
 
         output->process = process;
         output->channel = i == 0 ? WIRE_STDOUT : WIRE_STDERR;

@@ -106,11 +106,11 @@ inlet_free(Inlet *inlet)
 
 typedef struct {
     int from, to;
-} Copy;
+} CallerCopy;
 
 /* FALSE: the reader has closed its end. */
 static gboolean
-wait_readable(const Copy *copy)
+wait_readable(const CallerCopy *copy)
 {
     struct pollfd fds[] = {{.fd = copy->from, .events = POLLIN}, {.fd = copy->to}};
 
@@ -121,7 +121,7 @@ wait_readable(const Copy *copy)
 }
 
 static gboolean
-send_all(const Copy *copy, const guint8 *bytes, gsize size)
+send_all(const CallerCopy *copy, const guint8 *bytes, gsize size)
 {
     while (size > 0) {
         gssize n = send(copy->to, bytes, size, MSG_NOSIGNAL);
@@ -137,7 +137,7 @@ send_all(const Copy *copy, const guint8 *bytes, gsize size)
 static gpointer
 copy_in_thread(gpointer data)
 {
-    g_autofree Copy *copy = data;
+    g_autofree CallerCopy *copy = data;
     guint8 bytes[INLET_SIZE];
     gssize n = -1;
 
@@ -160,7 +160,7 @@ copy_in_thread(gpointer data)
 int
 inlet_from_stranger(int fd, GError **error)
 {
-    Copy *copy;
+    CallerCopy *copy;
     GThread *thread;
     int ours, theirs;
 
@@ -169,8 +169,8 @@ inlet_from_stranger(int fd, GError **error)
         return -1;
     }
     g_unix_set_fd_nonblocking(ours, TRUE, NULL);
-    copy = g_new(Copy, 1);
-    *copy = (Copy){.from = fd, .to = theirs};
+    copy = g_new(CallerCopy, 1);
+    *copy = (CallerCopy){.from = fd, .to = theirs};
     thread = g_thread_try_new("inlet", copy_in_thread, copy, error);
     if (thread) {
         g_thread_unref(thread);

@@ -115,11 +115,11 @@ disconnect(GuestLink *link)
     link->fd = -1;
 }
 
-static void lose(GuestLink *link, GuestLoss why, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void lose_guest(GuestLink *link, GuestLoss why, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* Ends the link from inside: must be the last thing that a handler does. */
 static void
-lose(GuestLink *link, GuestLoss why, const char *format, ...)
+lose_guest(GuestLink *link, GuestLoss why, const char *format, ...)
 {
     g_autofree char *message = NULL;
     va_list ap;
@@ -157,7 +157,7 @@ on_writable(int fd, GIOCondition condition, gpointer data)
 
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         link->out_source = 0;
-        lose(link, GUEST_GONE, "writing to the agent failed: %s", g_strerror(errno));
+        lose_guest(link, GUEST_GONE, "writing to the agent failed: %s", g_strerror(errno));
         return G_SOURCE_REMOVE;
     }
     if (n > 0)
@@ -217,7 +217,7 @@ give_up(gpointer data)
 {
     g_autoptr(HeldLink) link = g_rc_box_acquire(data);
 
-    lose(link, GUEST_HUNG, "its agent has not answered for %d seconds", GUEST_HUNG_S);
+    lose_guest(link, GUEST_HUNG, "its agent has not answered for %d seconds", GUEST_HUNG_S);
 }
 
 static const QuietWatchEvents quiet_events = {send_ping, give_up};
@@ -452,8 +452,8 @@ handle_bytes(GuestLink *link)
         if (r == 0)
             break;
         if (r < 0 || !handle_frame(link, &header, payload)) {
-            lose(link, GUEST_BROKE_PROTOCOL, "its agent broke the protocol (%s)",
-                 r < 0 ? "a malformed frame" : "an unexpected frame");
+            lose_guest(link, GUEST_BROKE_PROTOCOL, "its agent broke the protocol (%s)",
+                       r < 0 ? "a malformed frame" : "an unexpected frame");
             return;
         }
         used += size;
@@ -475,13 +475,13 @@ on_readable(int fd, GIOCondition condition, gpointer data)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
     if (n <= 0) {
-        lose(link, GUEST_GONE, "its machine has ended");
+        lose_guest(link, GUEST_GONE, "its machine has ended");
         return G_SOURCE_REMOVE;
     }
     quiet_watch_heard(&link->quiet);
     handle_bytes(link);
     if (!link->dead && link->out->len > LINK_UNSENT_END)
-        lose(link, GUEST_BROKE_PROTOCOL, "its agent sends frames and reads none");
+        lose_guest(link, GUEST_BROKE_PROTOCOL, "its agent sends frames and reads none");
     return link->dead ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 

@@ -74,7 +74,8 @@ access_grant(const char *path, uid_t uid, const char *what, GError **error)
     acl = acl_get_file(path, ACL_TYPE_ACCESS);
     if (acl && add_entry(&acl, uid, what) && acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0)
         return TRUE;
-    return util_set_errno(error, errno, "Cannot open '%s' to the uid %u", path, (unsigned)uid);
+    return util_set_errno(error, errno, "Cannot give the uid %u access to '%s'", (unsigned)uid,
+                          path);
 }
 
 gboolean
@@ -92,7 +93,8 @@ access_revoke(const char *path, uid_t uid, GError **error)
     if (acl && acl_delete_entry(acl, entry) == 0 && acl_calc_mask(&acl) == 0 &&
         acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0)
         return TRUE;
-    return util_set_errno(error, errno, "Cannot close '%s' to the uid %u", path, (unsigned)uid);
+    return util_set_errno(error, errno, "Cannot revoke the access of the uid %u to '%s'",
+                          (unsigned)uid, path);
 }
 
 gboolean
@@ -102,7 +104,7 @@ access_reset(const char *path, GError **error)
 
     if (acl && acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0)
         return TRUE;
-    return util_set_errno(error, errno, "Cannot close '%s' to others", path);
+    return util_set_errno(error, errno, "Cannot reset the access list of '%s'", path);
 }
 
 gboolean
@@ -113,5 +115,5 @@ access_inherit(const char *folder, GError **error)
     if (acl && add_entry(&acl, geteuid(), "rwx") &&
         acl_set_file(folder, ACL_TYPE_DEFAULT, acl) == 0)
         return TRUE;
-    return util_set_errno(error, errno, "Cannot keep what is made in '%s'", folder);
+    return util_set_errno(error, errno, "Cannot set the default access list of '%s'", folder);
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * access: who else gets at files of ours.
+ * access: gives other users access to files of the service, by access control lists.
  *
- * By access control lists, so that nothing changes its owner and no privilege is needed: what is
- * ours stays ours, and one machine's user is let in where it must be.
+ * No file changes its owner, so no privilege is needed: a list gives the user of one machine access
+ * to the files that this machine needs.
  */
 #pragma once
 
 #include <glib.h>
 #include <sys/types.h>
 
-/* Lets `uid` read ("r"), read and write ("rw"), or search ("x") a file or folder of ours. Nothing
- * is done for uid 0. */
+/* Permits `uid` to read ("r"), read and write ("rw"), or search ("x") a file or folder that we own.
+ * Does nothing for uid 0. */
 gboolean access_grant(const char *path, uid_t uid, const char *what, GError **error);
-/* Takes that back; fine when it was never granted, or the file is gone. */
+/* Revokes the permission. No error if it was never granted, or the file does not exist. */
 gboolean access_revoke(const char *path, uid_t uid, GError **error);
-/* Nobody but its owner and its group any more. */
+/* Replaces the access list by the mode 0600. */
 gboolean access_reset(const char *path, GError **error);
-/* What others make in the folder is ours, too. */
+/* Gives us access to the files that other users create in the folder. */
 gboolean access_inherit(const char *folder, GError **error);

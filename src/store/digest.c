@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * digest: what a stored file holds, without reading its holes.
+ * digest: a digest of the content of a sparse file, computed without reading its holes.
  *
- * GChecksum takes eight times as long as OpenSSL where the processor has instructions for it, and a
+ * GChecksum takes eight times as long as OpenSSL on processors with SHA instructions, and a
  * template has gigabytes.
  */
 #include "digest.h"
@@ -44,7 +44,7 @@ take_block(Pass *pass, guint64 offset, gsize size)
     return pass->out < 0 || pwrite(pass->out, pass->block, size, (off_t)offset) == (gssize)size;
 }
 
-/* The start of the first block that has data at or behind `offset`, or the file's size. */
+/* The start of the first block that has data at or after `offset`, or the size of the file. */
 static guint64
 skip_hole(const Pass *pass, guint64 offset)
 {
@@ -65,7 +65,7 @@ run_pass(Pass *pass)
         gssize n = pread(pass->in, pass->block, size, (off_t)offset);
 
         if (n >= 0 && n != (gssize)size)
-            errno = EIO; /* it shrank while it was read */
+            errno = EIO; /* the file shrank while it was read */
         if (n != (gssize)size || !take_block(pass, offset, size))
             return FALSE;
         offset += size;

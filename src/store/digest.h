@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * digest: what a stored file holds, without reading its holes.
+ * digest: a digest of the content of a sparse file, computed without reading its holes.
  *
- * SHA-256 over, for each 64 KiB block (the last may be short) that is not all zero, in order: its
- * offset as u64 little-endian, then its bytes. So it does not depend on which zeros are stored.
+ * The SHA-256 covers, in order, each 64 KiB block (the last may be shorter) that is not all zero:
+ * its offset as u64 little-endian, then its bytes. So it does not depend on where the file has
+ * holes.
  */
 #pragma once
 
@@ -17,12 +18,14 @@ typedef struct {
 void file_digest_clear(FileDigest *digest);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FileDigest, file_digest_clear)
 
-/* Reads the file. Blocks: for worker threads. */
+/* Reads the file. Blocks, so call it in a worker thread. */
 gboolean file_digest(const char *path, FileDigest *ret_digest, GError **error);
-/* The same, and writes a sparse copy to the new file `copy` on the way. */
+/* The same, and writes a sparse copy to the new file `copy`. */
 gboolean file_digest_copy(const char *path, const char *copy, FileDigest *ret_digest,
                           GError **error);
 
-/* CLOCHE_ERROR_TEMPLATE_DAMAGED, naming the file, unless the two are equal. */
+/* Compares two digests. If they differ, the error is CLOCHE_ERROR_TEMPLATE_DAMAGED and names the
+ * file.
+ */
 gboolean file_digest_check(const char *path, const FileDigest *found, const FileDigest *expected,
                            GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* image: reading what build-image made. */
+/* image: loads images that build-image has made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -9,7 +9,9 @@
 
 #include "digest.h"
 #include "error.h"
-#include "store.h"
+#include "image.h"
+#include "names.h"
+#include "util.h"
 
 #define MEMORY_MIB_MIN 64
 #define MEMORY_MIB_MAX (1024 * 1024)
@@ -18,22 +20,13 @@
 
 static const char *const parts[] = {"kernel", "initrd", "disk.ext4"};
 
-gboolean
-image_name_is_valid(const char *name)
-{
-    gsize length = strlen(name);
-
-    return length >= 1 && length <= 32 && g_ascii_islower(name[0]) &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
-}
-
 char *
 image_path(const Image *image, const char *part)
 {
     return g_build_filename(image->dir, part, NULL);
 }
 
-/* A required key; FALSE with an error that names file, section and key. */
+/* Reads a required key; the error names file, section and key. */
 static gboolean
 read_string(GKeyFile *file, const char *path, const char *key, char **ret_value, GError **error)
 {
@@ -65,7 +58,7 @@ read_number(GKeyFile *file, const char *path, const char *key, guint64 min, guin
     return TRUE;
 }
 
-/* Another required key. */
+/* Reads another required key. */
 static gboolean
 read_list(GKeyFile *file, const char *path, const char *key, char ***ret_list, GError **error)
 {
@@ -87,13 +80,13 @@ check_runners(const Image *image, const char *path, GError **error)
     for (char **runner = image->runners; *runner; runner++)
         if (!g_strv_contains((const char *const *)image->languages, *runner)) {
             g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED,
-                        "%s: [Image] Runners names '%s', and Languages does not", path, *runner);
+                        "%s: [Image] Runners names '%s', but Languages does not", path, *runner);
             return FALSE;
         }
     return TRUE;
 }
 
-/* `prefix`LANGUAGE of all runners. */
+/* Reads the keys `prefix`LANGUAGE of all runners. */
 static void
 read_code(const Image *image, GKeyFile *file, const char *prefix, GHashTable *ret_code)
 {
@@ -157,7 +150,7 @@ open_conf(const char *dir, char **ret_path, GError **error)
     return NULL;
 }
 
-/* build-image leaves alone what somebody has locked. */
+/* build-image does not remove an image that is locked. */
 static gboolean
 lock_image(Image *image, GError **error)
 {
@@ -169,21 +162,22 @@ lock_image(Image *image, GError **error)
     return FALSE;
 }
 
-/* What another configuration, or somebody's umask, left unreadable for machines or for us. */
+/* Another configuration, or an administrator's umask, may have left files unreadable. */
 static gboolean
 fit_parts(const Store *store, const Image *image, GError **error)
 {
-    gboolean ok = store_fit_readable(store, image->dir, S_IFDIR, error);
+    gboolean ok = store_make_readable(store, image->dir, S_IFDIR, error);
     g_autofree char *conf = g_build_filename(image->dir, "image.conf", NULL);
 
-    ok = ok && store_fit_readable(store, conf, S_IFREG, error);
+    ok = ok && store_make_readable(store, conf, S_IFREG, error);
     for (gsize i = 0; ok && i < G_N_ELEMENTS(parts); i++) {
         g_autofree char *path = image_path(image, parts[i]);
 
-        ok = store_fit_readable(store, path, S_IFREG, error);
+        ok = store_make_readable(store, path, S_IFREG, error);
     }
     if (!ok && error)
-        (*error)->code = CLOCHE_ERROR_TEMPLATE_DAMAGED; /* it is not about the caller */
+        (*error)->code =
+            CLOCHE_ERROR_TEMPLATE_DAMAGED; /* NOT_PERMITTED would be about the caller */
     return ok;
 }
 
@@ -218,6 +212,16 @@ image_load(const Store *store, const char *name, GError **error)
     image->exercise = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     load(store, image, link, error);
     return image;
+}
+
+int
+image_keep(const Image *image, GError **error)
+{
+    int fd = fcntl(image->lock, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        util_set_errno(error, errno, "Cannot keep the image '%s'", image->dir);
+    return fd;
 }
 
 void

@@ -1,30 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * record: what is known of a sandbox, as a key file of its own.
+ * record: the properties of a sandbox, in a key file.
  *
- * Written atomically, but not durably: after a crash of the host no machine lives that it could
- * describe. The service wrote all of them, and believes none: who adopts one looks at each value.
+ * A record is written atomically, but not synced to disk: no machine survives a crash of the host.
+ * The service wrote all records itself, but still checks each value when it reads one.
  */
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
 
 #include "error.h"
-#include "store.h"
+#include "names.h"
+#include "record.h"
 #include "util.h"
 
 #define SECTION "Sandbox"
-#define FRESH ".new"
-
-/* The folder of its machine has its name: one that is none would lead elsewhere. */
-gboolean
-record_id_is_valid(const char *id)
-{
-    gsize length = strlen(id);
-
-    return length >= 1 && length <= 64 &&
-           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
-}
+#define NEW_SUFFIX ".new"
 
 static char *
 record_path(const Store *store, const char *id)
@@ -47,6 +38,8 @@ fill_file(const Record *record)
     g_key_file_set_string(file, SECTION, "Id", record->id);
     g_key_file_set_string(file, SECTION, "Name", record->name);
     g_key_file_set_string(file, SECTION, "Template", record->template);
+    if (record->template_key)
+        g_key_file_set_string(file, SECTION, "TemplateKey", record->template_key);
     g_key_file_set_uint64(file, SECTION, "Owner", record->owner);
     g_key_file_set_int64(file, SECTION, "Created", record->created_us);
     g_key_file_set_int64(file, SECTION, "Born", record->born_us);
@@ -71,7 +64,7 @@ record_write(const Store *store, const Record *record, GError **error)
 {
     g_autoptr(GKeyFile) file = fill_file(record);
     g_autofree char *path = record_path(store, record->id);
-    g_autofree char *fresh = g_strconcat(path, FRESH, NULL);
+    g_autofree char *fresh = g_strconcat(path, NEW_SUFFIX, NULL);
     gsize length;
     g_autofree char *text = g_key_file_to_data(file, &length, NULL);
 
@@ -91,10 +84,10 @@ typedef struct {
     const char *path;
     GError **error;
     gboolean failed;
-} Reader;
+} RecordReader;
 
 static void
-check(Reader *reader, const char *key, const GError *cause)
+check(RecordReader *reader, const char *key, const GError *cause)
 {
     if (cause && !reader->failed)
         g_set_error(reader->error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "%s: %s: %s", reader->path,
@@ -103,7 +96,7 @@ check(Reader *reader, const char *key, const GError *cause)
 }
 
 static char *
-get_text(Reader *reader, const char *key)
+get_text(RecordReader *reader, const char *key)
 {
     g_autoptr(GError) cause = NULL;
     char *text = g_key_file_get_string(reader->file, SECTION, key, &cause);
@@ -113,7 +106,7 @@ get_text(Reader *reader, const char *key)
 }
 
 static char **
-get_strv(Reader *reader, const char *key)
+get_strv(RecordReader *reader, const char *key)
 {
     g_autoptr(GError) cause = NULL;
     char **values = g_key_file_get_string_list(reader->file, SECTION, key, NULL, &cause);
@@ -123,7 +116,7 @@ get_strv(Reader *reader, const char *key)
 }
 
 static guint64
-get_number(Reader *reader, const char *key, guint64 max)
+get_number(RecordReader *reader, const char *key, guint64 max)
 {
     g_autoptr(GError) cause = NULL;
     guint64 value = g_key_file_get_uint64(reader->file, SECTION, key, &cause);
@@ -136,26 +129,33 @@ get_number(Reader *reader, const char *key, guint64 max)
 }
 
 static void
-check_texts(Reader *reader, const Record *record, const char *id)
+check_texts(RecordReader *reader, const Record *record, const char *id)
 {
     g_autoptr(GError) cause = NULL;
 
     if (reader->failed)
         return;
     if (!g_str_equal(record->id, id))
-        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "it is another's");
+        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                                    "it is the id of another sandbox");
     check(reader, "Id", cause);
     if (!cause && g_strv_length(record->metadata) % 2 != 0)
         cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "a key without a value");
     check(reader, "Metadata", cause);
+    if (!cause && record->template_key &&
+        (!image_name_is_valid(record->template) || !template_key_is_valid(record->template_key)))
+        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                                    "it cannot be the key of a template");
+    check(reader, "TemplateKey", cause);
 }
 
 static void
-read_fields(Reader *reader, Record *record)
+read_fields(RecordReader *reader, Record *record)
 {
     record->id = get_text(reader, "Id");
     record->name = get_text(reader, "Name");
     record->template = get_text(reader, "Template");
+    record->template_key = g_key_file_get_string(reader->file, SECTION, "TemplateKey", NULL);
     record->owner = (guint32)get_number(reader, "Owner", G_MAXUINT32);
     record->created_us = (gint64)get_number(reader, "Created", G_MAXINT64);
     record->born_us = (gint64)get_number(reader, "Born", G_MAXINT64);
@@ -180,12 +180,12 @@ record_read(const Store *store, const char *id, GError **error)
     g_autofree char *path = record_path(store, id);
     g_autoptr(Record) record = g_new0(Record, 1);
     g_autoptr(GError) cause = NULL;
-    Reader reader = {.file = file, .path = path, .error = error};
+    RecordReader reader = {.file = file, .path = path, .error = error};
 
     if (!record_id_is_valid(id) ||
         !g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &cause)) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "%s: %s", path,
-                    cause ? cause->message : "its name is no id");
+                    cause ? cause->message : "the file name is not an id");
         return NULL;
     }
     read_fields(&reader, record);
@@ -201,6 +201,7 @@ record_free(Record *record)
     g_free(record->id);
     g_free(record->name);
     g_free(record->template);
+    g_free(record->template_key);
     g_free(record->boot_id);
     g_strfreev(record->metadata);
     g_free(record->idempotency_key);
@@ -208,20 +209,6 @@ record_free(Record *record)
     g_strfreev(record->languages);
     g_free(record->user);
     g_free(record);
-}
-
-char **
-record_list(const Store *store)
-{
-    g_autofree char *path = g_build_filename(store->state, "sandboxes", NULL);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir)))
-        if (record_id_is_valid(name))
-            g_strv_builder_add(ids, name);
-    return g_strv_builder_end(ids);
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* store: the folders, and what another configuration left in them. */
+/* store: opens the folders, and adapts what another configuration left in them. */
 #include "store.h"
 
 #include <errno.h>
@@ -10,13 +10,14 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "fit.h"
+#include "names.h"
+#include "ownership.h"
 #include "util.h"
 
-/* Machines' users pass through to what is their own, and see no names. */
+/* Machines' users can search the folder but not list it. */
 #define SEARCHED_MODE 0710
 #define PRIVATE_MODE 0700
-/* Whoever runs libvirt inside passes through. */
+/* QEMU's user must reach the folder of an embedded libvirt, which is in it. */
 #define RUN_MODE 0711
 
 #define LOCK_TRIES 20u
@@ -25,9 +26,9 @@
 static gboolean
 make_folder(const Store *store, const char *place, const char *path, mode_t mode, GError **error)
 {
-    const Fit fit = {.type = S_IFDIR, .mode = mode, .gid = store->gid, .folder = place};
+    const Ownership wanted = {.type = S_IFDIR, .mode = mode, .gid = store->gid, .folder = place};
 
-    return fit_place(path, &fit, error);
+    return ownership_set_folder(path, &wanted, error);
 }
 
 gboolean
@@ -37,8 +38,8 @@ store_make_folder(const Store *store, const char *path, GError **error)
 }
 
 /*
- * The kernel releases the lock with the process, however that ends; but a program that the process
- * was about to start has it, too, until it is executed.
+ * The kernel releases the lock when the process ends in any way. But a child that the process
+ * forked shares the lock until it executes its program, so the lock is tried again for a second.
  */
 static gboolean
 take_lock(int fd)
@@ -73,7 +74,7 @@ find_group(const char *name, gid_t *ret_gid, GError **error)
 
     if (!group) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                    "There is no group '%s': [Machines] Group= of cloched.conf names the one that "
+                    "There is no group '%s'. [Machines] Group= in cloched.conf sets the group that "
                     "machines run in",
                     name);
         return FALSE;
@@ -106,55 +107,72 @@ make_folders(Store *store, GError **error)
     return TRUE;
 }
 
-/* --- what another configuration, or version, left --- */
-
-/* FALSE only when somebody has to do something first; all else is met where it is used. */
-static gboolean
-is_fit(gboolean fits, GError *misfit, GError **error)
+char **
+store_list_records(const Store *store)
 {
-    if (fits || !g_error_matches(misfit, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED)) {
-        g_clear_error(&misfit);
+    g_autofree char *path = g_build_filename(store->state, "sandboxes", NULL);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir)))
+        if (record_id_is_valid(name))
+            g_strv_builder_add(ids, name);
+    return g_strv_builder_end(ids);
+}
+
+/* --- files of another configuration or version --- */
+
+/* FALSE only when an administrator has to act first. Other errors appear again when the file is
+ * used.
+ */
+static gboolean
+is_usable(gboolean ok, GError *failure, GError **error)
+{
+    if (ok || !g_error_matches(failure, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED)) {
+        g_clear_error(&failure);
         return TRUE;
     }
-    g_propagate_error(error, misfit);
+    g_propagate_error(error, failure);
     return FALSE;
 }
 
 gboolean
-store_fit_readable(const Store *store, const char *path, mode_t type, GError **error)
+store_make_readable(const Store *store, const char *path, mode_t type, GError **error)
 {
     g_autofree char *images = g_build_filename(store->state, "images", NULL);
-    const Fit fit = {.type = type, .gid = store->gid, .folder = images};
-    GError *misfit = NULL;
-    gboolean fits = fit_readable(path, &fit, &misfit);
+    const Ownership wanted = {.type = type, .gid = store->gid, .folder = images};
+    GError *failure = NULL;
+    gboolean ok = ownership_make_readable(path, &wanted, &failure);
 
-    return is_fit(fits, misfit, error);
+    return is_usable(ok, failure, error);
 }
 
-/* One that cannot be read would cost somebody a sandbox. */
+/* The service would end the sandbox of a record that it cannot read. */
 static gboolean
-fit_records(const Store *store, GError **error)
+adapt_records(const Store *store, GError **error)
 {
-    const Fit fit = {.type = S_IFREG, .mode = 0600, .gid = FIT_ANY_GROUP, .folder = store->state};
-    g_auto(GStrv) ids = record_list(store);
+    const Ownership wanted = {
+        .type = S_IFREG, .mode = 0600, .gid = OWNERSHIP_ANY_GROUP, .folder = store->state};
+    g_auto(GStrv) ids = store_list_records(store);
 
     for (char **id = ids; *id; id++) {
         g_autofree char *path = g_build_filename(store->state, "sandboxes", *id, NULL);
-        GError *misfit = NULL;
-        gboolean fits = fit_ours(path, &fit, &misfit);
+        GError *failure = NULL;
+        gboolean ok = ownership_set(path, &wanted, &failure);
 
-        if (!is_fit(fits, misfit, error))
+        if (!is_usable(ok, failure, error))
             return FALSE;
     }
     return TRUE;
 }
 
 static gboolean
-fit_all(const Store *store, GError **error)
+adapt_all(const Store *store, GError **error)
 {
     g_autofree char *images = g_build_filename(store->state, "images", NULL);
 
-    return fit_records(store, error) && store_fit_readable(store, images, S_IFDIR, error);
+    return adapt_records(store, error) && store_make_readable(store, images, S_IFDIR, error);
 }
 
 Store *
@@ -169,7 +187,7 @@ store_open(const char *state, const char *ram, const char *run, const char *grou
     store->lock = -1;
     if ((group && !find_group(group, &store->gid, error)) ||
         !make_folder(store, state, state, SEARCHED_MODE, error) || !lock_state(store, error) ||
-        !make_folders(store, error) || !fit_all(store, error))
+        !make_folders(store, error) || !adapt_all(store, error))
         return NULL;
     return g_steal_pointer(&store);
 }

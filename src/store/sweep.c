@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sweep: what an earlier life left in the folders. */
+/* sweep: removes files and folders that the previous instance of the service left. */
 #include <string.h>
 
+#include "names.h"
 #include "store.h"
 #include "util.h"
 
-/* Removes what is in the folder, `is_ours` by its name, and not needed. What cannot be removed, and
- * what no version of the service has made, is logged. */
+/* Removes the entries of the folder whose name `is_ours` and which are not needed. Entries that
+ * cannot be removed, and those that the service cannot have made, are logged. */
 static guint
 sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entry),
       gboolean (*is_needed)(const char *entry, const char *const *keep), const char *const *keep)
@@ -23,7 +24,7 @@ sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entr
         if (is_needed(entry, keep))
             continue;
         if (!is_ours(entry)) {
-            g_message("'%s' is not of this service, and stays", old);
+            g_message("'%s' does not belong to this service and is not removed", old);
             continue;
         }
         if (util_remove_tree(old, &error))
@@ -40,7 +41,7 @@ is_of_sandbox(const char *entry)
     return record_id_is_valid(entry);
 }
 
-/* ID, or what writing it left: ID.new, ID.new.XXXXXX. */
+/* ID, or an unfinished write of it: ID.new, ID.new.XXXXXX. */
 static gboolean
 is_record(const char *entry)
 {
@@ -50,7 +51,7 @@ is_record(const char *entry)
     return record_id_is_valid(id) && (!dot || g_str_has_prefix(dot, ".new"));
 }
 
-/* .new-NAME-KEY; others are not looked at. */
+/* .new-NAME-KEY. */
 static gboolean
 is_unfinished(const char *entry)
 {
@@ -80,26 +81,36 @@ is_finished(const char *entry, const char *const *keep)
     return !is_unfinished(entry);
 }
 
-/* NAME-KEY, where keys have no dash. */
-static gboolean
-is_of_template(const char *entry, const char *const *names)
+/* The RAM files that are kept: versions in use, and all of installed templates. */
+static char **
+needed_ram(const Store *store, const char *const *in_use)
 {
-    const char *dash = strrchr(entry, '-');
-    g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
+    g_auto(GStrv) names = image_list(store);
+    g_autoptr(GDir) dir = g_dir_open(store->ram, 0, NULL);
+    g_autoptr(GStrvBuilder) needed = g_strv_builder_new();
+    const char *entry;
 
-    return name && g_strv_contains(names, name);
+    while (dir && (entry = g_dir_read_name(dir))) {
+        const char *dash = strrchr(entry, '-'); /* NAME-KEY; keys contain no dash */
+        g_autofree char *name = dash ? g_strndup(entry, (gsize)(dash - entry)) : NULL;
+
+        if (g_strv_contains(in_use, entry) ||
+            (name && g_strv_contains((const char *const *)names, name)))
+            g_strv_builder_add(needed, entry);
+    }
+    return g_strv_builder_end(needed);
 }
 
 guint
-store_sweep(const Store *store, const char *const *keep)
+store_sweep(const Store *store, const char *const *keep, const char *const *in_use)
 {
-    g_auto(GStrv) templates = image_list(store);
+    g_auto(GStrv) ram = needed_ram(store, in_use);
 
     return sweep(store->state, "machines", is_of_sandbox, is_kept, keep) +
            sweep(store->run, "machines", is_of_sandbox, is_kept, keep) +
            sweep(store->state, "sandboxes", is_record, is_kept, keep) +
            sweep(store->state, "templates", is_unfinished, is_finished, NULL) +
-           sweep(store->ram, "", is_ram, is_of_template, (const char *const *)templates);
+           sweep(store->ram, "", is_ram, is_kept, (const char *const *)ram);
 }
 
 void

@@ -1,146 +1,144 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * vm-connection: the connection to libvirt, and the news that come over it.
- *
- * libvirtd may be restarted while machines run: that ends the connection and no machine. It is
- * opened again at once, and then the machines are looked at, since one may have ended unheard.
- */
+/* vm-connection: the connection to libvirt, which is opened again when it was lost. */
+#include "vm-connection.h"
+
 #include "vm-error.h"
-#include "vm-libvirt.h"
 
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_COUNT 3
 
-/*
- * The events of one end come in turn: SHUTDOWN or CRASHED tell why, STOPPED tells that it is over.
- * A QEMU that was killed says STOPPED only; one that was asked to end by a signal says SHUTDOWN,
- * by the host.
- */
-static int
-on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *opaque)
+struct Connection {
+    char *uri;
+    gboolean is_embedded;
+    const ConnectionEvents *events;
+    gpointer data;
+
+    GMutex lock; /* held while the connection is opened; guards the next two members */
+    virConnectPtr libvirt;
+    guint openings;
+    gint is_lost; /* atomic; libvirtd went away: open the connection again before the next use */
+};
+
+Connection *
+connection_new(const char *uri, gboolean is_embedded, const ConnectionEvents *events, gpointer data)
 {
-    LibvirtVm *vm = opaque;
-    LibvirtMachine *machine;
+    Connection *connection = g_new0(Connection, 1);
+
+    connection->uri = g_strdup(uri);
+    connection->is_embedded = is_embedded;
+    connection->events = events;
+    connection->data = data;
+    g_mutex_init(&connection->lock);
+    return connection;
+}
+
+static int
+on_lifecycle(virConnectPtr libvirt, virDomainPtr domain, int event, int detail, void *opaque)
+{
+    const Connection *connection = opaque;
     char uuid[VIR_UUID_STRING_BUFLEN];
 
-    if (virDomainGetUUIDString(domain, uuid) < 0)
-        return 0;
-    machine = g_hash_table_lookup(vm->machines, uuid);
-    if (!machine || machine->over)
-        return 0;
-
-    if (event == VIR_DOMAIN_EVENT_SUSPENDED || event == VIR_DOMAIN_EVENT_RESUMED)
-        machine->changes++;
-    if (event == VIR_DOMAIN_EVENT_SUSPENDED && detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
-        vm_machine_stall(machine);
-    else if (event == VIR_DOMAIN_EVENT_RESUMED)
-        vm_machine_unstall(machine);
-    else if (event == VIR_DOMAIN_EVENT_SHUTDOWN)
-        vm_machine_note_end(machine, detail == VIR_DOMAIN_EVENT_SHUTDOWN_HOST ? MACHINE_DIED
-                                                                              : MACHINE_SHUT_DOWN);
-    else if (event == VIR_DOMAIN_EVENT_CRASHED)
-        vm_machine_note_end(machine, MACHINE_PANICKED);
-    if (event != VIR_DOMAIN_EVENT_STOPPED)
-        return 0;
-
-    vm_machine_note_end(machine, detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN ? MACHINE_SHUT_DOWN
-                                                                             : MACHINE_DIED);
-    vm_machine_over(machine);
+    if (virDomainGetUUIDString(domain, uuid) == 0)
+        connection->events->lifecycle(uuid, event, detail, connection->data);
     return 0;
 }
 
-/* In the main context, which must not wait for a worker that is connecting. */
+/* Takes no lock: a worker may hold it while it connects, and the main context must not wait. */
 static void
-on_closed(virConnectPtr connection, int reason, void *opaque)
+on_closed(virConnectPtr libvirt, int reason, void *opaque)
 {
-    LibvirtVm *vm = opaque;
+    Connection *connection = opaque;
 
-    g_atomic_int_set(&vm->lost, TRUE);
-    vm_look(vm);
-}
-
-static void
-close_connection(LibvirtVm *vm)
-{
-    if (!vm->connection)
-        return;
-    virConnectUnregisterCloseCallback(vm->connection, on_closed);
-    virConnectClose(vm->connection);
-    vm->connection = NULL;
+    g_atomic_int_set(&connection->is_lost, TRUE);
+    connection->events->changed(connection->data);
 }
 
 static gboolean
-open_connection(LibvirtVm *vm, GError **error)
+on_opened(gpointer data)
 {
-    vm->connection = virConnectOpen(vm->uri);
-    if (!vm->connection)
-        return vm_error_set(error, "cannot open '%s'", vm->uri);
-    if (virConnectDomainEventRegisterAny(vm->connection, /* domain= */ NULL,
-                                         VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                         VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), vm, NULL) < 0) {
-        vm_error_set(error, "cannot hear of events of '%s'", vm->uri);
-        close_connection(vm);
-        return FALSE;
-    }
-    /* Neither exists, nor is needed, where the driver is in this process. */
-    if (!vm->embed.root) {
-        virConnectRegisterCloseCallback(vm->connection, on_closed, vm, NULL);
-        virConnectSetKeepAlive(vm->connection, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
-    }
-    vm->opened++;
-    return TRUE;
-}
+    const Connection *connection = data;
 
-/* Asks, since it may be dead before the main context has come to hear of it. */
-static gboolean
-is_good(LibvirtVm *vm)
-{
-    unsigned long version;
-
-    return vm->connection && !g_atomic_int_get(&vm->lost) &&
-           virConnectGetLibVersion(vm->connection, &version) == 0;
-}
-
-static gboolean
-look(gpointer data)
-{
-    vm_look(data);
+    connection->events->changed(connection->data);
     return G_SOURCE_REMOVE;
 }
 
-virConnectPtr
-vm_connect(LibvirtVm *vm, GError **error)
+static void
+close_connection(Connection *connection)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&vm->lock);
+    if (!connection->libvirt)
+        return;
+    virConnectUnregisterCloseCallback(connection->libvirt, on_closed);
+    virConnectClose(connection->libvirt);
+    connection->libvirt = NULL;
+}
 
-    if (!is_good(vm)) {
-        close_connection(vm);
-        g_atomic_int_set(&vm->lost, FALSE);
-        if (!open_connection(vm, error)) {
-            g_atomic_int_set(&vm->lost, TRUE);
+static gboolean
+open_connection(Connection *connection, GError **error)
+{
+    connection->libvirt = virConnectOpen(connection->uri);
+    if (!connection->libvirt)
+        return vm_error_set(error, "cannot open '%s'", connection->uri);
+    if (virConnectDomainEventRegisterAny(
+            connection->libvirt, /* domain= */ NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+            VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), connection, NULL) < 0) {
+        vm_error_set(error, "cannot receive events of '%s'", connection->uri);
+        close_connection(connection);
+        return FALSE;
+    }
+    /* A driver in this process has neither and needs neither. */
+    if (!connection->is_embedded) {
+        virConnectRegisterCloseCallback(connection->libvirt, on_closed, connection, NULL);
+        virConnectSetKeepAlive(connection->libvirt, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
+    }
+    connection->openings++;
+    return TRUE;
+}
+
+/* Sends a request, because the connection may be dead before on_closed() is called. */
+static gboolean
+is_alive(Connection *connection)
+{
+    unsigned long version;
+
+    return connection->libvirt && !g_atomic_int_get(&connection->is_lost) &&
+           virConnectGetLibVersion(connection->libvirt, &version) == 0;
+}
+
+virConnectPtr
+connection_get(Connection *connection, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->lock);
+
+    if (!is_alive(connection)) {
+        close_connection(connection);
+        g_atomic_int_set(&connection->is_lost, FALSE);
+        if (!open_connection(connection, error)) {
+            g_atomic_int_set(&connection->is_lost, TRUE);
             return NULL;
         }
-        g_idle_add(look, vm);
+        g_idle_add(on_opened, connection);
     }
-    virConnectRef(vm->connection);
-    return vm->connection;
+    virConnectRef(connection->libvirt);
+    return connection->libvirt;
 }
 
 guint
-vm_count_openings(LibvirtVm *vm)
+connection_count_openings(Connection *connection)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&vm->lock);
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->lock);
 
-    return vm->opened;
+    return connection->openings;
 }
 
 void
-vm_disconnect(LibvirtVm *vm)
+connection_free(Connection *connection)
 {
-    while (g_idle_remove_by_data(vm))
+    if (!connection)
+        return;
+    while (g_idle_remove_by_data(connection))
         ;
-    vm_look_stop(vm);
-    g_mutex_lock(&vm->lock);
-    close_connection(vm);
-    g_mutex_unlock(&vm->lock);
+    close_connection(connection);
+    g_mutex_clear(&connection->lock);
+    g_free(connection->uri);
+    g_free(connection);
 }

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-destroy: the end of a machine, tried until it is there.
+ * vm-destroy: ends machines, and tries again until libvirt can.
  *
- * Nobody but libvirt can end a QEMU that is another user's, and libvirtd may be away. Each attempt
- * is a worker's; between them there is only a timer, so that those who wait take no worker from
- * others.
+ * Only libvirt can end a QEMU that runs as another user, and libvirtd may not be running. An
+ * attempt occupies a worker; the pause between two attempts is a timer, so machines that cannot be
+ * destroyed do not keep workers from other tasks.
  */
+#include "vm-destroy.h"
+
 #include <libvirt/virterror.h>
 
 #include "error.h"
 #include "vm-error.h"
-#include "vm-libvirt.h"
+#include "vm-files.h"
 
-/* Between attempts. A connection that is there again ends the pause. */
+/* Between attempts. A new connection ends the pause. */
 #define RETRY_MIN_S 1
 #define RETRY_MAX_S 30
 
 typedef struct {
-    GTask *task; /* of who waits for the end */
+    GTask *task; /* of the caller of libvirt_destroy_async() */
     LibvirtVm *vm;
     char *name, *uuid;
     char *socket; /* NULL: it has none */
@@ -44,19 +46,19 @@ vm_destroy_domain(virDomainPtr domain, GError **error)
 static gboolean
 destroy_now(const Destroy *destroy, GError **error)
 {
-    g_autoptr(virConnect) connection = vm_connect(destroy->vm, error);
+    g_autoptr(virConnect) libvirt = connection_get(destroy->vm->connection, error);
     g_autoptr(virDomain) domain = NULL;
 
-    if (!connection) {
+    if (!libvirt) {
         g_prefix_error(error, "machine '%s' was not destroyed: ", destroy->name);
         return FALSE;
     }
-    domain = virDomainLookupByUUIDString(connection, destroy->uuid);
+    domain = virDomainLookupByUUIDString(libvirt, destroy->uuid);
     if (!domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         return vm_error_set(error, "machine '%s' was not destroyed", destroy->name);
     if (domain && !vm_destroy_domain(domain, error))
         return FALSE;
-    vm_remove_traces(destroy->vm, destroy->name, destroy->socket);
+    vm_remove_files(&destroy->vm->embed, destroy->name, destroy->socket);
     return TRUE;
 }
 
@@ -76,7 +78,7 @@ run_destroy(GTask *attempt)
     g_task_return_boolean(attempt, TRUE);
 }
 
-/* Takes the error (NULL: it is gone). */
+/* Takes the error (NULL: the machine is gone). */
 static void
 finish_destroy(Destroy *destroy, GError *error)
 {
@@ -126,7 +128,7 @@ try_destroy(Destroy *destroy)
     GTask *attempt = g_task_new(/* source= */ NULL, NULL, on_destroy_tried, destroy);
 
     g_task_set_task_data(attempt, destroy, /* free= */ NULL);
-    vm_run(destroy->vm, attempt, run_destroy);
+    workers_run(destroy->vm->workers, attempt, run_destroy);
 }
 
 void
@@ -151,7 +153,7 @@ libvirt_destroy_finish(Vm *vm, GAsyncResult *result, GError **error)
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
-/* The next one that waits between attempts, or NULL. */
+/* Removes one that waits for its next attempt from the list, or returns NULL. */
 static Destroy *
 take_waiting(LibvirtVm *vm)
 {
@@ -182,7 +184,7 @@ libvirt_stop_trying(Vm *vm)
     self->stops_trying = TRUE;
     while ((destroy = take_waiting(self)))
         finish_destroy(destroy, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                                            "machine '%s' was not destroyed: the next start of "
-                                            "the service does it",
+                                            "machine '%s' was not destroyed; the service "
+                                            "destroys it when it starts again",
                                             destroy->name));
 }

@@ -2,41 +2,41 @@
 /*
  * vm-domain-xml: a machine's description for libvirt.
  *
- * A template and the machines restored from it must have the same devices at the same addresses,
- * so the same text serves both, and only three things differ: how RAM is mapped, "-incoming", and
- * where the serial console goes. Whatever wakes up by itself (USB, HPET, balloon, watchdogs of the
- * guest's kernel) is left out: an idle machine must cost nothing.
+ * A template and the machines restored from it must have the same devices at the same addresses, so
+ * one text serves both, and only three things differ: the mapping of RAM, "-incoming", and the
+ * target of the serial console. Devices that wake up by themselves (USB, HPET, balloon, watchdogs
+ * of the guest's kernel) are left out: an idle machine must use no processor time.
  */
 #include "vm-domain-xml.h"
 
 #include <string.h>
 
-#define TRANSLATION_CACHE_MIB 128 /* unbounded, QEMU grows to 1.5 GB; it is no faster for that */
+#define TRANSLATION_CACHE_MIB 128 /* without a bound QEMU grows to 1.5 GB and is no faster */
 #define ENTROPY_BYTES_PER_SECOND 4096
 
 /*
- * What would wake an idle guest: the lockup detector every four seconds, compaction twice a second,
- * the statistics of memory each second.
+ * These options turn off what would wake an idle guest: the lockup detector (every four seconds),
+ * memory compaction (twice a second) and memory statistics (each second).
  */
-#define KERNEL_WORDS                                                                               \
+#define KERNEL_OPTIONS                                                                             \
     "console=ttyS0 quiet loglevel=1 panic=-1 nowatchdog sysctl.vm.compaction_proactiveness=0 "     \
     "sysctl.vm.stat_interval=60 transparent_hugepage=madvise"
 /*
- * Mitigations guard a border that is not there. The TSC is the host's: it needs no other clock to
- * watch it twice a second. Code at a new address is translated anew: with randomized addresses,
- * starting a program takes four times as long.
+ * Emulation is no security boundary, so mitigations protect nothing. The TSC is the host's, so no
+ * other clock has to check it twice a second. Code at a new address is translated again: with
+ * randomized addresses, starting a program takes four times as long.
  */
-#define EMULATED_KERNEL_WORDS " mitigations=off tsc=reliable norandmaps"
+#define EMULATED_KERNEL_OPTIONS " mitigations=off tsc=reliable norandmaps"
 /*
- * Under KVM the guest's clock is kvm-clock. Without the first word the kernel compares the TSC with
- * it twice a second, and finds it wrong after a pause, during which only the TSC goes on. The
- * second word keeps kvm-clock where the CPU has an invariant TSC, which the kernel would prefer.
+ * Under KVM the guest's clock is kvm-clock. Without the first option the kernel compares the TSC
+ * with it twice a second, and finds it wrong after a pause, during which only the TSC advances. The
+ * second option keeps kvm-clock on CPUs with an invariant TSC, which the kernel would prefer.
  */
-#define KVM_KERNEL_WORDS " tsc=reliable clocksource=kvm-clock"
+#define KVM_KERNEL_OPTIONS " tsc=reliable clocksource=kvm-clock"
 
 static void add(GString *xml, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* As g_string_append_printf(), with every argument escaped for XML. */
+/* Like g_string_append_printf(), but escapes each argument for XML. */
 static void
 add(GString *xml, const char *format, ...)
 {
@@ -48,7 +48,7 @@ add(GString *xml, const char *format, ...)
     g_string_append(xml, text);
 }
 
-/* A restored machine's kernel runs already; what it is given is for QEMU's firmware only. */
+/* The kernel of a restored machine runs already. Only QEMU's firmware reads the file. */
 static void
 add_kernel(GString *xml, const DomainPlan *plan)
 {
@@ -60,31 +60,32 @@ add_kernel(GString *xml, const DomainPlan *plan)
     if (!plan->spec->state)
         add(xml,
             "    <initrd>%s</initrd>\n"
-            "    <cmdline>" KERNEL_WORDS "%s%s%s</cmdline>\n",
-            plan->spec->initrd, plan->facts->emulated ? EMULATED_KERNEL_WORDS : KVM_KERNEL_WORDS,
-            plan->words ? " " : "", plan->words ? plan->words : "");
+            "    <cmdline>" KERNEL_OPTIONS "%s%s%s</cmdline>\n",
+            plan->spec->initrd,
+            plan->facts->emulated ? EMULATED_KERNEL_OPTIONS : KVM_KERNEL_OPTIONS,
+            plan->kernel_options ? " " : "", plan->kernel_options ? plan->kernel_options : "");
     g_string_append(xml, "  </os>\n");
 }
 
 /*
- * Emulated, `rep movsb` moves byte by byte, and with ERMS kernel and libc use it for all that is
- * copied or cleared. FSRM says the same of short moves; Linux 6.1 hangs early in its boot on a CPU
- * that has FSRM without ERMS, as newer QEMUs would offer it.
+ * An emulated `rep movsb` moves single bytes, and a kernel and a libc that find ERMS use it to copy
+ * and clear memory. FSRM means the same for short moves. Linux 6.1 hangs early in its boot on a CPU
+ * that has FSRM without ERMS, which newer QEMUs would offer.
  */
 static const char emulated_cpu[] = "  <cpu mode='maximum' check='none'>\n"
                                    "    <feature policy='disable' name='erms'/>\n"
                                    "    <feature policy='disable' name='fsrm'/>\n"
                                    "  </cpu>\n";
 /*
- * The host's CPU as KVM offers it, which includes virtualization of guests' own: the largest part
- * of the host's kernel that a hostile guest could reach. libvirt accepts both names on any host.
+ * The host's CPU, but without nested virtualization, which is the largest part of the host's kernel
+ * that a hostile guest could reach. libvirt accepts both names on any host.
  */
 static const char kvm_cpu[] = "  <cpu mode='host-model' check='partial'>\n"
                               "    <feature policy='disable' name='vmx'/>\n"
                               "    <feature policy='disable' name='svm'/>\n"
                               "  </cpu>\n";
 
-/* Performance counters show a guest what other guests do on the same processor. */
+/* Performance counters would show a guest what other guests do on the same processor. */
 static void
 add_features(GString *xml, const VmFacts *facts)
 {
@@ -113,17 +114,14 @@ add_cpu(GString *xml, const VmFacts *facts)
 static void
 add_disk(GString *xml, const MachineSpec *spec)
 {
-    /*
-     * cache=unsafe: the overlay is thrown away with its machine, and nobody waits for the host's
-     * disk.
-     */
+    /* cache=unsafe: the overlay is deleted with its machine, so no flush has to reach the disk. */
     add(xml,
         "    <disk type='file' device='disk'>\n"
         "      <driver name='qemu' type='qcow2' cache='unsafe' discard='unmap'"
         " detect_zeroes='unmap'/>\n"
         "      <source file='%s'>\n",
         spec->disk);
-    /* libvirt would take the file, and the image behind it, for itself. */
+    /* Otherwise libvirt would change the owner of the file and of the image that backs it. */
     if (spec->user.uid == 0)
         g_string_append(xml, "        <seclabel model='dac' relabel='no'/>\n");
     g_string_append(xml, "      </source>\n"
@@ -146,8 +144,7 @@ add_channel(GString *xml, const char *socket)
         socket);
 }
 
-/* A restored machine's console goes nowhere: its guest is hostile, and could fill the host's disk.
- */
+/* A restored machine has no console file: its guest is hostile, and could fill the host's disk. */
 static void
 add_console(GString *xml, const MachineSpec *spec)
 {
@@ -187,8 +184,8 @@ add_devices(GString *xml, const MachineSpec *spec)
         ENTROPY_BYTES_PER_SECOND);
 }
 
-/* A user of its own for each machine. Files stay whose they are: access to them is given by their
- * lists. */
+/* Each machine has its own user. The owner of its files stays the same; access lists give that user
+ * access. */
 static void
 add_user(GString *xml, const MachineUser *user)
 {
@@ -200,7 +197,7 @@ add_user(GString *xml, const MachineUser *user)
             (unsigned)user->uid, (unsigned)user->gid);
 }
 
-/* In QEMU's options a comma in a value is written twice. */
+/* A comma in the value of a QEMU option is written twice. */
 static char *
 option_value(const char *text)
 {
@@ -210,9 +207,9 @@ option_value(const char *text)
 }
 
 /*
- * libvirt cannot say "a private mapping of this file", so the memory object comes by QEMU's own
- * options. The later -machine wins over libvirt's, whose own object stays untouched. The object's
- * id is a part of the saved state.
+ * libvirt cannot describe a private mapping of a file, so QEMU's own options define the memory
+ * object. The later -machine overrides libvirt's, whose own object stays untouched. The object's id
+ * is part of the saved state.
  */
 static void
 add_ram(GString *xml, const DomainPlan *plan)
@@ -239,8 +236,8 @@ add_ram(GString *xml, const DomainPlan *plan)
 }
 
 /*
- * With this capability libvirt asks QEMU for every property of the CPU, one by one: 400 questions
- * at each start, four fifths of its time. Without it, it asks for the few words that it compares.
+ * With this capability libvirt requests every property of the CPU one by one: 400 requests at each
+ * start, four fifths of its time. Without it, libvirt requests only the few that it compares.
  */
 static void
 add_capabilities(GString *xml)

@@ -4,19 +4,19 @@
 
 #include "vm.h"
 
-/* What beside a MachineSpec makes a domain. In the spec, `disk`, `ram`, `socket` and `console` may
- * be NULL here: such a machine lacks the thing (the probe's has no disk, channel or RAM file). */
+/* All that a description is made from. In the spec, `disk`, `ram`, `socket` and `console` may be
+ * NULL here: such a machine lacks this part (the probe's has no disk, channel or RAM file). */
 typedef struct {
     const MachineSpec *spec;
     const VmFacts *facts; /* machine_type, accelerator and emulated are used */
     const char *uuid;
-    const char *kernel;     /* the spec's, or a stub of it (vm-stub.h) */
-    const char *words;      /* more words for the kernel's command line, or NULL */
-    gboolean in_slice;      /* it goes into systemd's cloche.slice */
-    gboolean ram_read_only; /* QEMU can map a file privately that it may not write (8.2) */
+    const char *kernel;         /* the spec's, or a stub of it (vm-stub.h) */
+    const char *kernel_options; /* more options for the kernel's command line, or NULL */
+    gboolean in_slice;          /* systemd's cloche.slice contains the machine */
+    gboolean ram_read_only;     /* QEMU can map a file that it may not write (8.2) */
 } DomainPlan;
 
 char *domain_xml(const DomainPlan *plan);
-/* The description of a booting machine without what is its own: equal for machines that can share a
- * template. */
+/* The description of a machine that boots, without the values that differ between machines: equal
+ * for machines that can share a template. */
 char *domain_definition(const VmFacts *facts);

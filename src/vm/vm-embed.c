@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-embed: what libvirt's embedded QEMU driver needs around it.
+ * vm-embed: sets up what libvirt's embedded QEMU driver needs.
  *
- * Run by root, QEMU gets a user of its own. libvirt asks QEMU what it can do with root's power to
- * open /dev/kvm, and then believes its notes only while QEMU's user can open it too. Where that
- * user cannot, every single start of a machine asks QEMU all over again, which takes seconds. So
- * there /dev/kvm is covered, in a mount namespace of this process alone, by an empty file: asked
- * once, noted, and true, since those machines have no use of it anyway.
+ * When the daemon runs as root, QEMU runs as another user. libvirt determines QEMU's capabilities
+ * as root, which can open /dev/kvm, and considers its cache valid only while QEMU's user can open
+ * /dev/kvm too. Where that user cannot, each start of a machine determines the capabilities again,
+ * which takes seconds. So this file then covers /dev/kvm with an empty file, in a mount namespace
+ * of this process: the cache stays valid, and machines could not use KVM anyway.
  */
 #include "vm-embed.h"
 
@@ -45,7 +45,7 @@ root_of_uri(const char *uri, GError **error)
     root = g_strdup(g_hash_table_lookup(parameters, "root"));
     if (!root || !g_path_is_absolute(root)) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                    "'%s' names no absolute root directory", uri);
+                    "'%s' does not name an absolute root directory", uri);
         return NULL;
     }
     return g_steal_pointer(&root);
@@ -63,7 +63,7 @@ find_qemu_user(void)
     return NULL;
 }
 
-/* Tries it, in a child: groups and access lists are the kernel's to judge. */
+/* Tries it in a child process, because groups and access lists count. */
 static gboolean
 user_can_open_kvm(const struct passwd *user)
 {
@@ -86,7 +86,7 @@ user_can_open_kvm(const struct passwd *user)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Nobody may open the cover; root, who can, finds that it is no KVM. */
+/* Only root can open the cover, and it is not a KVM device. */
 static gboolean
 cover_kvm(const char *root, GError **error)
 {
@@ -112,16 +112,17 @@ write_configuration(const Embed *embed, GError **error)
     if (embed->own_user)
         g_string_append_printf(text, "user = \"+%u\"\ngroup = \"+%u\"\n", (unsigned)embed->uid,
                                (unsigned)embed->gid);
-    g_string_append(text, "security_driver = \"none\"\n" /* profiles know libvirt's own paths */
-                          "dynamic_ownership = 0\n"      /* nothing is made over to it */
-                          "seccomp_sandbox = 1\n"
-                          "stdio_handler = \"file\"\n" /* there is no virtlogd */
-                          "namespaces = []\n");        /* they cannot move cover_kvm()'s mount */
+    g_string_append(text,
+                    "security_driver = \"none\"\n" /* profiles expect libvirt's paths */
+                    "dynamic_ownership = 0\n"      /* files keep their owners */
+                    "seccomp_sandbox = 1\n"
+                    "stdio_handler = \"file\"\n" /* there is no virtlogd */
+                    "namespaces = []\n"); /* libvirt could not move the mount of cover_kvm() */
     return util_make_directory(directory, 0755, error) &&
            g_file_set_contents(path, text->str, (gssize)text->len, error);
 }
 
-/* Otherwise libvirt prints all that it finds remarkable. Its errors are also returned to us. */
+/* Otherwise libvirt prints its log. It returns its errors to the caller as well. */
 static void
 redirect_log(const char *root)
 {
@@ -149,8 +150,8 @@ choose_user(Embed *embed, GError **error)
     embed->gid = user->pw_gid;
     if (stat(KVM_DEVICE, &device) < 0 || user_can_open_kvm(user))
         return TRUE;
-    embed->no_kvm = g_strdup_printf("user '%s' may not open %s, which is looked at when this "
-                                    "service starts",
+    embed->no_kvm = g_strdup_printf("user '%s' may not open %s; the service checks this only "
+                                    "when it starts",
                                     user->pw_name, KVM_DEVICE);
     return cover_kvm(embed->root, error);
 }
@@ -163,7 +164,7 @@ embed_prepare(const char *uri, Embed *embed, GError **error)
     embed->root = root_of_uri(uri, error);
     if (!embed->root)
         return FALSE;
-    /* QEMU's user passes through to what libvirt gives it inside. */
+    /* QEMU's user must be able to search the directory. */
     if (!util_make_directory(embed->root, 0711, error) || !choose_user(embed, error) ||
         !write_configuration(embed, error))
         return FALSE;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-error: libvirt's errors as ours.
+ * vm-error: converts libvirt's errors.
  *
- * libvirt keeps the last error per thread: take it in the thread that made the call, at once.
+ * libvirt keeps the last error of each thread, so the thread that made the call must convert it
+ * before its next call.
  */
 #include "vm-error.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-error: libvirt's errors as ours. */
+/* vm-error: converts libvirt's errors. */
 #pragma once
 
 #include <glib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-kvm: whether KVM is to be expected, why it does not work, and when to try again. */
+/* vm-kvm: whether the host should have KVM, why it does not work, and when to try again. */
 #include "vm-kvm.h"
 
 #include <string.h>
@@ -15,7 +15,7 @@ has_flag(const char *line)
            g_strv_contains((const char *const *)words, "svm");
 }
 
-/* Other lines have such words, too: "vmx flags" lists what VMX can do. */
+/* Only the line "flags" counts: "vmx flags" lists the features of VMX. */
 gboolean
 kvm_is_promised(const char *cpuinfo)
 {
@@ -27,16 +27,16 @@ kvm_is_promised(const char *cpuinfo)
     return FALSE;
 }
 
-/* Cuts between characters. */
+/* Cuts at the boundary of a character. */
 static void
-cut(GString *text, gsize length)
+truncate_text(GString *text, gsize length)
 {
     if (text->len > length)
         g_string_truncate(
             text, (gsize)(g_utf8_find_prev_char(text->str, text->str + length + 1) - text->str));
 }
 
-/* QEMU's lines begin with the time, so the reason of each try would be another one. */
+/* QEMU's lines begin with the time, so the reason of each probe would be a different text. */
 static char *
 remove_times(const char *text)
 {
@@ -51,8 +51,8 @@ remove_times(const char *text)
 char *
 kvm_reason(const char *text)
 {
-    g_autofree char *told = g_utf8_make_valid(text, /* len= */ -1);
-    g_autofree char *valid = remove_times(told);
+    g_autofree char *utf8 = g_utf8_make_valid(text, /* len= */ -1);
+    g_autofree char *valid = remove_times(utf8);
     GString *line = g_string_new(NULL);
 
     for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
@@ -63,7 +63,7 @@ kvm_reason(const char *text)
         else if (line->len > 0 && line->str[line->len - 1] != ' ')
             g_string_append_c(line, ' ');
     }
-    cut(line, KVM_REASON_MAX);
+    truncate_text(line, KVM_REASON_MAX);
     g_strchomp(line->str);
     if (*line->str == '\0')
         g_string_assign(line, "no reason was given");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-limits: what a machine's QEMU may take of the host, bounded by systemd.
+ * vm-limits: bounds on memory, threads and processor time of a machine's QEMU, set by systemd.
  *
- * Not by libvirt: its hard limit of memory also raises the limit of locked memory, which a libvirtd
- * in a container may not, and it has no bound of tasks. polkit/cloche.rules lets our user set
- * properties of these scopes, and of nothing else.
+ * libvirt cannot set them: its hard limit of memory also raises the limit of locked memory, which a
+ * libvirtd in a container may not do, and it has no bound of tasks. polkit/cloche.rules allows the
+ * service's user to set properties of these scopes, and of no other units.
  */
 #include "vm-limits.h"
 
@@ -20,15 +20,15 @@
  * twice its memory.
  */
 #define PAGES_PER_WRITE 2u
-/* QEMU's own, its page tables, and its buffers. */
+/* Memory of QEMU itself, its page tables, and its buffers. */
 #define OVERHEAD_MIB 256u
-/* Of the translated code, and of what is known about it. */
+/* Translated code and the data about it. */
 #define TRANSLATION_MIB 256u
 
-/* Of its disk up to 64; of its own less than ten were seen. */
+/* Up to 64 threads for the disk; fewer than ten others were observed. */
 #define OTHER_THREADS 96
 
-/* polkit, whom systemd asks, may just be started anew. */
+/* polkit, which systemd asks for permission, may be restarting. */
 #define TRIES 10
 #define PAUSE_US G_USEC_PER_SEC
 
@@ -91,7 +91,7 @@ try_limits(pid_t pid, guint64 memory, guint64 tasks, GError **error)
     return set_properties(bus, unit, memory, tasks, error);
 }
 
-/* Not ours to signal, but there. */
+/* EPERM: the process exists but runs as another user. */
 static gboolean
 is_alive(pid_t pid)
 {
@@ -101,7 +101,7 @@ is_alive(pid_t pid)
 void
 limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated)
 {
-    static int gave_up; /* the last machine is without bounds: no patience any more */
+    static int gave_up; /* the last machine got no bounds: try only once */
     guint tries = g_atomic_int_get(&gave_up) ? 1 : TRIES;
     guint64 memory = limits_memory(spec, emulated), tasks = limits_tasks(spec);
     g_autoptr(GError) error = NULL;
@@ -113,6 +113,6 @@ limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated)
         g_usleep(PAUSE_US);
     }
     if (error && !g_atomic_int_get(&gave_up))
-        g_warning("Machines are not bounded in memory and tasks: %s", error->message);
+        g_warning("Machines have no bounds of memory and tasks: %s", error->message);
     g_atomic_int_set(&gave_up, error != NULL);
 }

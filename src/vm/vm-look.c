@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-look: what became of machines while nobody listened.
+ * vm-look: finds out what became of machines while no event could be received.
  *
- * Events are heard by a connection, so all between two of them is missed, and what happened to a
- * machine before it was adopted. A look is a worker's, and the machines may change meanwhile: what
- * an event said since it began is newer than what it found.
+ * Events arrive over a connection, so those between two connections are missed, and those of a
+ * machine before it was adopted. A worker asks libvirt for the states. Meanwhile events may change
+ * a machine; they are newer than what the worker found.
  */
+#include "vm-look.h"
+
 #include <libvirt/virterror.h>
 
-#include "vm-libvirt.h"
+#include "vm-destroy.h"
 
-/* Between attempts to connect. Each use of the connection is one, too. */
+/* Between attempts to connect. Each other use of the connection is an attempt, too. */
 #define PAUSE_MIN_S 1
 #define PAUSE_MAX_S 30
 
@@ -20,11 +22,11 @@ typedef struct {
     char uuid[VIR_UUID_STRING_BUFLEN];
     guint changes; /* of the machine, when the look began */
     Found found;
-} Seen;
+} FoundMachine;
 
 typedef struct {
-    LibvirtVm *vm; /* NULL: it is closed */
-    GArray *seen;
+    LibvirtVm *vm; /* NULL: it was closed */
+    GArray *findings;
 } Look;
 
 static void
@@ -32,14 +34,14 @@ look_free(gpointer data)
 {
     Look *look = data;
 
-    g_array_unref(look->seen);
+    g_array_unref(look->findings);
     g_free(look);
 }
 
 static Found
-find(virConnectPtr connection, const char *uuid)
+find(virConnectPtr libvirt, const char *uuid)
 {
-    g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, uuid);
+    g_autoptr(virDomain) domain = virDomainLookupByUUIDString(libvirt, uuid);
     int state, reason;
 
     if (!domain)
@@ -57,30 +59,28 @@ static void
 run_look(GTask *task)
 {
     Look *look = g_task_get_task_data(task);
-    g_autoptr(virConnect) connection = vm_connect(look->vm, /* error= */ NULL);
+    g_autoptr(virConnect) libvirt = connection_get(look->vm->connection, /* error= */ NULL);
 
-    for (guint i = 0; connection && i < look->seen->len; i++) {
-        Seen *seen = &g_array_index(look->seen, Seen, i);
+    for (guint i = 0; libvirt && i < look->findings->len; i++) {
+        FoundMachine *finding = &g_array_index(look->findings, FoundMachine, i);
 
-        seen->found = find(connection, seen->uuid);
+        finding->found = find(libvirt, finding->uuid);
     }
-    g_task_return_boolean(task, connection != NULL);
+    g_task_return_boolean(task, libvirt != NULL);
 }
 
 static void
-apply(LibvirtVm *vm, const Seen *seen)
+apply(LibvirtVm *vm, const FoundMachine *finding)
 {
-    LibvirtMachine *machine = g_hash_table_lookup(vm->machines, seen->uuid);
+    LibvirtMachine *machine = g_hash_table_lookup(vm->machines.by_uuid, finding->uuid);
 
-    if (!machine || machine->over)
+    if (!machine || machine->has_ended)
         return;
-    if (seen->found == FOUND_GONE) {
+    if (finding->found == FOUND_GONE) {
         vm_machine_note_end(machine, MACHINE_DIED);
-        vm_machine_over(machine);
-    } else if (machine->changes == seen->changes && seen->found == FOUND_STALLED) {
-        vm_machine_stall(machine);
-    } else if (machine->changes == seen->changes && seen->found == FOUND_RUNNING) {
-        vm_machine_unstall(machine);
+        vm_machine_end(machine);
+    } else if (machine->changes == finding->changes && finding->found != FOUND_NOTHING_NEW) {
+        vm_machine_set_stalled(machine, finding->found == FOUND_STALLED);
     }
 }
 
@@ -89,7 +89,7 @@ on_pause_over(gpointer data)
 {
     LibvirtVm *vm = data;
 
-    vm->look_timer = 0;
+    vm->look.timer = 0;
     vm_look(vm);
     return G_SOURCE_REMOVE;
 }
@@ -103,37 +103,37 @@ on_looked(GObject *source, GAsyncResult *result, gpointer data)
 
     if (!vm)
         return;
-    vm->look = NULL;
+    vm->look.task = NULL;
     if (!connected) {
-        vm->look_timer = g_timeout_add_seconds(vm->look_pause_s, on_pause_over, vm);
-        vm->look_pause_s = MIN(vm->look_pause_s * 2, PAUSE_MAX_S);
+        vm->look.timer = g_timeout_add_seconds(vm->look.pause_s, on_pause_over, vm);
+        vm->look.pause_s = MIN(vm->look.pause_s * 2, PAUSE_MAX_S);
         return;
     }
-    vm->look_pause_s = PAUSE_MIN_S;
-    for (guint i = 0; i < look->seen->len; i++)
-        apply(vm, &g_array_index(look->seen, Seen, i));
+    vm->look.pause_s = PAUSE_MIN_S;
+    for (guint i = 0; i < look->findings->len; i++)
+        apply(vm, &g_array_index(look->findings, FoundMachine, i));
     vm_retry_destroys(vm);
-    if (vm->look_again)
+    if (vm->look.again)
         vm_look(vm);
 }
 
-/* Only machines that have been given away: others are still being made. */
+/* Machines without an owner are left out: they are still being started. */
 static GArray *
 list_machines(LibvirtVm *vm)
 {
-    GArray *list = g_array_new(FALSE, TRUE, sizeof(Seen));
+    GArray *list = g_array_new(FALSE, TRUE, sizeof(FoundMachine));
     GHashTableIter iter;
     gpointer value;
 
-    g_hash_table_iter_init(&iter, vm->machines);
+    g_hash_table_iter_init(&iter, vm->machines.by_uuid);
     while (g_hash_table_iter_next(&iter, /* key= */ NULL, &value)) {
         const LibvirtMachine *machine = value;
-        Seen seen = {.changes = machine->changes};
+        FoundMachine finding = {.changes = machine->changes};
 
-        if (!machine->given || machine->over)
+        if (!machine->has_owner || machine->has_ended)
             continue;
-        g_strlcpy(seen.uuid, machine->uuid, sizeof seen.uuid);
-        g_array_append_val(list, seen);
+        g_strlcpy(finding.uuid, machine->uuid, sizeof finding.uuid);
+        g_array_append_val(list, finding);
     }
     return list;
 }
@@ -143,22 +143,22 @@ vm_look(LibvirtVm *vm)
 {
     Look *look;
 
-    vm->look_again = vm->look != NULL;
-    if (vm->look_again)
+    vm->look.again = vm->look.task != NULL;
+    if (vm->look.again)
         return;
-    g_clear_handle_id(&vm->look_timer, g_source_remove);
+    g_clear_handle_id(&vm->look.timer, g_source_remove);
     look = g_new0(Look, 1);
     look->vm = vm;
-    look->seen = list_machines(vm);
-    vm->look = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, on_looked, NULL);
-    g_task_set_task_data(vm->look, look, look_free);
-    vm_run(vm, vm->look, run_look);
+    look->findings = list_machines(vm);
+    vm->look.task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, on_looked, NULL);
+    g_task_set_task_data(vm->look.task, look, look_free);
+    workers_run(vm->workers, vm->look.task, run_look);
 }
 
 void
 vm_look_stop(LibvirtVm *vm)
 {
-    g_clear_handle_id(&vm->look_timer, g_source_remove);
-    if (vm->look)
-        ((Look *)g_task_get_task_data(vm->look))->vm = NULL;
+    g_clear_handle_id(&vm->look.timer, g_source_remove);
+    if (vm->look.task)
+        ((Look *)g_task_get_task_data(vm->look.task))->vm = NULL;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-monitor: the few commands to QEMU's own monitor that libvirt has no call for.
+ * vm-monitor: the few commands of QEMU's monitor that libvirt has no call for.
  *
- * x-ignore-shared keeps RAM out of the state: it is in the template's file already. That makes the
- * state 350 KB and the transfer a matter of milliseconds, so waiting is asking again each
- * millisecond, with a bound, in the worker thread that has nothing else to do.
+ * x-ignore-shared keeps RAM out of the state, because the template's file already contains it. So
+ * the state has 350 KB, and the transfer takes milliseconds. The worker thread polls each
+ * millisecond until the transfer has ended, with a time limit.
  */
 #include "vm-monitor.h"
 
@@ -26,20 +26,19 @@ parse_object(JsonParser *parser, const char *reply, GError **error)
         return NULL;
     root = json_parser_get_root(parser);
     if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "QEMU answered no object");
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "QEMU's reply is not a JSON object");
         return NULL;
     }
     return json_node_get_object(root);
 }
 
-/* The member "return" of a reply: borrowed from `parser`, NULL with an error when it is not there.
- */
+/* The member "return" of a reply: borrowed from `parser`; NULL with an error when it is missing. */
 static JsonNode *
 parse_return(JsonParser *parser, const char *reply, GError **error)
 {
     JsonObject *object = parse_object(parser, reply, error);
     JsonNode *failure;
-    const char *reason = "gave no reason";
+    const char *reason = "it gave no reason";
 
     if (!object)
         return NULL;
@@ -73,7 +72,7 @@ monitor_parse_migration(const char *reply, GError **error)
     if (!node)
         return MIGRATION_FAILED;
     if (!JSON_NODE_HOLDS_OBJECT(node)) {
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "QEMU answered no object");
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "QEMU's reply is not a JSON object");
         return MIGRATION_FAILED;
     }
     info = json_node_get_object(node);
@@ -81,8 +80,10 @@ monitor_parse_migration(const char *reply, GError **error)
     if (g_str_equal(status, "completed"))
         return MIGRATION_COMPLETED;
     if (g_str_equal(status, "failed") || g_str_equal(status, "cancelled")) {
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "QEMU says '%s': %s", status,
-                    json_object_get_string_member_with_default(info, "error-desc", "no reason"));
+        g_set_error(
+            error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "QEMU's migration has the status '%s': %s",
+            status,
+            json_object_get_string_member_with_default(info, "error-desc", "it gave no reason"));
         return MIGRATION_FAILED;
     }
     return MIGRATION_RUNNING;
@@ -131,7 +132,8 @@ wait_for_migration(virDomainPtr domain, GCancellable *cancellable, GError **erro
             g_usleep(ASK_AGAIN_US);
         }
     }
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT, "the state was not moved in %d s",
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT,
+                "QEMU did not transfer the state within %d s",
                 (int)(MIGRATION_TIMEOUT_US / G_USEC_PER_SEC));
     return FALSE;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-monitor: the few commands to QEMU's own monitor that libvirt has no call for.
+ * vm-monitor: the few commands of QEMU's monitor that libvirt has no call for.
  *
- * All of them block: for worker threads.
+ * All functions that take a domain block, so call them in worker threads.
  */
 #pragma once
 
@@ -12,12 +12,13 @@
 /* Stops the vCPUs and writes the state of all devices, not of RAM, to `fd`, a regular file. */
 gboolean monitor_save(virDomainPtr domain, int fd, GError **error);
 
-/* Loads what monitor_save() wrote into a domain that was started paused with "-incoming defer". */
+/* Loads the state that monitor_save() wrote into a domain that was started paused with "-incoming
+ * defer". */
 gboolean monitor_load(virDomainPtr domain, int fd, GCancellable *cancellable, GError **error);
 
 /* --- answers of the monitor, pure --- */
 
-/* TRUE when `reply` says that the command was done; otherwise sets `error` with QEMU's reason. */
+/* TRUE when `reply` says that the command succeeded; otherwise sets `error` with QEMU's reason. */
 gboolean monitor_parse_reply(const char *reply, GError **error);
 
 typedef enum {

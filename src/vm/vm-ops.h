@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-ops: what something that runs machines implements.
+ * vm-ops: the interface that an implementation of Vm and Machine fills in.
  *
  * An implementation embeds Vm and Machine as the first members of its own structs and fills in the
- * table; vm.h's functions of the same names only pass on. Each call keeps the promises that vm.h
- * makes for it. Who holds a Machine calls through machine->vm, so `vm` outlives its machines.
+ * table. The functions of the same names in vm.h call these, and vm.h documents them. Calls for a
+ * Machine go through machine->vm, so a Vm must outlive its machines.
  */
 #pragma once
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-reaper: buries the QEMU processes of libvirt's embedded driver at once.
+ * vm-reaper: reaps the QEMU processes of libvirt's embedded driver at once.
  *
- * libvirt's QEMUs are orphans by design, and libvirt, when it ends one, waits until the process id
- * is free again. Under a first process that does not reap promptly that takes seconds. So we adopt
- * them (PR_SET_CHILD_SUBREAPER), and a thread of its own reaps them, since libvirt's callers may
- * block the main loop. Only orphans are touched: GLib and libvirt wait for their own children.
+ * libvirt's QEMU processes are orphans by design. When libvirt ends one, it waits until the process
+ * id is free again, which takes seconds if PID 1 does not reap promptly. So this process becomes
+ * their parent (PR_SET_CHILD_SUBREAPER), and a thread reaps them, because libvirt's callers may
+ * block the main loop. It reaps only orphans: GLib and libvirt wait for their own children.
  */
 #include "vm-reaper.h"
 
@@ -15,13 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOK_AGAIN_US 5000 /* at somebody else's zombie, or for a first child that is expected */
+#define LOOK_AGAIN_US 5000 /* while there is a zombie that is not ours to reap, or no child yet */
 
 static GMutex lock;
 static GCond changed;
 /* Both are guarded by `lock`. */
-static unsigned expected; /* starts under way */
-static unsigned begun;    /* starts so far: one may be over before the reaper has looked */
+static unsigned expected; /* calls of reaper_expect() without their end */
+static unsigned begun;    /* all calls of reaper_expect(): one may end before the reaper looks */
 
 static gboolean
 is_qemu(pid_t pid)
@@ -34,10 +34,10 @@ is_qemu(pid_t pid)
 }
 
 /*
- * What we or libvirt start and wait for stays in our session, but for the process in between: it
- * leads the session that a QEMU then lives in, and is waited for too. That QEMU, even when it died
- * before it was one, leads none; the one that libvirt questions about its abilities leaves a leader
- * of its own behind.
+ * Processes that GLib or libvirt start and wait for are in our session, with one exception: the
+ * process by which libvirt starts a QEMU leads a new session, and libvirt waits for it too. The
+ * QEMU is in that session but does not lead it, even if it died before exec. The QEMU that libvirt
+ * starts to determine capabilities leads its own session, and is recognized by its name.
  */
 static gboolean
 is_orphan(pid_t pid)
@@ -55,8 +55,8 @@ count_begun(void)
     return begun;
 }
 
-/* Without any child there is nothing that waitid() could wait for. `seen` starts had begun before
- * it found none. */
+/* waitid() cannot wait while there is no child. `seen` is the value of `begun` before waitid()
+ * found none. */
 static void
 wait_for_first_child(unsigned seen)
 {
@@ -94,8 +94,9 @@ reaper_start(void)
     if (!g_once_init_enter(&started))
         return;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-        g_warning("cannot adopt QEMU processes, ending machines may take seconds: %s",
-                  g_strerror(errno));
+        g_warning(
+            "cannot become the parent of QEMU processes; ending a machine may take seconds: %s",
+            g_strerror(errno));
     else
         g_thread_unref(g_thread_new("vm-reaper", reap, NULL));
     g_once_init_leave(&started, 1);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-reaper: buries the QEMU processes of libvirt's embedded driver at once. */
+/* vm-reaper: reaps the QEMU processes of libvirt's embedded driver at once. */
 #pragma once
 
-/* Makes this process the parent of its orphans and starts the thread; once per process. */
+/* Makes this process a subreaper and starts the thread; only the first call counts. */
 void reaper_start(void);
 
-/* Around whatever may make a QEMU a child of this process: while there is no child at all, the
- * thread sleeps until something is expected, and a QEMU that comes unexpected is never reaped.
- * libvirt, also another process's, then waits 40 s for its end. */
+/* Call these before and after any work that may make a QEMU a child of this process. While the
+ * process has no child, the thread sleeps until work is expected, so it would not reap an
+ * unexpected QEMU, and libvirt (also in another process) would wait 40 s for its end. */
 void reaper_expect(void);
 void reaper_expect_no_more(void);

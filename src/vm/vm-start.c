@@ -1,59 +1,47 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-start: making a machine, by booting or by restoring.
+ * vm-start: makes a machine, by booting or by restoring.
  *
- * Whatever goes wrong half-way, all of it is taken down before the caller hears of it, however long
- * libvirt cannot be reached: the caller has either a machine that runs or nothing. The table of
- * machines knows it from before libvirt does: no event can come too early.
+ * When a step fails, the machine is destroyed before the caller gets the error, even if libvirt
+ * cannot be reached for a long time: the caller gets a running machine or nothing. The machine is
+ * in the table before libvirt creates it, so no event comes too early.
  */
+#include "vm-start.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "util.h"
+#include "vm-destroy.h"
 #include "vm-domain-xml.h"
 #include "vm-error.h"
-#include "vm-libvirt.h"
+#include "vm-files.h"
 #include "vm-limits.h"
 #include "vm-monitor.h"
 #include "vm-stub.h"
 
-pid_t
-vm_read_pid(const LibvirtVm *vm, const char *name)
-{
-    g_autofree char *directory = vm->embed.root
-                                     ? g_build_filename(vm->embed.root, "run", "qemu", NULL)
-                                     : g_strdup("/run/libvirt/qemu");
-    g_autofree char *path = g_strdup_printf("%s/%s.pid", directory, name);
-    g_autofree char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, /* length= */ NULL, /* error= */ NULL))
-        return 0;
-    return (pid_t)g_ascii_strtoll(text, /* endptr= */ NULL, 10);
-}
-
 typedef struct {
     LibvirtVm *vm;
     MachineSpec spec;      /* its strings are owned */
-    VmFacts facts;         /* strings of the Vm's, or of the probe that waits for this */
-    gboolean checks_facts; /* they are the Vm's, and may be old */
+    VmFacts facts;         /* its strings belong to the Vm, or to the probe that waits for this */
+    gboolean checks_facts; /* they are the Vm's, and may be outdated */
     char *uuid;
-    char *words;
-    LibvirtMachine *machine; /* for the main context only */
+    char *kernel_options;
+    LibvirtMachine *machine; /* main context only */
     int fd;
     pid_t pid;
-    gboolean may_exist; /* libvirt was asked to make it, whatever it answered */
-    GError *error;      /* why it is taken down again */
-} Start;
+    gboolean may_exist; /* libvirt was asked to create it, whatever it answered */
+    GError *error;      /* why it is destroyed again */
+} MachineStart;
 
-static Start *
-start_new(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const char *words)
+static MachineStart *
+start_new(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const char *kernel_options)
 {
-    Start *start = g_new0(Start, 1);
+    MachineStart *start = g_new0(MachineStart, 1);
 
     start->vm = vm;
     start->spec = *spec;
@@ -66,14 +54,14 @@ start_new(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const ch
     start->spec.socket = g_strdup(spec->socket);
     start->spec.console = g_strdup(spec->console);
     start->facts = *facts;
-    start->checks_facts = facts == &vm->facts;
-    start->words = g_strdup(words);
+    start->checks_facts = facts == &vm->known.facts;
+    start->kernel_options = g_strdup(kernel_options);
     start->fd = -1;
     return start;
 }
 
 static void
-start_free(Start *start)
+start_free(MachineStart *start)
 {
     if (start->fd >= 0)
         close(start->fd);
@@ -88,29 +76,9 @@ start_free(Start *start)
     g_free((char *)start->spec.socket);
     g_free((char *)start->spec.console);
     g_free(start->uuid);
-    g_free(start->words);
+    g_free(start->kernel_options);
     g_clear_error(&start->error);
     g_free(start);
-}
-
-/* The listener is libvirt's, made before QEMU runs: connecting does not wait for anybody. */
-int
-vm_connect_socket(const char *path, GError **error)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0) {
-        util_set_errno(error, errno, "cannot make a socket");
-        return -1;
-    }
-    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        util_set_errno(error, errno, "cannot connect to '%s'", path);
-        close(fd);
-        return -1;
-    }
-    return fd;
 }
 
 static gboolean
@@ -126,14 +94,14 @@ load_state(virDomainPtr domain, const char *path, GCancellable *cancellable, GEr
     return loaded;
 }
 
-/* What follows once the domain exists. */
+/* The steps after the domain was created. */
 static gboolean
-bring_up(Start *start, virDomainPtr domain, GCancellable *cancellable, GError **error)
+bring_up(MachineStart *start, virDomainPtr domain, GCancellable *cancellable, GError **error)
 {
     const MachineSpec *spec = &start->spec;
     gint64 begin = g_get_monotonic_time(), loaded;
 
-    start->pid = vm_read_pid(start->vm, spec->name);
+    start->pid = vm_read_pid(&start->vm->embed, spec->name);
     if (start->vm->has_slice)
         limits_set(start->pid, spec, start->facts.emulated);
     if (spec->state && !load_state(domain, spec->state, cancellable, error))
@@ -152,22 +120,22 @@ bring_up(Start *start, virDomainPtr domain, GCancellable *cancellable, GError **
 }
 
 static virDomainPtr
-create_from(Start *start, virConnectPtr connection, const char *kernel, GError **error)
+create_from(MachineStart *start, virConnectPtr libvirt, const char *kernel, GError **error)
 {
     const MachineSpec *spec = &start->spec;
     DomainPlan plan = {.spec = spec,
                        .facts = &start->facts,
                        .uuid = start->uuid,
                        .kernel = kernel,
-                       .words = start->words,
+                       .kernel_options = start->kernel_options,
                        .in_slice = start->vm->has_slice,
-                       .ram_read_only = start->vm->ram_read_only};
+                       .ram_read_only = start->vm->known.ram_read_only};
     g_autofree char *xml = domain_xml(&plan);
     gint64 begin = g_get_monotonic_time();
     virDomainPtr domain;
 
     start->may_exist = TRUE;
-    domain = virDomainCreateXML(connection, xml, spec->state ? VIR_DOMAIN_START_PAUSED : 0);
+    domain = virDomainCreateXML(libvirt, xml, spec->state ? VIR_DOMAIN_START_PAUSED : 0);
     if (!domain)
         vm_error_set(error, "libvirt cannot create it");
     g_debug("machine '%s': created in %.1f ms", spec->name,
@@ -175,23 +143,30 @@ create_from(Start *start, virConnectPtr connection, const char *kernel, GError *
     return domain;
 }
 
-/* A stub of the kernel lies beside the disk, where QEMU gets at it, until QEMU has read it. */
+static gboolean
+check_facts(LibvirtVm *vm, virConnectPtr libvirt, GError **error)
+{
+    return facts_check(&vm->known, libvirt, connection_count_openings(vm->connection), error);
+}
+
+/* A restored machine gets a stub of the kernel. The stub is beside the disk, where QEMU can read
+ * it, until QEMU has started. */
 static virDomainPtr
-create_domain(Start *start, GError **error)
+create_domain(MachineStart *start, GError **error)
 {
     const MachineSpec *spec = &start->spec;
-    g_autoptr(virConnect) connection = vm_connect(start->vm, error);
+    g_autoptr(virConnect) libvirt = connection_get(start->vm->connection, error);
     g_autofree char *stub = NULL;
     virDomainPtr domain;
 
-    if (!connection || (start->checks_facts && !vm_check_facts(start->vm, connection, error)))
+    if (!libvirt || (start->checks_facts && !check_facts(start->vm, libvirt, error)))
         return NULL;
     if (!spec->state)
-        return create_from(start, connection, spec->kernel, error);
+        return create_from(start, libvirt, spec->kernel, error);
     stub = g_strconcat(spec->disk, ".boot", NULL);
     if (!stub_write(spec->kernel, stub, error))
         return NULL;
-    domain = create_from(start, connection, stub, error);
+    domain = create_from(start, libvirt, stub, error);
     unlink(stub);
     return domain;
 }
@@ -199,7 +174,7 @@ create_domain(Start *start, GError **error)
 static void
 run_start(GTask *task)
 {
-    Start *start = g_task_get_task_data(task);
+    MachineStart *start = g_task_get_task_data(task);
     GCancellable *cancellable = g_task_get_cancellable(task);
     g_autoptr(virDomain) domain = NULL;
     GError *error = NULL;
@@ -214,15 +189,15 @@ run_start(GTask *task)
     g_task_return_error(task, error);
 }
 
-/* One that could not be destroyed is left to the next start of the service. */
+/* A machine that could not be destroyed is destroyed when the service starts again. */
 static void
-on_taken_down(GObject *source, GAsyncResult *result, gpointer data)
+on_destroyed(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
-    Start *start = g_task_get_task_data(task);
+    MachineStart *start = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
 
-    if (!machine_destroy_finish(&start->vm->base, result, &error))
+    if (!libvirt_destroy_finish(&start->vm->base, result, &error))
         g_warning("%s", error->message);
     g_task_return_error(task, g_steal_pointer(&start->error));
 }
@@ -231,14 +206,14 @@ static void
 on_start_tried(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
-    Start *start = g_task_get_task_data(task);
+    MachineStart *start = g_task_get_task_data(task);
 
     if (g_task_propagate_boolean(G_TASK(result), &start->error)) {
         g_task_return_boolean(task, TRUE);
     } else if (start->may_exist) {
         LibvirtMachine *machine = g_steal_pointer(&start->machine);
 
-        machine_destroy_async(&machine->base, on_taken_down, g_steal_pointer(&task));
+        libvirt_destroy_async(&machine->base, on_destroyed, g_steal_pointer(&task));
     } else {
         g_task_return_error(task, g_steal_pointer(&start->error));
     }
@@ -256,11 +231,11 @@ check_spec(const MachineSpec *spec, GError **error)
 }
 
 void
-vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const char *words,
-              const MachineEvents *events, gpointer events_data, GCancellable *cancellable,
-              GAsyncReadyCallback callback, gpointer data)
+vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts,
+              const char *kernel_options, const MachineEvents *events, gpointer events_data,
+              GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
-    Start *start = start_new(vm, spec, facts, words);
+    MachineStart *start = start_new(vm, spec, facts, kernel_options);
     GTask *task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data), *attempt;
     GError *error = NULL;
 
@@ -271,13 +246,13 @@ vm_start_with(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, cons
         return;
     }
     start->uuid = g_uuid_string_random();
-    start->machine = vm_machine_new(vm, spec, events, events_data);
-    vm_machine_know(start->machine, start->uuid);
+    start->machine = vm_machine_new(&vm->machines, spec, events, events_data);
+    vm_machine_set_uuid(start->machine, start->uuid);
     attempt = g_task_new(/* source= */ NULL, cancellable, on_start_tried, task);
-    /* A machine that came up in spite of the cancellation is the caller's all the same. */
+    /* A machine that started in spite of the cancellation is returned to the caller. */
     g_task_set_check_cancellable(attempt, FALSE);
     g_task_set_task_data(attempt, start, /* free= */ NULL);
-    vm_run(vm, attempt, run_start);
+    workers_run(vm->workers, attempt, run_start);
 }
 
 void
@@ -287,15 +262,15 @@ libvirt_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events
 {
     LibvirtVm *self = (LibvirtVm *)vm;
 
-    g_return_if_fail(self->facts.accelerator);
-    vm_start_with(self, spec, &self->facts, /* words= */ NULL, events, events_data, cancellable,
-                  callback, data);
+    g_return_if_fail(self->known.facts.accelerator);
+    vm_start_with(self, spec, &self->known.facts, /* kernel_options= */ NULL, events, events_data,
+                  cancellable, callback, data);
 }
 
 Machine *
 libvirt_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
 {
-    Start *start = g_task_get_task_data(G_TASK(result));
+    MachineStart *start = g_task_get_task_data(G_TASK(result));
 
     if (!g_task_propagate_boolean(G_TASK(result), error))
         return NULL;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-stub: a kernel for machines that never boot.
+ * vm-stub: the head of a kernel, for machines that never boot.
  *
- * A restored machine must have the same firmware parts as its template, and one of them is there
- * only when QEMU is given a kernel. QEMU then holds a copy of all of it, 14 MB in each machine that
- * nobody reads. The setup sectors at its beginning are enough.
+ * A restored machine must have the same firmware parts as its template, and one of them exists only
+ * when QEMU is given a kernel. QEMU keeps a copy of that file in memory: 14 MB that a restored
+ * machine never reads. The setup sectors at the beginning of the kernel are enough.
  */
 #include "vm-stub.h"
 
@@ -42,7 +42,7 @@ read_head(const char *path, guint8 *head, GError **error)
     return size;
 }
 
-/* How much of the head is the stub, or 0 when this is no kernel. */
+/* The size of the stub, or 0 when the file is not a kernel. */
 static gsize
 stub_size(const guint8 *head, gsize size)
 {
@@ -67,14 +67,14 @@ stub_write(const char *kernel, const char *path, GError **error)
         return FALSE;
     stub = stub_size(head, (gsize)size);
     if (stub == 0) {
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "'%s' is no Linux kernel", kernel);
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "'%s' is not a Linux kernel", kernel);
         return FALSE;
     }
     if (!g_file_set_contents_full(path, (const char *)head, (gssize)stub, G_FILE_SET_CONTENTS_NONE,
                                   0644, error))
         return FALSE;
-    /* Whatever the umask: QEMU's user reads it. */
+    /* QEMU's user must be able to read it under any umask. */
     if (chmod(path, 0644) < 0)
-        return util_set_errno(error, errno, "cannot open '%s' to QEMU", path);
+        return util_set_errno(error, errno, "cannot set the mode of '%s'", path);
     return TRUE;
 }

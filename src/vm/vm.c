@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm: the public calls, passed on to whatever runs the machines.
+ * vm: the public calls, which pass on to the implementation of a Vm.
  *
- * Only vm_open() knows that this is libvirt. A test makes its own Vm and never comes by here to
- * get it.
+ * vm_open() is in vm-libvirt.c. A test makes a Vm of its own.
  */
 #include "vm.h"
 
@@ -12,14 +11,7 @@
 
 #include "error.h"
 #include "util.h"
-#include "vm-libvirt.h"
 #include "vm-ops.h"
-
-Vm *
-vm_open(const char *uri, GError **error)
-{
-    return vm_libvirt_open(uri, error);
-}
 
 void
 vm_close(Vm *vm)
@@ -148,6 +140,6 @@ vm_create_overlay(const char *path, const char *backing, const char *format, GEr
         return FALSE;
     }
     if (chmod(path, 0600) < 0)
-        return util_set_errno(error, errno, "cannot close '%s' to others", path);
+        return util_set_errno(error, errno, "cannot set the mode of '%s'", path);
     return TRUE;
 }

@@ -147,7 +147,10 @@ fixture_edit_record(Fixture *fixture, const char *id, const char *key, const cha
     g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &error);
     g_assert_no_error(error);
     g_assert_true(g_key_file_has_key(file, "Sandbox", key, NULL));
-    g_key_file_set_string(file, "Sandbox", key, value);
+    if (value)
+        g_key_file_set_string(file, "Sandbox", key, value);
+    else
+        g_key_file_remove_key(file, "Sandbox", key, NULL);
     g_key_file_save_to_file(file, path, &error);
     g_assert_no_error(error);
 }

@@ -89,7 +89,7 @@ void fixture_leave(GDBusConnection *bus);
 /* Installs an image, in place of an older one of that name. `runner` may be NULL. */
 void fixture_add_image(Fixture *fixture, const char *name, const char *digest,
                        const char *languages, const char *runners);
-/* Of a sandbox, while the service is away: sets a value that is there. */
+/* Sets a value that a sandbox's record has, or removes it (NULL), while the service is away. */
 void fixture_edit_record(Fixture *fixture, const char *id, const char *key, const char *value);
 /* Makes the same of another. */
 void fixture_copy_record(Fixture *fixture, const char *from, const char *to);

@@ -175,8 +175,8 @@ class WithoutService(Base):
     def test_nothing_is_started(self):
         verdict, text = self.service("doctor", **self.buses)
         self.assertNotEqual(verdict, "ok")
-        self.assertRegex(text, "does not run")
-        self.assertEqual(self.service("--user", "doctor", **self.buses), ("warning", "does not run on the session bus"))
+        self.assertRegex(text, "is not running")
+        self.assertEqual(self.service("--user", "doctor", **self.buses), ("warning", "is not running on the session bus"))
         self.assertEqual(list(self.folder.glob("started-*")), [])
         cloche("list", **self.buses)  # another verb would start it
         self.assertTrue((self.folder / "started-org.cloche1").exists())

@@ -48,7 +48,7 @@ class Habits(CliTest):
             with self.subTest(words=words):
                 self.assertIn("--timeout", self.err("exec", *words, self.box, "--", "sleep", "60", status=124))
         self.assertEqual(self.out("exec", "-t", "inf", self.box, "sh", "-c", IS_TTY), "none\n")
-        self.assertIn("no unit 'x'", self.usage("exec", "-t", "5x", self.box, "--", "true"))
+        self.assertIn("unknown unit 'x'", self.usage("exec", "-t", "5x", self.box, "--", "true"))
 
     def test_command_without_dashes(self):
         self.assertEqual(self.out("exec", self.box, "echo", "-n", "--json", "-t"), "--json -t")
@@ -56,8 +56,8 @@ class Habits(CliTest):
         self.assertEqual(self.out("exec", self.box, "-w", "/", "pwd"), "/\n")
         self.assertEqual(self.out("shell", self.box, "echo", "-n", "x"), "x")
         self.assertIn("before '--'", self.usage("exec", self.box, "echo", "--", "x"))
-        self.assertIn("stands behind '--'", self.usage("exec", self.box))
-        self.assertIn("cloche run -- debian; a template is named by --template", self.usage("run", "-it", "debian", "sh"))
+        self.assertIn("the command is missing", self.usage("exec", self.box))
+        self.assertIn("cloche run -- debian; --template names a template", self.usage("run", "-it", "debian", "sh"))
 
     def test_options_of_docker(self):
         self.assertEqual(self.out("exec", "-e", "A=1", "-w", "/tmp", "-uroot", self.box, "sh", "-c", "echo $A; pwd; id -u"),
@@ -67,11 +67,11 @@ class Habits(CliTest):
             number = self.out("exec", option, self.box, "echo", "kept").strip()
             self.assertEqual(self.out("attach", self.box, number), "kept\n")
         for option, hint in {"-v": "cloche cp", "--volume": "cloche cp", "-p": "cloche forward", "--network": "no network",
-                             "-d": "cloche create", "--name": "--name NAME", "--memory": "template's",
+                             "-d": "cloche create", "--name": "--name NAME", "--memory": "the template determines",
                              "--privileged": "--user root"}.items():
             with self.subTest(option=option):
                 self.assertIn(hint, self.usage("run", option, "x", "--", "true"))
-        self.assertIn("do you mean '--timeout'?", self.usage("run", "--timout", "5", "--", "true"))
+        self.assertIn("did you mean '--timeout'?", self.usage("run", "--timout", "5", "--", "true"))
 
     # --- verbs ---
 
@@ -91,7 +91,7 @@ class Habits(CliTest):
 
     def test_misspelt_verbs(self):
         for typed, meant in {"exce": "exec", "crate": "create", "kil": "kill", "stauts": "status", "ext": "extend"}.items():
-            self.assertIn(f"do you mean '{meant}'?", self.usage(typed))
+            self.assertIn(f"did you mean '{meant}'?", self.usage(typed))
         self.assertEqual(self.usage("frobnicate"), "unknown verb 'frobnicate'")
         self.assertIn(f"'cloche shell {self.box}'", self.usage(self.box))
         self.assertIn("'cloche list'", self.usage("ps"))
@@ -104,8 +104,8 @@ class Habits(CliTest):
             self.assertEqual(self.out("help", verb), self.out(verb, "--help"))
             self.assertEqual(self.out(verb, "-h"), self.out(verb, "--help"))
         self.assertEqual(self.out("help", "rm"), self.out("kill", "--help"))
-        self.assertIn("do you mean 'exec'?", self.usage("help", "exce"))
-        self.assertIn("too many", self.usage("help", "exec", "run"))
+        self.assertIn("did you mean 'exec'?", self.usage("help", "exce"))
+        self.assertIn("unexpected argument", self.usage("help", "exec", "run"))
         self.assertEqual(self.out("version"), self.out("--version"))
         self.assertIn(self.answer("version")["version"], self.out("version"))
 
@@ -170,7 +170,7 @@ class Habits(CliTest):
         self.out("extend", self.box, "1h30m")
         self.assertIn("in 1h 29m", self.out("status", self.box))
         for words in ["extend", self.box, "inf"], ["create", "--timeout", "inf"]:
-            self.assertIn("no sandbox lives for ever", self.usage(*words) if words[0] == "extend" else
+            self.assertIn("the lifetime of a sandbox is limited", self.usage(*words) if words[0] == "extend" else
                           self.err(*words, status=2))
 
 
@@ -221,9 +221,9 @@ class Contexts(CliTest):
         self.assertNotIn(one, self.table())
 
     def test_wrong_words(self):
-        for words, part in {("frob", self.box): "no action", ("list",): "which sandbox", ("remove", self.box): "which context",
-                            ("create", self.box, "x"): "too many", ("list", self.box, "-w", "/"): "context create",
-                            (): "missing"}.items():
+        for words, part in {("frob", self.box): "unknown action", ("list",): "the sandbox is missing", ("remove", self.box): "the context is missing",
+                            ("create", self.box, "x"): "unexpected argument", ("list", self.box, "-w", "/"): "context create",
+                            (): "too few arguments"}.items():
             with self.subTest(words=words):
                 self.assertIn(part, self.err("context", *words, status=2))
 

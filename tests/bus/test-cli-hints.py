@@ -46,7 +46,7 @@ class HintTest(CliTest):
 class Lifetime(HintTest):
     def test_extension(self):
         hint = self.hint("lifetime", "extend", self.box, "30d")
-        minutes, words = re.fullmatch(r"it may live on for (\d+)m: 'cloche (.*)'", hint).groups()
+        minutes, words = re.fullmatch(r"it may live for another (\d+)m: 'cloche (.*)'", hint).groups()
         self.assertLessEqual(abs(int(minutes) - DAY_S // 60), 3)
         self.cloche(*shlex.split(words))
         expires = {box["Id"]: (box["Expires"] - box["Created"]) / 1e6 for box in self.boxes()}
@@ -73,28 +73,28 @@ class Programs(HintTest):
         for line, out in ("echo a b | wc -w", "2\n"), ("echo 'x y'", "x y\n"), ("A=1 env | grep ^A=", "A=1\n"), ("cd / && pwd", "/\n"):
             with self.subTest(line):
                 hint = self.hint("No such file", "exec", self.box, "--", line, status=127)
-                self.assertRegex(hint, "^a shell line is run by a shell: -- sh -c ")
+                self.assertRegex(hint, "^a shell command needs a shell: -- sh -c ")
                 self.assertEqual(self.follow(hint), out)
 
     def test_words_of_the_shell(self):
         hint = self.hint("'cd'", "exec", self.box, "--", "cd", "/", "&&", "pwd", status=127)
         self.assertEqual(self.follow(hint), "/\n")
-        self.assertEqual(self.hint("'A=1'", "run", "--", "A=1", "env", status=127), "a shell line is run by a shell: -- sh -c 'A=1 env'")
+        self.assertEqual(self.hint("'A=1'", "run", "--", "A=1", "env", status=127), "a shell command needs a shell: -- sh -c 'A=1 env'")
 
     def test_a_program_that_is_not_there(self):
         self.assertEqual(self.hint("'nothing'", "exec", self.box, "--", "nothing", status=127),
-                         "programs are looked for in the sandbox, not on this machine")
+                         "the program must exist in the sandbox, not on this machine")
         (self.folder / "script").write_text("#!/no/interpreter\n")
         (self.folder / "script").chmod(0o755)
-        self.assertIn("what its first line names", self.hint("/script'", "exec", self.box, "--", str(self.folder / "script"), status=127))
+        self.assertIn("the program that its first line names", self.hint("/script'", "exec", self.box, "--", str(self.folder / "script"), status=127))
 
     def test_a_file_that_is_not_executable(self):
         script = self.folder / "script"
         script.write_text("echo ran\n")
         words = "exec", self.box, "--", str(script)
         hint = self.hint(f"program '{script}': Permission denied", *words, status=126)
-        self.assertEqual(hint, "'chmod +x FILE' makes a file executable, 'sh FILE' runs a script without that, and a directory is not a "
-                               "program; '--user root' may run what others may not")
+        self.assertEqual(hint, "'chmod +x FILE' makes a file executable, 'sh FILE' runs a script that is not executable; a directory is not a "
+                               "program; root may have the permission: '--user root'")
         self.assertEqual(self.out("exec", self.box, "--", "sh", str(script)), "ran\n")
         self.assertNotIn("--user", self.told(words[0], "--user", "root", *words[1:], status=126)[1])
         self.cloche("exec", self.box, "--", "chmod", "+x", str(script))
@@ -115,11 +115,11 @@ class Programs(HintTest):
 
     def test_users_and_directories(self):
         self.assertEqual(self.told("exec", "-u", "nobody2", self.box, "--", "true"),
-                         ["There is no user 'nobody2' in the sandbox", "users are those of the sandbox, not of this machine"])
-        self.assertIn("looked for in the sandbox", self.hint("'/nope'", "exec", "--cwd", "/nope", self.box, "--", "true"))
+                         ["There is no user 'nobody2' in the sandbox", "the user must exist in the sandbox, not on this machine"])
+        self.assertIn("must exist in the sandbox", self.hint("'/nope'", "exec", "--cwd", "/nope", self.box, "--", "true"))
         self.folder.chmod(0o700)
         words = "exec", "--cwd", str(self.folder), self.box, "--", "true"
-        self.assertEqual(self.hint("directory", *words[:1], "-u", "nobody", *words[1:], status=126), "'--user root' does it as the sandbox's root")
+        self.assertEqual(self.hint("directory", *words[:1], "-u", "nobody", *words[1:], status=126), "root of the sandbox may have the permission: '--user root'")
         self.cloche(*words[:1], "-u", "root", *words[1:])
 
 
@@ -149,7 +149,7 @@ class Files(HintTest):
         self.folder.chmod(0o700)
         (self.folder / "f").write_text("x")
         place = f"{self.box}:{self.folder}/f"
-        self.assertEqual(self.hint("Permission denied", "cat", "-u", "nobody", place), "'--user root' does it as the sandbox's root")
+        self.assertEqual(self.hint("Permission denied", "cat", "-u", "nobody", place), "root of the sandbox may have the permission: '--user root'")
         self.assertEqual(self.out("cat", "-u", "root", place), "x")
 
     def test_what_root_may_not_either(self):
@@ -162,7 +162,7 @@ class Others(HintTest):
         self.assertIn("cloche list", self.hint("'nothing'", "ps", "nothing"))
         for verb in "attach", "signal":
             self.assertIn("cloche ps ID", self.hint("no process 77", verb, self.box, "77"))
-        self.assertIn("no number of a process", self.told("signal", self.box, "TERM", status=2)[0])
+        self.assertIn("is not the number of a process", self.told("signal", self.box, "TERM", status=2)[0])
 
     def test_languages_and_templates(self):
         self.assertIn("cloche status", self.hint("'cobol'", "code", "-s", self.box, "-l", "cobol", "-c", "1"))
@@ -173,7 +173,7 @@ class Others(HintTest):
 
     def test_lost_interpreter(self):
         box = self.out("create", "--template", "python").strip()
-        self.assertEqual(self.hint("interpreter died", "code", "-s", box, "-c", "import os; os._exit(3)"), "its variables are gone")
+        self.assertEqual(self.hint("interpreter died", "code", "-s", box, "-c", "import os; os._exit(3)"), "its variables are lost")
         self.assertEqual(self.out("code", "-s", box, "-c", "1"), "1\n")
 
     def test_mistakes_in_words(self):
@@ -197,7 +197,7 @@ class Statuses(HintTest):
     def test_time_limits(self):
         for words in (["exec", "-t", "1", self.box], ["exec", "--tty", "-t", "1", self.box], ["run", "-t", "1"], ["shell", "-t", "1", self.box]):
             with self.subTest(words=words):
-                self.assertIn("the command was killed when its --timeout was over", self.err(*words, "--", "sleep", "60", status=124))
+                self.assertIn("the command was killed because its --timeout expired", self.err(*words, "--", "sleep", "60", status=124))
         self.cloche("exec", "-t", "60", self.box, "--", "sh", "-c", "exit 7", status=7)
         answer = json.loads(self.out("--json", "exec", "-t", "1", self.box, "--", "sleep", "60", status=124))
         self.assertEqual((answer["exit_status"], answer["details"]["how"]), (137, "timed-out"))

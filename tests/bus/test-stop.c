@@ -44,7 +44,7 @@ test_calls_of_sandboxes_that_go_on(void)
     fixture_wait_for_machines(fixture, 2);
     g_subprocess_send_signal(fixture->service, SIGTERM);
     pending_wait(run);
-    assert_error(run->error, "ServiceStopping", "goes on");
+    assert_error(run->error, "ServiceStopping", "sandbox continues");
     pending_wait(waiting);
     assert_error(waiting->error, "ServiceStopping", "The service is stopping");
 

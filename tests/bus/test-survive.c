@@ -24,7 +24,7 @@ assert_cut_off(const GError *error, int signal)
     if (signal == SIGKILL)
         g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY);
     else
-        assert_error(error, "ServiceStopping", "goes on");
+        assert_error(error, "ServiceStopping", "sandbox continues");
 }
 
 /* --- what it is --- */

@@ -2,6 +2,8 @@
 /* test-templates: made once, checked each time, made anew when their image changes, refused when
  * damaged. */
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -192,6 +194,154 @@ test_startup_that_fails(void)
                "Startup.python of the image failed: ValueError: 42", NO_OPTIONS);
 }
 
+/* --- versions in use --- */
+
+static char *
+ram_of(Fixture *fixture, const char *name, const char *key)
+{
+    g_autofree char *version = g_strdup_printf("%s-%s", name, key);
+
+    return g_build_filename(fixture->ram, version, NULL);
+}
+
+static gboolean
+exists(const char *path)
+{
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+/* Asks until it is gone. */
+static void
+wait_until_gone(Fixture *fixture, const char *path)
+{
+    gint64 end_us = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
+
+    while (exists(path)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        g_variant_unref(call(fixture->bus, MANAGER, "ListTemplates", "()"));
+    }
+}
+
+/* Whether build-image could remove the image. */
+static gboolean
+image_is_free(Fixture *fixture, const char *version)
+{
+    g_autofree char *path = g_build_filename(fixture->state, "images", version, NULL);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    gboolean is_free;
+
+    g_assert_cmpint(fd, >=, 0);
+    is_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    close(fd);
+    return is_free;
+}
+
+/* The template is rebuilt while a sandbox runs from its old version, which stays until then. */
+static void
+test_old_version(void)
+{
+    g_autoptr(Fixture) fixture = begin();
+    g_autofree char *old = key_of(fixture), *folder = template_folder(fixture, old);
+    g_autofree char *ram = ram_of(fixture, "minimal", old), *sandbox = create(fixture->bus);
+    g_autofree char *now = NULL, *now_folder = NULL, *now_ram = NULL, *second = NULL;
+
+    fixture_end(fixture, SIGTERM);
+    fixture_add_image(fixture, "minimal", "2", "", "");
+    for (guint i = 0; i < 2; i++) {
+        g_autofree char *key = NULL;
+
+        fixture_start(fixture);
+        key = key_of(fixture);
+        g_assert_cmpstr(key, !=, old);
+        g_assert_true(exists(folder));
+        g_assert_true(exists(ram));
+        g_assert_false(image_is_free(fixture, "minimal-1"));
+        g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
+        fixture_end(fixture, i == 0 ? SIGKILL : SIGTERM);
+    }
+    fixture_start(fixture);
+    now = key_of(fixture);
+    second = create(fixture->bus);
+    kill_sandbox(fixture->bus, sandbox);
+    wait_until_gone(fixture, folder);
+    wait_until_gone(fixture, ram);
+    g_assert_true(image_is_free(fixture, "minimal-1"));
+    now_folder = template_folder(fixture, now);
+    now_ram = ram_of(fixture, "minimal", now);
+    g_assert_true(exists(now_folder));
+    g_assert_true(exists(now_ram));
+    g_assert_false(image_is_free(fixture, "minimal-2"));
+    g_variant_unref(run_shell(fixture->bus, second, "true"));
+}
+
+/* The sandbox ends before the new version is ready. */
+static void
+test_old_version_ends_early(void)
+{
+    g_autoptr(Fixture) fixture = begin();
+    g_autofree char *old = key_of(fixture), *folder = template_folder(fixture, old);
+    g_autofree char *ram = ram_of(fixture, "minimal", old), *sandbox = create(fixture->bus);
+
+    fixture_end(fixture, SIGTERM);
+    fixture_add_image(fixture, "minimal", "2", "", "");
+    fixture_hold(fixture);
+    fixture_start(fixture);
+    kill_sandbox(fixture->bus, sandbox);
+    fixture_release(fixture);
+    g_variant_unref(wait_for_template(fixture->bus, "minimal"));
+    wait_until_gone(fixture, folder);
+    wait_until_gone(fixture, ram);
+}
+
+/* A service that did not write keys wrote the record: the sandbox goes on. */
+static void
+test_record_without_key(void)
+{
+    g_autoptr(Fixture) fixture = begin();
+    g_autofree char *sandbox = create(fixture->bus);
+
+    fixture_end(fixture, SIGTERM);
+    fixture_edit_record(fixture, id_of(sandbox), "TemplateKey", NULL);
+    fixture_add_image(fixture, "minimal", "2", "", "");
+    fixture_start(fixture);
+    g_variant_unref(wait_for_template(fixture->bus, "minimal"));
+    g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
+    g_variant_unref(call(fixture->bus, sandbox, "SetTimeout", "(uint64 100,)"));
+    fixture_restart(fixture, SIGKILL);
+    g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
+    kill_sandbox(fixture->bus, sandbox);
+}
+
+/* A template that is not installed any more stays for the sandbox that runs from it. */
+static void
+test_uninstalled(void)
+{
+    const FixtureOptions options = {.has_other = TRUE};
+    g_autoptr(Fixture) fixture = fixture_new(&options);
+    g_autoptr(GVariant) template = wait_for_template(fixture->bus, "other"), created = NULL;
+    g_autofree char *key = dict_string(template, "key"), *ram = ram_of(fixture, "other", key);
+    g_autofree char *version = g_strdup_printf("other-%s", key);
+    g_autofree char *folder = g_build_filename(fixture->state, "templates", version, NULL);
+    g_autofree char *link = g_build_filename(fixture->state, "images", "other", NULL);
+    const char *sandbox;
+
+    created = call(fixture->bus, MANAGER, "CreateSandbox", "({'template': <'other'>},)");
+    g_variant_get(created, "(&o)", &sandbox);
+    fixture_end(fixture, SIGTERM);
+    g_assert_cmpint(unlink(link), ==, 0);
+    fixture_start(fixture);
+    g_variant_unref(wait_for_template(fixture->bus, "minimal"));
+    call_fails(fixture->bus, MANAGER, "CreateSandbox", "NoSuchTemplate",
+               "template 'other' is not installed; installed are: minimal",
+               "({'template': <'other'>},)");
+    g_assert_true(exists(folder));
+    g_assert_true(exists(ram));
+    g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
+    kill_sandbox(fixture->bus, sandbox);
+    wait_until_gone(fixture, folder);
+    wait_until_gone(fixture, ram);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -203,5 +353,9 @@ main(int argc, char **argv)
     g_test_add_func("/templates/damaged-image", test_damaged_image);
     g_test_add_func("/templates/boot-that-fails", test_boot_that_fails);
     g_test_add_func("/templates/startup-that-fails", test_startup_that_fails);
+    g_test_add_func("/templates/old-version", test_old_version);
+    g_test_add_func("/templates/old-version-ends-early", test_old_version_ends_early);
+    g_test_add_func("/templates/record-without-key", test_record_without_key);
+    g_test_add_func("/templates/uninstalled", test_uninstalled);
     return g_test_run();
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "vm-guest.h"
-#include "vm-libvirt.h"
+#include "vm-start.h"
 
 static void
 on_power_off(Machine *machine, MachineEnd how, gpointer data)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-watch: each line that a watch writes, for what is done in front of it.
+ * test-watch: the lines that a watch writes for each kind of change.
  *
- * Where it matters what had happened before the watch looked, it is stopped meanwhile.
+ * The watch is stopped where a test needs several changes to happen before it reads any event.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "peer.h"
+#include "task.h"
 
 #define LINE(event, path, directory)                                                               \
     "{\"event\":\"" event "\",\"path\":\"" path "\",\"directory\":" directory "}\n"
@@ -24,23 +24,22 @@
 #define OVERFLOW_LINE "{\"event\":\"overflow\"}\n"
 
 typedef struct {
-    Peer *peer;
-    guint32 stream;
-    gsize seen;       /* bytes of its lines that were expected */
-    char *top;        /* of a directory that all happens in */
-    const char *root; /* what is watched of it */
+    Task *task;
+    gsize seen;       /* bytes of output that were expected */
+    char *top;        /* the directory in which all changes are made */
+    const char *root; /* the watched path in it */
 } Watch;
 
-/* --- what happens --- */
+/* --- changes --- */
 
 static Watch
-watch_new(Peer *peer)
+watch_new(void)
 {
     char *top = g_dir_make_tmp("watch-XXXXXX", NULL);
 
     g_assert_nonnull(top);
     g_assert_cmpint(chmod(top, 0755), ==, 0);
-    return (Watch){.peer = peer, .top = top};
+    return (Watch){.top = top};
 }
 
 static char *
@@ -95,33 +94,41 @@ do_symlink(const Watch *watch, const char *target, const char *path)
     g_assert_cmpint(symlink(target, whole), ==, 0);
 }
 
-/* --- what is told --- */
+/* --- what is reported --- */
 
-/* As they come: what is wrong is told, and not waited behind. */
+/* Compares after each read, so that a wrong line fails at once. */
 static void
 assert_lines(Watch *watch, const char *lines)
 {
     gsize size = strlen(lines);
 
     for (gsize n = 0; n < size;) {
-        const GByteArray *data =
-            peer_wait_data(watch->peer, watch->stream, WIRE_STDOUT, watch->seen + n + 1)
-                ->data[WIRE_STDOUT];
-
-        n = MIN(data->len - watch->seen, size);
-        g_autofree char *come = g_strndup((const char *)data->data + watch->seen, n);
+        task_wait_output(watch->task, watch->seen + n + 1);
+        n = MIN(watch->task->output->len - watch->seen, size);
+        g_autofree char *actual =
+            g_strndup((const char *)watch->task->output->data + watch->seen, n);
         g_autofree char *expected = g_strndup(lines, n);
 
-        g_assert_cmpstr(come, ==, expected);
+        g_assert_cmpstr(actual, ==, expected);
     }
     watch->seen += size;
 }
 
-static guint32
-ask(Peer *peer, const char *user, const char *path, const char *recursive)
+static Task *
+start(const char *path, gboolean is_recursive, gboolean unprivileged)
 {
-    const char *const argv[] = {"watch", path, recursive, NULL};
-    return peer_start(peer, &(Start){.flags = START_BUILTIN, .user = user}, argv);
+    const char *const argv[] = {"watch", path, is_recursive ? "1" : "0", NULL};
+
+    return task_start(argv, unprivileged);
+}
+
+static void
+assert_ready(Watch *watch)
+{
+    ChildError error;
+
+    g_assert_true(task_wait_ready(watch->task, &error));
+    assert_lines(watch, READY_LINE);
 }
 
 static void
@@ -130,14 +137,14 @@ begin(Watch *watch, const char *path, gboolean is_recursive)
     g_autofree char *whole = at(watch, path);
 
     watch->root = path;
-    watch->stream = ask(watch->peer, NULL, whole, is_recursive ? "1" : "0");
+    task_free(watch->task);
+    watch->task = start(whole, is_recursive, /* unprivileged= */ FALSE);
     watch->seen = 0;
-    peer_wait_started(watch->peer, watch->stream);
-    assert_lines(watch, READY_LINE);
+    assert_ready(watch);
 }
 
-/* A new directory is told of before it is watched: until then, what is done in it may be told
- * twice, or as a part of it. */
+/* A new directory is reported before it is watched: until then, changes in it may be reported twice
+ * or as a part of it. */
 static void
 settle(Watch *watch)
 {
@@ -145,28 +152,12 @@ settle(Watch *watch)
     assert_lines(watch, DIRECTORY_LINE("chmod", ""));
 }
 
-/* Nothing comes any more; it went by itself. */
+/* The watch has ended by itself, and wrote no other line. */
 static void
 assert_ended(Watch *watch)
 {
-    const Answer *answer = peer_wait_end(watch->peer, watch->stream);
-
-    g_assert_cmpint(answer->how, ==, WIRE_EXIT_STATUS);
-    g_assert_cmpuint(answer->status, ==, 0);
-    g_assert_cmpuint(answer->data[WIRE_STDOUT]->len, ==, watch->seen);
-}
-
-static void
-halt(const Watch *watch)
-{
-    peer_send_u32(watch->peer, watch->stream, WIRE_SIGNAL, 0, SIGSTOP);
-    peer_ping(watch->peer);
-}
-
-static void
-resume(const Watch *watch)
-{
-    peer_send_u32(watch->peer, watch->stream, WIRE_SIGNAL, 0, SIGCONT);
+    g_assert_cmpint(task_wait_end(watch->task), ==, 0);
+    g_assert_cmpuint(watch->task->output->len, ==, watch->seen);
 }
 
 static void
@@ -177,11 +168,10 @@ remove_tree(const char *path)
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-/* Closing the stream is all that a client does. What it had to tell before, it has told. */
 static void
 finish(Watch *watch)
 {
-    peer_send(watch->peer, watch->stream, WIRE_CLOSE, 0, NULL, 0);
+    task_free(watch->task);
     remove_tree(watch->top);
     g_free(watch->top);
 }
@@ -189,9 +179,9 @@ finish(Watch *watch)
 /* --- the tests --- */
 
 static void
-test_events(Peer *peer)
+test_events(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_mkdir(&watch, "below");
     begin(&watch, "", FALSE);
@@ -215,9 +205,9 @@ test_events(Peer *peer)
 }
 
 static void
-test_recursive(Peer *peer)
+test_recursive(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_mkdir(&watch, "old");
     do_mkdir(&watch, "old/deep");
@@ -228,11 +218,11 @@ test_recursive(Peer *peer)
     assert_lines(&watch, DIRECTORY_LINE("chmod", "old/deep"));
 
     /* What is in a new directory before it can be watched. */
-    halt(&watch);
+    task_stop(watch.task);
     do_mkdir(&watch, "new");
     do_mkdir(&watch, "new/deep");
     do_write(&watch, "new/deep/f");
-    resume(&watch);
+    task_continue(watch.task);
     assert_lines(&watch, DIRECTORY_LINE("create", "new") DIRECTORY_LINE("create", "new/deep")
                              FILE_LINE("create", "new/deep/f"));
     settle(&watch);
@@ -251,9 +241,9 @@ test_recursive(Peer *peer)
 }
 
 static void
-test_renamed_directories(Peer *peer)
+test_renamed_directories(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_mkdir(&watch, "d");
     do_mkdir(&watch, "d/deep");
@@ -267,10 +257,10 @@ test_renamed_directories(Peer *peer)
     assert_lines(&watch, FILE_LINE("create", "dx/f") FILE_LINE("write", "dx/f"));
 
     /* Into a directory that is not watched yet: it arrives unseen. */
-    halt(&watch);
+    task_stop(watch.task);
     do_mkdir(&watch, "new");
     do_rename(&watch, "dx/e", "new/e");
-    resume(&watch);
+    task_continue(watch.task);
     assert_lines(&watch,
                  DIRECTORY_LINE("create", "new") DIRECTORY_LINE("create", "new/e")
                      DIRECTORY_LINE("create", "new/e/deep") FILE_LINE("create", "new/e/deep/f")
@@ -281,9 +271,9 @@ test_renamed_directories(Peer *peer)
 }
 
 static void
-test_moves_over_the_edge(Peer *peer)
+test_moves_over_the_edge(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_mkdir(&watch, "in");
     do_mkdir(&watch, "in/d");
@@ -296,11 +286,11 @@ test_moves_over_the_edge(Peer *peer)
     assert_lines(&watch, FILE_LINE("create", "g"));
 
     /* What is done outside is nothing of ours, at once. */
-    halt(&watch);
+    task_stop(watch.task);
     do_rename(&watch, "in/d", "out/d");
     do_write(&watch, "out/d/f");
     do_chmod(&watch, "in/g", 0600);
-    resume(&watch);
+    task_continue(watch.task);
     assert_lines(&watch, DIRECTORY_LINE("remove", "d") FILE_LINE("chmod", "g"));
     do_chmod(&watch, "out/d/f", 0600);
     do_rename(&watch, "out/d", "in/e");
@@ -309,10 +299,10 @@ test_moves_over_the_edge(Peer *peer)
     assert_lines(&watch, FILE_LINE("chmod", "e/f"));
 
     /* Two halves that belong to different moves. */
-    halt(&watch);
+    task_stop(watch.task);
     do_rename(&watch, "in/e", "out/e");
     do_rename(&watch, "out/e", "in/h");
-    resume(&watch);
+    task_continue(watch.task);
     assert_lines(&watch, DIRECTORY_LINE("remove", "e") DIRECTORY_LINE("create", "h")
                              FILE_LINE("create", "h/f"));
     do_chmod(&watch, "in/h/f", 0600);
@@ -321,7 +311,7 @@ test_moves_over_the_edge(Peer *peer)
 }
 
 static void
-test_names(Peer *peer)
+test_names(void)
 {
     static const struct {
         const char *name, *lines;
@@ -345,7 +335,7 @@ test_names(Peer *peer)
          DIRECTORY_LINE("create", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
                                   "\"path-base64\":\"9JCAgA==")},
     };
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     begin(&watch, "", FALSE);
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -359,9 +349,9 @@ test_names(Peer *peer)
 }
 
 static void
-test_file(Peer *peer)
+test_file(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_write(&watch, "f");
     begin(&watch, "f", TRUE); /* which says nothing of a file */
@@ -375,9 +365,9 @@ test_file(Peer *peer)
 }
 
 static void
-test_ends(Peer *peer)
+test_ends(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_mkdir(&watch, "d");
     begin(&watch, "d", TRUE);
@@ -402,9 +392,9 @@ test_ends(Peer *peer)
 
 /* The file lives on, without the path that is watched. */
 static void
-test_ends_while_open(Peer *peer)
+test_ends_while_open(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
     g_autofree char *path = at(&watch, "f");
 
     do_write(&watch, "f");
@@ -428,9 +418,9 @@ test_ends_while_open(Peer *peer)
 }
 
 static void
-test_links(Peer *peer)
+test_links(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_mkdir(&watch, "d");
     do_mkdir(&watch, "other");
@@ -446,48 +436,50 @@ test_links(Peer *peer)
 }
 
 static void
-assert_error(Peer *peer, guint32 stream, int error, const char *path)
+assert_error(const char *path, gboolean is_recursive, int error)
 {
-    const Answer *answer = peer_wait_end(peer, stream);
+    Task *task = start(path, is_recursive, /* unprivileged= */ TRUE);
+    ChildError report;
 
-    g_assert_cmpint(answer->error, ==, error);
-    g_assert_cmpint(answer->about, ==, WIRE_ABOUT_FILE);
-    g_assert_cmpstr(answer->name, ==, path);
-    g_assert_cmpuint(answer->pid, ==, 0);
+    g_assert_false(task_wait_ready(task, &report));
+    g_assert_cmpint(report.error, ==, error);
+    g_assert_cmpint(report.about, ==, WIRE_ABOUT_FILE);
+    g_assert_cmpstr(report.name, ==, path);
+    task_free(task);
 }
 
 static void
-test_errors(Peer *peer)
+test_errors(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
     g_autofree char *closed = at(&watch, "closed"), *in = at(&watch, "closed/f");
 
     do_mkdir(&watch, "closed");
     do_write(&watch, "closed/f");
+    do_chmod(&watch, "closed", 0);
+    assert_error("/no/such/file", FALSE, ENOENT);
+    assert_error("/etc/passwd/x", TRUE, ENOTDIR);
+    assert_error(closed, TRUE, EACCES);
+    assert_error(in, FALSE, EACCES);
     do_chmod(&watch, "closed", 0700);
-    assert_error(peer, ask(peer, NULL, "/no/such/file", "0"), ENOENT, "/no/such/file");
-    assert_error(peer, ask(peer, NULL, "/etc/passwd/x", "1"), ENOTDIR, "/etc/passwd/x");
-    assert_error(peer, ask(peer, "nobody", closed, "1"), EACCES, closed);
-    assert_error(peer, ask(peer, "nobody", in, "0"), EACCES, in);
-    remove_tree(watch.top);
-    g_free(watch.top);
+    finish(&watch);
 }
 
-/* What its user may not read is left out, and the rest is watched. */
+/* A directory that the user may not read is skipped, and the rest is watched. */
 static void
-test_closed_below(Peer *peer)
+test_closed_below(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_mkdir(&watch, "closed");
     do_mkdir(&watch, "open");
-    do_chmod(&watch, "closed", 0700);
-    watch.stream = ask(peer, "nobody", watch.top, "1");
-    peer_wait_started(peer, watch.stream);
-    assert_lines(&watch, READY_LINE);
+    do_chmod(&watch, "closed", 0300); /* its owner can write files in it */
+    watch.task = start(watch.top, /* is_recursive= */ TRUE, /* unprivileged= */ TRUE);
+    assert_ready(&watch);
     do_write(&watch, "closed/f");
     do_write(&watch, "open/f");
     assert_lines(&watch, FILE_LINE("create", "open/f") FILE_LINE("write", "open/f"));
+    do_chmod(&watch, "closed", 0700);
     finish(&watch);
 }
 
@@ -507,11 +499,11 @@ flood(const Watch *watch)
 static void
 wait_for_overflow(Watch *watch)
 {
-    GByteArray *data = peer_answer(watch->peer, watch->stream)->data[WIRE_STDOUT];
+    const GByteArray *data = watch->task->output;
     const char *found = NULL;
 
     while (!found) {
-        peer_step(watch->peer);
+        task_wait_output(watch->task, data->len + 1);
         found = g_strstr_len((const char *)data->data + watch->seen,
                              (gssize)(data->len - watch->seen), OVERFLOW_LINE);
     }
@@ -519,9 +511,9 @@ wait_for_overflow(Watch *watch)
 }
 
 static void
-test_overflow(Peer *peer)
+test_overflow(void)
 {
-    Watch watch = watch_new(peer);
+    Watch watch = watch_new();
 
     do_write(&watch, "a");
     do_write(&watch, "b");
@@ -529,11 +521,11 @@ test_overflow(Peer *peer)
     do_mkdir(&watch, "e");
     do_mkdir(&watch, "e/deep");
     begin(&watch, "", TRUE);
-    halt(&watch);
+    task_stop(watch.task);
     flood(&watch);
     do_rename(&watch, "e/deep", "moved"); /* none of these is told */
     do_mkdir(&watch, "new");
-    resume(&watch);
+    task_continue(watch.task);
     wait_for_overflow(&watch);
     do_chmod(&watch, "d", 0700);
     assert_lines(&watch, DIRECTORY_LINE("chmod", "d"));
@@ -549,7 +541,7 @@ main(int argc, char **argv)
 {
     static const struct {
         const char *name;
-        void (*test)(Peer *peer);
+        void (*test)(void);
     } tests[] = {
         {"events", test_events},
         {"recursive", test_recursive},
@@ -568,7 +560,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
         g_autofree char *path = g_strdup_printf("/agent/watch/%s", tests[i].name);
-        g_test_add_data_func(path, tests[i].test, peer_run_clean);
+        g_test_add_func(path, tests[i].test);
     }
     return g_test_run();
 }

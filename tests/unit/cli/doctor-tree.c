@@ -14,10 +14,10 @@ tree_new(void)
 
     tree->folder = g_dir_make_tmp("cloche-doctor-XXXXXX", &error);
     g_assert_no_error(error);
-    tree->host = (Host){.root = tree->folder,
-                        .is_root = TRUE,
-                        .state = "/var/lib/cloche",
-                        .ram = "/dev/shm/cloche"};
+    tree->host = (DoctorHost){.root = tree->folder,
+                              .is_root = TRUE,
+                              .state = "/var/lib/cloche",
+                              .ram = "/dev/shm/cloche"};
     tree->report = report_new();
     return tree;
 }

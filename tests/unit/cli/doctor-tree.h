@@ -6,7 +6,7 @@
 
 typedef struct {
     char *folder;
-    Host host;
+    DoctorHost host;
     Report *report;
 } Tree;
 

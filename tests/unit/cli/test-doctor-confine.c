@@ -23,11 +23,14 @@ test_off(void)
 {
     g_autoptr(Tree) tree = tree_new();
 
-    check(tree, VERDICT_WARNING, "AppArmor", "is off, and so is SELinux", "apt install apparmor");
+    check(tree, VERDICT_WARNING, "AppArmor", "is disabled, and so is SELinux",
+          "apt install apparmor");
     tree_write(tree, ENABLED, "N\n");
-    check(tree, VERDICT_WARNING, "AppArmor", "is off, and so is SELinux", "apt install apparmor");
+    check(tree, VERDICT_WARNING, "AppArmor", "is disabled, and so is SELinux",
+          "apt install apparmor");
     tree_write(tree, ENABLED, "");
-    check(tree, VERDICT_WARNING, "AppArmor", "is off, and so is SELinux", "apt install apparmor");
+    check(tree, VERDICT_WARNING, "AppArmor", "is disabled, and so is SELinux",
+          "apt install apparmor");
     tree_remove(tree, ENABLED);
     tree_make_folder(tree, ENABLED);
     check(tree, VERDICT_UNKNOWN, "AppArmor", "cannot be read", "ls -l " ENABLED);
@@ -43,18 +46,18 @@ test_apparmor(void)
     tree_write(tree, LIBVIRT, "/dev/net/tun rw,\n");
     check(tree, VERDICT_PROBLEM, "AppArmor", OURS " is missing", "meson install");
     tree_write(tree, OURS, "");
-    check(tree, VERDICT_PROBLEM, "AppArmor", "do not include cloche's", ">>" LOCAL);
+    check(tree, VERDICT_PROBLEM, "AppArmor", "do not include those of cloche", ">>" LOCAL);
     /* Debian 12: by the administrator's file */
     tree_write(tree, LOCAL, "# nothing\n");
-    check(tree, VERDICT_PROBLEM, "AppArmor", "do not include cloche's", ">>" LOCAL);
+    check(tree, VERDICT_PROBLEM, "AppArmor", "do not include those of cloche", ">>" LOCAL);
     tree_write(tree, LOCAL, "x\ninclude if exists <abstractions/libvirt-qemu.d/cloche>");
-    check(tree, VERDICT_OK, "AppArmor", "include cloche's", NULL);
+    check(tree, VERDICT_OK, "AppArmor", "include those of cloche", NULL);
     tree_remove(tree, LOCAL);
     tree_make_folder(tree, LOCAL);
     check(tree, VERDICT_UNKNOWN, "AppArmor", LOCAL " cannot be read", "ls -l");
     /* newer libvirt: by its own */
     tree_write(tree, LIBVIRT, "  #include if exists <abstractions/libvirt-qemu.d>\n");
-    check(tree, VERDICT_OK, "AppArmor", "include cloche's", NULL);
+    check(tree, VERDICT_OK, "AppArmor", "include those of cloche", NULL);
 }
 
 /* A comment that names the folder is no rule. */
@@ -66,7 +69,7 @@ test_comment(void)
     tree_write(tree, ENABLED, "Y\n");
     tree_write(tree, OURS, "");
     tree_write(tree, LIBVIRT, "# see <abstractions/libvirt-qemu.d/cloche>\n");
-    check(tree, VERDICT_PROBLEM, "AppArmor", "do not include cloche's", "include if exists");
+    check(tree, VERDICT_PROBLEM, "AppArmor", "do not include those of cloche", "include if exists");
 }
 
 static void
@@ -75,7 +78,7 @@ test_selinux(void)
     g_autoptr(Tree) tree = tree_new();
 
     tree_write(tree, "/sys/fs/selinux/enforce", "1");
-    check(tree, VERDICT_WARNING, "SELinux", "not tried", "cloched(8)");
+    check(tree, VERDICT_WARNING, "SELinux", "not tested", "cloched(8)");
     tree_write(tree, "/sys/fs/selinux/enforce", "0");
     check(tree, VERDICT_OK, "SELinux", "permissive", NULL);
 }
@@ -89,7 +92,7 @@ test_clock(void)
     doctor_check_clock(tree->report, &good);
     assert_finding(tree, VERDICT_OK, "time", "is synchronized", NULL);
     doctor_check_clock(tree->report, &bad);
-    assert_finding(tree, VERDICT_WARNING, "time", "nothing synchronizes", "systemd-timesyncd");
+    assert_finding(tree, VERDICT_WARNING, "time", "is not synchronized", "systemd-timesyncd");
     doctor_check_clock(tree->report, &none);
     assert_finding(tree, VERDICT_UNKNOWN, "time", "Operation not permitted", "timedatectl");
     g_assert_cmpint(clock_read().errnum, ==, 0);

@@ -57,9 +57,9 @@ test_access_of_groups(void)
     assert_access("u::rw,g::rw,g:64055:r,m::rw,o::-", 5, machine, 1, "it has r--");
     assert_access("u::rw,g::rw,g:64055:w,m::rw,o::-", 5, machine, 1, "it has -w-");
     assert_access("u::rw,g::rw,g:64055:rw,m::r,o::-", 5, machine, 1,
-                  "it has r--, because the mask takes the rest");
+                  "it has r--, because the mask limits it");
     assert_access("u::rw,g::rw,g:64055:rw,m::-,o::-", 5, kvm, 1,
-                  "it has ---, because the mask takes the rest");
+                  "it has ---, because the mask limits it");
     /* a group's entry decides before that of others; one of several groups is enough */
     assert_access("u::rw,g::-,o::rw", 5, kvm, 1, "it has ---");
     assert_access("u::rw,g::-,o::rw", 5, machine, 1, NULL);
@@ -79,7 +79,7 @@ test_access_of_users(void)
     assert_access("u::rw,u:5:rw,g::-,m::rw,o::-", 6, NULL, 0, "it has ---");
     assert_access("u::rw,u:5:r,g::rw,m::rw,o::-", 5, kvm, 1, "it has r--");
     assert_access("u::rw,u:5:rw,g::rw,m::r,o::-", 5, kvm, 1,
-                  "it has r--, because the mask takes the rest");
+                  "it has r--, because the mask limits it");
 }
 
 /* --- the check --- */
@@ -147,12 +147,12 @@ test_machines(void)
     g_autoptr(Tree) tree = tree_with_groups();
 
     check(tree, &intel, GOOD);
-    assert_device(tree, VERDICT_OK, "in the group libvirt-qemu, may open it (u::rw-", NULL);
+    assert_device(tree, VERDICT_OK, "(group libvirt-qemu) may open it (u::rw-", NULL);
     check(tree, &intel, GOOD);
     assert_kvm_group(tree, VERDICT_OK, "may open", NULL);
     check(tree, &intel, REBOOTED);
     assert_device(tree, VERDICT_PROBLEM,
-                  "libvirt-qemu, may not open it: it has --- (u::rw-,g::rw-,o::--- of root, "
+                  "(group libvirt-qemu) may not open it: it has --- (u::rw-,g::rw-,o::--- of root, "
                   "group kvm)",
                   "systemd-tmpfiles --create --prefix=/dev/kvm cloche.conf");
     tree_remove(tree, UNIT);
@@ -189,10 +189,10 @@ test_other_group(void)
     }
     g_assert_cmpint(chown(ram, (uid_t)-1, OTHER), ==, 0);
     check(tree, &intel, GOOD);
-    assert_device(tree, VERDICT_PROBLEM, "in the group them, may not", "g:them:rw /dev/kvm");
+    assert_device(tree, VERDICT_PROBLEM, "(group them) may not", "g:them:rw /dev/kvm");
     g_assert_cmpint(chown(ram, (uid_t)-1, KVM), ==, 0);
     check(tree, &intel, REBOOTED);
-    assert_device(tree, VERDICT_OK, "in the group kvm, may", NULL);
+    assert_device(tree, VERDICT_OK, "(group kvm) may", NULL);
 }
 
 static void
@@ -227,7 +227,7 @@ test_no_groups(void)
 
     tree_write(tree, "/etc/group", "root:x:0:\n");
     check(tree, &intel, GOOD);
-    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "no group libvirt-qemu",
+    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "libvirt-qemu, does not exist",
                    "apt install libvirt-daemon-system");
 }
 
@@ -257,7 +257,7 @@ test_block_device(void)
 
     device.mode = S_IFBLK | 0660;
     doctor_check_device(&tree->host, tree->report, &intel, &device, &self);
-    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "not KVM's device", "rm /dev/kvm");
+    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "not the device of KVM", "rm /dev/kvm");
 }
 
 static void
@@ -279,10 +279,10 @@ test_no_device(void)
     assert_silent(tree); /* the module is not there: that is said elsewhere */
     tree_make_folder(tree, "/sys/class/misc/kvm");
     check_tree(tree, &intel);
-    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "no device",
+    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "the device is missing",
                    "modprobe -r kvm_intel kvm; modprobe kvm_intel");
     check_tree(tree, &none);
-    assert_finding(tree, VERDICT_WARNING, "/dev/kvm", "no device", "container");
+    assert_finding(tree, VERDICT_WARNING, "/dev/kvm", "the device is missing", "container");
     tree_write(tree, "/dev", "no folder");
     check_tree(tree, &intel);
     assert_finding(tree, VERDICT_UNKNOWN, "/dev/kvm", "Not a directory", "ls -l /dev/kvm");
@@ -296,7 +296,7 @@ test_other_node(void)
 
     tree_write(tree, "/dev/kvm", "");
     check_tree(tree, &intel);
-    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "not KVM's device", "rm /dev/kvm");
+    assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "not the device of KVM", "rm /dev/kvm");
     g_assert_cmpint(unlink(path), ==, 0);
     g_assert_cmpint(symlink("/dev/null", path), ==, 0);
     check_tree(tree, &intel);

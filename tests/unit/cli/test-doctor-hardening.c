@@ -32,9 +32,11 @@ test_smt(void)
     assert_smt(tree, "sched_core = \"none\"\n", VERDICT_WARNING, "is on", "nosmt");
     assert_smt(tree, "sched_core_x = \"full\"\n", VERDICT_WARNING, "is on", "nosmt");
     assert_smt(tree, "sched_core\n", VERDICT_WARNING, "is on", "nosmt");
-    assert_smt(tree, "a\n  sched_core = \"full\" # b\n", VERDICT_OK, "keeps sandboxes off", NULL);
-    assert_smt(tree, "sched_core=\"vcpus\"", VERDICT_OK, "keeps sandboxes off", NULL);
-    assert_smt(tree, "sched_core =\"emulator\"", VERDICT_OK, "keeps sandboxes off", NULL);
+    assert_smt(tree, "a\n  sched_core = \"full\" # b\n", VERDICT_OK,
+               "keeps two sandboxes from sharing", NULL);
+    assert_smt(tree, "sched_core=\"vcpus\"", VERDICT_OK, "keeps two sandboxes from sharing", NULL);
+    assert_smt(tree, "sched_core =\"emulator\"", VERDICT_OK, "keeps two sandboxes from sharing",
+               NULL);
 }
 
 /* The libvirt inside of cloched --user reads no file of /etc; one that is unreadable is told. */
@@ -88,7 +90,7 @@ assert_vulnerability(const char *line, gboolean is_open)
     if (is_open)
         assert_finding(tree, VERDICT_WARNING, "mds", line, "microcode");
     else
-        assert_finding(tree, VERDICT_OK, "vulnerabilities", "knows of 2", NULL);
+        assert_finding(tree, VERDICT_OK, "vulnerabilities", "knows 2", NULL);
 }
 
 static void
@@ -113,10 +115,10 @@ test_odd_vulnerabilities(void)
     assert_finding(tree, VERDICT_UNKNOWN, "vulnerabilities", "cannot be read", "ls -l");
     tree_make_folder(tree, VULNERABILITIES);
     doctor_check_vulnerabilities(&tree->host, tree->report);
-    assert_finding(tree, VERDICT_OK, "vulnerabilities", "knows of 0", NULL);
+    assert_finding(tree, VERDICT_OK, "vulnerabilities", "knows 0", NULL);
     tree_write(tree, VULNERABILITIES "/huge", huge);
     doctor_check_vulnerabilities(&tree->host, tree->report);
-    assert_finding(tree, VERDICT_OK, "vulnerabilities", "knows of 1", NULL);
+    assert_finding(tree, VERDICT_OK, "vulnerabilities", "knows 1", NULL);
     tree_make_folder(tree, VULNERABILITIES "/folder");
     doctor_check_vulnerabilities(&tree->host, tree->report);
     assert_finding(tree, VERDICT_UNKNOWN, "folder", "cannot be read", "ls -l");
@@ -159,7 +161,7 @@ test_ksm(void)
     assert_finding(tree, VERDICT_OK, "KSM", "is off", NULL);
     tree_write(tree, "/sys/kernel/mm/ksm/run", "1\n");
     doctor_check_ksm(&tree->host, tree->report);
-    assert_finding(tree, VERDICT_OK, "KSM", "kept out of it", NULL);
+    assert_finding(tree, VERDICT_OK, "KSM", "is excluded", NULL);
     tree_remove(tree, "/sys/kernel/mm/ksm/run");
     tree_make_folder(tree, "/sys/kernel/mm/ksm/run");
     doctor_check_ksm(&tree->host, tree->report);

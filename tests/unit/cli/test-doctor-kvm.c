@@ -43,7 +43,8 @@ test_no_virtualization(void)
     g_assert_true(processor.is_known);
     assert_finding(tree, VERDICT_WARNING, "processor", "no flag vmx or svm", "firmware");
     check_flags(tree, "hypervisor");
-    assert_finding(tree, VERDICT_WARNING, "processor", "virtual machine itself", "nested=1");
+    assert_finding(tree, VERDICT_WARNING, "processor",
+                   "is a virtual machine: machines are emulated", "nested=1");
 }
 
 static void

@@ -25,9 +25,9 @@ test_no_daemon(void)
     g_autoptr(Tree) tree = tree_new();
 
     check(tree, NULL, TRUE);
-    assert_finding(tree, VERDICT_PROBLEM, "libvirt", "there is no " SOCKET, "libvirtd.socket");
+    assert_finding(tree, VERDICT_PROBLEM, "libvirt", SOCKET " does not exist", "libvirtd.socket");
     check(tree, NULL, FALSE);
-    assert_finding(tree, VERDICT_OK, "libvirt", "inside", NULL);
+    assert_finding(tree, VERDICT_OK, "libvirt", "contains libvirt", NULL);
     check(tree, "failed", FALSE);
     assert_finding(tree, VERDICT_PROBLEM, "libvirt", "failed", "journalctl");
 }
@@ -50,11 +50,13 @@ test_listener(void)
     assert_finding(tree, VERDICT_UNKNOWN, "libvirt", "/proc/net/unix", "ls -l");
     assert_sockets(tree, HEAD LISTENS SOCKET "\n", VERDICT_OK, "listens on " SOCKET, NULL);
     assert_sockets(tree, HEAD LISTENS "/var" SOCKET "\n", VERDICT_OK, "listens on " SOCKET, NULL);
-    assert_sockets(tree, "", VERDICT_PROBLEM, "nobody listens", "restart libvirtd.socket");
-    assert_sockets(tree, HEAD CONNECTED SOCKET "\n", VERDICT_PROBLEM, "nobody listens", "restart");
-    assert_sockets(tree, HEAD LISTENS SOCKET "-ro\n", VERDICT_PROBLEM, "nobody listens", "restart");
+    assert_sockets(tree, "", VERDICT_PROBLEM, "no process listens", "restart libvirtd.socket");
+    assert_sockets(tree, HEAD CONNECTED SOCKET "\n", VERDICT_PROBLEM, "no process listens",
+                   "restart");
+    assert_sockets(tree, HEAD LISTENS SOCKET "-ro\n", VERDICT_PROBLEM, "no process listens",
+                   "restart");
     assert_sockets(tree, HEAD LISTENS "\n" LISTENS "@x\ngarbage\n" SOCKET "\n", VERDICT_PROBLEM,
-                   "nobody listens", "restart");
+                   "no process listens", "restart");
 }
 
 static void
@@ -79,7 +81,7 @@ test_huge_list(void)
 
     tree_write(tree, SOCKET, "");
     assert_sockets(tree, inside, VERDICT_OK, "listens", NULL);
-    assert_sockets(tree, outside, VERDICT_PROBLEM, "nobody listens", "restart");
+    assert_sockets(tree, outside, VERDICT_PROBLEM, "no process listens", "restart");
 }
 
 /* The kernel's own list has the form that the parser reads. */
@@ -125,14 +127,15 @@ test_qemu(void)
     g_autoptr(Tree) tree = tree_new();
 
     doctor_check_qemu(&tree->host, tree->report);
-    assert_finding(tree, VERDICT_PROBLEM, "QEMU", "is not there", "apt install qemu-system-x86");
+    assert_finding(tree, VERDICT_PROBLEM, "QEMU", "is not installed",
+                   "apt install qemu-system-x86");
     assert_qemu("#!/bin/sh\necho \"QEMU emulator version 7.2.22 $1\"\n", VERDICT_OK, "7.2", NULL);
     assert_qemu("#!/bin/sh\necho QEMU emulator version 10.0.13\n", VERDICT_OK, "10.0", NULL);
     assert_qemu("#!/bin/sh\necho QEMU emulator version 8.0\n", VERDICT_OK, "8.0", NULL);
     assert_qemu("#!/bin/sh\necho QEMU emulator version 7.1.9\n", VERDICT_WARNING, "older than 7.2",
                 "Debian 12");
     assert_qemu("#!/bin/sh\necho QEMU emulator version 6.9\n", VERDICT_WARNING, "older", "update");
-    assert_qemu("#!/bin/sh\necho no QEMU >&2\n", VERDICT_UNKNOWN, "does not tell", "--version");
+    assert_qemu("#!/bin/sh\necho no QEMU >&2\n", VERDICT_UNKNOWN, "does not print", "--version");
     assert_qemu("#!/bin/sh\necho QEMU emulator version x\n", VERDICT_UNKNOWN, "does not", "--ver");
     assert_qemu("#!/nonexistent\n", VERDICT_PROBLEM, "No such file", "reinstall");
 }
@@ -141,7 +144,7 @@ test_qemu(void)
 static void
 test_endless_qemu(void)
 {
-    assert_qemu("#!/bin/sh\nexec yes\n", VERDICT_UNKNOWN, "does not tell", "--version");
+    assert_qemu("#!/bin/sh\nexec yes\n", VERDICT_UNKNOWN, "does not print", "--version");
     assert_qemu("#!/bin/sh\necho QEMU emulator version 7.2; exec yes\n", VERDICT_OK, "7.2", NULL);
 }
 

@@ -110,9 +110,9 @@ test_user(void)
 {
     g_autoptr(Tree) tree = tree_with_unit();
 
-    check_user(tree, VERDICT_PROBLEM, "no user cloche", "systemd-sysusers");
+    check_user(tree, VERDICT_PROBLEM, "the user cloche does not exist", "systemd-sysusers");
     tree_write(tree, "/etc/passwd", "cloche:x:990:64055::/:/\n");
-    check_user(tree, VERDICT_PROBLEM, "no group libvirt", "libvirt-daemon-system");
+    check_user(tree, VERDICT_PROBLEM, "the group libvirt does not exist", "libvirt-daemon-system");
     tree_write(tree, "/etc/group", "libvirt:x:106:other\nlibvirt-qemu:x:64055:\n");
     check_user(tree, VERDICT_PROBLEM, "not in the group libvirt", "adduser cloche libvirt");
     tree_write(tree, "/etc/group", "libvirt:x:106:other,cloche\nlibvirt-qemu:x:64055:\n");
@@ -120,7 +120,8 @@ test_user(void)
     tree_write(tree, "/etc/group", "libvirt:x:106:cloche\nlibvirt-qemu:x:64056:\n");
     check_user(tree, VERDICT_PROBLEM, "not in the group libvirt-qemu", "cloche libvirt-qemu");
     tree_write(tree, "/etc/group", "libvirt:x:106:cloche\n");
-    check_user(tree, VERDICT_PROBLEM, "no group libvirt-qemu", "libvirt-daemon-system");
+    check_user(tree, VERDICT_PROBLEM, "the group libvirt-qemu does not exist",
+               "libvirt-daemon-system");
     tree_remove(tree, "/etc/passwd");
     tree_make_folder(tree, "/etc/passwd");
     check_user(tree, VERDICT_UNKNOWN, "/etc/passwd cannot be read", "ls -l");
@@ -145,7 +146,8 @@ test_other_user(void)
     assert_no_user_check(tree, &facts);
     facts.unit_state = (char *)"active";
     doctor_check_user(&tree->host, tree->report, &facts);
-    assert_finding(tree, VERDICT_PROBLEM, "user", "no user cloche", "systemd-sysusers");
+    assert_finding(tree, VERDICT_PROBLEM, "user", "the user cloche does not exist",
+                   "systemd-sysusers");
     tree->host.of_user = TRUE;
     assert_no_user_check(tree, &facts);
     tree->host.of_user = FALSE;
@@ -183,7 +185,7 @@ test_accelerator(void)
     check_accelerator("{'Accelerator': <'kvm'>, 'Emulated': <false>, 'AccelerationError': <''>}",
                       TRUE, VERDICT_OK, "kvm", NULL);
     check_accelerator("{'Accelerator': <''>, 'Emulated': <false>}", TRUE, VERDICT_UNKNOWN,
-                      "finding out", "in a minute");
+                      "determining", "in a minute");
     check_accelerator("{'Accelerator': <''>, 'AccelerationError': <'no permission'>}", TRUE,
                       VERDICT_PROBLEM, "KVM does not work: no permission", "tries again");
     check_accelerator("{'Accelerator': <'tcg'>, 'Emulated': <true>, 'AccelerationError': <'x y'>}",
@@ -192,11 +194,11 @@ test_accelerator(void)
                       "x y",
                       "restart cloched");
     check_accelerator("{'Accelerator': <'tcg'>, 'Emulated': <true>}", TRUE, VERDICT_PROBLEM,
-                      "does not say why", "restart cloched");
+                      "does not report why", "restart cloched");
     check_accelerator("{'Accelerator': <'tcg'>, 'Emulated': <true>, 'AccelerationError': <'x'>}",
-                      FALSE, VERDICT_WARNING, "no security boundary", "AllowEmulation=no");
+                      FALSE, VERDICT_WARNING, "not a security boundary", "AllowEmulation=no");
     check_accelerator("{'Accelerator': <7>, 'Emulated': <'yes'>}", TRUE, VERDICT_UNKNOWN,
-                      "finding out", "in a minute");
+                      "determining", "in a minute");
 }
 
 /* Without an image nothing is tried, and the check of the templates says so. */

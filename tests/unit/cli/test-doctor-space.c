@@ -26,14 +26,14 @@ static void
 test_ram(void)
 {
     assert_ram(3 * GIB, GIB, TRUE, VERDICT_OK, "all templates take 3.2 GB", NULL);
-    assert_ram(3 * GIB, GIB - 1, TRUE, VERDICT_WARNING, "made anew takes 1.1 GB",
+    assert_ram(3 * GIB, GIB - 1, TRUE, VERDICT_WARNING, "rebuilt takes 1.1 GB",
                "remount,size=4608M /dev/shm");
     assert_ram(3 * GIB - 1, 2 * GIB, TRUE, VERDICT_WARNING, "all templates take 3.2 GB",
                "remount,size=6144M /dev/shm");
     assert_ram(GIB, GIB, TRUE, VERDICT_WARNING, "all templates take", "remount");
     assert_ram(GIB - 1, GIB - 1, TRUE, VERDICT_PROBLEM, "the largest template takes 1.1 GB",
                "remount,size=6144M");
-    assert_ram(9 * GIB, 9 * GIB, FALSE, VERDICT_WARNING, "no tmpfs", "Ram=");
+    assert_ram(9 * GIB, 9 * GIB, FALSE, VERDICT_WARNING, "not on a tmpfs", "Ram=");
     assert_ram(0, 0, FALSE, VERDICT_PROBLEM, "the largest", "remount");
 }
 
@@ -51,9 +51,9 @@ static void
 test_state(void)
 {
     assert_state(GIB + STATE_RESERVE, VERDICT_OK, "5.4 GB of 107.4 GB are free", NULL);
-    assert_state(GIB + STATE_RESERVE - 1, VERDICT_WARNING, "take 5.4 GB", "stand still");
-    assert_state(GIB, VERDICT_WARNING, "take 5.4 GB", "make room");
-    assert_state(GIB - 1, VERDICT_PROBLEM, "made anew takes 1.1 GB", "State=");
+    assert_state(GIB + STATE_RESERVE - 1, VERDICT_WARNING, "take 5.4 GB", "are paused");
+    assert_state(GIB, VERDICT_WARNING, "take 5.4 GB", "free space there");
+    assert_state(GIB - 1, VERDICT_PROBLEM, "rebuilt takes 1.1 GB", "State=");
 }
 
 static void
@@ -94,7 +94,7 @@ test_read(void)
 static void
 test_tmpfs(void)
 {
-    const Host host = {.root = ""};
+    const DoctorHost host = {.root = ""};
 
     g_assert_true(space_read(&host, "/dev/shm/cloche/none").is_tmpfs);
     g_assert_false(space_read(&host, "/proc").is_tmpfs);

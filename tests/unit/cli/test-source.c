@@ -38,7 +38,7 @@ test_no_text(void)
         gsize size;
         const char *says;
     } cases[] = {
-        {"\0", 1, "it is no text: it has a zero byte"},
+        {"\0", 1, "it is not text: it has a zero byte"},
         {"x\0", 2, "zero byte"},
         {"\xff", 1, "it is not UTF-8"},
         {"\xef\xbb", 2, "not UTF-8"},

@@ -75,22 +75,22 @@ test_bad_durations(void)
         const char *text;
         const char *says;
     } bad[] = {
-        {"", "no duration"},
-        {"m", "no duration"},
-        {"-5", "no duration"},
-        {"+5", "no duration"},
-        {" 5", "no duration"},
-        {"5M", "there is no unit 'M'"},
-        {"5x", "there is no unit 'x'"},
-        {"1h5x", "there is no unit 'x'"},
-        {"5-", "there is no unit '-'"},
-        {"1h30", "no duration"},
-        {"1 2", "no duration"},
-        {".", "no duration"},
-        {".h", "no duration"},
-        {"5.h", "no duration"},
-        {"1..5h", "no duration"},
-        {"INF", "no duration"},
+        {"", "is not a duration"},
+        {"m", "is not a duration"},
+        {"-5", "is not a duration"},
+        {"+5", "is not a duration"},
+        {" 5", "is not a duration"},
+        {"5M", "unknown unit 'M'"},
+        {"5x", "unknown unit 'x'"},
+        {"1h5x", "unknown unit 'x'"},
+        {"5-", "unknown unit '-'"},
+        {"1h30", "is not a duration"},
+        {"1 2", "is not a duration"},
+        {".", "is not a duration"},
+        {".h", "is not a duration"},
+        {"5.h", "is not a duration"},
+        {"1..5h", "is not a duration"},
+        {"INF", "is not a duration"},
         {"0", "too short"},
         {"000d", "too short"},
         {"0.999999s", "too short"},
@@ -144,8 +144,7 @@ test_bad_pairs(void)
     assert_pairs_fail((const char *[]){"A=1", "B", NULL}, "'B' is not of the form KEY=VALUE");
     assert_pairs_fail((const char *[]){"=1", NULL}, "'=1' is not of the form KEY=VALUE");
     assert_pairs_fail((const char *[]){"", NULL}, "'' is not of the form KEY=VALUE");
-    assert_pairs_fail((const char *[]){"A=1", "B=2", "A=3", NULL},
-                      "'A=3': this key is given twice");
+    assert_pairs_fail((const char *[]){"A=1", "B=2", "A=3", NULL}, "'A=3': the key is given twice");
     assert_pairs_fail((const char *[]){"A=\xff", NULL}, "'A=\xef\xbf\xbd' is not UTF-8 text");
 }
 

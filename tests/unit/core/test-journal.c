@@ -67,6 +67,7 @@ static void
 test_created(void)
 {
     const Store store = {.state = (char *)"/nowhere", .run = (char *)"/nowhere", .gid = 4};
+    g_autoptr(Template) template = template_new("python");
     Sandbox sandbox = example();
     Host host;
     MachineUser user;
@@ -74,7 +75,7 @@ test_created(void)
     host_init(&host, NULL, &store, 1900000000, 16);
     host.on_change = ignore;
     user = host_keep_user(&host, 1900000005);
-    sandbox.instance = instance_new(&host, ID, &user, 256);
+    sandbox.instance = instance_new(&host, ID, &user, template);
     journal_created(&sandbox);
     assert_line(JOURNAL_CREATED, "Sandbox " ID " of uid 1000 runs, template python");
     assert_field("MACHINE_UID", "1900000005");

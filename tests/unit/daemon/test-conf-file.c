@@ -250,9 +250,9 @@ test_kinds(Fixture *f, gconstpointer data)
     g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
     put_link(f, "nowhere", "not/there");
     put_link(f, "zero", "/dev/zero");
-    assert_unreadable(f, "fifo", "it is no regular file");
-    assert_unreadable(f, "folder", "it is no regular file");
-    assert_unreadable(f, "zero", "it is no regular file");
+    assert_unreadable(f, "fifo", "it is not a regular file");
+    assert_unreadable(f, "folder", "it is not a regular file");
+    assert_unreadable(f, "zero", "it is not a regular file");
     assert_unreadable(f, "nowhere", "No such file or directory");
     assert_unreadable(f, "none", "No such file or directory");
 }
@@ -319,15 +319,15 @@ static void
 test_wrong_lines(Fixture *f, gconstpointer data)
 {
 #define WRONG(text, message) assert_wrong(f, text, sizeof(text) - 1, message)
-    WRONG("b=c\n", "a.conf:1: 'b=c' stands before the first [Section]");
+    WRONG("b=c\n", "a.conf:1: 'b=c' is before the first [Section]");
     WRONG("[A]\nb\n", "a.conf:2: 'b' is neither [Section] nor Key=value");
     WRONG("[A]\n\n=c\n", "a.conf:3: '=c' is neither [Section] nor Key=value");
     WRONG("[A\nb=c\n", "a.conf:1: '[A' is neither [Section] nor Key=value");
     WRONG("[]\n", "a.conf:1: '[]' is neither [Section] nor Key=value");
     WRONG("[A] # c\n", "a.conf:1: '[A] # c' is neither [Section] nor Key=value");
     WRONG("[A]\nb=bad\n", "a.conf:2: [A] b: it is bad");
-    WRONG("[A]\nb=c\xff\n", "a.conf:2: this is no text in UTF-8");
-    WRONG("[A]\nb=c\0d\n", "a.conf:2: this is no text in UTF-8");
+    WRONG("[A]\nb=c\xff\n", "a.conf:2: the line is not valid UTF-8");
+    WRONG("[A]\nb=c\0d\n", "a.conf:2: the line is not valid UTF-8");
     WRONG("\xef\xbb\xbf[A]\n", "a.conf:1: '\xef\xbb\xbf[A]' is neither [Section] nor Key=value");
 #undef WRONG
 }

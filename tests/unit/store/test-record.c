@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "fixture.h"
+#include "record.h"
 
 static char *
 path_of(Fixture *f, const char *name)
@@ -33,6 +34,7 @@ static const Record largest = {
     .id = S("abcdefghijklmnop"),
     .name = S(" a name;\nof two lines "),
     .template = S("box"),
+    .template_key = S("0123456789abcdef"),
     .owner = G_MAXUINT32,
     .created_us = G_MAXINT64,
     .born_us = G_MAXINT64,
@@ -56,6 +58,7 @@ assert_same(const Record *a, const Record *b)
     g_assert_cmpstr(a->id, ==, b->id);
     g_assert_cmpstr(a->name, ==, b->name);
     g_assert_cmpstr(a->template, ==, b->template);
+    g_assert_cmpstr(a->template_key, ==, b->template_key);
     g_assert_cmpuint(a->owner, ==, b->owner);
     g_assert_cmpint(a->created_us, ==, b->created_us);
     g_assert_cmpint(a->born_us, ==, b->born_us);
@@ -116,16 +119,16 @@ static void
 test_list(Fixture *f, gconstpointer data)
 {
     g_autofree char *unfinished = path_of(f, "b.new");
-    g_auto(GStrv) none = record_list(f->store), one = NULL, gone = NULL;
+    g_auto(GStrv) none = store_list_records(f->store), one = NULL, gone = NULL;
 
     g_assert_cmpuint(g_strv_length(none), ==, 0);
     write_record(f, &smallest);
     g_assert_true(g_file_set_contents(unfinished, "[Sand", -1, NULL));
-    one = record_list(f->store);
+    one = store_list_records(f->store);
     g_assert_cmpuint(g_strv_length(one), ==, 1);
     g_assert_cmpstr(one[0], ==, "a");
     record_remove(f->store, "a");
-    gone = record_list(f->store);
+    gone = store_list_records(f->store);
     g_assert_cmpuint(g_strv_length(gone), ==, 0);
 }
 
@@ -171,9 +174,20 @@ test_missing_keys(Fixture *f, gconstpointer data)
     keys = g_key_file_get_keys(file, "Sandbox", NULL, NULL);
     for (char **key = keys; *key; key++) {
         write_with(f, *key, NULL);
-        if (!g_str_equal(*key, "IdempotencyKey"))
+        if (!g_str_equal(*key, "IdempotencyKey") && !g_str_equal(*key, "TemplateKey"))
             assert_refused(f, largest.id, *key);
     }
+}
+
+/* As an earlier version of the service wrote it. */
+static void
+test_no_template_key(Fixture *f, gconstpointer data)
+{
+    Record record = largest;
+
+    record.template_key = NULL;
+    write_with(f, "TemplateKey", NULL);
+    assert_read(f, &record);
 }
 
 static void
@@ -181,6 +195,9 @@ test_wrong_values(Fixture *f, gconstpointer data)
 {
     static const char *const cases[][2] = {
         {"Id", "abcdefghijklmnoq"},
+        {"TemplateKey", ""},
+        {"TemplateKey", "../box"},
+        {"TemplateKey", "0123-4567"},
         {"Owner", "4294967296"},
         {"Owner", "-1"},
         {"Owner", "root"},
@@ -227,11 +244,11 @@ test_no_id(Fixture *f, gconstpointer data)
     Record record = smallest;
 
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
-        assert_refused(f, names[i], "its name is no id");
+        assert_refused(f, names[i], "the file name is not an id");
     record.id = longest;
     write_record(f, &record);
     assert_read(f, &record);
-    assert_refused(f, longer, "its name is no id");
+    assert_refused(f, longer, "the file name is not an id");
 }
 
 /* --- a full disk --- */
@@ -272,6 +289,7 @@ main(int argc, char **argv)
     ADD("written-again", test_written_again);
     ADD("list", test_list);
     ADD("missing-keys", test_missing_keys);
+    ADD("no-template-key", test_no_template_key);
     ADD("wrong-values", test_wrong_values);
     ADD("no-record", test_no_record);
     ADD("no-id", test_no_id);

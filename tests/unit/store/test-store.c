@@ -12,6 +12,8 @@
 
 #include "error.h"
 #include "fixture.h"
+#include "image.h"
+#include "names.h"
 
 /* --- whose it is --- */
 
@@ -234,6 +236,7 @@ test_sweep(Fixture *f, gconstpointer data)
                                        "state/templates/old-0123",
                                        "ram/box-0123",
                                        "ram/box-4567",
+                                       "ram/removed-0123",
                                        "state/images/box-1",
                                        NULL};
     /* Names that this service never gave. */
@@ -250,19 +253,20 @@ test_sweep(Fixture *f, gconstpointer data)
                                           "state/elsewhere",
                                           NULL};
     static const char *const keep[] = {"live", "never", NULL};
+    static const char *const in_use[] = {"removed-0123", "removed-4567", NULL};
     static const char *const nobody[] = {NULL};
     static const char *const then[] = {"state/machines/live", "run/machines/live",
-                                       "state/sandboxes/live", NULL};
+                                       "state/sandboxes/live", "ram/removed-0123", NULL};
 
     make_image(f, GOOD, 0);
     make_each(f, gone);
     make_each(f, kept);
     make_each(f, strange);
-    g_assert_cmpuint(store_sweep(f->store, keep), ==, G_N_ELEMENTS(gone) - 1);
+    g_assert_cmpuint(store_sweep(f->store, keep, in_use), ==, G_N_ELEMENTS(gone) - 1);
     assert_each(f, gone, FALSE);
     assert_each(f, kept, TRUE);
-    g_assert_cmpuint(store_sweep(f->store, keep), ==, 0);
-    g_assert_cmpuint(store_sweep(f->store, nobody), ==, 3);
+    g_assert_cmpuint(store_sweep(f->store, keep, in_use), ==, 0);
+    g_assert_cmpuint(store_sweep(f->store, nobody, nobody), ==, 4);
     assert_each(f, then, FALSE);
     assert_each(f, strange, TRUE);
 }
@@ -290,7 +294,7 @@ test_sweep_links(Fixture *f, gconstpointer data)
 
     make_each(f, (const char *const[]){"precious", NULL});
     g_assert_cmpint(symlink(target, link), ==, 0);
-    g_assert_cmpuint(store_sweep(f->store, nobody), ==, 1);
+    g_assert_cmpuint(store_sweep(f->store, nobody, nobody), ==, 1);
     g_assert_false(g_file_test(link, G_FILE_TEST_IS_SYMLINK));
     assert_each(f, outside, TRUE);
 }

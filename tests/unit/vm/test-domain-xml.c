@@ -25,13 +25,14 @@ spec_of(const char *state)
 }
 
 static char *
-xml_of(const MachineSpec *spec, const VmFacts *facts, const char *words, gboolean ram_read_only)
+xml_of(const MachineSpec *spec, const VmFacts *facts, const char *kernel_options,
+       gboolean ram_read_only)
 {
     DomainPlan plan = {.spec = spec,
                        .facts = facts,
                        .uuid = UUID,
                        .kernel = spec->kernel,
-                       .words = words,
+                       .kernel_options = kernel_options,
                        .ram_read_only = ram_read_only};
 
     return domain_xml(&plan);
@@ -250,7 +251,7 @@ test_accelerators(void)
 }
 
 static void
-test_kernel_words(void)
+test_kernel_options(void)
 {
     static const struct {
         const char *word;
@@ -323,7 +324,7 @@ main(int argc, char **argv)
     g_test_add_func("/vm/domain-xml/slice", test_slice);
     g_test_add_func("/vm/domain-xml/definition", test_definition);
     g_test_add_func("/vm/domain-xml/accelerators", test_accelerators);
-    g_test_add_func("/vm/domain-xml/kernel-words", test_kernel_words);
+    g_test_add_func("/vm/domain-xml/kernel-options", test_kernel_options);
     g_test_add_func("/vm/domain-xml/probe", test_probe);
     g_test_add_func("/vm/domain-xml/escapes", test_escapes);
     return g_test_run();

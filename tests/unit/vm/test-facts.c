@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "vm-libvirt.h"
+#include "vm-facts.h"
 
 static struct {
     const char *emulator;
@@ -34,7 +34,8 @@ virConnectGetDomainCapabilities(virConnectPtr connection, const char *emulator, 
 }
 
 typedef struct {
-    LibvirtVm vm;
+    KnownFacts known;
+    guint opening;
     char *dir, *emulator;
 } Fixture;
 
@@ -58,17 +59,15 @@ set_up(Fixture *f, gconstpointer accelerator)
     write_emulator(f, "7.2.22");
     libvirt.emulator = f->emulator;
     libvirt.feature = "svm";
-    g_mutex_init(&f->vm.lock);
-    g_assert_true(vm_ask_facts(NULL, &known, &f->vm.facts, NULL));
+    g_assert_true(facts_ask(NULL, &known, &f->known.facts, NULL));
     libvirt.asked = 0;
-    f->vm.opened = 1;
+    f->opening = 1;
 }
 
 static void
 tear_down(Fixture *f, gconstpointer accelerator)
 {
-    vm_facts_clear(&f->vm.facts);
-    g_mutex_clear(&f->vm.lock);
+    facts_clear(&f->known.facts);
     g_unlink(f->emulator);
     g_rmdir(f->dir);
     g_free(f->emulator);
@@ -80,7 +79,7 @@ assert_holds(Fixture *f, guint asked)
 {
     GError *error = NULL;
 
-    g_assert_true(vm_check_facts(&f->vm, NULL, &error));
+    g_assert_true(facts_check(&f->known, NULL, f->opening, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(libvirt.asked, ==, asked);
 }
@@ -90,7 +89,7 @@ assert_changed(Fixture *f, const char *part)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(vm_check_facts(&f->vm, NULL, &error));
+    g_assert_false(facts_check(&f->known, NULL, f->opening, &error));
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_NOT_READY);
     g_assert_nonnull(strstr(error->message, part));
     g_assert_nonnull(strstr(error->message, "restart cloched"));
@@ -100,9 +99,9 @@ static void
 test_once(Fixture *f, gconstpointer accelerator)
 {
     assert_holds(f, 1);
-    g_assert_cmpstr(libvirt.type, ==, f->vm.facts.emulated ? "qemu" : "kvm");
+    g_assert_cmpstr(libvirt.type, ==, f->known.facts.emulated ? "qemu" : "kvm");
     assert_holds(f, 1);
-    f->vm.opened++;
+    f->opening++;
     assert_holds(f, 2);
     assert_holds(f, 2);
 }
@@ -114,7 +113,7 @@ test_cpu(Fixture *f, gconstpointer accelerator)
     assert_holds(f, 1);
     libvirt.feature = "avx512f";
     assert_holds(f, 1);
-    f->vm.opened++;
+    f->opening++;
     assert_changed(f, "the CPU model was 'EPYC ");
     assert_changed(f, "the CPU model was 'EPYC ");
     libvirt.feature = "svm";
@@ -132,7 +131,7 @@ test_hypervisor(Fixture *f, gconstpointer accelerator)
 static void
 test_emulated(Fixture *f, gconstpointer accelerator)
 {
-    g_assert_cmpstr(f->vm.facts.host, ==, "");
+    g_assert_cmpstr(f->known.facts.host, ==, "");
     libvirt.feature = "avx512f";
     assert_holds(f, 1);
 }
@@ -144,7 +143,7 @@ test_no_answer(Fixture *f, gconstpointer accelerator)
     g_autoptr(GError) error = NULL;
 
     libvirt.feature = NULL;
-    g_assert_false(vm_check_facts(&f->vm, NULL, &error));
+    g_assert_false(facts_check(&f->known, NULL, f->opening, &error));
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED);
     libvirt.feature = "svm";
     assert_holds(f, 2);

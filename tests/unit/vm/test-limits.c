@@ -31,7 +31,7 @@ test_refused(void)
 {
     const MachineSpec spec = {.memory_mib = 256};
 
-    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "Machines are not bounded in memory and *");
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "Machines have no bounds of memory and *");
     limits_set(G_MAXINT32, &spec, /* emulated= */ TRUE);
     g_test_assert_expected_messages();
     limits_set(G_MAXINT32, &spec, /* emulated= */ TRUE);

@@ -25,10 +25,10 @@ test_reply(void)
     assert_refused("{\"error\":{\"class\":\"GenericError\",\"desc\":\"File descriptor named 'x' "
                    "not found\"}}",
                    "refused: File descriptor named 'x' not found");
-    assert_refused("{\"error\":7}", "refused: gave no reason");
-    assert_refused("{}", "refused: gave no reason");
-    assert_refused("[]", "no object");
-    assert_refused("", "no object");
+    assert_refused("{\"error\":7}", "refused: it gave no reason");
+    assert_refused("{}", "refused: it gave no reason");
+    assert_refused("[]", "not a JSON object");
+    assert_refused("", "not a JSON object");
     assert_refused("{\"return\":", "");
 }
 
@@ -57,7 +57,7 @@ test_migration(void)
     assert_migration("{\"return\":{\"status\":\"failed\",\"error-desc\":\"Unknown ramblock\"}}",
                      MIGRATION_FAILED, "'failed': Unknown ramblock");
     assert_migration("{\"return\":{\"status\":\"cancelled\"}}", MIGRATION_FAILED, "no reason");
-    assert_migration("{\"return\":[]}", MIGRATION_FAILED, "no object");
+    assert_migration("{\"return\":[]}", MIGRATION_FAILED, "not a JSON object");
     assert_migration("{\"error\":{\"desc\":\"gone\"}}", MIGRATION_FAILED, "refused: gone");
 }
 

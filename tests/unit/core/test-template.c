@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* template: its states, and that a reference keeps what is on disk. */
+#include <glib/gstdio.h>
+
+#include "error.h"
+#include "templates.h"
+#include "util.h"
+
+/* --- states --- */
+
+static void
+fail(Template *template)
+{
+    const GError error = {CLOCHE_ERROR, CLOCHE_ERROR_FAILED, (char *)"no"};
+
+    template_fail(template, &error);
+}
+
+static void
+count(Template *template, gpointer data)
+{
+    ++*(guint *)data;
+}
+
+static void
+ignore_release(Template *template, gpointer data)
+{
+}
+
+static const TemplateEvents counting = {count, ignore_release};
+
+static Template *
+template_in(TemplateState state)
+{
+    Template *template = template_new("box");
+
+    switch (state) {
+    case TEMPLATE_PREPARING:
+        template_wait(template, "waiting");
+        break;
+    case TEMPLATE_READY:
+        template_finish(template);
+        break;
+    case TEMPLATE_FAILED:
+        fail(template);
+        break;
+    default:
+        break;
+    }
+    g_assert_cmpint(template->state, ==, state);
+    return template;
+}
+
+static void
+wait_for_kvm(Template *template)
+{
+    template_wait(template, "waiting for KVM");
+}
+
+static void
+check(Template *template)
+{
+    template_check(template, NULL);
+}
+
+static void
+verify(Template *template)
+{
+    template_advance(template, "verifying", 0);
+}
+
+static void
+make(Template *template)
+{
+    template_advance(template, "making", 0.5);
+}
+
+static void
+fail_otherwise(Template *template)
+{
+    const GError error = {CLOCHE_ERROR, CLOCHE_ERROR_FAILED, (char *)"otherwise"};
+
+    template_fail(template, &error);
+}
+
+static void
+test_states(void)
+{
+    static const TemplateState C = TEMPLATE_CHECKING, P = TEMPLATE_PREPARING, R = TEMPLATE_READY,
+                               F = TEMPLATE_FAILED;
+    const struct {
+        void (*call)(Template *template);
+        TemplateState expected[_TEMPLATE_STATE_MAX]; /* by the state before */
+    } calls[] = {
+        {wait_for_kvm, {P, P, R, P}},    {check, {C, C, R, C}},
+        {verify, {C, P, R, F}},          {make, {P, P, R, F}},
+        {template_finish, {R, R, R, F}}, {fail_otherwise, {F, F, R, F}},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(calls); i++)
+        for (int state = 0; state < _TEMPLATE_STATE_MAX; state++) {
+            g_autoptr(Template) template = template_in((TemplateState)state);
+
+            calls[i].call(template);
+            g_assert_cmpint(template->state, ==, calls[i].expected[state]);
+            g_assert_true((template->state == TEMPLATE_FAILED) == (template->error != NULL));
+        }
+}
+
+/* What a client sees of a preparation; an error that has been reported is not reported again. */
+static void
+test_reports(void)
+{
+    g_autoptr(Template) template = template_new("box");
+    guint reports = 0;
+
+    template_watch(template, &counting, &reports);
+    template_wait(template, "waiting for KVM");
+    g_assert_cmpstr(template->step, ==, "waiting for KVM");
+    g_assert_cmpuint(reports, ==, 1);
+    fail(template);
+    fail(template);
+    g_assert_cmpuint(reports, ==, 2);
+    fail_otherwise(template);
+    g_assert_cmpstr(template->error->message, ==, "otherwise");
+    g_assert_cmpuint(reports, ==, 3);
+    template_check(template, NULL);
+    template_advance(template, "making", 0.25);
+    g_assert_cmpfloat(template->progress, ==, 0.25);
+    template_finish(template);
+    g_assert_cmpstr(template->step, ==, "ready");
+    g_assert_cmpfloat(template->progress, ==, 1);
+    g_assert_cmpuint(reports, ==, 5);
+    template_finish(template);
+    template_advance(template, "making", 0.5);
+    g_assert_cmpuint(reports, ==, 5);
+}
+
+/* --- the registry, and files --- */
+
+typedef struct {
+    char *dir;
+    Store *store;
+    Host host;
+    Templates *templates;
+    guint added, changed, removed;
+} Fixture;
+
+static void
+on_added(Template *template, gpointer data)
+{
+    ((Fixture *)data)->added++;
+}
+
+static void
+on_changed(Template *template, gpointer data)
+{
+    ((Fixture *)data)->changed++;
+}
+
+static void
+on_removed(Template *template, gpointer data)
+{
+    ((Fixture *)data)->removed++;
+}
+
+static const TemplatesEvents events = {on_added, on_changed, on_removed};
+
+static void
+ignore(gpointer data)
+{
+}
+
+static void
+set_up(Fixture *f, gconstpointer data)
+{
+    g_autofree char *state = NULL, *ram = NULL, *run = NULL;
+    g_autoptr(GError) error = NULL;
+
+    f->dir = g_dir_make_tmp("cloche-test-XXXXXX", NULL);
+    state = g_build_filename(f->dir, "state", NULL);
+    ram = g_build_filename(f->dir, "ram", NULL);
+    run = g_build_filename(f->dir, "run", NULL);
+    f->store = store_open(state, ram, run, /* group= */ NULL, &error);
+    g_assert_no_error(error);
+    host_init(&f->host, /* vm= */ NULL, f->store, 0, 0);
+    f->host.on_change = ignore;
+    f->templates = templates_new(&f->host, &events, f);
+}
+
+static void
+tear_down(Fixture *f, gconstpointer data)
+{
+    templates_free(f->templates);
+    host_clear(&f->host);
+    store_free(f->store);
+    g_assert_true(util_remove_tree(f->dir, NULL));
+    g_free(f->dir);
+}
+
+/* With what the tests look at: a folder and a RAM file. */
+static TemplateFiles *
+make_files(Fixture *f, const char *name, const char *key)
+{
+    TemplateFiles *files = template_files_new(f->store, name, key, "1", "kvm");
+
+    g_assert_cmpint(g_mkdir(files->dir, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(files->ram, "ram", -1, NULL));
+    return files;
+}
+
+static gboolean
+has_files(Fixture *f, const char *name, const char *key)
+{
+    g_autoptr(TemplateFiles) files = template_files_new(f->store, name, key, "1", "kvm");
+    gboolean has_folder = g_file_test(files->dir, G_FILE_TEST_EXISTS);
+
+    g_assert_true(has_folder == g_file_test(files->ram, G_FILE_TEST_EXISTS));
+    return has_folder;
+}
+
+/* Waits until all removals of files are over. */
+static void
+settle(Fixture *f)
+{
+    while (f->host.count > 0)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* Installed, and ready as this version unless the key is NULL. */
+static Template *
+install(Fixture *f, const char *name, const char *key)
+{
+    Template *template = template_new(name);
+
+    templates_add(f->templates, template);
+    if (key) {
+        template_check(template, make_files(f, name, key));
+        template_finish(template);
+    }
+    return template;
+}
+
+static Template *
+adopt(Fixture *f, const char *name, const char *key)
+{
+    static char *languages[] = {(char *)"python", NULL};
+    const Record record = {
+        .template = (char *)name,
+        .template_key = (char *)key,
+        .user = (char *)"user",
+        .languages = languages,
+        .memory_mib = 64,
+    };
+
+    return templates_adopt(f->templates, &record);
+}
+
+static void
+test_registry(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GList) all = NULL;
+    Template *python = install(f, "python", NULL), *box = install(f, "box", NULL);
+
+    g_assert_cmpuint(f->added, ==, 2);
+    g_assert_true(templates_find(f->templates, "box") == box);
+    g_assert_null(templates_find(f->templates, "bo"));
+    all = templates_list(f->templates);
+    g_assert_true(all->data == box && all->next->data == python);
+    template_wait(box, "waiting");
+    g_assert_cmpuint(f->changed, ==, 1);
+    templates_remove(f->templates, box);
+    g_assert_cmpuint(f->removed, ==, 1);
+    g_assert_null(templates_find(f->templates, "box"));
+}
+
+/* A removed template's files go when the last reference goes. */
+static void
+test_removed(Fixture *f, gconstpointer data)
+{
+    Template *template = template_ref(install(f, "box", "0123"));
+
+    templates_remove(f->templates, template);
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+    template_unref(template_ref(template));
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+    template_unref(template);
+    settle(f);
+    g_assert_false(has_files(f, "box", "0123"));
+}
+
+/* Machines of the same version share it, and the last of them takes it along. */
+static void
+test_old_version(Fixture *f, gconstpointer data)
+{
+    Template *old, *same;
+    g_auto(GStrv) in_use = NULL;
+
+    template_files_free(make_files(f, "box", "0123"));
+    old = adopt(f, "box", "0123");
+    same = adopt(f, "box", "0123");
+    g_assert_true(old == same);
+    g_assert_cmpstr(old->user, ==, "user");
+    g_assert_cmpuint(old->memory_mib, ==, 64);
+    g_assert_null(templates_find(f->templates, "box"));
+    install(f, "box", "4567");
+    in_use = templates_in_use(f->templates);
+    g_assert_true(g_strv_contains((const char *const *)in_use, "box-0123"));
+    g_assert_true(g_strv_contains((const char *const *)in_use, "box-4567"));
+    template_unref(old);
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+    template_unref(same);
+    settle(f);
+    g_assert_false(has_files(f, "box", "0123"));
+    g_assert_true(has_files(f, "box", "4567"));
+}
+
+/* The new version is the old one: it stays when the adopted machine ends. */
+static void
+test_same_version(Fixture *f, gconstpointer data)
+{
+    Template *adopted, *installed;
+
+    template_files_free(make_files(f, "box", "0123"));
+    adopted = adopt(f, "box", "0123");
+    installed = template_new("box");
+    templates_add(f->templates, installed);
+    template_check(installed, template_files_new(f->store, "box", "0123", "1", "kvm"));
+    template_finish(installed);
+    template_unref(adopted);
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+}
+
+/* Until the installed template is ready, the old version may be the one that it will use. */
+static void
+test_ends_early(Fixture *f, gconstpointer data)
+{
+    Template *installed = install(f, "box", NULL);
+
+    template_files_free(make_files(f, "box", "0123"));
+    template_unref(adopt(f, "box", "0123"));
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+    template_check(installed, make_files(f, "box", "4567"));
+    template_finish(installed);
+    settle(f);
+    g_assert_false(has_files(f, "box", "0123"));
+    g_assert_true(has_files(f, "box", "4567"));
+}
+
+/* The record of an earlier version of the service names no key: nothing can be kept or removed. */
+static void
+test_without_key(Fixture *f, gconstpointer data)
+{
+    Template *adopted = adopt(f, "box", NULL), *other = adopt(f, "box", NULL);
+    g_auto(GStrv) in_use = templates_in_use(f->templates);
+
+    install(f, "box", "0123");
+    g_assert_true(adopted != other);
+    g_assert_null(template_key(adopted));
+    g_assert_cmpuint(g_strv_length(in_use), ==, 0);
+    template_unref(adopted);
+    template_unref(other);
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+}
+
+/* A service that stops leaves machines running: it removes nothing. */
+static void
+test_stop(Fixture *f, gconstpointer data)
+{
+    Template *old;
+
+    template_files_free(make_files(f, "box", "0123"));
+    old = adopt(f, "box", "0123");
+    install(f, "box", "4567");
+    templates_stop(f->templates);
+    template_unref(old);
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_FATAL_MASK); /* a template that fails is logged */
+    g_test_add_func("/template/states", test_states);
+    g_test_add_func("/template/reports", test_reports);
+#define ADD(name, function)                                                                        \
+    g_test_add("/templates/" name, Fixture, NULL, set_up, function, tear_down)
+    ADD("registry", test_registry);
+    ADD("removed", test_removed);
+    ADD("old-version", test_old_version);
+    ADD("same-version", test_same_version);
+    ADD("ends-early", test_ends_early);
+    ADD("without-key", test_without_key);
+    ADD("stop", test_stop);
+    return g_test_run();
+}
