@@ -123,6 +123,43 @@ sandbox_stream_code(Call *call, GVariant *parameters)
         call_fail(call, error);
 }
 
+/* --- IsComplete --- */
+
+#define CHECK_SIZE_MAX (128u * 1024) /* bytes of code: an interpreter parses them in a moment */
+#define CHECK_TIMEOUT_MS 10000u      /* from when it begins */
+
+const Option sandbox_is_complete_options[] = {{"language", "s"}, {"context", "s"}, {NULL, NULL}};
+
+static void
+on_checked(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+    g_autoptr(GuestExecution) execution = core_execute_finish(result, &error);
+
+    if (execution)
+        call_answer(call, g_variant_new("(ss)", guest_execution_completeness_name(execution),
+                                        execution->indent ? execution->indent : ""));
+    else
+        call_fail(call, error);
+}
+
+void
+sandbox_is_complete(Call *call, GVariant *parameters)
+{
+    g_auto(CodeRequest) request = {.code.is_check = TRUE, .code.timeout_ms = CHECK_TIMEOUT_MS};
+    GError *error = NULL;
+
+    g_variant_get(parameters, "(&s@a{sv})", &request.code.code, NULL);
+    if (!code_check(request.code.code, &error) || !find_context(call, &request, &error))
+        call_fail(call, error);
+    else if (strlen(request.code.code) > CHECK_SIZE_MAX)
+        call_answer(call, g_variant_new("(ss)", "unknown", ""));
+    else
+        core_execute_async(call->sandbox, request.context, &request.code, call->peer->left,
+                           on_checked, call);
+}
+
 /* --- contexts --- */
 
 static void

@@ -34,6 +34,7 @@ static const Method methods[] = {
     {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run_options, sandbox_run},
     {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_run_code},
     {SANDBOX, "StreamCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_stream_code},
+    {SANDBOX, "IsComplete", ACCESS_SANDBOX, sandbox_is_complete_options, sandbox_is_complete},
     {SANDBOX, "CreateContext", ACCESS_SANDBOX, sandbox_create_context_options,
      sandbox_create_context},
     {SANDBOX, "ListContexts", ACCESS_SANDBOX, NULL, sandbox_list_contexts},

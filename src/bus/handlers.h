@@ -23,6 +23,7 @@ void manager_get_managed_objects(Call *call, GVariant *parameters);
 /* org.cloche1.Sandbox */
 extern const Option sandbox_run_options[];
 extern const Option sandbox_code_options[]; /* of RunCode and StreamCode */
+extern const Option sandbox_is_complete_options[];
 extern const Option sandbox_create_context_options[];
 extern const Option sandbox_start_options[];
 extern const Option sandbox_open_terminal_options[];
@@ -43,6 +44,7 @@ extern const Option sandbox_open_port_options[];
 void sandbox_run(Call *call, GVariant *parameters);
 void sandbox_run_code(Call *call, GVariant *parameters);
 void sandbox_stream_code(Call *call, GVariant *parameters);
+void sandbox_is_complete(Call *call, GVariant *parameters);
 void sandbox_create_context(Call *call, GVariant *parameters);
 void sandbox_list_contexts(Call *call, GVariant *parameters);
 void sandbox_restart_context(Call *call, GVariant *parameters);

@@ -11,6 +11,7 @@
 
 #include "agent.h"
 #include "arguments.h"
+#include "picture-sixel.h"
 #include "verbs.h"
 
 static int
@@ -60,6 +61,8 @@ main(int argc, char **argv)
 {
     Cli cli = {.bus = G_BUS_TYPE_SYSTEM};
 
+    if (g_strcmp0(argv[0], PICTURE_SIXEL_NAME) == 0)
+        picture_sixel_main();
     occupy_standard_streams();
     g_set_prgname("cloche");
     for (argv++; *argv != NULL && **argv == '-'; argv++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* picture-sixel: libpng decodes, for libsixel's own loaders are not made for strangers' pictures.
+/* picture-sixel: libpng decodes, because libsixel's loaders are not written for hostile pictures.
  */
 #include "picture-sixel.h"
 
@@ -7,7 +7,12 @@
 #include <sixel.h>
 #include <string.h>
 
+#include "jail.h"
+
 #define N_COLORS 256
+#define CPU_S 10
+#define SIXEL_START "\033P"
+#define SIXEL_END "\033\\"
 
 static int
 append(char *data, int size, gpointer out)
@@ -36,7 +41,7 @@ encode(GString *out, guint8 *pixels, int width, int height)
     return is_done;
 }
 
-/* The pixels of an image whose header was read, as RGB. */
+/* The pixels, as RGB, of an image whose header has been read. */
 static guint8 *
 decode(png_image *image)
 {
@@ -51,8 +56,8 @@ decode(png_image *image)
     return pixels;
 }
 
-GString *
-picture_sixel_from_png(GBytes *png)
+static GString *
+convert(GBytes *png)
 {
     png_image image = {.version = PNG_IMAGE_VERSION};
     g_autofree guint8 *pixels = NULL;
@@ -65,13 +70,46 @@ picture_sixel_from_png(GBytes *png)
         pixels = decode(&image);
     if (pixels != NULL) {
         out = g_string_new(NULL);
-        if (encode(out, pixels, (int)image.width, (int)image.height)) {
-            g_string_append_c(out, '\n');
-        } else {
+        if (!encode(out, pixels, (int)image.width, (int)image.height)) {
             g_string_free(out, TRUE);
             out = NULL;
         }
     }
     png_image_free(&image);
     return out;
+}
+
+void
+picture_sixel_main(void)
+{
+    GBytes *png = jail_enter(CPU_S) ? jail_read_input() : NULL;
+
+    jail_exit(png != NULL ? convert(png) : NULL);
+}
+
+gboolean
+picture_is_sixel(const GString *data)
+{
+    gsize start = strlen(SIXEL_START), end = strlen(SIXEL_END);
+
+    if (data->len < start + end || !g_str_has_prefix(data->str, SIXEL_START) ||
+        memcmp(data->str + data->len - end, SIXEL_END, end) != 0)
+        return FALSE;
+    for (gsize i = start; i < data->len - end; i++) {
+        if (!g_ascii_isprint(data->str[i]) && data->str[i] != '\n')
+            return FALSE;
+    }
+    return TRUE;
+}
+
+GString *
+picture_sixel_from_png(GBytes *png)
+{
+    GString *out = jail_run(PICTURE_SIXEL_NAME, png, /* ret_status= */ NULL);
+
+    if (out != NULL && picture_is_sixel(out))
+        return g_string_append_c(out, '\n');
+    if (out != NULL)
+        g_string_free(out, TRUE);
+    return NULL;
 }

@@ -2,9 +2,8 @@
 /*
  * picture: pictures on a terminal, in the protocols that terminals have for them.
  *
- * A picture comes from a guest. kitty and iTerm2 get its bytes as base64 and decode them
- * themselves; for sixel it is decoded here, by libpng, and only when it is no larger than a screen
- * could need.
+ * A picture comes from a guest. kitty and iTerm2 receive its bytes as base64 and decode them. For
+ * sixel, a child process that can do nothing else decodes it (picture-sixel.h).
  */
 #pragma once
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * prompt: readline is fed by the main context (its callback interface), which also takes signals.
+ * prompt: the main context feeds readline through its callback interface, and handles signals.
  *
- * What cannot be kept of the history is not told: code runs without it.
+ * Errors of the history file are not reported, because code can be executed without a history.
+ *
+ * The terminal remains in readline's mode until the entry is complete, so that the terminal does
+ * not echo what is typed while an entry is checked: readline reads and echoes it afterwards.
  */
 #include "prompt.h"
 
@@ -17,26 +20,26 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
-#include "entry.h"
-
 #define FIRST_PROMPT ">>> "
 #define NEXT_PROMPT "... "
 #define INDENT "    "
 #define HISTORY_ENTRIES 5000
 
 static struct {
-    char *language;
-    char *history; /* its file */
+    PromptCheck check;
+    gpointer check_data;
+    char *history; /* the file */
     GString *entry;
-    gboolean is_whole, has_ended; /* the entry; the input */
+    gboolean has_line;
+    gboolean has_ended; /* the input */
 } prompt;
 
-/* Says to the main context, from whichever thread takes the signal, that we go on. */
+/* Reports SIGCONT to the main context from the thread that received it. */
 static int continued = -1;
 
 /* --- history --- */
 
-/* The language may be any kernel's name. */
+/* The language may be the name of any kernel. */
 static char *
 history_path(const char *language)
 {
@@ -46,7 +49,7 @@ history_path(const char *language)
     return g_build_filename(g_get_user_state_dir(), "cloche", name, NULL);
 }
 
-/* Entries are apart by their times, so that one may have many lines. */
+/* Time stamps separate the entries, because an entry may have several lines. */
 static void
 read_history_file(void)
 {
@@ -91,7 +94,8 @@ type_line_break(int count, int key)
     return rl_insert_text("\n");
 }
 
-/* Names to complete are in the sandbox, and files of this machine are none of its business. */
+/* There is no completion: names are in the sandbox, and readline would offer files of this machine.
+ */
 static int
 prepare_keys(void)
 {
@@ -105,16 +109,13 @@ static void
 on_line(char *line)
 {
     prompt.has_ended = line == NULL;
+    prompt.has_line = line != NULL;
     if (line != NULL) {
         if (prompt.entry->len > 0)
             g_string_append_c(prompt.entry, '\n');
         g_string_append(prompt.entry, line);
-        prompt.is_whole = entry_is_complete(prompt.language, prompt.entry->str);
     }
-    if (prompt.has_ended || prompt.is_whole)
-        rl_callback_handler_remove();
-    else
-        rl_set_prompt(NEXT_PROMPT);
+    rl_callback_handler_remove();
     free(line);
 }
 
@@ -156,7 +157,7 @@ on_sigcont(int number)
     errno = error;
 }
 
-/* The shell had the terminal meanwhile. */
+/* The shell used the terminal in the meantime. */
 static gboolean
 on_continued(int fd, GIOCondition condition, gpointer data)
 {
@@ -170,56 +171,89 @@ on_continued(int fd, GIOCondition condition, gpointer data)
 
 /* --- an entry --- */
 
-static void
-read_entry(Cli *cli)
+/* FALSE: the input has ended, or a signal came. */
+static gboolean
+read_line(Cli *cli, const char *text)
 {
     guint on_keys, on_size, on_stop;
 
-    g_string_truncate(prompt.entry, 0);
-    prompt.is_whole = prompt.has_ended = FALSE;
-    rl_callback_handler_install(FIRST_PROMPT, on_line);
+    prompt.has_line = prompt.has_ended = FALSE;
+    rl_callback_handler_install(text, on_line);
     on_keys = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_key, /* data= */ NULL);
     on_size = g_unix_signal_add(SIGWINCH, on_resized, /* data= */ NULL);
     on_stop = g_unix_fd_add(continued, G_IO_IN, on_continued, /* data= */ NULL);
     cli->on_interrupt = on_interrupt;
-    while (!prompt.is_whole && !prompt.has_ended && cli->signal == 0)
+    while (!prompt.has_line && !prompt.has_ended && cli->signal == 0)
         g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
     cli->on_interrupt = NULL;
     g_source_remove(on_keys);
     g_source_remove(on_size);
     g_source_remove(on_stop);
     rl_callback_handler_remove();
-    if (cli->signal != 0)
-        fputs("\n", rl_outstream);
+    return prompt.has_line;
+}
+
+static gboolean
+entry_is_blank(void)
+{
+    return prompt.entry->str[strspn(prompt.entry->str, " \t\n")] == '\0';
+}
+
+static gboolean
+read_lines(Cli *cli)
+{
+    const char *text = FIRST_PROMPT;
+
+    g_string_truncate(prompt.entry, 0);
+    while (read_line(cli, text)) {
+        PromptAction action =
+            entry_is_blank() ? PROMPT_DISCARD : prompt.check(prompt.entry->str, prompt.check_data);
+
+        if (action == PROMPT_EXECUTE)
+            return TRUE;
+        if (action == PROMPT_DISCARD)
+            g_string_truncate(prompt.entry, 0);
+        text = action == PROMPT_DISCARD ? FIRST_PROMPT : NEXT_PROMPT;
+    }
+    return FALSE;
 }
 
 char *
 prompt_read(Cli *cli)
 {
-    do {
-        read_entry(cli);
-        if (!prompt.is_whole)
-            return NULL;
-    } while (prompt.entry->str[strspn(prompt.entry->str, " \t\n")] == '\0');
+    gboolean has_entry = read_lines(cli);
+
+    rl_deprep_terminal();
+    if (cli->signal != 0)
+        fputs("\n", rl_outstream);
+    if (!has_entry)
+        return NULL;
     remember(prompt.entry->str);
     return g_strdup(prompt.entry->str);
 }
 
+static void
+keep_terminal(void)
+{
+}
+
 void
-prompt_begin(const char *language)
+prompt_begin(const char *language, PromptCheck check, gpointer data)
 {
     const struct sigaction action = {.sa_handler = on_sigcont, .sa_flags = SA_RESTART};
 
-    prompt.language = g_strdup(language);
+    prompt.check = check;
+    prompt.check_data = data;
     prompt.history = history_path(language);
     prompt.entry = g_string_new(NULL);
     rl_readline_name = "cloche";
     rl_catch_signals = rl_catch_sigwinch = 0;
     rl_startup_hook = prepare_keys;
+    rl_deprep_term_function = keep_terminal;
     read_history_file();
     continued = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     sigaction(SIGCONT, &action, NULL);
-    signal(SIGQUIT, SIG_IGN); /* it would leave the terminal as readline has it */
+    signal(SIGQUIT, SIG_IGN); /* it would leave the terminal in readline's mode */
 }
 
 void
@@ -228,5 +262,4 @@ prompt_end(void)
     history_truncate_file(prompt.history, HISTORY_ENTRIES);
     g_string_free(prompt.entry, TRUE);
     g_free(prompt.history);
-    g_free(prompt.language);
 }

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * prompt: entries of one or more lines, edited by GNU Readline, with a history that lasts.
+ * prompt: entries of one or more lines, edited with GNU Readline, and their history.
  *
- * There is one at a time. While an entry is waited for the main context goes on, and Ctrl-C throws
- * away what was typed.
+ * There is one prompt at a time. The main context continues to run while it waits. Ctrl-C discards
+ * what was typed.
  */
 #pragma once
 
 #include "cli.h"
 
-/* The history is the language's, in $XDG_STATE_HOME/cloche. */
-void prompt_begin(const char *language);
+typedef enum {
+    PROMPT_EXECUTE,
+    PROMPT_READ_ON, /* the entry needs another line */
+    PROMPT_DISCARD, /* Ctrl-C was typed during the check */
+} PromptAction;
+
+/* What to do with an entry after Enter. */
+typedef PromptAction (*PromptCheck)(const char *entry, gpointer data);
+
+/* The history is kept for each language, in $XDG_STATE_HOME/cloche. */
+void prompt_begin(const char *language, PromptCheck check, gpointer data);
 void prompt_end(void);
 
-/* NULL: Ctrl-D, or a signal (cli.h). Empty entries are none. */
+/* The next entry that is not blank; NULL after Ctrl-D or a signal (cli.h). */
 char *prompt_read(Cli *cli);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* repl: a prompt whose code runs in a sandbox's interpreter, of its own or one that lives. */
+/* repl: a prompt that executes code in a sandbox of its own, or in one that exists already. */
 #include <unistd.h>
 
 #include "execution.h"
 #include "language.h"
+#include "options.h"
 #include "prompt.h"
 #include "sandbox.h"
 #include "template.h"
@@ -33,7 +34,84 @@ sandbox_is_gone(const GError *error)
            g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST);
 }
 
-/* How code ended is told with it, and is no affair of our own end. */
+/* --- whether an entry is complete --- */
+
+typedef struct {
+    Cli *cli;
+    const Execution *execution;
+    gboolean has_hinted;
+} Dialog;
+
+static void
+on_interrupt(gpointer data)
+{
+    g_cancellable_cancel(data);
+    fputs("^C\n", stdout);
+}
+
+static void
+on_signal(GCancellable *interrupted, gpointer leaving)
+{
+    g_cancellable_cancel(leaving);
+}
+
+static GVariant *
+check_options(const Execution *execution)
+{
+    g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
+
+    options_add_text(&options, "context", execution->context);
+    if (execution->context == NULL)
+        options_add_text(&options, "language", execution->language);
+    return g_variant_dict_end(&options);
+}
+
+/* "unknown" after an error: the execution reports it, unless only the check failed. */
+static char *
+ask_interpreter(Cli *cli, const Execution *execution, const char *entry, GCancellable *leaving)
+{
+    g_autoptr(GAsyncResult) reply = NULL;
+    g_autofree char *indent = NULL;
+    char *status = NULL;
+
+    cloche_sandbox_call_is_complete(execution->sandbox, entry, check_options(execution),
+                                    CLIENT_CALL, leaving, cli_on_reply, &reply);
+    cli_await(&reply);
+    if (!cloche_sandbox_call_is_complete_finish(execution->sandbox, &status, &indent, reply,
+                                                /* error= */ NULL))
+        return g_strdup("unknown");
+    return status;
+}
+
+static PromptAction
+check_entry(const char *entry, gpointer data)
+{
+    Dialog *dialog = data;
+    Cli *cli = dialog->cli;
+    g_autoptr(GCancellable) leaving = g_cancellable_new();
+    g_autofree char *status = NULL;
+    gulong connection;
+
+    connection = g_cancellable_connect(cli->interrupted, G_CALLBACK(on_signal), leaving,
+                                       /* destroy= */ NULL);
+    cli->on_interrupt = on_interrupt;
+    cli->interrupt_data = leaving;
+    status = ask_interpreter(cli, dialog->execution, entry, leaving);
+    cli->on_interrupt = NULL;
+    g_cancellable_disconnect(cli->interrupted, connection);
+    if (g_cancellable_is_cancelled(leaving))
+        return PROMPT_DISCARD;
+    if (g_str_equal(status, "unknown") && !dialog->has_hinted) {
+        cli_note("this interpreter cannot tell whether code is complete: Enter executes it, and "
+                 "Alt-Enter adds a line");
+        dialog->has_hinted = TRUE;
+    }
+    return g_str_equal(status, "incomplete") ? PROMPT_READ_ON : PROMPT_EXECUTE;
+}
+
+/* --- the dialog --- */
+
+/* Errors of the code are shown with its output and do not change the exit status. */
 static int
 read_and_run(Cli *cli, const Execution *execution)
 {
@@ -76,6 +154,7 @@ talk(Cli *cli, const Words *words, ClocheSandbox *sandbox)
                            .gallery = &gallery,
                            .is_alone = words->sandbox == NULL,
                            .is_dialog = TRUE};
+    Dialog dialog = {.cli = cli, .execution = &execution};
     g_autoptr(GError) error = NULL;
     g_autofree char *language = NULL;
     int status;
@@ -85,7 +164,7 @@ talk(Cli *cli, const Words *words, ClocheSandbox *sandbox)
     if (error != NULL)
         return cli_fail(cli, error);
     execution.language = language;
-    prompt_begin(language != NULL ? language : "code");
+    prompt_begin(language != NULL ? language : "code", check_entry, &dialog);
     printf("%s in sandbox %s. Ctrl-D leaves%s.\n", language != NULL ? language : "Code", id,
            words->sandbox != NULL ? "" : ", which ends the sandbox");
     status = read_and_run(cli, &execution);
@@ -164,10 +243,9 @@ const Verb verb_repl = {
     .summary = "Open a prompt that runs code in a sandbox.",
     .description =
         "Without --sandbox in one of its own, which ends with the prompt.\n"
-        "An entry goes on over several lines while brackets, quotes or a block are open; "
-        "Alt-Enter\n"
-        "adds a line to any. Ctrl-C throws away what was typed, or interrupts the code that runs;\n"
-        "a second one does not wait for it. Ctrl-D leaves. The history is in\n"
+        "Enter executes an entry when the interpreter reports that it is complete; Alt-Enter adds\n"
+        "a line. Ctrl-C discards what was typed, or interrupts the code that runs; a second one\n"
+        "does not wait for it. Ctrl-D leaves. The history is in\n"
         "$XDG_STATE_HOME/cloche (~/.local/state/cloche).\n"
         "\n"
         "Examples:\n"

@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* table: cells in one array, row after row; widths are found when it is rendered. */
+/*
+ * table: the titles are the first row, because libsmartcols prints nothing for a table without
+ * rows.
+ *
+ * libsmartcols measures text by the locale, and hangs if the text is not valid there. Cells are
+ * UTF-8 whatever the locale of the user is, so the calling thread uses C.UTF-8 while it renders.
+ */
 #include "table.h"
+
+#include <libsmartcols.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "text.h"
 
+#define SEPARATOR "  "
+
 struct Table {
+    struct libscols_table *rows;
+    struct libscols_line *row; /* the last one */
     gsize n_columns;
-    GPtrArray *cells; /* the heads first */
+    gsize n_cells; /* of all rows */
 };
 
 Table *
@@ -14,8 +29,13 @@ table_new(const char *const *heads)
 {
     Table *table = g_new0(Table, 1);
 
-    table->n_columns = g_strv_length((char **)heads);
-    table->cells = g_ptr_array_new_with_free_func(g_free);
+    table->rows = scols_new_table();
+    scols_table_enable_noheadings(table->rows, 1);
+    scols_table_set_column_separator(table->rows, SEPARATOR);
+    scols_table_set_termforce(table->rows, SCOLS_TERMFORCE_NEVER); /* never cut a cell */
+    scols_table_enable_minout(table->rows, 1);                     /* no spaces at the end */
+    for (; heads[table->n_columns] != NULL; table->n_columns++)
+        scols_table_new_column(table->rows, /* name= */ NULL, /* whint= */ 0, /* flags= */ 0);
     for (gsize i = 0; i < table->n_columns; i++)
         table_add(table, heads[i]);
     return table;
@@ -26,14 +46,19 @@ table_free(Table *table)
 {
     if (table == NULL)
         return;
-    g_ptr_array_unref(table->cells);
+    scols_unref_table(table->rows);
     g_free(table);
 }
 
 void
 table_add(Table *table, const char *text)
 {
-    g_ptr_array_add(table->cells, text_escape(text));
+    g_autofree char *escaped = text_escape(text);
+    gsize column = table->n_cells++ % table->n_columns;
+
+    if (column == 0)
+        table->row = scols_table_new_line(table->rows, /* parent= */ NULL);
+    scols_line_set_data(table->row, column, escaped);
 }
 
 void
@@ -51,55 +76,36 @@ table_add_printf(Table *table, const char *format, ...)
 gsize
 table_n_rows(const Table *table)
 {
-    return table->cells->len / table->n_columns - 1;
+    return table->n_cells / table->n_columns - 1;
 }
 
-static gsize
-column_width(const Table *table, gsize column)
+/* Free with free(). */
+static char *
+render_in_utf8(const Table *table)
 {
-    gsize width = 0;
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    locale_t before = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
+    char *lines = NULL;
 
-    for (gsize i = column; i < table->cells->len; i += table->n_columns)
-        width = MAX(width, text_width(table->cells->pdata[i]));
-    return width;
-}
-
-static void
-append_padding(GString *lines, gsize n)
-{
-    for (gsize i = 0; i < n; i++)
-        g_string_append_c(lines, ' ');
-}
-
-/* Where the last cells of a row are empty. */
-static void
-trim_spaces(GString *lines)
-{
-    while (lines->len > 0 && lines->str[lines->len - 1] == ' ')
-        g_string_truncate(lines, lines->len - 1);
+    /* Cells are escaped already; without C.UTF-8, libsmartcols escapes every byte beyond ASCII. */
+    scols_table_enable_noencoding(table->rows, utf8 != (locale_t)0);
+    if (scols_print_table_to_string(table->rows, &lines) != 0)
+        g_error("libsmartcols could not render a table");
+    if (utf8 != (locale_t)0) {
+        uselocale(before);
+        freelocale(utf8);
+    }
+    return lines;
 }
 
 char *
 table_render(const Table *table, const char *head_on, const char *head_off)
 {
-    g_autofree gsize *widths = g_new(gsize, table->n_columns);
-    GString *lines = g_string_new(head_on);
+    char *lines = render_in_utf8(table);
+    gsize head = strcspn(lines, "\n");
+    char *rendered =
+        g_strdup_printf("%s%.*s%s%s\n", head_on, (int)head, lines, head_off, lines + head);
 
-    for (gsize i = 0; i < table->n_columns; i++)
-        widths[i] = column_width(table, i);
-    for (gsize i = 0; i < table->cells->len; i++) {
-        const char *cell = table->cells->pdata[i];
-        gsize column = i % table->n_columns;
-
-        g_string_append(lines, cell);
-        if (column + 1 < table->n_columns) {
-            append_padding(lines, widths[column] - text_width(cell) + 2);
-            continue;
-        }
-        trim_spaces(lines);
-        if (i + 1 == table->n_columns)
-            g_string_append(lines, head_off);
-        g_string_append_c(lines, '\n');
-    }
-    return g_string_free(lines, FALSE);
+    free(lines);
+    return rendered;
 }

@@ -15,6 +15,19 @@ guest_execution_status_name(const GuestExecution *execution)
     return names[execution->status];
 }
 
+const char *
+guest_execution_completeness_name(const GuestExecution *execution)
+{
+    static const char *const names[] = {
+        [RUNNER_COMPLETE] = "complete",
+        [RUNNER_INCOMPLETE] = "incomplete",
+        [RUNNER_INVALID] = "invalid",
+        [RUNNER_UNKNOWN] = "unknown",
+    };
+
+    return names[execution->completeness];
+}
+
 GuestExecution *
 guest_execution_new(void)
 {
@@ -22,6 +35,7 @@ guest_execution_new(void)
 
     guest_output_init(&execution->out);
     guest_output_init(&execution->err);
+    execution->completeness = RUNNER_UNKNOWN;
     execution->results = g_ptr_array_new_with_free_func((GDestroyNotify)runner_message_free);
     return execution;
 }
@@ -37,6 +51,7 @@ guest_execution_free(GuestExecution *execution)
     g_free(execution->error_name);
     g_free(execution->error_value);
     g_free(execution->traceback);
+    g_free(execution->indent);
     g_free(execution);
 }
 
@@ -84,6 +99,11 @@ guest_execution_add(GuestExecution *execution, RunnerMessage *message)
         return;
     case RUNNER_ERROR:
         set_error(execution, message);
+        break;
+    case RUNNER_COMPLETENESS:
+        execution->completeness = message->completeness.status;
+        g_free(execution->indent);
+        execution->indent = g_steal_pointer(&message->completeness.indent);
         break;
     case RUNNER_DONE:
         execution->status = statuses[message->done.status];

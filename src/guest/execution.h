@@ -30,6 +30,7 @@ typedef struct {
     const char *dialect;            /* NULL: the runner's own language */
     const char *const *environment; /* NAME=value, for this execution; or NULL */
     guint64 timeout_ms;             /* 0: none */
+    gboolean is_check;              /* it is not executed: the answer is whether it is complete */
     gboolean silent, no_history, is_exercise, with_colours, drains;
     const GuestHearing *hearing; /* NULL: the execution collects everything */
     gpointer hearing_data;
@@ -49,6 +50,8 @@ typedef struct {
     gsize results_size;
     gboolean results_truncated;
     char *error_name, *error_value, *traceback; /* NULL: no error */
+    RunnerCompleteness completeness; /* the answer to a check; of other code RUNNER_UNKNOWN */
+    char *indent;                    /* NULL: none */
     guint32 count;
     gint64 duration_us;
 } GuestExecution;
@@ -56,9 +59,13 @@ typedef struct {
 /* "ok", "error", "interrupted", "timed-out". */
 const char *guest_execution_status_name(const GuestExecution *execution);
 
+/* "complete", "incomplete", "invalid", "unknown". */
+const char *guest_execution_completeness_name(const GuestExecution *execution);
+
 GuestExecution *guest_execution_new(void);
 void guest_execution_free(GuestExecution *execution);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestExecution, guest_execution_free)
 
-/* Adds a RUNNER_RESULT, RUNNER_ERROR, RUNNER_CLEAR or RUNNER_DONE. Takes the message. */
+/* Adds a RUNNER_RESULT, RUNNER_ERROR, RUNNER_CLEAR, RUNNER_COMPLETENESS or RUNNER_DONE. Takes
+ * the message. */
 void guest_execution_add(GuestExecution *execution, RunnerMessage *message);

@@ -139,7 +139,7 @@ request_queue_take_next(RequestQueue *queue)
     return queue->state == QUEUE_PENDING;
 }
 
-/* A reseed is no execution, so earlier output is kept for the execution that follows it. */
+/* Output before and during a reseed or a check is kept for the execution that follows. */
 void
 request_queue_send(RequestQueue *queue, GuestStream *stream)
 {
@@ -190,7 +190,7 @@ keep_earlier(GByteArray *earlier, const guint8 *bytes, gsize size)
 void
 request_queue_add_output(RequestQueue *queue, WireChannel channel, const guint8 *bytes, gsize size)
 {
-    if (queue->state == QUEUE_BUSY)
+    if (queue->state == QUEUE_BUSY && runner_request_is_execution(queue->current))
         runner_request_add_output(queue->current, channel, bytes, size);
     else
         keep_earlier(queue->earlier[channel], bytes, size);

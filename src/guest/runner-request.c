@@ -54,14 +54,15 @@ RunnerRequest *
 runner_request_new_execution(guint32 number, const GuestCode *code, GError **error)
 {
     const char *dialect = code->dialect ? code->dialect : "";
-    GBytes *frame = runner_encode_execute(number, runner_flags(code), dialect, code->code,
-                                          code->environment, error);
+    GBytes *frame = code->is_check ? runner_encode_check(number, dialect, code->code, error)
+                                   : runner_encode_execute(number, runner_flags(code), dialect,
+                                                           code->code, code->environment, error);
     RunnerRequest *request;
 
     if (!frame)
         return NULL;
     request = request_new(number, frame);
-    request->is_execution = TRUE;
+    request->is_execution = !code->is_check;
     request->timeout_ms = code->timeout_ms;
     request->hearing = code->hearing;
     request->hearing_data = code->hearing_data;

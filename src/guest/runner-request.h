@@ -2,7 +2,7 @@
 /*
  * runner-request: one request to a runner, from its caller to the answer.
  *
- * It is an execution, or a reseed, which has no caller.
+ * It is an execution, a check, which executes nothing, or a reseed, which has no caller.
  */
 #pragma once
 

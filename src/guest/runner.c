@@ -33,6 +33,9 @@ enum {
     CLEAR_WAIT = 1 << 0,
 };
 
+/* The first character of a check's dialect. */
+#define CHECK_MARK "?"
+
 /* Ends a request that a runner may be reading. */
 static const guint8 sync_mark[16] = {255, 254, 254, 254, 254, 254, 254, 254,
                                      254, 254, 254, 254, 254, 254, 254, 254};
@@ -42,7 +45,7 @@ struct RunnerParser {
     gsize used; /* of `input`: taken out already */
     gboolean is_ready;
     guint32 execution; /* whose messages are being read; 0: of none */
-    gboolean has_error;
+    gboolean has_error, has_completeness;
     GError *broken;
     GBytes *answer; /* the frame that ends the synchronization; NULL: none is expected */
 };
@@ -88,6 +91,9 @@ runner_message_free(RunnerMessage *message)
         g_free(message->error.name);
         g_free(message->error.value);
         g_free(message->error.traceback);
+        break;
+    case RUNNER_COMPLETENESS:
+        g_free(message->completeness.indent);
         break;
     case RUNNER_DONE:
     case RUNNER_SYNCED:
@@ -207,6 +213,18 @@ get_clear(WireReader *r, RunnerMessage *message)
 }
 
 static void
+get_completeness(WireReader *r, RunnerMessage *message)
+{
+    guint32 status = wire_get_u32(r);
+    char *indent = get_text(r, RUNNER_INDENT_MAX);
+
+    if (status >= _RUNNER_COMPLETENESS_MAX || (indent && indent[strspn(indent, " \t")] != '\0'))
+        r->failed = true;
+    message->completeness.status = status;
+    message->completeness.indent = indent;
+}
+
+static void
 get_done(WireReader *r, RunnerMessage *message)
 {
     guint32 status = wire_get_u32(r);
@@ -244,6 +262,9 @@ parse_payload(RunnerType type, const guint8 *payload, gsize size)
         break;
     case RUNNER_CLEAR:
         get_clear(&r, message);
+        break;
+    case RUNNER_COMPLETENESS:
+        get_completeness(&r, message);
         break;
     case RUNNER_SYNCED:
         break;
@@ -290,7 +311,7 @@ runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size)
 static gboolean
 is_known_type(guint8 type)
 {
-    return (type >= RUNNER_READY && type <= RUNNER_DONE) || type == RUNNER_CLEAR;
+    return type >= RUNNER_READY && type <= RUNNER_COMPLETENESS && type != RUNNER_SYNCED;
 }
 
 /* Why a frame with this header breaks the protocol now, or NULL. */
@@ -311,6 +332,8 @@ find_fault(const RunnerParser *parser, const Header *header, const guint8 *raw)
         return "an execution within another";
     if (header->type == RUNNER_ERROR && parser->has_error)
         return "a second error of one execution";
+    if (header->type == RUNNER_COMPLETENESS && parser->has_completeness)
+        return "a second completeness of one execution";
     return NULL;
 }
 
@@ -337,6 +360,8 @@ advance(RunnerParser *parser, const Header *header)
     parser->is_ready = TRUE;
     parser->execution = is_over ? 0 : header->execution;
     parser->has_error = !is_over && (parser->has_error || header->type == RUNNER_ERROR);
+    parser->has_completeness =
+        !is_over && (parser->has_completeness || header->type == RUNNER_COMPLETENESS);
 }
 
 static RunnerMessage *
@@ -497,6 +522,15 @@ runner_encode_execute(guint32 execution, guint32 flags, const char *dialect, con
     put_bytes(out, code, strlen(code));
     put_strv(out, environment);
     return end_frame(out);
+}
+
+GBytes *
+runner_encode_check(guint32 execution, const char *dialect, const char *code, GError **error)
+{
+    g_autofree char *marked = g_strconcat(CHECK_MARK, dialect, NULL);
+
+    return runner_encode_execute(execution, RUNNER_SILENT, marked, code, /* environment= */ NULL,
+                                 error);
 }
 
 /* Adds a frame that contains only the nonce. */

@@ -18,6 +18,7 @@
 #define RUNNER_PATH_MAX 4096u                /* bytes of a saved file's path */
 #define RUNNER_NAME_MAX 64u                  /* bytes of a language, and of a version */
 #define RUNNER_TEXT_MAX (1024u * 1024)       /* bytes of each text of an error */
+#define RUNNER_INDENT_MAX 256u               /* spaces and tabs */
 #define RUNNER_ENTROPY_MIN 32u
 #define RUNNER_ENTROPY_MAX 256u
 
@@ -28,6 +29,7 @@ typedef enum {
     RUNNER_DONE,
     RUNNER_SYNCED, /* no fields */
     RUNNER_CLEAR,
+    RUNNER_COMPLETENESS,
 } RunnerType;
 
 #define RUNNER_NONCE_SIZE 16u
@@ -38,6 +40,15 @@ typedef enum {
     RUNNER_INTERRUPTED,
     _RUNNER_STATUS_MAX,
 } RunnerStatus;
+
+/* Whether a prompt should execute code (as Jupyter's is_complete_reply). */
+typedef enum {
+    RUNNER_COMPLETE,
+    RUNNER_INCOMPLETE, /* the prompt should read another line */
+    RUNNER_INVALID,    /* no further line can complete it: its execution shows the error */
+    RUNNER_UNKNOWN,
+    _RUNNER_COMPLETENESS_MAX,
+} RunnerCompleteness;
 
 enum {
     RUNNER_SILENT = 1 << 0,     /* no results, no history; the count does not change */
@@ -81,6 +92,10 @@ typedef struct {
             gboolean waits; /* clear when the next result is shown */
         } clear;
         struct {
+            RunnerCompleteness status;
+            char *indent; /* of the next line; "": none */
+        } completeness;
+        struct {
             RunnerStatus status;
             guint32 count;
         } done;
@@ -108,9 +123,9 @@ void runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size);
  * CLOCHE_ERROR_FAILED: the runner broke the protocol; all further calls return this error.
  *
  * RUNNER_READY comes first and once (never when the parser was made ready). From an execution's
- * first message to its RUNNER_DONE all bear its number, and at most one is a RUNNER_ERROR. Whether
- * that number was asked for, how many results there are and how large they are together is for the
- * caller to check.
+ * first message to its RUNNER_DONE all bear its number, and at most one is a RUNNER_ERROR, and one
+ * a RUNNER_COMPLETENESS. Whether that number was asked for, how many results there are and how
+ * large they are together is for the caller to check.
  */
 RunnerMessage *runner_parser_next(RunnerParser *parser, GError **error);
 
@@ -123,5 +138,9 @@ GBytes *runner_encode_reseed(guint32 execution, const void *entropy, gsize entro
                              const char *const *environment, const char *directory, GError **error);
 GBytes *runner_encode_execute(guint32 execution, guint32 flags, const char *dialect,
                               const char *code, const char *const *environment, GError **error);
+/* A request that does not execute the code. The reply is a RUNNER_COMPLETENESS and RUNNER_DONE. A
+ * runner that does not know it replies only with an error and RUNNER_DONE. */
+GBytes *runner_encode_check(guint32 execution, const char *dialect, const char *code,
+                            GError **error);
 /* Also ends a request that the runner may be reading. */
 GBytes *runner_encode_sync(guint32 execution, const guint8 nonce[RUNNER_NONCE_SIZE]);

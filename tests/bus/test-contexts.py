@@ -93,6 +93,38 @@ class Contexts(CodeTest):
         self.assertEqual(self.value(f"open({self.fifo!r}, 'w').write('from the other')"), "14")
         self.assertEqual(reader.result()["results"][0]["data"]["text/plain"], "'from the other'")
 
+    def check(self, code, **words):
+        return tuple(call(self.bus, self.box.path, SANDBOX, "IsComplete", "(sa{sv})", (code, options(**words))))
+
+    def test_is_complete(self):
+        self.run_code("x = 'kept'")
+        for code, words, answer in (
+            ("x = 1", {}, ("complete", "")),
+            ("if x:", {}, ("incomplete", "    ")),
+            ("1 +", {}, ("invalid", "")),
+            ("f(", {"language": "js"}, ("incomplete", "")),
+            ("let x: number = 1", {"language": "ts"}, ("complete", "")),
+            ("let x: number = 1", {"language": "js"}, ("invalid", "")),
+            ("if true", {"context": "bash"}, ("incomplete", "")),
+            ("x" * (128 * 1024 + 1), {}, ("unknown", "")),
+        ):
+            self.assertEqual(self.check(code, **words), answer, (code[:20], words))
+        self.assertEqual(self.value("x"), "'kept'")
+        count = self.contexts()["python"]["execution-count"]
+        self.check("y = 1")
+        self.assertEqual(self.contexts()["python"]["execution-count"], count)
+        self.assert_fails("NoSuchContext", "'python-9'", self.check, "1", context="python-9")
+        self.assert_fails("InvalidArgument", "'context'", self.check, "1", context="python", language="python")
+
+    def test_check_keeps_output(self):
+        """Output of a thread before a check belongs to the execution after it."""
+        self.run_code("import threading, os; threading.Timer(0.2, lambda: (print('late', flush=True), open('late', 'w'))).start()")
+        self.run_code("until test -e ~/late; do sleep 0.05; done", language="bash")
+        self.assertEqual(self.check("1"), ("complete", ""))
+        with self.stream("2") as events:
+            first = json.loads(events.readline())
+        self.assertEqual((first["type"], first["text"], first.get("earlier")), ("stdout", "late\n", True))
+
     def test_interrupt(self):
         self.method("InterruptContext", "python")
         self.run_code("x = 1")

@@ -33,6 +33,7 @@ static const char *const run_options[] = {"cwd",   "s", "environment", "a{ss}", 
 static const char *const code_options[] = {
     "language", "s", "environment", "a{ss}", "timeout", "t", "silent", "b", "store-history", "b",
     "context",  "s", "colors",      "b",     "drain",   "b", NULL};
+static const char *const check_options[] = {"language", "s", "context", "s", NULL};
 static const char *const context_options[] = {"language",    "s",     "cwd", "s",
                                               "environment", "a{ss}", NULL};
 
@@ -43,6 +44,7 @@ static const Method methods[] = {
     {"Run", "(['true'], %*)", TRUE, run_options},
     {"RunCode", "('1', %*)", TRUE, code_options},
     {"StreamCode", "('1', %*)", TRUE, code_options},
+    {"IsComplete", "('1', %*)", TRUE, check_options},
     {"CreateContext", "(%*,)", TRUE, context_options},
 };
 

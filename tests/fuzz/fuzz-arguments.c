@@ -3,14 +3,12 @@
  * fuzz-arguments: untrusted text, parsed as each kind of argument and input.
  *
  * Bytes become a value or an error of the kind that the header says, never both and never neither.
- * What is shown on a terminal has nothing in it that a terminal obeys. Bash is not asked about
- * entries: that starts a process.
+ * Text that is shown on a terminal contains nothing that a terminal obeys.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "entry.h"
 #include "escape.h"
 #include "event.h"
 #include "forward-address.h"
@@ -66,15 +64,6 @@ read_places(const char *word)
     require_error(forward_address_parse(word, &forward, &no_forward), &no_forward);
     g_assert_true(no_forward != NULL || (forward.host != NULL && forward.guest_port != 0));
     g_assert_true(name == NULL || (*name != '\0' && strchr(name, '/') == NULL));
-}
-
-static void
-read_entries(const char *text)
-{
-    static const char *const languages[] = {"python", "javascript", "typescript", "r", "other"};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(languages); i++)
-        entry_is_complete(languages[i], text);
 }
 
 static void
@@ -150,7 +139,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_numbers(word);
     read_pairs(word);
     read_places(word);
-    read_entries(word);
     read_code(data, size);
     show(word);
     read_event(data, size);

@@ -38,6 +38,8 @@ weigh(const RunnerMessage *message)
     if (message->type == RUNNER_ERROR)
         weight += g_str_hash(message->error.name) + g_str_hash(message->error.value) +
                   g_str_hash(message->error.traceback);
+    if (message->type == RUNNER_COMPLETENESS)
+        weight += message->completeness.status + g_str_hash(message->completeness.indent);
     if (message->type == RUNNER_CLEAR)
         weight += message->clear.waits ? 2 : 1;
     return message->type == RUNNER_RESULT ? weight + weigh_result(message) : weight;

@@ -175,6 +175,7 @@ tour_of_files_by_bus() {
 tour_of_code_by_bus() {
     local context
     check "Sandbox.RunCode" prints '"42"' sandbox RunCode 'sa{sv}' 'x * 7' 0
+    check "Sandbox.IsComplete" prints '"incomplete"' sandbox IsComplete 'sa{sv}' 'f(' 0
     check "Sandbox.StreamCode" sandbox StreamCode 'sa{sv}' 'x' 0
     check "Sandbox.CreateContext" prints '"type":"s"' sandbox CreateContext 'a{sv}' 1 language s bash
     context=$(sed -n 's/.*"data":\["\(.*\)"\].*/\1/p' "$output")

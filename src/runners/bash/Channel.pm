@@ -15,7 +15,7 @@ use List::Util ();
 
 use constant {
     RESEED => 1, EXECUTE => 2, SYNC => 3,
-    READY => 16, RESULT => 17, ERROR => 18, DONE => 19, SYNCED => 20,
+    READY => 16, RESULT => 17, ERROR => 18, DONE => 19, SYNCED => 20, COMPLETENESS => 22,
 };
 use constant TEXT_MAX    => 1 << 20;                       # of each text of an error
 use constant SYNC_MARK   => "\xff" . "\xfe" x 15;

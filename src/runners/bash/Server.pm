@@ -13,6 +13,7 @@ use Shell;
 
 use constant {SILENT => 1, NO_HISTORY => 2, EXERCISE => 4};
 use constant {OK => 0, FAILED => 1, INTERRUPTED => 2};
+use constant {COMPLETE => 0, INCOMPLETE => 1, INVALID => 2};
 use constant SYNTAX_STATUS_MAX => 2;    # bash does not tell such an error in another way
 
 my ($channel, $shell);
@@ -38,9 +39,10 @@ sub main {
 sub execute {
     my ($flags, $dialect, $code, @environment) = unpack 'V V/a V/a V/(V/a)', $_[0];
     $code = with_own_line_ends($code);
+    return check($dialect, $code) if $dialect =~ s/\A\?//;
     $shell->forget_interrupts();
     $count++ unless $flags & (SILENT | NO_HISTORY | EXERCISE);
-    return finish(FAILED, 'ValueError', "Bash has no dialect '$dialect'", '') if length $dialect;
+    return refuse_dialect($dialect) if length $dialect;
     my ($former, $problem) = set_environment(@environment);
     return finish(FAILED, 'ValueError', $problem, '') if defined $problem;
     my $outcome = $shell->execute($code, $last_status);
@@ -48,6 +50,32 @@ sub execute {
     $last_status = $outcome->{status} unless $flags & EXERCISE;
     finish(conclude($outcome, $code));
 }
+
+# A check: the code is parsed and not executed. The host marks it by the first character of the
+# dialect, because a runner that does not know checks refuses an unknown dialect and continues.
+sub check {
+    my ($dialect, $code) = @_;
+    return refuse_dialect($dialect) if length $dialect;
+    local $ENV{LC_ALL} = 'C';    # the messages are matched
+    my ($status, $message) = parse_only($code);
+    return finish(INTERRUPTED, 'KeyboardInterrupt', 'the check was interrupted', '')
+        unless defined $status;
+    my $answer = is_incomplete($code, $message) ? INCOMPLETE : $status == 0 ? COMPLETE : INVALID;
+    $channel->send(Channel::COMPLETENESS, pack 'V V/a*', $answer, '');
+    finish(OK);
+}
+
+# Bash also has messages that quote the code, so each of these is matched from the start of its line.
+sub is_incomplete {
+    my ($code, $message) = @_;
+    return 1 if $code =~ /(?<!\\)(?:\\\\)*\\\z/;
+    return $message =~ m/^bash:\ line\ \d+:\ (?:
+        syntax\ error:\ unexpected\ end\ of\ file
+        |unexpected\ EOF\ while
+        |warning:\ here-document\ .*\ delimited\ by\ end-of-file)/mx;
+}
+
+sub refuse_dialect { finish(FAILED, 'ValueError', "Bash has no dialect '$_[0]'", '') }
 
 # A text whose first line ends as in files of Windows has such line ends in all; to bash they
 # would be part of words.
@@ -88,11 +116,19 @@ sub lost {
     return (OK);
 }
 
-# What bash says of code that it cannot parse; '' when it can, and something else failed.
+# The message of bash for code that it cannot parse; '' for other code, which failed otherwise.
 sub syntax_error {
+    my ($status, $message) = parse_only(@_);
+    return $status ? $message =~ s/^bash: //gmr : '';
+}
+
+# The status of "bash -n", and its messages. An interrupt ends it, and then there is no status.
+sub parse_only {
     my ($code) = @_;
-    pipe my $from, my $to or return '';
-    my $pid = open(my $messages, '-|') // return '';
+    my ($pid, $was_interrupted);
+    local $SIG{INT} = sub { $was_interrupted = 1; kill KILL => $pid if $pid };
+    pipe my $from, my $to or return (0, '');
+    $pid = open(my $messages, '-|') // return (0, '');
     if ($pid == 0) {
         open STDIN,  '<&', $from;
         open STDERR, '>&', \*STDOUT;
@@ -104,7 +140,7 @@ sub syntax_error {
     close $to;
     my $message = join '', <$messages>;
     close $messages;
-    return $? == 0 ? '' : $message =~ s/^bash: //gmr;
+    return $was_interrupted ? () : ($?, $message);
 }
 
 sub assignments {

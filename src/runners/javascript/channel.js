@@ -11,6 +11,7 @@ const native = require('./native.js');
 
 const TYPES = {
   RESEED: 1, EXECUTE: 2, SYNC: 3, READY: 16, RESULT: 17, ERROR: 18, DONE: 19, SYNCED: 20,
+  COMPLETENESS: 22,
 };
 
 const HEADER_SIZE = 12;

@@ -10,7 +10,15 @@ const { loadBinding } = require('./calls.js');
 
 const SOURCE = 'internal/deps/acorn/acorn/dist/acorn';
 
-let acorn;
+const OPTIONS = {
+  ecmaVersion: 'latest',
+  sourceType: 'script',
+  allowAwaitOutsideFunction: true,
+  allowHashBang: true,
+  locations: true,
+};
+
+let loaded;
 
 function load() {
   const module = new Module('acorn');
@@ -18,17 +26,15 @@ function load() {
   return module.exports;
 }
 
+function acorn() {
+  loaded ??= load();
+  return loaded;
+}
+
 /** The Program; undefined when acorn does not take the code: then V8 shall say what it thinks. */
 function parse(code) {
   try {
-    acorn ??= load();
-    return acorn.parse(code, {
-      ecmaVersion: 'latest',
-      sourceType: 'script',
-      allowAwaitOutsideFunction: true,
-      allowHashBang: true,
-      locations: true,
-    });
+    return acorn().parse(code, OPTIONS);
   } catch {
     return undefined;
   }
@@ -70,4 +76,4 @@ function declaredNames(declaration) {
   return declaration.declarations.flatMap(({ id }) => identifiersOf(id).map(({ name }) => name));
 }
 
-module.exports = { declaredNames, forEachChild, identifiersOf, isFunction, parse };
+module.exports = { OPTIONS, acorn, declaredNames, forEachChild, identifiersOf, isFunction, parse };

@@ -15,6 +15,7 @@ const { types } = require('node:util');
 const { TYPES, field, open, u32 } = require('./channel.js');
 const native = require('./native.js');
 const calls = require('./calls.js');
+const completeness = require('./completeness.js');
 const errors = require('./errors.js');
 const { GUARD, GUARDED } = require('./constants.js');
 const { Declarations } = require('./declarations.js');
@@ -32,6 +33,10 @@ const globals = require('./globals.js');
 const randomness = require('./randomness.js');
 
 const SILENT = 1, NO_HISTORY = 2, EXERCISE = 4, COLOURS = 8, DRAIN = 16;
+
+// A dialect that begins with this asks for a check. A runner that does not know checks refuses an
+// unknown dialect and continues.
+const CHECK_MARK = '?';
 
 const UNSETTLED = 13; // node's exit status when only a top-level await is left
 
@@ -55,6 +60,16 @@ function setEnvironment(variables) {
       environment[name] = value;
   }
   return before;
+}
+
+function refuseUnknown(dialect) {
+  if (dialect !== '' && dialect !== 'typescript')
+    throw new Error(`JavaScript has no dialect '${dialect}'`);
+}
+
+/** Without a byte order mark; and "#!" becomes a comment of JavaScript's. */
+function stripMarks(code) {
+  return code.replace(/^\ufeff/, '').replace(/^#!/, '//');
 }
 
 class Server {
@@ -143,7 +158,33 @@ class Server {
 
   #execute(fields) {
     const flags = fields.number(), dialect = fields.text(), code = fields.text();
-    this.#begin({ flags, dialect, code, environment: split(fields.texts()) });
+    if (dialect.startsWith(CHECK_MARK))
+      this.#check(dialect.slice(CHECK_MARK.length), code);
+    else
+      this.#begin({ flags, dialect, code, environment: split(fields.texts()) });
+  }
+
+  /** Nothing is executed, but parsing can take long: an interrupt ends it. */
+  #check(dialect, code) {
+    let status, thrown;
+    const isEnded = native.run(++this.#started, () => {
+      try {
+        refuseUnknown(dialect);
+        status = completeness.check(dialect, stripMarks(code));
+      } catch (error) {
+        thrown = error;
+      }
+    });
+    if (isEnded)
+      thrown = new errors.InterruptError('the check was interrupted');
+    native.rest(() => {
+      const failure = thrown && errors.describe(thrown);
+      if (failure)
+        this.#results.fail(failure);
+      else
+        this.#output.send(TYPES.COMPLETENESS, Buffer.concat([u32(status), field('')]));
+      this.#answer(TYPES.DONE, Buffer.concat([u32(failure?.status ?? errors.OK), u32(this.#count)]));
+    });
   }
 
   #begin(execution) {
@@ -172,9 +213,8 @@ class Server {
 
   /** The code as V8 takes it: {code, before}. */
   #prepare({ code, name, dialect }) {
-    if (dialect !== '' && dialect !== 'typescript')
-      throw new Error(`JavaScript has no dialect '${dialect}'`);
-    const text = code.replace(/^\ufeff/, '').replace(/^#!/, '//');
+    refuseUnknown(dialect);
+    const text = stripMarks(code);
     const script = rewrite(dialect === 'typescript' ? transpile(text, name) : text);
     return this.#declarations.rewrite(script, () => this.#evaluator.lexicalNames());
   }

@@ -206,4 +206,4 @@ function transpile(code, name) {
   return result.outputText.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '');
 }
 
-module.exports = { transpile };
+module.exports = { load, transpile };

@@ -13,10 +13,11 @@ import subprocess
 import threading
 
 RESEED, EXECUTE, SYNC = 1, 2, 3
-READY, RESULT, ERROR, DONE, SYNCED, CLEAR = 16, 17, 18, 19, 20, 21
+READY, RESULT, ERROR, DONE, SYNCED, CLEAR, COMPLETENESS = 16, 17, 18, 19, 20, 21, 22
 SYNC_MARK = b"\xff" + 15 * b"\xfe"
 SILENT, NO_HISTORY, EXERCISE, COLOURS, DRAIN = 1, 2, 4, 8, 16
 MAIN, UPDATE, CUT = 1, 2, 4  # flags of a result
+COMPLETENESSES = ["complete", "incomplete", "invalid", "unknown"]
 TIMEOUT_S = 60
 
 
@@ -60,6 +61,7 @@ class Execution:
         self.details = []  # of each result: (flags, display id, {MIME type: path})
         self.clears = []  # of each: (flags, how many results came before it, output before it)
         self.error = None  # (name, value, traceback)
+        self.completeness = None  # (status, indent)
         self.status = self.count = None
 
     @property
@@ -87,6 +89,9 @@ class Execution:
         elif kind == ERROR:
             assert self.error is None
             self.error = (payload.text(), payload.text(), payload.text())
+        elif kind == COMPLETENESS:
+            assert self.completeness is None
+            self.completeness = (COMPLETENESSES[payload.number()], payload.text())
         elif kind == DONE:
             self.status, self.count = payload.number(), payload.number()
         assert payload.data == b""
@@ -142,6 +147,22 @@ class Runner:
     def execute(self, code, flags=0, environment=()):
         self.begin(code, flags, environment)
         return self.finish()
+
+    def begin_check(self, code, dialect=""):
+        payload = struct.pack("<I", SILENT) + text("?" + dialect) + text(code) + texts([])
+        self.socket.sendall(self.frame(EXECUTE, payload))
+
+    def check(self, code, dialect=""):
+        self.begin_check(code, dialect)
+        return self.finish()
+
+    def assert_checks(self, wanted, codes, dialect=""):
+        """That all these have this status, and that a check shows and writes nothing."""
+        for code in codes:
+            answer = self.check(code, dialect)
+            assert answer.error is None, answer.error
+            assert answer.completeness[0] == wanted, (code, answer.completeness)
+            assert (answer.out, answer.err, answer.results) == (b"", b"", []), vars(answer)
 
     def reseed(self, entropy, environment=(), directory=""):
         payload = text(entropy) + texts(environment) + text(directory)

@@ -2,9 +2,15 @@
 /* test-picture: which protocol a terminal has, and what it is sent. */
 #include "picture.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <png.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "jail.h"
 #include "picture-sixel.h"
 
 static const char *const variables[] = {"TERM", "TERM_PROGRAM", "KITTY_WINDOW_ID", "LC_TERMINAL",
@@ -190,7 +196,7 @@ test_sixel_bound(void)
     g_assert_null(encode_sixel(1, PICTURE_SIDE_MAX + 1, 0));
 }
 
-/* Cut anywhere, or with any byte changed: a picture or none. */
+/* Cut anywhere, or with any byte changed: a picture or none. Each try is a process. */
 static void
 test_sixel_of_broken_pictures(void)
 {
@@ -198,7 +204,7 @@ test_sixel_of_broken_pictures(void)
     gsize size;
     const char *data = g_bytes_get_data(png, &size);
 
-    for (gsize i = 0; i < size; i++) {
+    for (gsize i = 0; i < size; i += 3) {
         g_autofree char *broken = g_memdup2(data, size);
         GString *out = encode(PICTURE_SIXEL, "image/png", data, i);
 
@@ -213,9 +219,125 @@ test_sixel_of_broken_pictures(void)
     g_assert_null(encode(PICTURE_SIXEL, "image/png", "", 0));
 }
 
+/* --- the jail: this program is executed again, by another name --- */
+
+static void
+open_file(void)
+{
+    open("/dev/null", O_RDONLY);
+}
+
+static void
+start_process(void)
+{
+    if (fork() == 0)
+        _exit(0);
+}
+
+static void
+compute_for_ever(void)
+{
+    for (volatile guint i = 0;; i++)
+        ;
+}
+
+static void
+write_too_much(void)
+{
+    g_autofree char *chunk = g_malloc0(1024 * 1024);
+
+    for (guint i = 0; i <= JAIL_OUTPUT_MAX / (1024 * 1024); i++)
+        (void)!write(STDOUT_FILENO, chunk, 1024 * 1024);
+}
+
+#ifndef __SANITIZE_ADDRESS__
+static void
+take_memory(void)
+{
+    for (gsize size = 0; size <= JAIL_MEMORY_MAX; size += 64 * 1024 * 1024)
+        g_malloc(64 * 1024 * 1024);
+}
+#endif
+
+static const struct {
+    const char *name;
+    void (*escape)(void);
+    int signal;
+} escapes[] = {
+    {"open", open_file, SIGSYS},
+    {"fork", start_process, SIGSYS},
+    {"compute", compute_for_ever, SIGKILL},
+    {"write", write_too_much, SIGPIPE},
+#ifndef __SANITIZE_ADDRESS__
+    {"memory", take_memory, SIGTRAP}, /* GLib's end without memory */
+#endif
+};
+
+/* Does what the name says, if it is one of these. */
+static void
+become_prisoner(const char *name)
+{
+    g_autoptr(GString) output = g_string_new("not stopped");
+
+    if (g_str_equal(name, PICTURE_SIXEL_NAME))
+        picture_sixel_main();
+    for (gsize i = 0; i < G_N_ELEMENTS(escapes); i++) {
+        if (g_str_equal(name, escapes[i].name) && jail_enter(/* cpu_s= */ 1)) {
+            escapes[i].escape();
+            jail_exit(output);
+        }
+    }
+}
+
+static void
+test_jail(void)
+{
+    g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(escapes); i++) {
+        int status = 0;
+
+        g_test_message("%s", escapes[i].name);
+        g_assert_null(jail_run(escapes[i].name, nothing, &status));
+        g_assert_true(WIFSIGNALED(status));
+        g_assert_cmpint(WTERMSIG(status), ==, escapes[i].signal);
+    }
+}
+
+/* A decoder that was taken over can send a picture to the terminal, and nothing else. */
+static void
+test_is_sixel(void)
+{
+    static const struct {
+        const char *data;
+        gboolean is_sixel;
+    } cases[] = {
+        {"\033Pq\"1;1;7;5#0;2;97;0;0#0!7~-\033\\", TRUE},
+        {"\033P\033\\", TRUE},
+        {"\033P0q#0~\n-\033\\", TRUE},
+        {"", FALSE},
+        {"\033P", FALSE},
+        {"\033P\\", FALSE},
+        {"text\033Pq\033\\", FALSE},
+        {"\033Pq\033\\text", FALSE},
+        {"\033Pq\033\\\033]0;t\a\033Pq\033\\", FALSE},
+        {"\033Pq\x9b"
+         "2J\033\\",
+         FALSE},
+        {"\033]0;t\033\\", FALSE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GString) data = g_string_new(cases[i].data);
+
+        g_assert_cmpint(picture_is_sixel(data), ==, cases[i].is_sixel);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
+    become_prisoner(argv[0]);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cli/picture/environment", test_environment);
     g_test_add_func("/cli/picture/answers", test_answers);
@@ -224,5 +346,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/picture/sixel", test_sixel);
     g_test_add_func("/cli/picture/sixel-bound", test_sixel_bound);
     g_test_add_func("/cli/picture/sixel-of-broken-pictures", test_sixel_of_broken_pictures);
+    g_test_add_func("/cli/picture/jail", test_jail);
+    g_test_add_func("/cli/picture/is-sixel", test_is_sixel);
     return g_test_run();
 }

@@ -51,9 +51,35 @@ test_hostile_cells(void)
     table_add(table, "x");
     table_add(table, "a\nb");
     table_add_printf(table, "%s", "\033]0;t\a");
+    table_add(table, "\xff");
+    table_add(table, "\xe2\x80\xae");
+    table_add(table, "\xc2\x9b");
     assert_lines(table, "", "",
                  "ID  NAME    NOTE\n"
-                 "x   a\\x0ab  \\x1b]0;t\\x07\n");
+                 "x   a\\x0ab  \\x1b]0;t\\x07\n"
+                 "\xef\xbf\xbd   \\u202e  \\x9b\n");
+}
+
+/* A table that no terminal shows is not cut to the width of one. */
+static void
+test_long_cells(void)
+{
+    g_autoptr(Table) table = table_new(heads);
+    g_autofree char *name = g_strnfill(500, 'n');
+    g_autofree char *expected = g_strdup_printf("ID  %-500s  NOTE\n"
+                                                "x   %s  y\n"
+                                                "z   n%499s  y\n"
+                                                "\n",
+                                                "NAME", name, "");
+
+    for (int i = 0; i < 2; i++) {
+        table_add(table, i == 0 ? "x" : "z");
+        table_add(table, i == 0 ? name : "n");
+        table_add(table, "y");
+    }
+    for (int i = 0; i < 3; i++)
+        table_add(table, "");
+    assert_lines(table, "", "", expected);
 }
 
 int
@@ -63,5 +89,6 @@ main(int argc, char **argv)
     g_test_add_func("/cli/table/empty", test_empty);
     g_test_add_func("/cli/table/columns", test_columns);
     g_test_add_func("/cli/table/hostile-cells", test_hostile_cells);
+    g_test_add_func("/cli/table/long-cells", test_long_cells);
     return g_test_run();
 }

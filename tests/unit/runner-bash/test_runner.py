@@ -95,6 +95,35 @@ class Case(unittest.TestCase):
             return self.runner.finish(execution)
 
 
+class Checking(Case):
+    """Whether a prompt should execute code: a check executes nothing and leaves no trace."""
+
+    def test_statuses(self):
+        self.runner.assert_checks("complete", (
+            "echo a", "", "if a; then b; fi", "for i in a; do\nb\ndone", "echo '('", "cat <<END\na\nEND", "# '",
+            "echo \\\\", "f() { a; }", "echo a \\\n", "[[ a == @(b|c) ]]", "if a\r\nthen b\r\nfi"))
+        self.runner.assert_checks("incomplete", (
+            "if a; then", "for i in a; do", "echo '", 'echo "a', "echo $(a", "a |", "a &&", "cat <<END\na",
+            "echo \\", "f() {", "case a in", "(a", "echo `a"))
+        self.runner.assert_checks("invalid", ("fi", "echo )", "echo ) unexpected EOF while", "a ; ; b"))
+
+    def test_no_trace(self):
+        self.run_failing("a=1; (exit 3)", "CommandFailed", "exit status 3")
+        count = self.runner.check("a=2; touch made").count
+        self.runner.check("fi")
+        self.assertEqual(self.out("echo $? $a; test -e made && echo made || :"), "3 1\n")
+        self.assertEqual(self.run_ok("echo").count, count + 2)
+
+    def test_dialect(self):
+        answer = self.runner.check("a", "zsh")
+        self.assertEqual((answer.completeness, answer.error[0], answer.status), (None, "ValueError", 1))
+
+    def test_interrupt(self):
+        self.runner.begin_check("if a; then b; fi; " * 200000)
+        answer = self.runner.stop(Execution())
+        self.assertEqual((answer.completeness, answer.error[0], answer.status), (None, "KeyboardInterrupt", 2))
+
+
 class Executing(Case):
     def test_ready(self):
         language, version = self.runner.ready

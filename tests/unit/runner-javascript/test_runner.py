@@ -18,6 +18,35 @@ from cloche_tests.tap import main
 KIB, MIB = 1 << 10, 1 << 20
 
 
+class Checking(Case):
+    """Whether a prompt should execute code: a check executes nothing and leaves no trace."""
+
+    def test_statuses(self):
+        self.runner.assert_checks("complete", (
+            "1 + 1", "", "f(x => { return 1 })", "`a\nb`", "// (", "/* ( */ 1", "/[(]/.test(x)", "i++", "`${f(`a`)}`",
+            "{ a: 1, b: 2 }", "{ f() }", "await f()", "import fs from 'fs'", "export const a = 1", "#!/usr/bin/node\n1"))
+        self.runner.assert_checks("incomplete", (
+            "f(", "{", "[1,", "`", "/* a\n", "x =", "a &&", "x => ", "function f() {\n", "x = 1 + // more", "`${`a`}",
+            "{ a: 1, b", "'a\\\n", "class A {", "if (x)", "import {"))
+        self.runner.assert_checks("invalid", ("}", "2e", "'open", "a b", "f())", "/a", "(x)\n  => 1"))
+
+    def test_no_trace(self):
+        count = self.run_ok("'kept'").count
+        for code in ("var y = 5; console.log(y)", "a b", "f("):
+            self.assertEqual(self.runner.check(code).count, count)
+        after = self.run_ok("[_, typeof y, typeof _error]")
+        self.assertEqual((after.plain, after.count), ("[ 'kept', 'undefined', 'undefined' ]", count + 1))
+
+    def test_dialect(self):
+        answer = self.runner.check("1", "coffee")
+        self.assertEqual((answer.completeness, answer.error[0], answer.status), (None, "Error", 1))
+
+    def test_interrupt(self):
+        self.runner.begin_check("if (a) { f([1, 2]) }\n" * 400000)
+        answer = self.runner.stop(Execution())
+        self.assertEqual((answer.completeness, answer.error[0], answer.status), (None, "InterruptError", 2))
+
+
 class Shown(Case):
     """What node's REPL shows."""
 

@@ -28,6 +28,15 @@ class TypeScript(Case):
     def value(self, code, dialect="typescript"):
         return super().value(code, dialect=dialect)
 
+    def test_checks(self):
+        self.runner.assert_checks("complete", (
+            "let x: number = 1", "interface A { x: number }", "<T>x", "f<T>(x)", "`a\nb`", "const a = <b>c</b>"), "typescript")
+        self.runner.assert_checks("incomplete", (
+            "interface A {", "function f(x: number): void {", "type A =", "x = 1 + // more", "`a", "/* a", "const a = <b>",
+            "'a\\\n", "f<"), "typescript")
+        self.runner.assert_checks("invalid", ("}", "'open", "a b", "let x: = 1"), "typescript")
+        self.assertEqual(self.runner.check("let x: number = 1").completeness[0], "invalid")
+
     def test_types(self):
         for code, shown in (
             ("interface A { x: number }\nconst a: A = { x: 1 }; a.x", "1"),

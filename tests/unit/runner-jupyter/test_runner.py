@@ -6,10 +6,12 @@ Usage: test_runner.py RUN
 import os
 import pathlib
 import re
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from cloche_tests import tap
@@ -75,6 +77,29 @@ class Python(Case):
     def test_state(self):
         self.run_code("x = 6")
         self.assertEqual(self.plain("x * 7"), "42")
+
+    def test_checks(self):
+        count = self.run_code("x = 'kept'").count
+        self.runner.assert_checks("complete", ("1", "def f():\r\n    return 1\r\n"))
+        self.runner.assert_checks("invalid", ("1 +", ")"))
+        self.assertEqual(self.runner.check("if x:\n  while y:").completeness, ("incomplete", " " * 6))
+        self.assertEqual(self.runner.check("x = 2").count, count)
+        self.assertEqual(self.plain("x"), "'kept'")
+        refused = self.runner.check("1", "old")
+        self.assertEqual((refused.completeness, refused.error[0], refused.status), (None, "ValueError", FAILED))
+
+    def test_check_without_reply(self):
+        """A stopped kernel does not reply."""
+        pid = int(self.plain("import os, signal, threading\n"
+                             "threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGSTOP)).start()\nos.getpid()"))
+        while pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.01)
+        self.assertEqual(self.runner.check("1").completeness, ("unknown", ""))
+        self.runner.begin_check("1")
+        stopped = self.runner.stop(Execution())
+        self.assertEqual((stopped.completeness, stopped.status), (None, INTERRUPTED))
+        os.kill(pid, signal.SIGCONT)
+        self.assertEqual(self.plain("6 * 7"), "42")
 
     def test_order(self):
         execution = self.run_code("import sys; print('out'); print('err', file=sys.stderr); display('shown'); 'value'")
@@ -144,6 +169,11 @@ class Python(Case):
 
 class R(Case):
     kernel = "r"
+
+    def test_checks(self):
+        self.runner.assert_checks("complete", ("1 + 1", "x <- c(1, 2)", "'a\nb'", "x %in% y"))
+        self.runner.assert_checks("incomplete", ("c(1,", "x <-", "a |>", "'a\n", "function(x) {"))
+        self.runner.assert_checks("invalid", (")", "a b"))
 
     def test_ready(self):
         self.assertEqual(self.runner.ready[0], "r")

@@ -355,5 +355,40 @@ class Interrupts(Case):
             self.assertEqual(self.runner.finish(execution).status, 2)
 
 
+class Checking(Case):
+    """Whether a prompt should execute code: a check executes nothing and leaves no trace."""
+
+    def test_statuses(self):
+        self.runner.assert_checks("complete", (
+            "1", "", "f(1,\n  2)", "# (", "if x: y()", "x = \\\n  1", "await f()", "!echo (", "%timeit f(", "f?",
+            "def f():\n    return 1\n", "for i in x:\r\n    f(i)\r\n", "%%bash\necho\n\n", "\ufeffx = 1"))
+        self.runner.assert_checks("incomplete", (
+            "f(", "'''", "x = \\", "(\n)(", "def f():", "def f():\n    return 1", "@wraps",
+            "if x:\n    y()\nelse:", "%%bash\necho", "if x:\n    '''a\n\n"))
+        self.runner.assert_checks("invalid", ("1 +", ")", "'open", "a b"))
+
+    def test_indent(self):
+        self.assertEqual(self.runner.check("if x:\n  while y:").completeness, ("incomplete", "      "))
+        self.assertEqual(self.runner.check("f(").completeness, ("incomplete", ""))
+        self.assertEqual(self.runner.check("1").completeness, ("complete", ""))
+
+    def test_no_trace(self):
+        self.run_failing("1/0", "ZeroDivisionError")
+        before = self.run_ok("'kept'")
+        for code in ("y = 5; print(y)", "1 +", "def f():", "%precision 3"):
+            self.assertEqual(self.runner.check(code).count, before.count)
+        after = self.run_ok("import sys; _, 'y' in globals(), sys.last_type, len(In)")
+        self.assertEqual(after.plain, f"('kept', False, ZeroDivisionError, {after.count + 1})")
+
+    def test_dialect(self):
+        answer = self.runner.check("1", "old")
+        self.assertEqual((answer.completeness, answer.error[0], answer.status), (None, "ValueError", 1))
+
+    def test_interrupt(self):
+        self.runner.begin_check("if x:\n    f((1, 2))\n" * 100000)
+        answer = self.runner.stop(Execution())
+        self.assertEqual((answer.completeness, answer.error[0], answer.status), (None, "KeyboardInterrupt", 2))
+
+
 if __name__ == "__main__":
     main()

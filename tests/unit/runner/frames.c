@@ -83,6 +83,16 @@ put_clear(GByteArray *out, guint32 execution, guint32 flags)
 }
 
 void
+put_completeness(GByteArray *out, guint32 execution, guint32 status, const char *indent)
+{
+    GByteArray *payload = g_byte_array_new();
+
+    put_u32(payload, status);
+    put_text(payload, indent);
+    put_frame(out, execution, RUNNER_COMPLETENESS, payload);
+}
+
+void
 put_done(GByteArray *out, guint32 execution, guint32 status)
 {
     GByteArray *payload = g_byte_array_new();

@@ -17,4 +17,5 @@ void put_result(GByteArray *out, guint32 execution, guint32 is_main, const char 
                 const void *data, gsize size);
 void put_error(GByteArray *out, guint32 execution, const char *name, const char *value);
 void put_clear(GByteArray *out, guint32 execution, guint32 flags);
+void put_completeness(GByteArray *out, guint32 execution, guint32 status, const char *indent);
 void put_done(GByteArray *out, guint32 execution, guint32 status);

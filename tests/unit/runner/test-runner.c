@@ -227,7 +227,9 @@ test_numbers(void)
     assert_numbers_refused(RUNNER_DONE, RUNNER_OK, 1, 1);
     assert_numbers_refused(RUNNER_DONE + 1, 0, 0, 0);
     assert_numbers_refused(RUNNER_CLEAR, 0, 0, 0);
-    assert_numbers_refused(RUNNER_CLEAR + 1, 0, 0, 0);
+    assert_numbers_refused(RUNNER_COMPLETENESS, _RUNNER_COMPLETENESS_MAX, 0, 0);
+    assert_numbers_refused(RUNNER_COMPLETENESS, 0, 0, 1);
+    assert_numbers_refused(RUNNER_COMPLETENESS + 1, 0, 0, 0);
     assert_numbers_refused(RUNNER_READY - 1, 0, 0, 0);
 }
 
@@ -271,6 +273,54 @@ test_clear_of_nobody(void)
     put_clear(nested, 1, 0);
     put_clear(nested, 2, 0);
     assert_refused(nested, 2);
+}
+
+static void
+test_completeness(void)
+{
+    g_autofree char *indent = g_strnfill(RUNNER_INDENT_MAX, ' ');
+    g_autoptr(GByteArray) input = g_byte_array_new();
+    g_autoptr(RunnerParser) parser = runner_parser_new(/* is_ready= */ FALSE);
+    g_autoptr(GError) error = NULL;
+
+    put_ready(input);
+    put_completeness(input, 1, RUNNER_INCOMPLETE, indent);
+    put_done(input, 1, RUNNER_OK);
+    put_completeness(input, 2, RUNNER_UNKNOWN, "");
+    runner_parser_feed(parser, input->data, input->len);
+    runner_message_free(runner_parser_next(parser, NULL));
+
+    g_autoptr(RunnerMessage) incomplete = runner_parser_next(parser, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(incomplete->type, ==, RUNNER_COMPLETENESS);
+    g_assert_cmpint(incomplete->completeness.status, ==, RUNNER_INCOMPLETE);
+    g_assert_cmpstr(incomplete->completeness.indent, ==, indent);
+    runner_message_free(runner_parser_next(parser, NULL));
+
+    g_autoptr(RunnerMessage) unknown = runner_parser_next(parser, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(unknown->completeness.status, ==, RUNNER_UNKNOWN);
+    g_assert_cmpstr(unknown->completeness.indent, ==, "");
+}
+
+/* An indent is white space within a line, and a check has one answer. */
+static void
+test_completeness_refused(void)
+{
+    g_autofree char *long_indent = g_strnfill(RUNNER_INDENT_MAX + 1, ' ');
+    const char *const bad[] = {"x", "  \n", " \xff", long_indent};
+    g_autoptr(GByteArray) twice = g_byte_array_new();
+
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GByteArray) input = g_byte_array_new();
+        put_ready(input);
+        put_completeness(input, 1, RUNNER_INCOMPLETE, bad[i]);
+        assert_refused(input, 1);
+    }
+    put_ready(twice);
+    put_completeness(twice, 1, RUNNER_COMPLETE, "");
+    put_completeness(twice, 1, RUNNER_COMPLETE, "");
+    assert_refused(twice, 2);
 }
 
 typedef struct {
@@ -527,6 +577,18 @@ test_execute(void)
 }
 
 static void
+test_check(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) check = runner_encode_check(7, "typescript", "f(", &error);
+    g_autoptr(GBytes) execute =
+        runner_encode_execute(7, RUNNER_SILENT, "?typescript", "f(", NULL, NULL);
+
+    g_assert_no_error(error);
+    g_assert_true(g_bytes_equal(check, execute));
+}
+
+static void
 test_too_long(void)
 {
     g_autofree char *half = g_strnfill(RUNNER_FRAME_MAX / 2, 'x');
@@ -553,6 +615,8 @@ main(int argc, char **argv)
     g_test_add_func("/runner/numbers", test_numbers);
     g_test_add_func("/runner/clear", test_clear);
     g_test_add_func("/runner/clear-of-nobody", test_clear_of_nobody);
+    g_test_add_func("/runner/completeness", test_completeness);
+    g_test_add_func("/runner/completeness-refused", test_completeness_refused);
     g_test_add_func("/runner/results-refused", test_results_refused);
     g_test_add_func("/runner/result-words", test_result_words);
     g_test_add_func("/runner/reserved", test_reserved);
@@ -562,6 +626,7 @@ main(int argc, char **argv)
     g_test_add_func("/runner/encode-sync", test_encode_sync);
     g_test_add_func("/runner/reseed", test_reseed);
     g_test_add_func("/runner/execute", test_execute);
+    g_test_add_func("/runner/check", test_check);
     g_test_add_func("/runner/too-long", test_too_long);
     return g_test_run();
 }

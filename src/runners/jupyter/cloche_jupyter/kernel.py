@@ -17,8 +17,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 START_S = 290  # a moment less than the host waits
-
-
+CHECK_S = 2  # some kernels never reply to is_complete_request
 ASK_AGAIN_MS = 500
 
 
@@ -126,6 +125,25 @@ class Kernel:
             for kind, content in self._messages(self._shell, request):
                 reply = content if kind == "execute_reply" else reply
         return reply, was_interrupted
+
+    def check(self, code):
+        """
+        The content of the kernel's reply to is_complete_request, or None if there was none in time,
+        and whether it was interrupted. The kernel itself need not be interrupted: it executes nothing.
+        """
+        self._take_interrupts()
+        request = self._send("is_complete_request", {"code": code})
+        end = time.monotonic() + CHECK_S
+        while (left := end - time.monotonic()) > 0:
+            self._wait(int(left * 1000) + 1)
+            if self._take_interrupts():
+                return None, True
+            for _ in self._messages(self._iopub, request):
+                pass  # the kernel publishes that it is busy and idle
+            for kind, content in self._messages(self._shell, request):
+                if kind == "is_complete_reply":
+                    return content, False
+        return None, False
 
     def _interrupt(self):
         """With a note for code that ignores the signal while it waits for a command."""

@@ -4,6 +4,7 @@
 import os
 import sys
 
+from cloche_runner import completeness
 from cloche_runner.channel import (
     DONE,
     EXECUTE,
@@ -143,7 +144,7 @@ class Server:
                 return
             kind, fields = request
             if kind == EXECUTE:
-                self._execute(fields)
+                self._take(fields.number(), fields.text(), fields.text(), _split(fields.texts()))
             elif kind == RESEED:
                 self._reseed(fields.data(), _split(fields.texts()), fields.text())
             elif kind == SYNC:
@@ -151,9 +152,27 @@ class Server:
             else:
                 raise ValueError(f"unknown request {kind}")
 
-    def _execute(self, fields):
-        flags, dialect, code = fields.number(), fields.text(), fields.text()
-        code, environment = _with_own_line_ends(code), _split(fields.texts())
+    def _take(self, flags, dialect, code, environment):
+        code = _with_own_line_ends(code)
+        if completeness.is_check(dialect):
+            self._check(completeness.checked_dialect(dialect), code)
+        else:
+            self._execute(flags, dialect, code, environment)
+
+    def _check(self, dialect, code):
+        if dialect:
+            return self._finish(_FAILED, self._refuse_dialect(dialect))
+        reply, was_interrupted = self._kernel.check(code)
+        if was_interrupted:
+            return self._finish(_INTERRUPTED, ("KeyboardInterrupt", "the check was interrupted", ""))
+        reply = reply or {}
+        completeness.send(self._channel, reply.get("status"), reply.get("indent") or "")
+        self._finish(_OK)
+
+    def _refuse_dialect(self, dialect):
+        return ("ValueError", f"{self._kernel.language} has no dialect '{dialect}'", "")
+
+    def _execute(self, flags, dialect, code, environment):
         keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
         self._results.begin(bool(flags & _SILENT), bool(flags & _COLOURS))
         self._count += keep
@@ -171,7 +190,7 @@ class Server:
     def _lend_environment(self, dialect, environment):
         """Returns an error, or None."""
         if dialect:
-            return ("ValueError", f"{self._kernel.language} has no dialect '{dialect}'", "")
+            return self._refuse_dialect(dialect)
         if not environment:
             return None
         if not self._language:

@@ -14,7 +14,7 @@ import threading
 import time
 
 RESEED, EXECUTE, SYNC = 1, 2, 3
-READY, RESULT, ERROR, DONE, SYNCED, CLEAR = 16, 17, 18, 19, 20, 21
+READY, RESULT, ERROR, DONE, SYNCED, CLEAR, COMPLETENESS = 16, 17, 18, 19, 20, 21, 22
 
 # Before a sync. No frame has it inside: no text in UTF-8, no length, no number goes on like this.
 SYNC_MARK = b"\xff" + 15 * b"\xfe"

@@ -8,7 +8,7 @@ import time
 import traceback
 from os import environ  # whatever the executed code makes of os.environ
 
-from . import hooks, site_paths
+from . import completeness, hooks, site_paths
 from .channel import (
     DONE,
     EXECUTE,
@@ -47,6 +47,11 @@ def _set_environment(variables):
     return before
 
 
+def _refuse_dialect(dialect):
+    if dialect:
+        raise ValueError(f"Python has no dialect '{dialect}'")
+
+
 class Server:
     def __init__(self, is_warm):
         self._channel = Channel(3)
@@ -71,7 +76,7 @@ class Server:
                 return
             kind, fields = request
             if kind == EXECUTE:
-                self._execute(fields)
+                self._take(fields.number(), fields.text(), fields.text(), _split(fields.texts()))
             elif kind == RESEED:
                 self._reseed(fields.data(), _split(fields.texts()), fields.text())
             elif kind == SYNC:
@@ -79,15 +84,30 @@ class Server:
             else:
                 raise ValueError(f"unknown request {kind}")
 
-    def _execute(self, fields):
-        flags, dialect, code = fields.number(), fields.text(), fields.text()
-        environment = _split(fields.texts())
+    def _take(self, flags, dialect, code, environment):
+        if completeness.is_check(dialect):
+            self._check(completeness.checked_dialect(dialect), code)
+        else:
+            self._execute(flags, dialect, code, environment)
+
+    def _check(self, dialect, code):
+        outcome = Outcome()
+        self._interrupts.begin()
+        try:
+            _refuse_dialect(dialect)
+            status, indent = self._interrupts.run(self._shell.check, code)
+            completeness.send(self._channel, status, indent)
+        except BaseException as error:
+            outcome = Outcome(error)
+        self._interrupts.end()
+        self._finish(outcome)
+
+    def _execute(self, flags, dialect, code, environment):
         is_silent, has_colours = bool(flags & _SILENT), bool(flags & _COLOURS)
         self._results.begin(is_silent, has_colours)
         before = {}
         try:
-            if dialect:
-                raise ValueError(f"Python has no dialect '{dialect}'")
+            _refuse_dialect(dialect)
             before = _set_environment(environment)
             keep = not flags & (_SILENT | _NO_HISTORY | _EXERCISE)
             self._shell.colour_tracebacks(has_colours)

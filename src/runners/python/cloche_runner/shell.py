@@ -148,6 +148,11 @@ def _format(error):
         return [f"{_type_name(type(error))}: {_words(error)}"]
 
 
+def _normalize(code):
+    """As Python reads a file."""
+    return code.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
 class ZMQInteractiveShell(Commands, InteractiveShell):
     """Libraries look for this name (pandas, rich and others) to show what a notebook can show."""
 
@@ -184,7 +189,7 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
 
     def run(self, code, silent, keep, drain=False):
         """Runs one cell, and with drain what it leaves running, and returns its Outcome."""
-        code = code.removeprefix("\ufeff").replace("\r\n", "\n")  # as Python reads a file
+        code = _normalize(code)
         self.source = code
         self._shown = None
         self.loop.begin()
@@ -203,6 +208,10 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
         if error is None and self.events.was_interrupted:
             error = KeyboardInterrupt("the code had ended, but not all that it had left to do")
         return self._conclude(error)
+
+    def check(self, code):
+        """Whether a prompt should execute the code now, and the indent of its next line."""
+        return self.check_complete(_normalize(code))
 
     def should_run_async(self, raw_cell, **kwargs):
         """
