@@ -69,9 +69,11 @@ gboolean
 command_check(Cli *cli, const CommandOptions *options)
 {
     if (cli->json && options->with_terminal && !options->is_kept)
-        cli_usage(cli, "--json gives output apart, --tty together: choose one");
+        cli_usage(
+            cli,
+            "--tty cannot be given with --json: a terminal does not separate output and errors");
     else if (options->tag != NULL && !options->is_kept)
-        cli_usage(cli, "--tag is for what stays: add --keep");
+        cli_usage(cli, "--tag needs --keep: it names a command that continues to run");
     else
         return TRUE;
     return FALSE;

@@ -75,7 +75,8 @@ create(Cli *cli, const CreateOptions *words)
         if (cli_flush())
             return CLI_OK;
     }
-    /* Nobody knows the id of the new sandbox. With a key, an earlier caller may know it. */
+    /* The id was not printed, so the new sandbox is killed. With a key, an earlier caller may know
+     * the id. */
     if (words->key == NULL)
         sandbox_kill(cli, client_sandbox_id(path), /* error= */ NULL);
     return cli->signal != 0 ? 128 + cli->signal : CLI_FAILED;
@@ -90,9 +91,9 @@ run(Cli *cli, char **argv)
          "NAME"},
         {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &words.timeout,
          "Lifetime: 90, 5m, 1h30m, 2d (default: 5m)", "TIME"},
-        {"name", 'n', 0, G_OPTION_ARG_FILENAME, &words.name, "A name, for people", "NAME"},
+        {"name", 'n', 0, G_OPTION_ARG_FILENAME, &words.name, "Name of the sandbox", "NAME"},
         {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.metadata,
-         "A note, for programs; may be repeated", "KEY=VALUE"},
+         "Metadata of the sandbox; may be repeated", "KEY=VALUE"},
         {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
          "Set an environment variable for all its processes; may be repeated", "KEY=VALUE"},
         {"idempotency-key", 0, 0, G_OPTION_ARG_FILENAME, &words.key,

@@ -51,9 +51,9 @@ void doctor_check_ram(const DoctorHost *host, Report *report, const Space *space
                       const Needs *needs);
 
 /*
- * Checks the state folder. A template that is rebuilt is stored beside the one that it replaces,
- * and takes at most the size of its memory: less free space is a problem. Less than STATE_RESERVE
- * in addition is a warning.
+ * Checks the state folder. A template that is rebuilt needs space in addition to the old one, at
+ * most the size of its memory: less free space is a problem. Less than STATE_RESERVE in addition is
+ * a warning.
  */
 void doctor_check_state(const DoctorHost *host, Report *report, const Space *space,
                         const Needs *needs);

@@ -51,7 +51,7 @@ char *device_refusal(DoctorAcl *acl, uid_t owner, gid_t group, const Opener *ope
 
 /*
  * Checks whether machines may open the device: their group, or with of_user `self`; and whether the
- * owning group kvm still may. The machines' group is that of the RAM folder.
+ * owning group kvm still may. The machines' group is the group of the RAM folder.
  */
 void doctor_check_device(const DoctorHost *host, Report *report, const Processor *processor,
                          const Device *device, const Opener *self);

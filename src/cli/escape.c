@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* escape: a line starts behind Enter only, as far as this side can know. */
+/* escape: only Enter starts a line, because this side does not know the output of the terminal. */
 #include "escape.h"
 
 static void

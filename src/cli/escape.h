@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * escape: the way out of a terminal that takes every key.
+ * escape: escape sequences of a terminal that sends every key to the sandbox.
  *
- * As in ssh(1), a tilde at the start of a line, and the key behind it: "~." leaves, "~~" types one
- * tilde, "~?" shows this. A tilde in front of any other key is typed as it is.
+ * As in ssh(1), a sequence is a tilde at the start of a line and the next key: "~." leaves, "~~"
+ * types one tilde, "~?" shows the sequences. A tilde before any other key is typed unchanged.
  */
 #pragma once
 
@@ -12,10 +12,10 @@
 #define ESCAPE_HELP "~. leaves, ~~ types a tilde, ~? shows this: each at the start of a line"
 
 typedef struct {
-    gboolean is_inside;  /* of a line */
-    gboolean has_tilde;  /* one that is not decided about yet */
-    gboolean wants_help; /* set by escape_pass(); the caller's to reset */
+    gboolean is_inside;  /* not at the start of a line */
+    gboolean has_tilde;  /* the last key was the tilde of a sequence */
+    gboolean wants_help; /* set by escape_pass(), reset by the caller */
 } Escape;
 
-/* What is to be typed is appended to `out`. FALSE: leave; what came behind that is not typed. */
+/* Appends to `out` the keys to be typed. Returns FALSE after "~.", and drops the keys after it. */
 gboolean escape_pass(Escape *escape, const guint8 *keys, gsize size, GByteArray *out);

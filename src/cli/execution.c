@@ -65,7 +65,7 @@ on_signal(GCancellable *interrupted, gpointer leaving)
     g_cancellable_cancel(leaving);
 }
 
-/* --- for people --- */
+/* --- with output as it arrives --- */
 
 static GVariant *
 make_options(const Execution *execution, gboolean with_colors)
@@ -182,7 +182,7 @@ execution_run(Cli *cli, const Execution *execution, const char *code, GError **e
     return status;
 }
 
-/* --- for programs --- */
+/* --- with --json --- */
 
 static GBytes *
 result_bytes(GVariant *value)

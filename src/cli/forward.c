@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * forward: ports of this machine that lead to a sandbox.
+ * forward: TCP ports of this machine that are forwarded to a sandbox.
  *
  * A connection that the sandbox refuses is closed with a message; all others continue. The verb
  * ends when the sandbox ends.

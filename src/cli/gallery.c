@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gallery: pictures, PDF and HTML are saved; other data of a result says the same as its text. */
+/* gallery: pictures, PDF and HTML are saved; other data repeats the text of the result. */
 #include "gallery.h"
 
 #include <errno.h>
@@ -55,7 +55,7 @@ describe(const char *mime, GBytes *bytes)
     return g_strdup_printf("%s %ux%u, %s", mime, width, height, text);
 }
 
-/* path: where it was saved to; NULL with an error. */
+/* path: the file; NULL with an error. */
 static void
 tell_saved(Gallery *gallery, const char *what, const char *path, const GError *error)
 {
@@ -73,7 +73,7 @@ take_room(Gallery *gallery, gsize size, GError **error)
     if (gallery->saved <= GALLERY_SAVE_MAX)
         return TRUE;
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOSPC,
-                "not saved: the results of one execution may have %u MiB",
+                "not saved: at most %u MiB of results are saved per execution",
                 GALLERY_SAVE_MAX / (1024 * 1024));
     return FALSE;
 }
@@ -120,7 +120,7 @@ gallery_take(Gallery *gallery, Stream *out, const char *mime, GBytes *bytes)
     } else if (is_picture && !is_shown && !gallery->cli->json) {
         g_autofree char *what = describe(mime, bytes);
 
-        tell("[%s] --save DIR keeps it", what);
+        tell("[%s] not shown: --save DIR saves it", what);
     }
     return is_picture;
 }
@@ -190,9 +190,9 @@ gallery_fetch(Gallery *gallery, const char *mime, const char *path, GCancellable
 
     if (gallery->directory == NULL) {
         if (gallery->stays)
-            tell("[%s, too large to be sent] it is in the sandbox: %s", mime, path);
+            tell("[%s, too large to be sent] stored in the sandbox: %s", mime, path);
         else
-            tell("[%s, too large to be sent] --save DIR keeps it", mime);
+            tell("[%s, too large to be sent] not shown: --save DIR saves it", mime);
         return;
     }
     from.fd = take_room(gallery, FILE_SIZE_MIN, &error)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gallery: what results have besides text: shown on a terminal that can, saved to a folder.
+ * gallery: pictures and documents of results: shows them on a terminal, saves them to a folder.
  *
- * What is shown goes to standard output, what is told about it to standard error, where --json
- * leaves it out.
+ * Pictures are written to standard output, and lines about them to standard error. With --json
+ * there are no such lines, except for errors.
  */
 #pragma once
 
@@ -11,31 +11,32 @@
 #include "picture.h"
 #include "stream.h"
 
-/* Bytes that are saved of one execution, a file being 4 KiB at least: a guest does not fill our
- * disk. */
+/* Bytes of results that are saved per execution, so that a guest cannot fill the disk. Each file
+ * counts as at least 4 KiB. */
 #define GALLERY_SAVE_MAX (256u * 1024 * 1024)
 
 typedef struct {
     Cli *cli;
-    ClocheSandbox *sandbox; /* that the results are of */
+    ClocheSandbox *sandbox; /* that executes the code */
     const char *directory;  /* NULL: nothing is saved */
-    gboolean stays;         /* the sandbox, so that files in it can be had later */
-    guint next_number;      /* of the files */
+    gboolean stays;         /* the sandbox continues to run: its files can be read later */
+    guint next_number;      /* of the next file */
     guint64 saved;          /* bytes; set to 0 for each execution */
     PictureProtocol protocol;
     gboolean knows_protocol;
     gboolean has_failed; /* something could not be saved */
 } Gallery;
 
-/* Before any code runs: makes the folder. Results that cannot be saved are no use. */
+/* Creates the folder. Called before any code runs, so that no results are lost if this fails. */
 gboolean gallery_prepare(const Gallery *gallery, GError **error);
 
 /*
- * Shows and saves data of a result, or tells of a picture that nothing was done with. TRUE when it
- * is a picture, which needs no words.
+ * Shows and saves data of a result, or reports a picture that is neither shown nor saved. Returns
+ * TRUE for a picture: the text of the result is then not needed.
  */
 gboolean gallery_take(Gallery *gallery, Stream *out, const char *mime, GBytes *bytes);
 
-/* Saves what is in a file of the sandbox because it is too large to be sent, or tells where it is.
+/* Saves data that is in a file of the sandbox because it is too large to be sent, or reports where
+ * it is.
  */
 void gallery_fetch(Gallery *gallery, const char *mime, const char *path, GCancellable *interrupted);

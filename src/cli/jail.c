@@ -2,7 +2,7 @@
 /*
  * jail: the input is a memory file, so that parent and child cannot wait for each other.
  *
- * The child has an empty environment: whoever takes it over finds no secrets there.
+ * The child has an empty environment, so that an attacker who controls it finds no secrets there.
  */
 #include "jail.h"
 

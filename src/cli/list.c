@@ -206,7 +206,7 @@ run(Cli *cli, char **argv)
         {"template", 0, 0, G_OPTION_ARG_FILENAME, &template, "Show only those of this template",
          "NAME"},
         {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &metadata,
-         "Show only those with this note; may be repeated", "KEY=VALUE"},
+         "Show only those with this metadata; may be repeated", "KEY=VALUE"},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &only_ids, "Print only ids", NULL},
         G_OPTION_ENTRY_NULL,
     };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* picture: which protocol, and the two of them that only carry bytes. */
+/* picture: choice of the protocol; kitty's and iTerm2's, which only carry bytes. */
 #include "picture.h"
 
 #include <string.h>
 
 #include "picture-sixel.h"
 
-/* base64 of one command of kitty's; a multiple of 4, as it wants all but the last to be. */
+/* base64 in one command of kitty; must be a multiple of 4, except in the last command. */
 #define KITTY_CHUNK 4096
 
-/* --- which one --- */
+/* --- choice of the protocol --- */
 
 static gboolean
 variable_is(const char *name, const char *value)
@@ -49,7 +49,8 @@ picture_from_environment(gboolean *ret_may_ask)
     return PICTURE_NONE;
 }
 
-/* Of "ESC [ ? 64 ; 4 ; 22 c": what stands between '?' and 'c'; NULL when that is not there. */
+/* Returns the text between '?' and 'c' in "ESC [ ? 64 ; 4 ; 22 c"; NULL if the answer is
+ * incomplete. */
 static char *
 attributes(const char *answer)
 {
@@ -71,7 +72,7 @@ picture_is_answer(const char *answer)
     return found != NULL;
 }
 
-/* The first number is the terminal's class, and no attribute. */
+/* The first number is the terminal's class, not an attribute. */
 gboolean
 picture_answer_has_sixel(const char *answer)
 {
@@ -95,7 +96,7 @@ base64(GBytes *bytes, gsize *ret_size)
     return text;
 }
 
-/* q=2: the terminal does not answer; nobody would read it. */
+/* q=2: the terminal must not reply, because nothing would read the reply. */
 static GString *
 encode_kitty(const char *mime, GBytes *bytes)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* repl: a prompt that executes code in a sandbox of its own, or in one that exists already. */
+/* repl: a prompt that executes code in a new sandbox or in an existing one. */
 #include <unistd.h>
 
 #include "execution.h"
@@ -205,7 +205,9 @@ check_words(Cli *cli, const Words *words)
         return cli_usage(cli, "'%s' cannot be given with --context, which already has a language",
                          cli->words[0]);
     if (cli->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return cli_usage(cli, "repl is for a person at a terminal; 'cloche code' is for the rest");
+        return cli_usage(
+            cli,
+            "repl needs a terminal, and has no --json; 'cloche code' executes code without one");
     return CLI_OK;
 }
 
@@ -216,13 +218,13 @@ run(Cli *cli, char **argv)
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         {"sandbox", 's', 0, G_OPTION_ARG_FILENAME, &words.sandbox,
-         "In this one, which lives on and keeps its variables", "ID"},
+         "Run it in this sandbox, which keeps variables", "ID"},
         {"context", 0, 0, G_OPTION_ARG_FILENAME, &words.context,
-         "With --sandbox: in this context (the language's own)", "ID"},
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template,
-         "What a new sandbox is made from", "NAME"},
+         "With --sandbox: the context (default: that of the language)", "ID"},
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "Template of a new sandbox",
+         "NAME"},
         {"save", 0, 0, G_OPTION_ARG_FILENAME, &words.save,
-         "Save pictures, PDF and HTML there, as 001.png and so on", "DIR"},
+         "Save pictures, PDF and HTML to this directory, as 001.png and so on", "DIR"},
         G_OPTION_ENTRY_NULL,
     };
     int status;
@@ -242,11 +244,11 @@ const Verb verb_repl = {
     .synopsis = "[LANGUAGE]",
     .summary = "Open a prompt that runs code in a sandbox.",
     .description =
-        "Without --sandbox in one of its own, which ends with the prompt.\n"
+        "Without --sandbox, in a new sandbox that is killed when the prompt ends.\n"
         "Enter executes an entry when the interpreter reports that it is complete; Alt-Enter adds\n"
-        "a line. Ctrl-C discards what was typed, or interrupts the code that runs; a second one\n"
-        "does not wait for it. Ctrl-D leaves. The history is in\n"
-        "$XDG_STATE_HOME/cloche (~/.local/state/cloche).\n"
+        "a line. Ctrl-C discards the typed text, or interrupts the running code; a second Ctrl-C\n"
+        "does not wait for the code. Ctrl-D leaves. The history is in $XDG_STATE_HOME/cloche\n"
+        "(default: ~/.local/state/cloche).\n"
         "\n"
         "Examples:\n"
         "  cloche repl\n"

@@ -8,7 +8,7 @@
 #include "template.h"
 #include "term.h"
 
-/* How many sandboxes an error names when a name or prefix fits several. */
+/* The number of sandboxes that an error names if a name or prefix matches several. */
 #define SHOWN_MAX 4u
 
 struct SandboxLease {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* show: each result is one picture or one text, whichever says more. */
+/* show: each result is shown as a picture, or as text if it has no picture. */
 #include "show.h"
 
 #include <errno.h>
@@ -115,7 +115,7 @@ show_result(Follow *follow, JsonObject *result)
 
 /* --- the other events --- */
 
-/* It is told by the runner, like our own errors: what the code itself writes is its own affair. */
+/* Errors come from the runner, and are escaped for a terminal. Output of the code is not. */
 static int
 show_error(Follow *follow, JsonObject *event)
 {
@@ -144,7 +144,7 @@ take_end(Show *show, JsonObject *event)
         show->lost = g_dbus_error_new_for_dbus_error(name, event_text(event, "message"));
 }
 
-/* In a dialog it was written at the prompt; else it is another execution's, and not of this one. */
+/* Output from before this execution is shown only in a dialog, whose previous entries wrote it. */
 static gboolean
 is_of_another(const Follow *follow, JsonObject *event)
 {
@@ -152,8 +152,8 @@ is_of_another(const Follow *follow, JsonObject *event)
 }
 
 /*
- * Gives 0 or a negative errno of our own output. An event that is not known here is no concern, and
- * "clear" is none either: a terminal and a file keep what was written.
+ * Returns 0 or a negative errno of our output. Ignores unknown events, and "clear": terminals and
+ * files keep what was written.
  */
 static int
 show_event(Follow *follow, JsonObject *event)

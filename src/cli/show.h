@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * show: an execution while it runs, as a notebook would show it where a terminal can.
+ * show: shows an execution while it runs, like a notebook.
  *
- * Output and the values of results go to standard output, in that order; standard error takes the
- * code's own, its traceback, and a line about each picture that is not shown.
+ * Standard output gets the output and the results of the code in their order. Standard error gets
+ * the code's error output, its traceback, and a line about each picture that is not shown.
  */
 #pragma once
 
@@ -12,18 +12,18 @@
 
 typedef struct {
     Gallery *gallery;
-    char *status;       /* of the end; NULL: it has not come */
-    GError *lost;       /* of an end that was no doing of the code, as the error of a call */
-    gboolean is_dialog; /* what was written between two executions is shown, too */
-    gint has_begun;     /* something has come: it is executed; atomic */
+    char *status;       /* of the end event; NULL: it has not arrived */
+    GError *lost;       /* why the execution failed, if not because of its code */
+    gboolean is_dialog; /* also show output that was written between two executions */
+    gint has_begun;     /* an event has arrived, so the code is executed; atomic */
     gboolean has_error;
-    gboolean tells_limit;    /* the error is that the time was over */
-    gboolean is_inside_line; /* of what was written */
+    gboolean tells_limit;    /* the error is that the timeout expired */
+    gboolean is_inside_line; /* the output does not end with a line break */
 } Show;
 
 void show_clear(Show *show);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Show, show_clear)
 
-/* Shows what comes on the stream until the execution's end. For a thread (transfer.h): it waits for
- * the one and for our own output. */
+/* A TransferWork (transfer.h) with a Show as data: shows the events on the stream until the end of
+ * the execution. */
 gboolean show_follow(Stream *stream, gpointer show, GError **error);

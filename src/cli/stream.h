@@ -22,7 +22,7 @@ gssize stream_read(Stream *stream, void *bytes, gsize size);
 /* Writes all bytes. Returns 0 or a negative errno. */
 int stream_write(Stream *stream, const void *bytes, gsize size);
 
-/* Returns the number of bytes so far. For any thread. */
+/* Returns the number of bytes so far. May be called in any thread. */
 guint64 stream_moved(Stream *stream);
 
 /*

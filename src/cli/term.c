@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* term: escape codes that every terminal of today knows; no terminfo. */
+/* term: escape codes that every current terminal supports, so terminfo is not needed. */
 #include "term.h"
 
 #include <string.h>
@@ -49,7 +49,7 @@ terminal_width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/* What fits into one line: a bar that wraps would fill the screen. */
+/* Cuts the text to one line: a bar that wraps would fill the screen. */
 static void
 cut_to_width(char *line, gsize width)
 {

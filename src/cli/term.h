@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * term: what only a terminal gets: colours and a bar that moves.
+ * term: colours and progress bars, which only a terminal gets.
  *
- * Each stream is looked at by itself: standard error may be a terminal while the output is a file.
- * Nothing moves and nothing is coloured with TERM=dumb, and NO_COLOR takes the colours away.
+ * Each stream is checked separately: standard error may be a terminal while the output is a file.
+ * With TERM=dumb there are neither colours nor bars; with NO_COLOR there are no colours.
  */
 #pragma once
 
@@ -19,19 +19,18 @@ typedef enum {
 
 gboolean term_is_terminal(FILE *stream);
 
-/* The code that begins the style (or ends all, STYLE_OFF); "" where there are no colours. */
+/* Returns the code that begins the style (STYLE_OFF: ends all styles); "" without colours. */
 const char *term_style(FILE *stream, TermStyle style);
 
-/* Waiting, shown on standard error: one line that changes on a terminal, a line per step elsewhere.
- */
+/* Progress on standard error: one line that changes on a terminal, otherwise one line per step. */
 typedef struct {
     char *last_step;
     gboolean line_is_open;
 } TermProgress;
 
-/* fraction: negative when nobody knows. */
+/* fraction: 0 to 1; negative: unknown. */
 void term_progress_show(TermProgress *progress, const char *what, const char *step,
                         double fraction);
 
-/* Takes the line off the terminal again. */
+/* Removes the line from the terminal. */
 void term_progress_end(TermProgress *progress);

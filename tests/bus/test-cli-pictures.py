@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-pictures: results of "cloche code" that are not text, and its output on a terminal.
+"""test-cli-pictures: "cloche code" shows and saves results that are not text.
 
 Usage: test-cli-pictures.py CLOCHE, in an environment whose system bus has the service (with-service), with a default
 template whose first language is Python.
@@ -38,7 +38,7 @@ class Pictures(CodeTest):
         with tempfile.TemporaryDirectory() as folder:
             self.assertIn(f"saved to {folder}/001.png", self.err("code", "--save", folder, "-c", code))
             self.assertEqual(pathlib.Path(folder, "001.png").read_bytes(), PNG + bytes(4 << 20))
-        self.assertIn("too large to be sent] --save DIR", self.err("code", "-c", code))
+        self.assertIn("too large to be sent] not shown: --save DIR", self.err("code", "-c", code))
         path = re.search(r"in the sandbox: (/\S+)", self.err("code", "-s", self.box, "-c", code))[1]
         self.assertEqual(self.cloche("cat", f"{self.box}:{path}").stdout, PNG + bytes(4 << 20))
 
@@ -77,7 +77,7 @@ class Pictures(CodeTest):
     def test_pictures_never_go_into_a_pipe(self):
         done = self.cloche("code", "-c", FIGURE, env={**os.environ, "TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"})
         self.assertEqual(done.stdout, b"")
-        self.assertEqual(done.stderr, b"[image/png 1x1, 70 bytes] --save DIR keeps it\n")
+        self.assertEqual(done.stderr, b"[image/png 1x1, 70 bytes] not shown: --save DIR saves it\n")
 
 
 class CodeOnATerminal(Terminal, CodeTest):
@@ -118,19 +118,19 @@ class CodeOnATerminal(Terminal, CodeTest):
         self.run_code("-c", FIGURE, TERM="xterm")
         self.until(re.escape(QUESTION))
         self.type("\033[?62;22c")
-        self.until(r"^\[image/png 1x1, 70 bytes\] --save DIR keeps it\r\n")
+        self.until(r"^\[image/png 1x1, 70 bytes\] not shown: --save DIR saves it\r\n")
         self.end(0)
 
     def test_terminal_that_does_not_answer(self):
         self.run_code("-c", FIGURE, TERM="xterm")
         self.until(re.escape(QUESTION))
-        self.until("--save DIR keeps it")
+        self.until("not shown: --save DIR saves it")
         self.end(0)
 
     def test_terminal_is_asked_for_a_picture_only(self):
         for words, term in (["-c", "1"], "xterm"), (["-c", FIGURE], "dumb"):
             self.run_code(*words, TERM=term)
-            shown = self.until(r"(.|\n)*(\r\n1|keeps it)?\r\n")[0]
+            shown = self.until(r"(.|\n)*(\r\n1|saves it)?\r\n")[0]
             self.end(0)
             self.assertNotIn(QUESTION, shown + self.text)
 

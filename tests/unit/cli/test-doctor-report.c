@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-report: findings as lines and as JSON, whatever is in them. */
+/* test-doctor-report: findings are printed as lines and as JSON, with their text escaped. */
 #include "doctor-report.h"
 #include "json.h"
 
@@ -14,7 +14,7 @@ make_report(void)
     report_begin(report, "One");
     report_add(report, VERDICT_OK, "a", "%s", "fine");
     report_add(report, VERDICT_PROBLEM, "long name", "broken %d", 7);
-    report_advise(report, "mend %s", "it");
+    report_advise(report, "fix %s", "it");
     report_begin(report, "Two");
     report_add(report, VERDICT_WARNING, "b", "so so");
     report_advise(report, "think");
@@ -41,7 +41,7 @@ test_text(void)
                 "One\n"
                 "ok         a          fine\n"
                 "problem    long name  broken 7\n"
-                "           to do:     mend it\n"
+                "           to do:     fix it\n"
                 "\n"
                 "Two\n"
                 "warning    b          so so\n"
@@ -60,7 +60,7 @@ test_only_problems(void)
     assert_text(report, TRUE, &coloured,
                 "<b>One<o>\n"
                 "<r>problem    <o>long name  broken 7\n"
-                "           to do:     mend it\n"
+                "           to do:     fix it\n"
                 "\n"
                 "1 problem, 1 warning, 1 not known ('cloche doctor' shows all)\n");
 }
@@ -128,7 +128,7 @@ test_json(void)
 
     assert_json(report, TRUE,
                 "{\"checks\":[{\"topic\":\"One\",\"name\":\"long name\",\"verdict\":\"problem\","
-                "\"text\":\"broken 7\",\"action\":\"mend it\"}],"
+                "\"text\":\"broken 7\",\"action\":\"fix it\"}],"
                 "\"problems\":1,\"warnings\":1,\"unknown\":1}\n");
     g_ptr_array_set_size(report->findings, 1);
     assert_json(report, FALSE,
