@@ -60,7 +60,7 @@ acceleration_error(const Acceleration *acceleration)
 
 /* --- the reason --- */
 
-/* Logs a reason when it is new, and not at each try. */
+/* Logs the reason only when it changes, not at each try. */
 static void
 set_error(Acceleration *acceleration, const char *reason)
 {
@@ -90,11 +90,12 @@ choose(Acceleration *acceleration, const VmFacts *facts)
     acceleration->host->pace = pace_of(facts->emulated);
     g_message("Machines run on %s with the accelerator %s", facts->hypervisor, facts->accelerator);
     if (facts->emulated)
-        g_warning("Machines are emulated, since %s (%s). This is slow, and no security boundary: "
-                  "for development and tests only",
-                  facts->has_virtualization ? "KVM does not work"
-                                            : "the processor has no hardware virtualization",
-                  facts->kvm_error);
+        g_warning(
+            "Machines are emulated, because %s (%s). This is slow and not a security boundary: "
+            "for development and tests only",
+            facts->has_virtualization ? "KVM does not work"
+                                      : "the processor has no hardware virtualization",
+            facts->kvm_error);
     acceleration->events->changed(acceleration->events_data);
     acceleration->events->chosen(facts, acceleration->events_data);
 }
@@ -105,7 +106,7 @@ refuse_to_emulate(Acceleration *acceleration)
     g_autoptr(GError) error =
         g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                     "The processor has no hardware virtualization, and AllowEmulation=no in "
-                    "[Machines] of cloched.conf forbids to emulate it");
+                    "[Machines] of cloched.conf forbids emulation");
 
     report_failure(acceleration, error);
 }
@@ -116,8 +117,8 @@ refuse_without_kvm(Acceleration *acceleration)
     g_autoptr(GError) error = g_error_new(
         CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_NOT_READY,
         "KVM does not work although the processor has hardware virtualization: %s. 'cloche doctor' "
-        "shows what to mend; the service tries again by itself. AllowEmulation=yes in [Machines] "
-        "of cloched.conf permits emulation, which is slow and no security boundary",
+        "shows what to fix; the service tries again by itself. AllowEmulation=yes in [Machines] "
+        "of cloched.conf permits emulation, which is slow and not a security boundary",
         acceleration->error);
 
     report_failure(acceleration, error);

@@ -46,14 +46,15 @@ journal_created(const Sandbox *sandbox)
 
     g_snprintf(machine_uid, sizeof machine_uid, "%u", instance_uid(sandbox->instance));
     tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_CREATED, &extra,
-         "Sandbox %s of uid %u runs, template %s", sandbox->id, sandbox->owner, sandbox->template);
+         "Sandbox %s of uid %u was created, template %s", sandbox->id, sandbox->owner,
+         sandbox->template);
 }
 
 void
 journal_adopted(const Sandbox *sandbox)
 {
     tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_ADOPTED, NULL,
-         "Sandbox %s of uid %u was found again and goes on", sandbox->id, sandbox->owner);
+         "Sandbox %s of uid %u was found again and continues", sandbox->id, sandbox->owner);
 }
 
 void
@@ -64,14 +65,14 @@ journal_extended(const Sandbox *sandbox, guint64 timeout_s)
 
     g_snprintf(seconds, sizeof seconds, "%" G_GUINT64_FORMAT, timeout_s);
     tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_EXTENDED, &extra,
-         "Sandbox %s of uid %u has %s seconds from now", sandbox->id, sandbox->owner, seconds);
+         "Sandbox %s of uid %u ends in %s seconds", sandbox->id, sandbox->owner, seconds);
 }
 
 void
 journal_left(const Sandbox *sandbox)
 {
     tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_LEFT, NULL,
-         "Sandbox %s of uid %u goes on without the service", sandbox->id, sandbox->owner);
+         "Sandbox %s of uid %u continues without the service", sandbox->id, sandbox->owner);
 }
 
 void
@@ -79,11 +80,11 @@ journal_stalled(const Sandbox *sandbox, gboolean is_stalled)
 {
     if (is_stalled)
         tell(sandbox, G_LOG_LEVEL_WARNING, JOURNAL_STALLED, NULL,
-             "Sandbox %s of uid %u stands still: the disk of this machine is full", sandbox->id,
+             "Sandbox %s of uid %u is paused: the disk of this machine is full", sandbox->id,
              sandbox->owner);
     else
         tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_RESUMED, NULL,
-             "Sandbox %s of uid %u goes on: there is room on the disk again", sandbox->id,
+             "Sandbox %s of uid %u continues: there is space on the disk again", sandbox->id,
              sandbox->owner);
 }
 

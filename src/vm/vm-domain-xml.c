@@ -22,8 +22,8 @@
     "console=ttyS0 quiet loglevel=1 panic=-1 nowatchdog sysctl.vm.compaction_proactiveness=0 "     \
     "sysctl.vm.stat_interval=60 transparent_hugepage=madvise"
 /*
- * Emulation is no security boundary, so mitigations protect nothing. The TSC is the host's, so no
- * other clock has to check it twice a second. Code at a new address is translated again: with
+ * Emulation is not a security boundary, so mitigations protect nothing. The TSC is the host's, so
+ * no other clock has to check it twice a second. Code at a new address is translated again: with
  * randomized addresses, starting a program takes four times as long.
  */
 #define EMULATED_KERNEL_OPTIONS " mitigations=off tsc=reliable norandmaps"

@@ -22,7 +22,7 @@ typedef struct {
     const char *host; /* the host's kernel and microcode, which determine the mitigations that a
                          guest's kernel enables at boot; "" for emulation: the guest sees neither */
     const char *accelerator;     /* "kvm" or "tcg" */
-    gboolean emulated;           /* without hardware virtualization: no security boundary */
+    gboolean emulated;           /* without hardware virtualization: not a security boundary */
     gboolean has_virtualization; /* the processor has the flag vmx or svm */
     const char *kvm_error;       /* one line: why KVM does not work; NULL: it works */
 } VmFacts;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-accelerator: KVM that works, fails once or fails always, and what may be emulated instead.
+ * test-accelerator: the service uses KVM, tries it again after a failure, and emulates only where
+ * it is permitted.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "fixture.h"
 
 #define REASON "the test wants no KVM"
-#define NEVER NULL /* nothing is counted that a test could write at the same time */
+#define NEVER NULL /* no file, so nothing is counted down while a test writes it */
 #define YES "[Machines]\nAllowEmulation=yes\n"
 #define NO "[Machines]\nAllowEmulation=no\n"
 #define AUTO "[Machines]\nAllowEmulation=auto\n"
@@ -54,7 +55,8 @@ count_tries(Fixture *fixture)
     return g_file_get_contents(path, &text, NULL, NULL) ? (guint)atoi(text) : 0;
 }
 
-/* The service says nothing of a try that changes nothing: each question gives it a turn. */
+/* The service does not report a try that changes nothing, so this polls. Each call lets its main
+ * loop run. */
 static void
 wait_for_tries(Fixture *fixture, guint count)
 {
@@ -113,7 +115,7 @@ test_kvm(void)
     g_assert_false(fixture_log_has(fixture, "KVM does not work"));
 }
 
-/* Once, or as often as templates wait for it: nothing has failed then. */
+/* Fails once, or as often as templates wait for KVM: no template has failed then. */
 static void
 test_kvm_that_comes(void)
 {
@@ -162,8 +164,8 @@ test_emulation_is_permitted(void)
     assert_works(fixture);
     assert_accelerator(fixture, "tcg", REASON);
     g_assert_cmpuint(count_tries(fixture), ==, 4);
-    g_assert_true(fixture_log_has(fixture, "Machines are emulated, since KVM does not work (" REASON
-                                           "). This is slow"));
+    g_assert_true(fixture_log_has(
+        fixture, "Machines are emulated, because KVM does not work (" REASON "). This is slow"));
     g_assert_false(fixture_log_has(fixture, "cannot be used"));
 }
 
@@ -181,7 +183,7 @@ test_no_virtualization(void)
         assert_accelerator(fixture, "tcg", "");
         g_assert_cmpuint(count_tries(fixture), ==, 1);
         g_assert_true(fixture_log_has(
-            fixture, "emulated, since the processor has no hardware virtualization (" REASON));
+            fixture, "emulated, because the processor has no hardware virtualization (" REASON));
     }
 }
 
@@ -195,7 +197,7 @@ test_no_virtualization_and_no_emulation(void)
     g_assert_cmpuint(count_tries(fixture), ==, 1);
 }
 
-/* A flag that is hidden is no reason not to use what works. */
+/* KVM is used if it works, even if the processor does not show its flag. */
 static void
 test_hidden_flag(void)
 {
@@ -205,7 +207,7 @@ test_hidden_flag(void)
     assert_accelerator(fixture, "kvm", "");
 }
 
-/* --- what the command line shows of it --- */
+/* --- output of the command line --- */
 
 static char *
 run_cli(Fixture *fixture, const char *option)
@@ -246,7 +248,7 @@ static void
 test_status(void)
 {
     assert_shown("0", NULL, "accelerator: kvm\n", NULL);
-    assert_shown(NEVER, NULL, "accelerator: none yet\n", "'cloche doctor' shows what to mend");
+    assert_shown(NEVER, NULL, "accelerator: none yet\n", "'cloche doctor' shows what to fix");
     assert_shown(NEVER, YES, "accelerator: tcg\n", "emulated: KVM does not work on this machine.");
 }
 
@@ -282,7 +284,7 @@ test_recovery(void)
     g_assert_true(fixture_log_has(fixture, "KVM works now"));
 }
 
-/* One try more than templates wait for. */
+/* KVM fails once more than templates wait for it. */
 static void
 test_recovery_at_once(void)
 {
@@ -304,7 +306,7 @@ wait_for_kvm(Fixture *fixture)
     } while (!g_str_equal(accelerator, "kvm"));
 }
 
-/* libvirt goes away between two tries, and comes back. */
+/* libvirt is unreachable between two tries. */
 static void
 test_tries_that_tell_nothing(void)
 {
@@ -351,7 +353,7 @@ restart_with(Fixture *fixture, const char *kvm)
     fixture_start(fixture);
 }
 
-/* KVM that fails for one life of the service costs no template, in either direction. */
+/* If KVM fails for one instance of the service, the templates of both accelerators are kept. */
 static void
 test_templates_of_both(void)
 {
@@ -379,7 +381,7 @@ test_templates_of_both(void)
     g_assert_cmpuint(inode_of(tcg), ==, 0);
 }
 
-/* --- each at its own pace --- */
+/* --- the pace of each accelerator --- */
 
 static gint64
 size_of(const char *path)
@@ -390,7 +392,7 @@ size_of(const char *path)
     return st.st_size;
 }
 
-/* Of what a machine that is restored is exercised with. */
+/* Checks the number of rounds with which a restored machine is exercised. */
 static void
 assert_rounds(const char *kvm, gint64 expected)
 {
@@ -406,7 +408,7 @@ assert_rounds(const char *kvm, gint64 expected)
     fixture_start(fixture);
     assert_template(fixture, "ready");
     before = size_of(file);
-    g_assert_cmpint(before, ==, 25); /* when it was booted, whatever the accelerator */
+    g_assert_cmpint(before, ==, 25); /* at the boot, with any accelerator */
     sandbox = create(fixture->bus);
     g_assert_cmpint(size_of(file) - before, ==, expected);
 }
@@ -418,7 +420,7 @@ test_rounds(void)
     assert_rounds("0", 1);
 }
 
-/* In the background, for nobody. */
+/* Checks the number of concurrent starts while no caller waits. */
 static void
 assert_starts(const char *kvm, guint expected)
 {
@@ -446,8 +448,8 @@ test_starts_at_once(void)
     assert_starts("0", MAX(2, half));
 }
 
-/* From a claim to the restore that makes up for it: the shortest of some, on a host that is busy.
- */
+/* Returns the time from a claim to the restore that replaces the machine: the shortest of several,
+ * because the host may be busy. */
 static gint64
 shortest_pause_us(const char *kvm)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-clock: when the service sets a sandbox's clock.
+ * test-clock: the service sets a sandbox's clock at intervals, and after pauses and restarts.
  *
  * The agents are hostile-agent as "timekeeper", which reports each time to this test.
  */
@@ -37,7 +37,7 @@ begin(const FixtureOptions *options)
     g_autofree char *path = g_build_filename(it.fixture->control, "clocks", NULL);
 
     g_assert_cmpint(mkfifo(path, 0600), ==, 0);
-    it.clocks = fopen(path, "r+"); /* so that it neither waits for a writer nor ends with one */
+    it.clocks = fopen(path, "r+"); /* so that it never waits for a writer, nor reads an end */
     g_assert_nonnull(it.clocks);
     set_agent(&it, "timekeeper");
     return it;
@@ -57,7 +57,7 @@ now_ns(void)
     return g_get_real_time() * 1000;
 }
 
-/* Whose clock is set next, and to what. */
+/* Returns the sandbox whose clock is set next, and its time. */
 static char *
 wait_for_clock(Case *it, gint64 *ret_ns)
 {
@@ -92,7 +92,8 @@ extend(Case *it, const char *sandbox)
     g_assert_nonnull(done);
 }
 
-/* While the service has not read the answer to the frame before, it sends no other one. */
+/* Repeats the call, because the service sends no frame before it has the answer to the previous
+ * one. */
 static void
 extend_until_clock(Case *it, const char *sandbox)
 {
@@ -103,7 +104,7 @@ extend_until_clock(Case *it, const char *sandbox)
     while (g_poll(&clocks, 1, /* timeout_ms= */ 100) == 0);
 }
 
-/* Again and again, but never that of a machine which nobody has. */
+/* Clocks of sandboxes are set at each interval; those of pool machines never. */
 static void
 test_interval(void)
 {
@@ -129,7 +130,7 @@ test_interval(void)
     }
 }
 
-/* The interval is long: nothing but what is done here sets it. */
+/* The interval is so long that only SetTimeout() sets the clock. */
 static void
 test_extended(void)
 {
@@ -146,16 +147,16 @@ test_extended(void)
     g_assert_cmpint(wait_for_clock_of(&it, sandbox), >=, begin_ns);
 }
 
-/* Returns when the service has heard of it, too: nothing else tells. */
+/* Returns when the service knows it, which only its log shows. */
 static void
 stall(Case *it, const char *sandbox)
 {
     fixture_stall(it->fixture, id_of(sandbox), TRUE);
-    while (!fixture_log_has(it->fixture, "stands still"))
+    while (!fixture_log_has(it->fixture, "is paused"))
         g_variant_unref(get_property(it->fixture->bus, sandbox, "State"));
 }
 
-/* What was sent while it stood still would be late by all of that time. */
+/* No time is sent to a paused sandbox, because it would be late by the time of the pause. */
 static void
 test_stalled(void)
 {
@@ -171,7 +172,8 @@ test_stalled(void)
     g_assert_cmpint(wait_for_clock_of(&it, sandbox), >=, goes_on_ns);
 }
 
-/* The next service sets it at once, since it does not know when that was done, and then goes on. */
+/* The next instance of the service sets the clock at once, because it does not know the last time,
+ * and then at each interval. */
 static void
 test_restarted(void)
 {
@@ -197,7 +199,7 @@ test_restarted(void)
         ;
 }
 
-/* An agent that is too old to know of it dies of an unknown frame; it gets none. */
+/* An old agent does not get the frame, because it exits on unknown frames. */
 static void
 test_old(void)
 {

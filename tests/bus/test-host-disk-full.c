@@ -3,8 +3,8 @@
  * test-host-disk-full: the service does not give up a machine that is paused because the host's
  * disk is full.
  *
- * Silence is held against other machines for GUEST_HUNG_S, so this takes longer than that, once for
- * all. Whatever waits for longer than it takes is begun at once.
+ * The service gives up other silent machines after GUEST_HUNG_S, so this program waits longer than
+ * that, once for all cases: their sandboxes are created first.
  */
 #include <signal.h>
 
@@ -14,7 +14,7 @@
 
 #define LONGER_S (GUEST_HUNG_S + 5)
 
-/* A service with a sandbox, and a call that is due. */
+/* A service with a sandbox, and a call in progress. */
 typedef struct {
     Fixture *fixture;
     char *sandbox;
@@ -36,7 +36,7 @@ ask(Case *it)
     it->call = call_start(it->fixture->bus, it->sandbox, "Run", "(['true'], @a{sv} {})");
 }
 
-/* It did not end meanwhile, and does what it was asked for when there is room again. */
+/* The sandbox has not ended, and completes the call when there is space again. */
 static void
 go_on(Case *it)
 {
@@ -65,7 +65,7 @@ on_time(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Silence for longer than others may be silent. */
+/* Waits longer than other machines may be silent. */
 static void
 wait_longer(void)
 {
@@ -87,19 +87,19 @@ test_stalled(void)
     fixture_stall(asked.fixture, id_of(asked.sandbox), TRUE);
     ask(&asked);
 
-    /* The next life of the service finds it so, and does not wait for it. */
+    /* The next instance of the service finds it paused, and does not wait for it. */
     fixture_stall(adopted.fixture, id_of(adopted.sandbox), TRUE);
     fixture_restart(adopted.fixture, SIGKILL);
     ask(&adopted);
 
-    /* One that is silent without a reason is not taken up. */
+    /* A machine that is silent without a reason is not adopted. */
     fixture_end(frozen.fixture, SIGKILL);
     fixture_freeze(frozen.fixture, id_of(frozen.sandbox), TRUE);
     fixture_launch(frozen.fixture);
 
     wait_longer();
     go_on(&asked);
-    g_assert_true(fixture_log_has(asked.fixture, "stands still"));
+    g_assert_true(fixture_log_has(asked.fixture, "is paused"));
     go_on(&adopted);
     after = code_output(adopted.fixture->bus, adopted.sandbox, "print(x)");
     g_assert_cmpstr(after, ==, "kept\n");
@@ -108,7 +108,7 @@ test_stalled(void)
     assert_error(frozen.call->error, "NoSuchSandbox", "has ended: guest-hung");
 }
 
-/* One that nobody has is given up: whoever claimed it would wait. */
+/* A paused pool machine is given up, because its next caller would wait. */
 static void
 test_pool(void)
 {
@@ -118,7 +118,7 @@ test_pool(void)
 
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     wait_for_pool(fixture->bus, "minimal", "ready", 1);
-    fixture_wait_for_machines(fixture, 1); /* the template's own has gone */
+    fixture_wait_for_machines(fixture, 1); /* that of the template has ended */
     first = fixture_find_other(fixture, "");
     fixture_stall(fixture, first, TRUE);
     wait_for_pool(fixture->bus, "minimal", "restored", 2);

@@ -227,7 +227,7 @@ tour() {
     tour_of_files_by_bus
     tour_of_code_by_bus
     if [ -d /run/systemd/system ]; then
-        check "journal" prints 'runs, template python' command cloche journal "$id"
+        check "journal" prints 'was created, template python' command cloche journal "$id"
     else
         check "journal says that there is none" fails_with 'journal' cloche journal "$id"
     fi

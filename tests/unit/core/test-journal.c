@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* journal: the line and the fields of each event, nothing of what users say, and the catalog. */
+/* test-journal: each event has its line, its fields and an entry in the catalog, and no text from
+ * users. */
 #include <string.h>
 
 #include "instance-private.h"
@@ -77,7 +78,7 @@ test_created(void)
     user = host_keep_user(&host, 1900000005);
     sandbox.instance = instance_new(&host, ID, &user, template);
     journal_created(&sandbox);
-    assert_line(JOURNAL_CREATED, "Sandbox " ID " of uid 1000 runs, template python");
+    assert_line(JOURNAL_CREATED, "Sandbox " ID " of uid 1000 was created, template python");
     assert_field("MACHINE_UID", "1900000005");
     assert_field("PRIORITY", "5");
     instance_leave(sandbox.instance);
@@ -90,12 +91,12 @@ test_life(void)
     const Sandbox sandbox = example();
 
     journal_adopted(&sandbox);
-    assert_line(JOURNAL_ADOPTED, "Sandbox " ID " of uid 1000 was found again and goes on");
+    assert_line(JOURNAL_ADOPTED, "Sandbox " ID " of uid 1000 was found again and continues");
     journal_extended(&sandbox, 3600);
-    assert_line(JOURNAL_EXTENDED, "Sandbox " ID " of uid 1000 has 3600 seconds from now");
+    assert_line(JOURNAL_EXTENDED, "Sandbox " ID " of uid 1000 ends in 3600 seconds");
     assert_field("TIMEOUT_SEC", "3600");
     journal_left(&sandbox);
-    assert_line(JOURNAL_LEFT, "Sandbox " ID " of uid 1000 goes on without the service");
+    assert_line(JOURNAL_LEFT, "Sandbox " ID " of uid 1000 continues without the service");
     assert_field("TIMEOUT_SEC", NULL);
 }
 
@@ -106,12 +107,12 @@ test_stalled(void)
 
     journal_stalled(&sandbox, TRUE);
     assert_line(JOURNAL_STALLED,
-                "Sandbox " ID " of uid 1000 stands still: the disk of this machine is full");
+                "Sandbox " ID " of uid 1000 is paused: the disk of this machine is full");
     assert_field("PRIORITY", "4");
     g_assert_cmpint(last_level, ==, G_LOG_LEVEL_WARNING);
     journal_stalled(&sandbox, FALSE);
     assert_line(JOURNAL_RESUMED,
-                "Sandbox " ID " of uid 1000 goes on: there is room on the disk again");
+                "Sandbox " ID " of uid 1000 continues: there is space on the disk again");
     assert_field("PRIORITY", "5");
     g_assert_cmpint(last_level, ==, G_LOG_LEVEL_MESSAGE);
 }
