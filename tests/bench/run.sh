@@ -296,7 +296,7 @@ install_packages $packages_to_build $packages_to_run $packages_for_images bubble
 build "$build" "installed tests/bench/bench-client" \
     --prefix=/usr/local --buildtype=release # as the quick start, whose image is then the same
 image=$(build_image "$state" "$build" "$template") ||
-    die "there is no image" "mend what is said above, then run this again"
+    die "there is no image" "fix what is reported above, then run this again"
 write_facts
 write_config "$state" "$pool"
 start_bus "$work" || die "dbus-daemon did not start"

@@ -128,7 +128,7 @@ call_fails(GDBusConnection *bus, const char *object, const char *method, const c
     assert_error(pending->error, name, message);
 }
 
-/* --- what is asked for often --- */
+/* --- frequent calls --- */
 
 char *
 create(GDBusConnection *bus)

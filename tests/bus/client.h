@@ -17,10 +17,10 @@
 /* Runs the main loop until *what is TRUE. */
 void wait_until(const gboolean *what);
 
-/* The answer's tuple. The test fails when the answer is an error. */
+/* Returns the reply as a tuple. The test fails if the reply is an error. */
 GVariant *call(GDBusConnection *bus, const char *object, const char *method, const char *words,
                ...);
-/* The answer must be org.cloche1.Error.NAME with a message that contains `message`. */
+/* The reply must be the error org.cloche1.Error.NAME with a message that contains `message`. */
 void call_fails(GDBusConnection *bus, const char *object, const char *method, const char *name,
                 const char *message, const char *words, ...);
 
@@ -47,10 +47,10 @@ void kill_sandbox(GDBusConnection *bus, const char *sandbox);
 /* The id at the end of a path. */
 const char *id_of(const char *sandbox);
 GVariant *get_property(GDBusConnection *bus, const char *object, const char *name);
-/* All of its own interface, as a{sv}. */
+/* Returns all properties of the object's own interface, as a{sv}. */
 GVariant *get_all(GDBusConnection *bus, const char *object);
 guint64 pool_figure(GDBusConnection *bus, const char *template, const char *name);
-/* Asks until the figure is reached: nothing tells of it. */
+/* Polls until the figure has this value, because no signal reports it. */
 void wait_for_pool(GDBusConnection *bus, const char *template, const char *name, guint64 value);
 /* Waits until the template is ready, or failed; returns its entry in ListTemplates. */
 GVariant *wait_for_template(GDBusConnection *bus, const char *name);
@@ -61,7 +61,8 @@ GVariant *run_shell(GDBusConnection *bus, const char *sandbox, const char *words
 char *run_output(GDBusConnection *bus, const char *sandbox, const char *words);
 char *code_output(GDBusConnection *bus, const char *sandbox, const char *code);
 
-/* What ObjectManager lists for this connection, and whether the tree of objects has the sandbox. */
+/* The number of objects that ObjectManager lists for this connection, and whether introspection
+ * lists the sandbox. */
 gsize count_managed(GDBusConnection *bus);
 gboolean is_in_tree(GDBusConnection *bus, const char *sandbox);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fake-machine: what QEMU is to the real vm: a process that outlives the daemon.
+ * fake-machine: takes the place of QEMU: a process that outlives the daemon.
  *
- * It runs the real agent and listens where the agent's channel is bound. Like QEMU it serves one
- * host at a time, and listens again when that one hangs up: what it had not passed on yet is lost
- * then, and what the agent sends meanwhile waits. It ends with its agent, at SIGTERM, and when the
- * test is gone: it is one poll loop in a session of its own, behind a parent that exits when the
- * machine is there.
+ * It runs the real agent and listens on the socket of the agent's channel. Like QEMU, it serves one
+ * host at a time, and listens again when the host closes the connection. Bytes that it had not
+ * passed on are then lost, and bytes that the agent sends meanwhile wait. It ends when its agent
+ * ends, on SIGTERM, and when the test has ended. It runs in a new session, and its parent exits
+ * when the machine is ready.
  *
  * fake-machine CONTROL NAME SOCKET AGENT RUNNERS UID
  */
@@ -30,14 +30,14 @@
 
 typedef struct {
     char bytes[64 * 1024];
-    gsize begin, end; /* of what waits */
+    gsize begin, end; /* of the bytes that wait */
 } Buffer;
 
 static struct {
     const char *control, *name, *socket, *agent_path, *runners, *uid;
     char *cgroup;
     pid_t pid; /* of the agent */
-    int agent; /* its stream; -1 when it has closed it */
+    int agent; /* the agent's stream; -1: the agent has closed it */
     int listener;
     int host; /* the connection, or -1 */
     Buffer to_agent, to_host;
@@ -64,7 +64,7 @@ is_over(gssize n)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-/* Both return FALSE when the other end is gone. */
+/* Both return FALSE when the other end has closed the descriptor. */
 
 static gboolean
 fill(Buffer *buffer, int fd)
@@ -94,7 +94,7 @@ hang_up(int *fd, Buffer *lost)
     lost->begin = lost->end = 0;
 }
 
-/* Reads only what there is room for, so that whoever sends too fast waits. */
+/* Reads only as much as fits into the buffer, so that a fast sender waits. */
 static void
 receive(gboolean from_host, gboolean from_agent)
 {
@@ -111,7 +111,7 @@ pass_on(void)
         hang_up(&self.agent, &self.to_agent);
     if (!is_empty(&self.to_host) && !drain(&self.to_host, self.host))
         hang_up(&self.host, &self.to_host);
-    /* Behind its last words. */
+    /* After the agent's last bytes. */
     if (self.host >= 0 && self.agent < 0 && is_empty(&self.to_host))
         hang_up(&self.host, &self.to_host);
 }
@@ -126,8 +126,8 @@ wait_for(int fd, gboolean input, gboolean output)
     return (struct pollfd){.fd = events ? fd : -1, .events = events};
 }
 
-/* Until the agent has ended and the host has heard its last words. FALSE: until somebody ended the
- * machine. */
+/* Returns TRUE when the agent has ended and the host has received its last bytes; FALSE when the
+ * machine was ended from outside. */
 static gboolean
 serve(int signals, int test, int pidfd)
 {
@@ -137,7 +137,7 @@ serve(int signals, int test, int pidfd)
         gboolean is_linked = self.host >= 0 && self.agent >= 0;
         struct pollfd fds[] = {
             {.fd = signals, .events = POLLIN},
-            {.fd = test, .events = 0}, /* that it hangs up is always told */
+            {.fd = test, .events = 0}, /* poll() always reports POLLHUP */
             {.fd = agent_runs ? pidfd : -1, .events = POLLIN},
             wait_for(self.listener, self.host < 0 && self.agent >= 0, FALSE),
             wait_for(self.host, is_linked && is_empty(&self.to_agent), !is_empty(&self.to_host)),
@@ -205,7 +205,7 @@ take_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* A FIFO that the test holds open for writing. -1: the test is gone. */
+/* Opens a FIFO that the test holds open for writing. -1: the test has ended. */
 static int
 watch_test(void)
 {
@@ -216,7 +216,7 @@ watch_test(void)
     return fd >= 0 && read(fd, &byte, 1) < 0 && errno == EAGAIN ? fd : -1;
 }
 
-/* The parent waits until the machine is there, or could not be made. */
+/* The parent waits until the machine is ready or has failed. */
 static int
 fork_away(void)
 {

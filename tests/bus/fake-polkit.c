@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fake-polkit POLICY: polkit's part of the bus of a test, which says what it is to answer.
+ * fake-polkit POLICY: takes the place of polkit on the bus of a test, which sets the answers.
  *
- * Until told otherwise it answers what the file POLICY says of whoever has no session and no agent:
- * what takes a password is refused. As polkit does, it knows no action but those. A process of its
- * own, so that the test may wait for something else meanwhile. polkit.h steers it.
+ * By default, it answers as the file POLICY says for callers without a session and an agent:
+ * actions that need a password are refused. Like polkit, it refuses actions that are not in the
+ * file. It is a separate process, so that the test can wait for something else meanwhile. polkit.h
+ * controls it.
  */
 #include <gio/gio.h>
 #include <stdlib.h>
@@ -43,12 +44,13 @@ typedef struct {
 static GDBusNodeInfo *node;
 static GHashTable *defaults; /* action → "yes" or "no" */
 static GHashTable *answers;  /* action → "yes", "no", "auth", "hold" */
-static GQueue questions = G_QUEUE_INIT, cancelled = G_QUEUE_INIT; /* GVariant, not taken yet */
+/* GVariant: those that the test has not taken yet. */
+static GQueue questions = G_QUEUE_INIT, cancelled = G_QUEUE_INIT;
 static GQueue held = G_QUEUE_INIT;
-/* The test's call that waits for the next of them, or NULL. */
+/* The test's call that waits for the next question or cancellation, or NULL. */
 static GDBusMethodInvocation *question_taker, *cancelled_taker;
 
-/* --- what the test is told --- */
+/* --- reports to the test --- */
 
 static void
 give(GDBusMethodInvocation **taker, GQueue *queue)

@@ -16,7 +16,7 @@ path_of(const char *control, const char *name, const char *suffix)
     return g_strdup_printf("%s/machines/%s%s", control, name, suffix);
 }
 
-/* One folder, not two: nobody has to remove what several machines share. */
+/* One folder per machine, without a common parent, which nothing would remove. */
 char *
 fake_record_cgroup(const char *control, const char *name)
 {
@@ -72,7 +72,7 @@ fake_record_names(const char *control)
     g_autoptr(GStrvBuilder) names = g_strv_builder_new();
     const char *name;
 
-    /* A name has no dot in it; what is being written has. */
+    /* Names have no dot; files that are being written have one. */
     while (dir && (name = g_dir_read_name(dir)))
         if (!strchr(name, '.'))
             g_strv_builder_add(names, name);

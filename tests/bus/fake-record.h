@@ -16,7 +16,7 @@
 
 #define FAKE_STATE ".state"
 #define FAKE_ENDED ".ended"
-#define FAKE_LOCK_FD 3 /* of `starting`, in fake-machine until its record is there */
+#define FAKE_LOCK_FD 3 /* of `starting`, in fake-machine until its record exists */
 
 /* The cgroup of all processes of a machine. No other machine on the host has it. */
 char *fake_record_cgroup(const char *control, const char *name);

@@ -37,7 +37,7 @@ add_part(const char *folder, const char *part, GString *conf)
                            digest.sha256);
 }
 
-/* All that there are runners for; the host has what they need. */
+/* All languages that have a runner; the host has what they need. */
 #define LANGUAGES "python;javascript;typescript;bash;jupyter"
 
 void
@@ -65,8 +65,8 @@ fixture_add_image(Fixture *fixture, const char *name, const char *digest, const 
 
 /* --- config --- */
 
-/* libvirt's connection is not opened here. That it is an embedded one keeps the daemon from
- * shutting itself off from what its machines need, which here are its children. */
+/* No connection to libvirt is opened. The embedded one is configured because the daemon then does
+ * not confine itself: its machines are its children here, and would be confined, too. */
 static void
 write_config(const Fixture *fixture)
 {
@@ -103,7 +103,7 @@ fixture_make_files(Fixture *fixture)
 
     fixture->dir = g_dir_make_tmp("cloche-test-XXXXXX", NULL);
     g_assert_nonnull(fixture->dir);
-    g_assert_cmpint(chmod(fixture->dir, 0711), ==, 0); /* other users come to the bus */
+    g_assert_cmpint(chmod(fixture->dir, 0711), ==, 0); /* other users connect to the bus */
     fixture->state = g_build_filename(fixture->dir, "state", NULL);
     fixture->run = g_build_filename(fixture->dir, "run", NULL);
     fixture->ram = g_build_filename(fixture->dir, "ram", NULL);

@@ -30,7 +30,7 @@ fixture_open_machines(Fixture *fixture)
 
 /* --- one machine --- */
 
-/* Its name; that of any if `id` is NULL. */
+/* Returns the machine's name; that of any machine if `id` is NULL. */
 static char *
 name_of(const Fixture *fixture, const char *id)
 {
@@ -77,7 +77,7 @@ fixture_find_uid(Fixture *fixture, const char *id)
     return uid;
 }
 
-/* The agent alone is in the cgroup itself; what it starts is in others below. */
+/* Only the agent is in the machine's cgroup; its processes are in cgroups below. */
 pid_t
 fixture_find_agent(Fixture *fixture, const char *id)
 {
@@ -122,7 +122,7 @@ fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled)
 
 /* --- all of them --- */
 
-/* What is being written has a dot in its name. */
+/* Files that are being written have a dot in their name. */
 static guint
 count_entries(const char *path)
 {

@@ -6,9 +6,9 @@
 #include "fixture.h"
 
 void fixture_write_file(const char *folder, const char *name, const char *text);
-/* Its folders, images and config. */
+/* Creates the fixture's folders, images and configuration. */
 void fixture_make_files(Fixture *fixture);
-/* Once the service has ended everything. */
+/* Called when the service has ended everything. */
 void fixture_assert_nothing_left(const Fixture *fixture);
-/* The FIFO by which machines know that this process lives. */
+/* Opens the FIFO by which machines notice the end of this process. */
 void fixture_open_machines(Fixture *fixture);

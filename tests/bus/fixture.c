@@ -23,8 +23,8 @@ static const char bus_config[] =
     "<allow own='*'/><allow user='*'/>"
     "</policy></busconfig>";
 
-/* A child ends with this process, however that ends; a service that is asked to would leave its
- * files. */
+/* A child is killed when this process ends in any way. With SIGTERM, the service would leave its
+ * sandboxes running. */
 static void
 on_child(gpointer data)
 {
@@ -68,14 +68,14 @@ fixture_connect(Fixture *fixture, uid_t uid)
     g_autoptr(GError) error = NULL;
     GDBusConnection *bus;
 
-    /* The bus takes the effective uid at the moment of connecting for the caller's. */
+    /* The bus takes the effective uid at the time of the connection as the caller's uid. */
     g_assert_cmpint(seteuid(uid), ==, 0);
     bus = g_dbus_connection_new_for_address_sync(fixture->address,
                                                  G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
                                                      G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
                                                  NULL, NULL, &error);
     g_assert_cmpint(seteuid(0), ==, 0);
-    prctl(PR_SET_DUMPABLE, 1); /* the leak checker looks at this process */
+    prctl(PR_SET_DUMPABLE, 1); /* seteuid() has cleared it; the leak checker needs it */
     g_assert_no_error(error);
     return bus;
 }
@@ -124,7 +124,8 @@ on_notice(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* In a thread: the service waits until it is read, and the test may wait for the service. */
+/* Runs in a thread, because the service waits until its notices are read, and the test may wait for
+ * the service. */
 static gpointer
 read_notices(gpointer data)
 {
@@ -165,7 +166,7 @@ close_notify(Fixture *fixture)
     g_cancellable_cancel(fixture->closing);
     g_thread_join(fixture->reader);
     while (g_main_context_iteration(NULL, /* may_block= */ FALSE))
-        ; /* what was read last */
+        ; /* handles the notices that were read last */
     g_object_unref(fixture->closing);
     g_object_unref(fixture->notify);
 }
@@ -277,7 +278,7 @@ fixture_end(Fixture *fixture, int signal)
         g_assert_cmpint(g_subprocess_get_exit_status(fixture->service), ==,
                         signal == SIGINT ? 130 : 0);
     g_clear_object(&fixture->service);
-    wait_for_name(fixture, SERVICE, FALSE); /* the next one is not to be mistaken for this */
+    wait_for_name(fixture, SERVICE, FALSE); /* before the next instance takes it */
 }
 
 int

@@ -4,7 +4,8 @@
  *
  * The service believes that this is the system bus. The bus permits everything, so only the service
  * separates users. The end of the service is part of each test: fixture_stop() fails if anything is
- * left. After any other end of the service, its machines go on; they always end with the test.
+ * left. After any other end of the service, its machines continue to run, at most until the end of
+ * the test.
  */
 #pragma once
 
@@ -14,11 +15,11 @@
 typedef struct {
     gboolean has_python;             /* a template "python", beside "minimal" */
     gboolean has_interpreter;        /* a template of all languages */
-    const char *interpreter_runners; /* those that its machines have started; NULL: python */
+    const char *interpreter_runners; /* runners that its machines have started; NULL: python */
     gboolean has_other;              /* a second template like "minimal" */
     gboolean has_log;                /* for fixture_log_has() */
     gboolean no_polkit;
-    gboolean has_virtualization; /* the processor has it */
+    gboolean has_virtualization; /* of the processor */
     const char *kvm;             /* of vm-fake.h; NULL: it does not work */
     guint target;                /* machines to keep ready */
     guint sandboxes;             /* limits; 0: 100 sandboxes, 4096 MiB, a day */
@@ -31,19 +32,19 @@ typedef struct {
 
 typedef struct {
     FixtureOptions options;
-    char *dir;                                  /* of everything below */
+    char *dir;                                  /* parent of all folders and files below */
     char *state, *run, *ram, *control;          /* control: for vm-fake.h's files */
     char *config, *log;                         /* files */
     char *address;                              /* of the bus */
     GSubprocess *bus_daemon, *polkit, *service; /* NULL: not running */
     GDBusConnection *bus;                       /* this process's uid: root */
     int alive;                                  /* machines end when it is closed */
-    GSocket *notify; /* where the service tells what systemd would hear: */
+    GSocket *notify;                            /* receives the service's notices to systemd: */
     GCancellable *closing;
     GThread *reader;
     gboolean is_ready, is_reloading, has_reloaded;
     char *status;        /* STATUS=, or NULL */
-    gboolean has_status; /* a new one came */
+    gboolean has_status; /* a new one has arrived */
 } Fixture;
 
 #define MEMORY_MIB 64 /* of the templates' machines */
@@ -55,8 +56,8 @@ Fixture *fixture_new(const FixtureOptions *options);
 void fixture_free(Fixture *fixture);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fixture, fixture_free)
 
-/* For main(): runs all tests with one fixture, which is in *ret_fixture meanwhile, as its bus is in
- * *ret_bus. */
+/* For main(): runs all tests with one fixture. Sets *ret_fixture, and *ret_bus to its bus, while
+ * the tests run. */
 int fixture_run_tests(const FixtureOptions *options, Fixture **ret_fixture,
                       GDBusConnection **ret_bus);
 
@@ -102,8 +103,8 @@ void fixture_copy_record(Fixture *fixture, const char *from, const char *to);
 guint fixture_count_files(const Fixture *fixture, const char *parent, const char *folder);
 guint fixture_count_processes(const Fixture *fixture);
 guint fixture_count_cgroups(const Fixture *fixture);
-/* There are this many machines, of any user, and no more files, processes or cgroups than they
- * need. */
+/* The test fails unless there are this many machines, of all users, and only the files, processes
+ * and cgroups that they need. */
 void fixture_assert_counts(const Fixture *fixture, guint machines);
 /* Waits until fixture_assert_counts() would succeed. */
 void fixture_wait_for_counts(Fixture *fixture, guint machines);
@@ -120,17 +121,17 @@ pid_t fixture_find_agent(Fixture *fixture, const char *id);
 void fixture_freeze(Fixture *fixture, const char *id, gboolean is_frozen);
 /* Sets the state that libvirt reports: "paused", "running" or "stalled". */
 void fixture_set_state(Fixture *fixture, const char *id, const char *state);
-/* The host's disk is full for this machine, or has room again. */
+/* Makes the host's disk full for this machine, or no longer full. */
 void fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled);
 /* Waits until there are this many machines, ready or not. */
 void fixture_wait_for_machines(Fixture *fixture, guint count);
 /* Waits until there are this many records of sandboxes. */
 void fixture_wait_for_records(Fixture *fixture, guint count);
-/* Makes a FIFO for programs in a machine, which sees this machine's files; returns its path. */
+/* Creates a FIFO for programs in a machine, which sees the files of the host; returns its path. */
 char *fixture_add_fifo(Fixture *fixture, const char *name);
 
 /* Writes a file of vm-fake.h; NULL removes it. */
 void fixture_set_control(Fixture *fixture, const char *name, const char *text);
 void fixture_hold(Fixture *fixture);
-/* Waits until a start is held, and lets all go on. There must be one under way. */
+/* Waits until a start is held, and releases all starts. A start must be in progress. */
 void fixture_release(Fixture *fixture);

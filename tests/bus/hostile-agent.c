@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hostile-agent: an agent that behaves until a process is to be started, and then does what the
- * name says by which it was called. The links of its names are the table at the end of this file.
+ * hostile-agent: an agent that behaves correctly until a process is to be started, and then does
+ * what its argv[0] says. The table at the end of this file has the names.
  *
- * It lets everything be claimed and quiesced, so that a sandbox is made of it. As "timekeeper" it
- * is not hostile: it tells a test whenever its clock is to be set, by a line with its sandbox and
- * the time in the FIFO "clocks" beside the link by which it was called.
+ * It accepts claims and quiesces, so that its machine becomes a sandbox. As "timekeeper" it is not
+ * hostile: whenever its clock is to be set, it writes a line with its sandbox and the time to the
+ * FIFO "clocks" beside its link.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +22,7 @@
 
 static uint8_t in[BUFFER_SIZE];
 static size_t in_size;
-static bool starts; /* whether the real thing was asked for already */
+static bool starts; /* the claim was a real one, not a rehearsal */
 static const char *path;
 static char id[65]; /* of the sandbox */
 
@@ -42,7 +42,7 @@ send_bytes(const void *data, size_t size)
     while (size > 0) {
         ssize_t n = write(FD, bytes, size);
         if (n <= 0)
-            exit(EXIT_FAILURE); /* the host has had enough */
+            exit(EXIT_FAILURE); /* the host has closed the connection */
         bytes += n;
         size -= (size_t)n;
     }
@@ -86,7 +86,7 @@ send_started(uint32_t stream)
     send_numbers(stream, WIRE_STARTED, 0, (const uint32_t[]){7}, 1);
 }
 
-/* --- what it does instead of starting a process --- */
+/* --- actions in place of starting a process --- */
 
 static void
 be_silent(uint32_t stream)
@@ -102,7 +102,7 @@ flood(uint32_t stream)
     static const uint8_t zeros[WIRE_DATA_MAX];
 
     send_started(stream);
-    for (;;) /* whatever credit it has */
+    for (;;) /* regardless of its credit */
         send_frame(stream, WIRE_DATA, WIRE_STDOUT, zeros, sizeof zeros);
 }
 
@@ -126,7 +126,7 @@ send_unmarked_frame(uint32_t stream)
     uint8_t frame[WIRE_HEADER_SIZE + 1] = {0};
 
     wire_header_put(frame, &(WireHeader){0, stream, WIRE_EOF, 1});
-    send_bytes(frame, sizeof frame); /* no WIRE_END behind it */
+    send_bytes(frame, sizeof frame); /* without WIRE_END after it */
 }
 
 static void
@@ -150,7 +150,7 @@ exit_with_odd_status(uint32_t stream)
     send_numbers(stream, WIRE_EXITED, 0, numbers, 8);
 }
 
-/* Not hostile: a machine whose memory is at its end. */
+/* Not hostile: a machine without free memory. */
 static void
 exit_out_of_memory(uint32_t stream)
 {
@@ -176,7 +176,7 @@ send_data_to_stdin(uint32_t stream)
 static void
 die(uint32_t stream)
 {
-    _exit(EXIT_FAILURE); /* a signal of its own does not kill the first process of a namespace */
+    _exit(EXIT_FAILURE); /* the first process of a namespace cannot kill itself with a signal */
 }
 
 static void
@@ -220,9 +220,9 @@ static const struct {
     {"hangs-up", hang_up},
 };
 
-/* --- and how it gets there --- */
+/* --- requests of the host --- */
 
-/* One that has nothing to do, and every rehearsal, ends at once. */
+/* A process ends at once in a rehearsal, or if the agent has no action for it. */
 static void
 start(uint32_t stream)
 {
@@ -245,10 +245,10 @@ be_claimed(const WireHeader *header, const uint8_t *payload)
     if (claimed)
         strcpy(id, claimed);
     free(claimed);
-    starts = *id; /* a rehearsal has none */
+    starts = *id; /* a rehearsal has no id */
 }
 
-/* One that is older than the frame dies of it, as it does of any that it does not know. */
+/* An agent from before this frame exits because of it, as of any unknown frame. */
 static void
 tell_clock(const WireHeader *header, const uint8_t *payload)
 {
@@ -356,7 +356,7 @@ main(int argc, char **argv)
         if (r == 0) {
             read_more();
         } else if (r < 0) {
-            greet(); /* the next service */
+            greet(); /* for the next instance of the service */
         } else {
             handle(&header, payload);
             drop(size);

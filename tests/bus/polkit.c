@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* polkit: sets what the fake polkit answers, and reads what it was asked. */
+/* polkit: sets the answers of the fake polkit, and reads its questions. */
 #include "polkit.h"
 
 #include "client.h"
@@ -33,7 +33,7 @@ void
 polkit_change(Fixture *fixture)
 {
     g_variant_unref(steer(fixture, "Change", NULL));
-    /* The signal was sent before the answer, so the service has it before this call. */
+    /* The signal was sent before the reply, so the service receives it before this call. */
     g_variant_unref(call(fixture->bus, MANAGER, "ListTemplates", "()"));
 }
 

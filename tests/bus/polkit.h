@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* polkit: sets what the fake polkit answers, and reads what it was asked. */
+/* polkit: sets the answers of the fake polkit, and reads its questions. */
 #pragma once
 
 #include "fixture.h"
@@ -9,7 +9,8 @@
 void polkit_set_answer(Fixture *fixture, const char *action, const char *answer);
 /* Answers all waiting questions. */
 void polkit_release(Fixture *fixture, gboolean permit);
-/* Sends the signal that earlier answers may have changed; returns when the service has received it.
+/* Sends polkit's signal Changed, after which earlier answers may be wrong; returns when the service
+ * has received it.
  */
 void polkit_change(Fixture *fixture);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-callers: callers that disconnect during a call, and callers that start too much at once. */
+/* test-callers: calls end with their caller, and a caller cannot start too much at once. */
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -40,7 +40,7 @@ watched_clear(Watched *watched)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Watched, watched_clear)
 
-/* Waits for its next byte; 0 when whoever held it open is gone. */
+/* Waits for the next byte; returns 0 when all processes that held the FIFO open have ended. */
 static char
 next_byte(const Watched *watched)
 {
@@ -69,7 +69,7 @@ count_sandboxes(void)
     return g_variant_n_children(list);
 }
 
-/* The answer that comes to nobody. */
+/* The call of a caller that has disconnected. */
 static void
 assert_closed(Pending *pending)
 {
@@ -117,7 +117,7 @@ test_leave_code(void)
     g_assert_cmpstr(out, ==, "5\n");
 }
 
-/* It is not even begun. */
+/* Code that waits is not started. */
 static void
 test_leave_code_that_waits(void)
 {
@@ -133,7 +133,8 @@ test_leave_code_that_waits(void)
 
     g_assert_cmpint(next_byte(&watched), ==, 's');
     second = call_start(caller, sandbox, "RunCode", "('begun = 1', @a{sv} {})");
-    /* A call behind it on the same connection: the service has it. */
+    /* The reply to a later call on the same connection shows that the service has the earlier one.
+     */
     g_variant_unref(get_property(caller, MANAGER, "Version"));
     fixture_leave(caller);
     assert_closed(second);
@@ -163,7 +164,7 @@ test_leave_create(void)
     g_assert_cmpuint(pool_figure(bus, "minimal", "claimed"), ==, 0);
 }
 
-/* Others may share what has a key: it goes on. */
+/* A creation with a key continues, because other callers may share it. */
 static void
 test_leave_create_with_key(void)
 {

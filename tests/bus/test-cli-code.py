@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-code: "cloche code" in pipes.
+"""test-cli-code: "cloche code" executes code in pipes.
 
 Usage: test-cli-code.py CLOCHE, in an environment whose system bus has the service (with-service), with a default
 template whose first language is Python.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-copies: files with holes, files that change while they are copied, and unusual names.
+"""test-cli-copies: "cloche cp" copies files with holes, files that change meanwhile, and unusual names.
 
 Usage: test-cli-copies.py CLOCHE, in an environment whose system bus has the service (with-service). Fake machines
 share the host's files, so both sides see the test's directory.

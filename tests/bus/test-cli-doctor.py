@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-doctor: 'cloche doctor' with a service, without one, and with buses that do not answer.
+"""test-cli-doctor: 'cloche doctor' works with a service, without one, and with buses that do not answer.
 
 Usage: test-cli-doctor.py CLOCHE, in an environment whose buses have the service (with-service). What the checks say of a
 host is tested in tests/unit/cli; this host may have any fault.

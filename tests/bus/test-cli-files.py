@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-files: files, trees and ports of sandboxes by the command line.
+"""test-cli-files: the command line copies files and trees, and forwards ports of sandboxes.
 
 Usage: test-cli-files.py CLOCHE, in an environment whose system bus has the service (with-service). Fake machines
 share the host's files, so both sides see the directory of each test.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-hints: the hint of each error, and how each end of a program is reported.
+"""test-cli-hints: each error has its hint, and each end of a program is reported.
 
 Usage: test-cli-hints.py CLOCHE, in an environment whose system bus has the service (with-service), which is killed when
 this program's parent gets SIGUSR1. The tests follow the hints and check that these work.

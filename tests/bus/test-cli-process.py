@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-process: commands, terminals and kept processes by the command line.
+"""test-cli-process: the command line runs commands and terminals, and attaches to kept processes.
 
 Usage: test-cli-process.py CLOCHE, in an environment whose system bus has the service, which is killed and started
 again when this program's parent gets SIGUSR1 (with-service).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-repl: "cloche repl".
+"""test-cli-repl: "cloche repl" executes entries at a prompt, and edits and interrupts them.
 
 Usage: test-cli-repl.py CLOCHE, in an environment whose system bus has the service (with-service), with a default
 template whose first language is Python.

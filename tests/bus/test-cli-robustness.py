@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-robustness: random arguments, damaged files and closed standard streams for the command line.
+"""test-cli-robustness: the command line survives random arguments, damaged files and closed standard streams.
 
 Usage: test-cli-robustness.py CLOCHE, in an environment whose system bus has the service (with-service). The program must
 end by itself, and either succeed or print an error. A seed determines the arguments, so that a failure can be repeated;

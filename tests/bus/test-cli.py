@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli: the command line against a service, verb by verb and exit status by exit status.
+"""test-cli: each verb of the command line works with a service, and has the documented exit statuses.
 
 Usage: test-cli.py CLOCHE, in an environment whose buses have the service (with-service), with a default template
 whose first language is Python.

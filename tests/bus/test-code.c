@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-code: Python in a sandbox: its results, its state and its errors. */
+/* test-code: RunCode returns the results and errors of Python code, and keeps its state. */
 #include <string.h>
 
 #include "client.h"
@@ -9,7 +9,7 @@ static Fixture *fixture;
 static GDBusConnection *bus;
 static char *sandbox;
 
-/* The execution of one piece of code, with options as text. */
+/* Executes the code, with options as text, and returns the execution. */
 static GVariant *
 execute(const char *code, const char *options)
 {
@@ -36,7 +36,7 @@ results_of(GVariant *execution)
     return results;
 }
 
-/* The data of the one result that there is. */
+/* Returns the data of the only result. */
 static GVariant *
 only_result(GVariant *execution, gboolean is_main)
 {
@@ -58,7 +58,7 @@ assert_prints(const char *code, const char *options, const char *expected)
     assert_text(execution, "stdout", expected);
 }
 
-/* The value's beginning. */
+/* value: the beginning of the error's value. */
 static void
 assert_error_is(GVariant *execution, const char *name, const char *value, const char *in_traceback)
 {
@@ -74,7 +74,7 @@ assert_error_is(GVariant *execution, const char *name, const char *value, const 
     g_assert_nonnull(strstr(text, in_traceback));
 }
 
-/* --- what it gives --- */
+/* --- results --- */
 
 static void
 test_print(void)
@@ -92,7 +92,7 @@ test_print(void)
     g_assert_false(dict_boolean(execution, "stdout-invalid"));
     g_assert_false(dict_boolean(execution, "results-truncated"));
     g_assert_cmpuint(dict_number(execution, "duration-us"), >, 0);
-    g_assert_cmpint(g_variant_n_children(results), ==, 1); /* what os.system() returned */
+    g_assert_cmpint(g_variant_n_children(results), ==, 1); /* the value that os.system() returned */
 }
 
 static void
@@ -156,7 +156,7 @@ test_figure(void)
     g_assert_cmpuint(size, >, 500);
     g_assert_cmpmem(bytes, 8, signature, 8);
     g_assert_cmpmem(bytes + 12, 4, "IHDR", 4);
-    /* Close to 300 by 200: what is outside the axes may be cut off. */
+    /* About 300 by 200 pixels: space outside of the axes may be cut off. */
     g_assert_cmpuint(big_endian(bytes + 16), >=, 200);
     g_assert_cmpuint(big_endian(bytes + 16), <=, 320);
     g_assert_cmpuint(big_endian(bytes + 20), >=, 130);
@@ -212,7 +212,7 @@ test_long_code(void)
     assert_prints("print(x)", NULL, "5\n");
 }
 
-/* --- how it fails --- */
+/* --- errors --- */
 
 static void
 test_error(void)

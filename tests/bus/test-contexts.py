@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-contexts: contexts of a sandbox, and executions whose events arrive while they run.
+"""test-contexts: contexts keep separate state, and events of an execution arrive while it runs.
 
 In an environment whose system bus has the service (with-service).
 """

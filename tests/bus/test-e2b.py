@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-e2b: what users of E2B's code interpreter expect, over D-Bus.
+"""test-e2b: code over D-Bus has the results that users of E2B's code interpreter expect.
 
 Each class is a group of the tests in E2B's repository code-interpreter (Apache-2.0), which are described and not
 copied here. In an environment whose system bus has the service (with-service).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-files: files, trees, watches and ports of a sandbox.
+"""test-files: a sandbox's methods for files, trees, watches and ports work, and refuse bad arguments.
 
 In an environment whose system bus has the service (with-service).
 """

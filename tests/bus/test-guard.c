@@ -51,7 +51,7 @@ test_rows_have_methods(void)
     }
 }
 
-/* A handler of a sandbox's method must never run without the check of who the caller is. */
+/* A handler of a sandbox's method must never run without a check of the caller. */
 static void
 test_sandboxes_are_their_owners(void)
 {
@@ -63,7 +63,7 @@ test_sandboxes_are_their_owners(void)
 
 /* --- polkit's policy --- */
 
-/* Every declared action has words for people, and defaults for the three kinds of sessions. */
+/* Every declared action has a description, a message, and defaults for each kind of session. */
 static void
 test_actions_are_whole(void)
 {
@@ -86,7 +86,7 @@ test_actions_are_whole(void)
                         parts[part]);
 }
 
-/* What the guard may ask for. */
+/* The policy declares every action that the guard may request. */
 static void
 test_actions_are_declared(void)
 {

@@ -11,7 +11,7 @@ static Fixture *fixture;
 static GDBusConnection *bus;
 static char *neighbour; /* a sandbox with a real agent */
 
-/* From now on agents are of this kind; NULL: real ones. */
+/* Sets the kind of the agents that start from now on; NULL: the real agent. */
 static void
 set_agent(const char *name)
 {
@@ -36,7 +36,7 @@ assert_neighbour_lives(void)
     g_assert_cmpstr(out, ==, expected);
 }
 
-/* The reason of the end of the sandbox that is heard of next. */
+/* The next SandboxRemoved must be that of the sandbox, with this reason. */
 static void
 assert_removed(Listener *listener, const char *sandbox, const char *reason)
 {
@@ -76,7 +76,7 @@ test_protocol(void)
     }
 }
 
-/* Output without end is thrown away beyond its bound; who asked for it waits, and nobody else. */
+/* Endless output is discarded beyond its bound. Only its caller waits. */
 static void
 test_flood(void)
 {
@@ -137,7 +137,7 @@ test_other_version(void)
     kill_sandbox(bus, sandbox);
 }
 
-/* A guest that fails at being claimed is not given to anybody. */
+/* A guest that refuses its claim is not given to a caller. */
 static void
 test_refused_claim(void)
 {

@@ -48,7 +48,7 @@ static const Method methods[] = {
     {"CreateContext", "(%*,)", TRUE, context_options},
 };
 
-/* Of a type that no option has, and of all those that some have. */
+/* A value of each type that an option has, and of one that no option has. */
 static const char *const samples[] = {"<int16 1>",  "<'x'>",  "<uint64 5>",
                                       "<uint32 1>", "<true>", "<{'a': 'b'}>",
                                       "<['x']>",    "<1.5>",  "<int64 5>"};
@@ -98,9 +98,9 @@ test_unknown_keys(void)
     }
 }
 
-/* --- bounds of what CreateSandbox takes --- */
+/* --- bounds of the options of CreateSandbox --- */
 
-/* Takes the value. */
+/* Takes ownership of the value. */
 static void
 refuse_create(const char *key, GVariant *value, const char *message)
 {
@@ -124,7 +124,7 @@ text(gsize size)
     return g_variant_new_take_string(g_strnfill(size, 'x'));
 }
 
-/* `count` entries, the value of the last being `last` bytes more than the others', which are empty.
+/* Returns `count` entries with empty values, except for the last one, whose value has `last` bytes.
  */
 static GVariant *
 entries(guint count, gsize last)
@@ -197,7 +197,8 @@ test_other_options(void)
 
 /* --- bounds of an environment, in all three methods --- */
 
-/* 64 KiB are names, values, and two bytes each for '=' and the end: here "k000" and its value. */
+/* The 64 KiB contain names, values, and two bytes each for '=' and the end: here "k000" and its
+ * value. */
 #define ENVIRONMENT_LAST (64 * 1024 - 4 - 2)
 
 static void
@@ -230,7 +231,7 @@ test_environment_of_run(void)
 
 /* --- argv and code --- */
 
-/* `count` words, the first "true", all others empty but the last. */
+/* Returns `count` words: "true", then empty ones, except for the last. */
 static GVariant *
 words(guint count, gsize last)
 {
@@ -303,7 +304,7 @@ test_code(void)
                "('1', {'language': <'cobol'>})");
 }
 
-/* None of all that started anything. */
+/* No refused call has created anything. */
 static void
 test_nothing_is_left(void)
 {

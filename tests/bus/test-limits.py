@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-limits: limits that take long to reach: the deepest tree, and the number of ended processes that are kept.
+"""test-limits: two limits that take long to reach hold: the depth of a tree, and the number of ended processes that are kept.
 
 In an environment whose system bus has the service (with-service).
 """

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-list-sandboxes: ListSandboxes with its filters and pages. */
+/* test-list-sandboxes: ListSandboxes returns the sandboxes that match its filters, in pages. */
 #include "client.h"
 #include "fixture.h"
 
@@ -9,7 +9,7 @@ static Fixture *fixture;
 static GDBusConnection *bus;
 static char *sandboxes[COUNT]; /* the oldest first; the last one is of the template "other" */
 
-/* The sandboxes' indices in the answer as digits, and what is to be given as "after". */
+/* Returns the indices of the sandboxes in the reply, as digits, and the value for "after". */
 static char *
 list(const char *filter, char **ret_next)
 {
@@ -81,7 +81,7 @@ test_pages(void)
     g_assert_cmpstr(end, ==, "");
 }
 
-/* A page goes on where it was, whatever came and went meanwhile. */
+/* The next page begins after the previous one, even if sandboxes came or ended meanwhile. */
 static void
 test_page_behind_one_that_ended(void)
 {

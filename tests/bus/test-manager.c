@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-manager: the manager, and how sandboxes are created, found and ended. */
+/* test-manager: the manager has its properties, and creates, finds and ends sandboxes. */
 #include <string.h>
 
 #include "client.h"
@@ -68,7 +68,7 @@ test_templates(void)
     g_assert_cmpint(g_variant_n_children(languages), ==, 0);
 }
 
-/* GDBus answers these itself, from the interface's description. */
+/* GDBus itself returns these errors, from the description of the interface. */
 static void
 assert_dbus_error(int code, const char *method, const char *words)
 {
@@ -155,7 +155,7 @@ test_all_options(void)
     kill_sandbox(bus, sandbox);
 }
 
-/* --- finding it, and its end --- */
+/* --- finding and ending a sandbox --- */
 
 static void
 test_get_and_kill(void)

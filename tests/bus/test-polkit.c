@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-polkit: questions to polkit, effects of its answers, and callers that do not wait for each
- * other.
+ * test-polkit: the service asks polkit for the right action, obeys the answer, and lets no caller
+ * wait for another's password.
  */
 #include <signal.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #define OWNER_UID 1
 
 static Fixture *fixture;
-static GDBusConnection *user;  /* OTHER_UID, of each test's own */
+static GDBusConnection *user;  /* OTHER_UID, a new one for each test */
 static GDBusConnection *owner; /* OWNER_UID */
 
 static void
@@ -37,7 +37,7 @@ tear_down(void)
     fixture_leave(user);
 }
 
-/* The next question is this one, of this caller. */
+/* The next question must be about this caller, action and details. */
 static void
 assert_question(GDBusConnection *caller, const char *action, const char *details)
 {
@@ -64,7 +64,7 @@ assert_asked_nothing(void)
     g_assert_cmpuint(polkit_count_questions(fixture), ==, 0);
 }
 
-/* --- what is asked --- */
+/* --- questions --- */
 
 static void
 test_create(void)
@@ -87,7 +87,7 @@ test_create(void)
     tear_down();
 }
 
-/* No words of a caller's own reach the one who is asked for a password. */
+/* A question to an administrator contains no text that the caller has chosen. */
 static void
 test_unknown_template(void)
 {
@@ -113,7 +113,7 @@ test_use(void)
     assert_asked_nothing();
 
     polkit_set_answer(fixture, USE, "no");
-    g_variant_unref(run_shell(user, sandbox, "true")); /* it holds until polkit changes */
+    g_variant_unref(run_shell(user, sandbox, "true")); /* the answer is valid until Changed */
     polkit_change(fixture);
     call_fails(user, sandbox, "Kill", "NotPermitted", USE, "()");
     call_fails(user, MANAGER, "KillSandbox", "NotPermitted", USE, "(%s,)", id_of(sandbox));
@@ -139,7 +139,7 @@ test_root_is_not_asked(void)
     tear_down();
 }
 
-/* Whatever shows nothing but the caller's own, or what is nobody's. */
+/* Methods that show only the caller's own sandboxes, or nothing of any user, need no permission. */
 static void
 test_what_is_open(void)
 {
@@ -154,7 +154,7 @@ test_what_is_open(void)
     tear_down();
 }
 
-/* --- what answers mean --- */
+/* --- effects of answers --- */
 
 static void
 test_refusals(void)
@@ -180,7 +180,7 @@ on_answer(GObject *source, GAsyncResult *result, gpointer data)
     pending->done = TRUE;
 }
 
-/* CreateSandbox by who says that polkit may ask for a password. */
+/* Calls CreateSandbox with the flag that permits polkit to ask for a password. */
 static Pending *
 create_interactively(void)
 {
@@ -221,7 +221,7 @@ test_dialog(void)
 
 /* --- others' sandboxes --- */
 
-/* The question does not tell whether there is such a sandbox. */
+/* The question does not show whether the sandbox exists. */
 static void
 test_questions_tell_nothing(void)
 {
@@ -239,7 +239,7 @@ test_questions_tell_nothing(void)
     tear_down();
 }
 
-/* Nobody has to read what is no id at all. */
+/* A malformed id cannot name a sandbox, so polkit is not asked. */
 static void
 test_no_id(void)
 {
@@ -265,7 +265,7 @@ expect_answer(const char *object, const char *method, const char *words, gpointe
         return;
     pending = call_start(user, object, method, words);
     pending_wait(pending);
-    /* What is said of a sandbox that is found: of its interpreter, files, ports and processes. */
+    /* Errors that a found sandbox may return: about its interpreter, files, ports and processes. */
     if (pending->error) {
         g_autofree char *name = g_dbus_error_get_remote_error(pending->error);
 
@@ -300,7 +300,7 @@ sees_quota_of_all(GDBusConnection *bus)
     return g_variant_n_children(all) > 0;
 }
 
-/* Whoever may manage all sees all, until polkit thinks otherwise. */
+/* A caller who may manage all sandboxes gets all signals, until polkit's signal Changed. */
 static void
 test_sees_all(void)
 {
@@ -373,7 +373,7 @@ test_who_leaves_is_forgotten(void)
     tear_down();
     cancelled = polkit_take_cancelled(fixture);
     g_assert_cmpstr(cancelled, ==, CREATE);
-    polkit_release(fixture, TRUE); /* nobody is there to have it */
+    polkit_release(fixture, TRUE); /* its caller has disconnected */
     answer = call(fixture->bus, MANAGER, "ListSandboxes", "({'all-users': <true>},)");
     own = g_variant_get_child_value(answer, 0);
     g_assert_cmpint(g_variant_n_children(own), ==, 0);
@@ -391,7 +391,7 @@ test_bound(void)
     for (guint i = 0; i < WAITING_MAX; i++)
         g_ptr_array_add(waiting, call_start(user, MANAGER, "CreateSandbox", NO_OPTIONS));
     call_fails(user, MANAGER, "CreateSandbox", "Busy", "wait for polkit", NO_OPTIONS);
-    kill_sandbox(owner, sandbox); /* another's questions are not counted with these */
+    kill_sandbox(owner, sandbox); /* questions about other callers are not counted */
     polkit_release(fixture, FALSE);
     for (guint i = 0; i < WAITING_MAX; i++) {
         Pending *pending = waiting->pdata[i];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-pool: machines that are made ready in advance, and their limits. */
+/* test-pool: machines are prepared in advance, up to the limits of the pool and the host. */
 #include <signal.h>
 
 #include "client.h"
@@ -52,7 +52,7 @@ test_figures(void)
     g_assert_cmpuint(figure("restored"), ==, 3);
 }
 
-/* What was used never comes back. */
+/* A used machine never returns to the pool. */
 static void
 test_no_machine_is_used_twice(void)
 {
@@ -142,7 +142,7 @@ test_sandboxes(void)
     last = create(bus);
 }
 
-/* Those under way count, too. */
+/* Sandboxes that are being created count, too. */
 static void
 test_sandboxes_at_once(void)
 {
@@ -178,7 +178,7 @@ test_memory(void)
     call_fails(bus, MANAGER, "CreateSandbox", "QuotaExceeded",
                "limit memory-mib of user 0 is reached", NO_OPTIONS);
     kill_sandbox(bus, first);
-    third = create(bus); /* waits until the first one's machine is gone */
+    third = create(bus); /* waits until the machine of the first sandbox has ended */
     g_variant_unref(run_shell(bus, third, "true"));
 }
 
@@ -192,7 +192,7 @@ create_of(const char *words)
     return path;
 }
 
-/* The machines that one pool keeps ready make room for callers of the other. */
+/* Idle machines of one pool are ended to make room for callers of another. */
 static void
 test_room(void)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-processes: Start, OpenTerminal, ListProcesses and the process objects.
+"""test-processes: Start, OpenTerminal, ListProcesses and the process objects work as documented.
 
 In an environment whose system bus has the service (with-service).
 """

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-quota: what a user is charged at each moment of a sandbox's life. After every kind of end,
- * nothing of it is charged any more.
+ * test-quota: a user is charged for a sandbox and its processes from their creation to their end.
+ * After every kind of end, nothing is charged any more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "client.h"
 #include "fixture.h"
 
-#define OTHER_USER 1 /* the bus wants users that the machine knows */
+#define OTHER_USER 1 /* the bus accepts only users that exist on this machine */
 #define NOTHING "0 sandboxes, 0 MiB, 0 vcpus, 0 MiB of disk, 0 processes, 0 creates"
 #define ONE "1 sandboxes, 64 MiB, 1 vcpus, 1 MiB of disk, 0 processes, 0 creates"
 #define TWO "2 sandboxes, 128 MiB, 2 vcpus, 2 MiB of disk, 0 processes, 0 creates"
@@ -44,7 +44,7 @@ begin(const char *config)
     return begin_with(&options);
 }
 
-/* Sandboxes have an interpreter. */
+/* The template has an interpreter. */
 static Setting
 begin_python(const char *config)
 {
@@ -63,7 +63,7 @@ setting_clear(Setting *s)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Setting, setting_clear)
 
-/* --- what is used --- */
+/* --- use of the limits --- */
 
 static guint64
 used_of(GVariant *amounts, const char *name)
@@ -74,7 +74,7 @@ used_of(GVariant *amounts, const char *name)
     return used;
 }
 
-/* `child`: 0 for what is one's own, 1 for what all have. */
+/* `child`: 0 for the caller's use, 1 for that of all users. */
 static char *
 used(GDBusConnection *bus, gsize child)
 {
@@ -89,7 +89,7 @@ used(GDBusConnection *bus, gsize child)
         used_of(amounts, "disk-mib"), used_of(amounts, "processes"), used_of(amounts, "creates"));
 }
 
-/* Of one user, and of all. */
+/* Checks the use of the user, and of all users. */
 static void
 assert_used(const Setting *s, const char *own, const char *all)
 {
@@ -99,7 +99,7 @@ assert_used(const Setting *s, const char *own, const char *all)
     g_assert_cmpstr(of_all, ==, all);
 }
 
-/* For what ends behind no answer. */
+/* For uses that end without a reply. */
 static void
 wait_for_used(const Setting *s, const char *own)
 {
@@ -126,7 +126,7 @@ test_life(void)
     guint64 amount, limit;
 
     g_assert_cmpuint(g_variant_n_children(own), ==, 6);
-    g_assert_cmpuint(g_variant_n_children(all), ==, 0); /* what others have is theirs */
+    g_assert_cmpuint(g_variant_n_children(all), ==, 0); /* the use of all users is not shown */
     g_assert_true(g_variant_lookup(own, "sandboxes", "(tt)", &amount, &limit));
     g_assert_cmpuint(limit, ==, 7);
     g_assert_true(g_variant_lookup(own, "creates", "(tt)", &amount, &limit));
@@ -165,7 +165,7 @@ test_each_and_all(void)
     kill_sandbox(s.user, second);
 }
 
-/* Whichever is short. */
+/* Each limit refuses a creation. */
 static void
 test_each_resource(void)
 {
@@ -199,7 +199,7 @@ test_creates(void)
     fixture_hold(s.fixture);
     first = call_start(s.user, MANAGER, "CreateSandbox", NO_OPTIONS);
     second = call_start(s.user, MANAGER, "CreateSandbox", NO_OPTIONS);
-    wait_for_used(&s, creating); /* polkit was asked for each */
+    wait_for_used(&s, creating); /* polkit was asked about each call */
     call_fails(s.user, MANAGER, "CreateSandbox", "QuotaExceeded",
                "limit creates of user 65534 is reached: 2 of 2", NO_OPTIONS);
     assert_used(&s, creating, creating);
@@ -211,7 +211,7 @@ test_creates(void)
     assert_used(&s, TWO, TWO);
 }
 
-/* Calls with one key create one sandbox, and are charged for one. */
+/* Calls with the same key create one sandbox, which is charged once. */
 static void
 test_shared(void)
 {
@@ -253,7 +253,7 @@ test_failed(void)
     sandbox = create(s.user);
 }
 
-/* No machine can be claimed, and then its agent is lost. */
+/* First no machine can be claimed, then the agent of a sandbox is lost. */
 static void
 test_lost(void)
 {
@@ -318,7 +318,7 @@ test_processes(void)
     g_autofree char *gate = fixture_add_fifo(s.fixture, "gate");
     g_autofree char *next_gate = fixture_add_fifo(s.fixture, "next-gate");
     g_autoptr(Pending) first = run_behind(s.user, sandbox, gate);
-    /* Root's, in a sandbox of the user: charged to whose it is. */
+    /* Root starts a process in the user's sandbox: it is charged to the user. */
     g_autoptr(Pending) second = run_behind(s.root, sandbox, next_gate);
     g_autofree char *of_root = NULL;
 
@@ -340,7 +340,7 @@ test_processes(void)
     assert_used(&s, ONE, ONE);
 }
 
-/* What runs ends with its sandbox. */
+/* Running processes end with their sandbox. */
 static void
 test_processes_of_killed(void)
 {
@@ -373,9 +373,9 @@ test_one_shot(void)
     assert_used(&s, ONE, ONE);
 }
 
-/* --- other lives, other limits --- */
+/* --- restarts and changed limits --- */
 
-/* What is there is there: it is counted, and nothing is added. */
+/* Adopted sandboxes are charged even beyond a new limit, and no sandbox can be added. */
 static void
 test_adopted(void)
 {
@@ -418,14 +418,14 @@ test_reload(void)
     call_fails(s.user, MANAGER, "CreateSandbox", "QuotaExceeded",
                "limit sandboxes of user 65534 is reached: 3 of 3", NO_OPTIONS);
 
-    /* A wrong file changes nothing. */
+    /* An invalid file changes nothing. */
     fixture_configure(s.fixture, "[UserLimits]\nSandboxes=9\nProcesses=none\n");
     fixture_reload(s.fixture);
     call_fails(s.user, MANAGER, "CreateSandbox", "QuotaExceeded",
                "limit sandboxes of user 65534 is reached: 3 of 3", NO_OPTIONS);
 }
 
-/* The longest timeout there is, where the lifetime has no limit. */
+/* The longest possible timeout, if the lifetime has no limit. */
 static void
 test_no_lifetime(void)
 {
@@ -460,7 +460,7 @@ fill(const char *path)
     close(fd);
 }
 
-/* The record cannot be written: nobody hears of the sandbox, and nothing is left of it. */
+/* The record cannot be written: the sandbox is not announced, and nothing of it is left. */
 static void
 test_full_disk(void)
 {
@@ -491,7 +491,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0); /* for the disk that is full */
+    g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0); /* to mount a file system that is full */
     g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
     g_test_add_func("/quota/life", test_life);
     g_test_add_func("/quota/each-and-all", test_each_and_all);

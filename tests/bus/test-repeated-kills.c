@@ -24,7 +24,7 @@ typedef struct {
 
 typedef struct {
     GDBusConnection *bus;
-    GPtrArray *sandboxes; /* paths of those that it has for certain */
+    GPtrArray *sandboxes; /* paths of those that must exist */
     GPtrArray *calls;     /* of Call, under way */
 } User;
 
@@ -71,15 +71,14 @@ begin_call(User *user)
         it->sandbox = g_strdup(user->sandboxes->pdata[which]);
         it->pending = call_start(user->bus, it->sandbox, "Run", "(['true'], @a{sv} {})");
     } else {
-        /* Nobody can be certain of it any more. */
+        /* From now on, the sandbox may exist or not. */
         it->sandbox = g_ptr_array_steal_index_fast(user->sandboxes, which);
         it->pending = call_start(user->bus, it->sandbox, "Kill", "()");
     }
     g_ptr_array_add(user->calls, it);
 }
 
-/* Only the death of the service may keep a call from doing what it was to do; or, with a sandbox
- * that was killed meanwhile, that. */
+/* A call may fail only because the service or the sandbox was killed meanwhile. */
 static void
 assert_cut_off(const GError *error)
 {
@@ -132,7 +131,7 @@ let_run(guint ms)
     wait_until(&is_over);
 }
 
-/* Some of the lives of the service end before it has a name. */
+/* Some instances of the service are killed before they have their bus name. */
 static void
 crash(Fixture *fixture)
 {
@@ -145,7 +144,7 @@ crash(Fixture *fixture)
     fixture_start(fixture);
 }
 
-/* --- what holds --- */
+/* --- checks --- */
 
 static void
 assert_promises(User *user)
@@ -170,7 +169,7 @@ kill_all(User *user)
     }
 }
 
-/* All that is charged is 0 again. */
+/* All uses are 0 again. */
 static void
 assert_nothing_used(Fixture *fixture)
 {
@@ -213,7 +212,7 @@ test_crashes(void)
     for (gsize i = 0; i < G_N_ELEMENTS(users); i++)
         user_init(&users[i], fixture_connect(fixture, (uid_t[]){0, 1, OTHER_UID}[i]));
     for (guint round = 0; round < ROUNDS; round++) {
-        if (g_test_rand_int_range(0, 3) > 0) /* there is something to be had at once */
+        if (g_test_rand_int_range(0, 3) > 0) /* sometimes with a pool, so that creations are fast */
             wait_for_pool(fixture->bus, "minimal", "ready", TARGET);
         for (guint i = 0; i < CALLS * G_N_ELEMENTS(users); i++)
             begin_call(&users[i % G_N_ELEMENTS(users)]);
@@ -230,7 +229,8 @@ test_crashes(void)
     g_assert_cmpuint(fixture_count_files(fixture, fixture->state, "sandboxes"), ==, 0);
     assert_nothing_used(fixture);
 
-    /* A life that adopted and ended much has no more open than one that did nothing. */
+    /* An instance that adopted and ended sandboxes has no more open descriptors than one that did
+     * nothing. */
     descriptors = count_descriptors(fixture);
     fixture_restart(fixture, SIGTERM);
     settle(fixture);

@@ -16,9 +16,10 @@
 #include "fixture.h"
 
 static const FixtureOptions plain = {.target = 0};
-static Fixture *python; /* its template takes seconds: one for all tests */
+static Fixture *python; /* one for all tests, because its template takes seconds */
 
-/* How a call under way ends: the service's word for it, or the bus's. */
+/* A call in progress ends with an error of the service if it stopped, or of the bus if it was
+ * killed. */
 static void
 assert_cut_off(const GError *error, int signal)
 {
@@ -28,7 +29,7 @@ assert_cut_off(const GError *error, int signal)
         assert_error(error, "ServiceStopping", "sandbox continues");
 }
 
-/* --- what it is --- */
+/* --- properties and resources --- */
 
 static void
 assert_same(GVariant *before, GVariant *after)
@@ -42,7 +43,7 @@ assert_same(GVariant *before, GVariant *after)
         g_autoptr(GVariant) now = g_variant_lookup_value(after, key, g_variant_get_type(value));
 
         g_assert_nonnull(now);
-        if (g_str_equal(key, "Expires")) /* counted from the clock of this moment */
+        if (g_str_equal(key, "Expires")) /* calculated from the current time */
             g_assert_cmpint(ABS((gint64)(g_variant_get_uint64(now) - g_variant_get_uint64(value))),
                             <, G_USEC_PER_SEC);
         else
@@ -79,7 +80,7 @@ test_properties(gconstpointer signal)
     fixture_leave(owner);
 }
 
-/* The oldest first, also of those that an earlier life made. */
+/* The oldest sandbox is first, also among those that an earlier instance created. */
 static void
 test_order(gconstpointer signal)
 {
@@ -118,7 +119,7 @@ test_owners(gconstpointer signal)
     fixture_leave(owner);
 }
 
-/* The one RAM file that there is. */
+/* Opens the only RAM file. */
 static int
 open_ram(Fixture *fixture)
 {
@@ -130,7 +131,7 @@ open_ram(Fixture *fixture)
     return fd;
 }
 
-/* Machines map it: the next life of the service uses the same memory. */
+/* Machines map the RAM file, and the next instance of the service uses the same file. */
 static void
 test_ram(gconstpointer signal)
 {
@@ -150,13 +151,13 @@ test_ram(gconstpointer signal)
     kill_sandbox(fixture->bus, later);
     fixture_wait_for_counts(fixture, 0);
 
-    /* What nobody maps is given back. */
+    /* A RAM file that no machine maps is removed. */
     fixture_end(fixture, SIGTERM);
     g_assert_cmpuint(fixture_count_files(fixture, fixture->ram, ""), ==, 0);
     fixture_start(fixture);
 }
 
-/* Of each life of the service: no two machines run as the same user. */
+/* No two machines run as the same user, also if different instances of the service started them. */
 static void
 test_uids(gconstpointer signal)
 {
@@ -178,7 +179,7 @@ test_uids(gconstpointer signal)
     }
 }
 
-/* --- what is in it --- */
+/* --- contents --- */
 
 static void
 test_files_and_processes(gconstpointer signal)
@@ -213,7 +214,7 @@ test_variables(gconstpointer signal)
     kill_sandbox(python->bus, sandbox);
 }
 
-/* What the code prints in the first context that was created. */
+/* Returns the output of the code in the first created context. */
 static char *
 context_output(const char *sandbox, const char *code)
 {
@@ -224,7 +225,7 @@ context_output(const char *sandbox, const char *code)
     return dict_string(execution, "stdout");
 }
 
-/* What is in those that somebody created, and with what they were. */
+/* Created contexts keep their state, directory and environment. */
 static void
 test_contexts(gconstpointer signal)
 {
@@ -251,7 +252,7 @@ test_contexts(gconstpointer signal)
     kill_sandbox(python->bus, sandbox);
 }
 
-/* Programs that nobody kept end with their call; their end is the end of the FIFO. */
+/* Programs without the option keep end with their call. Their end is the end of the FIFO. */
 static void
 test_run_under_way(gconstpointer signal)
 {
@@ -274,7 +275,7 @@ test_run_under_way(gconstpointer signal)
     g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
 }
 
-/* Begins to execute code behind a line that tells so, and waits for that. */
+/* Starts code after a line that reports its beginning, and waits for that line. */
 static Pending *
 begin_code(const char *sandbox, const char *code)
 {
@@ -303,7 +304,7 @@ test_code_under_way(gconstpointer signal)
     kill_sandbox(python->bus, sandbox);
 }
 
-/* Much of its output is under way when the connection ends, in the middle of a message. */
+/* The connection ends in the middle of a message, with much output not read. */
 static void
 test_output_under_way(gconstpointer signal)
 {
@@ -318,7 +319,7 @@ test_output_under_way(gconstpointer signal)
     kill_sandbox(python->bus, sandbox);
 }
 
-/* One that cannot be brought to rest is given up, and the next execution has a new one. */
+/* An interpreter that does not react to interrupts is replaced for the next execution. */
 static void
 test_stubborn_code(gconstpointer signal)
 {
@@ -334,7 +335,7 @@ test_stubborn_code(gconstpointer signal)
     kill_sandbox(python->bus, sandbox);
 }
 
-/* --- what belongs to a call ends with it --- */
+/* --- resources that end with their call --- */
 
 static void
 test_one_shot_under_way(gconstpointer signal)
@@ -359,7 +360,7 @@ test_one_shot_under_way(gconstpointer signal)
     fixture_wait_for_machines(python, 0);
 }
 
-/* Machines that nobody has are not taken up: nobody can tell whether one was being claimed. */
+/* Pool machines are not adopted, because one of them may have been in the middle of a claim. */
 static void
 test_pool(gconstpointer signal)
 {
@@ -380,7 +381,7 @@ test_pool(gconstpointer signal)
 
 /* --- processes that are kept --- */
 
-/* All that its output gives, from Attach() to its end. */
+/* Attaches to the process and returns its output up to the end. */
 static char *
 attach_and_read(GDBusConnection *bus, const char *process)
 {
@@ -405,7 +406,7 @@ attach_and_read(GDBusConnection *bus, const char *process)
     return g_strdup(text->str);
 }
 
-/* Whoever started it has not even its descriptors any more. */
+/* The client that started it has closed its descriptors. */
 static void
 test_kept_process(gconstpointer signal)
 {
@@ -433,7 +434,7 @@ test_kept_process(gconstpointer signal)
 
         g_variant_get(entry, "{&sv}", &key, &value);
         now = g_variant_lookup_value(after, key, NULL);
-        if (g_str_equal(key, "Started")) /* the agent's word, in milliseconds */
+        if (g_str_equal(key, "Started")) /* reported by the agent, in milliseconds */
             g_assert_cmpint(ABS((gint64)(g_variant_get_uint64(now) - g_variant_get_uint64(value))),
                             <, G_USEC_PER_SEC);
         else

@@ -25,7 +25,8 @@ assert_ended(Fixture *fixture, const char *sandbox, const char *reason)
     g_assert_true(fixture_log_has(fixture, told));
 }
 
-/* Behind the start nothing is there but these; it is removed when templates are prepared. */
+/* After the start, only these sandboxes are left. The rest is removed by the time the template is
+ * ready. */
 static void
 assert_only(Fixture *fixture, guint sandboxes)
 {
@@ -35,7 +36,7 @@ assert_only(Fixture *fixture, guint sandboxes)
     g_assert_cmpuint(fixture_count_files(fixture, fixture->state, "sandboxes"), ==, sandboxes);
 }
 
-/* Two sandboxes; one of them is damaged while the service is away, and the other goes on. */
+/* Two sandboxes. One is damaged while the service does not run, and the other continues. */
 typedef struct {
     Fixture *fixture;
     char *sandbox, *other;
@@ -161,7 +162,7 @@ test_machine_without_record(void)
     call_fails(it.fixture->bus, it.sandbox, "Kill", "NoSuchSandbox", "there is no sandbox", "()");
 }
 
-/* The agents themselves say whose they are. */
+/* Agents report the sandbox to which they belong. */
 static void
 test_machines_that_were_swapped(void)
 {
@@ -181,7 +182,7 @@ test_machines_that_were_swapped(void)
 
 /* --- claims --- */
 
-/* As if it had been claimed and the service had died before it sent the claim. */
+/* The record exists, but the service was killed before it sent the claim. */
 static void
 test_claim_that_was_not_sent(void)
 {
@@ -203,7 +204,7 @@ test_claim_that_was_not_sent(void)
     g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
 }
 
-/* One that was sent is done, though nobody heard of it: its owner finds it. */
+/* A sent claim is complete, even if no caller got a reply: the owner finds the sandbox. */
 static void
 test_claim_under_way(void)
 {
@@ -234,7 +235,7 @@ test_claim_under_way(void)
     g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
 }
 
-/* A start that was cut off left a machine that stands still and that nobody has. */
+/* A start that was cut off has left a paused machine without an owner. */
 static void
 test_start_under_way(void)
 {
@@ -278,7 +279,7 @@ test_record_of_another_boot(void)
     g_assert_true(fixture_log_has(it.fixture, "the host was booted anew"));
 }
 
-/* What is no record of a sandbox is none, and its machine has nobody. */
+/* A record that is not valid is refused, and its machine has no owner, so it is ended. */
 static void
 assert_refused(Case *it, const char *message)
 {
@@ -317,7 +318,7 @@ test_record_that_was_cut_off(void)
     assert_refused(&it, id_of(it.sandbox));
 }
 
-/* Whatever else lies there. */
+/* Other files in the folder of the records. */
 static void
 test_things_that_are_no_records(void)
 {
@@ -346,7 +347,7 @@ test_things_that_are_no_records(void)
     fixture_start(it.fixture);
     kill_sandbox(it.fixture->bus, it.sandbox);
     g_assert_true(fixture_log_has(it.fixture, no_id));
-    g_assert_cmpint(g_unlink(no_id), ==, 0); /* nobody's: it was left */
+    g_assert_cmpint(g_unlink(no_id), ==, 0); /* not a record, so it was not removed */
     assert_only(it.fixture, 1);
     g_assert_false(g_file_test(ram, G_FILE_TEST_EXISTS));
     g_assert_false(g_file_test(template, G_FILE_TEST_EXISTS));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-run: programs in a sandbox, from their start to the report of their end. */
+/* test-run: Run starts programs, passes their input and output, and reports their end. */
 #include <string.h>
 
 #include "client.h"
@@ -27,7 +27,7 @@ ran_clear(Ran *ran)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Ran, ran_clear)
 
-/* Takes the answer of a Run(). */
+/* Takes ownership of the reply of Run(). */
 static Ran
 ran(GVariant *answer)
 {
@@ -96,7 +96,7 @@ static void
 test_timeout(void)
 {
     gint64 begin_us = g_get_monotonic_time();
-    /* A second process keeps the output open: it must end as well. */
+    /* A second process holds the output open: it must end as well. */
     g_auto(Ran) result = ran(call(bus, sandbox, "Run",
                                   "(['sh', '-c', 'echo before; setsid sleep 1000 & sleep 1000'],"
                                   " {'timeout': <uint64 1>})"));
@@ -178,7 +178,7 @@ test_stdin(void)
     g_assert_cmpstr(none.out, ==, "0\n");
 }
 
-/* Far beyond the window, through a program that reads all of it. */
+/* The input is much longer than the window, and the program reads all of it. */
 static void
 test_long_stdin(void)
 {
@@ -201,7 +201,7 @@ test_long_stdin(void)
                "(['true'], {'stdin': <%*>})", g_variant_new_take_string(g_strnfill(size + 1, 'x')));
 }
 
-/* A program that ends without reading its input is no error. */
+/* A program that ends without reading its input is not an error. */
 static void
 test_stdin_that_nobody_reads(void)
 {
@@ -239,7 +239,8 @@ test_long_output(void)
     g_assert_cmpuint(dict_number(more.details, "stderr-size"), ==, 10000000);
 }
 
-/* Text that is cut in the middle of a character is cut before it, and is not called invalid. */
+/* Text that would be cut in the middle of a character is cut before it, and is not reported as
+ * invalid. */
 static void
 test_cut_character(void)
 {
@@ -295,7 +296,7 @@ test_many_at_once(void)
     }
 }
 
-/* What it leaves in the background goes on, and does not hold up the answer. */
+/* Background processes continue, and do not delay the reply. */
 static void
 test_background(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-service-stop: the service stops, whatever is under way. fixture_stop() checks that nothing
- * is left. */
+/* test-service-stop: the service stops regardless of what is in progress. fixture_stop() checks
+ * that nothing is left. */
 #include <signal.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ test_with_sandboxes(void)
     g_assert_cmpstr(reason, ==, "service-stopped");
 }
 
-/* Asked to stop, it leaves sandboxes running, and each call hears that it is not their end. */
+/* On SIGTERM the service leaves sandboxes running, and the errors of calls say so. */
 static void
 test_calls_of_sandboxes_that_go_on(void)
 {
@@ -48,7 +48,7 @@ test_calls_of_sandboxes_that_go_on(void)
     pending_wait(waiting);
     assert_error(waiting->error, "ServiceStopping", "The service is stopping");
 
-    /* It still waits for the start that is held, and gives nothing away. */
+    /* The service still waits for the held start, and creates no sandbox. */
     call_fails(fixture->bus, MANAGER, "CreateSandbox", "ServiceStopping", "call again", NO_OPTIONS);
     call_fails(fixture->bus, MANAGER, "RunCode", "ServiceStopping", "call again",
                "('python', '1', @a{sv} {})");
@@ -63,7 +63,7 @@ test_calls_of_sandboxes_that_go_on(void)
     g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
 }
 
-/* Machines that are being claimed in that moment end too, and so do calls that come too late. */
+/* Machines that are being claimed end, too, and later calls fail. */
 static void
 test_while_machines_are_claimed(void)
 {
@@ -87,7 +87,7 @@ test_while_machines_are_claimed(void)
     }
 }
 
-/* A start that is held goes on when it is let go, and ends at once. */
+/* A held start continues when it is released, and its machine ends at once. */
 static void
 stop_and_release(Fixture *fixture)
 {
@@ -127,7 +127,7 @@ test_while_a_template_is_made(void)
     stop_and_release(fixture);
 }
 
-/* A guest that never greets does not hold up the end. */
+/* A guest that never greets does not delay the end of the service. */
 static void
 test_while_a_guest_is_silent(void)
 {

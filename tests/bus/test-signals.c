@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-signals: signals about a sandbox, and the end at its deadline. */
+/* test-signals: signals report each change of a sandbox, and it ends at its deadline. */
 #include "client.h"
 #include "fixture.h"
 
@@ -10,7 +10,7 @@ static GDBusConnection *bus;
 
 /* --- helpers --- */
 
-/* The one dictionary of changed values in a PropertiesChanged. */
+/* Returns the dictionary of changed values of a PropertiesChanged. */
 static GVariant *
 changed_values(GVariant *signal)
 {
@@ -115,7 +115,7 @@ test_timeout_bounds(void)
     kill_sandbox(bus, sandbox);
 }
 
-/* Not before its time, and within a tenth of a second behind it. */
+/* The sandbox ends not before its deadline, and at most a tenth of a second after it. */
 static void
 assert_expires_on_time(Listener *listener, const char *sandbox, gint64 asked_us, gint64 answered_us)
 {
@@ -158,7 +158,7 @@ test_deadline_that_is_moved(void)
     kill_sandbox(bus, later);
 }
 
-/* A timeout runs from when there is a sandbox: one that waited for its machine has all of it. */
+/* A timeout begins when the sandbox exists, so a wait for its machine does not shorten it. */
 static void
 test_deadline_behind_a_wait(void)
 {
@@ -206,7 +206,7 @@ test_kill_during_a_run(void)
     assert_error(run->error, "GuestLost", "has ended: killed");
 }
 
-/* Whoever never called hears nothing. */
+/* A connection that has never called the service gets no signals. */
 static void
 test_stranger_hears_nothing(void)
 {
@@ -217,7 +217,7 @@ test_stranger_hears_nothing(void)
 
     kill_sandbox(bus, sandbox);
     assert_ends(listener, sandbox, "killed");
-    /* Its own answer comes behind all that was sent to it. */
+    /* The reply arrives after all signals that were sent to the connection. */
     g_variant_unref(get_property(stranger, MANAGER, "Version"));
     g_assert_cmpint(listener_count(silent, "SandboxAdded"), ==, 0);
     g_assert_cmpint(listener_count(silent, "SandboxRemoved"), ==, 0);

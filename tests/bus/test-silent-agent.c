@@ -3,7 +3,7 @@
  * test-silent-agent: the service gives up an agent that has not answered for GUEST_HUNG_S, and no
  * other.
  *
- * This takes as long as that, so it is a program of its own, which others may run beside.
+ * This takes that long, so it is a separate program, which runs beside others.
  */
 #include <signal.h>
 
@@ -27,7 +27,7 @@ test_hung(void)
     g_autoptr(GVariant) removed = NULL;
     const char *id, *reason;
 
-    /* Both of these agents are stopped, but only from one of them something is due. */
+    /* Both agents are stopped, but the service waits for a reply of only one of them. */
     g_assert_cmpint(kill(fixture_find_agent(fixture, id_of(sandbox)), SIGSTOP), ==, 0);
     g_assert_cmpint(kill(fixture_find_agent(fixture, id_of(idle)), SIGSTOP), ==, 0);
     lost = call_start(bus, sandbox, "Run", "(['true'], @a{sv} {})");
@@ -40,7 +40,7 @@ test_hung(void)
     pending_wait(lost);
     assert_error(lost->error, "GuestLost", "has ended: guest-hung");
 
-    /* A program that says nothing for longer is none that hangs. */
+    /* A program without output for a longer time does not count as hung. */
     pending_wait(works);
     g_assert_no_error(works->error);
     g_assert_cmpint(kill(fixture_find_agent(fixture, id_of(idle)), SIGCONT), ==, 0);

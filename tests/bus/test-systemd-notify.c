@@ -6,7 +6,7 @@
 #include "client.h"
 #include "fixture.h"
 
-/* Until the line has this in it. */
+/* Waits until the status contains the text. */
 static void
 wait_for_status(Fixture *fixture, const char *text)
 {
@@ -32,7 +32,7 @@ test_status(void)
     wait_for_status(fixture, "0 sandboxes, emulated; ");
 }
 
-/* When it is known what there is, not when all of it is made. */
+/* The service is ready when it knows its templates, not only when all are prepared. */
 static void
 test_ready(void)
 {
@@ -50,7 +50,7 @@ test_ready(void)
     wait_for_status(fixture, "template minimal: ready");
 }
 
-/* The next life of the service is not ready before it has its sandboxes. */
+/* The next instance of the service is ready only when it has adopted its sandboxes. */
 static void
 test_ready_again(void)
 {
@@ -88,7 +88,7 @@ test_reload(void)
     g_assert_false(fixture_log_has(fixture, "50-test.conf"));
 }
 
-/* What was being started for the old target. */
+/* Machines that were being started for the old target. */
 static void
 test_reload_while_starting(void)
 {
@@ -120,7 +120,7 @@ test_bad_reload(void)
     g_assert_true(fixture_log_has(fixture, "50-test.conf:3"));
     g_assert_cmpuint(pool_figure(fixture->bus, "minimal", "target"), ==, 1);
 
-    /* What cannot be changed while it runs. */
+    /* A setting that cannot be changed while the service runs. */
     fixture_configure(fixture, "[Machines]\nAllowEmulation=no\n");
     fixture_reload(fixture);
     g_assert_true(fixture_log_has(fixture, "AllowEmulation"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-templates: templates are made once and verified at each start, made again when their image
- * changes, and refused when they are damaged.
+ * test-templates: templates are prepared once and verified at each start, prepared again when their
+ * image changes, and refused when they are damaged.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -48,7 +48,7 @@ inode_of(const char *folder, const char *name)
     return st.st_ino;
 }
 
-/* The first byte: the fake guest writes its RAM there. */
+/* Flips the first byte, where the fake guest writes its RAM. */
 static void
 flip_byte(const char *path)
 {
@@ -97,7 +97,7 @@ test_other_image(void)
     sandbox = create(fixture->bus);
 }
 
-/* The template failed, with an error that names the file, and so does each call. */
+/* The template must have failed with an error that names the file, and each call fails with it. */
 static void
 assert_damaged(Fixture *fixture, const char *path, const char *what)
 {
@@ -212,7 +212,7 @@ exists(const char *path)
     return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
-/* Asks until it is gone. */
+/* Polls until the file is removed. */
 static void
 wait_until_gone(Fixture *fixture, const char *path)
 {
@@ -224,7 +224,7 @@ wait_until_gone(Fixture *fixture, const char *path)
     }
 }
 
-/* Whether build-image could remove the image. */
+/* Whether build-image may remove the image. */
 static gboolean
 image_is_free(Fixture *fixture, const char *version)
 {
@@ -238,7 +238,8 @@ image_is_free(Fixture *fixture, const char *version)
     return is_free;
 }
 
-/* The template is rebuilt while a sandbox runs from its old version, which stays until then. */
+/* The template is rebuilt while a sandbox runs from its old version, which is kept until the
+ * sandbox ends. */
 static void
 test_old_version(void)
 {
@@ -295,7 +296,7 @@ test_old_version_ends_early(void)
     wait_until_gone(fixture, ram);
 }
 
-/* A service that did not write keys wrote the record: the sandbox goes on. */
+/* A sandbox continues if its record is from a version of the service that wrote no keys. */
 static void
 test_record_without_key(void)
 {
@@ -314,7 +315,7 @@ test_record_without_key(void)
     kill_sandbox(fixture->bus, sandbox);
 }
 
-/* A template that is not installed any more stays for the sandbox that runs from it. */
+/* A template that is no longer installed is kept while a sandbox runs from it. */
 static void
 test_uninstalled(void)
 {

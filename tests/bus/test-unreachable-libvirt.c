@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-unreachable-libvirt: libvirt does not answer for a while. Running sandboxes go on, ended
- * sandboxes are removed as soon as libvirt answers again, and nothing is left over.
+ * test-unreachable-libvirt: sandboxes continue while libvirt does not answer. Ended sandboxes are
+ * removed as soon as libvirt answers again, and nothing is left.
  */
 #include <signal.h>
 
@@ -16,7 +16,7 @@ set_away(Fixture *fixture, gboolean is_away)
     fixture_set_control(fixture, "away", is_away ? "" : NULL);
 }
 
-/* Nobody sees it any more; its machine is there until libvirt can end it. */
+/* The sandbox is gone for all callers, but its machine exists until libvirt can end it. */
 static void
 test_kill(void)
 {
@@ -37,7 +37,7 @@ test_kill(void)
     g_variant_unref(run_shell(fixture->bus, other, "true"));
 }
 
-/* What is ready can be had; what is not fails with the reason, until libvirt is back. */
+/* Prepared machines can be claimed. Other creations fail with the reason, until libvirt answers. */
 static void
 test_create(void)
 {
@@ -56,7 +56,7 @@ test_create(void)
     g_variant_unref(run_shell(fixture->bus, later, "true"));
 }
 
-/* The service does not wait for libvirt to end; its next life does what this one could not. */
+/* The service stops without waiting for libvirt. The next instance ends the machines. */
 static void
 test_stop(gconstpointer signal)
 {
@@ -79,7 +79,7 @@ test_stop(gconstpointer signal)
         g_variant_unref(run_shell(fixture->bus, other, "true"));
 }
 
-/* It cannot be told what there is: nothing is touched, and systemd tries again. */
+/* A service that cannot list the machines changes nothing and exits. systemd restarts it. */
 static void
 test_start(void)
 {

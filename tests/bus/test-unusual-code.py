@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-unusual-code: code that prints, displays, raises or ends in unusual ways.
+"""test-unusual-code: code may print, display, raise or end in unusual ways.
 
 In an environment whose system bus has the service (with-service).
 """

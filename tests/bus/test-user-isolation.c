@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-user-isolation: users cannot see the sandboxes of others, nor tell them from sandboxes that
- * never existed. */
+/* test-user-isolation: users cannot see the sandboxes of others, nor distinguish them from
+ * sandboxes that never existed. */
 #include <string.h>
 
 #include "client.h"
 #include "fixture.h"
 #include "walk.h"
 
-#define THIRD_UID 1 /* the bus wants users that the machine knows */
+#define THIRD_UID 1 /* the bus accepts only users that exist on this machine */
 
 static Fixture *fixture;
 static GDBusConnection *owner, *other;
 
-/* The same words with an id that never was, in place of `data`, have the same answer, word for
- * word.
- */
+/* With an id that never existed in place of `data`, the same call has exactly the same error. */
 static void
 assert_refused(const char *object, const char *method, const char *words, gpointer data)
 {
@@ -51,7 +49,7 @@ test_methods(void)
     assert_all_refused(sandbox);
     g_variant_unref(run_shell(owner, sandbox, "true"));
     kill_sandbox(owner, sandbox);
-    assert_all_refused(sandbox); /* why it ended is its owner's, too */
+    assert_all_refused(sandbox); /* only the owner sees the reason of its end */
     call_fails(owner, sandbox, "Kill", "NoSuchSandbox", "has ended: killed", "()");
 }
 

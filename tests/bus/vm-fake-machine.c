@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-fake-machine: a fake machine as the daemon knows it: a process, its records and its channel.
+ * vm-fake-machine: the daemon's side of a fake machine: its process, its records and its channel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "util.h"
 #include "vm-fake-private.h"
 
-/* --- what the test asks for --- */
+/* --- requests of the test --- */
 
 char *
 fake_control_path(const FakeVm *vm, const char *name)
@@ -171,7 +171,7 @@ fake_machine_look_for_stall(FakeMachine *machine)
     machine->events->stalled(&machine->base, is_stalled, machine->events_data);
 }
 
-/* For the main thread. */
+/* Called in the main thread. */
 static Machine *
 machine_give(FakeMachine *machine, int *ret_fd)
 {
@@ -185,7 +185,7 @@ machine_give(FakeMachine *machine, int *ret_fd)
     return &machine->base;
 }
 
-/* Opens its process and its channel: FALSE when it does not run. */
+/* Opens the machine's process and channel. Returns FALSE if it does not run. */
 static gboolean
 machine_connect(FakeMachine *machine, GError **error)
 {
@@ -277,7 +277,7 @@ fake_start_async(Vm *base, const MachineSpec *spec, const MachineEvents *events,
         g_task_return_error(task, error);
         return;
     }
-    /* A machine that comes too late is its caller's to destroy. */
+    /* If the machine is ready only after the cancellation, the caller must destroy it. */
     g_task_set_check_cancellable(task, FALSE);
     machine = machine_new(base, spec, events, events_data);
     machine->ram = spec->state ? NULL : g_strdup(spec->ram);

@@ -10,8 +10,8 @@ typedef struct {
     const FakeConfig *config;
     int inotify; /* on the control folder and the records */
     guint watch;
-    GHashTable *machines; /* name → FakeMachine, those that were given away */
-    GQueue waiting;       /* of GTask: ends, for libvirt to come back */
+    GHashTable *machines; /* name → FakeMachine, of machines that were returned to the caller */
+    GQueue waiting;       /* of GTask: ends of machines that wait for libvirt */
     gboolean stops_trying;
     VmFacts facts; /* of the last probe */
     guint probes;
@@ -20,35 +20,36 @@ typedef struct {
 typedef struct {
     Machine base;
     char *name, *socket;
-    char *ram; /* written to as by a guest that boots; NULL: it does not boot */
+    char *ram; /* file to write to, as a guest that boots does; NULL: it does not boot */
     guint32 uid;
-    int pidfd, fd; /* fd: the channel, until it is given away */
+    int pidfd, fd; /* fd: the channel, until it is returned to the caller */
     guint watch;
     gboolean is_stalled;
     const MachineEvents *events;
     gpointer events_data;
 } FakeMachine;
 
-/* A file of the control folder: a new string. */
+/* Returns the path of a file in the control folder, a new string. */
 char *fake_control_path(const FakeVm *vm, const char *name);
-/* The number in a file of the control folder, which is counted down; -1: there is no such file. */
+/* Returns the number in a file of the control folder, and decrements it there; -1: there is no such
+ * file. */
 int fake_count_down(const FakeVm *vm, const char *name);
-/* FALSE with an error while libvirt does not answer. */
+/* Returns FALSE with an error while libvirt does not answer. */
 gboolean fake_check_there(const FakeVm *vm, GError **error);
 
-/* From now on nothing is heard of it. */
+/* Stops all reports about the machine. */
 void fake_machine_forget(FakeMachine *machine);
 void fake_machine_free(gpointer machine);
-/* Tells when what its record says has changed. */
+/* Reports a change of the state in the machine's record. */
 void fake_machine_look_for_stall(FakeMachine *machine);
-/* Ends the process of a machine, and removes what is left, whatever it is. Blocks. */
+/* Ends the process of a machine, and removes its files and cgroup. Blocks. */
 void fake_machine_end(const FakeVm *vm, const char *name);
 
-/* Of VmOps. */
+/* Functions of VmOps. */
 void fake_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
                       gpointer events_data, GCancellable *cancellable, GAsyncReadyCallback callback,
                       gpointer data);
 void fake_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
                       gpointer events_data, GAsyncReadyCallback callback, gpointer data);
-/* Of both. */
+/* For both functions above. */
 Machine *fake_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);

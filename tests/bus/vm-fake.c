@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-fake: files take the place of libvirt; to boot and to restore a machine are the same. */
+/* vm-fake: files take the place of libvirt. Booting and restoring a machine do the same. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -34,7 +34,7 @@ sweep_free(gpointer data)
     g_free(sweep);
 }
 
-/* What is just being started has a record when the lock is free. */
+/* When the lock is free, every machine that was being started has a record. */
 static void
 sweep_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
@@ -246,7 +246,7 @@ probe_pause_ms(Vm *vm, guint failures)
     return PROBE_PAUSE_MS;
 }
 
-/* Something in the folders changed: whatever it is. */
+/* Something has changed in the folders: check everything. */
 static gboolean
 on_control(int fd, GIOCondition condition, gpointer data)
 {

@@ -6,13 +6,17 @@
  * records (fake-record.h), so the next instance of the daemon finds it. A test controls it by files
  * in the folder that the environment variable CLOCHE_FAKE_DIR names, beside those records:
  *
- *   fail    a number: this many of the next starts fail
- *   hold    a FIFO: every start waits, with its machine paused, until the FIFO is opened for
- * writing agent   the path of a program to start instead of the agent away    while it exists,
- * libvirt does not answer: starts, adoptions and sweeps fail, ends wait kvm     a number: KVM works
- * after this many failed probes; without the file it does not work virtualization  if it exists,
- * the processor has virtualization tried   written by the fake: the number of probes test    a
- * FIFO: machines end when no process has it open for writing
+ *   fail            a number: this many of the next starts fail
+ *   hold            a FIFO: every start waits, with its machine paused, until it is opened for
+ *                   writing
+ *   agent           the path of a program to start instead of the agent
+ *   away            if it exists, libvirt does not answer: starts, adoptions and sweeps fail,
+ *                   and ends of machines wait
+ *   kvm             a number: KVM works after this many failed probes; without the file, KVM
+ *                   does not work
+ *   virtualization  if it exists, the processor has virtualization
+ *   tried           written by the fake: the number of probes
+ *   test            a FIFO: machines end when no process has it open for writing
  *
  * An agent that exits with 0 means that its machine was shut down, and FAKE_PANIC that it panicked.
  * Any other end of the agent means that the machine died.
@@ -24,9 +28,9 @@
 #define FAKE_PANIC 86
 
 typedef struct {
-    const char *program;         /* fake-machine */
-    const char *agent, *runners; /* for it */
-    const char *control;         /* the folder */
+    const char *program;         /* the path of fake-machine */
+    const char *agent, *runners; /* its arguments */
+    const char *control;         /* the control folder */
 } FakeConfig;
 
 /* All strings are absolute paths, and live as long as the Vm. */

@@ -9,7 +9,7 @@
 #define SANDBOX_INTERFACE "org.cloche1.Sandbox"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
-/* A value that the method takes, as text; an id is its only string but code. */
+/* Returns a valid value for the argument, as text. All strings are ids, except for code. */
 static const char *
 word_of(const GDBusArgInfo *arg)
 {
@@ -43,7 +43,7 @@ words_of(const GDBusMethodInfo *method, const char *id)
             g_string_append_printf(words, "'%s', ", id);
         else
             g_string_append_printf(words, "%s, ", word_of(*arg));
-    if (words->len > 1 && method->in_args[1]) /* a tuple of one keeps its comma */
+    if (words->len > 1 && method->in_args[1]) /* a tuple of one element ends with a comma */
         g_string_truncate(words, words->len - 2);
     g_string_append_c(words, ')');
     return g_string_free(g_steal_pointer(&words), FALSE);

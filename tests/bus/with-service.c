@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * with-service COMMAND…: runs the command while the service of the bus tests is on both of its
- * buses.
+ * with-service COMMAND…: runs the command while a service of the bus tests is on its system bus and
+ * its session bus.
  *
  * SIGUSR1 kills the service and starts it again. SIGHUP and SIGUSR2 stop it first, SIGUSR2 together
  * with its sandboxes. The command finds the folder of vm-fake.h's files in FIXTURE_CONTROL.
- * FIXTURE_RUNNERS is what machines of the template 'interpreter' have started; the default is
- * python.
+ * FIXTURE_RUNNERS names the runners that machines of the template 'interpreter' have started
+ * (default: python).
  */
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -64,7 +64,8 @@ main(int argc, char **argv)
     g_unix_signal_add(SIGUSR2, on_end_sandboxes, fixture);
     command = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv + 1, &error);
     g_assert_no_error(error);
-    /* Not g_subprocess_wait(): the service tells us how it is, and waits until it is heard. */
+    /* Not g_subprocess_wait(): the main loop must run, because the service waits until its notices
+     * are read. */
     g_subprocess_wait_async(command, NULL, on_over, &is_over);
     while (!is_over)
         g_main_context_iteration(NULL, TRUE);

@@ -2,8 +2,9 @@
 /*
  * driver: runs a fuzz target where the compiler has no fuzzer.
  *
- * First every file of the corpus folder, then random mutations of them: always the same ones, so
- * that a failure can be repeated. Speaks TAP. Usage: TARGET CORPUS-FOLDER [MUTATIONS].
+ * Runs every file of the corpus folder, then random mutations of these files. The mutations are
+ * always the same, so that a failure can be repeated. Speaks TAP. Usage: TARGET CORPUS-FOLDER
+ * [MUTATIONS].
  */
 #include <dirent.h>
 #include <fcntl.h>

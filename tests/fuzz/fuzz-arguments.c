@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz-arguments: untrusted text, parsed as each kind of argument and input.
+ * fuzz-arguments: the parsers of arguments and input return a value or an error for any bytes.
  *
- * Bytes become a value or an error of the kind that the header says, never both and never neither.
- * Text that is shown on a terminal contains nothing that a terminal obeys.
+ * Errors have the domain that the header names. Text for a terminal contains no control sequences.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz-records: what the agent's own tasks answer (src/guest/records.h), read as each kind.
+ * fuzz-records: the parsers of the agent's records (src/guest/records.h) survive any bytes.
  *
- * Whatever comes is read to an end, and texts are UTF-8.
+ * Each parser must reach an end, and return only UTF-8 texts.
  */
 #include "records.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz-runner: the parser of what a runner says (src/guest/runner.h).
+ * fuzz-runner: the parser of a runner's messages (src/guest/runner.h) survives any bytes.
  *
- * The first byte of the input says in pieces of which size the rest arrives. Whatever arrives, the
- * same bytes in one piece must give the same messages; both to who knows where he is and to who
- * looks for his place.
+ * The first byte of the input is the size of the pieces in which the rest arrives. The same bytes
+ * in one piece must give the same messages, both to a parser that begins at a message and to one
+ * that first searches for the beginning of a message.
  */
 #include "runner.h"
 

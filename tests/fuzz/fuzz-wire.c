@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz-wire: hostile bytes as a host's parser gets them.
+ * fuzz-wire: the host's parser of frames survives hostile bytes.
  *
- * Beside not crashing, what is read must hold what the header says, and what was read must come out
- * the same when it is written again.
+ * Parsed values must satisfy what the header guarantees, and must give the same bytes when they are
+ * written again.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* peer: a blocking host, one frame at a time. */
+/* peer: a host that sends and receives one frame at a time, with blocking calls. */
 #include "peer.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* task: forks, and puts the descriptors where the agent's child has them. */
+/* task: forks, and gives the child the descriptors that a child of the agent has. */
 #include "task.h"
 
 #include <fcntl.h>

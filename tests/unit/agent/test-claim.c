@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-claim: what a claim changes, what it refuses, and that there is only one. */
+/* test-claim: a claim sets up the guest for its owner, and a second claim is refused. */
 #include <errno.h>
 #include <string.h>
 

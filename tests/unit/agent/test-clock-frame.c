@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-clock-frame: how the agent answers a CLOCK frame. */
+/* test-clock-frame: the agent answers each CLOCK frame, also a malformed one. */
 #include <errno.h>
 
 #include "clock.h"

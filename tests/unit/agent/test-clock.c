@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-clock: how the guest's clock is changed for each difference; which times are refused. */
+/* test-clock: the guest's clock is set or slewed, depending on the difference, and invalid times
+ * are refused. */
 #include <glib.h>
 
 #include "clock.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-connection: a new host in whatever state the old one left the stream, and noise. */
+/* test-connection: the agent accepts a new host in whatever state the previous host left the
+ * stream, and ignores noise. */
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

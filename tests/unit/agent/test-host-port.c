@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-host-port: which bytes of the host are a connection, a frame or noise.
+ * test-host-port: the host's bytes are split into connections, frames and noise.
  *
  * A socketpair is the port, and the test's handlers take the place of the agent.
  */

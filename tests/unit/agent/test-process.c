@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-process: how programs start, end, and fail to start; and that nothing is left of them. */
+/* test-process: programs start, end or fail to start, and no process of theirs is left. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-stream: windows, fairness, order, and processes that outlive their streams. */
+/* test-stream: streams respect their windows, share the connection fairly, keep their order, and
+ * may end before their process. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-terminal: terminals; and readers and writers that go, as of a pipe. */
+/* test-terminal: processes on a terminal get its keys and size, and their output is complete. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-watch: the lines that a watch writes for each kind of change.
+ * test-watch: a watch writes a line for each kind of change.
  *
  * The watch is stopped where a test needs several changes to happen before it reads any event.
  */

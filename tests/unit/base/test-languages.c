@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-languages: names that users type, and files. */
+/* test-languages: the language is found from names that users type, and from names of files. */
 #include "languages.h"
 
 static void

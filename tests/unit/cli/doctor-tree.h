@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* doctor-tree: a made-up host below a folder, and what the checks of 'cloche doctor' say of it. */
+/* doctor-tree: the files of a fake host below a folder, and the findings of 'cloche doctor' about
+ * it. */
 #pragma once
 
 #include "doctor-host.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-arguments: the arguments that GOption gets, and verbs and options of other programs. */
+/* test-arguments: arguments are converted for GOption, and the error for another program's verb or
+ * option names that of cloche. */
 #include <string.h>
 
 #include "arguments.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-confine: AppArmor and SELinux, and the clocks. */
+/* test-doctor-confine: 'cloche doctor' checks AppArmor, SELinux and the clock. */
 #include <errno.h>
 
 #include "doctor-checks.h"

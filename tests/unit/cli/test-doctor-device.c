@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-device: /dev/kvm with permissions of every age, for machines and for others. */
+/* test-doctor-device: 'cloche doctor' decides who may open /dev/kvm: machines, the group kvm, and
+ * the caller. */
 #include <acl/libacl.h>
 #include <errno.h>
 #include <sys/stat.h>

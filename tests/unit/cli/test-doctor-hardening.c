@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-hardening: SMT, nested virtualization, vulnerabilities, KSM. */
+/* test-doctor-hardening: 'cloche doctor' checks SMT, nested virtualization, vulnerabilities and
+ * KSM. */
 #include "doctor-checks.h"
 #include "doctor-tree.h"
 

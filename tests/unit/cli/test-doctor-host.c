@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-host: reads are bounded, never wait, and find users and groups. */
+/* test-doctor-host: reads of the host's files are bounded, never wait, and find users and groups.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-kvm: the processor and the modules. */
+/* test-doctor-kvm: 'cloche doctor' checks the processor's flags and the modules of KVM. */
 #include "doctor-kvm.h"
 #include "doctor-tree.h"
 

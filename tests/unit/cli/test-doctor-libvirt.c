@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-libvirt: who listens, and which QEMU there is. */
+/* test-doctor-libvirt: 'cloche doctor' checks whether libvirt's daemon listens, and the version of
+ * QEMU. */
 #include <gio/gio.h>
 #include <gio/gunixsocketaddress.h>
 #include <sys/stat.h>

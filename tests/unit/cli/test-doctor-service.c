@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-service: what is said of a service in each state. */
+/* test-doctor-service: 'cloche doctor' reports each state of the service. */
 #include "doctor-service.h"
 #include "doctor-tree.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-doctor-space: just inside and just outside of each bound. */
+/* test-doctor-space: 'cloche doctor' compares free space with each bound, just inside and just
+ * outside of it. */
 #include <errno.h>
 
 #include "doctor-checks.h"

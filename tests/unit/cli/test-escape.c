@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-escape: what is typed, and when it is left, whole and key by key. */
+/* test-escape: escape sequences of the terminal work, also if each key arrives separately. */
 #include <string.h>
 
 #include "escape.h"

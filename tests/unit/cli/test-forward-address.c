@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-forward-address: addresses to forward, and words that are none. */
+/* test-forward-address: [HOST:]PORT[:GUESTPORT] is parsed, and other forms are refused. */
 #include "forward-address.h"
 
 static void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-guest-path: ID:PATH, and words that do not have this form. */
+/* test-guest-path: ID:PATH is parsed, and other forms are refused. */
 #include "guest-path.h"
 
 static void

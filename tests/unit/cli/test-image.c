@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-image: names that a guest cannot choose, files that are never overwritten. */
+/* test-image: a guest cannot choose the name of a saved picture, and existing files are not
+ * overwritten. */
 #include "image.h"
 
 #include <glib/gstdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-picture: which protocol a terminal has, and what it is sent. */
+/* test-picture: the terminal's protocol is detected, and pictures are encoded in it. */
 #include "picture.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-source: bytes that are code, and bytes that are none. */
+/* test-source: files that are not UTF-8 text are refused as code. */
 #include <string.h>
 
 #include "source.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-sparse: files with holes through an archive, and archives that are none. */
+/* test-sparse: files keep their holes in an archive, and damaged archives are refused. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>

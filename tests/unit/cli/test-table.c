@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-table: columns line up whatever is in them, and no cell can leave its row. */
+/* test-table: columns are aligned for any text in their cells, and no cell can leave its row. */
 #include "table.h"
 
 static const char *const heads[] = {"ID", "NAME", "NOTE", NULL};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-text: durations and their bounds, KEY=VALUE, and text that wants to deceive a terminal. */
+/* test-text: durations and KEY=VALUE are parsed within their bounds, and text is escaped for
+ * terminals. */
 #include <string.h>
 
 #include "text.h"

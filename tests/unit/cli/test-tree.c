@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-tree: what a sandbox may do to a folder of this machine, and what it may not. */
+/* test-tree: an archive from a sandbox cannot change anything outside of the target folder. */
 #include "tree-folders.h"
 
 #include <archive.h>

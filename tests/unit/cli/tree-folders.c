@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tree-folders: archives are written by libarchive, which refuses less than tar(1). */
+/* tree-folders: libarchive writes the archives, because it accepts more than tar(1). */
 #include "tree-folders.h"
 
 #include <archive.h>

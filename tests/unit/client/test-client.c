@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-client: ids, error names and exit statuses. */
+/* test-client: ids are checked, and errors are mapped to names and exit statuses. */
 #include "client.h"
 
 #include "exit-status.h"

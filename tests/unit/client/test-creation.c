@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-creation: a sandbox whose template is ready, or soon. */
+/* test-creation: a sandbox is created at once, or when its template has become ready. */
 #include "creation.h"
 
 #include "fake-service.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-event: lines however they are cut, and events whatever is in them. */
+/* test-event: events are read from lines that arrive in any pieces and contain any text. */
 #include "event.h"
 
 #include <errno.h>

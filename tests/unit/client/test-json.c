@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-json: an execution as JSON, number for number and byte for byte. */
+/* test-json: the JSON of an execution has exactly its numbers and bytes. */
 #include "json.h"
 
 static void

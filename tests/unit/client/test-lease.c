@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-lease: how long a leased sandbox may live without its client. */
+/* test-lease: a leased sandbox is extended in time, and ends soon after its client. */
 #include "lease.h"
 
 #include "fake-service.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-template-wait: one request at the start, and one after each change. */
+/* test-template-wait: a client requests a template's state once at the start and once after each
+ * change. */
 #include "template-wait.h"
 
 #include "fake-service.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fake-instance: instances without machines, for what lies above them. */
+/* fake-instance: instances without machines, for tests of the code above them. */
 #include "fake-instance.h"
 
 #include "claim.h"

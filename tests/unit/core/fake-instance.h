@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fake-instance: instances without machines, for what lies above them.
+ * fake-instance: instances without machines, for tests of the code above them.
  *
  * The linker puts these functions in place of instance_… and guest_link_claim_… (--wrap). A test
  * decides when a start succeeds or fails, and whether a claim does.

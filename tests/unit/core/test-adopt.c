@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* adopt: what a record alone tells of whether its sandbox may go on. */
+/* test-adopt: the record decides whether a restarted service may adopt its sandbox. */
 #include "adopt.h"
 
 #define BOOT "5e3bd1f0-8b7e-4f4c-9f3e-0a4a4a1d2c3b"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* create: what is charged, claimed, recorded and shared, and what is left when it fails. */
+/* test-create: a new sandbox is charged, claimed and recorded, and nothing is left if its creation
+ * fails. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>

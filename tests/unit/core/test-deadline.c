@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* deadline: order, removal, and what a callback may do to the queue. */
+/* test-deadline: deadlines expire in their order, and their callbacks may change the queue. */
 #include "deadline.h"
 #include "util.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* host: who gets which uid, and when none is left. */
+/* test-host: each machine gets its own uid, until no uid is left. */
 #include <string.h>
 
 #include "error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* operation: its charge, its cancellation, its sandbox, and its one end. */
+/* test-operation: an operation is charged, can be cancelled, has a sandbox, and ends once. */
 #include "core-private.h"
 #include "operation.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-pace: how machines are made ready, by their accelerator. */
+/* test-pace: the accelerator determines how machines are prepared. */
 #include "pace.h"
 
 static void

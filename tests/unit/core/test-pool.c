@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pool: who gets which machine and when, and what is started for it. */
+/* test-pool: the pool gives each machine to one caller, in the order of the calls, and starts new
+ * ones. */
 #include "callers.h"
 #include "error.h"
 #include "fake-instance.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* preparation: what makes a template another version. */
+/* test-preparation: the key of a template's version depends on everything that its state depends
+ * on. */
 #include <string.h>
 
 #include "preparation.h"

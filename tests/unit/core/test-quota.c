@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* quota: each limit just inside and just outside, whose it is, and that accounts come to nothing.
+/* test-quota: each limit holds just inside and just outside of its bound, and all that is charged
+ * is released.
  */
 #include "error.h"
 #include "quota.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* template: its states, and that a reference keeps what is on disk. */
+/* test-template: a template changes its state as its table says, and its files remain while it is
+ * referenced. */
 #include <glib/gstdio.h>
 
 #include "error.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* conf-file: which of many files count, in which order, and which line is wrong. */
+/* test-conf-file: configuration files are read in their order of precedence, and an error names its
+ * file and line. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* config: what settings say, what holds without them, and what they may not say. */
+/* test-config: each setting has its default and its bounds, and invalid values are refused. */
 #include <glib/gstdio.h>
 #include <pwd.h>
 #include <sys/statvfs.h>

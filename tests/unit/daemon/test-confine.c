@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-confine: what the daemon can no longer do, and what it still can.
+ * test-confine: the confined daemon cannot make the calls that it does not need.
  *
- * Each try is a child's, which is confined and has no way back. It leaves by _exit(): a sanitizer's
- * own last look needs calls that are refused by then.
+ * Each case runs in a child, because confinement cannot be undone. The child ends with _exit(),
+ * because the sanitizer's check at exit needs system calls that are refused.
  */
 #include "confine.h"
 

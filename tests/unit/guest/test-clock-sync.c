@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-clock-sync: when the host sets the guest's clock, and when it does not. */
+/* test-clock-sync: the host sets the guest's clock when it is needed, and only then. */
 #include <errno.h>
 
 #include "scripted-agent.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-interpreter: a runner's life in each state, and the queue of requests to it. */
+/* test-interpreter: a runner starts, executes, stops and is replaced, and requests to it are
+ * queued. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

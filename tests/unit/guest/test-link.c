@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-link: the greeting, frames that break the protocol, windows, and the end of a link. */
+/* test-link: a link greets, respects windows, ends once, and is closed by frames that violate the
+ * protocol. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

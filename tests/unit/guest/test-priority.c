@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-priority: which streams wait for a new one, and how long. */
+/* test-priority: a new stream goes before bulk transfers, for a limited time and amount. */
 #include <sys/socket.h>
 
 #include "scripted-agent.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-quiet-watch: when a silent guest is asked, and when it is given up. */
+/* test-quiet-watch: a silent guest is queried, and is ended if it does not reply. */
 #include "quiet-watch.h"
 
 #define ASK_MS 20u

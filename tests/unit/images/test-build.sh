@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What is in an image, what its digest depends on, and what is made anew when.
+# An image has the right contents and digest, and a build repeats only the steps whose input has changed.
 
 . "$(dirname "$0")/lib.sh"
 set_up

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A build that fails, is interrupted, or meets another: what it says and what it leaves.
+# A build that fails, is interrupted or runs beside another reports it, and leaves no incomplete image.
 
 . "$(dirname "$0")/lib.sh"
 set_up

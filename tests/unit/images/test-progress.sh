@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What a build shows: lines in a file, one line that moves on a terminal.
+# A build shows its progress: as lines in a file, and as one line that changes on a terminal.
 
 . "$(dirname "$0")/lib.sh"
 set_up

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What build-image takes for a recipe, and what it says of a bad one.
+# build-image finds recipes, and its error for a bad recipe names the problem.
 
 . "$(dirname "$0")/lib.sh"
 set_up

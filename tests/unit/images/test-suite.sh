@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Images of another release of Debian than the machine's, and kernels that have modules built in.
+# Images of another release of Debian than the host's are built, also with modules built into the kernel.
 
 . "$(dirname "$0")/lib.sh"
 set_up

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of the Bash runner as the agent meets it: a process, three descriptors, one protocol.
+"""The Bash runner follows the runner protocol as a process with three descriptors.
 
 usage: test_runner.py RUN, where RUN is the runner's entry
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of declarations in the JavaScript runner: any name may be declared again, in any way.
+"""In the JavaScript runner, any name may be declared again with any kind of declaration.
 
 usage: test_declarations.py RUN, where RUN is the runner's entry
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of where an execution of the JavaScript runner ends: promises that are values, and executions that drain.
+"""An execution of the JavaScript runner ends when its value is settled or, with drain, when nothing is left to run.
 
 usage: test_drain.py RUN, where RUN is the runner's entry
 """

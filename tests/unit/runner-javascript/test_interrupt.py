@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of interrupts of the JavaScript runner: what they end, what they leave, what they must not hit.
+"""An interrupt of the JavaScript runner ends the execution and what it has started, and nothing else.
 
 usage: test_interrupt.py RUN, where RUN is the runner's entry
 """

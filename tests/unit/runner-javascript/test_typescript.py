@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of TypeScript in the JavaScript runner.
+"""The JavaScript runner executes TypeScript.
 
 usage: test_typescript.py RUN [current], where RUN is the runner's entry
 

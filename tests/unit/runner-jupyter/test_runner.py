@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The jupyter runner, with the kernels of Python and R.
+"""The Jupyter runner follows the runner protocol with the kernels of Python and R.
 
 Usage: test_runner.py RUN
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of the wait for the agent: it ends with the agent, and does not spin while the agent rests.
+"""The Python runner's wait for the agent ends with the agent, and does not spin while the agent is idle.
 
 usage: test_channel.py RUN, where RUN is the runner's entry
 """

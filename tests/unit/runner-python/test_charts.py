@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of the Python runner's data for programs: columns of tables, and charts.
+"""The Python runner sends tables and charts also as data for programs.
 
 usage: test_charts.py RUN, where RUN is the runner's entry
 """

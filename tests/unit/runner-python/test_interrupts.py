@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of what SIGINT reaches in the Python runner: children, figures, tracebacks, and of draining.
+"""In the Python runner, SIGINT interrupts the code and its children at any point, and executions can drain.
 
 usage: test_interrupts.py RUN, where RUN is the runner's entry
 """

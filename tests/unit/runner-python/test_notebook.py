@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of what a notebook's users rely on: one event loop, whole streams, %matplotlib, pip.
+"""The Python runner has what users of notebooks rely on: one event loop, complete streams, %matplotlib, pip.
 
 usage: test_notebook.py RUN, where RUN is the runner's entry
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Processes of the Python runner: children, pools and threads of the code, and ends of the runner itself.
+"""The Python runner handles children, pools and threads of the code, and ends when it should.
 
 usage: test_processes.py RUN, where RUN is the runner's entry
 """

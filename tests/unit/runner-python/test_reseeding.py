@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Each machine that is restored from one snapshot gets random numbers, an environment and a directory of its own.
+"""Each machine that is restored from one snapshot gets its own random numbers, environment and directory.
 
 usage: test_reseeding.py RUN, where RUN is the runner's entry
 """

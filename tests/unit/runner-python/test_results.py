@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of what the Python runner shows: displays and their updates, and bounds.
+"""The Python runner sends displays and their updates, within the bounds of the protocol.
 
 usage: test_results.py RUN, where RUN is the runner's entry
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Python runner as the agent meets it: results, errors and interrupts of executions.
+"""The Python runner follows the runner protocol: results, errors and interrupts of executions.
 
 usage: test_runner.py RUN, where RUN is the runner's entry
 """

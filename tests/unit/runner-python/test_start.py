@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of the Python runner's two starts: as soon as possible, or warm for a snapshot.
+"""The Python runner starts either as soon as possible, or warm for a snapshot.
 
 usage: test_start.py RUN, where RUN is the runner's entry
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Output of the Python runner: its order, its bytes, its amount; and memory that does not grow with the number of cells.
+"""Output of the Python runner is complete and in its order, and memory does not grow with the number of cells.
 
 usage: test_streams.py RUN, where RUN is the runner's entry
 """

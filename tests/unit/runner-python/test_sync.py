@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of a host that was started anew: it meets the runner in the middle of anything.
+"""A restarted host can continue with the Python runner, whatever the runner was doing.
 
 usage: test_sync.py RUN, where RUN is the runner's entry
 """

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* frames: numbers are little-endian, and a length is in front of each text. */
+/* frames: numbers are little-endian, and each text follows its length. */
 #include "frames.h"
 
 #include <string.h>

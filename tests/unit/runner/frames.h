@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* frames: what a runner says, built as a runner would build it; all append to `out`. */
+/* frames: messages of a runner, built as a runner builds them. All functions append to `out`. */
 #pragma once
 
 #include "runner.h"

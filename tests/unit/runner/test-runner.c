@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Tests of the runner protocol on the host: what it takes, what it refuses, what it sends. */
+/* test-runner: the host parses valid messages of a runner, refuses invalid ones, and builds
+ * requests. */
 #include "error.h"
 #include "frames.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fixture: a store of the test's own, and disks that are full. */
+/* fixture: a store in a temporary folder, and full disks. */
 #include "fixture.h"
 
 #include <errno.h>

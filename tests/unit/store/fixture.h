@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fixture: a store of the test's own, and disks that are full. Needs root. */
+/* fixture: a store in a temporary folder, and full disks. Needs root. */
 #pragma once
 
 #include "store.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ownership-fixture: users, files and templates for the tests of ownership.h. Needs root: the
- * service without permissions is another user, as which the test runs for a while.
+ * ownership-fixture: users, files and templates for the tests of ownership.h. Needs root: the test
+ * changes its effective user to be a service without permissions.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* access: tried by processes of the users that are let in, and of others. Needs root. */
+/* test-access: access lists admit the given users and no others. Processes of these users try it,
+ * so the test needs root. */
 #include "access.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-ownership-store: a store that another configuration made can be opened. The tests run the
- * command that an error names, which must help.
+ * test-ownership-store: a store that was created with another configuration can be opened. The
+ * tests run the command that an error suggests: it must solve the problem.
  */
 #include <glib/gstdio.h>
 #include <grp.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-ownership-template: a template that another configuration made fits after it was loaded. */
+/* test-ownership-template: loading a template that was created with another configuration corrects
+ * its ownership. */
 #include <acl/libacl.h>
 #include <glib/gstdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-ownership: owner, group, mode and access list of single files and folders. */
+/* test-ownership: files and folders get the right owner, group, mode and access list. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* record: comes back as it was written, or is refused with its file and what is wrong. */
+/* test-record: a record is read as it was written, or refused with an error that names its file. */
 #include <glib/gstdio.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* store: whose it is, who gets at its folders, its images, and what a start sweeps away. */
+/* test-store: the store has one service, restricts its folders, validates images, and removes
+ * leftovers at the start. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* template-files: digests, and versions of templates that are complete or refused. */
+/* test-template-files: a stored version of a template is used if it is complete, and refused if it
+ * is damaged. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>

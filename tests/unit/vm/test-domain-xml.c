@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-domain-xml: what libvirt is told about a machine. */
+/* test-domain-xml: the domain XML has all that libvirt must know about a machine. */
 #include <string.h>
 
 #include "vm-domain-xml.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-facts-parse: parsers of the texts by which libvirt, QEMU and the kernel describe themselves.
- */
+/* test-facts-parse: the descriptions of libvirt, QEMU and the kernel are parsed. */
 #include <string.h>
 
 #include "vm-facts-parse.h"

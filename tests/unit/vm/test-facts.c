@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-facts: each new connection is asked once whether templates still fit.
+ * test-facts: the facts that templates depend on are requested once for each new connection.
  *
  * This program's own virConnectGetDomainCapabilities() takes the place of libvirt's. The emulator
  * that it names is a script.

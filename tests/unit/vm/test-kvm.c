@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-kvm: whether KVM is to be expected, why it does not work, and when to try again. */
+/* test-kvm: the service determines whether to expect KVM, why it does not work, and when to try
+ * again. */
 #include <string.h>
 
 #include "vm-kvm.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-limits: how much a machine's scope may have. That systemd takes it is test-vm's. */
+/* test-limits: the limits of a machine's scope follow from its size. test-vm shows that systemd
+ * accepts them. */
 #include "vm-limits.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-monitor: the answers of QEMU's monitor. */
+/* test-monitor: the replies of QEMU's monitor are parsed. */
 #include <string.h>
 
 #include "error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-stub: the beginning of a kernel. */
+/* test-stub: a kernel's stub is the part that QEMU reads before the guest boots. */
 #include <glib/gstdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-wire: every bound of the codec, just inside and just outside. */
+/* test-wire: the codec accepts each bound and refuses what is just outside of it. */
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
