@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * adopt: what an earlier life of the service left.
+ * adopt: continues the sandboxes of the previous instance of the service.
  *
- * A record tells what was promised; the rest is asked. A sandbox goes on when its record is of this
- * boot, its time is not over, its machine runs, and the agent in there says that it is the one (it
- * says so from its claim on, so a claim that was cut off is seen). Where that cannot be told,
- * nothing is touched. core_sweep_async() takes away what has no such sandbox: machines first, then
- * files, since nothing uses them any more.
+ * A sandbox continues when its record is of this boot, its deadline is in the future, its machine
+ * runs, and the machine's agent reports the sandbox's id. The agent reports it from the claim on,
+ * so an interrupted claim is noticed. When libvirt cannot answer, nothing is changed.
+ * core_sweep_async() removes what belongs to no sandbox: machines first, then their files.
  */
 #include "adopt.h"
 
@@ -23,8 +22,8 @@
 typedef struct {
     Core *core;
     GTask *task;
-    guint waiting; /* adoptions under way, and the beginning itself */
-    GError *error; /* why it cannot be told what is there; NULL so far */
+    guint waiting; /* adoptions under way, and core_adopt_async() itself */
+    GError *error; /* why the state of a machine is unknown; NULL so far */
 } Adoption;
 
 typedef struct {
@@ -73,13 +72,13 @@ release(Adoption *adoption)
 
 /* --- one sandbox --- */
 
-/* The service may have been told to stop meanwhile. */
+/* The service may be stopping already. */
 static void
 take_up(Core *core, Sandbox *sandbox)
 {
     sandbox_change(sandbox, SANDBOX_CLAIMED);
     registry_add(core, sandbox);
-    sandbox_clock_set(sandbox); /* nobody has, since when is not known */
+    sandbox_clock_set(sandbox); /* for an unknown time, nobody has set it */
     journal_adopted(sandbox);
     if (core->stopping)
         registry_stop(core, sandbox);
@@ -156,7 +155,6 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
         g_error_free(error);
     } else {
         sandbox_free(sandbox);
-        adoption->core->host.machines_stay = TRUE;
         if (adoption->error)
             g_error_free(error);
         else
@@ -189,7 +187,7 @@ adopt_judge(const Record *record, const char *boot_id, gint64 now_us, const char
     if (record->deadline_us <= now_us)
         return END_TIMED_OUT;
     if (record->is_one_shot) {
-        *ret_detail = "nobody waits for its result any more";
+        *ret_detail = "its caller can no longer get the result";
         return END_CALLER_LEFT;
     }
     return END_NOT_YET;
@@ -267,14 +265,15 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
     if (error) {
         g_task_return_error(task, error);
     } else if (core->leaves_sandboxes) {
-        g_task_return_boolean(task, TRUE); /* they are not ours any more, and live all the same */
+        g_task_return_boolean(task, TRUE); /* the sandboxes go on without this process */
     } else {
         things =
             store_sweep(core->host.store, (const char *const *)keep, (const char *const *)in_use);
         if (machines > 0 || things > 0)
-            g_message("Removed what an earlier life of the service left: %d machines, %u files and "
-                      "folders",
-                      machines, things);
+            g_message(
+                "Removed what the previous instance of the service left: %d machines, %u files and "
+                "folders",
+                machines, things);
         g_task_return_boolean(task, TRUE);
     }
     g_object_unref(task);

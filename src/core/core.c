@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* core: the beginning and the end of everything. */
+/* core: how the parts of the core are connected, started and stopped. */
 #include "core.h"
 
 #include "acceleration.h"
@@ -76,7 +76,7 @@ on_accelerator_waiting(const char *step, gpointer data)
         template_wait(template, step);
 }
 
-/* No template can be used, for this reason. */
+/* No template can be used for this reason. */
 static void
 fail_templates(const GError *error, gpointer data)
 {
@@ -172,7 +172,7 @@ core_set_events(Core *core, const CoreEvents *events, gpointer data)
     core->events_data = data;
 }
 
-/* Any kernel that can be booted shows what machines can run on. */
+/* The kernel of any template shows which accelerator works. */
 static void
 find_accelerator(Core *core)
 {
@@ -195,7 +195,7 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
     gboolean swept = core_sweep_finish(result, &error);
 
     if (core->stopping)
-        ; /* too late to begin */
+        ; /* the service is stopping */
     else if (swept)
         find_accelerator(core);
     else
@@ -223,7 +223,7 @@ core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callba
     templates_stop(core->templates);
     vm_stop_trying(core->host.vm);
     core->leaves_sandboxes = leave_sandboxes;
-    host_hold(&core->host); /* until all are told */
+    host_hold(&core->host); /* until everything below has been called */
     registry_stop_all(core);
     g_hash_table_remove_all(core->preparations);
     pools_stop(core->pools, why);

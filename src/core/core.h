@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * core: all sandboxes, all templates and their pools, and what may be asked of them.
+ * core: all sandboxes, all templates and their pools, and the calls on them.
  *
- * It knows users by their uid and nothing of how they ask. News goes up through CoreEvents. A
- * Sandbox that it gives out is good until the main loop runs again; whoever waits for something
- * keeps the id.
+ * The core knows users by their uid, and does not know the bus. It reports changes through
+ * CoreEvents. A Sandbox that it returns is valid until the main loop runs again; code that waits
+ * keeps the id instead.
  */
 #pragma once
 
@@ -30,13 +30,13 @@ void core_watch(Core *core, void (*changed)(gpointer data), gpointer data);
 char *core_summary(Core *core);
 /* Whether no template is TEMPLATE_CHECKING. */
 gboolean core_is_checked(Core *core);
-/* Removes everything else that an earlier life left, finds the accelerator, and prepares all
- * templates, in the background. */
+/* Removes what the previous instance of the service has left and nobody uses, finds the
+ * accelerator, and prepares all templates, in the background. */
 void core_start(Core *core);
-/* New limits, pool targets and default template. What is there stays. */
+/* Sets new limits, pool targets and the default template. Existing sandboxes stay. */
 void core_reconfigure(Core *core, const CoreConfig *config);
-/* Ends everything, or all but the sandboxes. Finishes when no machine and no file of what ends is
- * left; then core_free(). */
+/* Ends everything, or everything but the sandboxes. Finishes when the machines and files of what
+ * ends are gone; core_free() follows. */
 void core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callback,
                      gpointer data);
 void core_stop_finish(GAsyncResult *result);
@@ -49,8 +49,8 @@ const VmFacts *core_facts(const Core *core);
  * tried yet, or the processor has none. */
 const char *core_acceleration_error(const Core *core);
 const Templates *core_templates(const Core *core);
-/* Of the pool of an installed template. */
+/* Figures of the pool of an installed template. */
 PoolFigures core_pool_figures(const Core *core, const Template *template);
 const Quota *core_quota(const Core *core);
-/* Whether it is the user of a machine, which may ask for nothing. */
+/* Whether a machine runs as this uid: such a user may call nothing. */
 gboolean core_is_machine(const Core *core, guint32 uid);

@@ -2,8 +2,8 @@
 /*
  * create: from a request to a sandbox that runs.
  *
- * A machine may be lost in the very moment when it is claimed; then another one is taken,
- * CLAIMS_MAX times in all. Calls with the same idempotency key of the same user share one creation.
+ * When a machine is lost during the claim, the creation takes another one, CLAIMS_MAX times in all.
+ * Calls of one user with the same idempotency key share one creation.
  */
 #include "create.h"
 
@@ -33,7 +33,7 @@ typedef struct {
     GPtrArray *followers; /* of GTask: later calls with the same key */
 } Creation;
 
-/* A sandbox that came to nothing is charged no more. */
+/* Releases the charge of a sandbox that was not created. */
 static void
 drop_sandbox(Creation *creation)
 {
@@ -61,7 +61,7 @@ creation_free(gpointer data)
     g_free(creation);
 }
 
-/* The one place where a creation ends, for its own caller and for those who share it. */
+/* Ends a creation, for its own caller and for those who share it: the one place. */
 static void
 finish(GTask *task, const char *id, GError *error)
 {
@@ -85,9 +85,9 @@ finish(GTask *task, const char *id, GError *error)
     g_object_unref(task);
 }
 
-static void take_machine(GTask *task);
+static void take_another(GTask *task);
 
-/* Takes another machine, if that may help; takes the error. */
+/* Tries with another machine, unless too many were lost. Takes the error. */
 static void
 lose_claim(GTask *task, GError *error)
 {
@@ -103,7 +103,7 @@ lose_claim(GTask *task, GError *error)
         return;
     }
     g_error_free(error);
-    take_machine(task);
+    take_another(task);
 }
 
 static void
@@ -120,7 +120,7 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
         lose_claim(task, error);
         return;
     }
-    /* Its randomness is its own already (exercise.h). */
+    /* The exercise has reseeded the interpreters already (exercise.h). */
     if (*creation->environment)
         instance_reseed(sandbox->instance, (const char *const *)creation->environment);
     sandbox_change(sandbox, SANDBOX_CLAIMED);
@@ -130,43 +130,40 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
     finish(task, sandbox->id, NULL);
 }
 
-static void
-claim(GTask *task, Instance *instance)
+/* Makes the sandbox that of the machine, and writes its record. */
+static gboolean
+begin_claim(Creation *creation, Instance *instance, GError **error)
 {
-    Creation *creation = g_task_get_task_data(task);
     Sandbox *sandbox = creation->sandbox;
-    GuestClaim guest_claim = {0};
-    GError *error = NULL;
 
     sandbox->instance = instance;
     g_free(sandbox->id);
     sandbox->id = g_strdup(instance_id(instance));
-    /* Now, and not when it was asked for: it may have waited for its machine. */
+    /* From now, not from the request: the caller may have waited for the machine. */
     sandbox->created_us = g_get_real_time();
     sandbox->born_us = MAX(util_boottime_us(), creation->core->last_born_us + 1);
     creation->core->last_born_us = sandbox->born_us;
     sandbox->deadline_us = sandbox->born_us + (gint64)creation->timeout_s * G_USEC_PER_SEC;
-    if (!registry_write_record(creation->core, sandbox, &error)) {
-        finish(task, NULL, error);
-        return;
-    }
-    guest_claim.id = guest_claim.hostname = sandbox->id;
-    guest_claim.user = creation->template->user;
-    guest_claim.environment = (const char *const *)creation->environment;
-    guest_link_claim_async(instance_link(instance), &guest_claim, on_claimed, task);
+    return registry_write_record(creation->core, sandbox, error);
 }
 
 static void
 on_taken(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
+    Creation *creation = g_task_get_task_data(task);
+    GuestClaim claim = {0};
     GError *error = NULL;
     Instance *instance = pool_take_finish(result, &error);
 
-    if (instance)
-        claim(task, instance);
-    else
+    if (!instance || !begin_claim(creation, instance, &error)) {
         finish(task, NULL, error);
+        return;
+    }
+    claim.id = claim.hostname = creation->sandbox->id;
+    claim.user = creation->template->user;
+    claim.environment = (const char *const *)creation->environment;
+    guest_link_claim_async(instance_link(instance), &claim, on_claimed, task);
 }
 
 /* "minimal, python" */
@@ -194,7 +191,7 @@ set_no_template(Core *core, const char *name, GError **error)
 
 /* The template may have been removed since the request was accepted. */
 static void
-take_machine(GTask *task)
+take_another(GTask *task)
 {
     Creation *creation = g_task_get_task_data(task);
     Core *core = creation->core;
@@ -228,7 +225,7 @@ check_size(const Template *template, const CreateRequest *request, GError **erro
     return FALSE;
 }
 
-/* All that a second call with the same key must ask for again. */
+/* Returns what a second call with the same key must request again. */
 static char *
 request_text(const CreateRequest *request, const char *template)
 {
@@ -259,7 +256,7 @@ sandbox_for(const Template *template, guint32 owner, const CreateRequest *reques
     return sandbox;
 }
 
-/* The sandbox that is asked for, with which its owner is charged; NULL with an error. */
+/* Makes the requested sandbox, and charges its owner. NULL with an error. */
 static Sandbox *
 accept_request(Core *core, const Template *template, guint32 owner, const CreateRequest *request,
                GError **error)
@@ -279,7 +276,7 @@ accept_request(Core *core, const Template *template, guint32 owner, const Create
     return NULL;
 }
 
-/* Takes the sandbox, and the key (NULL: none) under which others may share it. */
+/* Takes the sandbox, and the key (or NULL) under which other calls may share it. */
 static Creation *
 creation_new(Core *core, Template *template, Sandbox *sandbox, const CreateRequest *request,
              char *share_key)
@@ -309,8 +306,8 @@ check_same(const Sandbox *first, const char *request, GError **error)
     return FALSE;
 }
 
-/* A sandbox with this key lives, or is being created. FALSE: neither; true: `task` is answered or
- * waits. */
+/* Joins a sandbox with this key that runs or is being created. FALSE when there is none; TRUE when
+ * the task was answered or waits. */
 static gboolean
 join_earlier(Core *core, GTask *task, guint32 owner, const CreateRequest *request,
              const char *template, const char *share_key)
@@ -336,7 +333,7 @@ void
 core_create_async(Core *core, guint32 owner, const CreateRequest *request,
                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
-    /* A creation that others may share goes on when its first caller leaves. */
+    /* A creation that other calls may share goes on when its first caller leaves. */
     GTask *task = g_task_new(NULL, request->idempotency_key ? NULL : cancellable, callback, data);
     const char *name = request->template ? request->template : core->config.default_template;
     g_autofree char *share_key = NULL;
@@ -361,7 +358,8 @@ core_create_async(Core *core, guint32 owner, const CreateRequest *request,
     g_task_set_task_data(
         task, creation_new(core, template, sandbox, request, g_steal_pointer(&share_key)),
         creation_free);
-    take_machine(task);
+    pool_take_async(pools_find(core->pools, template), g_task_get_cancellable(task), on_taken,
+                    task);
 }
 
 char *

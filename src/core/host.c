@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* host: what all machines share. Uids are given in turn, from any on, so that none comes
- * back soon, not even after a restart. */
+/* host: what all machines share. Uids are given in turn, beginning with a random one, so that none
+ * is used again soon, not even after a restart. */
 #include "host.h"
 
 #include "error.h"

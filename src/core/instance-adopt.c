@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * instance-adopt: a machine that an earlier life of the service left, taken up again.
+ * instance-adopt: takes over a machine that the previous instance of the service has left.
  *
- * Its agent must say whose it is: a record is written before the claim is sent, so the record alone
- * does not tell that the claim arrived. Only a machine that stands still, since the host's disk is
- * full, is believed without that; it is asked, and answers when it goes on.
+ * The agent must report the sandbox's id. The record does not prove that the claim arrived, because
+ * it is written before the claim is sent. A machine that has stopped because the host's disk is
+ * full cannot answer now: it is adopted, and answers when it continues.
  */
 #include "error.h"
 #include "instance-private.h"
@@ -12,7 +12,7 @@
 typedef struct {
     Instance *instance;
     char **languages;
-    EndReason why; /* once it failed */
+    EndReason why; /* why it failed */
 } Adoption;
 
 static void
@@ -28,7 +28,7 @@ adoption_free(gpointer data)
 
 /* Takes the error. */
 static void
-fail(GTask *task, EndReason why, GError *error)
+give_up(GTask *task, EndReason why, GError *error)
 {
     Adoption *adoption = g_task_get_task_data(task);
 
@@ -43,7 +43,7 @@ end_unwanted(gpointer instance)
     instance_end(instance, "Nobody wants this machine any more");
 }
 
-/* Executions wait until their interpreter has come to rest; the adoption does not. */
+/* Does not wait for interpreters that are still busy; executions do. */
 static void
 finish(GTask *task)
 {
@@ -82,12 +82,12 @@ on_greeted(GObject *source, GAsyncResult *result, gpointer data)
     if (guest_link_greet_finish(instance->link, result, &error) && check_identity(instance, &error))
         finish(data);
     else if (instance->is_lost)
-        fail(data, instance->lost_why, error);
+        give_up(data, instance->lost_why, error);
     else
-        fail(data,
-             g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT) ? END_GUEST_HUNG
-                                                                          : END_MACHINE_LOST,
-             error);
+        give_up(data,
+                g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT) ? END_GUEST_HUNG
+                                                                             : END_MACHINE_LOST,
+                error);
 }
 
 static void
@@ -107,10 +107,10 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
 
     instance->machine = vm_adopt_finish(instance->host->vm, result, &fd, &error);
     if (!instance->machine && g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST)) {
-        fail(task, END_MACHINE_LOST, error);
+        give_up(task, END_MACHINE_LOST, error);
     } else if (!instance->machine) {
         instance_leave(g_steal_pointer(&adoption->instance));
-        fail(task, END_NOT_YET, error);
+        give_up(task, END_NOT_YET, error);
     } else {
         instance->link = guest_link_new(fd, instance_on_link_lost, instance);
         guest_link_set_stalled(instance->link, instance->is_stalled);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* instance: a machine, its connection and its files, as one: its use, its loss, its end. */
+/* instance: a machine with its connection and files: its use, its loss, its end. */
 #include "instance-private.h"
 #include "languages.h"
 #include "util.h"
@@ -45,34 +45,34 @@ instance_new(Host *host, const char *id, const MachineUser *user, Template *temp
 /* --- loss --- */
 
 static gboolean
-tell_loss(gpointer data)
+report_loss(gpointer data)
 {
     Instance *instance = data;
 
     instance->lost_source = 0;
     if (instance->events)
         instance->events->lost(instance, instance->lost_why, instance->events_data);
-    else if (instance->link) /* whoever starts or claims it hears it from what he waits for */
+    else if (instance->link) /* the call that starts or claims it fails */
         guest_link_close(instance->link, "The machine was lost");
     return G_SOURCE_REMOVE;
 }
 
 /*
- * The channel closes a moment before libvirt tells why: its reason is the better one, if it comes.
- * While other machines are being started, that moment is half a second.
+ * The channel closes a moment before libvirt reports why the machine ended, half a second while
+ * other machines start. Wait for libvirt's reason, which is more exact.
  */
 #define LOSS_PATIENCE_MS 2000
 
 static void
 lose(Instance *instance, EndReason why, guint patience_ms)
 {
-    /* It was told already, or a better reason is known. */
+    /* The loss was reported already, or a more exact reason is known. */
     if (instance->is_lost && (instance->lost_source == 0 || patience_ms > 0))
         return;
     instance->is_lost = TRUE;
     instance->lost_why = why;
     g_clear_handle_id(&instance->lost_source, g_source_remove);
-    instance->lost_source = g_timeout_add(patience_ms, tell_loss, instance);
+    instance->lost_source = g_timeout_add(patience_ms, report_loss, instance);
 }
 
 void
@@ -221,6 +221,7 @@ instance_leave(Instance *instance)
 {
     Host *host = instance->host;
 
+    host->machines_stay = TRUE;
     instance->events = NULL;
     if (instance->link)
         guest_link_leave(g_steal_pointer(&instance->link));
@@ -237,8 +238,9 @@ instance_watch(Instance *instance, const InstanceEvents *events, gpointer data)
 {
     instance->events = events;
     instance->events_data = data;
-    if (events && instance->is_lost && instance->lost_source == 0) /* nobody heard it */
-        instance->lost_source = g_idle_add(tell_loss, instance);
+    if (events && instance->is_lost &&
+        instance->lost_source == 0) /* nobody watched when it was lost */
+        instance->lost_source = g_idle_add(report_loss, instance);
 }
 
 guint32
@@ -310,7 +312,7 @@ void
 instance_save_async(Instance *instance, const char *path, GAsyncReadyCallback callback,
                     gpointer data)
 {
-    /* The template's machines must not believe that this connection still stands. */
+    /* Machines that are restored from the state must not contain an open connection. */
     g_ptr_array_set_size(instance->contexts, 0);
     guest_link_free(g_steal_pointer(&instance->link), "The machine is being snapshotted");
     machine_save_async(instance->machine, path, callback, data);

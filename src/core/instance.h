@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * instance: a machine, its connection and its files, as one.
+ * instance: a machine with its connection and its files.
  *
- * It belongs to the pool until somebody claims it, and to one sandbox from then on; it never goes
- * back. Whoever has it ends it with instance_end(), which is immediate for the caller: QEMU and the
- * files go away behind that, and Host counts them until they are gone.
+ * An instance belongs to a pool until it is claimed, and then to one sandbox; it never goes back.
+ * Its owner ends it with instance_end(), which returns at once. QEMU and the files are removed
+ * afterwards, and Host counts them until they are gone.
  */
 #pragma once
 
@@ -14,9 +14,9 @@
 #include "record.h"
 #include "template.h"
 
-/* Names of machines begin so; what follows is the id. */
+/* The name of a machine is this prefix and the id. */
 #define INSTANCE_PREFIX "cloche-"
-/* An agent that is adopted answers within that. */
+/* The time within which the agent of an adopted machine must answer. */
 #define INSTANCE_ADOPT_TIMEOUT_S 10
 
 typedef enum {
@@ -39,9 +39,9 @@ const char *end_reason_name(EndReason reason);
 typedef struct Instance Instance;
 
 typedef struct {
-    /* At most once, when it was lost by itself; it is to be ended then. */
+    /* The machine was lost: at most once. The watcher must end the instance. */
     void (*lost)(Instance *instance, EndReason why, gpointer data);
-    /* It stands still, because the host's disk is full, or goes on again. */
+    /* The machine stopped because the host's disk is full, or continues. */
     void (*stalled)(Instance *instance, gboolean is_stalled, gpointer data);
 } InstanceEvents;
 
@@ -62,20 +62,21 @@ void instance_adopt_async(Host *host, const Record *record, Template *template,
  * With END_NOT_YET the reason is not known now, and the machine is left as it was. */
 Instance *instance_adopt_finish(GAsyncResult *result, EndReason *ret_why, GError **error);
 
-/* Who hears of it: nobody (NULL) until this is called. */
+/* Sets the watcher; `events` NULL: none. A new instance has none. */
 void instance_watch(Instance *instance, const InstanceEvents *events, gpointer data);
-/* Of its machine's user; 0: it has none of its own. */
+/* The uid that its QEMU runs as; 0: libvirt chooses it. */
 guint32 instance_uid(const Instance *instance);
 const char *instance_id(const Instance *instance);
 const Template *instance_template(const Instance *instance);
 GuestLink *instance_link(Instance *instance);
-/* It stands still, and answers nobody. */
+/* Whether the machine has stopped because the host's disk is full. */
 gboolean instance_is_stalled(const Instance *instance);
-/* Of Context: those that were started, or asked for; owned by it. */
+/* Of Context: all contexts that were started or requested; owned by the instance. */
 GPtrArray *instance_contexts(Instance *instance);
-/* That of a language, with its runner or without; NULL: "jupyter" is none. */
+/* The default context of a language, whether its runner runs or not; NULL for "jupyter", which is
+ * not one language. */
 Context *instance_default_context(Instance *instance, const char *language);
-/* Calls it for the interpreter of each of them. */
+/* Calls guest_interpreter_reseed() for all contexts. */
 void instance_reseed(Instance *instance, const char *const *environment);
 
 /* Closes the connection and writes the state of a booted machine to `path`. */
@@ -83,9 +84,8 @@ void instance_save_async(Instance *instance, const char *path, GAsyncReadyCallba
                          gpointer data);
 gboolean instance_save_finish(Instance *instance, GAsyncResult *result, GError **error);
 
-/* Ends and frees it. What is under way in it ends with CLOCHE_ERROR_GUEST_LOST and the message
- * `why`. */
+/* Ends and frees it. Operations in it fail with CLOCHE_ERROR_GUEST_LOST and the message `why`. */
 void instance_end(Instance *instance, const char *why);
-/* Frees it, and leaves the machine running for instance_adopt_async() of the next life. What is
- * under way in it ends with CLOCHE_ERROR_SERVICE_STOPPING. */
+/* Frees it, and leaves the machine running for instance_adopt_async() of the next instance of the
+ * service. Operations in it fail with CLOCHE_ERROR_SERVICE_STOPPING. */
 void instance_leave(Instance *instance);

@@ -11,15 +11,15 @@
 #include <glib.h>
 
 typedef struct {
-    /* Between a claim and the restore that makes up for it: whoever claimed a machine uses it now.
-     */
+    /* Between a claim and the restore that replaces the machine, because the caller uses the
+     * machine now. */
     guint claim_pause_ms;
-    guint exercises;  /* rounds, in each machine that is restored */
-    guint starts_min; /* restores at once, however few processors there are */
+    guint exercises;  /* rounds in each restored machine */
+    guint starts_min; /* concurrent restores, however few processors there are */
 } Pace;
 
 const Pace *pace_of(gboolean emulated);
 
-/* How many machines of a template may be starting at once. While callers wait, all of the host's
- * processors help; in the background half of them, so that claims come first. */
+/* How many machines of a template may start at the same time: as many as the host has processors
+ * while callers wait, and half as many otherwise, so that claims come first. */
 guint pace_starts(const Pace *pace, guint processors, gboolean is_waited_for);

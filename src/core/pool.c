@@ -58,22 +58,22 @@ end_instance(gpointer instance)
     instance_end(instance, "The caller has left");
 }
 
+/* The machine belongs to a caller from now on. */
 static void
-give(Pool *pool, Instance *instance, GTask *task)
+let_go(Pool *pool, Instance *instance)
 {
     pool->claimed++;
     instance_watch(instance, NULL, NULL);
-    g_task_return_pointer(task, instance, end_instance);
-    g_object_unref(task);
 }
 
 static void
 take_up(Pool *pool, Instance *instance)
 {
-    GTask *task = callers_next(pool->callers);
+    g_autoptr(GTask) task = callers_next(pool->callers);
 
     if (task) {
-        give(pool, instance, task);
+        let_go(pool, instance);
+        g_task_return_pointer(task, instance, end_instance);
         return;
     }
     /* Its caller has left, or the target became less. */
@@ -222,15 +222,16 @@ wait_in_line(Pool *pool, GTask *task, GError **error)
 void
 pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
-    GTask *task = g_task_new(NULL, cancellable, callback, data);
+    g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     Instance *instance = g_queue_pop_head(&pool->ready);
     GError *error = NULL;
 
     if (instance) {
-        give(pool, instance, task);
         if (pool->failures == 0)
             pause_refill(pool, pool->host->pace->claim_pause_ms);
-    } else if (wait_in_line(pool, task, &error)) {
+        let_go(pool, instance);
+        g_task_return_pointer(task, instance, end_instance);
+    } else if (wait_in_line(pool, g_object_ref(task), &error)) {
         if (pool->failures == 0)
             g_clear_handle_id(&pool->pause_source, g_source_remove);
         host_changed(pool->host);

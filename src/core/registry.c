@@ -316,7 +316,6 @@ static void
 leave(Core *core, Sandbox *sandbox)
 {
     journal_left(sandbox);
-    core->host.machines_stay = TRUE;
     g_hash_table_steal(core->sandboxes, sandbox->id);
     deadline_remove(g_steal_pointer(&sandbox->deadline));
     sandbox_clock_stop(sandbox);

@@ -111,7 +111,8 @@ on_released(Template *template, gpointer data)
     Template *current = templates_find(templates, template->name);
 
     g_hash_table_remove(templates->existing, template);
-    if (templates->is_stopped || !template->files || is_in_use(templates, template->files->version))
+    if (templates->is_stopped || templates->host->machines_stay || !template->files ||
+        is_in_use(templates, template->files->version))
         return;
     if (!current)
         start_removal(templates, g_steal_pointer(&template->files), /* current= */ NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* client: calls and signals of org.cloche1, in as few words as a test wants to read. */
+/* client: calls and signals of org.cloche1 for tests. */
 #include "client.h"
 
 #include <string.h>
@@ -381,4 +381,25 @@ listener_count(Listener *listener, const char *name)
     for (GList *l = listener->heard.head; l; l = l->next)
         count += g_str_equal(((const Signal *)l->data)->name, name);
     return count;
+}
+
+gsize
+count_managed(GDBusConnection *bus)
+{
+    g_autoptr(GVariant) answer =
+        call(bus, MANAGER, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", "()");
+    g_autoptr(GVariant) objects = g_variant_get_child_value(answer, 0);
+
+    return g_variant_n_children(objects);
+}
+
+gboolean
+is_in_tree(GDBusConnection *bus, const char *sandbox)
+{
+    g_autoptr(GVariant) tree =
+        call(bus, MANAGER "/sandbox", "org.freedesktop.DBus.Introspectable.Introspect", "()");
+    const char *xml;
+
+    g_variant_get(tree, "(&s)", &xml);
+    return strstr(xml, id_of(sandbox)) != NULL;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * client: calls and signals of org.cloche1, in as few words as a test wants to read.
+ * client: short functions for calls and signals of org.cloche1.
  *
  * Arguments are GVariant text with g_variant_new_parsed()'s placeholders, e.g.
  * call(bus, MANAGER, "CreateSandbox", "({'timeout': <%t>},)", (guint64)5). A method without a dot
- * is one of the object's own interface. Whatever is waited for comes within half a minute, or the
- * test dies.
+ * belongs to the object's own interface. Every wait ends the test program after half a minute.
  */
 #pragma once
 
@@ -15,7 +14,7 @@
 #define PROCESS_PREFIX "/org/cloche1/process/"
 #define NO_OPTIONS "(@a{sv} {},)"
 
-/* Runs the main loop until *what is true. */
+/* Runs the main loop until *what is TRUE. */
 void wait_until(const gboolean *what);
 
 /* The answer's tuple. The test fails when the answer is an error. */
@@ -40,9 +39,9 @@ void pending_free(Pending *pending);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pending, pending_free)
 void assert_error(const GError *error, const char *name, const char *message);
 
-/* --- what is asked for often --- */
+/* --- frequent calls --- */
 
-/* A sandbox of the default template: the path of its object. */
+/* Creates a sandbox of the default template; returns its object path. */
 char *create(GDBusConnection *bus);
 void kill_sandbox(GDBusConnection *bus, const char *sandbox);
 /* The id at the end of a path. */
@@ -55,13 +54,18 @@ guint64 pool_figure(GDBusConnection *bus, const char *template, const char *name
 void wait_for_pool(GDBusConnection *bus, const char *template, const char *name, guint64 value);
 /* Waits until the template is ready, or failed; returns its entry in ListTemplates. */
 GVariant *wait_for_template(GDBusConnection *bus, const char *name);
-/* Runs a shell's words in a sandbox; returns all that Run() gives. */
+/* Runs a shell command in a sandbox; returns the reply of Run(). */
 GVariant *run_shell(GDBusConnection *bus, const char *sandbox, const char *words);
-/* What a shell prints, or code of the sandbox's first language; the test fails when they do. */
+/* The output of a shell command, or of code in the sandbox's first language. The test fails if they
+ * do. */
 char *run_output(GDBusConnection *bus, const char *sandbox, const char *words);
 char *code_output(GDBusConnection *bus, const char *sandbox, const char *code);
 
-/* Of an a{sv}: the test fails when the entry is not there, or of another type. */
+/* What ObjectManager lists for this connection, and whether the tree of objects has the sandbox. */
+gsize count_managed(GDBusConnection *bus);
+gboolean is_in_tree(GDBusConnection *bus, const char *sandbox);
+
+/* An entry of an a{sv}. The test fails if it is missing or has another type. */
 guint64 dict_number(GVariant *dict, const char *key);
 gboolean dict_boolean(GVariant *dict, const char *key);
 char *dict_string(GVariant *dict, const char *key);
@@ -70,13 +74,14 @@ char *dict_string(GVariant *dict, const char *key);
 
 typedef struct Listener Listener;
 
-/* Hears all signals of the service; calls it once, so that it knows the connection. */
+/* Subscribes to all signals of the service, and calls it once, so that it knows the connection. */
 Listener *listener_new(GDBusConnection *bus);
 /* The same without a call. */
 Listener *listener_new_silent(GDBusConnection *bus);
 void listener_free(Listener *listener);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listener, listener_free)
-/* The parameters of the next such signal of that object. What came before it is forgotten. */
+/* Waits for the next such signal of that object, and returns its parameters. Drops earlier signals.
+ */
 GVariant *listener_wait(Listener *listener, const char *object, const char *signal);
-/* How many such signals came and were not waited for. */
+/* The number of such signals that arrived and were not waited for. */
 guint listener_count(Listener *listener, const char *signal);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cloched-fake: all of cloched, but for its machines.
+ * cloched-fake: cloched with fake machines.
  *
- * FAKE_MACHINE is fake-machine's program, CLOCHE_AGENT the agent's, CLOCHE_RUNNERS the folder of
- * the runners, and CLOCHE_FAKE_DIR where a test steers the machines (vm-fake.h). FAKE_CLOCK_MS, if
- * it is set, is how often clocks are set.
+ * FAKE_MACHINE is the program of fake-machine, CLOCHE_AGENT the agent, CLOCHE_RUNNERS the folder of
+ * the runners, and CLOCHE_FAKE_DIR the folder in which a test controls the machines (vm-fake.h).
+ * FAKE_CLOCK_MS sets how often the service sets clocks.
  */
 #include <stdlib.h>
 

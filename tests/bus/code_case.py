@@ -8,8 +8,8 @@ import signal
 import subprocess
 import tempfile
 
-from box import SANDBOX, call, connect, options
-from console import CLOCHE, CliTest
+from cloche_tests.box import SANDBOX, call, connect, options
+from cloche_tests.console import CLOCHE, CliTest
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")

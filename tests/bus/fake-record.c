@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fake-record: what is known of the machines of a test, in files of its control folder. */
+/* fake-record: facts about the machines of a test, in files of its control folder. */
 #include "fake-record.h"
 
 #include <glib/gstdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fixture-files: the store's images, the config, and what must not be left of either. */
+/* fixture-files: images, the configuration, and checks that no file is left. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -114,7 +114,8 @@ fixture_make_files(Fixture *fixture)
     if (options->has_python)
         fixture_add_image(fixture, "python", "1", "python", "python");
     if (options->has_interpreter)
-        fixture_add_image(fixture, "interpreter", "1", LANGUAGES, "python");
+        fixture_add_image(fixture, "interpreter", "1", LANGUAGES,
+                          options->interpreter_runners ? options->interpreter_runners : "python");
     if (options->has_other)
         fixture_add_image(fixture, "other", "1", "", "");
     write_config(fixture);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fixture-machines: the test's hand in the machines: fake-record.h's and vm-fake.h's files. */
+/* fixture-machines: how a test controls machines, by the files of fake-record.h and vm-fake.h. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fixture: a bus, a polkit, a store and cloched-fake of a test's own. */
+/* fixture: a private bus, a polkit, a store and cloched-fake for one test program. */
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -367,4 +367,14 @@ fixture_free(Fixture *fixture)
     g_free(fixture->address);
     g_free(fixture->status);
     g_free(fixture);
+}
+
+int
+fixture_run_tests(const FixtureOptions *options, Fixture **ret_fixture, GDBusConnection **ret_bus)
+{
+    g_autoptr(Fixture) fixture = fixture_new(options);
+
+    *ret_fixture = fixture;
+    *ret_bus = fixture->bus;
+    return g_test_run();
 }

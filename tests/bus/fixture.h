@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fixture: a bus, a store and cloched-fake of a test's own.
+ * fixture: a private bus, a store and cloched-fake for one test program.
  *
- * The service serves the system, on a bus where anybody may do anything, so that what keeps users
- * apart is the service alone. Its end is part of each test: fixture_stop() fails when it leaves
- * anything. Machines outlive it when it ends otherwise, and end with the test in any case.
+ * The service believes that this is the system bus. The bus permits everything, so only the service
+ * separates users. The end of the service is part of each test: fixture_stop() fails if anything is
+ * left. After any other end of the service, its machines go on; they always end with the test.
  */
 #pragma once
 
@@ -12,12 +12,13 @@
 #include <sys/types.h>
 
 typedef struct {
-    gboolean has_python;      /* a template "python", beside "minimal" */
-    gboolean has_interpreter; /* one of all languages */
-    gboolean has_other;       /* and another like "minimal" */
-    gboolean has_log;         /* for fixture_log_has() */
+    gboolean has_python;             /* a template "python", beside "minimal" */
+    gboolean has_interpreter;        /* a template of all languages */
+    const char *interpreter_runners; /* those that its machines have started; NULL: python */
+    gboolean has_other;              /* a second template like "minimal" */
+    gboolean has_log;                /* for fixture_log_has() */
     gboolean no_polkit;
-    gboolean has_virtualization; /* the processor */
+    gboolean has_virtualization; /* the processor has it */
     const char *kvm;             /* of vm-fake.h; NULL: it does not work */
     guint target;                /* machines to keep ready */
     guint sandboxes;             /* limits; 0: 100 sandboxes, 4096 MiB, a day */
@@ -25,7 +26,7 @@ typedef struct {
     guint lifetime_s;
     const char *default_template; /* NULL: minimal */
     const char *config;           /* for fixture_configure(), or NULL */
-    guint clock_ms; /* how often sandboxes' clocks are set; 0: as in the real service */
+    guint clock_ms;               /* interval at which clocks are set; 0: that of cloched */
 } FixtureOptions;
 
 typedef struct {
@@ -48,40 +49,45 @@ typedef struct {
 #define MEMORY_MIB 64 /* of the templates' machines */
 #define OTHER_UID 65534
 
-/* Starts all of it. */
+/* Starts the bus, polkit and the service. */
 Fixture *fixture_new(const FixtureOptions *options);
-/* Stops all of it and removes it. */
+/* Stops them, and removes all files. */
 void fixture_free(Fixture *fixture);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fixture, fixture_free)
+
+/* For main(): runs all tests with one fixture, which is in *ret_fixture meanwhile, as its bus is in
+ * *ret_bus. */
+int fixture_run_tests(const FixtureOptions *options, Fixture **ret_fixture,
+                      GDBusConnection **ret_bus);
 
 /* --- the service --- */
 
 void fixture_start(Fixture *fixture);
-/* Does not wait until it is there. */
+/* Does not wait until the service accepts calls. */
 void fixture_launch(Fixture *fixture);
-/* Lets it end everything (SIGINT); the test fails when anything is left. */
+/* Sends SIGINT, on which the service ends everything; the test fails if anything is left. */
 void fixture_stop(Fixture *fixture);
-/* Ends it with this signal, and waits until its name is free. */
+/* Ends the service with this signal, and waits until its bus name is free. */
 void fixture_end(Fixture *fixture, int signal);
-/* Waits until it ends by itself: its exit status. */
+/* Waits until the service ends by itself; returns its exit status. */
 int fixture_wait_for_exit(Fixture *fixture);
-/* fixture_end(), and starts the next life of it. */
+/* fixture_end(), then fixture_start(). */
 void fixture_restart(Fixture *fixture, int signal);
 
-/* Makes this text the only drop-in of its config. */
+/* Makes this text the only drop-in of the configuration. */
 void fixture_configure(Fixture *fixture, const char *text);
-/* Returns when it has read its config again, or refused it. */
+/* Returns when the service has read its configuration again, or refused it. */
 void fixture_reload(Fixture *fixture);
-/* Whether it has said that, in any of its lives; options.has_log. */
+/* Whether any instance of the service has logged this text; needs options.has_log. */
 gboolean fixture_log_has(Fixture *fixture, const char *text);
 
-/* The one of polkit.h; the fixture has started it unless options.no_polkit. */
+/* The fake of polkit.h; fixture_new() starts it unless options.no_polkit. */
 void fixture_start_polkit(Fixture *fixture);
 void fixture_stop_polkit(Fixture *fixture);
 
-/* Another connection, of a user. */
+/* Opens another connection, as this user. */
 GDBusConnection *fixture_connect(Fixture *fixture, uid_t uid);
-/* Closes and frees it: the caller leaves. */
+/* Closes and frees a connection. */
 void fixture_leave(GDBusConnection *bus);
 
 /* --- files --- */
@@ -89,40 +95,41 @@ void fixture_leave(GDBusConnection *bus);
 /* Installs an image, in place of an older one of that name. `runner` may be NULL. */
 void fixture_add_image(Fixture *fixture, const char *name, const char *digest,
                        const char *languages, const char *runners);
-/* Sets a value that a sandbox's record has, or removes it (NULL), while the service is away. */
+/* Changes a value in a sandbox's record, or removes it (NULL), while the service does not run. */
 void fixture_edit_record(Fixture *fixture, const char *id, const char *key, const char *value);
-/* Makes the same of another. */
+/* Makes a record of another sandbox with the same contents. */
 void fixture_copy_record(Fixture *fixture, const char *from, const char *to);
 guint fixture_count_files(const Fixture *fixture, const char *parent, const char *folder);
 guint fixture_count_processes(const Fixture *fixture);
 guint fixture_count_cgroups(const Fixture *fixture);
-/* So many machines, of whom it may be, and not a file, process or cgroup more. */
+/* There are this many machines, of any user, and no more files, processes or cgroups than they
+ * need. */
 void fixture_assert_counts(const Fixture *fixture, guint machines);
-/* The same, once what is ending has ended. */
+/* Waits until fixture_assert_counts() would succeed. */
 void fixture_wait_for_counts(Fixture *fixture, guint machines);
 
-/* --- machines; `id` is the sandbox's, or NULL: any --- */
+/* --- machines; `id` is the sandbox's id, or NULL for any --- */
 
 pid_t fixture_find_machine(Fixture *fixture, const char *id);
-/* The id of a machine that is not this one's: a new string. */
+/* The id of another machine: a new string. */
 char *fixture_find_other(Fixture *fixture, const char *id);
-/* Whom it was to run as. */
+/* The uid as which the machine should run. */
 guint32 fixture_find_uid(Fixture *fixture, const char *id);
 pid_t fixture_find_agent(Fixture *fixture, const char *id);
-/* All that is in it stands still. */
+/* Stops all processes of the machine, or continues them. */
 void fixture_freeze(Fixture *fixture, const char *id, gboolean is_frozen);
-/* What libvirt says of it: "paused", "running" or "stalled". */
+/* Sets the state that libvirt reports: "paused", "running" or "stalled". */
 void fixture_set_state(Fixture *fixture, const char *id, const char *state);
-/* The host's disk is full, for this one; or there is room again. */
+/* The host's disk is full for this machine, or has room again. */
 void fixture_stall(Fixture *fixture, const char *id, gboolean is_stalled);
-/* Waits until there are so many, ready or not. */
+/* Waits until there are this many machines, ready or not. */
 void fixture_wait_for_machines(Fixture *fixture, guint count);
-/* The same, of sandboxes' records. */
+/* Waits until there are this many records of sandboxes. */
 void fixture_wait_for_records(Fixture *fixture, guint count);
-/* A FIFO for what runs in a machine, which sees this machine's files: its path. */
+/* Makes a FIFO for programs in a machine, which sees this machine's files; returns its path. */
 char *fixture_add_fifo(Fixture *fixture, const char *name);
 
-/* Files of vm-fake.h; `text` NULL removes it. */
+/* Writes a file of vm-fake.h; NULL removes it. */
 void fixture_set_control(Fixture *fixture, const char *name, const char *text);
 void fixture_hold(Fixture *fixture);
 /* Waits until a start is held, and lets all go on. There must be one under way. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* polkit: what the polkit of a test answers, and what it was asked. */
+/* polkit: sets what the fake polkit answers, and reads what it was asked. */
 #include "polkit.h"
 
 #include "client.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-accelerator: KVM that works, fails once or always, and what may be emulated instead. */
+/*
+ * test-accelerator: KVM that works, fails once or fails always, and what may be emulated instead.
+ */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

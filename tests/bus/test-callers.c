@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-callers: those who leave in the middle of a call, and those who want too much at once. */
+/* test-callers: callers that disconnect during a call, and callers that start too much at once. */
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>

@@ -6,16 +6,13 @@ template whose first language is Python.
 """
 import hashlib
 import json
-import pathlib
 import signal
 import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from code_case import CodeTest, SLEEP  # noqa: E402
-from console import CLOCHE, WAIT_S  # noqa: E402
+from code_case import SLEEP, CodeTest
+
+from cloche_tests import tap
+from cloche_tests.console import CLOCHE, WAIT_S
 
 
 class Code(CodeTest):

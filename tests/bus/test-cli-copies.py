@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-copies: files with holes, files that change while they are copied, and names that are odd.
+"""test-cli-copies: files with holes, files that change while they are copied, and unusual names.
 
-Usage: test-cli-copies.py CLOCHE, in an environment whose system bus has the service (with-service). Machines of fakes
-share the host's files: both sides see the test's directory.
+Usage: test-cli-copies.py CLOCHE, in an environment whose system bus has the service (with-service). Fake machines
+share the host's files, so both sides see the test's directory.
 """
 import os
 import pathlib
@@ -10,15 +10,12 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.console import WAIT_S, CliTest
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -142,7 +139,7 @@ class Sparse(CopyTest):
         self.assertEqual(sorted(os.listdir(self.there)), ["fifo", "mine"])
 
     def test_a_sandbox_without_tar(self):
-        """It is copied as any other file: all of it comes, and zeros are holes again on this machine."""
+        """It is copied like any other file: completely, and zeros become holes again on this machine."""
         tools = self.there / "bin"
         tools.mkdir()
         box = self.out("create", "--env", f"PATH={tools}").strip()
@@ -179,7 +176,7 @@ class Sparse(CopyTest):
 
 class Changing(CopyTest):
     def test_one_that_grows(self):
-        """What was there at the beginning comes at least."""
+        """At least the contents at the beginning are copied."""
         file = self.there / "log"
         file.write_bytes(b"x" * MIB)
         stop = threading.Event()
@@ -208,7 +205,7 @@ class Changing(CopyTest):
 
 
 class Names(CopyTest):
-    """As cp(1), scp(1) and podman-cp(1) have them."""
+    """The rules of cp(1), scp(1) and podman-cp(1)."""
 
     def test_odd_names(self):
         for name in "-x", "a\nb", " ", "ä\u202e", "a:b", "%s", "*", "\\":

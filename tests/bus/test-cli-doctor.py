@@ -18,8 +18,7 @@ import tempfile
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/unit/runner-python"))
-import tap  # noqa: E402
+from cloche_tests import tap
 
 CLOCHE = os.path.abspath(sys.argv.pop())
 VERDICTS = ["ok", "warning", "problem", "unknown"]
@@ -37,7 +36,7 @@ def buses(address):
 
 class Base(unittest.TestCase):
     def doctor(self, *words, prefix=(), **environment):
-        """The findings by name, of a run whose exit status fits them."""
+        """The findings by name; checks that the exit status agrees with them."""
         done = cloche("--json", *words, prefix=prefix, **environment)
         self.assertEqual(done.stderr, "")
         self.assertEqual(done.stdout.count("\n"), 1)
@@ -54,7 +53,7 @@ class Base(unittest.TestCase):
         return {check["name"]: check for check in answer["checks"]}
 
     def service(self, *words, **options):
-        """What is said of the service: verdict and text."""
+        """The finding about the service: verdict and text."""
         finding = self.doctor(*words, **options)["service"]
         return finding["verdict"], finding["text"]
 
@@ -153,7 +152,7 @@ sys.stdin.read()
 
 
 class WithoutService(Base):
-    """On a bus that could start a service, and would leave a trace of it."""
+    """On a bus that could activate a service; activation would leave a trace."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-cli-files: files, trees and ports of sandboxes by the command line.
 
-Usage: test-cli-files.py CLOCHE, in an environment whose system bus has the service (with-service). Machines of fakes
-share the host's files: each test has a directory there, which both sides see.
+Usage: test-cli-files.py CLOCHE, in an environment whose system bus has the service (with-service). Fake machines
+share the host's files, so both sides see the directory of each test.
 """
 import contextlib
 import json
@@ -20,10 +20,8 @@ import tempfile
 import threading
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import BoxTest  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import BoxTest
 
 CLOCHE = os.path.abspath(sys.argv.pop(1))
 MIB = 1 << 20
@@ -61,13 +59,13 @@ class CliTest(BoxTest):
         return json.loads(self.out("--json", *words, **options))
 
     def fails(self, name, part, *words, status=125, **options):
-        """By its name in JSON, and by what people are told."""
+        """Checks the error's name in JSON, and the message for people."""
         self.assertEqual(self.json(*words, status=status, **options)["error"]["name"], name)
         self.assertIn(part, self.cloche(*words, status=status, **options).stderr.decode())
 
 
 def listing(folder):
-    """What is below, by name: type and permissions, size, links, time, target, contents."""
+    """Everything below the path, by name: type and permissions, size, links, time, target, contents."""
     found = {}
     for top, directories, files in os.walk(os.fsencode(folder)):
         for name in directories + files:
@@ -83,7 +81,7 @@ def listing(folder):
 
 
 def fill(folder):
-    """One of each kind."""
+    """Makes a file of each kind."""
     (folder / "deep/er").mkdir(parents=True)
     (folder / "deep/file").write_bytes(b"text\n")
     (folder / "empty").touch()
@@ -156,7 +154,7 @@ class Files(CliTest):
         self.assertEqual(len(columns), 1)
 
     def test_dates_that_are_too_far(self):
-        """Of disks that have any year: the nearest that can be told."""
+        """A disk can have any year: the nearest valid time is shown."""
         for seconds, shown in ((16140901063, 16140901063), (16140901064, 16140901063), (1 << 40, 16140901063), (-2305843009, -2305843009),
                                (-2305843010, -2305843009), (-1 << 40, -2305843009)):
             with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
@@ -422,7 +420,7 @@ class Copies(CliTest):
 
     @contextlib.contextmanager
     def copy_for_ever(self):
-        """Of a file that takes long and has no holes, on a terminal; begins when that shows how far it is."""
+        """Copies a large file without holes, on a terminal; continues when the progress is shown."""
         with open(self.there / "big", "wb") as file:
             os.posix_fallocate(file.fileno(), 0, 4 << 30)
         ours, theirs = pty.openpty()
@@ -455,7 +453,7 @@ class Copies(CliTest):
 
 class Ports(CliTest):
     def serve(self, address="127.0.0.1"):
-        """A web server in the sandbox that gives what is in self.there; its port."""
+        """Starts a web server for self.there in the sandbox; returns its port."""
         (self.there / "page").write_bytes(b"page" * MIB)
         process, stdin, stdout, stderr = self.box.start("/usr/bin/python3", "-uc", SERVER, address, cwd=str(self.there))
         self.addCleanup(lambda: [os.close(fd) for fd in (stdin, stdout, stderr)])

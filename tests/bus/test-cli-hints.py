@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-hints: each error with what its hint says, and how each end of the program is told.
+"""test-cli-hints: the hint of each error, and how each end of a program is reported.
 
 Usage: test-cli-hints.py CLOCHE, in an environment whose system bus has the service (with-service), which is killed when
-this program's parent gets SIGUSR1. Hints are followed: what they say to do works.
+this program's parent gets SIGUSR1. The tests follow the hints and check that these work.
 """
 import json
 import os
@@ -12,13 +12,10 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.console import CLOCHE, WAIT_S, CliTest
 
 DAY_S = 86400
 
@@ -31,7 +28,7 @@ class HintTest(CliTest):
         self.addCleanup(shutil.rmtree, self.folder)
 
     def told(self, *words, status=125, **options):
-        """The error, and its hint or ''."""
+        """The error, and its hint or the empty string."""
         message, *hint = self.err(*words, status=status, **options).splitlines()
         self.assertLessEqual(len(hint), 1)
         lines = [line.removeprefix("cloche: ") for line in [message, *(hint or ["cloche: "])]]
@@ -66,7 +63,7 @@ class Lifetime(HintTest):
 
 class Programs(HintTest):
     def follow(self, hint, status=0):
-        """The words behind the dashes."""
+        """The arguments after the dashes."""
         return self.out("exec", self.box, "--", *shlex.split(hint.partition(" -- ")[2]), status=status)
 
     def test_shell_lines(self):
@@ -184,7 +181,7 @@ class Others(HintTest):
 
 
 class Statuses(HintTest):
-    """As EXIT STATUS of cloche(1) has them."""
+    """The statuses under EXIT STATUS in cloche(1)."""
 
     def test_done_and_raised(self):
         box = self.out("create", "--template", "python").strip()

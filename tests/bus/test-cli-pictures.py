@@ -9,14 +9,12 @@ import json
 import os
 import pathlib
 import re
-import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from code_case import CodeTest, FIGURE, PNG, QUESTION, SHOW, SLEEP  # noqa: E402
-from console import Terminal  # noqa: E402
+from code_case import FIGURE, PNG, QUESTION, SHOW, SLEEP, CodeTest
+
+from cloche_tests import tap
+from cloche_tests.console import Terminal
 
 
 class Pictures(CodeTest):

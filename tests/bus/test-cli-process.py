@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-cli-process: commands, terminals and processes that stay, as the command line has them.
+"""test-cli-process: commands, terminals and kept processes by the command line.
 
 Usage: test-cli-process.py CLOCHE, in an environment whose system bus has the service, which is killed and started
-anew when this program's parent gets SIGUSR1 (with-service).
+again when this program's parent gets SIGUSR1 (with-service).
 """
 import json
 import os
@@ -10,14 +10,11 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
 import termios
 import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from console import CLOCHE, WAIT_S, CliTest, Terminal  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.console import CLOCHE, WAIT_S, CliTest, Terminal
 
 MIB = 1 << 20
 LOOP = "while :; do sleep 0.01; done"

@@ -9,14 +9,12 @@ import os
 import pathlib
 import re
 import signal
-import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from code_case import CodeTest, FIGURE, QUESTION  # noqa: E402
-from console import Terminal  # noqa: E402
+from code_case import FIGURE, QUESTION, CodeTest
+
+from cloche_tests import tap
+from cloche_tests.console import Terminal
 
 
 class Repl(Terminal, CodeTest):

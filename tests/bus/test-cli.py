@@ -18,6 +18,8 @@ import sys
 import tempfile
 import unittest
 
+from cloche_tests import tap
+
 CLOCHE = os.path.abspath(sys.argv[1])
 USER = pwd.getpwuid(os.getuid()).pw_name
 OTHER = "nobody"
@@ -345,7 +347,7 @@ class CliTest(unittest.TestCase):
 
 @contextlib.contextmanager
 def fake_program(name, script):
-    """A PATH on which that program is first; anybody may run it and write beside it."""
+    """A PATH whose first folder has that program. Every user may run it and write to its folder."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         path = pathlib.Path(folder) / name
@@ -362,7 +364,7 @@ def read_terminal(fd):
 
 
 class NoServiceTest(unittest.TestCase):
-    """On a bus that has no such service."""
+    """On a bus without the service."""
 
     def setUp(self):
         self.daemon = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
@@ -394,37 +396,4 @@ class NoServiceTest(unittest.TestCase):
         self.assertIn("cannot reach the system bus", done.stderr)
 
 
-class TapResult(unittest.TestResult):
-    """One line for each test, as TAP has it."""
-
-    def line(self, test, good, trace=""):
-        print(f"{'ok' if good else 'not ok'} {self.testsRun} {test.id()}")
-        for row in trace.splitlines():
-            print("#", row)
-        sys.stdout.flush()
-
-    def addSuccess(self, test):
-        self.line(test, True)
-
-    def addFailure(self, test, err):
-        super().addFailure(test, err)
-        self.line(test, False, self._exc_info_to_string(err, test))
-
-    addError = addFailure
-
-    def addSubTest(self, test, subtest, err):
-        super().addSubTest(test, subtest, err)
-        if err:
-            self.line(test, False, f"{subtest}\n{self._exc_info_to_string(err, test)}")
-
-
-def main():
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
-    print(f"1..{suite.countTestCases()}")
-    result = TapResult()
-    suite.run(result)
-    sys.exit(0 if result.wasSuccessful() else 1)
-
-
-if __name__ == "__main__":
-    main()
+tap.main()

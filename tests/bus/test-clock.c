@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-clock: when a sandbox's clock is set.
+ * test-clock: when the service sets a sandbox's clock.
  *
- * The agents are hostile-agent as "timekeeper", which tells this test of each time.
+ * The agents are hostile-agent as "timekeeper", which reports each time to this test.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-code: Python in a sandbox: what it gives, what it keeps, and how it fails. */
+/* test-code: Python in a sandbox: its results, its state and its errors. */
 #include <string.h>
 
 #include "client.h"

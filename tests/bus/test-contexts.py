@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-contexts: contexts of a sandbox, and executions that tell what happens while it happens.
+"""test-contexts: contexts of a sandbox, and executions whose events arrive while they run.
 
 In an environment whose system bus has the service (with-service).
 """
 import base64
 import json
-import pathlib
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import SANDBOX, Failure, call, connect, options, t  # noqa: E402
-from cells import CodeTest, Running  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import SANDBOX, Failure, call, connect, options, t
+from cloche_tests.cells import CodeTest, Running
 
 MIB = 1 << 20
 CONTEXTS_MAX = 32
@@ -71,7 +67,7 @@ class Contexts(CodeTest):
             self.assert_fails("NoSuchContext", "'typescript'", self.method, method, "typescript")
 
     def test_names_of_languages(self):
-        """In short, and in whatever case: the same context."""
+        """Abbreviations and any case name the same context."""
         self.run_code("const x = 6", language="js")
         self.assertEqual(self.value("(x as number) * 7", language="TypeScript"), "42")
         self.assertEqual(self.value("x", context="javascript"), "6")
@@ -91,7 +87,7 @@ class Contexts(CodeTest):
         self.assert_fails("Unsupported", "'no-such-kernel'", self.run_code, "1", language="no-such-kernel")
 
     def test_at_once(self):
-        """One reads what the other writes: neither could end before the other."""
+        """Each reads the other's output, so both must run at the same time."""
         context = self.create()
         reader = Running(self.box, f"open({self.fifo!r}).read()", context=context)
         self.assertEqual(self.value(f"open({self.fifo!r}, 'w').write('from the other')"), "14")
@@ -171,7 +167,7 @@ class Contexts(CodeTest):
         self.assertEqual(self.create(language="bash"), f"bash-{CONTEXTS_MAX + 1}")
 
     def test_another_users(self):
-        """Ids are of one sandbox."""
+        """An id is valid in one sandbox only."""
         context = self.create()
         other = type(self.box)(self.bus, self.template)
         self.addCleanup(other.kill)
@@ -179,7 +175,7 @@ class Contexts(CodeTest):
 
 
 class Draining(CodeTest):
-    """Where an execution ends: with its top level, or as a script."""
+    """An execution ends with its top level, or as a script would end."""
 
     LATER = "setTimeout(() => { globalThis.isOver = true; console.log('later') }, 5); typeof isOver"
 
@@ -254,7 +250,7 @@ print("three", file=sys.stderr)
         self.assertEqual(end["status"], "error")
 
     def test_bytes(self):
-        """Data that is no text is base64; JSON stays text."""
+        """Data that is not text is base64; JSON stays text."""
         result, _ = self.events("display({'image/png': b'\\x89PNG\\0', 'application/json': {'a': 1}, 'text/html': '<b>'}, raw=True)")
         self.assertEqual(base64.b64decode(result["data"]["image/png"]), b"\x89PNG\0")
         self.assertEqual(json.loads(result["data"]["application/json"]), {"a": 1})
@@ -269,7 +265,7 @@ _ = os.write(1, b'\\xc3')""")
         self.assertEqual([event.get("invalid", False) for event in text[:-1]], [False] * (len(text) - 2) + [True])
 
     def test_much(self):
-        """Nothing is lost, whoever is slow; a reader that waits makes the code wait."""
+        """Nothing is lost if one side is slow; a slow reader blocks the code."""
         size = 100 * MIB
         got = 0
         with self.stream(f"line = 'x' * 1023\nfor i in range({size // 1024}): print(line)") as lines:
@@ -295,7 +291,7 @@ _ = os.write(1, b'\\xc3')""")
         self.assertEqual(self.value("6 * 7"), "42")
 
     def test_caller_that_leaves(self):
-        """The descriptor is what counts."""
+        """The stream lasts as long as its descriptor, not as long as the connection."""
         bus = connect()
         fd, = call(bus, self.box.path, SANDBOX, "StreamCode", "(sa{sv})",
                    (f"print(open({self.fifo!r}).read())", {}))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-e2b: what somebody who comes from E2B's code interpreter expects, over D-Bus.
+"""test-e2b: what users of E2B's code interpreter expect, over D-Bus.
 
 Each class is a group of the tests in E2B's repository code-interpreter (Apache-2.0), which are described and not
 copied here. In an environment whose system bus has the service (with-service).
@@ -7,15 +7,11 @@ copied here. In an environment whose system bus has the service (with-service).
 import base64
 import datetime
 import json
-import pathlib
 import shutil
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import Box, Failure, call, connect, t  # noqa: E402
-from cells import CodeTest, Running  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import Box, Failure, call, connect, t
+from cloche_tests.cells import CodeTest, Running
 
 DATA, CHART = "application/vnd.cloche.data+json", "application/vnd.cloche.chart+json"
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -2,7 +2,7 @@
 """test-examples: docs/examples do what docs/driving-cloche.md says.
 
 In an environment whose system bus has the service (with-service), with a default template that has Python. The examples
-write to the user's home, which a machine of fakes shares with us: run this where that is a copy.
+write to the user's home, which a fake machine shares with this test: run it where the home is a copy.
 """
 import ast
 import json
@@ -11,13 +11,11 @@ import pathlib
 import pwd
 import re
 import subprocess
-import sys
 import tempfile
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/unit/runner-python"))
-import tap  # noqa: E402
+from cloche_tests import tap
 
 EXAMPLES = TOP / "docs/examples"
 HOME = pathlib.Path(pwd.getpwuid(0).pw_dir)

@@ -7,16 +7,12 @@ import base64
 import io
 import json
 import os
-import pathlib
 import socket
-import sys
 import tarfile
 import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import SANDBOX, BoxTest, InScratch, call, drain, t, u  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import SANDBOX, BoxTest, InScratch, call, drain, t, u
 
 MIB = 1 << 20
 ODD = "a\nb \u00fc" + "x" * 240

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-guard: the table of who may call what, and the table of errors, against the interface's XML
- * and polkit's policy.
+ * test-guard: the table of permissions and the table of errors agree with the interface's XML and
+ * polkit's policy.
  */
 #include <gio/gio.h>
 #include <string.h>
 
-#include "guard.h"
 #include "error.h"
+#include "guard.h"
 
 static char *xml, *policy;
 static GDBusNodeInfo *node;

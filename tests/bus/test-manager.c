@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-manager: the manager and its sandboxes from birth to end, and how they are found again. */
+/* test-manager: the manager, and how sandboxes are created, found and ended. */
 #include <string.h>
 
 #include "client.h"
@@ -291,7 +291,6 @@ main(int argc, char **argv)
 {
     const FixtureOptions options = {
         .target = 1, .sandboxes = 1100, .memory_mib = 100000, .lifetime_s = 3600};
-    int status;
 
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/manager/properties", test_manager_properties);
@@ -305,9 +304,5 @@ main(int argc, char **argv)
     g_test_add_func("/sandbox/object-tree", test_object_tree);
     g_test_add_func("/idempotency/one-after-the-other", test_idempotency);
     g_test_add_func("/idempotency/at-once", test_idempotency_at_once);
-    fixture = fixture_new(&options);
-    bus = fixture->bus;
-    status = g_test_run();
-    fixture_free(fixture);
-    return status;
+    return fixture_run_tests(&options, &fixture, &bus);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-polkit: what polkit is asked, what its answers mean, and that nobody waits for another's. */
+/*
+ * test-polkit: questions to polkit, effects of its answers, and callers that do not wait for each
+ * other.
+ */
 #include <signal.h>
 #include <string.h>
 
@@ -286,27 +289,6 @@ test_manage_others(void)
     g_variant_unref(call(user, MANAGER, "KillSandbox", "(%s,)", id_of(b)));
     call_fails(user, a, "Kill", "NoSuchSandbox", "has ended: killed", "()");
     tear_down();
-}
-
-static gsize
-count_managed(GDBusConnection *bus)
-{
-    g_autoptr(GVariant) answer =
-        call(bus, MANAGER, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", "()");
-    g_autoptr(GVariant) objects = g_variant_get_child_value(answer, 0);
-
-    return g_variant_n_children(objects);
-}
-
-static gboolean
-is_in_tree(GDBusConnection *bus, const char *sandbox)
-{
-    g_autoptr(GVariant) tree =
-        call(bus, MANAGER "/sandbox", "org.freedesktop.DBus.Introspectable.Introspect", "()");
-    const char *xml;
-
-    g_variant_get(tree, "(&s)", &xml);
-    return strstr(xml, id_of(sandbox)) != NULL;
 }
 
 static gboolean

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-pool: machines made ready before anyone asks, and the limits of them. */
+/* test-pool: machines that are made ready in advance, and their limits. */
 #include <signal.h>
 
 #include "client.h"

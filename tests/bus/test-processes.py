@@ -4,17 +4,12 @@
 In an environment whose system bus has the service (with-service).
 """
 import os
-import pathlib
 import re
 import select
 import signal
-import sys
-import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit" / "runner-python"))
-import tap  # noqa: E402
-from box import Box, BoxTest, Process, call, connect, drain, options, t  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.box import BoxTest, Process, call, connect, drain, options, t
 
 MIB = 1 << 20
 

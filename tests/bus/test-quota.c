@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-quota: what a user is charged with, at each moment of a sandbox's life, and what is left of
- * it behind each way in which that may end: nothing.
+ * test-quota: what a user is charged at each moment of a sandbox's life. After every kind of end,
+ * nothing of it is charged any more.
  */
 #include <errno.h>
 #include <fcntl.h>

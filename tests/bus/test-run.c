@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-run: programs in a sandbox, from their start to all that is told of their end. */
+/* test-run: programs in a sandbox, from their start to the report of their end. */
 #include <string.h>
 
 #include "client.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-signals: what the bus hears of a sandbox, and when its deadline ends it. */
+/* test-signals: signals about a sandbox, and the end at its deadline. */
 #include "client.h"
 #include "fixture.h"
 
@@ -229,7 +229,6 @@ int
 main(int argc, char **argv)
 {
     const FixtureOptions options = {.target = TARGET, .lifetime_s = 3600};
-    int status;
 
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/signals/added-and-removed", test_added);
@@ -241,9 +240,5 @@ main(int argc, char **argv)
     g_test_add_func("/deadline/behind-a-wait", test_deadline_behind_a_wait);
     g_test_add_func("/deadline/during-a-run", test_deadline_during_a_run);
     g_test_add_func("/signals/kill-during-a-run", test_kill_during_a_run);
-    fixture = fixture_new(&options);
-    bus = fixture->bus;
-    status = g_test_run();
-    fixture_free(fixture);
-    return status;
+    return fixture_run_tests(&options, &fixture, &bus);
 }

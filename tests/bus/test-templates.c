@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-templates: made once, checked each time, made anew when their image changes, refused when
- * damaged. */
+/*
+ * test-templates: templates are made once and verified at each start, made again when their image
+ * changes, and refused when they are damaged.
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-fake-machine: machines as the daemon has them: a process, its records, and its channel. */
+/*
+ * vm-fake-machine: a fake machine as the daemon knows it: a process, its records and its channel.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-fake: files for libvirt; booting and restoring are one. */
+/* vm-fake: files take the place of libvirt; to boot and to restore a machine are the same. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>

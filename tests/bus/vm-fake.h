@@ -2,22 +2,20 @@
 /*
  * vm-fake: machines that are the real agent in namespaces of this machine.
  *
- * Each has a process of its own (fake-machine.c), so that it outlives the daemon as a QEMU does,
- * and records (fake-record.h), so that the next life of the daemon finds it. A test steers it by
- * files in the folder that the environment variable CLOCHE_FAKE_DIR names, beside those records:
+ * Each machine has its own process (fake-machine.c), so it outlives the daemon as a QEMU does, and
+ * records (fake-record.h), so the next instance of the daemon finds it. A test controls it by files
+ * in the folder that the environment variable CLOCHE_FAKE_DIR names, beside those records:
  *
- *   fail    a number: so many starts fail from now on
- *   hold    a FIFO: every start waits, its machine paused, until somebody has opened it for writing
- *   agent   the path of a program to start instead of the agent
- *   away    libvirt does not answer: starts, adoptions and sweeps fail, ends wait, until it is gone
- *   kvm     a number: KVM works after so many probes that fail from now on; without the file it
- *           does not work
- *   virtualization  the processor has it
- *   tried   written by the fake: how many probes there were
- *   test    a FIFO: machines end when nobody has it open for writing
+ *   fail    a number: this many of the next starts fail
+ *   hold    a FIFO: every start waits, with its machine paused, until the FIFO is opened for
+ * writing agent   the path of a program to start instead of the agent away    while it exists,
+ * libvirt does not answer: starts, adoptions and sweeps fail, ends wait kvm     a number: KVM works
+ * after this many failed probes; without the file it does not work virtualization  if it exists,
+ * the processor has virtualization tried   written by the fake: the number of probes test    a
+ * FIFO: machines end when no process has it open for writing
  *
- * A machine whose agent exits with 0 was shut down, with FAKE_PANIC it panicked, and one whose
- * agent ended in another way has died.
+ * An agent that exits with 0 means that its machine was shut down, and FAKE_PANIC that it panicked.
+ * Any other end of the agent means that the machine died.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* walk: every method of the interface's XML that is about one sandbox. */
+/* walk: every method of the interface's XML that concerns one sandbox. */
 #include "walk.h"
 
 #include <string.h>

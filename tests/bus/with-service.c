@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * with-service COMMAND…: runs it while the service of the bus tests is on both its buses. SIGUSR1
- * kills the service, and starts its next life; SIGHUP and SIGUSR2 stop it before that, the latter
- * with its sandboxes.
- * FIXTURE_CONTROL is the directory of vm-fake.h's files.
+ * with-service COMMAND…: runs the command while the service of the bus tests is on both of its
+ * buses.
+ *
+ * SIGUSR1 kills the service and starts it again. SIGHUP and SIGUSR2 stop it first, SIGUSR2 together
+ * with its sandboxes. The command finds the folder of vm-fake.h's files in FIXTURE_CONTROL.
+ * FIXTURE_RUNNERS is what machines of the template 'interpreter' have started; the default is
+ * python.
  */
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -41,8 +44,11 @@ on_end_sandboxes(gpointer fixture)
 int
 main(int argc, char **argv)
 {
-    const FixtureOptions options = {
-        .has_python = TRUE, .has_interpreter = TRUE, .target = 1, .default_template = "python"};
+    const FixtureOptions options = {.has_python = TRUE,
+                                    .has_interpreter = TRUE,
+                                    .interpreter_runners = g_getenv("FIXTURE_RUNNERS"),
+                                    .target = 1,
+                                    .default_template = "python"};
     g_autoptr(Fixture) fixture = fixture_new(&options);
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
     g_autoptr(GSubprocess) command = NULL;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""case: the files of this folder: what each may contain, and how an observation is compared with it.
+"""case: the format of the files in this folder, and how an observation is compared with a case.
 
-A key that is not listed here is an error that names file and key: a misspelled expectation would never fail.
+A key that is not listed here is an error that names file and key, because a misspelled expectation would never fail.
 """
 import dataclasses
 import pathlib
@@ -13,15 +13,16 @@ LANGUAGES = ("python", "javascript", "typescript", "bash", "r")
 FOLDERS = (*LANGUAGES, "cli")
 CELL_FILE = re.compile(r"\((\d+\.py|<ipython-input-[^>]*>)(?=, line)")
 SHOWN = 1000  # characters of a value in a report
+SAMPLE = 6  # one case of so many is in a sample
 OURS_ONLY = "application/vnd.cloche."  # data for programs, which no notebook has
 
 _TEXTS = {f"{name}{suffix}": kind for name in ("stdout", "stderr") for suffix, kind in
           (("", str), ("_has", list), ("_lacks", list))}
-_CASE = {"what": str, "truth": str, "where": str, "context": str, "oneshot": bool, "fresh": bool, "files": dict, "cell": list, "command": list}
+_CASE = {"what": str, "truth": str, "where": str, "depends": str, "context": str, "oneshot": bool, "fresh": bool, "files": dict, "cell": list, "command": list}
 _CELL = {"code": str, "language": str, "timeout": int, **_TEXTS, "result": str, "result_has": list, "result_lacks": list,
          "results": int, "mime": list, "status": str, "error": str, "error_has": list, "unlike": list}
 _COMMAND = {"run": str, "stdin": str, "terminal": bool, "timeout": int, "exit": int, **_TEXTS}
-_CHOICES = {"where": ("both", "host", "guest"), "context": ("default", "new")}
+_CHOICES = {"where": ("both", "host", "guest"), "depends": ("interpreter", "guest"), "context": ("default", "new")}
 FIELDS = ("stdout", "stderr", "results", "error", "status")
 # The programs that know the right answer (truth.py runs them), and what of an observation each can have.
 TRUTHS = {
@@ -60,6 +61,7 @@ class Case:
     what: str
     truth: str
     where: str
+    depends: str
     context: str
     oneshot: bool
     fresh: bool
@@ -103,7 +105,7 @@ def parse(file, folder, text):
         if ("run" if steps == "command" else "code") not in step:
             raise WrongCase(f"{file}: {steps} {number} has nothing to do")
     return Case(name=f"{folder}/{pathlib.PurePath(file).stem}", folder=folder, what=table["what"], truth=table["truth"],
-                where=table.get("where", "both"), context=table.get("context", "default"),
+                where=table.get("where", "both"), depends=table.get("depends", "interpreter"), context=table.get("context", "default"),
                 oneshot=table.get("oneshot", False), fresh=table.get("fresh", False), files=table.get("files", {}),
                 cells=table.get("cell", []), commands=table.get("command", []))
 
@@ -122,6 +124,13 @@ def find(words):
         else:
             files += [next(path for path in (pathlib.Path(word).resolve(), place, place.with_suffix(".toml")) if path.is_file())]
     return files
+
+
+def sample(cases):
+    """Of cases that run elsewhere on interpreters of the same versions: those that depend on the guest, and a part of the others."""
+    others = [case for case in cases if case.where != "guest" and case.depends != "guest"]
+    left_out = {case.name for number, case in enumerate(others) if number % SAMPLE}
+    return [case for case in cases if case.name not in left_out]
 
 
 # --- expectations ---

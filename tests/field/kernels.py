@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """kernels: for each line "CONNECTION-FILE DIRECTORY" of standard input it forks an ipykernel, and writes its pid.
 
-What each kernel would have to import is here already. Nothing that looks at the kernel when it is imported is: pandas and
-matplotlib are left to the cells.
+It has imported what each kernel needs, except modules that look at the kernel when they are imported: the cells import
+pandas and matplotlib.
 """
 import os
 import signal

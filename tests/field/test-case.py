@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-case: files of this folder that say what no case can, and observations that are not as stated."""
-import pathlib
-import sys
+"""test-case: invalid files of this folder are refused, and observations that differ from a case are found."""
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "unit/runner-python"))
-import case  # noqa: E402
-import tap  # noqa: E402
+import case
+
+from cloche_tests import tap
 
 GOOD = 'what = "w"\ntruth = "a document"\n'
 
@@ -39,6 +37,14 @@ class Files(unittest.TestCase):
         self.assert_wrong("[[cell]] only", GOOD + cell + '[[command]]\nrun = "true"\n')
         self.assert_wrong("'command' is missing", GOOD + cell, "cli")
         self.assert_wrong("x.toml", "what = ")
+
+
+class Sample(unittest.TestCase):
+    def test_what_depends_on_the_guest_is_never_left_out(self):
+        cell = '[[cell]]\ncode = "1"\n'
+        plain = [case.parse(f"python/p{n}.toml", "python", GOOD + cell) for n in range(2 * case.SAMPLE)]
+        guest = [case.parse(f"python/g{n}.toml", "python", f'{key} = "guest"\n' + GOOD + cell) for n, key in enumerate(("where", "depends"))]
+        self.assertEqual([one.name for one in case.sample(plain + guest)], ["python/p0", f"python/p{case.SAMPLE}", "python/g0", "python/g1"])
 
 
 class Observations(unittest.TestCase):

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-kernels: kernels end together with the test that has started them, also those that were started ahead."""
+"""test-kernels: kernels end together with the test that started them, also kernels that were started in advance."""
 import os
 import pathlib
 import select
 import signal
 import subprocess
-import sys
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "unit/runner-python"))
-import tap  # noqa: E402
+from cloche_tests import tap
 
 END_S = 30
 TEST = """

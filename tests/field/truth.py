@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""truth: the programs that know the right answer: ipykernel, IRkernel, node and bash of this host.
+"""truth: the programs of this host that know the right answers: ipykernel, IRkernel, node and bash.
 
-run(case) gives an observation for each cell of a case, or None where its truth is a document.
+run(case) returns an observation for each cell of a case, or None if the truth of the case is a document.
 """
 import atexit
 import collections

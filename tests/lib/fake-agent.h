@@ -2,9 +2,9 @@
 /*
  * fake-agent: the real agent, on this machine's kernel.
  *
- * It is PID 1 of namespaces of its own (pid, mount, UTS, IPC) and sees private copies of the files
- * that a claim writes; everything else it sees is this machine's. Needs root and cgroup2. It takes
- * milliseconds, and nothing is left of it after fake_agent_reap().
+ * It is PID 1 of new namespaces (pid, mount, UTS, IPC) and sees private copies of the files that a
+ * claim writes; all other files are this machine's. It needs root and cgroup2, starts within
+ * milliseconds, and leaves nothing after fake_agent_reap().
  */
 #pragma once
 

@@ -3,21 +3,20 @@
 #
 # in-container.sh [OPTION]... COMMAND...
 #
-# Runs COMMAND as root in the current folder, in a copy of this machine that is thrown away: an
-# overlay of its root whose upper layer is in RAM, with systemd as PID 1 (by systemd-nspawn). What is
-# started inside dies with it. Exits with COMMAND's status; 125: the container failed.
+# Runs COMMAND as root in the current folder, in a throw-away copy of this machine: an overlay of its
+# root whose upper layer is in RAM, with systemd as PID 1 (by systemd-nspawn). All processes inside end
+# with the container. Exits with COMMAND's status, or with 125 if the container failed.
 #
 #   --no-init             a shell is PID 1 instead of systemd
-#   --controllers         systemd inside has the host's cgroup controllers, so that the kernel
-#                         enforces what it sets (MemoryMax=, TasksMax=)
+#   --controllers         systemd inside has the host's cgroup controllers, so the kernel enforces
+#                         its settings (MemoryMax=, TasksMax=)
 #   --root DIR            the root of another system instead of this machine's
-#   --keep DIR            what is written stays in DIR; with the same DIR the system boots again
-#   --net                 the machine's network for outgoing connections, by slirp4netns
-#   --copy DIR            put that tree over /
-#   --bind DIR[:INSIDE]   show a folder as it is, as the current one is
+#   --keep DIR            keeps written files in DIR; with the same DIR the system boots again
+#   --net                 outgoing connections by the machine's network (slirp4netns)
+#   --copy DIR            copies that tree over /
+#   --bind DIR[:INSIDE]   binds a folder of the machine, as the current folder is bound
 #
-# Everything is mounted in a mount namespace of this script, so nothing can stay behind but cgroups,
-# which are removed.
+# Everything is mounted in a mount namespace of this script, so only cgroups can be left; they are removed.
 
 set -eu
 
@@ -37,7 +36,7 @@ while :; do
     shift
 done
 
-# systemd lets only a unit with Delegate= give controllers to cgroups of its own.
+# systemd allows only a unit with Delegate= to give controllers to its cgroups.
 scope=()
 if [ -n "$controllers" ] && [ -d /run/systemd/system ]; then
     scope=(systemd-run --quiet --scope --property=Delegate=yes --)
@@ -47,7 +46,7 @@ if [ "${IN_CONTAINER_STAGE:-1}" = 1 ]; then
 fi
 unset IN_CONTAINER_STAGE
 
-box=/run/box # on a tmpfs of our own
+box=/run/box # on a private tmpfs
 id=cloche-test-$$ main='' nspawn='' leader='' network='' groups=()
 
 say() {
@@ -65,7 +64,7 @@ make_root() {
     for dir in "${copies[@]}"; do cp -a "$dir/." $box/root/; done
 }
 
-# The machine's own services are none of ours.
+# The machine's own services must not start in the copy.
 mask_services() {
     local unit
     for unit in "$box"/root/etc/systemd/system/*.target.wants/*.{service,timer}; do
@@ -74,7 +73,7 @@ mask_services() {
     done
 }
 
-# Nothing waits for a terminal, and /tmp, which may hold the folder we are in, is not cleaned.
+# Nothing waits for a terminal. /tmp is not cleaned, because it may contain the current folder.
 quiet_root() {
     local unit
     for unit in console-getty.service systemd-resolved.service; do
@@ -105,7 +104,7 @@ run_plain() {
 
 # --- with systemd ---
 
-# Where the controllers are in hierarchies of their own (cgroup v1), each has one cgroup more.
+# With cgroup v1, each controller has its own hierarchy, and the container has a cgroup in each.
 make_cgroups() {
     local base=/sys/fs/cgroup memberships line names path parent
     [ -d $base/unified ] || base=/sys/fs
@@ -121,7 +120,7 @@ make_cgroups() {
         make_cgroup "${parent%/}"
     done
     [ -z "$controllers" ] || have_memory_controller ||
-        { say "there is no memory controller for a container" && exit 125; }
+        { say "the memory controller is missing" && exit 125; }
 }
 
 make_cgroup() {
@@ -130,13 +129,14 @@ make_cgroup() {
     mkdir "$group"
     groups+=("$group")
     [ -e "$group/cpuset.cpus" ] && [ -e "$group/cgroup.clone_children" ] || return 0
-    # A new cpuset of cgroup v1 has no processor, and then no process may enter.
+    # A new cpuset of cgroup v1 has no processor, and no process may enter it until it has.
     for name in cpus mems; do cat "$1/cpuset.$name" >"$group/cpuset.$name"; done
     echo 1 >"$group/cgroup.clone_children"
 }
 
-# To the cgroups below one of cgroup v2. Only in the root may there be processes then; below systemd
-# we are the only one in our scope, and leave it to systemd to remove what is in there.
+# give_controllers CGROUP: enables all controllers for the children of a cgroup v2. Then the cgroup itself may
+# contain no process, unless it is the root. Below systemd this script is alone in its scope, and systemd removes
+# the scope's cgroups.
 give_controllers() {
     local names=''
     [ ! -e "$1/cgroup.controllers" ] || names=$(<"$1/cgroup.controllers")
@@ -156,7 +156,7 @@ have_memory_controller() {
     return 1
 }
 
-# In a shell that becomes the container's.
+# Called in the shell that becomes the container.
 enter_cgroups() {
     local group
     for group in "${groups[@]}"; do echo 0 >"$group/cgroup.procs"; done
@@ -176,15 +176,15 @@ remove_cgroups() {
 clean_up() {
     trap '' INT TERM HUP EXIT
     [ -z "$network" ] || kill "$network" 2>/dev/null || true
-    [ -z "$main" ] || kill -KILL "$main" 2>/dev/null || true # and so all inside
+    [ -z "$main" ] || kill -KILL "$main" 2>/dev/null || true # and with it all processes inside
     if [ -n "$nspawn" ] && kill -TERM "$nspawn" 2>/dev/null; then
         timeout 15 tail --pid="$nspawn" -f /dev/null || kill -KILL "$nspawn" 2>/dev/null || true
     fi
     remove_cgroups
 }
 
-# nspawn mounts hierarchies of cgroup v1 read-only. libvirt makes no scopes in a unified hierarchy
-# without controllers: that file is made to look so.
+# nspawn mounts hierarchies of cgroup v1 read-only. libvirt makes no scopes in a unified hierarchy without
+# controllers, so the file that lists them is replaced.
 write_init() {
     echo hugetlb >$box/root/.controllers
     cat >$box/root/.init <<'END'
@@ -195,7 +195,7 @@ exec setpriv --pdeathsig KILL /lib/systemd/systemd
 END
 }
 
-# systemd-run expands $ in arguments: the command is a file.
+# systemd-run expands $ in arguments, so the command is in a file.
 write_command() {
     {
         printf 'cd %q && ( ' "$PWD"
@@ -228,7 +228,7 @@ boot() {
     exit 125
 }
 
-# The container's own network stays its own: it gets a way out, and nothing comes in.
+# The container keeps its own network, which gets outgoing connections only.
 connect() {
     local tries
     slirp4netns --configure --mtu=1500 --disable-host-loopback "$leader" tap0 >$box/slirp.log 2>&1 &
@@ -251,11 +251,11 @@ run_with_systemd() {
     nsenter -t "$leader" -a -- systemd-run --quiet --wait --collect --pipe --unit=command \
         -E HOME=/root -E PATH="$PATH" /bin/bash /.command &
     wait $! || true
-    # systemd-run waits on the bus, which a test may restart.
+    # systemd-run waits on the bus, and a test may restart the bus.
     while nsenter -t "$leader" -a -- systemctl -q is-active command.service 2>/dev/null; do
         sleep 0.2
     done
-    [ -s $box/root/.status ] || { say "the container went down under the command" && exit 125; }
+    [ -s $box/root/.status ] || { say "the container ended before the command" && exit 125; }
     exit "$(cat $box/root/.status)"
 }
 

@@ -13,7 +13,7 @@ packages_to_build="gcc libc6-dev meson ninja-build pkgconf libglib2.0-dev libsys
     libpng-dev libsixel-dev libreadline-dev libsmartcols-dev python3-docutils"
 packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps polkitd"
 packages_for_images="mmdebstrap e2fsprogs cpio xz-utils util-linux python3 apt"
-packages_to_test="git clang-format-19 libasan8 libubsan1 slirp4netns python3-gi gjs systemd-container dbus jq acl
+packages_to_test="git ccache clang-format-19 libasan8 libubsan1 slirp4netns python3-gi gjs systemd-container dbus jq acl
     libvirt-daemon-system-systemd bash-completion zsh man-db
     python3-ipython python3-pip python3-numpy python3-pandas python3-matplotlib python3-pil python3-sympy
     python3-jupyter-client python3-ipykernel r-cran-irkernel nodejs node-typescript"
@@ -139,12 +139,18 @@ other_suite() {
 
 # --- build ---
 
+# configure DIR OPTIONS…: does nothing if the folder is configured.
+configure() {
+    local dir=$1
+    shift
+    [ -e "$dir/build.ninja" ] || with_progress "configuring the build" meson setup "$dir" "$top" "$@"
+}
+
 # build DIR TARGETS OPTIONS…: TARGETS is one argument; "" builds all targets.
 build() {
     local dir=$1 targets=$2
     shift 2
-    [ -e "$dir/build.ninja" ] ||
-        with_progress "configuring the build" meson setup "$dir" "$top" "$@"
+    configure "$dir" "$@"
     # shellcheck disable=SC2086
     with_progress "building" ninja -C "$dir" $targets
 }

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# tap: checks in shell scripts, told as TAP.
+# tap: checks in shell scripts, printed as TAP.
 #
 # shellcheck shell=bash
 
 checks=0 bad_checks=0 output=$(mktemp)
 
-# check WHAT COMMAND…: passes when the command does. What it prints is shown when it does not.
+# check WHAT COMMAND…: passes if the command succeeds. If it fails, the end of its output is printed.
 check() {
     local what=$1
     shift
@@ -21,7 +21,7 @@ check() {
     mv "$output.now" "$output"
 }
 
-# prints PATTERN COMMAND…: and succeeds.
+# prints PATTERN COMMAND…: succeeds if the command does, and its output matches the pattern.
 prints() {
     local pattern=$1 status=0
     shift
@@ -30,12 +30,12 @@ prints() {
     [ "$status" = 0 ] && grep -q -e "$pattern" "$output.printed"
 }
 
-# Whether the check before printed it.
+# printed PATTERN: whether the output of the previous check matches.
 printed() {
     grep -q -e "$1" "$output"
 }
 
-# fails_with PATTERN COMMAND…
+# fails_with PATTERN COMMAND…: succeeds if the command fails, and its output matches the pattern.
 fails_with() {
     local pattern=$1
     shift

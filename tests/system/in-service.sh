@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# in-service: suites that share one installed service, with two users and all templates ready.
+# in-service: runs suites on one installed service, with two users and all templates ready.
 #
 # Usage: tests/lib/in-container.sh --bind BUILD --bind STORE tests/system/in-service.sh BUILD STORE
-# SUITE…. BUILD is a release build; STORE has the images that the suites need, takes the place of
-# /var/lib/cloche, and keeps the templates. A suite is a file of this folder. They all count as one.
+# SUITE…. BUILD is a release build. STORE has the images that the suites need, is mounted on
+# /var/lib/cloche, and keeps the templates. A suite is a file of this folder. Their cases are numbered as one suite.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -18,14 +18,14 @@ say() {
     echo "in-service: $*" >&2
 }
 
-# As quickstart.sh does, but for the pool: what is counted has to settle soon.
+# Like quickstart.sh, but with a smaller pool, so that counts settle sooner.
 install_service() {
     meson install -C "$build" --no-rebuild --quiet >&2
     install "$build/tests/system/clock-shift.so" /usr/local/lib/
     systemd-sysusers cloche.conf
     systemd-tmpfiles --create cloche.conf
     systemctl daemon-reload
-    systemctl restart dbus.service # as the next boot does: units/dbus.conf
+    systemctl restart dbus.service # as the next boot would, for units/dbus.conf
     journalctl --update-catalog
     mkdir -p /etc/cloche
     printf '[Pool]\nTarget=1\n' >/etc/cloche/cloched.conf
@@ -49,10 +49,10 @@ tell() {
     echo "$1 $count - $2"
 }
 
-# Its cases with this suite's name; what it planned and did not tell of has failed.
+# Prints its cases with the suite's name. A planned case without a result has failed.
 run_suite() {
     local suite=$1 line planned=0 told=0 status=0 begin=$EPOCHSECONDS command=("$here/$1")
-    [ "${suite##*.}" != py ] || command=(/usr/bin/python3 "$here/$suite")
+    [ "${suite##*.}" != py ] || command=("$top/tests/lib/python" "$here/$suite")
     while IFS= read -r line; do
         case $line in
         1..*) planned=${line#1..} ;;

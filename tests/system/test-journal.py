@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-journal: what an administrator finds in the journal about a sandbox, and what nobody does.
+"""test-journal: what an administrator finds in the journal about a sandbox, and what is never in the journal.
 
 Run by in-service.sh.
 """
 import os
-import pathlib
-import sys
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
-
-import tap  # noqa: E402
-from service import USERS, Failure, SystemService, journal_names, number, output, systemctl, text, words  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import USERS, Failure, SystemService, journal_names, number, output, systemctl, text, words
 
 SECRET = "xylographer"
 
@@ -29,7 +24,7 @@ def tearDownModule():
 
 class Journal(unittest.TestCase):
     def story(self, sandbox):
-        """Its events, in order, with the fields that each must have."""
+        """The sandbox's events in order; checks the fields that each must have."""
         names = journal_names()
         entries = service.journal(f"SANDBOX_ID={sandbox}")
         for entry in entries:
@@ -70,7 +65,7 @@ class Journal(unittest.TestCase):
                 self.assertIn(value, output("journalctl", "--dump-catalog", value))
 
     def test_nothing_of_the_guest(self):
-        """Not even in the messages of errors, which a guest has a hand in."""
+        """Nor in error messages, which a guest can influence."""
         sandbox = user.create("python", metadata=words(key=SECRET), name=text(SECRET),
                               environment=words(KEY=SECRET))
         self.assertIn(SECRET, sandbox.run("sh", "-c", f"echo {SECRET} $KEY >&2; cat", stdin=text(SECRET))[2])

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-limits: what systemd holds each machine to, and what one user's machines cost another.
+"""test-limits: limits that systemd enforces for each machine, and what one user's machines cost another user.
 
-Run by in-service.sh. How long a claim takes is told and not judged: the machines of this test may
-share their processors with anything.
+Run by in-service.sh. The time of a claim is printed and not judged, because the machines of this test may share
+their processors with other suites.
 """
 import os
 import pathlib
 import re
 import statistics
-import sys
 import time
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
-
-import tap  # noqa: E402
-from service import USERS, SystemService, number, systemctl, wait_until  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import USERS, SystemService, number, systemctl, wait_until
 
 ROUNDS = 8
 ALLOWANCE_MIB = 1024  # more than what QEMU may need beside its guest
@@ -40,7 +36,7 @@ class Scopes(unittest.TestCase):
         service.settled()
 
     def scope(self, pid):
-        """The unit of a process, and the slice that the kernel's path says it is in."""
+        """The unit of a process, and the slice in the kernel's path of its cgroup."""
         path = next(line.split(":", 2)[2] for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines()
                     if line.startswith(("0::", "1:name=systemd:")))
         slice_name, unit = re.search(r"([^/]+\.slice)/(machine-qemu[^/]+\.scope)", path).groups()
@@ -62,7 +58,7 @@ class Scopes(unittest.TestCase):
             self.assertLess(len(list(pathlib.Path(f"/proc/{pid}/task").iterdir())), TASKS)
 
     def test_the_slice_ends_all(self):
-        """An administrator's last resort: the sandboxes are gone, and the service knows."""
+        """An administrator kills the slice: the sandboxes are gone, and the service reports it."""
         systemctl("stop", "cloche.slice")
         for sandbox, user in zip(self.sandboxes, (a, b)):
             wait_until(lambda: sandbox.id not in [s.id for s in user.sandboxes()], 10, "the end of a sandbox")
@@ -72,7 +68,7 @@ class Scopes(unittest.TestCase):
 
 class Neighbours(unittest.TestCase):
     def claim_ms(self):
-        """The median of claims from a pool that is full."""
+        """The median time of claims from a full pool."""
         taken = []
         for _ in range(ROUNDS):
             service.settled()
@@ -84,7 +80,7 @@ class Neighbours(unittest.TestCase):
         return statistics.median(taken)
 
     def processor_s(self, sandboxes):
-        """What their machines have used of processors."""
+        """Processor time of their machines."""
         qemus, tick = service.qemus(), os.sysconf("SC_CLK_TCK")
         fields = (pathlib.Path(f"/proc/{qemus[s.id]}/stat").read_text().rpartition(")")[2].split() for s in sandboxes)
         return sum(int(field[11]) + int(field[12]) for field in fields) / tick

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-sandboxes: real machines of real images, driven over a bus as the quick start does it.
+"""test-sandboxes: real machines of real images, used over a bus as after the quick start.
 
-Usage: test-sandboxes.py BUILD STORE. STORE has images named minimal and python. Around each test
-everything is counted that the service has: machines, files, sockets, records.
+Usage: test-sandboxes.py BUILD STORE. STORE has images named minimal and python. Each test counts all machines, files,
+sockets and records of the service before and after it.
 """
 import concurrent.futures
 import json
-import pathlib
 import random
 import re
 import sys
@@ -14,12 +13,10 @@ import threading
 import time
 import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
+from gi.repository import GLib
 
-import tap  # noqa: E402
-from gi.repository import GLib  # noqa: E402
-from service import KILL, STOP, Failure, PrivateService, number, text, wait_until  # noqa: E402
+from cloche_tests import tap
+from cloche_tests.service import KILL, STOP, Failure, PrivateService, number, text, wait_until
 
 BUILD, STORE = sys.argv[1:3]
 SECONDS = {"boot": 300, "restart": 30, "hung": 20}
@@ -55,7 +52,7 @@ def tearDownModule():
 
 
 class SandboxTest(unittest.TestCase):
-    """Each test begins and ends with the same things in the same numbers."""
+    """Each test leaves as many machines, files, sockets and records as it found."""
 
     def setUp(self):
         self.before = service.idle()
@@ -194,7 +191,7 @@ class Clones(SandboxTest):
             self.assertLess(now, time.time() + 0.1)
 
     def test_clock_is_set_again(self):
-        """A guest's clock that is far off is set when the timeout is; one that is not is slewed."""
+        """SetTimeout steps a guest's clock that is far off; a smaller difference is slewed."""
         sandbox = service.create()
         sandbox.run("date", "--set=@1600000000", user=text("root"))
         self.assertLess(float(sandbox.run("date", "+%s")[1]), 1600001000)
@@ -206,7 +203,7 @@ class Clones(SandboxTest):
 
 
 class Faults(SandboxTest):
-    """One sandbox ends badly; another has not noticed anything."""
+    """One sandbox fails; another one is not affected."""
 
     def setUp(self):
         super().setUp()
@@ -265,7 +262,7 @@ class Faults(SandboxTest):
 
 
 class ZRestarts(unittest.TestCase):
-    """The last ones: they end what the others have in common."""
+    """These tests run last, because they end the machines that the others share."""
 
     def restart(self, between=lambda: None):
         service.stop()

@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-users: what users may do, by polkitd and by the rules that cloche ships.
+"""test-users: what users may do according to polkitd and the rules that cloche ships.
 
-Run by in-service.sh. cloche-example.rules is tried as it is installed; an administrator copies it.
+Run by in-service.sh. cloche-example.rules is tested in the place where an administrator would copy it.
 """
 import pathlib
 import subprocess
-import sys
 import unittest
 import xml.etree.ElementTree
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
+from gi.repository import GLib
 
-import tap  # noqa: E402
-from gi.repository import GLib  # noqa: E402
-from service import (MANAGER, PROCESS, SANDBOX, TOP, USERS, Failure, Sandbox, SystemService, number,  # noqa: E402
-                     output, systemctl, text, wait_until)
+from cloche_tests import tap
+from cloche_tests.service import MANAGER, PROCESS, SANDBOX, TOP, USERS, Failure, Sandbox, SystemService, number, output, systemctl, text, wait_until
 
 EXAMPLE = pathlib.Path("/usr/local/share/doc/cloche/cloche-example.rules")
 RULES = pathlib.Path("/etc/polkit-1/rules.d/60-cloche.rules")
@@ -40,7 +36,7 @@ def tearDownModule():
 
 
 def failure(client, path, interface, method, signature, *values):
-    """The error's name and message, or None."""
+    """The name and message of the error, or None if the call succeeds."""
     try:
         client.call(path, interface, method, signature, *values)
     except Failure as error:
@@ -49,7 +45,7 @@ def failure(client, path, interface, method, signature, *values):
 
 
 def methods_of(sandbox):
-    """Every method of the API that is about one sandbox, with arguments; its ends are the last."""
+    """Every method of the API that concerns one sandbox, with arguments; methods that end it are last."""
     paths = {SANDBOX: f"/org/cloche1/sandbox/{sandbox}", PROCESS: f"/org/cloche1/process/{sandbox}_1", MANAGER: "/org/cloche1"}
     for interface, name in ((SANDBOX, "Id"), (PROCESS, "Pid")):
         properties = paths[interface], "org.freedesktop.DBus.Properties"
@@ -70,7 +66,7 @@ def methods_of(sandbox):
 
 
 def refusal(client, template="minimal", **words):
-    """Why the client may not create one; None when it may."""
+    """The error of CreateSandbox; None if it succeeds."""
     try:
         client.create(template, **words).kill()
     except Failure as error:
@@ -109,7 +105,7 @@ class Strangers(unittest.TestCase):
 
 
 class Example(unittest.TestCase):
-    """The rules in order of what they say; each test finds none."""
+    """Each test starts without rules."""
 
     def setUp(self):
         self.assertFalse(RULES.exists())
@@ -129,7 +125,7 @@ class Example(unittest.TestCase):
         wait_until(lambda: refusal(b, "python") is not None, 30, "new rules")
 
     def write(self, rules):
-        """At once: polkitd reads what it sees, and forgets what it said before each time."""
+        """Several rules at once: polkitd reads each file, and forgets its earlier answers each time."""
         fresh = RULES.parents[1] / "fresh"
         fresh.write_text(rules)
         fresh.rename(RULES)
@@ -186,7 +182,7 @@ class Polkit(unittest.TestCase):
         self.assertEqual(output("pkaction").count("org.cloche1."), len(ACTIONS))
 
     def test_root_needs_none(self):
-        """And users' calls work again when it is there again."""
+        """Users' calls work again when polkitd is back."""
         own = a.create("minimal", timeout=number(600))
         self.assertEqual(own.run("true")[0], 0)
         systemctl("mask", "--runtime", "--now", "polkit.service")
@@ -224,7 +220,7 @@ class ServicesOwn(unittest.TestCase):
         sandbox.kill()
 
     def may_bound(self, unit):
-        """Whether the service may set properties of a scope of this name, which is made for it."""
+        """Makes a scope of this name; returns whether the service may set its properties."""
         with subprocess.Popen(["systemd-run", "--quiet", "--scope", f"--unit={unit}", "cat"], stdin=subprocess.PIPE) as held:
             wait_until(lambda: systemctl("show", "-P", "ActiveState", unit) == "active", 30, unit)
             found = self.as_service("systemctl", "--no-ask-password", "set-property", "--runtime", unit, "CPUWeight=99")
@@ -234,7 +230,7 @@ class ServicesOwn(unittest.TestCase):
         return found.returncode == 0
 
     def test_names_of_scopes(self):
-        """With KVM, the first machine of a service is the one that tries it; nothing else starts one of its name."""
+        """With KVM, the first machine of a service is the probe; no other machine has its name."""
         begin = "machine-qemu\\x2d900\\x2dcloche"
         for unit in (f"{begin}\\x2dprobe\\x2d900.scope", f"{begin}\\x2dabcdefgh.scope"):
             self.assertTrue(self.may_bound(unit), unit)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# tour: every verb of `cloche` and every method of the API once, as a newcomer would type them after
-# the quick start. Sourced after tap.sh; needs no more packages than the quick start installs.
+# tour: calls every verb of `cloche` and every method of the API once, as a newcomer would after the quick
+# start. Sourced after tap.sh. It needs only packages that the quick start installs.
 #
-# The caller may set as=(COMMAND…) afterwards, which runs the verbs and busctl as another user.
+# The caller may then set as=(COMMAND…), which runs the verbs and busctl as another user.
 #
 # shellcheck shell=bash disable=SC2154
 
@@ -31,12 +31,12 @@ process() {
         org.cloche1.Process "$@"
 }
 
-# What a newcomer types at a terminal.
+# at_a_terminal COMMAND…: runs it on a terminal.
 at_a_terminal() {
     script -qefc "$*" /dev/null
 }
 
-# at_the_prompt ENTRY ANSWER: types it when the prompt is there, and leaves when the answer is.
+# at_the_prompt ENTRY ANSWER: types the entry at the prompt, and leaves after the answer.
 at_the_prompt() {
     local screen=$tour_dir/screen
     : >"$screen"
@@ -187,10 +187,10 @@ tour_of_code_by_bus() {
     check "Sandbox.SetTimeout" sandbox SetTimeout t 600
 }
 
-# Methods that take a descriptor, which busctl cannot give: verbs use them.
+# Methods that take a descriptor, which busctl cannot pass: verbs use them.
 methods_of_verbs='WriteFile Append Upload'
 
-# Whoever adds a verb or a method adds it here.
+# Fails when a new verb or method is missing here.
 tour_is_complete() {
     local text verb method missing=()
     text=$(cat "$top/tests/system/tour.sh")
@@ -204,7 +204,7 @@ tour_is_complete() {
     [ ${#missing[@]} = 0 ]
 }
 
-# Where there is another image than the quick start's first.
+# For the image 'interpreter'.
 tour_of_languages() {
     check "JavaScript" is "$(cloche code --template interpreter -l javascript -c '[1, 2].map(n => n * 21)')" '[ 21, 42 ]'
     check "TypeScript" is "$(cloche code --template interpreter -l typescript -c 'const n: number = 42; n')" 42
@@ -215,7 +215,7 @@ tour_of_languages() {
 }
 
 tour() {
-    chmod 777 "$tour_dir" # for whoever `as` makes us
+    chmod 777 "$tour_dir" # for the user of `as`
     check "the tour has every verb and method" tour_is_complete
     tour_of_code
     tour_of_contexts

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""with-sandboxes: runs tests of tests/bus that need no fake, against real machines of real images.
+"""with-sandboxes: runs tests of tests/bus that need no fakes, on real machines of real images.
 
-Usage: with-sandboxes.py BUILD STORE TEMPLATE TEST [WORD]... . STORE has an image named TEMPLATE. The test's exit status is this one's.
+Usage: with-sandboxes.py BUILD STORE TEMPLATE TEST [ARGUMENT]... . STORE has an image named TEMPLATE. It exits with the test's
+status.
 """
 import os
 import pathlib
 import subprocess
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "unit/runner-python"))
-
-from service import PrivateService  # noqa: E402
+from cloche_tests.service import PrivateService
 
 BOOT_S = 300
+PYTHON = pathlib.Path(__file__).resolve().parents[1] / "lib/python"
 
 
 def main(build, store, name, *test):
@@ -25,7 +24,7 @@ def main(build, store, name, *test):
             sys.exit(f"with-sandboxes: {template}")
         environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": service.address, "BOX_TEMPLATE": name,
                        "CLOCHE_CLI": str(pathlib.Path(build, "src/cli/cloche").resolve())}
-        status = subprocess.run([sys.executable, "-B", *test], env=environment).returncode
+        status = subprocess.run([PYTHON, *test], env=environment).returncode
     finally:
         service.close()
     sys.exit(status)

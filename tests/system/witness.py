@@ -9,7 +9,7 @@ import collections
 import contextlib
 import threading
 
-from service import Failure, number, text, wait_until, words
+from cloche_tests.service import Failure, number, text, wait_until, words
 
 LIFE_S = 3600
 # What a caller may be told while the service goes away. The last three are the bus' and GLib's.
@@ -42,7 +42,7 @@ class Witness:
         return self.sandbox.id in [s.id for s in self.client.sandboxes()]
 
     def check(self):
-        """Everything that was there still is, and it serves."""
+        """The sandbox still has everything it had, and answers calls."""
         assert self.lives(), f"{self.sandbox.id} is not listed for its owner"
         now = self.sandbox.properties()
         drift = abs(now.pop("Expires") - self.known["Expires"])
@@ -82,7 +82,7 @@ class Load(threading.Thread):
             self.wrong = error
 
     def again(self, call):
-        """Until it succeeds."""
+        """Repeats the call until it succeeds."""
         while True:
             try:
                 return call()
@@ -104,7 +104,7 @@ class Load(threading.Thread):
         self.end(sandbox)
 
     def append_lines(self, sandbox):
-        """Each call that was answered has left its line once; one that failed, once or not at all."""
+        """Each successful call has left its line once; a failed call has left it at most once."""
         asked, answered = 0, []
 
         def append():
@@ -125,7 +125,7 @@ class Load(threading.Thread):
             assert failure.name == "NoSuchSandbox", failure
 
     def finish(self):
-        """How many rounds it was, and what failed meanwhile."""
+        """The number of rounds, and the calls that failed."""
         self.over.set()
         self.join(120)
         assert not self.is_alive(), "a call hangs"
@@ -136,7 +136,7 @@ class Load(threading.Thread):
 
 @contextlib.contextmanager
 def load(clients, may_fail=INTERRUPTED):
-    """A caller with each connection is at work meanwhile, and for a while before and after."""
+    """One caller per connection makes calls during the test, and for some time before and after."""
     callers = [Load(client, may_fail) for client in clients]
     wait_until(lambda: all(c.rounds or c.wrong for c in callers), 60, "callers at work")
     yield

@@ -403,3 +403,13 @@ peer_run_clean(gconstpointer test)
     run(peer);
     peer_wait_clean(peer, n_fds);
 }
+
+void
+peer_add_tests(const char *area, const PeerTest *tests, gsize count)
+{
+    for (gsize i = 0; i < count; i++) {
+        g_autofree char *path = g_strdup_printf("/agent/%s/%s", area, tests[i].name);
+
+        g_test_add_data_func(path, tests[i].run, peer_run_clean);
+    }
+}

@@ -90,3 +90,11 @@ void peer_wait_clean(Peer *peer, guint n_fds);
 /* A test function for g_test_add_data_func(): calls its data, a void (*)(Peer *), with an agent of
  * its own, and fails when descriptors or cgroups are left. */
 void peer_run_clean(gconstpointer test);
+
+typedef struct {
+    const char *name;
+    void (*run)(Peer *peer);
+} PeerTest;
+
+/* Adds each as "/agent/AREA/NAME", to be run by peer_run_clean(). */
+void peer_add_tests(const char *area, const PeerTest *tests, gsize count);

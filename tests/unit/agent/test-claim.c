@@ -178,18 +178,12 @@ test_quiesce(Peer *peer)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*test)(Peer *peer);
-    } tests[] = {
+    static const PeerTest tests[] = {
         {"effects", test_effects}, {"second", test_second},   {"rehearsal", test_rehearsal},
         {"bounds", test_bounds},   {"cut-off", test_cut_off}, {"quiesce", test_quiesce},
     };
 
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strdup_printf("/agent/claim/%s", tests[i].name);
-        g_test_add_data_func(path, tests[i].test, peer_run_clean);
-    }
+    peer_add_tests("claim", tests, G_N_ELEMENTS(tests));
     return g_test_run();
 }

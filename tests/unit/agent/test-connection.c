@@ -186,10 +186,7 @@ test_end_of_the_host(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*test)(Peer *peer);
-    } tests[] = {
+    static const PeerTest tests[] = {
         {"cut-frames", test_cut_frames},
         {"preamble-in-data", test_preamble_in_data},
         {"preamble-as-data", test_preamble_as_data},
@@ -202,10 +199,7 @@ main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strdup_printf("/agent/connection/%s", tests[i].name);
-        g_test_add_data_func(path, tests[i].test, peer_run_clean);
-    }
+    peer_add_tests("connection", tests, G_N_ELEMENTS(tests));
     g_test_add_func("/agent/connection/end-of-the-host", test_end_of_the_host);
     return g_test_run();
 }

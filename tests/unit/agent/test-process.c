@@ -238,10 +238,7 @@ test_background(Peer *peer)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*test)(Peer *peer);
-    } tests[] = {
+    static const PeerTest tests[] = {
         {"cat", test_cat},
         {"exits", test_exits},
         {"signal", test_signal},
@@ -258,9 +255,6 @@ main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], TRY_KEXEC) == 0)
         return try_kexec();
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strdup_printf("/agent/process/%s", tests[i].name);
-        g_test_add_data_func(path, tests[i].test, peer_run_clean);
-    }
+    peer_add_tests("process", tests, G_N_ELEMENTS(tests));
     return g_test_run();
 }

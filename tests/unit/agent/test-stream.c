@@ -245,10 +245,7 @@ test_kept_with_full_window(Peer *peer)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*test)(Peer *peer);
-    } tests[] = {
+    static const PeerTest tests[] = {
         {"ten-mebibytes", test_ten_mebibytes},
         {"slow-reader", test_slow_reader},
         {"many-streams", test_many_streams},
@@ -262,9 +259,6 @@ main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strdup_printf("/agent/stream/%s", tests[i].name);
-        g_test_add_data_func(path, tests[i].test, peer_run_clean);
-    }
+    peer_add_tests("stream", tests, G_N_ELEMENTS(tests));
     return g_test_run();
 }

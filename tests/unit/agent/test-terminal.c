@@ -265,10 +265,7 @@ test_kept(Peer *peer)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*run)(Peer *peer);
-    } tests[] = {
+    static const PeerTest tests[] = {
         {"size", test_size},
         {"signals-from-keys", test_signals_from_keys},
         {"term", test_term},
@@ -284,10 +281,6 @@ main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strconcat("/agent/terminal/", tests[i].name, NULL);
-
-        g_test_add_data_func(path, tests[i].run, peer_run_clean);
-    }
+    peer_add_tests("terminal", tests, G_N_ELEMENTS(tests));
     return g_test_run();
 }

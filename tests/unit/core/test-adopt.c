@@ -53,7 +53,7 @@ test_one_shot(void)
     Record record = good_record();
 
     record.is_one_shot = TRUE;
-    assert_judged(&record, END_CALLER_LEFT, "nobody waits for its result any more");
+    assert_judged(&record, END_CALLER_LEFT, "its caller can no longer get the result");
     record.deadline_us = NOW_US;
     assert_judged(&record, END_TIMED_OUT, NULL);
 }

@@ -384,6 +384,30 @@ test_stop(Fixture *f, gconstpointer data)
     g_assert_true(has_files(f, "box", "0123"));
 }
 
+/* A machine that could not be adopted now runs on, and the service ends. */
+static void
+test_machine_left(Fixture *f, gconstpointer data)
+{
+    Template *old;
+
+    template_files_free(make_files(f, "box", "0123"));
+    old = adopt(f, "box", "0123");
+    f->host.machines_stay = TRUE;
+    template_unref(old);
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+}
+
+/* The sandbox of a template that is not installed any more ends. */
+static void
+test_uninstalled(Fixture *f, gconstpointer data)
+{
+    template_files_free(make_files(f, "box", "0123"));
+    template_unref(adopt(f, "box", "0123"));
+    settle(f);
+    g_assert_false(has_files(f, "box", "0123"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -400,5 +424,7 @@ main(int argc, char **argv)
     ADD("ends-early", test_ends_early);
     ADD("without-key", test_without_key);
     ADD("stop", test_stop);
+    ADD("machine-left", test_machine_left);
+    ADD("uninstalled", test_uninstalled);
     return g_test_run();
 }

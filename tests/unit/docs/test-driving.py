@@ -2,12 +2,10 @@
 """test-driving: docs/driving-cloche.md has the examples as they are in docs/examples, and its links lead somewhere."""
 import pathlib
 import re
-import sys
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(TOP / "tests/unit/runner-python"))
-import tap  # noqa: E402
+from cloche_tests import tap
 
 DOCS = TOP / "docs"
 EXAMPLES = DOCS / "examples"

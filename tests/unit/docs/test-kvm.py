@@ -7,8 +7,7 @@ import sys
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(TOP / "tests/unit/runner-python"))
-import tap  # noqa: E402
+from cloche_tests import tap
 
 CLOCHE = sys.argv.pop()
 PAGE = (TOP / "docs/kvm.md").read_text()

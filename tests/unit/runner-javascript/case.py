@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """case: what the tests of the JavaScript runner have in common.
 
-The host's end of the protocol is that of the Python runner's tests, in the folder beside this one.
+The host's end of the protocol is cloche_tests.runner_client.
 """
 
 import os
@@ -10,9 +10,7 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "runner-python"))
-
-from client import EXECUTE, Execution, Runner, text, texts  # noqa: E402
+from cloche_tests.runner_client import EXECUTE, Execution, Runner, text, texts
 
 RUN = os.path.abspath(sys.argv[1])
 SLEEP = "await new Promise((resolve) => setTimeout(resolve, 2))"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""scripts: programs for test_beside_node.py, which runs each as an execution that drains and as `node FILE`."""
+"""scripts: programs for test_same_as_node.py, which runs each as an execution that drains and as `node FILE`."""
 
 ALIKE = {
     "main, awaited by nobody": "async function main() { console.log(1); await null; console.log(2) }\nmain().catch(console.error)",

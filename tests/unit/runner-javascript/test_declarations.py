@@ -7,7 +7,8 @@ usage: test_declarations.py RUN, where RUN is the runner's entry
 import itertools
 
 from case import SLEEP, Case
-from tap import main
+
+from cloche_tests.tap import main
 
 KINDS = {
     "const": "const {0} = {1}", "let": "let {0} = {1}", "var": "var {0} = {1}", "class": "class {0} {{ static v = {1} }}",

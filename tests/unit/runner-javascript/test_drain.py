@@ -5,8 +5,9 @@ usage: test_drain.py RUN, where RUN is the runner's entry
 """
 
 from case import SLEEP, Case
-from client import DRAIN, SILENT, Execution
-from tap import main
+
+from cloche_tests.runner_client import DRAIN, SILENT, Execution
+from cloche_tests.tap import main
 
 MAIN = "(async () => { console.log('start'); " + SLEEP + "; console.log('end'); %s })()"
 FOREVER = "new Promise(() => {})"

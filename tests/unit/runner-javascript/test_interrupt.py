@@ -8,8 +8,9 @@ import os
 import select
 
 from case import SLEEP, Case
-from client import Execution
-from tap import main
+
+from cloche_tests.runner_client import Execution
+from cloche_tests.tap import main
 
 
 class Interrupts(Case):

@@ -11,8 +11,9 @@ import tempfile
 import unittest
 
 from case import RUN, SLEEP, Case, start
-from client import COLOURS, CUT, EXERCISE, NO_HISTORY, SILENT, UPDATE, Execution, RunnerGone
-from tap import main
+
+from cloche_tests.runner_client import COLOURS, CUT, EXERCISE, NO_HISTORY, SILENT, UPDATE, Execution, RunnerGone
+from cloche_tests.tap import main
 
 KIB, MIB = 1 << 10, 1 << 20
 

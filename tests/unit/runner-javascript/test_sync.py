@@ -11,8 +11,9 @@ import subprocess
 import unittest
 
 from case import RUN, Case
-from client import EXECUTE, RESEED, SYNC, SYNC_MARK, Execution, frame, text, texts
-from tap import main
+
+from cloche_tests.runner_client import EXECUTE, RESEED, SYNC, SYNC_MARK, Execution, frame, text, texts
+from cloche_tests.tap import main
 
 NONCE = bytes(range(240, 256))
 MARKED = "fs.writeFileSync('executed', '')"

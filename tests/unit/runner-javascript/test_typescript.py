@@ -12,8 +12,9 @@ import struct
 import sys
 
 from case import Case, start
-from client import EXECUTE, text, texts
-from tap import main
+
+from cloche_tests.runner_client import EXECUTE, text, texts
+from cloche_tests.tap import main
 
 DEBIAN = "/usr/share/nodejs/typescript"
 CURRENT = os.environ.get("CLOCHE_TYPESCRIPT", "/usr/local/lib/node_modules/typescript")

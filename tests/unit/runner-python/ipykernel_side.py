@@ -5,8 +5,9 @@ import base64
 import re
 import sys
 
-from client import TIMEOUT_S, Execution
 from jupyter_client.manager import KernelManager
+
+from cloche_tests.runner_client import TIMEOUT_S, Execution
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -6,15 +6,12 @@ usage: test_channel.py RUN, where RUN is the runner's entry
 
 import os
 import socket
-import sys
 import termios
 import unittest
 from unittest import mock
 
-from tap import main
-
-sys.path.insert(0, os.path.dirname(sys.argv[1]))
-from cloche_runner import channel  # noqa: E402
+from cloche_runner import channel
+from cloche_tests.tap import main
 
 RESTS = 50  # pauses before the agent reads
 

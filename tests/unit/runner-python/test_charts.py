@@ -6,9 +6,10 @@ usage: test_charts.py RUN, where RUN is the runner's entry
 
 import json
 
-from client import CUT, MAIN
-from tap import main
-from test_runner import Case
+from case import Case
+
+from cloche_tests.runner_client import CUT, MAIN
+from cloche_tests.tap import main
 
 DATA = "application/vnd.cloche.data+json"
 CHART = "application/vnd.cloche.chart+json"

@@ -6,11 +6,12 @@ usage: test_interrupts.py RUN, where RUN is the runner's entry
 
 import os
 import signal
-import threading
 
-from client import DRAIN, Execution
-from tap import main
-from test_runner import Case
+from case import Case
+
+from cloche_tests.runner_client import DRAIN, Execution
+from cloche_tests.tap import main
+
 
 def processes(argument):
     """The PIDs of processes whose command line has this text."""

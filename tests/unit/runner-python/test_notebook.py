@@ -9,9 +9,10 @@ import sys
 import tempfile
 import unittest
 
-from client import Execution
-from tap import main
-from test_runner import Case, start
+from case import Case, start
+
+from cloche_tests.runner_client import Execution
+from cloche_tests.tap import main
 
 
 class Loop(Case):

@@ -7,9 +7,10 @@ usage: test_results.py RUN, where RUN is the runner's entry
 import os
 import stat
 
-from client import CUT, MAIN, SILENT, UPDATE
-from tap import main
-from test_runner import MIB, Case
+from case import MIB, Case
+
+from cloche_tests.runner_client import CUT, MAIN, SILENT, UPDATE
+from cloche_tests.tap import main
 
 DATA_MAX = 4 * MIB
 BYTES_MAX = 12 * MIB

@@ -11,8 +11,9 @@ import unittest
 
 import test_charts
 import test_runner
-from tap import main
-from test_runner import start
+from case import start
+
+from cloche_tests.tap import main
 
 SLOW = ("numpy", "pandas", "matplotlib", "PIL")
 LOADED = f"import sys; [name for name in {SLOW} if name in sys.modules]"

@@ -5,18 +5,24 @@ usage: test_sync.py RUN, where RUN is the runner's entry
 """
 
 import itertools
-import os
 import socket
 import struct
-import sys
 import unittest
 
-from client import EXECUTE, RESEED, SYNC, SYNC_MARK, Execution, frame, text, texts
-from tap import main
-from test_runner import RUN, Case
+from case import Case
 
-sys.path.insert(0, os.path.dirname(RUN))
-from cloche_runner.channel import Channel  # noqa: E402
+from cloche_runner.channel import Channel
+from cloche_tests.runner_client import (
+    EXECUTE,
+    RESEED,
+    SYNC,
+    SYNC_MARK,
+    Execution,
+    frame,
+    text,
+    texts,
+)
+from cloche_tests.tap import main
 
 NONCE = bytes(range(240, 256))
 MARKED = 'import pathlib; pathlib.Path("executed").touch()'

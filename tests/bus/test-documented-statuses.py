@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-documented-statuses: the service reports each status that org.cloche1.xml documents, and no other.
+
+In an environment whose system bus has the service (with-service).
+"""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import unittest
+
+from cloche_tests import tap
+from cloche_tests.box import (
+    MANAGER,
+    Box,
+    BoxTest,
+    Failure,
+    Gio,
+    GLib,
+    call,
+    connect,
+    options,
+    t,
+)
+from cloche_tests.cells import CodeTest, Running
+
+XML = pathlib.Path(os.environ["CLOCHE_XML"]).read_text()
+CONTROL = pathlib.Path(os.environ["FIXTURE_CONTROL"])
+CATCHES = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('caught')"
+DEAF = "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); os.write(1, b'deaf'); time.sleep(60)"
+LIMIT = "the code ran longer than its limit of {} and was interrupted"
+
+
+def documented(begin):
+    """The quoted words from this text to the end of its sentence or list."""
+    _, found, rest = XML.partition(begin)
+    assert found, begin
+    return set(re.findall(r'"([a-z-]+)"', re.match(r'(?:[^@;()]|\([^"]*?\))*', rest)[0]))
+
+
+seen = {"status": set(), "end": set(), "how": set(), "wait": set(), "reason": set(), "context": set(), "type": set()}
+
+
+class Codes(CodeTest):
+    def run_code(self, text, **words):
+        execution = super().run_code(text, **words)
+        self.check(execution)
+        return execution
+
+    def check(self, execution):
+        seen["status"].add(execution["status"])
+        self.assertEqual("error" in execution, execution["status"] != "ok", execution)
+
+    def events(self, text, **words):
+        events = super().events(text, **words)
+        seen["type"].update(event["type"] for event in events)
+        seen["end"].add(events[-1]["status"])
+        errors = [event for event in events if event["type"] == "error"]
+        self.assertEqual(len(errors), events[-1]["status"] in ("error", "interrupted", "timed-out"), events)
+        return events
+
+    def assert_error(self, execution, status, name, value):
+        self.assertEqual((execution["status"], execution["error"]["name"], execution["error"]["value"]), (status, name, value))
+
+    def begun(self, text, **words):
+        """Returns when the code has reached the name `begun`."""
+        running = Running(self.box, text.replace("begun", f"open({self.fifo!r}, 'w').close()"), **words)
+        self.box.sh(f"cat {self.fifo}")
+        return running
+
+    def interrupted(self, text, **words):
+        running = self.begun(text, **words)
+        self.method("InterruptContext", words.get("context", "python"))
+        self.check(running.result())
+        return running.result()
+
+
+class RunCode(Codes):
+    def test_ok_and_error(self):
+        self.assertEqual(self.run_code("1")["status"], "ok")
+        self.assertEqual(self.run_code("1 / 0")["status"], "error")
+
+    def test_timed_out(self):
+        """The code may not handle the interrupt, catch it, or end with another error."""
+        execution = self.run_code("while True: pass", timeout=t(1))
+        self.assert_error(execution, "timed-out", "KeyboardInterrupt", LIMIT.format("1 second"))
+        self.assertIn("while True", execution["error"]["traceback"])
+        execution = self.run_code(CATCHES, timeout=t(2))
+        self.assert_error(execution, "timed-out", "TimeoutError", LIMIT.format("2 seconds"))
+        self.assertEqual((execution["stdout"], execution["error"]["traceback"]), ("caught\n", ""))
+        execution = self.run_code(CATCHES.replace("print('caught')", "raise ValueError('own')"), timeout=t(1))
+        self.assert_error(execution, "timed-out", "ValueError", "own")
+
+    def test_timed_out_in_a_shell(self):
+        self.run_code("x = 1")
+        for text in ("!sleep 60; echo", "%%bash\nsleep 60; echo"):
+            execution = self.run_code(text, timeout=t(1))
+            self.assertEqual(execution["status"], "timed-out")
+            self.assertNotEqual(execution["error"]["value"], "")
+        self.assertEqual(self.value("x"), "1")
+
+    def test_timed_out_and_killed(self):
+        killed = "it ignored the interrupt for 5 seconds, and its interpreter was killed: the interpreter's state is lost"
+        self.run_code("x = 1")
+        execution = self.run_code(DEAF, timeout=t(1))
+        self.assert_error(execution, "timed-out", "TimeoutError", f"the code ran longer than its limit of 1 second; {killed}")
+        self.assertEqual(execution["stdout"], "deaf")
+        self.assertEqual(self.run_code("x")["error"]["name"], "NameError")
+
+    def test_timed_out_and_dead(self):
+        execution = self.run_code(CATCHES.replace("print('caught')", "import os; os._exit(3)"), timeout=t(1))
+        self.assert_error(execution, "timed-out", "TimeoutError",
+                          "the code ran longer than its limit of 1 second; its interpreter died of the interrupt "
+                          "(exit status 3): the interpreter's state is lost")
+
+    def test_runner_that_gives_no_reason(self):
+        """Code can send the runner's frames itself."""
+        send = "import struct; get_ipython().results._channel.send({}, {})"
+        execution = self.run_code(send.format(19, "struct.pack('<II', 1, 0)"))
+        self.assert_error(execution, "error", "UnknownError", "the code failed, and its interpreter did not report why")
+        execution = self.run_code(send.format(19, "struct.pack('<II', 2, 0)"))
+        self.assert_error(execution, "interrupted", "KeyboardInterrupt", "the code was interrupted")
+        execution = self.run_code(send.format(18, "b'\\1\\0\\0\\0x' * 3") + "; " + send.format(19, "struct.pack('<II', 0, 0)"))
+        self.assert_error(execution, "error", "x", "x")
+
+    def test_other_languages(self):
+        for language, text in (("javascript", "while (true) {}"), ("bash", "sleep 60; echo no"),
+                               ("typescript", "await new Promise(() => {})"), ("python3", "while True: pass"), ("r", "Sys.sleep(60)")):
+            with self.subTest(language):
+                context = self.create(language=language)  # so that its start is no part of the limit
+                execution = self.run_code(text, context=context, timeout=t(1))
+                self.assertEqual((execution["status"], execution["stdout"]), ("timed-out", ""))
+                self.assertTrue(execution["error"]["name"])
+                self.assertTrue(execution["error"]["value"])
+
+    def test_interrupted(self):
+        execution = self.interrupted("begun\nwhile True: pass")
+        self.assert_error(execution, "interrupted", "KeyboardInterrupt", "the code was interrupted")
+        self.assertEqual(self.interrupted(CATCHES.replace("time.sleep", "begun; time.sleep"))["status"], "ok")
+        self.assert_error(self.run_code("raise KeyboardInterrupt('own')"), "interrupted", "KeyboardInterrupt", "own")
+
+    def test_not_interruptible(self):
+        running = self.begun(DEAF.replace("time.sleep", "begun; time.sleep"))
+        self.method("InterruptContext", "python")
+        with self.assertRaises(Failure) as caught:
+            running.result()
+        self.assertEqual(caught.exception.name, "RunnerLost")
+        self.assertIn("was killed because the code ignored an interrupt for 5 seconds", caught.exception.message)
+
+    def test_deaths(self):
+        for text, words in (("import os; os._exit(3)", "(exit status 3)"), ("import os; os.abort()", "(killed by SIGABRT)"),
+                            ("import os; os.kill(os.getpid(), 40)", "(killed by signal 40)")):
+            with self.assertRaises(Failure) as caught:
+                self.run_code(text)
+            self.assertEqual(caught.exception.name, "RunnerLost")
+            self.assertIn(words, caught.exception.message)
+
+    def test_one_shot(self):
+        for text, words, status in (("1", {}, "ok"), ("1 / 0", {}, "error"), (CATCHES, {"timeout": t(1)}, "timed-out"),
+                                    (DEAF, {"timeout": t(1)}, "timed-out")):
+            execution, = call(self.bus, "/org/cloche1", MANAGER, "RunCode", "(ssa{sv})",
+                              ("python", text, options(template="interpreter", **words)))
+            self.check(execution)
+            self.assertEqual(execution["status"], status)
+
+
+class Streams(Codes):
+    def test_errors(self):
+        """The error comes before the end, no matter who reports it."""
+        self.assertEqual(self.brief(CATCHES, timeout=t(1)),
+                         [("stdout", "caught\n"), ("error", "TimeoutError"), ("end", "timed-out")])
+        self.assertEqual(self.brief(DEAF, timeout=t(1)), [("stdout", "deaf"), ("error", "TimeoutError"), ("end", "timed-out")])
+        self.assertEqual(self.brief("raise KeyboardInterrupt"), [("error", "KeyboardInterrupt"), ("end", "interrupted")])
+        self.assertEqual(self.brief("import sys; print(1, file=sys.stderr)"), [("stderr", "1\n"), ("end", "ok")])
+        self.assertEqual(self.brief("1 / 0"), [("error", "ZeroDivisionError"), ("end", "error")])
+        self.assertEqual(self.brief("1"), [("result", {"text/plain": "1"}), ("end", "ok")])
+
+    def test_lost(self):
+        self.events("import os; os._exit(1)")
+        self.events("1", language="no-such-kernel")
+        end = self.last_of("print(1, flush=True)\nwhile True: pass", self.box.kill)
+        self.assertEqual((end["status"], end["error"]), ("guest-lost", "org.cloche1.Error.GuestLost"))
+        self.box = Box(self.bus, self.template)
+
+    def test_clear(self):
+        """Like ipykernel's messages: in its order among the outputs."""
+        events = self.events("from IPython.display import clear_output\n"
+                             "print(1); clear_output(wait=True); print(2); display(3); clear_output(); print(4)")
+        self.assertEqual([(event["type"], event.get("text", event.get("wait"))) for event in events[:-1]],
+                         [("stdout", "1\n"), ("clear", True), ("stdout", "2\n"), ("result", None), ("clear", False), ("stdout", "4\n")])
+
+    def test_clear_in_an_answer(self):
+        """Collected output stays."""
+        execution = self.run_code("from IPython.display import clear_output\nprint(1); display(2); clear_output(); print(3)")
+        self.assertEqual((execution["stdout"], len(execution["results"])), ("1\n3\n", 1))
+
+    def test_clear_of_nobody(self):
+        self.assertEqual(self.brief("from IPython.display import clear_output\nclear_output()", silent=True), [("end", "ok")])
+
+    def test_clear_of_a_kernel(self):
+        for language, text in (("python3", "from IPython.display import clear_output; clear_output(wait=True)"),
+                               ("r", "IRdisplay::clear_output(wait = TRUE)")):
+            clear, end = self.events(text, language=language)
+            self.assertEqual((clear["type"], clear["wait"], end["status"]), ("clear", True, "ok"))
+
+    THREAD = """import threading
+def late():
+    with open({0!r}) as go: go.read()
+    print('late ü', flush=True)
+    with open({0!r}, 'w') as done: done.write('x')
+threading.Thread(target=late).start()"""
+
+    def write_late(self):
+        """A thread writes after the end of its execution."""
+        self.run_code(self.THREAD.format(self.fifo))
+        self.box.sh(f"echo >{self.fifo}; cat {self.fifo}")
+
+    def test_earlier(self):
+        self.write_late()
+        late, own, end = self.events("print('own')")
+        self.assertEqual((late["type"], late["text"], late["earlier"]), ("stdout", "late ü\n", True))
+        self.assertEqual((own["text"], "earlier" in own), ("own\n", False))
+        self.assertEqual(self.brief("print('own')"), [("stdout", "own\n"), ("end", "ok")])
+
+    def test_earlier_and_an_answer(self):
+        """An answer contains output of the time of the execution; later it is too late for a stream."""
+        self.write_late()
+        self.assertEqual(self.run_code("print('own')")["stdout"], "own\n")
+        self.assertEqual(self.brief("print('own')"), [("stdout", "own\n"), ("end", "ok")])
+
+    def test_much_earlier(self):
+        """The last 64 KiB are kept."""
+        kept = 64 << 10
+        self.run_code(f"(read x <{self.fifo}; seq -w 20000; echo >{self.fifo}) & :", language="bash")
+        self.box.sh(f"echo >{self.fifo}; cat {self.fifo}")
+        events = self.events("echo own", language="bash")
+        text = "".join(event["text"] for event in events[:-2])
+        self.assertTrue(all(event["earlier"] for event in events[:-2]))
+        self.assertEqual(text, "".join(f"{i:05}\n" for i in range(1, 20001))[-kept:])
+
+    def last_of(self, text, end):
+        lines = self.stream(text)
+        lines.readline()
+        end()
+        with lines:
+            last = json.loads(list(lines)[-1])
+        seen["end"].add(last["status"])
+        return last
+
+
+class Contexts(Codes):
+    def state(self, context):
+        state = self.contexts()[context]["state"]
+        seen["context"].add(state)
+        return state
+
+    def test_states(self):
+        self.assertEqual(self.state("bash"), "not-started")
+        self.run_code("1")
+        self.assertEqual(self.state("python"), "idle")
+        running = self.begun("begun\nwhile True: pass")
+        self.assertEqual(self.state("python"), "busy")
+        self.method("InterruptContext", "python")
+        running.result()
+        starting = Running(self.box, "1", language="r")
+        while self.state("r") != "starting":
+            pass
+        starting.result()
+
+
+class Runs(BoxTest):
+    def test_how(self):
+        for argv, words, status, how in (
+            (["true"], {}, 0, "exited"), (["sh", "-c", "exit 3"], {}, 3, "exited"),
+            (["sh", "-c", "kill -TERM $$"], {}, 143, "signaled"), (["sleep", "60"], {"timeout": t(1)}, 137, "timed-out"),
+        ):
+            exit_status, _, _, details = self.box.call("Run", "(asa{sv})", argv, **words)
+            self.assertEqual((exit_status, details["how"]), (status, how))
+            self.assertEqual(details.get("signal"), status - 128 if status > 128 else None)
+            seen["how"].add(how)
+            process, *fds = self.box.start(*argv, **words)
+            self.assertEqual(process.wait(), (status % 128 if how != "exited" else status, how))
+            self.assertEqual(process.properties()["ExitHow"], how)
+            seen["wait"].add(how)
+            for fd in fds:
+                os.close(fd)
+
+    def test_out_of_memory(self):
+        """The kernel's part is tested in real machines (tests/system/test-guest-environment.py)."""
+        with agent("out-of-memory"):
+            box = until_hostile(self.bus, lambda box: box.call("Run", "(asa{sv})", ["true"])[3]["how"] == "out-of-memory")
+        self.addCleanup(box.kill)
+        exit_status, _, _, details = box.call("Run", "(asa{sv})", ["true"])
+        self.assertEqual((exit_status, details["how"], details["signal"]), (137, "out-of-memory", 9))
+        seen["how"].add(details["how"])
+        process, *fds = box.start("true")
+        self.assertEqual(process.wait(), (9, "out-of-memory"))
+        seen["wait"].add("out-of-memory")
+        for fd in fds:
+            os.close(fd)
+
+
+class agent:
+    """Machines that start in this block have an agent of hostile-agent.c."""
+
+    def __init__(self, name):
+        self.path, self.control = CONTROL / name, CONTROL / "agent"
+
+    def __enter__(self):
+        self.path.symlink_to(os.environ["HOSTILE_AGENT"])
+        self.control.with_suffix(".new").write_text(str(self.path))
+        self.control.with_suffix(".new").rename(self.control)
+
+    def __exit__(self, *error):
+        self.control.unlink()
+        self.path.unlink()
+
+
+def until_hostile(bus, is_it):
+    """The machines that were ready before come first."""
+    for _ in range(10):
+        box = Box(bus, "minimal")
+        if is_it(box):
+            return box
+        with contextlib.suppress(Failure):  # an earlier one of the kind
+            box.kill()
+    raise AssertionError("no such agent came")
+
+
+class Removals(unittest.TestCase):
+    """Why sandboxes ended, and what a call says that this cuts off."""
+
+    def setUp(self):
+        self.bus = connect()
+        self.addCleanup(self.bus.close_sync, None)
+        self.reasons = {}
+        self.list()  # signals are sent to those who have called
+        self.bus.signal_subscribe("org.cloche1", MANAGER, "SandboxRemoved", None, None, 0, self.on_removed)
+
+    def on_removed(self, bus, sender, path, interface, name, parameters):
+        sandbox, _, reason = parameters.unpack()
+        self.reasons[sandbox] = reason
+
+    def assert_reason(self, box, reason):
+        while box.id not in self.reasons:
+            GLib.MainContext.default().iteration(True)
+        self.assertEqual(self.reasons[box.id], reason)
+        seen["reason"].add(reason)
+
+    def assert_lost(self, box, reason, *argv):
+        with self.assertRaises(Failure) as caught:
+            box.run(*argv, user="root")
+        self.assertEqual(caught.exception.name, "GuestLost")
+        self.assertIn(f"has ended: {reason}", caught.exception.message)
+        self.assert_reason(box, reason)
+
+    def test_killed(self):
+        box = Box(self.bus)
+        box.kill()
+        self.assert_reason(box, "killed")
+
+    def test_timed_out(self):
+        self.assert_lost(Box(self.bus, timeout=t(1)), "timed-out", "sleep", "60")
+
+    def test_machines_that_end(self):
+        for name, reason in (("shuts-down", "guest-shut-down"), ("panics", "guest-panicked"), ("dies", "machine-lost"),
+                             ("garbage", "protocol-error"), ("silent", "guest-hung")):
+            with agent(name):
+                box = until_hostile(self.bus, lambda box: f"has ended: {reason}" in self.ends(box))
+            self.assert_reason(box, reason)
+
+    @staticmethod
+    def ends(box):
+        try:
+            box.run("true")
+        except Failure as failure:
+            return failure.message
+        return ""
+
+    def test_caller_left(self):
+        bus = connect()
+        bus.call("org.cloche1", "/org/cloche1", MANAGER, "RunCode",
+                 GLib.Variant("(ssa{sv})", ("python", "while True: pass", options(template="python", name="leaves"))),
+                 None, Gio.DBusCallFlags.NONE, -1, None, None)
+        while not (found := [path for path, properties in self.list() if properties["Name"] == "leaves"]):
+            pass
+        bus.close_sync()
+        box = Box.__new__(Box)
+        box.id = found[0].rsplit("/", 1)[1]
+        self.assert_reason(box, "caller-left")
+
+    def list(self):
+        return call(self.bus, "/org/cloche1", MANAGER, "ListSandboxes", "(a{sv})", (options(),))[0]
+
+    def test_service_stopped(self):
+        """Code that is streamed is lost with the service; a sandbox ends with one that is stopped for good."""
+        box = Box(self.bus, "interpreter")
+        lines = os.fdopen(box.call("StreamCode", "(sa{sv})", "print(1, flush=True)\nwhile True: pass")[0], "rb")
+        lines.readline()
+        self.stop_service(signal.SIGHUP)
+        with lines:
+            end = json.loads(list(lines)[-1])
+        self.assertEqual((end["status"], end["error"]), ("service-stopping", "org.cloche1.Error.ServiceStopping"))
+        seen["end"].add(end["status"])
+        self.list()
+        self.stop_service(signal.SIGUSR2)
+        self.assert_reason(box, "service-stopped")
+
+    def stop_service(self, number):
+        """Returns when the next one is there."""
+        owners = []
+        self.bus.signal_subscribe("org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged", None, "org.cloche1", 0,
+                                  lambda *words: owners.append(words[-1].unpack()[2]))
+        os.kill(os.getppid(), number)
+        while not any(owners):
+            GLib.MainContext.default().iteration(True)
+
+
+class Words(unittest.TestCase):
+    """The last class: what the others saw is what is documented, and all of it."""
+
+    def test_all_are_provoked(self):
+        for kind, begin in (("status", "@execution: status s ("), ("how", "how s ("), ("wait", "@how: "),
+                            ("reason", "EndReason: empty while it runs; then "), ("context", "state s (\"not-started\"")):
+            with self.subTest(kind):
+                words = documented(begin) | ({"not-started"} if kind == "context" else set())
+                self.assertEqual(seen[kind], words)
+
+    def test_ends_of_streams(self):
+        ended, lost = XML.split('{"type": "end", "status": ')[1:]
+        words = ended.partition(', "execution-count"')[0] + lost.partition(', "error":')[0]
+        self.assertEqual(seen["end"], set(re.findall(r'"([a-z-]+)"', words)))
+
+    def test_types_of_events(self):
+        part = XML[XML.index("@events: gives a line"):XML.index("Executes code as RunCode() does")]
+        types = set(re.findall(r'{"type": "([a-z]+)"', part)) | set(re.findall(r'"type": "stdout" or "([a-z]+)"', part))
+        self.assertEqual(seen["type"], types)
+
+
+tap.main()

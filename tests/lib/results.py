@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""results: prints the failed cases of a run of meson, and counts all: "N passed, N failed".
+
+Usage: results.py LOG STATUS, where meson has written LOG.json and LOG.junit.xml, and exited with STATUS. A skipped case counts
+as failed. A suite that failed without a failed case (it crashed, or timed out) counts as one more, as does a run that failed
+without any. Exits with 1 if anything failed.
+"""
+import json
+import pathlib
+import sys
+import xml.etree.ElementTree as ElementTree
+
+BAD = ("error", "failure", "skipped")
+
+
+def read_cases(log):
+    """The names of all cases, by suite: (passed, failed)."""
+    found = {}
+    for suite in ElementTree.parse(f"{log}.junit.xml").getroot().iter("testsuite"):
+        for case in suite.iter("testcase"):
+            name = case.get("name") if suite.get("name") == "cloche" else suite.get("name")
+            passed, failed = found.setdefault(name.split()[-1].rpartition(".")[2], ([], []))
+            (failed if any(case.find(kind) is not None for kind in BAD) else passed).append(case.get("name"))
+    return found
+
+
+def main(log, status):
+    passed = failed = 0
+    try:
+        cases = read_cases(log)
+        suites = [json.loads(line) for line in pathlib.Path(f"{log}.json").read_text().splitlines()]
+    except (OSError, ElementTree.ParseError, json.JSONDecodeError) as error:
+        cases, suites = {}, []
+        print(f"there are no results: {error}")
+    for suite in suites:
+        name = suite["name"].split()[-1]
+        good, bad = cases.get(name, ([], []))
+        if suite["result"] != "OK" and not bad:
+            bad = [f"the suite ended with {suite['result']}, status {suite['returncode']}"]
+        for case in bad:
+            print(f"{name}: {case}")
+        passed, failed = passed + len(good), failed + len(bad)
+    if not failed and (status != "0" or not suites):
+        failed = 1
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+main(*sys.argv[1:])
