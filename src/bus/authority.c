@@ -24,7 +24,7 @@ typedef struct {
     char *action;
     PolkitDetails *details;
     PolkitCheckAuthorizationFlags flags;
-} Question;
+} PolkitQuestion;
 
 /* --- pending queries per user --- */
 
@@ -52,7 +52,7 @@ authority_clear(gpointer data)
 static void
 question_free(gpointer data)
 {
-    Question *question = data;
+    PolkitQuestion *question = data;
     guint32 uid = question->peer->viewer.uid;
 
     set_waiting(question->authority, uid, waiting_of(question->authority, uid) - 1);
@@ -68,7 +68,7 @@ question_free(gpointer data)
 static void
 refuse(GTask *task, const char *format, const char *why)
 {
-    const Question *question = g_task_get_task_data(task);
+    const PolkitQuestion *question = g_task_get_task_data(task);
     g_autofree char *reason = g_strdup_printf(format, why);
 
     g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED,
@@ -86,7 +86,7 @@ static void
 on_checked(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    const Question *question = g_task_get_task_data(task);
+    const PolkitQuestion *question = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
     g_autoptr(PolkitAuthorizationResult) answer =
         polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), result, &error);
@@ -109,7 +109,7 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
 static void
 check(GTask *task)
 {
-    const Question *question = g_task_get_task_data(task);
+    const PolkitQuestion *question = g_task_get_task_data(task);
     g_autoptr(PolkitSubject) subject = polkit_system_bus_name_new(question->peer->name);
 
     polkit_authority_check_authorization(question->authority->polkit, subject, question->action,
@@ -132,7 +132,7 @@ static void
 on_connected(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    Authority *authority = ((Question *)g_task_get_task_data(task))->authority;
+    Authority *authority = ((PolkitQuestion *)g_task_get_task_data(task))->authority;
     g_autoptr(GError) error = NULL;
     g_autoptr(PolkitAuthority) polkit = polkit_authority_get_finish(result, &error);
 
@@ -161,7 +161,7 @@ authority_ask_async(Authority *authority, Peer *peer, const char *action,
 {
     GTask *task = g_task_new(NULL, peer->left, callback, data);
     guint waiting = waiting_of(authority, peer->viewer.uid);
-    Question *question;
+    PolkitQuestion *question;
 
     if (waiting >= AUTHORITY_WAITING_MAX) {
         g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
@@ -171,7 +171,7 @@ authority_ask_async(Authority *authority, Peer *peer, const char *action,
         return;
     }
     set_waiting(authority, peer->viewer.uid, waiting + 1);
-    question = g_new0(Question, 1);
+    question = g_new0(PolkitQuestion, 1);
     question->authority = g_rc_box_acquire(authority);
     question->peer = peer_ref(peer);
     question->action = g_strdup(action);

@@ -12,7 +12,7 @@
 struct Peers {
     GDBusConnection *connection;
     GHashTable *known; /* name → Peer */
-    GHashTable *asked; /* name → Question, while the bus is queried for its uid */
+    GHashTable *asked; /* name → UidRequest, while the bus is queried for its uid */
     guint subscription;
     GCancellable *cancellable;
 };
@@ -28,7 +28,7 @@ typedef struct {
     Peers *peers;
     char *name;
     GArray *waiters;
-} Question;
+} UidRequest;
 
 Peer *
 peer_ref(Peer *peer)
@@ -111,7 +111,7 @@ add(Peers *peers, const char *name, guint32 uid)
 static void
 on_uid(GObject *source, GAsyncResult *result, gpointer data)
 {
-    Question *question = data;
+    UidRequest *request = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) answer =
         g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
@@ -120,45 +120,45 @@ on_uid(GObject *source, GAsyncResult *result, gpointer data)
 
     if (answer) {
         g_variant_get(answer, "(u)", &uid);
-        peer = peer_ref(add(question->peers, question->name, uid));
+        peer = peer_ref(add(request->peers, request->name, uid));
     }
     if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) /* else `peers` was freed */
-        g_hash_table_remove(question->peers->asked, question->name);
-    for (guint i = 0; i < question->waiters->len; i++) {
-        const Waiter *waiter = &g_array_index(question->waiters, Waiter, i);
+        g_hash_table_remove(request->peers->asked, request->name);
+    for (guint i = 0; i < request->waiters->len; i++) {
+        const Waiter *waiter = &g_array_index(request->waiters, Waiter, i);
 
         waiter->found(peer, waiter->data);
     }
-    g_array_unref(question->waiters);
-    g_free(question->name);
-    g_free(question);
+    g_array_unref(request->waiters);
+    g_free(request->name);
+    g_free(request);
 }
 
-static Question *
+static UidRequest *
 ask(Peers *peers, const char *name)
 {
-    Question *question = g_new0(Question, 1);
+    UidRequest *request = g_new0(UidRequest, 1);
 
-    question->peers = peers;
-    question->name = g_strdup(name);
-    question->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
-    g_hash_table_insert(peers->asked, question->name, question);
+    request->peers = peers;
+    request->name = g_strdup(name);
+    request->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    g_hash_table_insert(peers->asked, request->name, request);
     g_dbus_connection_call(peers->connection, BUS, "/org/freedesktop/DBus", BUS,
                            "GetConnectionUnixUser", g_variant_new("(s)", name),
                            G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, /* timeout= */ -1,
-                           peers->cancellable, on_uid, question);
-    return question;
+                           peers->cancellable, on_uid, request);
+    return request;
 }
 
 void
 peers_find(Peers *peers, const char *name, PeerFound found, gpointer data)
 {
     const Waiter waiter = {found, data};
-    Question *question = g_hash_table_lookup(peers->asked, name);
+    UidRequest *request = g_hash_table_lookup(peers->asked, name);
 
-    if (!question)
-        question = ask(peers, name);
-    g_array_append_val(question->waiters, waiter);
+    if (!request)
+        request = ask(peers, name);
+    g_array_append_val(request->waiters, waiter);
 }
 
 const Peer *

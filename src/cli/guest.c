@@ -144,7 +144,7 @@ guest_upload(const Guest *guest, Cli *cli, const char *path, TransferWork pack, 
     g_autoptr(GError) packing = NULL, unpacking = NULL;
     g_autoptr(Meter) meter = NULL;
     Stream stream = {0};
-    Transfer *transfer;
+    TransferThread *transfer;
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {

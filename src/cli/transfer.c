@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-struct Transfer {
+struct TransferThread {
     Stream *stream;
     TransferWork work;
     gpointer data;
@@ -15,7 +15,7 @@ struct Transfer {
 static void
 run(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
-    Transfer *transfer = data;
+    TransferThread *transfer = data;
     GError *error = NULL;
     gboolean is_done = transfer->work(transfer->stream, transfer->data, &error);
 
@@ -26,10 +26,10 @@ run(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
         g_task_return_error(task, error);
 }
 
-Transfer *
+TransferThread *
 transfer_start(Cli *cli, Stream *stream, TransferWork work, gpointer data)
 {
-    Transfer *transfer = g_new0(Transfer, 1);
+    TransferThread *transfer = g_new0(TransferThread, 1);
 
     if (stream->interrupted == NULL)
         stream->interrupted = cli->interrupted;
@@ -44,7 +44,7 @@ transfer_start(Cli *cli, Stream *stream, TransferWork work, gpointer data)
 }
 
 gboolean
-transfer_finish(Transfer *transfer, GError **error)
+transfer_finish(TransferThread *transfer, GError **error)
 {
     gboolean is_done;
 

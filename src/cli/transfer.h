@@ -14,6 +14,6 @@ typedef gboolean (*TransferWork)(Stream *stream, gpointer data, GError **error);
  * for the end. A signal interrupts the work, unless the stream has its own cancellable. The
  * descriptor is closed when the work has ended.
  */
-typedef struct Transfer Transfer;
-Transfer *transfer_start(Cli *cli, Stream *stream, TransferWork work, gpointer data);
-gboolean transfer_finish(Transfer *transfer, GError **error);
+typedef struct TransferThread TransferThread;
+TransferThread *transfer_start(Cli *cli, Stream *stream, TransferWork work, gpointer data);
+gboolean transfer_finish(TransferThread *transfer, GError **error);

@@ -13,12 +13,12 @@ typedef struct {
     Instance *instance;
     char **languages;
     EndReason why; /* why it failed */
-} Adoption;
+} MachineAdoption;
 
 static void
 adoption_free(gpointer data)
 {
-    Adoption *adoption = data;
+    MachineAdoption *adoption = data;
 
     if (adoption->instance)
         instance_end(adoption->instance, "The machine could not be adopted");
@@ -30,7 +30,7 @@ adoption_free(gpointer data)
 static void
 give_up(GTask *task, EndReason why, GError *error)
 {
-    Adoption *adoption = g_task_get_task_data(task);
+    MachineAdoption *adoption = g_task_get_task_data(task);
 
     adoption->why = why;
     g_task_return_error(task, error);
@@ -47,7 +47,7 @@ end_unwanted(gpointer instance)
 static void
 finish(GTask *task)
 {
-    Adoption *adoption = g_task_get_task_data(task);
+    MachineAdoption *adoption = g_task_get_task_data(task);
     Instance *instance = adoption->instance;
 
     for (char **language = adoption->languages; *language; language++) {
@@ -76,7 +76,7 @@ check_identity(const Instance *instance, GError **error)
 static void
 on_greeted(GObject *source, GAsyncResult *result, gpointer data)
 {
-    Instance *instance = ((Adoption *)g_task_get_task_data(data))->instance;
+    Instance *instance = ((MachineAdoption *)g_task_get_task_data(data))->instance;
     GError *error = NULL;
 
     if (guest_link_greet_finish(instance->link, result, &error) && check_identity(instance, &error))
@@ -100,7 +100,7 @@ static void
 on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    Adoption *adoption = g_task_get_task_data(task);
+    MachineAdoption *adoption = g_task_get_task_data(task);
     Instance *instance = adoption->instance;
     GError *error = NULL;
     int fd;
@@ -126,7 +126,7 @@ instance_adopt_async(Host *host, const Record *record, Template *template,
                      GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, NULL, callback, data);
-    Adoption *adoption = g_new0(Adoption, 1);
+    MachineAdoption *adoption = g_new0(MachineAdoption, 1);
     MachineUser user = host_keep_user(host, record->machine_uid);
     Instance *instance = instance_new(host, record->id, &user, template);
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
@@ -142,7 +142,7 @@ instance_adopt_async(Host *host, const Record *record, Template *template,
 Instance *
 instance_adopt_finish(GAsyncResult *result, EndReason *ret_why, GError **error)
 {
-    const Adoption *adoption = g_task_get_task_data(G_TASK(result));
+    const MachineAdoption *adoption = g_task_get_task_data(G_TASK(result));
     Instance *instance = g_task_propagate_pointer(G_TASK(result), error);
 
     if (!instance)

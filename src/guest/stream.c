@@ -19,12 +19,12 @@ typedef struct {
     guint32 in_window;  /* bytes that the guest may still send */
     guint32 owed;       /* credit that is not sent while another stream has priority */
     gboolean ending, ended;
-} StreamChannel;
+} HostChannel;
 
 struct GuestStream {
     LinkStream base;
     GuestLink *link; /* NULL: the stream is over */
-    StreamChannel channels[_WIRE_CHANNELS];
+    HostChannel channels[_WIRE_CHANNELS];
     const GuestStreamEvents *events;
     gpointer data;
 };
@@ -65,14 +65,14 @@ send_data(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize s
 }
 
 static gsize
-queued(const StreamChannel *channel)
+queued(const HostChannel *channel)
 {
     return channel->queued ? channel->queued->len - channel->sent : 0;
 }
 
 /* Removes sent bytes when all are sent, or when they are the larger part. */
 static void
-forget_sent(StreamChannel *channel)
+forget_sent(HostChannel *channel)
 {
     if (channel->sent < channel->queued->len && channel->sent < channel->queued->len / 2)
         return;
@@ -83,7 +83,7 @@ forget_sent(StreamChannel *channel)
 static gboolean
 send_next_of(GuestStream *stream, WireChannel number)
 {
-    StreamChannel *channel = &stream->channels[number];
+    HostChannel *channel = &stream->channels[number];
     gsize n = MIN(MIN(queued(channel), channel->out_window), WIRE_DATA_MAX);
 
     if (n > 0 && link_must_wait(stream->link, &stream->base))
@@ -116,7 +116,7 @@ send_next(LinkStream *base)
 void
 guest_stream_write(GuestStream *stream, WireChannel channel, const void *bytes, gsize size)
 {
-    StreamChannel *c = &stream->channels[channel];
+    HostChannel *c = &stream->channels[channel];
 
     if (!stream->link || c->refused)
         return;
@@ -232,7 +232,7 @@ lose(LinkStream *base, const GError *error)
 static gboolean
 handle_data(GuestStream *stream, const WireHeader *header, const guint8 *payload)
 {
-    StreamChannel *channel = &stream->channels[header->channel];
+    HostChannel *channel = &stream->channels[header->channel];
 
     if (header->channel == WIRE_STDIN || header->length > channel->in_window)
         return FALSE;
@@ -245,7 +245,7 @@ handle_data(GuestStream *stream, const WireHeader *header, const guint8 *payload
 static gboolean
 handle_credit(GuestStream *stream, const WireHeader *header, const guint8 *payload)
 {
-    StreamChannel *channel = &stream->channels[header->channel];
+    HostChannel *channel = &stream->channels[header->channel];
     WireReader r;
     guint32 value;
 
@@ -310,7 +310,7 @@ handle_error(GuestStream *stream, const WireHeader *header, const guint8 *payloa
 static gboolean
 handle_eof(GuestStream *stream, const WireHeader *header)
 {
-    StreamChannel *channel = &stream->channels[header->channel];
+    HostChannel *channel = &stream->channels[header->channel];
 
     if (header->length > 0)
         return FALSE;

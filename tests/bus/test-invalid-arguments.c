@@ -210,7 +210,7 @@ test_environment(void)
     refuse_create("environment", entries(1, ENVIRONMENT_LAST + 1),
                   "environment: at most 65536 bytes in all, not 65537");
     refuse_create("environment", entry(0, 1), "is not a name of a variable");
-    refuse_create("environment", g_variant_new_parsed("{'A=B': 'c'}"), "'A=B' is no name");
+    refuse_create("environment", g_variant_new_parsed("{'A=B': 'c'}"), "'A=B' is not a name");
     refuse_create("environment", g_variant_new_parsed("@a{ss} {'A': '1', 'A': '2'}"), "twice");
 }
 
