@@ -2,8 +2,8 @@
 #
 # Channel: frames of the runner protocol over descriptor 3.
 #
-# A mark in what is read says that a host was started anew: what was read before it, and is not
-# being executed, is forgotten.
+# A mark in the input means that the host was restarted: requests that were read before it and are
+# not being executed are dropped.
 
 package Channel;
 
@@ -30,7 +30,7 @@ sub new {
 
 sub field { return pack 'V/a*', $_[0] }
 
-# The next request: its type and payload. Nothing when the agent has gone.
+# Returns the type and payload of the next request; nothing if the agent has closed the socket.
 sub receive {
     my ($self) = @_;
     for (;;) {
@@ -46,7 +46,7 @@ sub receive {
     }
 }
 
-# Whether the frame of that size may be what was cut off: a mark begins in it and goes on behind it.
+# Whether the frame of that size may be incomplete: a mark may begin in it and continue after it.
 sub _is_in_mark {
     my ($self, $size) = @_;
     my ($begun) = $self->{tail} =~ /(\xff\xfe*)\z/ or return 0;
@@ -84,7 +84,8 @@ sub send {
     }
 }
 
-# At most TEXT_MAX bytes of UTF-8 without NUL: beginning and end, and what is missing between.
+# Returns at most TEXT_MAX bytes of UTF-8 without NUL: the beginning and the end, and between them
+# the number of omitted bytes.
 sub shorten {
     my ($text) = @_;
     utf8::decode($text) or utf8::upgrade($text);

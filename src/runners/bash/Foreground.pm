@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Foreground: the processes of an execution, and how SIGINT reaches them so that bash heeds it.
+# Foreground: sends SIGINT to the processes of an execution so that bash reacts to it.
 #
-# A bash that waits for a command passes over SIGINT unless the command dies of it. Two things
-# make that a matter of luck: a command may just have ended by itself, and a bash that forked but
-# is not yet the command forgets the signal. So each bash is stopped while its commands get the
-# signal, from the innermost outwards; how they ended tells whether it will be heeded.
+# A bash that waits for a command ignores SIGINT unless the command is killed by it. This has two
+# races: the command may just have ended by itself, and a forked bash that is not the command yet
+# loses the signal. So each bash is stopped while its commands get the signal, from the innermost
+# bash outwards. The exit statuses of the commands show whether bash will react.
 #
-# Nothing tells which commands bash waits for. A job in the background has by bash's own rule an
-# input of its own, and ignores SIGINT, until it sets what it does then, as node does. What has
-# left the session has left the foreground of a terminal, too. Either is spared for as long as there
-# is hope that it is not what bash waits for.
+# It cannot be determined which commands bash waits for. Bash gives a background job /dev/null as
+# its input and lets it ignore SIGINT, but a program may install a handler, as node does. A process
+# that has left the session has left the foreground of a terminal, too. Both kinds are spared at
+# first, because bash probably does not wait for them.
 #
-# And a subshell that is about to start a command exits with 130 then, which the bash that waits for
-# it takes for an end like any other. So it is left to start the command.
+# A subshell that gets SIGINT just before it starts a command exits with status 130, which its
+# parent takes for a normal end. So SIGINT is not sent before the subshell has started the command.
 #
-# And there is a moment in which SIGINT makes bash 5.2 signal itself for ever: it has set the
-# handler for waiting, and not yet noted the one before it. So none is sent to a bash that was
-# stopped in the system call that sets it, or, if that can be helped, between system calls.
+# Bash 5.2 has a bug: if SIGINT arrives after it has set the handler for waiting, but before it has
+# saved the previous handler, it sends itself signals in an endless loop. So SIGINT is not sent to a
+# bash that was stopped in the system call that sets the handler and, if possible, not between
+# system calls.
 
 package Foreground;
 
@@ -34,7 +35,7 @@ use constant {SPARED => 10, AWAITED => 3};    # for how many tries; the former f
 use constant {STATE => 0, SESSION => 3, EXIT_CODE => 49};    # in stat, behind the name
 use constant {STEP_S => 0.0005, STEPS => 200, LOOKS => 10};    # how long one interrupt waits in all
 
-# To be made before the execution: whatever the shell has running is not what SIGINT is for.
+# Must be created before the execution: processes that the shell already has do not get SIGINT.
 sub new {
     my ($class, $shell) = @_;
     return bless {
@@ -45,7 +46,8 @@ sub new {
     }, $class;
 }
 
-# Interrupts it. Returns whether that was heeded, or may still be: else it is worth another try.
+# Interrupts the execution. Returns false if bash has ignored the signal and it should be sent
+# again.
 sub interrupt {
     my ($self) = @_;
     $self->{steps} = STEPS;
@@ -53,7 +55,7 @@ sub interrupt {
     return $self->_interrupt_shell($self->{shell});
 }
 
-# What was started in the moment of the interrupt, and left behind.
+# Interrupts commands that were started during the interrupt and are still running.
 sub end_rest {
     my ($self) = @_;
     for my $child ($self->_commands($self->{shell})) {
@@ -61,7 +63,8 @@ sub end_rest {
     }
 }
 
-# A pipe's readers come before its writers: a reader that finds the end instead would end well.
+# The readers of a pipe get SIGINT before its writers: otherwise a reader may see the end of its
+# input and exit with success.
 sub _interrupt_shell {
     my ($self, $shell) = @_;
     if (!$self->_stop($shell) || $self->_awaits_new($shell)) {
@@ -88,8 +91,8 @@ sub _interrupt_shell {
     return $is_heeded;
 }
 
-# Stops it, where it waits for a command if that can be had. Returns whether SIGINT can do no harm:
-# the end of a command of which it has not learned yet would make it pass over that.
+# Stops the shell, if possible while it waits for a command. Returns whether SIGINT may be sent: if
+# a command has ended and the shell has not noticed it yet, it would ignore the signal.
 sub _stop {
     my ($self, $shell) = @_;
     my $call;
@@ -109,7 +112,7 @@ sub _has_news {
     return grep { _has_ended(_stat($_)) } _children($shell);
 }
 
-# Returns the system call where it was stopped.
+# Returns the system call in which the shell was stopped.
 sub _stop_once {
     my ($self, $shell) = @_;
     kill STOP => $shell;
@@ -119,8 +122,9 @@ sub _stop_once {
     return _read("$shell/syscall");
 }
 
-# Whether commands died of SIGINT. The shell learns of those that have ended in their order, and the
-# last decides. One that goes on may have reasons, unless it has only just become another program.
+# Whether SIGINT has killed the commands. The shell waits for them in their order, and the last one
+# decides. A command that continues may handle SIGINT, unless it was still a shell and has just
+# become another program.
 sub _have_died_of_it {
     my ($self, $is_shell, @commands) = @_;
     my @alive = @commands;
@@ -162,23 +166,23 @@ sub _is_spared {
     return $self->{tries} <= $reasons * SPARED && $reasons;
 }
 
-# A bash that was forked may be a job in the background which has not yet become one, or the builtin
-# of a pipe, which ends well.
+# A forked bash may be a future background job that does not ignore SIGINT yet, or a builtin in a
+# pipe, which exits with success.
 sub _awaits_new {
     my ($self, $shell) = @_;
     return $self->{tries} <= AWAITED
         && grep { $self->_is_shell($_) && !_children($_) } _children($shell);
 }
 
-# That of the foreground is open for writing, too.
+# The input of foreground commands is also /dev/null, but open for writing as well.
 sub _has_input_of_background {
     my ($pid) = @_;
     return (readlink("/proc/$pid/fd/0") // '') eq '/dev/null'
         && _read("$pid/fdinfo/0") =~ /^flags:\s*[0-7]*[04]$/m ? 1 : 0;
 }
 
-# A command and all that it started. Who started it comes first, so that it hears of SIGINT before
-# it hears of an end and goes on, as xargs and find would.
+# Returns a command and its descendants, parents first: a parent must get SIGINT before it sees the
+# end of its child, after which xargs and find would continue.
 sub _family {
     my ($self, @found) = @_;
     for (my $i = 0; $i < @found; $i++) {
@@ -191,7 +195,7 @@ sub _is_in_session { return (_stat($_[1]))[SESSION] == $_[0]{shell} }
 
 sub _children { return split ' ', _read("$_[0]/task/$_[0]/children") }
 
-# One that is gone is as one that ended well.
+# A process that does not exist counts as one that has exited with success.
 sub _stat {
     my $text = _read("$_[0]/stat") || '0 () X 0 0 0' . ' 0' x EXIT_CODE;
     return split ' ', $text =~ s/.*\)//sr;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Server: takes requests, one after the other, and tells of the outcome as the protocol has it.
+# Server: handles requests, one after the other, and sends their outcome as the protocol defines it.
 #
-# Bash has no values, so there are no results: an execution is its output and its exit status.
+# Bash has no values, so an execution has no results, only output and an exit status.
 
 package Server;
 
@@ -65,7 +65,8 @@ sub check {
     finish(OK);
 }
 
-# Bash also has messages that quote the code, so each of these is matched from the start of its line.
+# Bash also has messages that quote the code, so each of these is matched from the start of its
+# line.
 sub is_incomplete {
     my ($code, $message) = @_;
     return 1 if $code =~ /(?<!\\)(?:\\\\)*\\\z/;
@@ -77,14 +78,15 @@ sub is_incomplete {
 
 sub refuse_dialect { finish(FAILED, 'ValueError', "Bash has no dialect '$_[0]'", '') }
 
-# A text whose first line ends as in files of Windows has such line ends in all; to bash they
-# would be part of words.
+# If the first line ends in CR LF, removes the CR from all lines, because bash takes it as a part of
+# words.
 sub with_own_line_ends {
     my ($code) = @_;
     return $code =~ /\A[^\n]*\r(?:\n|\z)/ ? $code =~ s/\r(?=\n|\z)//gr : $code;
 }
 
-# The status of an execution and, unless it is OK, its error: name, value, traceback.
+# Returns the status of an execution and, unless it is OK, the name, value and traceback of its
+# error.
 sub conclude {
     my ($outcome, $code) = @_;
     my $status = $outcome->{status};
@@ -104,8 +106,8 @@ sub ended {
     return (FAILED, 'SystemExit', "exit status $outcome->{status}", '');
 }
 
-# A script may well end in "exec PROGRAM", or in "exit" with a trap on EXIT: with 0 it has done what
-# it should, and that its state is gone is for those who go on.
+# If the status is 0, this is not an error: a script may end in "exec PROGRAM", or in "exit" with a
+# trap on EXIT. The message on stderr is for callers that continue.
 sub lost {
     my ($outcome) = @_;
     my $how = $outcome->{signal}
@@ -116,13 +118,14 @@ sub lost {
     return (OK);
 }
 
-# The message of bash for code that it cannot parse; '' for other code, which failed otherwise.
+# Returns bash's message about code that it cannot parse; '' if the code has failed for another
+# reason.
 sub syntax_error {
     my ($status, $message) = parse_only(@_);
     return $status ? $message =~ s/^bash: //gmr : '';
 }
 
-# The status of "bash -n", and its messages. An interrupt ends it, and then there is no status.
+# Returns the exit status of "bash -n" and its messages; no status if it was interrupted.
 sub parse_only {
     my ($code) = @_;
     my ($pid, $was_interrupted);
@@ -153,7 +156,7 @@ sub export_line {
     return '\builtin export' . join '', map { " $_->[0]=" . Shell::quote($_->[1]) } @_;
 }
 
-# Returns how the shell can make the variables again that it had, and what was wrong.
+# Returns commands that restore the previous variables, and an error message.
 sub set_environment {
     my @variables = assignments(@_) or return ('');
     for (@variables) {

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Shell: one bash, told by lines on its standard input what to do.
+# Shell: one bash, which gets commands as lines on its standard input.
 #
-# It is an interactive bash, because only such a one comes back to its prompt, with all its state,
-# from whatever SIGINT hits. It holds no descriptor of the runner's that code could close or write
-# to by mistake: its lines open the runner's own by their names in /proc, for one command each.
+# Bash is interactive, because only an interactive bash returns to its prompt with its complete
+# state wherever SIGINT hits it. It has no descriptors of the runner, which code could close or
+# write to by mistake: its lines open them by their names in /proc, for one command each.
 #
-# - Standard input of what is executed is /dev/null, for reading and writing, by which Foreground.pm
-#   knows that from a job in the background; its output the runner's descriptors 1 and 2.
-#   What bash writes outside of that (prompts, news of jobs) goes to /dev/null.
-# - Bash insists on setting a terminal's modes when a child was killed by a signal. It gets one that
-#   nobody uses, and that does not control it: what wants to ask at a terminal finds none.
-# - Each piece of work stands between reports of $?, each with a number. The one before it says that
-#   the work has begun: before that, SIGINT would throw away the line and not what it does. The one
-#   behind it says that bash is at rest. SIGINT may throw that away, too, so after one it is asked
-#   for anew, twice, because the first may be hit; without quotes, because what bash has not yet
-#   read of the line that is hit is a command for it. A shell that cannot report ends.
+# - The standard input of executed code is /dev/null, opened for reading and writing, which
+#   distinguishes it from a background job (Foreground.pm). Its output goes to the runner's
+#   descriptors 1 and 2. Other output of bash (prompts, reports about jobs) goes to /dev/null.
+# - Bash sets the modes of its terminal when a signal has killed a child. So it gets an unused
+#   terminal, which is not its controlling terminal: programs that ask on a terminal find none.
+# - Before and after each command, a line reports $? with a number. The report before the command
+#   shows that it has begun: an earlier SIGINT would discard the line without executing it. The
+#   report after the command shows that bash is idle. SIGINT may discard this line, too, so it is
+#   sent again after a SIGINT: twice, because the first copy may be hit, and without quotes, because
+#   bash executes the unread rest of a line that was hit as a command. A shell that cannot report
+#   exits.
 # - A shell that ends by itself prints its state (keep.bash) for its successor.
 
 package Shell;
@@ -29,12 +30,12 @@ use POSIX ();
 
 use constant {PIDFD_OPEN => 434, TIOCSPTLCK => 0x40045431, TIOCGPTN => 0x80045430};
 
-use constant {TRIES => 50, BETWEEN_TRIES_S => 0.01};    # of each SIGINT that bash passes over
+use constant {TRIES => 50, BETWEEN_TRIES_S => 0.01};    # of each SIGINT that bash ignores
 
 my $interrupts = 0;
 
-# Of a shell's state, what none can be told: it would give up the line, take its input elsewhere, or
-# end.
+# Lines of a shell's state that a new shell must not execute: it would discard the line, read its
+# input in another way, or exit.
 use constant FIXED => qr/^(?:declare\ -\w+\ (?:BASHOPTS|BASH_VERSINFO|EUID|PPID|SHELLOPTS|UID)=
     |set\ .o\ (?:emacs|onecmd|vi)$).*\n/mx;
 
@@ -46,7 +47,7 @@ END
 
 sub quote { return "'" . ($_[0] =~ s/'/'\\''/gr) . "'" }
 
-# The first shell, and another one if its own files ended it.
+# Starts the first shell, without the user's files if these end it.
 sub new {
     my ($class, $here) = @_;
     my $self = bless {keep_file => "$here/keep.bash", serial => 0}, $class;
@@ -60,7 +61,7 @@ sub new {
     return $self;
 }
 
-# Where there are no terminals, bash complains now and then; that is all.
+# If there are no terminals, bash prints warnings; nothing else depends on it.
 sub _open_terminal {
     my ($self) = @_;
     my ($unlock, $number) = (pack('i', 0), pack('i', 0));
@@ -105,7 +106,7 @@ sub _urandom {
     return unpack 'L', $bytes;
 }
 
-# A redirection to one of the runner's descriptors.
+# Returns a redirection to one of the runner's descriptors.
 sub _to {
     my ($self, $name) = @_;
     return ">|/proc/$$/fd/" . fileno $self->{$name};
@@ -116,21 +117,22 @@ sub seed {
     $self->_command('RANDOM=' . ($number & 0x7fffffff));
 }
 
-# What came before an execution is not for it.
+# Drops interrupts that arrived before the execution.
 sub forget_interrupts { $interrupts = 0 }
 
-# Executes code. Returns {status, was_interrupted}; or has_ended, and then is_kept, too.
+# Executes code. Returns {status, was_interrupted}; if the shell has ended, has_ended, and is_kept
+# if its state was saved.
 sub execute {
     my ($self, $code, $last_status) = @_;
     my $outcome = $self->_execute($code, $last_status);
-    if ($outcome->{is_kept} && !$outcome->{has_begun}) {    # it ended behind the former execution
+    if ($outcome->{is_kept} && !$outcome->{has_begun}) {    # it ended after the previous execution
         $outcome = $self->_execute($code, $last_status);
     }
     return $outcome;
 }
 
-# Code may have closed the descriptors in which bash keeps those that it has to come back to: so
-# these are set once more, in a line that bash has read whole before.
+# The code may have closed the descriptors in which bash saves those that it restores. So they are
+# restored once more, by a line that bash has read completely before it executes the code.
 sub _execute {
     my ($self, $code, $last_status) = @_;
     my $first = $self->{serial} + 1;
@@ -147,7 +149,7 @@ sub _execute {
     return $outcome;
 }
 
-# A command of the runner's own. Returns its $? and what it wrote to the answer's end.
+# Executes a command of the runner. Returns its $? and its output to answer_end.
 sub ask {
     my ($self, $command) = @_;
     my $outcome = $self->_command($command);
@@ -159,17 +161,18 @@ sub ask {
 
 sub answer_end { return $_[0]->_to('answer_end') }
 
-# Ends it, and what it started.
+# Kills the shell and its process group.
 sub kill_all { kill KILL => -$_[0]{pid} }
 
-# What the runner itself wants is not interrupted.
+# Executes lines of the runner, which are not interrupted.
 sub _command {
     my ($self, $lines) = @_;
     my $first = $self->{serial} + 1;
     return $self->_work($first, $self->_report() . "\n$lines");
 }
 
-# Lines for bash, the first of which begins with the report of that number.
+# Sends lines to bash and waits until it is idle. The first line begins with the report number
+# `first`.
 sub _work {
     my ($self, $first, $lines) = @_;
     @$self{qw(answers_text reports_text)} = ('', '');
@@ -196,7 +199,7 @@ sub _report_interrupted {
     return "\\builtin printf %s\\ 130\\\\n $self->{serial} " . $self->_to('report_end') . "\n";
 }
 
-# The first report that is not of the beginning tells the status.
+# The first report after that of the beginning has the status.
 sub _read_reports {
     my ($self, $first, $outcome) = @_;
     while ($self->{reports_text} =~ s/\A(\d+) (\d+)\n//) {
@@ -217,7 +220,7 @@ sub _interrupt {
     $self->_write("\n" . $self->_report_interrupted() . $self->_report_interrupted());
 }
 
-# Waits for news. Returns whether the shell has ended.
+# Waits for reports, answers or the end of the shell. Returns whether the shell has ended.
 sub _wait {
     my ($self, $timeout_s) = @_;
     my $wanted = '';
@@ -258,7 +261,7 @@ sub _bury {
     return $outcome;
 }
 
-# Another shell, with the state of the one that ended where it could tell it.
+# Starts another shell, with the state of the previous one if it was saved.
 sub _replace {
     my ($self, $outcome) = @_;
     if ($outcome->{is_kept}) {

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# keep: what a shell prints of itself when it ends, for the one that takes its place (Shell.pm).
+# keep: prints the state of a shell when it ends, for the shell that replaces it (Shell.pm).
 #
-# The order counts: options that change how functions are read come before these, then those that
-# end a shell, and aliases last.
+# The order matters: options that change how functions are parsed come before the functions, options
+# that may end a shell after them, and aliases last.
 #
-# Traps on debugging and returning would speak here.
+# Traps on DEBUG and RETURN are removed first, because their output would mix with the state.
 #
 # shellcheck shell=bash
 \builtin set -- "$(\builtin trap -p)" "$@"

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * calls: which asynchronous call node is in, when an interrupt has unwound some.
+ * calls: corrects node's stack of asynchronous calls after an interrupt has unwound some.
  *
- * Node keeps a stack of them, for AsyncLocalStorage and hooks, and V8 unwinds without its clean-up.
- * native.c sets the stack's depth back at once, for node aborts over it; the rest can wait.
+ * Node keeps this stack for AsyncLocalStorage and hooks, and V8 unwinds without node's clean-up.
+ * native.c restores the depth of the stack at once, because node aborts if it is wrong; the rest
+ * can be done later.
  */
 'use strict';
 
 const native = require('./native.js');
 
-/** Node warns of its own bindings, which nothing public can stand in for. */
+/** Loads a binding without node's warning about it: there is no public alternative. */
 function loadBinding(name) {
   const before = process.noDeprecation;
   process.noDeprecation = true;
@@ -19,9 +20,9 @@ function loadBinding(name) {
 }
 
 const binding = loadBinding('async_wrap');
-const ended = new Uint32Array(1); // how many calls interrupts have ended: native.c counts
+const ended = new Uint32Array(1); // the calls that interrupts have ended: native.c counts
 
-/** native.c must know when JavaScript waits for a child: then nothing else ends that. */
+/** native.c must know when JavaScript waits for a child, because only it can end such a wait. */
 function watchSpawns() {
   const spawns = loadBinding('spawn_sync');
   const spawn = spawns.spawn;

@@ -2,8 +2,8 @@
 /*
  * channel: frames of the runner protocol over the socket that was descriptor 3.
  *
- * The bytes are read by native.c's thread, and come here in the order of the socket. A mark in them
- * says that a host was started anew: what was read before it and not begun is forgotten.
+ * The thread of native.c reads the bytes, which arrive here in the order of the socket. A mark in
+ * them means that the host was restarted: requests before it that have not begun are dropped.
  */
 'use strict';
 
@@ -29,7 +29,7 @@ function field(data) {
   return Buffer.concat([u32(bytes.length), bytes]);
 }
 
-/** Reads the fields of a payload. The host is trusted: a bad one ends the runner. */
+/** Reads the fields of a payload. The host is trusted: an invalid payload ends the runner. */
 class Fields {
   #payload;
   #at = 0;
@@ -58,14 +58,14 @@ class Fields {
   }
 }
 
-/** Cuts what is read into frames. */
+/** Splits the input into frames. */
 class Input {
   #chunks = [];
   #size = 0; // of all chunks
-  #wanted = HEADER_SIZE; // before it is worth looking
-  #tail = Buffer.alloc(0); // of what was read, in which a mark may have begun
+  #wanted = HEADER_SIZE; // the size from which there may be a complete frame
+  #tail = Buffer.alloc(0); // the last bytes, in which a mark may have begun
 
-  /** Returns whether a mark is among the bytes, and so everything before it is forgotten. */
+  /** Returns whether a mark is among the bytes; everything before it is then dropped. */
   add(chunk) {
     const seen = Buffer.concat([this.#tail, chunk]);
     const mark = seen.lastIndexOf(MARK);
@@ -78,7 +78,7 @@ class Input {
     return mark >= 0;
   }
 
-  /** The next frame: {execution, type, fields}; undefined when it is not whole yet. */
+  /** Returns the next frame, {execution, type, fields}; undefined if it is not complete yet. */
   take() {
     if (this.#size < this.#wanted)
       return undefined;
@@ -103,7 +103,7 @@ class Input {
     return bytes;
   }
 
-  /** Whether a mark may have begun in a frame behind which `rest` bytes were read. */
+  /** Whether a mark may have begun in a frame that `rest` bytes follow. */
   #endsInMark(rest) {
     const tail = this.#tail;
     let start = tail.length - 1;
@@ -113,7 +113,7 @@ class Input {
   }
 }
 
-/** Writes frames of the current execution; outside of one, there is nobody to take them. */
+/** Writes frames of the current execution. Between executions, frames are dropped. */
 class Output {
   #fd;
   #held = [];
@@ -123,7 +123,7 @@ class Output {
     this.#fd = fd;
   }
 
-  /** One that is held goes with the next one: one wake-up of the agent less. */
+  /** A held frame is sent with the next one, which saves a wake-up of the agent. */
   send(type, payload, { hold = false } = {}) {
     if (this.execution === 0 && type !== TYPES.READY)
       return;
@@ -141,8 +141,9 @@ class Output {
 }
 
 /**
- * Takes the socket: `onFrame(frame)` for each, `onForget()` when a host was started anew,
- * `onInterrupt(execution)` when SIGINT has come during it, and `onWake()` after native.wake().
+ * Takes the socket. Calls `onFrame(frame)` for each frame, `onForget()` if the host was restarted,
+ * `onInterrupt(execution)` if SIGINT has arrived during the execution, and `onWake()` after
+ * native.wake().
  */
 function open(fd, { onFrame, onForget, onInterrupt, onWake }) {
   const input = new Input();

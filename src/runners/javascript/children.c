@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* children: who gets an interrupt beside the runner. */
+/* children: finds the children of the runner's process in /proc, and signals them. */
 #include "children.h"
 
 #include <dirent.h>
@@ -27,7 +27,7 @@ read_children(pid_t process, const char *thread, void (*add)(pid_t, void *), voi
     fclose(file);
 }
 
-/* A child is its thread's that has forked it. */
+/* /proc lists a child with the thread that has forked it. */
 static void
 each_child(pid_t process, void (*add)(pid_t, void *), void *data)
 {
@@ -79,7 +79,7 @@ is_near(pid_t process)
     return getpgid(process) == getpgrp();
 }
 
-/* Descendants first: whose parent is gone would be found by nobody. */
+/* Descendants first: they could not be found any more after the end of their parent. */
 static void
 signal_tree(pid_t process, int number, unsigned depth)
 {

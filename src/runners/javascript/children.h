@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * children: who gets an interrupt beside the runner: what the interrupted code has started, and
- * what that has started, as on a terminal. Who has left the runner's process group does not
- * (`detached`), nor what was there before.
+ * children: the processes that get an interrupt in addition to the runner: as on a terminal, the
+ * children of the interrupted code and their descendants. Processes that have left the runner's
+ * process group (`detached`) do not get it, nor do children of earlier executions.
  */
 #pragma once
 
@@ -15,9 +15,9 @@ typedef struct {
     size_t count;
 } Children;
 
-/* Takes down the children that the main thread has now, in the place of what was noted before. */
+/* Replaces the list by the current children of the main thread. */
 void children_note(Children *children);
 
-/* To those of the main thread that are not among `before`, and all their descendants. Children that
- * have left the process group are spared unless `is_detached_too`. */
+/* Signals the children of the main thread that are not among `before`, and all their descendants.
+ * Children that have left the process group are spared unless `is_detached_too`. */
 void children_signal(const Children *before, bool is_detached_too, int number);

@@ -51,7 +51,7 @@ function parse(code) {
   }
 }
 
-/** Code in braces that is no block may be an object, or the beginning of one. */
+/** Code in braces that is not a block may be an object, or the beginning of one. */
 function checkJavaScript(code) {
   const status = parse(code);
   if (status !== INVALID || !/^\s*\{/.test(code))

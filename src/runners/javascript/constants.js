@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * constants: names that were declared as constants, which declarations.js makes variables for V8.
- * What would assign to one is made to throw what V8 throws then.
+ * constants: protects names that were declared as constants. declarations.js makes them variables
+ * for V8, so assignments to them are rewritten to throw V8's error.
  */
 'use strict';
 
@@ -16,7 +16,7 @@ const GUARDED = new Proxy({}, {
   },
 });
 
-/** What the node assigns to, as Identifiers. */
+/** Returns the Identifiers to which the node assigns. */
 function assigned(node) {
   switch (node.type) {
     case 'AssignmentExpression':
@@ -31,7 +31,7 @@ function assigned(node) {
   }
 }
 
-/** Names that are declared right here, and not further below, with `var` only those of functions. */
+/** Adds names that this node itself declares; with `var`, only in functions. */
 function addDeclared(node, names, isInFunction) {
   forEachChild(node, (child) => {
     if (child.type === 'VariableDeclaration' && (child.kind !== 'var' || isInFunction))
@@ -51,7 +51,7 @@ function addVariables(node, names) {
   });
 }
 
-/** The names that a node has of its own: what is assigned to those is no global. */
+/** Returns the local names of a node: assignments to them do not concern globals. */
 function scopeOf(node) {
   const names = new Set();
   const params = node.params ?? (node.type === 'CatchClause' ? [node.param] : []);
@@ -81,7 +81,7 @@ function forEachAssignment(program, constants, callback) {
   visit(program, new Set());
 }
 
-/** The starts of names in patterns that stand for both key and target: `{a}`, `{a = 1}`. */
+/** Returns the positions of names in patterns that are both key and target: `{a}`, `{a = 1}`. */
 function findShorthands(program) {
   const starts = new Set();
   const visit = (node) => {

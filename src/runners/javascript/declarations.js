@@ -3,10 +3,10 @@
  * declarations: any name may be declared again, in any way, as in a console.
  *
  * V8's REPL mode has two kinds of global names: those of `var` and functions, which are properties
- * of the global object, and those of `let` and classes. A name of one cannot become one of the
- * other, so what declares it again is made a declaration of its first kind, or an assignment. A
- * constant would be a third kind; it is made a variable, and constants.js keeps it constant.
- * Places in the code stay where they are.
+ * of the global object, and those of `let` and classes. A name cannot change its kind, so a later
+ * declaration is rewritten to one of the first kind, or to an assignment. A constant would be a
+ * third kind: it is declared as a variable, and constants.js keeps it constant. Positions in the
+ * code do not change.
  */
 'use strict';
 
@@ -15,13 +15,13 @@ const { declaredNames, forEachChild, isFunction, parse } = require('./parser.js'
 
 const UNCHANGEABLE = new Set(['undefined', 'NaN', 'Infinity']);
 
-/** Whether `var` or a function has declared it: nothing else makes such a property. */
+/** Whether `var` or a function has declared the name: only these create such a property. */
 function isProperty(name) {
   const property = Object.getOwnPropertyDescriptor(globalThis, name);
   return Boolean(property) && !property.configurable && !UNCHANGEABLE.has(name);
 }
 
-/** Its initializer has thrown. */
+/** Whether the initializer of the name has thrown. */
 function isUninitialized(name) {
   try {
     (0, eval)(`typeof ${name}`);
@@ -49,9 +49,9 @@ function spaces(text) {
   return text.replace(/[^\n\r\u2028\u2029]/g, ' ');
 }
 
-/** From the last to the first, so that offsets stay. */
+/** Applies the edits from the last to the first, so that offsets remain valid. */
 function applyEdits(code, edits) {
-  const sorted = [...edits].sort((a, b) => a.start - b.start); // those of one place keep their order
+  const sorted = [...edits].sort((a, b) => a.start - b.start); // stable at one position
   for (const { start, end, text } of sorted.reverse())
     code = code.slice(0, start) + text + code.slice(end);
   return code;
@@ -89,7 +89,7 @@ class Cell {
       this.#replace(keyword, 'let  ');
   }
 
-  /** An assignment in the place of a declaration, whose other names are declared before. */
+  /** Replaces a declaration by an assignment. Its other names are declared before the code. */
   #assign(node, parent, names) {
     const keyword = { start: node.start, end: node.start + node.kind.length };
     for (const name of names) {
@@ -117,7 +117,7 @@ class Cell {
     this.#replace({ start: end, end }, ';');
   }
 
-  /** Functions are there before all other code: this one is assigned before it, in its place. */
+  /** Functions are defined before all other code, so this one is assigned before the code. */
   addFunction({ id, start, end, loc }) {
     if (!this.#lexical.has(id.name))
       return;
@@ -138,8 +138,8 @@ class Declarations {
   #constants = new Set();
 
   /**
-   * The code as V8 takes it after what was declared before, and code that is to be evaluated before
-   * it. `lexicalNames()` are those that V8 has of `let` and classes.
+   * Returns the code in a form that V8 accepts after the earlier declarations, and code to evaluate
+   * before it. `lexicalNames()`: V8's names of `let` and classes.
    */
   rewrite(code, lexicalNames) {
     const program = this.#mayMatter(code) ? parse(code) : undefined;
@@ -157,7 +157,7 @@ class Declarations {
     return cell.result(program, this.#constants);
   }
 
-  /** A cheap test whether parsing the code may change anything. */
+  /** A cheap test whether the code may need a rewrite, so that it must be parsed. */
   #mayMatter(code) {
     return /\b(?:var|let|const|class|function)\b/.test(code) ||
       (this.#constants.size > 0 && /=|\+\+|--|\b(?:in|of)\b/.test(code));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * errors: how an execution ended, in words; and stacks without the runner's own frames.
+ * errors: describes the error of an execution, and removes the runner's frames from stacks.
  *
- * What is thrown is the executed code's and may be anything: a Proxy, an object with getters that
- * throw.
+ * A thrown value comes from the executed code and may be anything, such as a Proxy, or an object
+ * with getters that throw.
  */
 'use strict';
 
@@ -23,7 +23,7 @@ class ExitError extends Error {
   }
 }
 
-/** What the interrupted code's error is said to be. */
+/** The error of interrupted code. */
 class InterruptError extends Error {
   name = 'InterruptError';
 }
@@ -39,7 +39,7 @@ function addSourceMap(name, text) {
     maps.delete(maps.keys().next().value);
 }
 
-/** A place in code that was transpiled, as lines and columns of what was given (from 1). */
+/** Converts a position in transpiled code to the line and column of the original code (from 1). */
 function originalPlace(name, line, column) {
   const entry = maps.get(name)?.findEntry(line - 1, column - 1);
   if (entry?.originalLine === undefined)
@@ -55,14 +55,17 @@ function frameText(frame) {
   return String(frame).replace(/:\d+:\d+(\)?)$/, `:${line}:${column}$1`);
 }
 
-/** The code is evaluated by node's inspector: whatever is below that is the runner. */
+/**
+ * Returns the frames of the code. Node's inspector evaluates it, so frames below the inspector are
+ * the runner's.
+ */
 function ownFrames(frames) {
   const end = frames.findIndex((frame) => frame.getFileName() === 'node:inspector');
   const above = end < 0 ? frames : frames.slice(0, end);
   return above.filter((frame) => !frame.getFileName()?.startsWith(__dirname));
 }
 
-/** By which node marks errors of its own, whose stacks have the code beside the name. */
+/** Returns the symbol by which node marks its errors, whose stacks have the code after the name. */
 function findNodeErrorMark() {
   try {
     return Buffer.alloc('');
@@ -97,7 +100,7 @@ function prepareStackTrace(error, frames) {
 
 // --- texts ---
 
-/** A property that is a string, or nothing: reading it may throw. */
+/** Returns a property if it is a string. Reading it may throw. */
 function readText(object, name) {
   try {
     const value = object[name];
@@ -115,17 +118,17 @@ function inspectSafely(value, colors) {
   }
 }
 
-/** Also of another realm, and no Proxy. */
+/** Also true for an error of another realm; false for a Proxy. */
 function isError(value) {
   return types.isNativeError(value) || (!types.isProxy(value) && value instanceof Error);
 }
 
-/** An error that has no stack is shown in brackets; this is nothing else than an error. */
+/** Node shows an error without a stack in brackets, which are removed here. */
 function withoutBrackets(text) {
   return text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
 }
 
-/** {status, name, value, traceback} of something thrown. */
+/** Returns {status, name, value, traceback} of a thrown value. */
 function describe(thrown, { colors = false } = {}) {
   const status = thrown instanceof InterruptError ? INTERRUPTED : FAILED;
   const shown = inspectSafely(thrown, colors);
@@ -139,7 +142,7 @@ function describe(thrown, { colors = false } = {}) {
   return { status, name, value, traceback: text };
 }
 
-/** Where code does not compile: its line with a mark below. */
+/** Returns the line at which the code does not compile, with a mark below it. */
 function syntaxPlace(name, code, line, column) {
   const place = originalPlace(name, line + 1, column + 1);
   const text = code.split('\n')[place.line - 1] ?? '';
@@ -147,7 +150,10 @@ function syntaxPlace(name, code, line, column) {
   return `${name}:${place.line}\n${text}\n${indent}^`;
 }
 
-/** At most TEXT_MAX bytes without NUL: beginning and end, and what is missing between. */
+/**
+ * Returns at most TEXT_MAX bytes without NUL: the beginning and the end, and between them the
+ * number of omitted bytes.
+ */
 function shorten(text) {
   const bytes = Buffer.from(text.replaceAll('\0', '\\x00'));
   if (bytes.length <= TEXT_MAX)
@@ -162,7 +168,7 @@ function shorten(text) {
   return Buffer.concat([head, Buffer.from(`\n[... ${missing} bytes ...]\n`), tail]);
 }
 
-/** At most so many bytes of UTF-8, of whole characters. */
+/** Returns at most so many bytes of UTF-8, without an incomplete character. */
 function cut(bytes, size) {
   if (bytes.length <= size)
     return bytes;

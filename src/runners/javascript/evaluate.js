@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * evaluate: executes code in the global scope with V8's own REPL mode: top-level await, and names
- * that may be declared again.
+ * evaluate: executes code in the global scope with V8's REPL mode, which has top-level await and
+ * permits names to be declared again.
  *
- * Only V8's inspector gives that mode, so there is a session to this very process. It answers with
- * a description of the value; a function that it is asked to call takes the value itself.
+ * Only V8's inspector has this mode, so the runner opens a session to its own process. The
+ * inspector replies with a description of the value; it also calls a function that receives the
+ * value itself.
  */
 'use strict';
 
@@ -16,7 +17,7 @@ const native = require('./native.js');
 const GROUP = 'cell';
 const NUMBERS = { '-0': -0, NaN: NaN, Infinity: Infinity, '-Infinity': -Infinity };
 
-/** As node's REPL: braces around all of it are an object, when they can be. */
+/** As in node's REPL, code in braces is an object if possible. */
 function preferObject(code) {
   if (!/^\s*\{/.test(code) || /;\s*$/.test(code))
     return code;
@@ -24,7 +25,7 @@ function preferObject(code) {
   return compileError(wrapped) ? code : code.replace(/^\s*/, '$&(').replace(/\s*$/, '\n)');
 }
 
-/** Code that sends this process a signal without a handler makes node give up its inspector. */
+/** Node closes its inspector if the code sends this process a signal that has no handler. */
 function checkInterrupted({ message }) {
   if (message.includes('Execution was terminated') || message.includes('Promise was collected'))
     return;
@@ -48,7 +49,7 @@ class Evaluator {
     delete globalThis.__sink;
   }
 
-  /** The names that `let`, `const` and classes have declared. */
+  /** Returns the names that `let`, `const` and classes have declared. */
   lexicalNames() {
     let names;
     this.#session.post('Runtime.globalLexicalScopeNames', (error, answer) => {
@@ -57,7 +58,7 @@ class Evaluator {
     return names;
   }
 
-  /** Calls back with {value} or {thrown}, once: also when code that it waits for is interrupted. */
+  /** Calls back once with {value} or {thrown}, also if code that it awaits is interrupted. */
   start({ code, before }, name, callback) {
     for (const one of before)
       this.#evaluate(one, name, () => {});

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * exits: what a script expects at its end: process.exitCode, and listeners of `beforeExit` and
- * `exit`. Those of the execution are called. Behind a script all its listeners on `process` are
- * gone; earlier ones stay.
+ * exits: handles what a script expects at its end: process.exitCode, and listeners of `beforeExit`
+ * and `exit`. Only listeners of the execution are called. After a script, all its listeners on
+ * `process` are removed; earlier ones are kept.
  */
 'use strict';
 
@@ -20,7 +20,7 @@ class Exits {
     this.#isExiting = false;
   }
 
-  /** When the execution is over as a script is. */
+  /** Called when an execution that is a script has ended. */
   forget() {
     for (const event of process.eventNames()) {
       for (const listener of this.#own(event))
@@ -38,7 +38,7 @@ class Exits {
     return this.#own(event).length > 0;
   }
 
-  /** Calls the listeners; those of `exit` only once, for one of them may exit. */
+  /** Calls the listeners; those of `exit` only once, because one of them may exit. */
   emit(event) {
     if (event === 'exit' && this.#isExiting)
       return;
@@ -47,7 +47,7 @@ class Exits {
       listener.call(process, process.exitCode ?? 0);
   }
 
-  /** How the execution ends when its code exits now: {value} or {thrown}. */
+  /** Returns the outcome of the execution if its code exits now: {value} or {thrown}. */
   outcome() {
     const code = process.exitCode;
     return Number(code ?? 0) === 0 ? { value: undefined } : { thrown: new ExitError(code) };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * globals: what executed code finds, besides the language: as in node's REPL require(), import, the
- * names of node's own modules, `_` and `_error`; and nothing that waits for an input.
+ * globals: defines the globals of executed code. As in node's REPL, these are require(), import,
+ * the names of node's modules, `_` and `_error`. Functions that wait for input are replaced.
  */
 'use strict';
 
@@ -15,7 +15,7 @@ function define(name, value) {
   Object.defineProperty(globalThis, name, { value, ...attributes });
 }
 
-/** The REPL has node's own `crypto` in the place of the web's, which is a part of it. */
+/** As in the REPL, `crypto` is node's module, which contains the web's `crypto`. */
 function defineModules() {
   for (const name of Module.builtinModules) {
     if (/^_|\//.test(name) || (name in globalThis && name !== 'crypto'))
@@ -31,7 +31,7 @@ function defineModules() {
 
 const LOADER = 'module.exports = { require, load: (name, options) => import(name, options) }';
 
-/** As of the module that node was started with. */
+/** Returns import.meta as of the main module. */
 function makeMeta(module, require) {
   const url = pathToFileURL(module.filename).href;
   const resolve = (name) => {
@@ -42,23 +42,23 @@ function makeMeta(module, require) {
   return { dirname: path.dirname(filename), filename, main: true, resolve, url };
 }
 
-/** Deno writes `npm:name@version/path`: whatever version is installed. */
+/** Deno writes `npm:name@version/path`. The installed version is used. */
 function withoutScheme(specifier) {
   return `${specifier}`.replace(/^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]*)?/, '$1');
 }
 
-/** A file: URL of it is also right when code writes `file://` before the path. */
+/** The name needs no escapes in a URL, for code that writes `file://` before the path. */
 const MAIN = 'cell.js';
 
 /**
- * require() and import() as of a file in the current directory, which is the one that node runs. It
- * stays the same module: what code has made with createRequire() has it as `require.main`.
+ * require() and import() as in a main file in the current directory. The module object remains the
+ * same, because functions from createRequire() have it as `require.main`.
  */
 class Importing {
   #directory;
   #module = new Module(MAIN);
 
-  /** Anew for a script: what it exports is its own. */
+  /** Each script gets a new `exports`. */
   update(isScript = false) {
     const directory = currentDirectory();
     if (directory !== this.#directory)
@@ -92,7 +92,7 @@ class Importing {
   }
 }
 
-/** After an interrupt: a module that it cut off would be taken for a whole one. */
+/** Called after an interrupt: removes modules that were not loaded completely from the cache. */
 function forgetCutModules() {
   for (const [name, { loaded }] of Object.entries(Module._cache)) {
     if (!loaded)
@@ -108,7 +108,7 @@ function currentDirectory() {
   }
 }
 
-/** The last value and error: a name that code assigns to is its own from then on. */
+/** The last value and error. If code assigns to one of these names, it is no longer updated. */
 class Last {
   #values = { _: undefined, _error: undefined };
 
@@ -129,7 +129,7 @@ class Last {
 
 const NO_INPUT = 'input is not available: this code runs without a terminal';
 
-/** An answer that never comes is an error. */
+/** Functions that ask the user raise an error, because nobody can answer. */
 function refuseQuestions() {
   const readline = require('node:readline');
   const promises = require('node:readline/promises');

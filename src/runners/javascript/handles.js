@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * handles: connections and servers that an execution started end with its interrupt, so that
- * nothing waits for them any more. (What it started as processes gets the signal from native.c.)
+ * handles: an interrupt of an execution also ends the connections and servers that it has opened,
+ * so that nothing waits for them. (native.c sends the signal to its processes.)
  *
- * Which are an execution's own is told by when they were opened. A connection that an earlier
- * execution's server has accepted meanwhile is that server's. Earlier ones can be released: then
- * they do not keep node's loop alive, so that it shows when the execution's own have ended.
+ * The time of opening shows which handles belong to an execution. A connection that a server of an
+ * earlier execution has accepted belongs to that server. Earlier handles can be released: they then
+ * do not keep node's loop alive, so the loop ends when those of the execution have ended.
  */
 'use strict';
 
@@ -16,7 +16,7 @@ class Handles {
   #before;
   #released = new Set();
   #release = (handle) => {
-    const inner = handle._handle ?? handle; // a socket that is being opened would do it later
+    const inner = handle._handle ?? handle; // its own unref() waits for the connection
     inner.unref?.();
     this.#released.add(inner);
   };
@@ -25,7 +25,7 @@ class Handles {
     this.#before = new Set(process._getActiveHandles());
   }
 
-  /** Until the end. */
+  /** Releases earlier handles until the execution ends. */
   release() {
     for (const handle of this.#before) {
       this.#release(handle);
@@ -53,10 +53,10 @@ class Handles {
   }
 }
 
-/** What is none of these is no business of this file (a worker's port), or waits for nothing. */
+/** Other handles belong to other files (the port of a worker), or do not wait. */
 function stop(handle, error) {
   if (handle instanceof net.Socket)
-    handle.on('error', () => {}).destroy(error); // unheard, it would cut off what node calls next
+    handle.on('error', () => {}).destroy(error); // an unhandled error would stop callbacks
   else if (handle instanceof net.Server || handle instanceof dgram.Socket)
     handle.close();
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * imports: turns a module's statements into what V8's REPL mode takes.
+ * imports: rewrites import and export statements for V8's REPL mode.
  *
- * There is no parser here: V8 itself says where a statement is that it cannot take in a script. A
- * dynamic import is found by putting something wrong into it, which V8 minds in code and nowhere
- * else. Lines stay where they are.
+ * This uses no parser: V8's error has the position of a statement that is not valid in a script. A
+ * dynamic import is found by a syntax error that is inserted into it, which V8 reports only in
+ * code, not in strings or comments. Line numbers do not change.
  */
 'use strict';
 
@@ -28,7 +28,7 @@ const EXPORT_DECLARATION =
 const EXPORT_DEFAULT = /export\s+default\b/y;
 const META = /import\s*\.\s*meta\b/y;
 
-/** Why V8 does not compile it, and at which offset; undefined when it does. */
+/** Returns V8's error about the code, and its offset; undefined if the code compiles. */
 function compileError(code) {
   try {
     new vm.Script(`(async()=>{\n${code}\n})`, { filename: 'cell', lineOffset: -1 });
@@ -109,7 +109,7 @@ function replaceStatements(code) {
   }
 }
 
-/** From the last to the first, so that offsets stay. */
+/** Replaces from the last call to the first, so that offsets remain valid. */
 function replaceCalls(code) {
   for (const { index } of [...code.matchAll(/\bimport\s*\(/g)].reverse()) {
     const head = code.slice(0, index), tail = code.slice(index + 'import'.length);
@@ -119,7 +119,7 @@ function replaceCalls(code) {
   return code;
 }
 
-/** The code with its imports and exports as calls and plain declarations. */
+/** Returns the code with calls and plain declarations in place of imports and exports. */
 function rewrite(code) {
   if (!/\b(import|export)\b/.test(code))
     return code;

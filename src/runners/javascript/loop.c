@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* loop: what node's event loop has left, and its turns. */
+/* loop: observes node's event loop: what it has left, and the end of its turns. */
 #include "loop.h"
 
 static napi_env runner_env;
@@ -22,7 +22,7 @@ loop_keep(void)
         napi_ref_threadsafe_function(runner_env, runner_handle);
 }
 
-/* While keepAlive() is on. */
+/* Ignores the runner's handle. Called while keepAlive() is on. */
 static bool
 is_loop_alive(napi_env env)
 {
@@ -59,7 +59,7 @@ watch_turn_js(napi_env env, napi_info info)
     return NULL;
 }
 
-/* keepAlive(whether): node's loop goes on although nothing but the runner would keep it. */
+/* keepAlive(whether): node's loop continues even if only the runner needs it. */
 napi_value
 keep_alive_js(napi_env env, napi_info info)
 {
@@ -75,8 +75,8 @@ keep_alive_js(napi_env env, napi_info info)
 }
 
 /*
- * isAlive() → whether anything but the runner keeps node's loop; as it was when all microtasks were
- * done behind watchLoop(), if that was called.
+ * isAlive() → whether anything but the runner keeps node's loop alive. After watchLoop(), this is
+ * the state at the end of the microtasks that followed it.
  */
 napi_value
 is_alive_js(napi_env env, napi_info info)
@@ -88,7 +88,7 @@ is_alive_js(napi_env env, napi_info info)
     return result;
 }
 
-/* watchLoop(): keeps what isAlive() is to tell; inside of guard(), in a callback of node's. */
+/* watchLoop(): records the state for isAlive(). Called inside of guard(), in a callback of node. */
 napi_value
 watch_loop_js(napi_env env, napi_info info)
 {

@@ -6,13 +6,13 @@
 
 #include "napi.h"
 
-/* What of the runner's keeps the loop going. */
+/* Takes the runner's handle, which keeps the loop alive. */
 void loop_take_handle(napi_env env, napi_tsfn handle);
-/* Whatever keepAlive() said: news are under way. */
+/* Keeps the loop alive regardless of keepAlive(), because news are on their way. */
 void loop_keep(void);
-/* When V8 has no microtask left. */
+/* Called when V8 has no microtask left. */
 void loop_on_microtasks_end(void);
-/* A timer's callback is called: what watchLoop() has seen is all. */
+/* Called before the callback of a timer, which ends the observation of watchLoop(). */
 void loop_end_watch(void);
 
 napi_value keep_alive_js(napi_env env, napi_info info);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * napi: what native.c and its neighbours call of Node-API and libuv. Each is exported by Debian's
- * libraries and by a node that has them all inside, and none needs headers.
+ * napi: declarations of Node-API and libuv for native.c and the files beside it. Both Debian's
+ * libraries and a statically linked node export these functions, and no headers are needed.
  */
 #pragma once
 
@@ -47,7 +47,7 @@ int uv_loop_alive(const void *loop);
 
 /* The arguments that a function was called with. */
 void arguments_of(napi_env env, napi_info info, size_t count, napi_value *values);
-/* -1 for what is none. */
+/* Returns -1 if the value is not a number. */
 int int_argument(napi_env env, napi_value value);
-/* Where a typed array has its numbers. */
+/* Returns the memory of a typed array. */
 void *memory_of(napi_env env, napi_value typed_array);

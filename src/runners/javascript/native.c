@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * native: what a JavaScript runner needs and JavaScript cannot do; process.dlopen() loads it.
+ * native: functions that the runner needs and that JavaScript does not have; loaded by
+ * process.dlopen().
  *
- * A thread of its own waits for SIGINT and for the host's bytes, so that code which never returns
- * to the event loop can be ended. V8 ends it at its next call or loop, and all JavaScript below on
- * the stack with it; so the runner's own JavaScript must be shielded from that, and here is where
- * the shield is. What is called of V8 and OpenSSL is declared here, as that of node in napi.h.
+ * A separate thread waits for SIGINT and for the host's bytes, so that code can be ended which
+ * never returns to the event loop. V8 ends code at its next call or loop iteration, together with
+ * all JavaScript below it on the stack. So this file shields the runner's JavaScript from that.
+ * Functions of V8 and OpenSSL are declared here; those of node in napi.h.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,14 +26,14 @@
 #include "napi.h"
 #include "output.h"
 
-/* The methods of v8::Isolate that end what it executes. */
+/* Methods of v8::Isolate that end the executed code. */
 void *isolate_current(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
 void isolate_terminate(void *isolate) __asm__("_ZN2v87Isolate18TerminateExecutionEv");
 void isolate_cancel_terminate(void *isolate) __asm__("_ZN2v87Isolate24CancelTerminateExecutionEv");
 void isolate_run_microtasks(void *isolate) __asm__(
     "_ZN2v815MicrotasksScope17PerformCheckpointEPNS_7IsolateE");
 
-/* Called when the last JavaScript has left the stack, and when no microtask is left. */
+/* Callbacks for when the last JavaScript has left the stack, and when no microtask is left. */
 void
 isolate_on_call_end(void *isolate,
                     void (*)(void *)) __asm__("_ZN2v87Isolate24AddCallCompletedCallbackEPFvPS0_E");
@@ -42,14 +43,15 @@ void isolate_on_microtasks_end(void *isolate, void (*)(void *, void *), void *da
 void RAND_add(const void *bytes, int size, double entropy);
 
 #define READ_SIZE (256 * 1024)
-/* Code that keeps the loop waiting is ended when it was at work for so long after an interrupt, or
- * has done nothing for so long: a machine that is busy with others must not look like that. */
+/* After an interrupt, code that blocks the loop is ended when it has used this much processor time,
+ * or has been idle for this long. Two clocks are needed because the machine may be busy with other
+ * work. */
 #define GRACE_CPU_MS 50
 #define GRACE_MS 500
 #define GRACE_STEP_MS 50
 
-/* What JavaScript gets from its loop: bytes from the host, that an execution is interrupted, or
- * nothing: it has asked to be woken. */
+/* A message to JavaScript through its loop: bytes from the host, the number of an interrupted
+ * execution, or nothing, after wake(). */
 typedef struct {
     uint32_t interrupted;
     size_t size;
@@ -63,17 +65,18 @@ static int channel_fd = -1, interrupt_fd = -1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t executing;    /* the execution that SIGINT ends; 0: none */
 static bool is_shielded;      /* the runner's own JavaScript runs */
-static atomic_bool is_ending; /* V8 was asked to end what it executes */
-static bool is_due;           /* the end of `due`; the thread's own */
+static atomic_bool is_ending; /* V8 was asked to end the executed code */
+static bool is_due;           /* `due` must be ended; used only by the thread */
 static uint32_t due;
-static int64_t due_cpu_ms, due_ms; /* the two clocks when it became due */
+static int64_t due_cpu_ms, due_ms; /* both clocks at the interrupt */
 static pthread_t main_thread;
 static bool is_in_child;  /* JavaScript waits for a child in execSync() */
 static unsigned attempts; /* to end that child */
 static Children before_execution, before_child;
 static unsigned waiting; /* requests that wait for the event loop */
 
-/* Node's own: how many asynchronous calls it is in, and the ids of the innermost and its cause. */
+/* Memory of node: its number of nested asynchronous calls, and the ids of the innermost call and of
+ * its cause. */
 static uint32_t *calls_depth;
 static double *calls_ids;
 static uint32_t *calls_ended; /* how many interrupts have ended */
@@ -88,7 +91,8 @@ on_sigint(int number)
     errno = saved;
 }
 
-/* Without SA_RESTART: a write to a full pipe must end. Code may have put its own in place. */
+/* Installs the handler again, which code may have replaced. Without SA_RESTART, so that a write to
+ * a full pipe ends. */
 static void
 take_sigint(void)
 {
@@ -103,7 +107,7 @@ cancel_end_locked(void)
     isolate_cancel_terminate(isolate);
 }
 
-/* Whatever runs from here on is the runner's own: an end that was asked for comes too late. */
+/* From now on the runner's JavaScript runs, which must not be ended. */
 static void
 begin_shield_locked(void)
 {
@@ -120,9 +124,9 @@ set_shield(bool is_on)
 }
 
 /*
- * What was ended did not tell node that it left its asynchronous calls, and where someone watches
- * those (AsyncLocalStorage does), node aborts when some are left on an empty stack. Leaving a call
- * that is forgotten already is nothing to it.
+ * Code that was ended has not left its asynchronous calls in node's records. If these are observed,
+ * as by AsyncLocalStorage, node aborts when calls are left on an empty stack. It ignores the end of
+ * a call that was already removed.
  */
 static void
 forget_calls(void)
@@ -133,8 +137,8 @@ forget_calls(void)
 }
 
 /*
- * What was ended has left microtasks, which would go on with it. V8 drops all of them when one is
- * ended; but it runs none where on_call_end() is called.
+ * Microtasks of ended code would continue it. V8 drops all microtasks when one of them is ended,
+ * but it runs none during on_call_end().
  */
 static void
 drop_microtasks(void)
@@ -153,8 +157,8 @@ drop_microtasks(void)
 }
 
 /*
- * What was to be ended is off the stack. While the end is still asked for, node can call nothing,
- * and tries without end where it wants to call its timers.
+ * The code that was to be ended has left the stack. The request must be cancelled, because
+ * otherwise node cannot make any call, and its loop of timers would retry for ever.
  */
 static void
 on_call_end(void *unused)
@@ -196,8 +200,8 @@ send_news(uint32_t interrupted, const void *bytes, size_t size)
 }
 
 /*
- * Asks V8 to end what it executes, unless nothing waits for that: what an earlier execution left
- * behind may go on for as long as it keeps no request waiting. Returns the execution's number.
+ * Asks V8 to end the executed code. Code of an earlier execution may continue unless a request
+ * waits. Returns the number of the execution.
  */
 static uint32_t
 end_execution_locked(void)
@@ -219,8 +223,8 @@ end_execution(void)
     return number != 0;
 }
 
-/* Whether SIGINT came since this was asked last. With the lock held: an execution that begins asks,
- * too, and what came before it is not meant for it. */
+/* Returns whether SIGINT has arrived since the last call. Needs the lock, because an execution that
+ * begins also calls it, to drop earlier interrupts. */
 static bool
 take_interrupt_locked(void)
 {
@@ -236,7 +240,7 @@ now_ms(clockid_t clock)
     return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
 }
 
-/* The processor's time that the main thread has used. */
+/* Returns the clock of the main thread's processor time. */
 static clockid_t
 main_clock(void)
 {
@@ -245,7 +249,7 @@ main_clock(void)
     return clock;
 }
 
-/* Not what was begun meanwhile. */
+/* Ends the execution that is due, but not one that has begun meanwhile. */
 static void
 end_due_locked(void)
 {
@@ -254,7 +258,8 @@ end_due_locked(void)
         end_execution_locked();
 }
 
-/* To what execSync() and its like wait for. One that does not end would cost all state. */
+/* Signals the child that execSync() waits for. If it does not end, the host must kill the runner,
+ * and all state is lost. */
 static void
 signal_awaited_child(void)
 {
@@ -266,10 +271,10 @@ signal_awaited_child(void)
 }
 
 /*
- * The event loop hears of it first: node is ended safely only between its calls. What keeps that
- * from the loop is ended when the time is over or the next SIGINT comes. Code that waits for a
- * child in execSync() is ended at once: it must not go on when the signal has ended the child.
- * Returns the execution's number.
+ * The event loop gets the interrupt first, because code can be ended safely only between calls of
+ * node. Code that blocks the loop is ended after a time, or at the next SIGINT. Code that waits for
+ * a child in execSync() is ended at once, because it must not continue when the signal has ended
+ * the child. Returns the number of the execution.
  */
 static uint32_t
 interrupt_locked(void)
@@ -312,7 +317,7 @@ end_due(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* The host's end closed is the runner's end, whatever its code is at. */
+/* The runner exits when the host has closed its end, regardless of what code runs. */
 static void
 read_channel(void)
 {
@@ -346,7 +351,7 @@ watch(void *unused)
     return NULL;
 }
 
-/* In the main thread, from its loop. */
+/* Runs in the main thread, called by its loop. */
 static void
 deliver(napi_env env, napi_value callback, void *context, void *data)
 {
@@ -371,8 +376,8 @@ deliver(napi_env env, napi_value callback, void *context, void *data)
 
 /* --- what JavaScript calls --- */
 
-/* watchCalls(depth, ids, ended): the places where node keeps them, which it never moves, and one
- * where those that are ended are counted */
+/* watchCalls(depth, ids, ended): the arrays in which node keeps these, which it never moves, and a
+ * counter of ended calls */
 static napi_value
 watch_calls_js(napi_env env, napi_info info)
 {
@@ -415,7 +420,7 @@ listen_js(napi_env env, napi_info info)
     return NULL;
 }
 
-/* Calls it, and tells whether it was ended: then all is as if it had returned. */
+/* Calls the function and returns whether it was ended. The state is then as if it had returned. */
 static bool
 was_ended(napi_env env, napi_value function, bool is_shielded_then)
 {
@@ -435,7 +440,7 @@ was_ended(napi_env env, napi_value function, bool is_shielded_then)
     return answer;
 }
 
-/* run(number, function) → whether it was interrupted; from here on the execution may be. */
+/* run(number, function) → whether it was interrupted. The execution `number` begins. */
 static napi_value
 run_js(napi_env env, napi_info info)
 {
@@ -454,7 +459,7 @@ run_js(napi_env env, napi_info info)
     return result;
 }
 
-/* spawn(function, options) → what the function of node's spawn_sync returns, or throws */
+/* spawn(function, options) → the result of the function of node's spawn_sync, which may throw */
 static napi_value
 spawn_js(napi_env env, napi_info info)
 {
@@ -474,8 +479,8 @@ spawn_js(napi_env env, napi_info info)
 }
 
 /*
- * interruptChildren(): those that the execution has started. Not from the thread: node would hear
- * of their end while its JavaScript may be ended at any point.
+ * interruptChildren(): signals the children of the execution. Not done by the thread, because node
+ * would handle their end while its JavaScript may be ended at any point.
  */
 static napi_value
 interrupt_children_js(napi_env env, napi_info info)
@@ -486,7 +491,7 @@ interrupt_children_js(napi_env env, napi_info info)
     return NULL;
 }
 
-/* guard(function) → whether it was ended; what calls this is not ended with it. */
+/* guard(function) → whether it was ended. The caller is not ended with it. */
 static napi_value
 guard_js(napi_env env, napi_info info)
 {
@@ -498,7 +503,8 @@ guard_js(napi_env env, napi_info info)
     return result;
 }
 
-/* rest(function): nothing is executed any more that SIGINT would end, nor is the function ended. */
+/* rest(function): ends the execution, so SIGINT ends nothing any more, and calls the function,
+ * which is not ended either. */
 static napi_value
 rest_js(napi_env env, napi_info info)
 {
@@ -536,7 +542,7 @@ stop_js(napi_env env, napi_info info)
     return NULL;
 }
 
-/* wake(): the callback of listen() is called from the loop, when all microtasks are done. */
+/* wake(): calls the callback of listen() from the loop, after all microtasks. */
 static napi_value
 wake_js(napi_env env, napi_info info)
 {
@@ -547,8 +553,8 @@ wake_js(napi_env env, napi_info info)
 }
 
 /*
- * reseed(buffer): OpenSSL's first generator takes it and new bytes of the kernel's; those of all
- * threads are behind it, and seed themselves anew when they see that it was.
+ * reseed(buffer): seeds OpenSSL's primary generator with the buffer and with new bytes of the
+ * kernel. The generators of all threads depend on it, and seed themselves again when it was seeded.
  */
 static napi_value
 reseed_js(napi_env env, napi_info info)

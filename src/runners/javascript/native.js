@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * native: loads native.c's functions, which the build puts beside the runner's entry.
+ * native: loads the functions of native.c, which the build puts beside the runner's entry.
  */
 'use strict';
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* output: descriptors, and what is written to them. */
+/* output: duplicates descriptors, and writes to them in order. */
 #include "output.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define HIGHEST_FD 1000
-#define ORDER_TURNS 50        /* that others may run, before pauses */
-#define ORDER_PAUSE_NS 100000 /* each is twice as long as the one before */
+#define ORDER_TURNS 50        /* turns in which others may run, before the pauses */
+#define ORDER_PAUSE_NS 100000 /* doubled for each pause */
 #define ORDER_PAUSE_MAX_NS 20000000
 
 volatile sig_atomic_t output_has_sigint;
@@ -44,7 +44,7 @@ move_high_js(napi_env env, napi_info info)
     return result;
 }
 
-/* A pause; false when nobody has the other end any more, and so nobody reads what is left. */
+/* Pauses. Returns false if the other end is closed, so that the rest will not be read. */
 static bool
 pause_for_reader(int fd, long *pause_ns)
 {
@@ -56,8 +56,9 @@ pause_for_reader(int fd, long *pause_ns)
 }
 
 /*
- * Until the agent has read what was written to another pipe or to the channel: nothing else tells
- * it what was first. Before a frame it takes what is in the pipes by itself. SIGINT ends the wait.
+ * Waits until the agent has read what was written to another pipe or to the channel, because they
+ * have no order relative to each other. Before a frame, the agent itself reads the pipes first.
+ * SIGINT ends the wait.
  */
 static void
 keep_order(int fd)
@@ -81,7 +82,7 @@ keep_order(int fd)
     }
 }
 
-/* 0 or -errno. Other programs that have the descriptor may have made it non-blocking. */
+/* Returns 0 or -errno. Another program with the descriptor may have made it non-blocking. */
 static int
 write_all(int fd, const char *bytes, size_t size, bool may_end)
 {
@@ -103,8 +104,8 @@ write_all(int fd, const char *bytes, size_t size, bool may_end)
 }
 
 /*
- * write(fd, buffer) → 0 or -errno. A frame is sent whole; output ends in the middle when the
- * execution that writes it is ended.
+ * write(fd, buffer) → 0 or -errno. A frame is always sent completely. Other output is cut off if
+ * its execution is ended.
  */
 napi_value
 write_js(napi_env env, napi_info info)

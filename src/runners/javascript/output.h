@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* output: descriptors that the executed code shall not find, and what is written to the others. */
+/* output: moves descriptors out of the way of executed code, and writes to the others in order. */
 #pragma once
 
 #include <signal.h>
@@ -7,12 +7,12 @@
 
 #include "napi.h"
 
-/* For a write that SIGINT interrupts. */
+/* Set by the handler of SIGINT, for writes that it interrupts. */
 extern volatile sig_atomic_t output_has_sigint;
 
 /*
- * channel: the socket to the host, whose frames are always sent whole. end_execution: called when
- * SIGINT interrupts a write to another descriptor; false: no execution is in progress.
+ * channel: the socket to the host, whose frames are always sent completely. end_execution: called
+ * when SIGINT interrupts a write to another descriptor; false: no execution is in progress.
  */
 void output_open(int channel, bool (*end_execution)(void));
 /* A duplicate that no child inherits, out of the way of code that counts descriptors. */

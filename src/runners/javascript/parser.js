@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * parser: code as acorn's syntax tree. Acorn is a part of node, which its own console uses; only the
- * text of it can be had.
+ * parser: parses code with acorn. Acorn is a part of node, used by its REPL; only its source text
+ * is accessible.
  */
 'use strict';
 
@@ -31,7 +31,7 @@ function acorn() {
   return loaded;
 }
 
-/** The Program; undefined when acorn does not take the code: then V8 shall say what it thinks. */
+/** Returns the Program; undefined if acorn rejects the code, so that V8 reports the error. */
 function parse(code) {
   try {
     return acorn().parse(code, OPTIONS);
@@ -40,7 +40,7 @@ function parse(code) {
   }
 }
 
-/** Calls back with each node below. */
+/** Calls back with each child of the node. */
 function forEachChild(node, callback) {
   for (const value of Object.values(node)) {
     for (const child of Array.isArray(value) ? value : [value]) {
@@ -54,7 +54,7 @@ function isFunction({ type }) {
   return /Function/.test(type);
 }
 
-/** The names that a pattern binds or assigns to, as Identifiers. */
+/** Returns the Identifiers that a pattern binds or assigns to. */
 function identifiersOf(pattern) {
   switch (pattern?.type) {
     case 'Identifier':

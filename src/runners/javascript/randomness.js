@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * randomness: makes a restored runner's random numbers its own.
+ * randomness: gives a restored runner its own random numbers.
  *
- * V8 lets nobody seed Math.random() again, so it is a function of ours (xoshiro128**). OpenSSL is
- * seeded by native.c. What node has taken from OpenSSL for later, for randomUUID() and randomInt(),
- * can only be used up.
+ * V8's Math.random() cannot be seeded again, so it is replaced (xoshiro128**). native.c seeds
+ * OpenSSL. Bytes that node has stored for randomUUID() and randomInt() can only be consumed.
  */
 'use strict';
 
@@ -30,7 +29,7 @@ function nextWord() {
   return word >>> 0;
 }
 
-/** As V8's: from 0 to below 1, with 53 random bits. */
+/** As in V8, a number from 0 to below 1, with 53 random bits. */
 function random() {
   return ((nextWord() >>> 5) * 2 ** 26 + (nextWord() >>> 6)) / 2 ** 53;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * results: MIME bundles into results and errors of the protocol, within what the host takes.
+ * results: converts MIME bundles to results and errors of the protocol, within the host's limits.
  *
- * An object that has a method named by Symbol.for('Jupyter.display') says by it how it is shown, as
- * in Deno's notebooks: {MIME type: data}, pictures as base64 or bytes. All else is text, as node's
- * REPL writes it. What is too large goes to files of the guest.
+ * As in Deno's notebooks, the method Symbol.for('Jupyter.display') of an object returns its bundle:
+ * {MIME type: data}, with pictures as base64 or bytes. Other values are shown as text, as in node's
+ * REPL. Data that is too large is saved to files of the guest.
  */
 'use strict';
 
@@ -49,7 +49,7 @@ function toBytes(mime, value) {
   return Buffer.from(value);
 }
 
-/** [[MIME type, bytes]] of a bundle; what is no MIME type is left out. */
+/** Returns [[MIME type, bytes]] of a bundle, without invalid MIME types. */
 function encode(bundle) {
   return Object.entries(bundle)
     .filter(([mime, value]) => value != null && mime.length <= 255 && MIME_TYPE.test(mime))
@@ -63,7 +63,7 @@ function extension(mime) {
   return EXTENSIONS[mime] ?? (mime.startsWith('text/') ? 'txt' : 'bin');
 }
 
-/** How a value is shown: a bundle, or the promise of one. */
+/** Returns the bundle of a value, or a promise of it. */
 function present(value) {
   const method = value != null && (typeof value === 'object' || typeof value === 'function')
     ? value[DISPLAY] : undefined;
@@ -76,7 +76,7 @@ function isPromise(value) {
   return typeof value?.then === 'function';
 }
 
-/** Data of results that is kept in files, in a directory that is made when first needed. */
+/** Files for data of results, in a directory that is created when it is first needed. */
 class Files {
   #directory;
   #execution = 0;
@@ -87,7 +87,10 @@ class Files {
     this.#count = 0;
   }
 
-  /** The path of a new file with these bytes; undefined, and why on stderr, when it cannot be. */
+  /**
+   * Returns the path of a new file with these bytes; undefined if it cannot be created, with the
+   * reason on stderr.
+   */
   save(mime, bytes) {
     try {
       this.#directory = this.#directory && fs.existsSync(this.#directory) ? this.#directory
@@ -161,7 +164,7 @@ class Results {
     this.#output.send(TYPES.RESULT, payload, { hold });
   }
 
-  /** What of it is sent, and what is saved instead. */
+  /** Returns the data to send, and the saved files. */
   #bound(all) {
     const size = all.reduce((sum, [, bytes]) => sum + Math.min(bytes.length, DATA_MAX), 0);
     const isBeyond = this.#bytes + size > BYTES_MAX;
@@ -191,9 +194,9 @@ class Results {
 }
 
 /**
- * The global display(value, {raw, display_id, update}), as Deno's: `raw` takes the value itself as
- * the bundle, `update` replaces what was shown with that id. A promise where the value's own method
- * gives one.
+ * Returns the global function display(value, {raw, display_id, update}), as in Deno. With `raw`,
+ * the value is the bundle; with `update`, the display of that id is replaced. display() returns a
+ * promise if the value's method returns one.
  */
 function makeDisplay(results) {
   return function display(value, options = {}) {

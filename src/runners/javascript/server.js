@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * server: takes requests, one after the other, and keeps the executed code from breaking that.
+ * server: handles requests, one after the other, and protects this loop from the executed code.
  *
- * Node's event loop runs all the time: timers and servers that code started go on during other
- * executions and between them. An execution is over when its top level is, as in a notebook, and
- * the promise that is its value; one that drains is over when node would end, as a script.
+ * Node's event loop always runs: timers and servers of earlier code continue during other
+ * executions and between them. An execution ends, as in a notebook, when its top level has ended
+ * and a promise that is its value is settled. With drain it ends, as a script, when node would end.
  */
 'use strict';
 
@@ -38,7 +38,7 @@ const SILENT = 1, NO_HISTORY = 2, EXERCISE = 4, COLOURS = 8, DRAIN = 16;
 // unknown dialect and continues.
 const CHECK_MARK = '?';
 
-const UNSETTLED = 13; // node's exit status when only a top-level await is left
+const UNSETTLED = 13; // node's exit status if only a top-level await is left
 
 /** [[name, value]] of NAME=value. */
 function split(assignments) {
@@ -48,9 +48,9 @@ function split(assignments) {
   });
 }
 
-const environment = process.env; // whatever code makes of process.env
+const environment = process.env; // the original, in case code replaces process.env
 
-/** Sets variables, and removes those that are undefined. Returns what sets them back. */
+/** Sets variables, and removes those that are undefined. Returns the values that restore them. */
 function setEnvironment(variables) {
   const before = variables.map(([name]) => [name, environment[name]]);
   for (const [name, value] of variables) {
@@ -67,7 +67,7 @@ function refuseUnknown(dialect) {
     throw new Error(`JavaScript has no dialect '${dialect}'`);
 }
 
-/** Without a byte order mark; and "#!" becomes a comment of JavaScript's. */
+/** Removes a byte order mark, and turns "#!" into a JavaScript comment. */
 function stripMarks(code) {
   return code.replace(/^\ufeff/, '').replace(/^#!/, '//');
 }
@@ -81,11 +81,11 @@ class Server {
   #timers = new Timers();
   #handles = new Handles();
   #exits = new Exits();
-  #place = new AsyncResource('Cell'); // where an AsyncLocalStorage finds what a cell has entered
+  #place = new AsyncResource('Cell'); // keeps stores of AsyncLocalStorage for cells
   #requests = [];
-  #current; // the execution that is under way
+  #current; // the execution in progress
   #count = 0;
-  #started = 0; // executions, also those that do not count
+  #started = 0; // all executions, also those outside of the history
   #output;
   #results;
 
@@ -117,7 +117,7 @@ class Server {
     this.#importing.update();
   }
 
-  /** Executes what leaves nothing behind and is heard by nobody. */
+  /** Executes code that leaves nothing behind and whose output is dropped. */
   async warmUp() {
     const { stdout, stderr } = this.#streams;
     stdout.write = stderr.write = () => true;
@@ -126,7 +126,7 @@ class Server {
     }));
     delete stdout.write;
     delete stderr.write;
-    randomness.reseed(randomBytes(32)); // for the sake of the second time, which is faster
+    randomness.reseed(randomBytes(32)); // because the second time is faster
   }
 
   ready() {
@@ -164,7 +164,7 @@ class Server {
       this.#begin({ flags, dialect, code, environment: split(fields.texts()) });
   }
 
-  /** Nothing is executed, but parsing can take long: an interrupt ends it. */
+  /** Executes nothing, but parsing can take long, so it can be interrupted. */
   #check(dialect, code) {
     let status, thrown;
     const isEnded = native.run(++this.#started, () => {
@@ -211,7 +211,7 @@ class Server {
     }
   }
 
-  /** The code as V8 takes it: {code, before}. */
+  /** Returns the code in a form that V8 accepts: {code, before}. */
   #prepare({ code, name, dialect }) {
     refuseUnknown(dialect);
     const text = stripMarks(code);
@@ -229,7 +229,7 @@ class Server {
       this.#stop(execution.number);
   }
 
-  /** Shows the value. That may run its own code, which may throw, wait, and never end. */
+  /** Shows the value. This may run code of the value, which may throw, wait, or never end. */
   async #settle(execution, outcome) {
     if (execution !== this.#current)
       return;
@@ -242,18 +242,18 @@ class Server {
       outcome = { thrown: error };
     }
     if (!execution.drains)
-      await nextTurn(); // node tells of rejections that nobody handles before
+      await nextTurn(); // node reports unhandled rejections before that
     if (execution !== this.#current)
       return;
     if (!execution.drains)
       this.#finish(execution, outcome);
     else if (!('thrown' in outcome))
-      execution.outcome = outcome; // and the end of node's loop is the execution's
+      execution.outcome = outcome; // the execution ends with node's loop
     else
       this.#tell(execution, outcome);
   }
 
-  /** The code threw: that ends a script, unless it has listeners. */
+  /** Reports an error of the code, which ends a script unless it has listeners. */
   #tell(execution, outcome) {
     const failed = this.#tellListeners(outcome, outcome.origin);
     if (failed)
@@ -262,7 +262,7 @@ class Server {
       execution.outcome = { value: undefined };
   }
 
-  /** What the promise gives that is the value; itself when nothing is left that could settle it. */
+  /** Returns the value of a promise; the promise itself if nothing is left that could settle it. */
   #settled(execution, outcome) {
     return new Promise((resolve) => {
       execution.giveUp = () => resolve(outcome);
@@ -286,7 +286,7 @@ class Server {
     return isPromise(bundle) ? bundle.then(show) : show(bundle);
   }
 
-  /** A thrown value's description may run its own code, which can be interrupted, too. */
+  /** The description of a thrown value may run its code, which can be interrupted, too. */
   #finish(execution, outcome) {
     const error = 'thrown' in outcome ? this.#describe(execution, outcome) : undefined;
     native.rest(() => this.#end(execution, outcome, error));
@@ -324,7 +324,7 @@ class Server {
 
   // --- the end of node's loop ---
 
-  /** From here on only what the execution started keeps it alive. */
+  /** From now on, only handles and timers of the execution keep the loop alive. */
   #release() {
     this.#handles.release();
     this.#timers.release();
@@ -332,14 +332,14 @@ class Server {
   }
 
   /**
-   * Node emits `beforeExit` when nothing keeps its loop, and ends unless something does then; and
-   * `uncaughtException`, and ends unless there are listeners. Its callback for such errors is left
-   * to `domain`, which node's module `repl` needs.
+   * Node emits `beforeExit` when nothing keeps its loop alive, and ends if a listener starts
+   * nothing. It emits `uncaughtException`, and ends if there are no listeners. Node's callback for
+   * such errors remains free for `domain`, which node's module `repl` needs.
    */
   #watchProcess() {
     const { emit, _fatalException: onFatal } = process;
     const onLoopEnd = () => this.#onLoopEnd();
-    let onUncaught; // set while it is node that emits
+    let onUncaught; // set while node itself emits
     process._fatalException = (...all) => {
       onUncaught = (...error) => {
         onUncaught = undefined;
@@ -376,7 +376,7 @@ class Server {
     return true;
   }
 
-  /** Unless listeners of `beforeExit` have started something. */
+  /** Ends the execution, unless listeners of `beforeExit` have started something. */
   #onAwake() {
     const execution = this.#current;
     const isAlive = native.isAlive();
@@ -399,7 +399,9 @@ class Server {
 
   // --- other ends ---
 
-  /** Returns whether a listener was ended: it has exited itself, or was interrupted. */
+  /**
+   * Returns whether a listener was ended, because it has called process.exit() or was interrupted.
+   */
   #emitExit({ place }) {
     return native.guard(() => {
       try {
@@ -410,7 +412,7 @@ class Server {
     });
   }
 
-  /** process.exit() returns to nobody. */
+  /** process.exit() does not return. */
   #exit(code = process.exitCode) {
     const execution = this.#current;
     if (!execution)
@@ -422,14 +424,14 @@ class Server {
     for (;;);
   }
 
-  /** An error that would end node. */
+  /** Handles an error that would end node. */
   #fail(execution, outcome) {
     process.exitCode = 1;
     this.#emitExit(execution);
     this.#abandon(execution, outcome);
   }
 
-  /** It was interrupted, or has exited. */
+  /** Called when the execution was interrupted or has exited. */
   #stop(number) {
     const execution = this.#current;
     if (execution?.number !== number)
@@ -443,7 +445,7 @@ class Server {
     }
   }
 
-  /** Ends what the execution has started, and it. */
+  /** Ends everything that the execution has started, and the execution itself. */
   #abandon(execution, outcome) {
     calls.forget();
     this.#timers.cancel();
@@ -452,7 +454,7 @@ class Server {
     this.#finish(execution, outcome);
   }
 
-  /** In a timer, a callback, a promise that nobody waits for. */
+  /** Handles errors in timers, callbacks, and promises that are not awaited. */
   #onUncaught(error, origin) {
     const execution = this.#current;
     if ([error, error?.cause].some((one) => one instanceof errors.InterruptError))
@@ -466,7 +468,10 @@ class Server {
       this.#complain(failed.thrown);
   }
 
-  /** Nothing when there are any, for then it is theirs; or what one of them threw. */
+  /**
+   * Returns nothing if there are listeners, which handle the error, or the error that a listener
+   * has thrown.
+   */
   #tellListeners(outcome, origin = 'uncaughtException') {
     try {
       return process.emit('uncaughtException', outcome.thrown, origin) ? undefined : outcome;

@@ -2,9 +2,9 @@
 /*
  * streams: process.stdout, process.stderr and the console of the executed code.
  *
- * All writes are done when they return, so that output and results keep their order and a reader
- * that is slow stops the code that writes. Executed code may close and redirect descriptors 1 and
- * 2: copies are kept out of its sight, and after each execution the two are put back.
+ * All writes are synchronous, so that output and results keep their order and a slow reader stops
+ * the writing code. Executed code may close and redirect descriptors 1 and 2: copies are kept at
+ * high numbers, and the two are restored after each execution.
  */
 'use strict';
 
@@ -14,7 +14,7 @@ const { Console } = require('node:console');
 const { getSystemErrorName } = require('node:util');
 const native = require('./native.js');
 
-/** Has no state between writes: an interrupt may end any of them in the middle. */
+/** Has no state between writes, because an interrupt may end any write in the middle. */
 class SyncStream extends Writable {
   constructor(fd) {
     super({ emitClose: false });
@@ -34,7 +34,7 @@ class SyncStream extends Writable {
     this.write(chunk, encoding, callback);
   }
 
-  /** As with node's own, there is no end. */
+  /** As with node's streams, end() does not close the stream. */
   end(chunk, ...rest) {
     if (chunk != null && typeof chunk !== 'function')
       this.write(chunk, ...rest);
@@ -59,7 +59,9 @@ class SyncStream extends Writable {
   }
 }
 
-/** The console keeps its identity; its methods write to the streams and tell no inspector. */
+/**
+ * The console object remains the same. Its methods write to the streams, and not to an inspector.
+ */
 function renewConsole(stdout, stderr) {
   const fresh = new Console({ stdout, stderr });
   for (const name of Object.keys(fresh)) {
@@ -70,7 +72,7 @@ function renewConsole(stdout, stderr) {
 
 class Streams {
   #kept = [1, 2].map((fd) => [native.moveHigh(fd), fd]);
-  #stdin; // made when it is first asked for, as node does
+  #stdin; // created when it is first used, as node does
 
   constructor() {
     this.#renew();
@@ -97,7 +99,10 @@ class Streams {
     return value;
   }
 
-  /** After an execution: each finds the end of the input. Methods that code has put over a stream's stay: it may want that. */
+  /**
+   * Called after an execution, so that each one finds the end of the input. Methods of a stream
+   * that code has replaced are kept, because this may be intended.
+   */
   restore() {
     for (const [kept, fd] of this.#kept)
       native.putBack(kept, fd);

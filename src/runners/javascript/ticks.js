@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * ticks: what process.nextTick() has queued is not called any more when an interrupt has ended a call.
+ * ticks: after an interrupt has ended a call, drops the calls that process.nextTick() has queued.
  *
- * Node calls all that is queued before its event loop gets a turn, also where each call queues the
- * next one. Behind an interrupt it would go on with that, and no request would ever be heard.
+ * Node makes all queued calls before its event loop gets a turn, even if each call queues another
+ * one. Without this, node would continue with them after an interrupt, and no request would be
+ * read.
  */
 'use strict';
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * timers: those that an execution started do nothing any more when it was interrupted.
+ * timers: after an interrupt, the timers of the execution do nothing any more.
  *
- * Nothing can take a promise away from code that awaits it. But what loops with pauses mostly waits
- * for timers, and would go on behind its interrupt, for ever. And node's own lists of timers must
- * not be left half done when it is the callback of one that is interrupted.
+ * Code that awaits a promise cannot be stopped. But loops with pauses mostly wait for timers, and
+ * would continue after an interrupt for ever. Also, node's lists of timers must remain consistent
+ * if the callback of a timer is interrupted.
  *
- * Those of earlier executions can be released: then they do not keep node's loop alive, so that it
- * shows when the execution's own are over.
+ * Timers of earlier executions can be released: they then do not keep node's loop alive, so the
+ * loop ends when those of the execution have ended.
  */
 'use strict';
 
@@ -24,7 +24,7 @@ class Owner {
   isCancelled = false;
   #controller;
 
-  /** Of promised timers; made when first needed. */
+  /** The signal for timers that are promises; created when it is first needed. */
   get signal() {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -39,16 +39,16 @@ class Owner {
   }
 }
 
-const LIVE_MIN = 1000; // that are remembered before those that are over are looked for
+const LIVE_MIN = 1000; // the number of timers from which ended ones are removed
 
 class Timers {
   #owner; // none between executions
-  #live = new Map(); // timer → its owner; some are over
+  #live = new Map(); // timer → its owner; some have ended
   #liveMax = LIVE_MIN;
   #isReleased = false;
   #released = new Set();
   #turn; // the owner of the timer whose callback runs
-  #hasTurn = new Uint32Array(1); // until its microtasks are done, too: native.c clears it
+  #hasTurn = new Uint32Array(1); // also during its microtasks: native.c clears it
 
   constructor() {
     native.watchTurn(this.#hasTurn);
@@ -76,7 +76,7 @@ class Timers {
     this.#owner?.cancel();
   }
 
-  /** Until the end: earlier ones, and those that they start meanwhile. */
+  /** Releases earlier timers, and those that they start, until the execution ends. */
   release() {
     this.#isReleased = true;
     for (const [timer, owner] of this.#live) {
@@ -92,12 +92,15 @@ class Timers {
     this.#released.add(timer);
   }
 
-  /** Whether it is a timer of an earlier execution whose callback runs. */
+  /** Whether the callback of a timer of an earlier execution is running. */
   get isEarlierTurn() {
     return this.#currentOwner() !== this.#owner;
   }
 
-  /** Of what is started now. A timer is its execution's, and so is what its callback starts. */
+  /**
+   * Returns the owner of timers that are started now: the execution, or the owner of the timer
+   * whose callback is running.
+   */
   #currentOwner() {
     return this.#hasTurn[0] ? this.#turn : this.#owner;
   }
@@ -135,7 +138,7 @@ class Timers {
     return Object.defineProperty(wrapper, 'name', { value: start.name });
   }
 
-  /** What is no function is node's to refuse. */
+  /** Returns other values than functions unchanged: node refuses them. */
   #guarded(callback) {
     const owner = this.#currentOwner();
     const takeTurn = () => this.#takeTurn(owner);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * typescript: TypeScript into JavaScript, by the compiler of the npm registry when the image has it,
- * else by Debian's, which is older. Types are erased and not checked.
+ * typescript: converts TypeScript to JavaScript with the compiler of the npm registry, or, if the
+ * image does not have it, with Debian's, which is older. Types are removed and not checked.
  *
- * The compiler alone would drop every import that a cell does not use, although a later one may. So
- * it is told to keep them, and those that are used as types only are dropped here.
+ * By default, the compiler drops every import that a cell does not use, although a later cell may
+ * use it. So it is configured to keep imports, and those that are used only as types are dropped
+ * here.
  */
 'use strict';
 
@@ -33,7 +34,7 @@ function load() {
   return compiler;
 }
 
-/** Names that stand in types, and names that stand elsewhere. */
+/** Returns the names that are used in types, and the names that are used elsewhere. */
 function collectNames(ts, source) {
   const inTypes = new Set(), inValues = new Set();
   const visit = (node, isType) => {
@@ -82,7 +83,7 @@ function requireModule(ts, factory, { name, isTypeOnly, moduleReference }, isKep
     [factory.createVariableDeclaration(name, undefined, undefined, call)], ts.NodeFlags.Const));
 }
 
-/** `export = value`, the same. */
+/** `export = value`, which the compiler drops, too. */
 function exportAll(factory, { expression }) {
   const module = factory.createIdentifier('module');
   return factory.createExpressionStatement(factory.createAssignment(
@@ -110,9 +111,10 @@ function keepBindings(ts, factory, bindings, isKept) {
 }
 
 /**
- * Whether decorators are of the kind before the standard's: on parameters, which the standard has
- * not, or functions of the code's own that take a key or a descriptor where the standard has a
- * context, or of packages that are made for them. Compilers before 5.0 know no other kind.
+ * Whether the code uses decorators from before the standard: decorators of parameters, which the
+ * standard does not have; functions of the code that take a key or a descriptor in place of a
+ * context; or decorators of packages that use the old kind. Compilers before 5.0 support only the
+ * old kind.
  */
 function hasOldDecorators(ts, code, fileName) {
   if (ts.versionMajorMinor < '5')
@@ -134,7 +136,7 @@ function hasOldDecorators(ts, code, fileName) {
   return isOld || /\breflect-metadata\b/.test(code) || declaresOld(ts, source, used);
 }
 
-/** The parameters of a decorator, or of the function that one returns. */
+/** Checks the parameters of a decorator, or of the function that a decorator factory returns. */
 function declaresOld(ts, source, names) {
   let isOld = false;
   const check = (node) => {
@@ -159,7 +161,9 @@ function syntaxError(ts, diagnostic) {
   return Object.defineProperty(error, 'place', { value: { line, column: character } });
 }
 
-/** What code that a later cell may use keeps its imports by; older compilers know another name. */
+/**
+ * Returns the option that keeps imports for later cells; older compilers have another name for it.
+ */
 function keepImports(ts) {
   return ts.versionMajorMinor < '5' ? { preserveValueImports: true } : { verbatimModuleSyntax: true };
 }
@@ -186,7 +190,10 @@ function findProblem({ diagnostics }) {
   return diagnostics.find((one) => one.file);
 }
 
-/** With the syntax of JSX, in which `<T>value` is no cast, only when it is no TypeScript without. */
+/**
+ * Uses the syntax of JSX, in which `<T>value` is not a cast, only if the code is not valid without
+ * it.
+ */
 function transpileEither(ts, code, name) {
   const plain = transpileAs(ts, code, `${name}.ts`);
   if (!findProblem(plain) || !/<[\w>]/.test(code))
@@ -195,7 +202,7 @@ function transpileEither(ts, code, name) {
   return findProblem(withJsx) ? plain : withJsx;
 }
 
-/** The JavaScript of it. Throws a SyntaxError with a `place` (line and column from 0). */
+/** Returns the JavaScript code. Throws a SyntaxError with a `place` (line and column from 0). */
 function transpile(code, name) {
   const ts = load();
   const result = transpileEither(ts, code, name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * warmup: what is slow the first time, done before a snapshot: modules that node loads late, and
- * the compiler of TypeScript. Each is optional; a guest without TypeScript is none the worse.
+ * warmup: does before a snapshot what is slow the first time: loading modules that node loads late,
+ * and the compiler of TypeScript. Each is optional: a guest may have no TypeScript.
  */
 'use strict';
 
@@ -27,7 +27,7 @@ async function warmUp(execute) {
   for (const [dialect, code] of CELLS)
     await execute(dialect, code);
   const listeners = process.rawListeners('warning');
-  process.removeAllListeners('warning'); // that fetch() is an experiment
+  process.removeAllListeners('warning'); // the warning that fetch() is experimental
   await fetch('data:,').catch(() => {});
   await new Promise(setImmediate);
   for (const listener of listeners)

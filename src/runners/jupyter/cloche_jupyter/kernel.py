@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""kernel: one kernel, over sockets of the file system, and what it says of one execution.
+"""kernel: one kernel, over Unix sockets, and its messages about one execution.
 
-Some kernels say that they are idle before they have sent all: an execution is over when the kernel
-has answered, too. SIGINT becomes the kernel's interrupt; one that comes between executions is
-forgotten.
+Some kernels report that they are idle before they have sent all messages, so an execution ends only
+when the kernel has also sent its reply. SIGINT interrupts the kernel; between executions it is
+ignored.
 """
 
 import os
@@ -16,12 +16,12 @@ import zmq
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-START_S = 290  # a moment less than the host waits
+START_S = 290  # slightly less than the host waits
 CHECK_S = 2  # some kernels never reply to is_complete_request
 ASK_AGAIN_MS = 500
 
 
-os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # ipykernel's debugger would warn of itself
+os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # avoids warnings of ipykernel's debugger
 
 
 class KernelDied(Exception):
@@ -33,7 +33,7 @@ class NoSuchKernel(Exception):
 
 
 def find_kernel(name):
-    """The kernelspec that has this name or, without case, this language."""
+    """Returns the kernelspec with this name or, ignoring case, with this language."""
     specs = KernelSpecManager().get_all_specs()
     if name in specs:
         return name
@@ -47,7 +47,7 @@ def find_kernel(name):
 def _request(code, keep):
     return {
         "code": code,
-        "silent": False,  # a silent one would say nothing at all
+        "silent": False,  # a silent execution sends no messages at all
         "store_history": keep,
         "user_expressions": {},
         "allow_stdin": False,
@@ -68,7 +68,7 @@ class Kernel:
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
         self._manager.start_kernel()
         self._death = os.pidfd_open(self._manager.provisioner.pid)
-        identity = self._manager.session.bsession  # by which the kernel finds whom to ask
+        identity = self._manager.session.bsession  # by which the kernel addresses the client
         self._shell = self._manager.connect_shell(identity)
         self._stdin = self._manager.connect_stdin(identity)
         self._iopub = self._manager.connect_iopub()
@@ -78,7 +78,7 @@ class Kernel:
         self.language, self.version = self._ask_language()
 
     def _ask_language(self):
-        """Until it is heard on both sockets: what it publishes before is heard by nobody."""
+        """Waits until messages arrive on both sockets: messages published earlier are lost."""
         info, is_heard, end = None, False, time.monotonic() + START_S
         while not is_heard:
             request, info = self._send("kernel_info_request", {}), None
@@ -99,14 +99,15 @@ class Kernel:
         return message["header"]["msg_id"]
 
     def close(self):
-        """Ends it. Its last words are not waited for."""
+        """Ends the kernel without waiting for further messages."""
         self._manager.shutdown_kernel(now=True)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def execute(self, code, keep, on_message):
         """
-        Calls on_message(type, content) for all that belongs to this execution. Returns the reply's
-        content and whether it was interrupted. KernelDied when it did.
+        Calls on_message(type, content) for all messages of this execution. Returns the content of
+        the reply, and whether the execution was interrupted. Raises KernelDied if the kernel has
+        ended.
         """
         self._take_interrupts()
         request = self._send("execute_request", _request(code, keep))
@@ -128,8 +129,9 @@ class Kernel:
 
     def check(self, code):
         """
-        The content of the kernel's reply to is_complete_request, or None if there was none in time,
-        and whether it was interrupted. The kernel itself need not be interrupted: it executes nothing.
+        Returns the content of the kernel's reply to is_complete_request (None if it did not arrive
+        in time), and whether the check was interrupted. The kernel is not interrupted, because it
+        executes nothing.
         """
         self._take_interrupts()
         request = self._send("is_complete_request", {"code": code})
@@ -146,18 +148,21 @@ class Kernel:
         return None, False
 
     def _interrupt(self):
-        """With a note for code that ignores the signal while it waits for a command."""
+        """Also leaves a note for code that ignores the signal while it waits for a command."""
         open(self.interrupt_note, "w").close()
         self._manager.interrupt_kernel()
 
     def _refuse_input(self, request, on_message):
-        """Some kernels ask although they were told that nobody answers: they get an empty line."""
+        """Some kernels request input although allow_stdin is false: they get an empty line."""
         for kind, content in self._messages(self._stdin, request):
             self._manager.session.send(self._stdin, "input_reply", {"value": ""})
             on_message(kind, content)
 
     def _wait(self, timeout_ms=None):
-        """Until there is news; KernelDied when nothing else will come. Returns whether there is."""
+        """
+        Waits for a message and returns whether there is one. Raises KernelDied if no more messages
+        can arrive.
+        """
         ready = {source for source, _ in self._poller.poll(timeout_ms)}
         if self._death in ready and not ready & {self._iopub, self._shell}:
             raise KernelDied(self._how_it_died())
@@ -174,7 +179,7 @@ class Kernel:
         return f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
 
     def _messages(self, socket, request):
-        """What has come that belongs to the request."""
+        """Returns the messages that have arrived for the request."""
         while True:
             _, message = self._manager.session.recv(socket, zmq.NOBLOCK)
             if message is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""languages: code that a kernel executes for the runner, in the languages where the runner knows how.
+"""languages: code that a kernel executes for the runner, in the languages that the runner supports.
 
 Jupyter's protocol cannot set variables of the environment, change the directory or seed anything.
 """
@@ -7,7 +7,9 @@ Jupyter's protocol cannot set variables of the environment, change the directory
 
 
 class R:
-    """What is kept for setting back is an option of R's: no name of the user's."""
+    """
+    The values to restore are kept in an option of R, so that they are not among the user's names.
+    """
 
     @staticmethod
     def _quote(text):
@@ -38,9 +40,9 @@ class R:
 
     def heed_interrupts(self, note):
         """
-        C's system() ignores SIGINT while the command runs: R never learns of it, and a loop of commands
-        could not be interrupted. The note is a file that appears with each interrupt: these functions
-        look for it when a command has ended.
+        C's system() ignores SIGINT while the command runs, so R does not notice it, and a loop of
+        commands could not be interrupted. These functions check after each command for a file that
+        each interrupt creates.
         """
         note = self._quote(note)
         return (
@@ -64,7 +66,7 @@ class R:
 
 class Python:
     def heed_interrupts(self, note):
-        """It hears of them by itself."""
+        """The kernel notices interrupts by itself."""
         return None
 
     def set_environment(self, variables):
@@ -95,6 +97,6 @@ _KNOWN = {"r": R, "python": Python}
 
 
 def find(language):
-    """None: the runner knows nothing of it."""
+    """Returns None for languages that the runner does not support."""
     known = _KNOWN.get(language.lower())
     return known and known()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""server: takes requests, one after the other, and gives them to the kernel."""
+"""server: handles requests, one after the other, and passes them to the kernel."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ _NO_INPUT = "input is not available: this code runs without a terminal, and was 
 
 
 class _Output:
-    """Streams come as messages, in order with results, and go on in that order."""
+    """Streams arrive as messages, in order with results, and are sent on in this order."""
 
     def __init__(self, channel):
         self._channel = channel
@@ -43,7 +43,7 @@ class _Output:
             try:
                 wait_until_taken(self._last)
             except OSError:
-                pass  # it is no pipe
+                pass  # it is not a pipe
         self._last = fd
         data = memoryview(text.encode("utf-8", "backslashreplace"))
         while data:
@@ -57,7 +57,7 @@ class _Output:
 
 
 class _Answer:
-    """What a kernel says of an execution."""
+    """The messages of a kernel about an execution."""
 
     def __init__(self, results, output):
         self._results, self._output = results, output
@@ -76,7 +76,7 @@ class _Answer:
             self.error = ("StdinNotImplementedError", _NO_INPUT, "")
 
     def show_pages(self, reply):
-        """What a notebook opens in a pager: help, mostly."""
+        """Shows what a notebook opens in a pager, mostly help."""
         for page in reply.get("payload") or ():
             if page.get("source") == "page":
                 self._results.show(page["data"])
@@ -98,7 +98,10 @@ class _Answer:
         self.error = (content.get("ename", ""), content.get("evalue", ""), traceback)
 
     def conclude(self, reply, was_interrupted):
-        """The status. IRkernel tells of some errors only in its reply, and of an interrupt nowhere."""
+        """
+        Returns the status. IRkernel reports some errors only in its reply, and interrupts not at
+        all.
+        """
         if reply["status"] == "ok" and self.error is None:
             return _OK
         if self.error is None:
@@ -113,7 +116,7 @@ class _Answer:
 
 
 def _with_own_line_ends(code):
-    """A text whose first line ends as in files of Windows has such line ends in all; R takes none."""
+    """If the first line ends in CR LF, converts all line ends, because R does not accept CR."""
     return code.replace("\r\n", "\n") if code.partition("\n")[0].endswith("\r") else code
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""axes: an axis of a chart: its scale, its ticks, and values as its labels have them.
+"""axes: an axis of a chart: its scale, its ticks, and values in the form of its labels.
 
-matplotlib turns dates and names into numbers when something is drawn. A line keeps what it was
-given beside them; points of a scatter, bars and boxes have the numbers only.
+matplotlib converts dates and names to numbers when something is drawn. A line also keeps the
+original values; points of a scatter, bars and boxes have only the numbers.
 """
 
 import bisect
@@ -44,7 +44,7 @@ class Axis:
         return "linear"
 
     def _iso(self, number, zone=""):
-        """E2B's ticks have a time zone, its values those that they were given with."""
+        """As in E2B, ticks have a time zone; values keep the one that they were given with."""
         if self._freq is not None:
             period = sys.modules["pandas"].Period(ordinal=int(number), freq=self._freq)
             return to_plain(period) + zone
@@ -63,7 +63,7 @@ class Axis:
         return [self._names.get(number, number) for number in self.numbers(array)]
 
     def label_at(self, number):
-        """The name of what is drawn there: that of the nearest tick, if the ticks have names."""
+        """Returns the name at this position: that of the nearest tick, if the ticks have names."""
         if self._fixed is None:
             self._fixed = self._named_ticks()
         if self._fixed:
@@ -91,7 +91,7 @@ def _array(values):
 
 
 def _is_name(index, tick, label):
-    """Whether a tick is the place of a name: numbered from zero, and not labelled with that."""
+    """Whether a tick is the position of a name: it is numbered from zero, and has another label."""
     try:
         return tick == index and float(label) != index
     except ValueError:

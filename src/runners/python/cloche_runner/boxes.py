@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """boxes: finds box plots among lines.
 
-Nothing in matplotlib ties the parts of a box together. Both ways that it may lie are tried, and in
-each a box is one that has whiskers: lines in its middle that end at its edges.
+matplotlib does not record which parts belong to a box. Both orientations are tried, and in each a
+box is recognized by its whiskers: lines in its middle that end at its edges.
 """
 
 
-_PAIRS_MAX = 200_000  # of boxes and lines: each is tried with each
+_PAIRS_MAX = 200_000  # boxes and lines: all pairs are tried
 
 
 class _Box:
-    """All in its own directions: across is where it stands, along is what it measures."""
+    """Coordinates are those of the box: across is its position, along is the measured value."""
 
     def __init__(self, across, along):
         self.low, self.high = min(across), max(across)
         self.middle = (self.low + self.high) / 2
-        # a notch may reach beyond the edges: its 11 corners are in bxp()'s order
+        # a notch may extend beyond the edges: its 11 corners are in the order of bxp()
         edges = (along[0], along[5]) if len(along) > 10 else along
         self.first, self.third = min(edges), max(edges)
         self.smallest, self.largest = self.first, self.third
@@ -24,14 +24,14 @@ class _Box:
         self.points = []
 
     def take(self, across, along):
-        """One line, if it is a part of this box."""
+        """Adds a line if it is a part of this box."""
         if not across or not all(self.low <= value <= self.high for value in across):
             return
         if self._is_middle(across):
             if len(along) != 2 or not self._take_whisker(min(along), max(along)):
-                self.points = along  # the last are outliers; a mean is drawn before them
+                self.points = along  # the last: outliers; a mean precedes them
         elif along[0] == along[-1] and self.first <= along[0] <= self.third:
-            self.median = along[0]  # caps may lie here, too, but are drawn before it
+            self.median = along[0]  # caps may be here, too, but are drawn before it
 
     def _is_middle(self, across):
         slack = 1e-6 * (self.high - self.low)
@@ -60,7 +60,7 @@ class _Box:
 
 
 def _data(line):
-    """The numbers of a line, whatever was drawn."""
+    """Returns the numbers of a line, also if dates or names were drawn."""
     return [[float(value) for value in line.get_data(orig=False)[i]] for i in (0, 1)]
 
 
@@ -74,7 +74,7 @@ def _is_closed(xs, ys):
 
 
 def find_boxes(lines, patches):
-    """The boxes and whether they lie on their sides; None when this is no box plot."""
+    """Returns the boxes and whether they are horizontal; None if this is not a box plot."""
     shapes = [_vertices(patch) for patch in patches if type(patch).__name__ == "PathPatch"]
     if len(shapes) < len(patches):
         return None

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """channel: frames of the runner protocol over descriptor 3.
 
-The socket moves to a high descriptor that no child inherits. A forked child has the runner's memory
-all the same, so there it is closed at once, and everything that would be sent is dropped.
+The socket moves to a high descriptor that no child inherits. A forked child has a copy of the
+runner's memory, so the socket is closed there at once, and everything that would be sent is
+dropped.
 """
 
 import fcntl
@@ -16,13 +17,13 @@ import time
 RESEED, EXECUTE, SYNC = 1, 2, 3
 READY, RESULT, ERROR, DONE, SYNCED, CLEAR, COMPLETENESS = 16, 17, 18, 19, 20, 21, 22
 
-# Before a sync. No frame has it inside: no text in UTF-8, no length, no number goes on like this.
+# Precedes a sync. No frame contains it, because no UTF-8 text, length or number has these bytes.
 SYNC_MARK = b"\xff" + 15 * b"\xfe"
 
 _HEADER = struct.Struct("<IIB3x")
 _U32 = struct.Struct("<I")
-_TURNS = 50  # the agent is fast, and sleeping takes longer than it does
-_PAUSE_S, _PAUSE_MAX_S = 0.0001, 0.02  # each is twice as long as the one before: it may rest for hours
+_TURNS = 50  # the agent is usually faster than a sleep
+_PAUSE_S, _PAUSE_MAX_S = 0.0001, 0.02  # doubled each time: the agent may be idle for hours
 _HIGHEST = 1000  # out of the way of code that counts descriptors, below every usual limit
 
 
@@ -40,8 +41,8 @@ def _has_reader(fd):
 
 def wait_until_taken(fd, request=termios.FIONREAD):
     """
-    Until the agent has read all that is in this pipe; with TIOCOUTQ, in this socket. Or until it has
-    closed its end: then nobody reads what is left.
+    Waits until the agent has read all bytes in this pipe (with TIOCOUTQ: this socket), or has
+    closed its end, so that the rest will not be read.
     """
     turns, pause = 0, _PAUSE_S
     while _U32.unpack(fcntl.ioctl(fd, request, bytes(_U32.size)))[0] > 0:
@@ -65,7 +66,7 @@ def field(data):
 
 
 class Fields:
-    """Reads the fields of a payload. The host is trusted: a bad one ends the runner."""
+    """Reads the fields of a payload. The host is trusted: an invalid payload ends the runner."""
 
     def __init__(self, payload):
         self._payload = payload
@@ -89,7 +90,7 @@ class Fields:
 
 
 class _Cut(Exception):
-    """A host that was started anew speaks; what the former one said ends here."""
+    """A restarted host has begun to send; the input from the previous host ends here."""
 
 
 class Channel:
@@ -97,10 +98,10 @@ class Channel:
         self._fd = move_high(fd)
         os.close(fd)
         self._input = b""
-        self._tail = b""  # of what was read, in which a mark may have begun
+        self._tail = b""  # the last bytes that were read, in which a mark may have begun
         self._held = b""
         self._lock = threading.Lock()
-        self._execution = 0  # outside of one, results of leftover threads go nowhere
+        self._execution = 0  # 0 between executions: results of remaining threads are dropped
         self.interrupted = False
         os.register_at_fork(after_in_child=self._close)
 
@@ -121,7 +122,9 @@ class Channel:
         return bool(self._input)
 
     def receive(self):
-        """The next request: its type and Fields. None when the agent has gone."""
+        """
+        Returns the type and Fields of the next request; None if the agent has closed the socket.
+        """
         while True:
             try:
                 return self._receive()
@@ -135,7 +138,7 @@ class Channel:
         length, execution, kind = _HEADER.unpack(header)
         payload = self._take(length)
         while payload is not None and kind != SYNC and self._is_in_mark():
-            chunk = self._read(65536)  # only what was cut off ends like this
+            chunk = self._read(65536)  # only an incomplete frame ends like this
             payload = payload if chunk else None
             self._input += chunk
         if payload is None:
@@ -144,13 +147,15 @@ class Channel:
         return kind, Fields(payload)
 
     def _is_in_mark(self):
-        """Whether what was read ends with the beginning of a mark, and that is not all input."""
+        """
+        Whether the input ends with the beginning of a mark that starts in the frame just taken.
+        """
         before = self._tail.rstrip(SYNC_MARK[1:])
         begun = len(self._tail) - len(before) + 1
         return before.endswith(SYNC_MARK[:1]) and begun > len(self._input)
 
     def _take(self, size):
-        """Exactly `size` bytes. A usual request is here after the first read, header and all."""
+        """Returns exactly `size` bytes. One read is usually enough for a request and its header."""
         chunks, have = [self._input], len(self._input)
         while have < size:
             chunk = self._read(max(65536, min(size - have, 1 << 20)))
@@ -163,7 +168,9 @@ class Channel:
         return whole[:size]
 
     def _read(self, size):
-        """Some bytes; _Cut when a mark is among them, and then input goes on behind it."""
+        """
+        Returns some bytes. Raises _Cut if a mark is among them; the input then continues after it.
+        """
         chunk = os.read(self._fd, size)
         seen = self._tail + chunk
         mark = seen.rfind(SYNC_MARK)
@@ -175,9 +182,9 @@ class Channel:
 
     def send(self, kind, payload, hold=False):
         """
-        Sends one frame for the current execution, whole: SIGINT in the middle of it waits. A frame
-        that is held goes with the next one: one system call and one wake-up of the agent less.
-        None sends only what is held.
+        Sends one frame for the current execution; SIGINT waits until it is complete. A frame that
+        is held is sent with the next one, which saves a system call and a wake-up of the agent.
+        None sends only held frames.
         """
         self._send(kind, payload, hold)
         if self.interrupted:
@@ -185,7 +192,9 @@ class Channel:
             raise KeyboardInterrupt
 
     def settle(self):
-        """What is written elsewhere from now on comes behind all that was sent."""
+        """
+        Waits until the agent has read all frames, so that later output elsewhere follows them.
+        """
         if self._held:
             self.send(None, b"")
         if self._fd >= 0:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""charts: what a matplotlib figure shows, as data in the form that E2B's SDK has for charts.
+"""charts: the data of a matplotlib figure, in the form that E2B's SDK has for charts.
 
-A figure keeps lines, rectangles and wedges, and not what somebody meant by them; so the type of a
-chart is told from what is in its axes. A mixture that is none of the known types is "unknown".
-What only helps the eye (error bars, filled bands, grid lines) is taken for no data.
+A figure consists of lines, rectangles and wedges, so the type of a chart is inferred from the
+contents of its axes. A mixture that matches no known type is "unknown". Elements that are not data
+(error bars, filled bands, grid lines) are ignored.
 """
 
 import re
@@ -13,7 +13,7 @@ from .boxes import find_boxes
 from .plain import to_json
 from .results import LEFT_OUT
 
-_POINTS_MAX = 100_000  # of all series; more would keep whoever only wants to look at it waiting
+_POINTS_MAX = 100_000  # of all series; more would delay users who only want to look at the figure
 _UNIT = re.compile(r"\s\((.*?)\)|\[(.*?)\]")
 _OWN_LABEL = re.compile(r"_(?:child|line|container|collection|nolegend_)(\d*)$")
 
@@ -42,7 +42,7 @@ _BANDS = ("LineCollection", "PolyCollection", "FillBetweenPolyCollection")
 
 
 class _Contents:
-    """What an Axes has, by kind, without what is no data."""
+    """The contents of an Axes, by kind, without elements that are not data."""
 
     def __init__(self, axes):
         self.bars = [one for one in axes.containers if type(one).__name__ == "BarContainer"]
@@ -72,7 +72,7 @@ def _kinds(artists, *names):
 
 
 def _error_bars(container):
-    """The lines of an ErrorbarContainer that are no data; bars have one inside of themselves."""
+    """The lines of an ErrorbarContainer that are not data; a bar container may contain one."""
     container = getattr(container, "errorbar", None) or container
     if type(container).__name__ != "ErrorbarContainer":
         return []
@@ -80,7 +80,7 @@ def _error_bars(container):
 
 
 def _is_in_data(artist, axes):
-    """Not so is what axhline() and axvspan() draw, across the whole axes."""
+    """False for what axhline() and axvspan() draw, which spans the complete axes."""
     return all(artist.get_transform().contains_branch_seperately(axes.transData))
 
 
@@ -111,7 +111,7 @@ def _unit(label):
 
 
 def _labels(axes, is_turned=False):
-    """Of a chart that lies on its side, x is what would be below it if it stood."""
+    """In a horizontal chart, x is the axis that would be below it if it were vertical."""
     x, y = axes.get_xlabel() or None, axes.get_ylabel() or None
     if is_turned:
         x, y = y, x
@@ -127,7 +127,7 @@ def _series_label(artist, kind, index):
 
 
 def _describe_points(axes, series):
-    """Of (label, xs, ys). Series without points are there for a legend only."""
+    """series: (label, xs, ys). Series without points only add an entry to a legend."""
     if sum(len(xs) for _, xs, _ in series) > _POINTS_MAX:
         return LEFT_OUT
     x, y = Axis(axes.xaxis, axes), Axis(axes.yaxis, axes)
@@ -164,7 +164,7 @@ def _line_chart(axes, contents):
 
 
 def _scatter_chart(axes, contents):
-    """A line through the points is one more series."""
+    """A line through the points is an additional series."""
     if contents.patches or not contents.scatters:
         return None
     series = _scatter_series(contents.scatters) + _line_series(contents.lines)
@@ -187,7 +187,7 @@ def _pie_chart(axes, contents):
 
 
 def _is_upright_or_flat(line):
-    """As the error bars are that seaborn draws on bars."""
+    """Such lines are the error bars that seaborn draws on bars."""
     xs, ys = line.get_xdata(), line.get_ydata()
     return len(xs) == 2 and (xs[0] == xs[1] or ys[0] == ys[1])
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""children: which processes get SIGINT together with an execution.
+"""children: determines which processes get SIGINT together with an execution.
 
-As from a terminal: the runner's process group. What is in a session or a group of its own goes on,
-and so does what ignores SIGINT: nohup, and what a shell that is no terminal's has started with `&`.
-
-Unlike a terminal: children of earlier executions go on, too, unless this one waits for them.
+As on a terminal, these are the processes of the runner's process group. Processes in another
+session or group continue, and so do processes that ignore SIGINT: those of nohup, and those that a
+non-interactive shell has started with `&`. Unlike on a terminal, children of earlier executions
+continue, too, unless this execution waits for them.
 """
 
 import os
@@ -20,7 +20,7 @@ _GROUP, _STARTED = 2, 19  # in /proc/PID/stat, after the name
 
 
 def _stat(pid):
-    """The fields behind the name. None when there is no such process."""
+    """Returns the fields after the name; None if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             return file.read(4096).rpartition(b")")[2].split()
@@ -29,7 +29,7 @@ def _stat(pid):
 
 
 def _children(pid):
-    """Of all its threads."""
+    """Returns the children of all its threads."""
     found = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -41,7 +41,7 @@ def _children(pid):
 
 
 def _program(pid):
-    """None when it has ended."""
+    """Returns None if the process has ended."""
     try:
         return os.readlink(f"/proc/{pid}/exe")
     except OSError:
@@ -57,11 +57,11 @@ def _send_sigint(pid):
     try:
         os.kill(pid, signal.SIGINT)
     except OSError:
-        pass  # it has ended, or is another user's
+        pass  # it has ended, or belongs to another user
 
 
 def _waiting(frame):
-    """The objects whose methods the stack is in, and their packages, if they wait for processes."""
+    """Returns the objects on the stack whose methods wait for processes, and their packages."""
     while frame is not None:
         module = frame.f_globals.get("__name__")
         package = module.partition(".")[0] if isinstance(module, str) else None
@@ -72,8 +72,8 @@ def _waiting(frame):
 
 def _waited_for(frame, group):
     """
-    The processes that the interrupted code waits for, whoever started them: {PID: process group}.
-    A program in a terminal of its own gets what that terminal would give it.
+    Returns the processes that the interrupted code waits for, also those of earlier executions:
+    {PID: process group}. A program on a separate terminal gets SIGINT as from that terminal.
     """
     found = {}
     for package, waiter in _waiting(frame):
@@ -89,7 +89,7 @@ def _waited_for(frame, group):
 
 
 def _background_scripts():
-    """What %%bash --bg has started. IPython's magics keep a list of it."""
+    """Returns the processes that %%bash --bg has started. IPython's magics keep a list of them."""
     scripts = get_ipython().magics_manager.registry.get("ScriptMagics")
     return {process.pid for process in getattr(scripts, "bg_processes", ())}
 
@@ -97,9 +97,9 @@ def _background_scripts():
 class Children:
     def __init__(self):
         self._pid = os.getpid()
-        self._earlier = {}  # PID: when it was started, as PIDs are used again
-        self._roots = {}  # what was interrupted: PID: its process group
-        self._signalled = {}  # those and their descendants: PID: its program
+        self._earlier = {}  # PID: start time, because PIDs are reused
+        self._roots = {}  # interrupted processes: PID: process group
+        self._signalled = {}  # those and their descendants: PID: program
 
     def begin(self):
         pids = _children(self._pid)
@@ -118,8 +118,8 @@ class Children:
 
     def finish(self):
         """
-        An interrupted execution ends. A shell that is about to start a command passes over the
-        signal, and a new process forgets it until it is the command: then they get it again.
+        Called when an interrupted execution ends. A shell that is about to start a command ignores
+        the signal, and a new process loses it until it is the command. These get the signal again.
         """
         for _ in range(_TRIES):
             missed = [one for one in self._roots.items() if self._has_missed(*one)]
@@ -130,7 +130,9 @@ class Children:
             time.sleep(_TRY_S)
 
     def _has_missed(self, pid, group):
-        """Whether it, or a descendant, has become another program since the signal, or is new."""
+        """
+        Whether the process or a descendant is new, or has become another program since the signal.
+        """
         if not _is_in_group(pid, group):
             return False
         program = _program(pid)
@@ -140,8 +142,8 @@ class Children:
 
     def _interrupt_family(self, pid, group):
         """
-        A process and its descendants, as far as they are in this process group. The parent comes
-        first: a shell that learns of its command's end before the signal goes on.
+        Signals a process and its descendants that are in this process group, parents first: a shell
+        that notices the end of its command before the signal continues.
         """
         if not _is_in_group(pid, group):
             return

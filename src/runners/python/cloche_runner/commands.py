@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""commands: how executed code starts other programs by os.system(), `!` and %%bash.
+"""commands: starts other programs for os.system(), `!` and %%bash of executed code.
 
-An interrupt ends the execution here, also where Python or IPython would go on with the next line:
-a loop of commands could never be interrupted otherwise.
+An interrupt also ends the execution where Python or IPython would continue with the next line:
+otherwise a loop of commands could not be interrupted.
 """
 
 import functools
@@ -11,16 +11,16 @@ import signal
 import subprocess
 import sys
 import time
-from os import environ  # whatever the executed code makes of os.environ
+from os import environ  # the original, in case executed code replaces os.environ
 
 from IPython.utils.process import system
 
-_GRACE_S = 0.25  # as subprocess.run() gives a child that got the same signal
+_GRACE_S = 0.25  # as subprocess.run() waits for a child that got the same signal
 _STEP_S = 0.01
 
 
 def _end(pid):
-    """After an interrupt, which the child got, too."""
+    """Waits after an interrupt, which the child has got, too."""
     deadline = time.monotonic() + _GRACE_S
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
         if time.monotonic() > deadline:
@@ -30,8 +30,8 @@ def _end(pid):
 
 def _system(command):
     """
-    os.system(). libc's ignores SIGINT while the command runs: nobody would hear of the interrupt,
-    and could pass it on.
+    Replaces os.system(). libc's system() ignores SIGINT while the command runs, so the interrupt
+    could not be passed on.
     """
     sys.audit("os.system", command)
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "--", command], environ)
@@ -47,7 +47,7 @@ def install():
 
 
 class Commands:
-    """A part of the shell."""
+    """Methods of the shell."""
 
     def system(self, cmd):
         """`!command`. It writes to descriptor 1 itself, unless the cell's output is captured."""

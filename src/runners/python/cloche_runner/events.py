@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""events: what IPython does around a cell, such as drawing its figures behind it.
+"""events: IPython's callbacks before and after a cell, such as drawing its figures.
 
-An interrupt skips that. IPython would show a traceback of it, which may take longer than the
-drawing, and call the execution a success.
+An interrupt skips them. IPython would show a traceback of the interrupt, which may take longer than
+the drawing, and report the execution as a success.
 """
 
 import sys
@@ -11,7 +11,7 @@ from IPython.core.events import EventManager
 
 
 def _discard_figures():
-    """They must not take the next cell's time, either."""
+    """Discards the figures, so that they do not take the time of the next cell."""
     backend = sys.modules.get("matplotlib_inline.backend_inline")
     if backend is not None:
         backend.show._to_draw, backend.show._draw_called = [], False
@@ -20,7 +20,7 @@ def _discard_figures():
 
 
 class Events(EventManager):
-    """drain: called before all that is done after a cell, and may add to it."""
+    """drain: called before the callbacks after a cell, and may add some."""
 
     def __init__(self, shell, available_events, drain):
         super().__init__(shell, available_events)
@@ -35,7 +35,7 @@ class Events(EventManager):
                 return
 
     def _call(self, event, function, *args, **kwargs):
-        """Returns whether others may follow."""
+        """Returns whether other callbacks may follow."""
         try:
             function(*args, **kwargs)
         except KeyboardInterrupt:

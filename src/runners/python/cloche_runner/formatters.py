@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""formatters: which representations of a value a result has.
+"""formatters: determines the representations of a value in a result.
 
-To IPython's it adds data for programs: of tables and of figures. Their libraries are not imported
-for that: the formatters know types by name, and find them when somebody shows one.
+It adds data of tables and figures for programs to IPython's representations. Their libraries are
+not imported for that: the formatters know types by name, and look them up when a value is shown.
 """
 
 from IPython.core import formatters
@@ -14,15 +14,15 @@ from .tables import describe_table
 _TABLE = "application/vnd.cloche.data+json"
 _CHART = "application/vnd.cloche.chart+json"
 
-# No rich representation unless somebody registers one.
+# No rich representation unless one is registered.
 _PLAIN = {type(None), bool, int, float, complex, str, bytes, range}
 _PLAIN |= {list, tuple, dict, set, frozenset}
 
 
 class _DataFormatter(BaseFormatter):
     """
-    An object that cannot be described is shown without its data: no reason for an error. IPython's
-    table of types is not used: it forgets figures whenever their other formats change.
+    An object that cannot be described is shown without its data, which is not an error. IPython's
+    table of types is not used, because it drops figures whenever their other formats change.
     """
 
     def __init__(self, mime, kind, describe, **kwargs):
@@ -39,7 +39,9 @@ class _DataFormatter(BaseFormatter):
 
 
 class DisplayFormatter(formatters.DisplayFormatter):
-    """Asks only the plain-text formatter about plain values: half the time of a small cell."""
+    """
+    Uses only the plain-text formatter for plain values, which halves the time of a small cell.
+    """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""hooks: what matplotlib, pandas, PIL and plotly need to show things here, done when they are imported.
+"""hooks: prepares matplotlib, pandas, PIL and plotly for this runner when they are imported.
 
-matplotlib's backend could be chosen by MPLBACKEND. But children inherit that, and in a virtual
-environment of their own they lack this backend.
+MPLBACKEND could select matplotlib's backend, but children inherit this variable, and another
+virtual environment does not have this backend.
 """
 
 import contextlib
@@ -21,20 +21,20 @@ _INLINE = "module://matplotlib_inline.backend_inline"
 def _behind(hook):
     def load_and_hook(load, module):
         load(module)
-        with contextlib.suppress(AttributeError):  # somebody's own, of the same name
+        with contextlib.suppress(AttributeError):  # another module of the same name
             hook(module)
 
     return load_and_hook
 
 
 class _Finder:
-    """Gives modules the loaders that they would have had, and does something around these."""
+    """Gives modules their usual loaders, wrapped in the hooks."""
 
     def __init__(self, hooks):
         self._hooks = hooks
 
     def find_spec(self, name, path=None, target=None):
-        hook = self._hooks.pop(name, None)  # the finders behind this one are asked now
+        hook = self._hooks.pop(name, None)  # now the next finders are called
         spec = importlib.util.find_spec(name) if hook else None
         if hook and spec is None:
             self._hooks[name] = hook  # it may be installed later
@@ -44,7 +44,7 @@ class _Finder:
 
 
 def _as_in_a_notebook(load, module):
-    """pandas chooses its options when it is loaded, and knows a notebook by this attribute."""
+    """pandas chooses its options when it is loaded, and detects a notebook by this attribute."""
     shell = get_ipython()
     shell.kernel = None
     try:
@@ -59,7 +59,7 @@ def _use_inline(matplotlib):
 
 
 def _show_saved(image_module):
-    """An image that a cell's code saves in a file is shown, as E2B does; not so a library's."""
+    """As in E2B, an image that a cell saves to a file is shown; one that a library saves is not."""
     save = image_module.Image.save
 
     @functools.wraps(save)
@@ -78,7 +78,10 @@ def _show_shown(image_show):
 
 
 def _show_pages(renderers):
-    """A figure is its data and a small page; a notebook's comes behind 8 MB of plotly's library."""
+    """
+    A figure is sent as its data and a small page. In a notebook, plotly's library of 8 MB would
+    precede it.
+    """
     if "PLOTLY_RENDERER" not in os.environ:
         renderers.renderers.default = "plotly_mimetype+colab"
 
@@ -92,7 +95,7 @@ def install(shell):
         "plotly.io._renderers": _behind(_show_pages),
     }
     sys.meta_path.insert(0, _Finder(hooks))
-    # for a figure that no pyplot knows; the backend has a way of its own, and puts it in this place
+    # for figures that pyplot does not know; the backend replaces this function by its own
     png = shell.display_formatter.formatters["image/png"]
     draw = functools.partial(print_figure, base64=True)
     png.for_type_by_name("matplotlib.figure", "Figure", draw)

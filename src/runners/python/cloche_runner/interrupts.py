@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""interrupts: SIGINT, for the executed code and the children that it waits for, and nothing else.
+"""interrupts: delivers SIGINT to the executed code and the children that it waits for, and to
+nothing else.
 
 The agent signals the runner alone. A terminal would signal the whole foreground process group, so
 the handler passes the signal on to the children of the execution (children.py).
 
-SIGINT must not hit the runner between executions, and not a frame that is half sent. A flag would
-leave gaps; the handler looks at the stack that it interrupts.
+SIGINT must not hit the runner between executions, nor while it sends a frame. A flag would leave
+gaps, so the handler inspects the stack that it interrupts.
 """
 
 import signal
@@ -19,30 +20,32 @@ class Interrupts:
         self._channel = channel
         self._children = Children()
         self.count = 0
-        self._handler = self._on_sigint  # one object: each access makes another
+        self._handler = self._on_sigint  # one object: each access would create another
         signal.signal(signal.SIGINT, self._handler)
 
     def begin(self):
-        """An execution begins: what runs already is not its own."""
+        """Called when an execution begins: processes that already run do not belong to it."""
         self._children.begin()
 
     def end(self):
-        """The execution has ended, and nothing of it may go on if it was interrupted."""
+        """
+        Called when the execution has ended: if it was interrupted, nothing of it may continue.
+        """
         self._children.finish()
 
     def restore(self):
-        """Puts the handler back, whatever the executed code has installed."""
+        """Restores the handler if the executed code has replaced it."""
         if signal.getsignal(signal.SIGINT) is not self._handler:
             signal.signal(signal.SIGINT, self._handler)
 
     def run(self, function, *args):
-        """What SIGINT may interrupt is what this has called."""
+        """Calls the function. SIGINT interrupts only code on the stack above this call."""
         return function(*args)
 
     def raise_since(self, count):
         """
-        Raises KeyboardInterrupt if there was an interrupt after this count. IPython swallows one that
-        hits a command, and the code behind the command would go on.
+        Raises KeyboardInterrupt if there was an interrupt after this count. IPython swallows an
+        interrupt of a command, and the code after the command would continue.
         """
         if self.count != count:
             raise KeyboardInterrupt

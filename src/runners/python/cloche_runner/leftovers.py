@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""leftovers: what an execution that drains waits for at its end, as a script's process would.
+"""leftovers: waits at the end of an execution with drain for everything that a script's process
+waits for.
 
-Threads that are no daemons, processes of multiprocessing that are none, and tasks in the top-level
-event loop, as far as this execution has started them. Threads and processes of a pool never end by
-themselves: they are waited for until the pool has nothing to do.
+These are threads and multiprocessing processes that are not daemons, and tasks in the top-level
+event loop, if this execution has started them. Threads and processes of a pool do not end by
+themselves, so the wait ends when the pool has nothing to do.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ def _processes():
 
 
 def _executor_of(thread):
-    """The ThreadPoolExecutor that this thread works for, if there still is one."""
+    """Returns the ThreadPoolExecutor that this thread works for, if it still exists."""
     module = sys.modules.get("concurrent.futures.thread")
     if module is None or thread not in module._threads_queues:
         return None
@@ -26,7 +27,10 @@ def _executor_of(thread):
 
 
 async def _until(function, *args):
-    """Calls what blocks, and the loop goes on meanwhile. A cancelled call stays in its thread."""
+    """
+    Makes a blocking call in a thread while the loop continues. A cancelled call remains in its
+    thread.
+    """
     loop, done = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
 
     def settle(result):
@@ -51,7 +55,10 @@ def _meet(executor, barrier):
 
 
 async def _be_idle(executor):
-    """All its threads meet, which is behind all that they had to do. Then nothing may be left."""
+    """
+    Waits until all threads of the pool meet, which is after all their work. Then no work may be
+    left.
+    """
     is_idle = False
 
     def look():
@@ -89,7 +96,7 @@ class Leftovers:
             pass
 
     async def _wait_for_some(self):
-        """Returns whether there was something: then there may be more."""
+        """Returns whether there was something to wait for: then there may be more."""
         tasks = self.tasks() - {asyncio.current_task()}
         if tasks:
             await asyncio.wait(tasks)
@@ -112,7 +119,9 @@ class Leftovers:
 
     @staticmethod
     def _is_idle_manager(thread, workers):
-        """Whether it is a ProcessPoolExecutor's, with nothing to do. Adds its processes."""
+        """
+        Whether it is the thread of a ProcessPoolExecutor with nothing to do. Adds its processes.
+        """
         if not hasattr(thread, "pending_work_items"):
             return False
         workers |= set(thread.processes or ())
@@ -120,7 +129,7 @@ class Leftovers:
 
     @staticmethod
     def _work_of(thread):
-        """What to call to wait for it."""
+        """Returns the function that waits for it."""
         pending = list(getattr(thread, "pending_work_items", {}).values())
         if pending:
             return futures.wait, [item.future for item in pending]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""magics: those that ipykernel adds to IPython's. What needs a notebook's page says that there is none."""
+"""
+magics: the magics that ipykernel adds to IPython's. Those that need a notebook's page report that
+there is none.
+"""
 
 from IPython.core import page
 from IPython.core.error import UsageError

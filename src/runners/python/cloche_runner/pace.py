@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""pace: when a printed line is written.
+"""pace: decides when a printed line is written.
 
-At once, as on a terminal: whoever looks sees it, and the end of the interpreter loses nothing. Only
-of a flood each line would cost a system call and a wake-up of the agent, and so its lines wait for
-each other in their buffer. A thread ends that, whatever the code does meanwhile; and before another
-process could write, nothing may be left there.
+A line is written at once, as on a terminal, so that it is visible and is not lost if the
+interpreter ends. In a flood of lines, each would cost a system call and a wake-up of the agent, so
+these lines are collected in their buffer. A thread writes the buffer after a moment, whatever the
+code does meanwhile. Before another process can write, the buffer must be empty.
 """
 
 import os
 import select
 import sys
-from _thread import start_new_thread  # such a thread is none of the user's threading.enumerate()
+from _thread import start_new_thread  # not in threading.enumerate()
 from time import monotonic, sleep
 
-BUFFER_SIZE = select.PIPE_BUF  # so much a pipe that can be written to takes whole
+BUFFER_SIZE = select.PIPE_BUF  # a pipe that is ready takes so many bytes at once
 
 _WINDOW_S = 0.05
 _AT_ONCE = 100  # lines in a window
@@ -27,7 +27,7 @@ class Pace:
         self._since, self._count = 0, 0
         self._late = None  # the buffer in which lines wait
         self._has_thread = False
-        self._is_child = False  # which may end at any time without a word
+        self._is_child = False  # a child may end at any time
         os.register_at_fork(before=self.write_out, after_in_child=self._become_child)
         sys.addaudithook(self._on_event)
 
@@ -39,7 +39,7 @@ class Pace:
             self.write_out()
 
     def may_wait(self, buffer):
-        """Whether a line that is in this buffer may stay there for a moment."""
+        """Whether a line may stay in this buffer for a moment."""
         now = monotonic()
         if now - self._since > _WINDOW_S:
             self._since, self._count = now, 0
@@ -53,16 +53,19 @@ class Pace:
         self._has_thread = True
         try:
             start_new_thread(self._write_later, ())
-        except RuntimeError:  # there may be no more of them
+        except RuntimeError:  # the limit of threads may be reached
             self._has_thread = False
         return self._has_thread
 
     def _write_later(self):
-        """In a thread. While the pipe is full it must not wait in the buffer: who prints is there."""
+        """
+        Runs in a thread. It must not wait in the buffer while the pipe is full, because the
+        printing code uses the buffer.
+        """
         sleep(_LATE_S)
         while (late := self._late) is not None and not late.is_writable():
             sleep(_LATE_S)
-        self._has_thread = False  # what is printed from here on has another
+        self._has_thread = False  # later output starts another one
         self.write_out()
 
     def write_out(self):

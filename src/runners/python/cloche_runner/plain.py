@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""plain: values of Python, numpy and pandas as JSON has them.
+"""plain: values of Python, numpy and pandas, converted for JSON.
 
 JSON has no NaN and no infinity: these, NaT and pandas.NA are null. Dates and times are ISO texts.
-No library is imported: what a value is shows in what it can do.
+No library is imported: types are recognized by their attributes.
 """
 
 import datetime
@@ -10,7 +10,7 @@ import json
 import math
 
 _DEPTH_MAX = 8
-_DATES = (datetime.date, datetime.time)  # of which datetime and pandas.Timestamp are kinds
+_DATES = (datetime.date, datetime.time)  # the base of datetime and pandas.Timestamp
 
 
 def to_json(value):
@@ -47,11 +47,11 @@ def _other(value):
 
 
 def to_plain_list(array):
-    """Of a numpy array of one dimension."""
+    """Converts a numpy array of one dimension."""
     if array.dtype.kind in "biu":
         return array.tolist()
-    if array.dtype.kind == "f":  # of 16 bytes, tolist() would give what it was given
+    if array.dtype.kind == "f":  # tolist() does not convert numbers of 16 bytes
         return [value if math.isfinite(value) else None for value in array.astype(float).tolist()]
-    if array.dtype.kind == "M":  # of nanoseconds, tolist() would give numbers
+    if array.dtype.kind == "M":  # tolist() would convert nanoseconds to numbers
         array = array.astype("datetime64[us]")
     return [to_plain(value) for value in array.tolist()]

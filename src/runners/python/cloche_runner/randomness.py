@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""randomness: makes a restored interpreter's random numbers its own.
+"""randomness: gives a restored interpreter its own random numbers.
 
-Every generator that exists is seeded from the entropy, each with a seed of its own. Finding them
-means a walk over the garbage collector's objects, 145,000 after the usual imports and far too slow
-for a claim. So those of the warm-up are found once, before gc.freeze() takes them out of the
-collector's lists, and a claim walks only over what was made since.
+Every existing generator is seeded from the entropy, each with a different seed. Finding them
+requires a walk over the objects of the garbage collector, 145,000 after the usual imports, which is
+too slow for a claim. So those of the warm-up are found once, before gc.freeze() removes them from
+the collector's lists, and a claim walks only over objects that were created later.
 """
 
 import gc
@@ -15,7 +15,7 @@ import sys
 
 
 class _Seeds:
-    """Distinct seeds from one entropy."""
+    """Yields different seeds from one entropy."""
 
     def __init__(self, entropy):
         self._key = hashlib.blake2b(entropy).digest()
@@ -34,7 +34,7 @@ def _reseed_random(generator, seeds):
 
 
 def _reseed_sequence(sequence, seeds):
-    """Pickle's way in: numpy has no call that seeds an existing one."""
+    """Sets the state as pickle does: numpy has no call that seeds an existing generator."""
     sequence.__setstate__(type(sequence)(seeds.number()).__reduce__()[2])
 
 
@@ -43,13 +43,15 @@ def _reseed_bits(bits, seeds):
 
 
 def _reseed_mersenne(bits, seeds):
-    """The old way of seeding: its state is large, and to set it is ten times slower."""
+    """Seeds with the old method: its state is large, and setting the state is ten times slower."""
     numpy = sys.modules["numpy"]
     numpy.random.RandomState(bits).seed(numpy.frombuffer(seeds.take(64), numpy.uint32))
 
 
 def _reseed_legacy(generator, seeds):
-    """Its bits are seeded by themselves; it also keeps the second of a pair of Gaussians."""
+    """
+    Its bit generator is seeded separately. Also drops the stored second number of a Gaussian pair.
+    """
     numpy = sys.modules["numpy"]
     try:
         generator.seed(numpy.frombuffer(seeds.take(64), numpy.uint32))
@@ -67,12 +69,12 @@ _NUMPY_RULES = {
     "PCG64DXSM": _reseed_bits,
     "Philox": _reseed_bits,
     "SFC64": _reseed_bits,
-    "RandomState": _reseed_legacy,  # last: what it reads was seeded before
+    "RandomState": _reseed_legacy,  # last, because what it reads must be seeded before
 }
 
 
 def _rule(kind):
-    """How generators of this type are seeded; None for any other type."""
+    """Returns the rule by which generators of this type are seeded; None for other types."""
     if issubclass(kind, random.Random):
         return None if issubclass(kind, random.SystemRandom) else _reseed_random
     numpy = sys.modules.get("numpy.random")
@@ -82,9 +84,9 @@ def _rule(kind):
 
 
 def _find():
-    """(rule, generator) of all generators that are not frozen, in the order to seed them."""
+    """Returns (rule, generator) of all generators that are not frozen, in the order of seeding."""
     objects = gc.get_objects()
-    kinds = {id(kind): kind for kind in map(type, objects)}  # by id: a metaclass may not hash
+    kinds = {id(kind): kind for kind in map(type, objects)}  # by id: not all metaclasses hash
     rules = {key: rule for key, kind in kinds.items() if (rule := _rule(kind))}
     if not rules:
         return []
@@ -97,11 +99,11 @@ class Randomness:
         self._frozen = []
 
     def freeze(self):
-        """The end of the warm-up: what exists now is found now."""
+        """Called at the end of the warm-up: finds the generators that exist now."""
         gc.collect()
         self._frozen = _find()
         gc.freeze()
-        self.reseed(os.urandom(32))  # for the sake of the second time, which is six times faster
+        self.reseed(os.urandom(32))  # because the second time is six times faster
 
     def reseed(self, entropy):
         seeds = _Seeds(entropy)
@@ -109,7 +111,7 @@ class Randomness:
             try:
                 rule(generator, seeds)
             except Exception:
-                pass  # half made, or a subclass that does not behave
+                pass  # not completely constructed, or an unusual subclass
         for name, rule in _MODULE_RULES.items():
             if name in sys.modules:
                 rule(sys.modules[name], seeds)
@@ -120,9 +122,11 @@ def _reseed_openssl(ssl, seeds):
 
 
 def _reseed_uuid(uuid, seeds):
-    """libuuid keeps a node and a sequence that nobody can reset; Python's own way has neither."""
+    """
+    libuuid keeps a node and a sequence that cannot be reset; Python's own implementation does not.
+    """
     uuid._generate_time_safe = None
-    uuid._node = seeds.number(6) | 1 << 40  # the bit that says that it is no network card's
+    uuid._node = seeds.number(6) | 1 << 40  # the bit that marks it as not that of a network card
     uuid._last_timestamp = None
 
 

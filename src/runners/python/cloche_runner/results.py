@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""results: MIME bundles, as IPython makes them, into results and errors of the protocol.
+"""results: converts IPython's MIME bundles to results and errors of the protocol.
 
-IPython gives pictures as bytes or as base64 text, depending on who made them; on the wire they are
-always bytes. What is beyond a bound is in a file, and a flag says that the result lacks it; the
-host takes a frame or an execution beyond its bounds for an attack.
+IPython has pictures as bytes or as base64 text, depending on their library; the protocol has only
+bytes. Data beyond a bound is saved to a file, and a flag says that the result lacks it. The host
+treats a frame or an execution beyond its bounds as an attack.
 """
 
 import base64
@@ -18,8 +18,8 @@ from .saved import SavedFiles
 RESULTS_MAX = 1000  # per execution
 BYTES_MAX = 12 << 20  # per execution
 DATA_MAX = 4 << 20  # of one MIME type
-_HEAD_MAX = 256 << 10  # of text that is beyond DATA_MAX
-_LATE_MAX = 4 << 10  # of plain text that is beyond BYTES_MAX
+_HEAD_MAX = 256 << 10  # of a text that exceeds DATA_MAX
+_LATE_MAX = 4 << 10  # of a plain text that exceeds BYTES_MAX
 _TYPES_MAX = 64  # per result
 _DISPLAY_ID_MAX = 128
 _TEXT_MAX = 1 << 20  # of each text of an error
@@ -27,7 +27,7 @@ _TEXT_MAX = 1 << 20  # of each text of an error
 _MAIN, _UPDATE, _CUT = 1, 2, 4
 _WAIT = 1  # flag of a clear
 
-LEFT_OUT = object()  # in a bundle: there is such data, and it is too large to be made
+LEFT_OUT = object()  # in a bundle: such data exists, but is too large to be created
 
 _MIME_TYPE = re.compile(r"[!-.0-~]+/[!-~]+")
 _BASE64_TYPE = re.compile(r"(image/(?!svg)|audio/|video/|application/(pdf|octet-stream|zip)$)")
@@ -37,7 +37,7 @@ _ESCAPES_BUT_COLOURS = re.compile("\x1b" + r"(?!\[[0-9;:]*m)" + _ESCAPE)
 
 
 def _encode(text):
-    return str.encode(text, "utf-8", "backslashreplace")  # whatever a subclass makes of it
+    return str.encode(text, "utf-8", "backslashreplace")  # whatever a subclass does
 
 
 def _to_bytes(mime, value):
@@ -64,12 +64,12 @@ def _pack(bundle):
 
 
 def _cut(data, size):
-    """At most `size` bytes of a text, and no half character."""
+    """Returns at most `size` bytes of a text, without an incomplete character."""
     return data[:size].decode("utf-8", "ignore").encode()
 
 
 def _excerpt(mime, data, is_late):
-    """What is sent of data: all of it, the beginning of a text, or nothing."""
+    """Returns the part of the data that is sent: all, the beginning of a text, or nothing."""
     if not is_late:
         whole, head = DATA_MAX, _HEAD_MAX if mime.startswith("text/") else 0
     else:
@@ -90,7 +90,10 @@ def _display_id(value):
 
 
 def _shorten(text):
-    """At most _TEXT_MAX bytes without NUL: beginning and end, and what is missing between."""
+    """
+    Returns at most _TEXT_MAX bytes without NUL: the beginning and the end, and between them the
+    number of omitted bytes.
+    """
     data = _encode(text).replace(b"\0", b"\\x00")
     if len(data) <= _TEXT_MAX:
         return data
@@ -101,7 +104,7 @@ def _shorten(text):
 
 
 class Results:
-    """What one execution shows. Displays leave room for the value of the last expression."""
+    """The results of one execution. Displays leave room for the value of the last expression."""
 
     def __init__(self, channel, streams):
         self._channel = channel
@@ -134,7 +137,7 @@ class Results:
         self._streams.come_behind()
 
     def clear(self, wait):
-        """Whoever shows the execution may take away what it has shown so far."""
+        """Tells clients that they may remove the output that the execution has shown so far."""
         if self._silent or self._channel.is_closed:
             return
         self._streams.flush()
@@ -149,7 +152,10 @@ class Results:
         return False
 
     def _fit(self, parts):
-        """What is sent, what is in files (MIME type and path), and whether anything is not sent."""
+        """
+        Returns the data to send, the saved files (MIME type and path), and whether any data is
+        omitted.
+        """
         sizes = [len(_excerpt(mime, data, is_late=False)) for mime, data in parts.items()]
         is_late = self._bytes + sum(sizes) > BYTES_MAX
         sent, saved, is_cut = [], [], False
@@ -172,7 +178,7 @@ class Results:
             return []
 
     def _tell(self, subject, text):
-        """Once per execution."""
+        """Printed once per execution."""
         if subject not in self._told:
             self._told.add(subject)
             print(f"[{text}]", file=sys.stderr)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""saved: data that is too large to be sent, whole, in files that are told of instead."""
+"""saved: saves data that is too large to be sent to files, whose paths are sent instead."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def _extension(mime):
 
 
 class SavedFiles:
-    """A directory of the runner's own, made when it is first needed."""
+    """The runner's directory, which is created when it is first needed."""
 
     def __init__(self):
         self._directory = None
@@ -43,7 +43,9 @@ class SavedFiles:
         self._count = 0
 
     def save(self, mime, data):
-        """Returns the path, as bytes. OSError or ValueError when there can be no such file."""
+        """
+        Returns the path, as bytes. Raises OSError or ValueError if the file cannot be created.
+        """
         self._count += 1
         name = f"{self._execution}-{self._count}.{_extension(mime)}"
         path = os.path.join(self._have_directory(), name)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""server: takes requests, one after the other, and keeps the executed code from breaking that."""
+"""server: handles requests, one after the other, and protects this loop from the executed code."""
 
 import os
 import platform
 import sys
 import time
 import traceback
-from os import environ  # whatever the executed code makes of os.environ
+from os import environ  # the original, in case executed code replaces os.environ
 
 from . import completeness, hooks, site_paths
 from .channel import (
@@ -35,7 +35,7 @@ def _split(assignments):
 
 
 def _set_environment(variables):
-    """Sets variables, and removes those that are None. Returns what sets them back."""
+    """Sets variables, and removes those that are None. Returns the values that restore them."""
     before = {name: environ.get(name) for name in variables}
     for name, value in variables.items():
         if value is not None:
@@ -132,7 +132,7 @@ class Server:
         self._channel.send(DONE, u32(outcome.status) + u32(count))
 
     def _end_child(self, outcome):
-        """A forked child came out of the cell that forked it, where only the parent goes on."""
+        """Ends a forked child that has reached the end of the cell: only the parent continues."""
         status = outcome.status
         if isinstance(outcome.error, SystemExit):
             code = outcome.error.code
@@ -157,7 +157,7 @@ class Server:
 
 
 def main(is_warm):
-    """Never returns: threads that were left behind would keep a usual exit waiting."""
+    """Never returns. A normal exit would wait for remaining threads."""
     try:
         Server(is_warm).serve()
     except BaseException:

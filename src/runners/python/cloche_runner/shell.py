@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""shell: IPython's shell, showing what a notebook shows, through Results instead of Jupyter.
+"""shell: IPython's shell, which shows what a notebook shows, by Results instead of Jupyter.
 
-One thing to know of IPython here: it shows an exception (_showtraceback) before it tells that the
-execution failed with it. So the last one shown is held back until the execution has ended: it is
-the execution's error then, or, when the execution went on, output for stderr.
+IPython shows an exception (_showtraceback) before it reports that the execution has failed with it.
+So the last shown exception is held back until the execution has ended. It is then the error of the
+execution or, if the execution continued, output for stderr.
 """
 
 import asyncio
@@ -37,10 +37,12 @@ OK, FAILED, INTERRUPTED = 0, 1, 2
 _HERE = os.path.dirname(__file__) + os.sep
 
 class _DisplayHook(DisplayHook):
-    """The value of the last expression."""
+    """Shows the value of the last expression."""
 
     def quiet(self):
-        """Whether the cell ends with a semicolon; asked for each value, so seldom tokenized."""
+        """
+        Whether the cell ends with a semicolon. Called for each value, so it avoids the tokenizer.
+        """
         source = self.shell.source
         if ";" not in source.rstrip().rpartition("\n")[2]:
             return False
@@ -50,7 +52,7 @@ class _DisplayHook(DisplayHook):
                 if token.type not in _INVISIBLE_TOKENS:
                     last = token.string
         except (tokenize.TokenError, SyntaxError):
-            pass  # magics are no Python
+            pass  # magics are not Python
         return last == ";"
 
     def write_output_prompt(self):
@@ -79,7 +81,9 @@ _INVISIBLE_TOKENS = {
 
 
 def _forget_figure(value):
-    """A figure that was the cell's value was shown: the end of the cell must not show it again."""
+    """
+    The figure was shown as the value of the cell, so the end of the cell must not show it again.
+    """
     figure = sys.modules.get("matplotlib.figure")
     pyplot = sys.modules.get("matplotlib.pyplot")
     if figure and pyplot and issubclass(type(value), figure.Figure):
@@ -88,7 +92,7 @@ def _forget_figure(value):
 
 
 class _DisplayPublisher(DisplayPublisher):
-    """What display() shows, and update_display()."""
+    """Shows the bundles of display() and update_display()."""
 
     def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **kwargs):
         identity = (transient or {}).get("display_id")
@@ -99,7 +103,7 @@ class _DisplayPublisher(DisplayPublisher):
 
 
 class _Exit(ExitAutocall):
-    """exit and quit: IPython's end the shell, these only the execution."""
+    """exit and quit: IPython's end the shell, but these end only the execution."""
 
     def __call__(self, code=None):
         raise SystemExit(code)
@@ -110,13 +114,13 @@ def _no_input(*args, **kwargs):
 
 
 class Outcome:
-    """How an execution ended: its status and, unless it is OK, its error in words."""
+    """The outcome of an execution: its status and, unless it is OK, the texts of its error."""
 
     def __init__(self, error=None, lines=None):
         self.error = error
         self.status = OK
         if error is not None:
-            kind = type(error)  # isinstance() and kind.__name__ may run code of the user's
+            kind = type(error)  # isinstance() and kind.__name__ may run the user's code
             self.status = INTERRUPTED if issubclass(kind, KeyboardInterrupt) else FAILED
             self.name = _type_name(kind)
             self.value = _words(error)
@@ -134,7 +138,9 @@ def _words(error):
 
 
 def _format_unless_interrupted(format_traceback, etype, value, trace, *args, **kwargs):
-    """IPython parses all files of a traceback. An interrupt of that leaves Python's own."""
+    """
+    IPython parses all files of a traceback. If this is interrupted, Python's traceback is used.
+    """
     try:
         return format_traceback(etype, value, trace, *args, **kwargs)
     except KeyboardInterrupt:
@@ -149,12 +155,12 @@ def _format(error):
 
 
 def _normalize(code):
-    """As Python reads a file."""
+    """Decodes the code as Python decodes a file."""
     return code.removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 class ZMQInteractiveShell(Commands, InteractiveShell):
-    """Libraries look for this name (pandas, rich and others) to show what a notebook can show."""
+    """Libraries (pandas, rich and others) detect a notebook by this name."""
 
     displayhook_class = Type(_DisplayHook)
     display_pub_class = Type(_DisplayPublisher)
@@ -188,7 +194,7 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
                 handler.set_colors("Linux" if has_colours else "NoColor")
 
     def run(self, code, silent, keep, drain=False):
-        """Runs one cell, and with drain what it leaves running, and returns its Outcome."""
+        """Runs one cell and, with drain, waits for what it has started. Returns its Outcome."""
         code = _normalize(code)
         self.source = code
         self._shown = None
@@ -202,7 +208,7 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
             error = result.error_before_exec
             if error is None:
                 error = result.error_in_exec
-        except BaseException as raised:  # IPython is not sure to have caught it
+        except BaseException as raised:  # IPython may not have caught it
             error = raised
         self.loop.forget_leftovers()
         if error is None and self.events.was_interrupted:
@@ -253,7 +259,7 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
         )
 
     def set_next_input(self, text, replace=False):
-        """The next cell is not ours to fill in: what %load and %recall found is shown."""
+        """There is no next cell to fill, so the text of %load and %recall is shown."""
         self.display_pub.publish({"text/plain": text})
 
     def _showtraceback(self, etype, evalue, stb):
@@ -268,14 +274,14 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
         self._showtraceback(type(exc), exc, [f"UsageError: {exc}"])
 
     def _get_exc_info(self, exc_tuple=None):
-        """Without the runner's own frames, as input() and the handler of SIGINT have them."""
+        """Removes the runner's frames, such as those of input() and of the handler of SIGINT."""
         etype, value, trace = super()._get_exc_info(exc_tuple)
         at = trace
         while at is not None:
             below = at.tb_next
             while below is not None and below.tb_frame.f_code.co_filename.startswith(_HERE):
                 below = below.tb_next
-            if at.tb_next is not below:  # setting it walks along all that is below
+            if at.tb_next is not below:  # setting it walks over the complete chain below
                 at.tb_next = below
             at = below
         return etype, value, trace
@@ -292,14 +298,14 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
         pass
 
     def enable_matplotlib(self, gui=None):
-        """%matplotlib. Code that asks for figures with buttons is content with pictures."""
+        """%matplotlib. Code that requests interactive figures gets pictures."""
         if str(gui).lower() in _WINDOWS:
             name = "" if gui is None else f" {gui}"
             print(f"%matplotlib{name}: there are no windows and no notebook here. Figures are shown"
                   " as pictures, as with %matplotlib inline.", file=sys.stderr)
             gui = "inline"
         enabled = super().enable_matplotlib(gui)
-        # IPython's for %run draws a figure, though the script may have none
+        # IPython's function for %run draws a figure even if the script has none
         self.magics_manager.registry["ExecutionMagics"].default_runner = None
         return enabled
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""site_paths: directories of packages that pip makes while the interpreter runs.
+"""site_paths: adds directories of packages that pip creates while the interpreter runs.
 
-site puts only those on sys.path that exist when an interpreter starts. The others are looked for
-when a module is not found, so that an import works in the cell that has installed the package, too.
+site adds only directories to sys.path that exist when the interpreter starts. Others are searched
+for when a module is not found, so that an import also works in the cell that has installed the
+package.
 """
 
 import importlib
@@ -13,7 +14,7 @@ from importlib.machinery import PathFinder
 
 
 def _places():
-    """In the order in which site puts them on sys.path."""
+    """Returns the directories in the order in which site adds them to sys.path."""
     if site.ENABLE_USER_SITE:
         yield site.getusersitepackages()
     yield from site.getsitepackages()
@@ -34,7 +35,10 @@ class _LastFinder:
         return PathFinder.find_spec(name, path)
 
     def _add(self, place):
-        """Before those that come behind it in site's order, also what its .pth files add."""
+        """
+        Inserts the directory and the paths of its .pth files before those that follow it in site's
+        order.
+        """
         before = list(sys.path)
         site.addsitedir(place)
         added = [one for one in sys.path if one not in before]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""streams: sys.stdin, sys.stdout and sys.stderr of the executed code, and what is below them.
+"""streams: sys.stdin, sys.stdout and sys.stderr of the executed code, and their descriptors.
 
-Executed code closes, redirects and wraps these as it likes. Copies of descriptors 1 and 2 are kept
-out of its sight, and after each execution all is put back as the next one must find it.
+Executed code may close, redirect and wrap these. Copies of descriptors 1 and 2 are kept at high
+numbers, and everything is restored after each execution.
 """
 
 import io
@@ -16,15 +16,15 @@ from .pace import BUFFER_SIZE, Pace
 
 class _Order:
     """
-    The agent reads two pipes and a socket, and cannot tell what was written first. So whoever writes
-    waits until what was written elsewhere before was read.
+    The agent reads two pipes and a socket, which have no order relative to each other. So a writer
+    waits until the agent has read what was written to another of them before.
     """
 
     def __init__(self, channel):
         self.pace = Pace()
         self._channel = channel
-        self._last = None  # the buffer that was written to
-        self._is_shown = False  # a result was sent behind that
+        self._last = None  # the buffer that was written to last
+        self._is_shown = False  # a result was sent after that
 
     def come_behind_results(self):
         self._is_shown = True
@@ -41,10 +41,9 @@ class _Order:
 
 class _Buffer(io.BufferedWriter):
     """
-    Keeps the order. It does so here, and not in what is below: an interrupt behind a write that a
-    buffer does not know to have been done would have it done twice.
-
-    It does not close: a TextIOWrapper that somebody puts around it would, when it is collected.
+    Keeps the order. This is not done in the raw stream below, because the buffer would repeat a
+    write if an interrupt arrives after it. close() only writes the buffer:
+    otherwise a TextIOWrapper around it would close it when it is collected.
     """
 
     def __init__(self, raw, kept, order):
@@ -56,7 +55,7 @@ class _Buffer(io.BufferedWriter):
         return super().write(data)
 
     def flush(self):
-        """Called for each line, too."""
+        """Also called for each line."""
         if not self._order.pace.may_wait(self):
             super().flush()
 
@@ -70,14 +69,14 @@ class _Buffer(io.BufferedWriter):
         try:
             wait_until_taken(self._kept)
         except OSError:
-            pass  # it is no pipe
+            pass  # it is not a pipe
 
     def close(self):
         self.write_out()
 
 
 class _Text(io.TextIOWrapper):
-    """Never fails on a character: what cannot be encoded comes out as an escape."""
+    """Never fails on a character: characters that cannot be encoded are written as escapes."""
 
     _settings = {"encoding": "utf-8", "errors": "backslashreplace", "line_buffering": True}
 
@@ -85,7 +84,7 @@ class _Text(io.TextIOWrapper):
         super().__init__(buffer, **self._settings)
 
     def restore(self):
-        """Takes back what executed code has changed by reconfigure()."""
+        """Reverts changes that executed code has made with reconfigure()."""
         self.reconfigure(**self._settings, newline=None, write_through=False)
 
     def flush(self):
@@ -100,7 +99,9 @@ def _open(fd, kept, order):
 
 
 class _Stream:
-    """One of the two: its name in sys, its descriptor, the kept copy, the text stream."""
+    """
+    One of the two output streams: its name in sys, its descriptor, the copy of it, the text stream.
+    """
 
     def __init__(self, name, fd, order):
         self.name = name
@@ -124,7 +125,7 @@ class _Stream:
         try:
             self.text.flush()
         except (OSError, ValueError):
-            pass  # detached, or its descriptor is closed; restore() makes it good again
+            pass  # detached, or its descriptor is closed; restore() repairs it
 
     def restore(self):
         current = getattr(sys, self.name, None)
@@ -132,7 +133,7 @@ class _Stream:
             try:
                 current.flush()
             except Exception:
-                pass  # the user's own object, or none
+                pass  # an object of the user, or None
             setattr(sys, self.name, self.text)
         if self._identify(self.fd) != self._identity:
             self.flush()
@@ -158,11 +159,11 @@ class Streams:
 
     @property
     def are_original(self):
-        """Whether what is written to sys.stdout goes to descriptor 1."""
+        """Whether output to sys.stdout goes to descriptor 1."""
         return sys.stdout is self._streams[0].text
 
     def come_behind(self):
-        """What is printed from now on comes behind the results that were sent."""
+        """Called after a result was sent: later output must follow it."""
         self._order.come_behind_results()
 
     def flush(self):

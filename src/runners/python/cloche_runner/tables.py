@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """tables: the columns of a pandas DataFrame, for programs.
 
-The shape is that of DataFrame.to_dict(orient="list"), whose values JSON does not all have, and which
-leaves out columns of a name that another one has.
+The shape is that of DataFrame.to_dict(orient="list"), but all values are valid JSON, and columns
+with the same name are kept.
 """
 
 import collections
@@ -10,7 +10,7 @@ import collections
 from .plain import to_json, to_plain_list
 from .results import LEFT_OUT
 
-_CELLS_MAX = 200_000  # a larger one would keep whoever only wants to look at it waiting
+_CELLS_MAX = 200_000  # a larger one would delay users who only want to look at it
 
 
 def _column(frame, index):
@@ -22,7 +22,7 @@ def _column(frame, index):
 
 
 def _columns(frame):
-    """Of one name: as pandas itself calls those of a file, a, a.1, a.2."""
+    """Names columns of the same name as pandas does when it reads a file: a, a.1, a.2."""
     columns, counts = {}, collections.Counter()
     for i, name in enumerate(map(str, frame.columns)):
         unique = name

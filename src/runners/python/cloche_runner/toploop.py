@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""toploop: the event loop of top-level code: one for the life of the interpreter.
+"""toploop: the event loop of top-level code, one for the life of the interpreter.
 
-It runs during top-level await, and between executions while anything is left in it. In between,
-asyncio.run() makes loops of its own, and leaves none behind as the current one.
+It runs during top-level await, and between executions while tasks are left in it. In between,
+asyncio.run() creates other loops, and leaves no current loop behind.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from .leftovers import Leftovers
 
 
 def _has_work(loop):
-    """Whether anything could happen in it: a task, a timer, or a server that is listening."""
+    """Whether anything is left in the loop: a task, a timer, or a listening server."""
     if asyncio.all_tasks(loop) or getattr(loop, "_ready", None) or getattr(loop, "_scheduled", None):
         return True
     selector = getattr(loop, "_selector", None)
-    return selector is not None and len(selector.get_map()) > 1  # one is the loop's own
+    return selector is not None and len(selector.get_map()) > 1  # one belongs to the loop itself
 
 
 class TopLoop:
@@ -29,14 +29,14 @@ class TopLoop:
         self._let_create_task()
 
     def begin(self):
-        """Makes it the current loop, whatever an execution before has done."""
+        """Makes it the current loop, which an earlier execution may have changed."""
         if self._loop is None or self._loop.is_closed():
             self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self.was_cancelled = False
 
     def _let_create_task(self):
-        """In code without await, too, as where the loop runs all the time. It starts afterwards."""
+        """Creates a task also in code without await. The task starts when the loop runs next."""
         create = asyncio.create_task
 
         @functools.wraps(create)
@@ -53,7 +53,10 @@ class TopLoop:
         asyncio.create_task = asyncio.tasks.create_task = create_task
 
     def run(self, coroutine):
-        """Top-level await. An interrupted one ends here: left in the loop, it would go on later."""
+        """
+        Top-level await. Cancels the coroutine if it is interrupted: otherwise it would continue
+        later.
+        """
         self.begin()
         task = self._loop.create_task(coroutine)
         while True:
@@ -66,14 +69,14 @@ class TopLoop:
                 task.cancel()
 
     def note_leftovers(self):
-        """An execution begins that will drain()."""
+        """Called when an execution begins that will call drain()."""
         self._leftovers = Leftovers(self._loop)
 
     def forget_leftovers(self):
         self._leftovers = None
 
     def drain(self):
-        """Waits for what the execution has left running. An interrupt cancels its tasks."""
+        """Waits for the tasks that the execution has left running. An interrupt cancels them."""
         if self._leftovers is None or asyncio._get_running_loop() is not None:
             return  # an inner run_cell() ends before its cell
         task = self._loop.create_task(self._leftovers.wait())
@@ -87,7 +90,7 @@ class TopLoop:
             raise
 
     def run_until_readable(self, channel):
-        """What was left in it goes on until the next request."""
+        """Runs the remaining tasks until the next request."""
         loop = self._loop
         if loop.is_closed() or channel.has_input or not _has_work(loop):
             return

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""traces: keeps IPython's tracebacks small in memory, and fast when the recursion was deep.
+"""traces: limits the memory of IPython's tracebacks, and the time of those of a deep recursion.
 
-The libraries that IPython shows a traceback with keep everything that they have parsed. This is
-right for files: they come again. A cell does not, and each that fails would leave several KiB.
+The libraries that IPython uses for tracebacks cache everything that they have parsed. This is
+useful for files, but each cell that fails would leave several KiB.
 
 Newer versions of IPython look up, for each frame, its module and the number of lines of its file.
 inspect searches all modules for that of a cell, which has none, and a file is read each time.
@@ -20,7 +20,7 @@ _FILE_OF = {
     "__executing_cache": lambda key: key[0].co_filename,
 }
 _of_files = {}  # (function, file name): what the function returned for a frame of that file
-_SMALL = ("Source.statements_at_line", "statement_containing_node")  # soon made again
+_SMALL = ("Source.statements_at_line", "statement_containing_node")  # quickly created again
 
 
 def _attribute(module, path):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""warmup: everything that is slow the first time, done before a snapshot.
+"""warmup: does everything before a snapshot that is slow the first time.
 
-Imports are the smaller part: IPython, pandas and matplotlib load much of themselves, and read
-fonts, when they are first used. Each library is optional, and no trace is left that code would see.
+Imports are the smaller part: IPython, pandas and matplotlib load more modules, and read fonts, when
+they are first used. Each library is optional, and nothing is left that code would see.
 """
 
 import importlib
@@ -17,7 +17,7 @@ def _show_table(shell):
 
 
 def _show_figure(shell):
-    """The backend is the one that hooks sets, under the same name as after a cold start."""
+    """The backend is that of hooks, under the same name as after a cold start."""
     pyplot = importlib.import_module("matplotlib.pyplot")
     pyplot.figure().add_subplot(title="warm").plot([0, 1], [1, 0], label="up")
     pyplot.legend()
