@@ -112,7 +112,7 @@ sub lost {
     my ($outcome) = @_;
     my $how = $outcome->{signal}
         ? "was killed by signal $outcome->{signal}" : "ended with exit status $outcome->{status}";
-    my $message = "the shell $how; its state is lost, and another one has begun";
+    my $message = "the shell $how; its state is lost, and a new shell was started";
     return (FAILED, 'ShellEnded', $message, '') if $outcome->{signal} || $outcome->{status};
     print STDERR "bash: $message\n";
     return (OK);
@@ -160,7 +160,7 @@ sub export_line {
 sub set_environment {
     my @variables = assignments(@_) or return ('');
     for (@variables) {
-        return ('', "'$_->[0]' is no name of a variable in Bash") unless is_name($_->[0]);
+        return ('', "'$_->[0]' is not a name of a variable in Bash") unless is_name($_->[0]);
     }
     my $names = join ' ', map { $_->[0] } @variables;
     my $to = $shell->answer_end();

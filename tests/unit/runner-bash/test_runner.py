@@ -253,7 +253,7 @@ class Environment(Case):
         self.run_ok("readonly E=4")
         self.run_failing("echo no", "ValueError", refused, environment=["A=x", "E=5"])
         self.run_failing(
-            "echo no", "ValueError", "'a.b' is no name of a variable in Bash", environment=["a.b=1"]
+            "echo no", "ValueError", "'a.b' is not a name of a variable in Bash", environment=["a.b=1"]
         )
         self.assertEqual(self.out("echo $A"), before)
 
@@ -371,7 +371,7 @@ class Ending(Case):
             ("trap 'echo bye' EXIT; exit 4", "ended with exit status 4"),
         ):
             self.run_ok(f"a=5; cd {self.folder}")
-            value = f"the shell {how}; its state is lost, and another one has begun"
+            value = f"the shell {how}; its state is lost, and a new shell was started"
             execution = self.run_failing(code, "ShellEnded", value)
             self.assertEqual(self.out("echo ${a-lost} $PWD"), f"lost {self.folder}\n")
         self.assertEqual(execution.out, b"bye\n")
@@ -382,7 +382,7 @@ class Ending(Case):
             self.run_ok("a=5")
             execution = self.run_ok(code)
             self.assertEqual(execution.out, out)
-            self.assertIn(b"bash: the shell ended with exit status 0; its state is lost, and another one has begun\n", execution.err)
+            self.assertIn(b"bash: the shell ended with exit status 0; its state is lost, and a new shell was started\n", execution.err)
             self.assertEqual(self.out("echo ${a-lost}"), "lost\n")
 
     def test_between_executions(self):

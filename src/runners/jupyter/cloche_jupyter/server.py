@@ -197,11 +197,11 @@ class Server:
         if not environment:
             return None
         if not self._language:
-            return ("ValueError", self._no_way("an environment of its own for one execution"), "")
+            return ("ValueError", self._no_way("the environment of an execution"), "")
         return self._do(self._language.lend_environment(environment))
 
     def _no_way(self, what):
-        return f"the kernel's language {self._kernel.language} is none in which cloche can set {what}"
+        return f"cloche cannot set {what} in the kernel's language {self._kernel.language}"
 
     def _do(self, code):
         """Executes the runner's own code. Returns its error, or None."""
@@ -222,7 +222,7 @@ class Server:
             for code in codes:
                 error = self._do(code) or error
         elif environment or directory:
-            error = ("ValueError", self._no_way("environment and directory"), "")
+            error = ("ValueError", self._no_way("the environment and directory"), "")
         self._finish(_FAILED if error else _OK, error)
 
     def _finish(self, status, error=None):
