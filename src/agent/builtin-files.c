@@ -32,7 +32,7 @@ fail_at_path(int error, const char *path)
 
 /* --- stat, readlink --- */
 
-/* Resolves all links, or all but the last name if links are not followed. */
+/* Makes the path absolute, and resolves links if they are followed. */
 static char *
 absolute(const char *path, bool follow)
 {
@@ -199,7 +199,7 @@ split(WriteTarget *target)
         fail_at_path(ENOMEM, target->path);
 }
 
-/* A dangling link is replaced itself. */
+/* An atomic write replaces a dangling link itself. */
 static void
 find_target(WriteTarget *target, const char *path)
 {

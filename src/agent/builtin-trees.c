@@ -220,9 +220,8 @@ change_entry(const Change *change, int fd, const WalkPath *path, const struct st
         walk_fail(errno, path);
 }
 
-/* Changes the content first, because the new mode may deny access; or afterwards, if it permits
- * access.
- */
+/* Changes the content first, because the new mode may deny access. A directory that cannot be
+ * opened is changed before, because the new mode may permit access. */
 static void
 change_tree(const Change *change, int fd, const WalkPath *path)
 {

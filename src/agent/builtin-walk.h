@@ -7,7 +7,7 @@
 /* The maximum depth of a walk. */
 #define WALK_DEPTH_MAX 8192u
 
-/* The path of an entry, relative to the root of the walk, as a list of names. */
+/* The path of an entry, beginning with the path of the root, as a list of names. */
 typedef struct WalkPath {
     const struct WalkPath *parent;
     const char *name;

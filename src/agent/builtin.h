@@ -69,7 +69,8 @@ void builtin_write_record(const WireWriter *fields);
  *                                             group u64 (number of its cgroup, 0: not the agent's)
  *   process.c
  *     kept                                    records of the running processes that were started
- * with START_KEEP: tag s, pid u32, started_ms u64 (since 1970), argv v
+ *                                             with START_KEEP: tag s, pid u32, started_ms u64
+ *                                             (since 1970), argv v
  */
 void builtin_stat(char *const *argv);
 void builtin_read(char *const *argv);

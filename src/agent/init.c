@@ -94,7 +94,7 @@ now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Calls `look` once per uevent, until it returns anything but -ENOENT. */
+/* Calls `look` after each batch of uevents, until it returns anything but -ENOENT. */
 static int
 wait_for(int (*look)(void))
 {

@@ -144,7 +144,9 @@ on_ended(RunnerEnd why, const GuestExit *how, const GError *error, gpointer data
     interpreter->count = 0;
     request_queue_forget_earlier(interpreter->queue);
     switch (why) {
-    case RUNNER_END_REPLACED:
+    case RUNNER_END_REPLACED: /* an answer may have sent a request to the runner that was killed */
+        if (request_queue_state(interpreter->queue) == QUEUE_BUSY)
+            runner_request_lose(request_queue_steal_current(interpreter->queue), how, error);
         break;
     case RUNNER_END_STOPPED:
         run_next(interpreter);

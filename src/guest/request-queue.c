@@ -80,14 +80,13 @@ on_cancelled(RunnerRequest *request, gpointer data)
     RequestQueue *queue = data;
     g_autoptr(GTask) task = runner_request_steal_caller(request);
 
-    if (request != queue->current) {
-        g_queue_remove(&queue->waiting, request);
-        runner_request_free(request);
-    } else if (queue->state == QUEUE_BUSY) {
+    if (request == queue->current && queue->state == QUEUE_BUSY)
         runner_request_interrupt(request);
-    } else {
+    else if (request == queue->current)
         runner_request_free(request_queue_steal_current(queue));
-    }
+    else if (g_queue_remove(&queue->waiting, request))
+        runner_request_free(request);
+    /* Otherwise it is being finished. */
     g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The caller has left");
 }
 
@@ -143,13 +142,15 @@ request_queue_take_next(RequestQueue *queue)
 void
 request_queue_send(RequestQueue *queue, GuestStream *stream)
 {
+    RunnerRequest *request = queue->current;
+
     if (!change_state(queue, EVENT_SENT))
         return;
-    if (runner_request_is_execution(queue->current)) {
-        runner_request_add_earlier(queue->current, queue->earlier);
+    runner_request_send(request, stream); /* first: the listener of the output may cancel it */
+    if (runner_request_is_execution(request)) {
+        runner_request_add_earlier(request, queue->earlier);
         request_queue_forget_earlier(queue);
     }
-    runner_request_send(queue->current, stream);
 }
 
 void

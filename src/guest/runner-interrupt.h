@@ -15,7 +15,7 @@
 
 typedef struct {
     GuestStream *stream;
-    guint timer; /* 0: nothing is being interrupted */
+    guint timer; /* 0: nothing is being interrupted, or it was killed */
     guint count; /* of signals since the begin */
     gboolean has_killed;
 } RunnerInterrupt;

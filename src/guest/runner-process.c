@@ -236,12 +236,14 @@ static void
 handle_control(RunnerProcess *process, const guint8 *bytes, gsize size)
 {
     g_autoptr(GError) error = NULL;
+    GuestStream *stream = process->stream;
     RunnerMessage *message;
 
     if (!is_heard(process))
         return;
     runner_parser_feed(process->parser, bytes, size);
-    while (is_heard(process) && (message = runner_parser_next(process->parser, &error)))
+    while (process->stream == stream && is_heard(process) &&
+           (message = runner_parser_next(process->parser, &error)))
         if (!handle_message(process, message)) {
             guest_stream_kill(process->stream);
             return;

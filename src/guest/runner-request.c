@@ -244,6 +244,10 @@ runner_request_add_message(RunnerRequest *request, RunnerMessage *message)
 {
     gboolean is_result = message->type == RUNNER_RESULT;
 
+    if (message->type == RUNNER_COMPLETENESS && request->is_execution) { /* only a check has one */
+        runner_message_free(message);
+        return;
+    }
     if (message->type == RUNNER_ERROR) {
         request->has_error = TRUE;
         complete_error(request, message);

@@ -215,9 +215,10 @@ guest_stream_kill(GuestStream *stream)
 static void
 leave_link(GuestStream *stream)
 {
-    if (stream->link)
-        link_remove_stream(stream->link, &stream->base);
-    stream->link = NULL;
+    GuestLink *link = g_steal_pointer(&stream->link);
+
+    if (link)
+        link_remove_stream(link, &stream->base);
 }
 
 static void

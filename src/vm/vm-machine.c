@@ -149,6 +149,7 @@ stop_resuming(LibvirtMachine *machine)
     g_clear_handle_id(&machine->stall_timer, g_source_remove);
     if (machine->resume)
         ((Resume *)g_task_get_task_data(machine->resume))->machine = NULL;
+    machine->resume = NULL;
 }
 
 void

@@ -3,7 +3,8 @@
  * vm-workers: a bounded pool of threads for calls that block.
  *
  * Every call of libvirt may block, so each runs in one of these threads, and its result returns to
- * the main context through a GTask. A worker uses only the data of its task and the Connection.
+ * the main context through a GTask. A worker uses only the data of its task, the Connection, and
+ * members of the Vm that do not change while it runs.
  */
 #pragma once
 

@@ -133,6 +133,40 @@ test_interrupt(Fixture *f, gconstpointer data)
 }
 
 /* Output between executions goes to the next execution whose caller listens. */
+static GCancellable *leaver;
+
+static void
+leave(WireChannel channel, const guint8 *bytes, gsize size, gboolean is_earlier, gpointer data)
+{
+    g_cancellable_cancel(leaver);
+}
+
+static void
+ignore_message(const RunnerMessage *message, gpointer data)
+{
+}
+
+static void
+ignore_end(gpointer data)
+{
+}
+
+/* A reader that leaves at the first output, which was written before the execution. */
+static void
+test_cancel_by_earlier(Fixture *f, gconstpointer data)
+{
+    static const GuestHearing leaving = {leave, ignore_message, ignore_end};
+    g_autoptr(GCancellable) cancellable = leaver = g_cancellable_new();
+
+    bring_to(f, LIFE_READY);
+    send_output(f, "early");
+    expect_nothing(f);
+    execute_with(f, "a", &leaving, cancellable);
+    expect_execute(f, "a");
+    agent_expect(&f->agent, WIRE_SIGNAL);
+    expect_answers(f, "a=Cancelled\n");
+}
+
 static void
 test_earlier(Fixture *f, gconstpointer data)
 {
@@ -197,7 +231,8 @@ test_earlier_of_other(Fixture *f, gconstpointer data)
     g_assert_cmpstr(f->heard->str, ==, "over\n");
 }
 
-/* A reseed is sent before executions that are added later, and keeps earlier output for them. */
+/* A reseed is sent before executions that are added later. Output before and during it is kept for
+ * them. */
 static void
 test_reseed(Fixture *f, gconstpointer data)
 {
@@ -218,7 +253,7 @@ test_reseed(Fixture *f, gconstpointer data)
     number = expect_execute(f, "b");
     send_done(f, number);
     expect_answers(f, "a=ok:\nb=ok:\n");
-    g_assert_cmpstr(f->heard->str, ==, "earlier:early\nover\nover\n");
+    g_assert_cmpstr(f->heard->str, ==, "earlier:early\nover\nearlier:of the reseed\nover\n");
 }
 
 static void
@@ -309,6 +344,7 @@ main(int argc, char **argv)
     g_test_add("/request-queue/" #name "/" #life, Fixture, GUINT_TO_POINTER(life), set_up,         \
                test_##name, tear_down)
     ADD(stop_while_busy, 0);
+    ADD(cancel_by_earlier, 0);
     ADD(restart_while_busy, 0);
     ADD(bound, 0);
     ADD(cancel_waiting, 0);
