@@ -215,7 +215,7 @@ dispatch_stop(Server *server)
 
         call_refuse(g_steal_pointer(&call->invocation),
                     g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
-                                "The service stops, or is started anew: call again"));
+                                "The service is stopping or restarting: call again"));
     }
     g_hash_table_remove_all(server->asking);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* execution: StreamCode() for people, RunCode() for programs. */
+/* execution: StreamCode() shows output as it arrives; RunCode() returns it as JSON. */
 #include "execution.h"
 
 #include <gio/gunixfdlist.h>

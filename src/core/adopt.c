@@ -181,7 +181,7 @@ adopt_judge(const Record *record, const char *boot_id, gint64 now_us, const char
 {
     *ret_detail = NULL;
     if (!g_str_equal(record->boot_id, boot_id)) {
-        *ret_detail = "the host was booted anew";
+        *ret_detail = "the host was rebooted";
         return END_MACHINE_LOST;
     }
     if (record->deadline_us <= now_us)

@@ -248,7 +248,7 @@ registry_check_running(const Core *core, GError **error)
     if (!core->stopping)
         return TRUE;
     g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
-                        "The service stops, or is started anew: call again");
+                        "The service is stopping or restarting: call again");
     return FALSE;
 }
 

@@ -142,7 +142,7 @@ on_abandoned(gpointer data)
     Transfer *transfer = data;
 
     answer(transfer, g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
-                                         "The service stops, or is started anew: call again"));
+                                         "The service is stopping or restarting: call again"));
     transfer_free(transfer);
 }
 

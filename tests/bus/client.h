@@ -24,7 +24,7 @@ GVariant *call(GDBusConnection *bus, const char *object, const char *method, con
 void call_fails(GDBusConnection *bus, const char *object, const char *method, const char *name,
                 const char *message, const char *words, ...);
 
-/* --- calls under way --- */
+/* --- calls in progress --- */
 
 typedef struct {
     gboolean done;

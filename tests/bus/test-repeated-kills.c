@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     GDBusConnection *bus;
     GPtrArray *sandboxes; /* paths of those that must exist */
-    GPtrArray *calls;     /* of Call, under way */
+    GPtrArray *calls;     /* of Call, in progress */
 } User;
 
 static void

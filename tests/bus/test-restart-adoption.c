@@ -143,7 +143,7 @@ test_ram(gconstpointer signal)
     fixture_restart(fixture, GPOINTER_TO_INT(signal));
     g_variant_unref(wait_for_template(fixture->bus, "minimal"));
     g_assert_cmpint(fstat(fd, &status), ==, 0);
-    g_assert_cmpuint(status.st_nlink, ==, 1); /* nobody has removed it */
+    g_assert_cmpuint(status.st_nlink, ==, 1); /* it was not removed */
     g_assert_cmpuint(fixture_count_files(fixture, fixture->ram, ""), ==, 1);
     close(fd);
     later = create(fixture->bus);

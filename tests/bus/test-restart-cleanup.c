@@ -276,7 +276,7 @@ test_record_of_another_boot(void)
                         "00000000-0000-0000-0000-000000000000");
     finish(&it);
     assert_ended(it.fixture, it.sandbox, "machine-lost");
-    g_assert_true(fixture_log_has(it.fixture, "the host was booted anew"));
+    g_assert_true(fixture_log_has(it.fixture, "the host was rebooted"));
 }
 
 /* A record that is not valid is refused, and its machine has no owner, so it is ended. */

@@ -32,7 +32,7 @@ use constant {WAITS => qr/^(?:61|260) /, SETS_HANDLER => qr/^(?:13|134) 0x2 /};
 use constant FORKS => qr/^(?:56|220) /;
 use constant IN_BETWEEN => qr/^-1 /;
 use constant {SPARED => 10, AWAITED => 3};    # for how many tries; the former for each reason
-use constant {STATE => 0, SESSION => 3, EXIT_CODE => 49};    # in stat, behind the name
+use constant {STATE => 0, SESSION => 3, EXIT_CODE => 49};    # in stat, after the name
 use constant {STEP_S => 0.0005, STEPS => 200, LOOKS => 10};    # how long one interrupt waits in all
 
 # Must be created before the execution: processes that the shell already has do not get SIGINT.

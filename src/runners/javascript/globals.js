@@ -129,7 +129,7 @@ class Last {
 
 const NO_INPUT = 'input is not available: this code runs without a terminal';
 
-/** Functions that ask the user raise an error, because nobody can answer. */
+/** Functions that ask the user raise an error, because no user can answer. */
 function refuseQuestions() {
   const readline = require('node:readline');
   const promises = require('node:readline/promises');

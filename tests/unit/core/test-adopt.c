@@ -40,11 +40,11 @@ test_boot(void)
     Record record = good_record();
 
     record.boot_id = (char *)"5e3bd1f0-8b7e-4f4c-9f3e-0a4a4a1d2c3c";
-    assert_judged(&record, END_MACHINE_LOST, "the host was booted anew");
+    assert_judged(&record, END_MACHINE_LOST, "the host was rebooted");
     record.boot_id = (char *)"";
-    assert_judged(&record, END_MACHINE_LOST, "the host was booted anew");
+    assert_judged(&record, END_MACHINE_LOST, "the host was rebooted");
     record.deadline_us = 0;
-    assert_judged(&record, END_MACHINE_LOST, "the host was booted anew");
+    assert_judged(&record, END_MACHINE_LOST, "the host was rebooted");
 }
 
 static void

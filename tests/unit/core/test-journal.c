@@ -134,9 +134,9 @@ test_ended(void)
 
     Sandbox sandbox = example();
     sandbox.end_reason = END_MACHINE_LOST;
-    journal_ended(&sandbox, "the host was booted anew");
+    journal_ended(&sandbox, "the host was rebooted");
     assert_line(JOURNAL_ENDED,
-                "Sandbox " ID " of uid 1000 has ended: machine-lost: the host was booted anew");
+                "Sandbox " ID " of uid 1000 has ended: machine-lost: the host was rebooted");
     assert_field("REASON", "machine-lost");
 }
 
