@@ -115,8 +115,10 @@ gboolean
 manager_unpack_run_code(Call *call, GError **error)
 {
     guint64 most_s = MIN(core_config(call->core)->lifetime_max_s, SANDBOX_TIMEOUT_MAX_S);
+    const char *code;
 
-    if (!unpack_sandbox(call, MANAGER_CODE_TIMEOUT_S, error) ||
+    g_variant_get_child(g_dbus_method_invocation_get_parameters(call->invocation), 1, "&s", &code);
+    if (!code_check(code, error) || !unpack_sandbox(call, MANAGER_CODE_TIMEOUT_S, error) ||
         !core_check_timeout(call->core, call->new_sandbox.timeout_s, error))
         return FALSE;
     call->new_sandbox.request.timeout_s = MIN(call->new_sandbox.timeout_s + CODE_SLACK_S, most_s);
@@ -142,16 +144,12 @@ manager_run_code(Call *call, GVariant *parameters)
     const char *name;
     g_autofree char *language = NULL;
     GuestCode code = {.timeout_ms = call->new_sandbox.timeout_s * 1000};
-    GError *error = NULL;
 
     g_variant_get(parameters, "(&s&s@a{sv})", &name, &code.code, NULL);
     language = languages_canonical(name);
     g_variant_lookup(call->options, "colors", "b", &code.with_colours);
-    if (code_check(code.code, &error))
-        core_run_code_async(call->core, call->viewer.uid, &call->new_sandbox.request, language,
-                            &code, call->peer->left, on_code_run, call);
-    else
-        call_fail(call, error);
+    core_run_code_async(call->core, call->viewer.uid, &call->new_sandbox.request, language, &code,
+                        call->peer->left, on_code_run, call);
 }
 
 /* --- the rest --- */

@@ -2,7 +2,6 @@
 /* options: checks and reads the a{sv} of a call. */
 #include "options.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"

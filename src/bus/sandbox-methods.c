@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sandbox-methods: the methods of org.cloche1.Sandbox. */
-#include <string.h>
-
 #include "error.h"
 #include "handlers.h"
 #include "reply.h"

@@ -80,7 +80,7 @@ take_up(Core *core, Sandbox *sandbox)
     registry_add(core, sandbox);
     sandbox_clock_set(sandbox); /* for an unknown time, nobody has set it */
     journal_adopted(sandbox);
-    if (core->stopping)
+    if (core->is_stopping)
         registry_stop(core, sandbox);
 }
 

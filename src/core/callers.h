@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * callers: those that wait for a machine of one template, in the order of their calls.
+ * callers: callers that wait for a machine of one template, in the order of their calls.
  *
  * Each is a GTask. It leaves the queue when it is next, when its cancellable is cancelled, or after
  * CALLERS_WAIT_S.

@@ -9,7 +9,7 @@
 
 /* Each returns a new string, without the end of the line. */
 char *code_line_output(WireChannel channel, const guint8 *bytes, gsize size, gboolean is_earlier);
-/* NULL: the message is none that a reader gets. */
+/* NULL: readers do not get this type of message. */
 char *code_line_message(const RunnerMessage *message);
-/* Of the execution, or why there is none. */
+/* The last line: how the execution ended, or the error. */
 char *code_line_end(const GuestExecution *execution, const GError *error);

@@ -4,7 +4,6 @@
 
 #include <glib-unix.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "code-line.h"
 #include "complete-stream.h"

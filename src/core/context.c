@@ -35,22 +35,22 @@ context_has_language(char **languages, const char *language)
             is_kernel_name(language));
 }
 
-/* With an interpreter, and nothing of that begun. `language` has a runner of its own, or is a
- * kernel's. */
+/* Makes a context whose interpreter has not begun anything. `language` is that of a runner or of a
+ * kernel. */
 static Context *
 make(GuestLink *link, const char *id, const char *language, const char *tag,
-     const GuestRunner *words)
+     const GuestRunner *settings)
 {
     Context *context = g_new0(Context, 1);
     const char *program = languages_runner(language);
-    GuestRunner runner = *words;
+    GuestRunner runner = *settings;
 
     runner.tag = tag;
     runner.program = program ? program : "jupyter";
     runner.kernel = program ? NULL : language;
     context->id = g_strdup(id);
     context->language = g_strdup(language);
-    context->cwd = g_strdup(words->cwd ? words->cwd : "");
+    context->cwd = g_strdup(settings->cwd ? settings->cwd : "");
     context->interpreter = guest_interpreter_new(link, &runner);
     return context;
 }

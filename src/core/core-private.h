@@ -29,7 +29,8 @@ struct Core {
     GQueue operations;    /* of Operation, under way */
     GHashTable *creating; /* "uid key" → Creation with an idempotency key that is under way */
 
-    GTask *stopping;
+    gboolean is_stopping;      /* from core_stop_async() on */
+    GTask *stopping;           /* NULL: it does not stop, or has stopped */
     gboolean leaves_sandboxes; /* the service stops, and sandboxes go on */
 };
 

@@ -110,9 +110,9 @@ on_host_changed(gpointer data)
 {
     Core *core = data;
 
-    if (!core->stopping) {
+    if (!core->is_stopping) {
         pools_balance(core->pools);
-    } else if (core->host.count == 0) {
+    } else if (core->stopping && core->host.count == 0) {
         GTask *task = g_steal_pointer(&core->stopping);
 
         g_task_return_boolean(task, TRUE);
@@ -194,7 +194,7 @@ on_swept(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     gboolean swept = core_sweep_finish(result, &error);
 
-    if (core->stopping)
+    if (core->is_stopping)
         ; /* the service is stopping */
     else if (swept)
         find_accelerator(core);
@@ -218,6 +218,7 @@ core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callba
     g_autoptr(GError) why =
         g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING, "The service is stopping");
 
+    core->is_stopping = TRUE;
     core->stopping = g_task_new(NULL, NULL, callback, data);
     acceleration_stop(core->acceleration);
     templates_stop(core->templates);

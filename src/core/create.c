@@ -7,8 +7,6 @@
  */
 #include "create.h"
 
-#include <string.h>
-
 #include "account.h"
 #include "claim.h"
 #include "core-private.h"
@@ -61,7 +59,7 @@ creation_free(gpointer data)
     g_free(creation);
 }
 
-/* Ends a creation, for its own caller and for those who share it: the one place. */
+/* Ends a creation, for its own caller and for calls that share it: the one place. */
 static void
 finish(GTask *task, const char *id, GError *error)
 {
@@ -96,9 +94,9 @@ lose_claim(GTask *task, GError *error)
 
     record_remove(creation->core->host.store, sandbox->id);
     instance_end(g_steal_pointer(&sandbox->instance), "The machine could not be claimed");
-    if (!creation->core->stopping)
+    if (!creation->core->is_stopping)
         journal_claim_lost(sandbox, error->message);
-    if (creation->core->stopping || ++creation->claims >= CLAIMS_MAX) {
+    if (creation->core->is_stopping || ++creation->claims >= CLAIMS_MAX) {
         finish(task, NULL, error);
         return;
     }
@@ -130,7 +128,7 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
     finish(task, sandbox->id, NULL);
 }
 
-/* Makes the sandbox that of the machine, and writes its record. */
+/* Gives the machine to the sandbox, and writes its record. */
 static gboolean
 begin_claim(Creation *creation, Instance *instance, GError **error)
 {
@@ -202,7 +200,8 @@ take_another(GTask *task)
         pool_take_async(pool, g_task_get_cancellable(task), on_taken, task);
         return;
     }
-    set_no_template(core, creation->template->name, &error);
+    error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE, "template '%s' was removed",
+                        creation->template->name);
     finish(task, NULL, error);
 }
 
@@ -211,6 +210,8 @@ take_another(GTask *task)
 static gboolean
 check_size(const Template *template, const CreateRequest *request, GError **error)
 {
+    if (template->state == TEMPLATE_FAILED) /* its error is reported; its size may be unknown */
+        return TRUE;
     if (request->vcpus != 0 && request->vcpus != template->vcpus)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                     "vcpus: machines of template '%s' have %u, not %u", template->name,

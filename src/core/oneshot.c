@@ -29,11 +29,21 @@ oneshot_free(gpointer data)
 }
 
 static void
+on_abandoned(gpointer data)
+{
+    OneShot *shot = data;
+
+    operation_end(g_steal_pointer(&shot->operation));
+}
+
+static const OperationEvents operation_events = {.abandoned = on_abandoned};
+
+static void
 end_sandbox(GTask *task)
 {
     OneShot *shot = g_task_get_task_data(task);
     gboolean left = g_cancellable_is_cancelled(g_task_get_cancellable(task));
-    Sandbox *sandbox = operation_sandbox(shot->operation);
+    Sandbox *sandbox = shot->operation ? operation_sandbox(shot->operation) : NULL;
 
     if (sandbox)
         core_end(shot->core, sandbox, left ? END_CALLER_LEFT : END_KILLED, NULL);
@@ -57,7 +67,7 @@ on_executed(GObject *source, GAsyncResult *result, gpointer data)
     GuestExecution *execution = guest_interpreter_execute_finish(NULL, result, &error);
 
     if (!execution) {
-        if (shot->core->stopping) { /* that is why, and calling again helps */
+        if (shot->core->is_stopping) { /* this is the reason, and calling again helps */
             g_clear_error(&error);
             registry_check_running(shot->core, &error);
         }
@@ -102,7 +112,7 @@ check_language(Core *core, const char *template, const char *language, GError **
     const char *name = template ? template : core->config.default_template;
     const Template *found = templates_find(core->templates, name);
 
-    return core->stopping || !found || found->state == TEMPLATE_FAILED ||
+    return !found || found->state == TEMPLATE_FAILED ||
            sandbox_check_language(name, found->languages, language, error);
 }
 
@@ -116,7 +126,8 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     OneShot *shot;
     GError *error = NULL;
 
-    if (!check_language(core, request->template, language, &error)) {
+    if (!registry_check_running(core, &error) ||
+        !check_language(core, request->template, language, &error)) {
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
@@ -138,6 +149,7 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
         g_object_unref(task);
         return;
     }
+    operation_watch(shot->operation, &operation_events, shot);
     one_shot.is_one_shot = TRUE;
     core_create_async(core, owner, &one_shot, cancellable, on_created, task);
 }

@@ -110,7 +110,8 @@ operation_cancel(Operation *operation)
 
     if (g_cancellable_is_cancelled(operation->cancellable))
         return;
-    g_cancellable_cancel(operation->cancellable); /* may end an operation without events */
+    /* May end the operation, unless that has the event `cancelled`. */
+    g_cancellable_cancel(operation->cancellable);
     if (events && events->cancelled)
         events->cancelled(data);
 }
@@ -149,9 +150,14 @@ void
 operations_abandon(Core *core)
 {
     while (core->operations.head) {
-        const Operation *operation = core->operations.head->data;
+        Operation *operation = core->operations.head->data;
 
-        g_assert(operation->events && operation->events->abandoned);
-        operation->events->abandoned(operation->data);
+        if (operation->events && operation->events->abandoned) {
+            operation->events->abandoned(operation->data);
+            continue;
+        }
+        /* Its end was due after the main loop has ended. */
+        g_warning("An operation of user %u has not ended", operation->owner);
+        operation_end(operation);
     }
 }

@@ -6,8 +6,8 @@
  */
 #include "process-list.h"
 
-#include "error.h"
-#include "task.h"
+#include "guest-calls.h"
+#include "registry.h"
 
 static void
 entry_clear(gpointer data)
@@ -75,26 +75,38 @@ join(GArray *entries, const Sandbox *sandbox)
     }
 }
 
+typedef struct {
+    Core *core;
+    char *id;
+    Viewer owner;
+} ListRequest;
+
+static void
+list_request_free(gpointer data)
+{
+    ListRequest *request = data;
+
+    g_free(request->id);
+    g_free(request);
+}
+
 static void
 on_listed(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
-    Operation *operation = g_task_get_task_data(task);
-    const Sandbox *sandbox = operation_sandbox(operation);
+    const ListRequest *request = g_task_get_task_data(task);
     GError *error = NULL;
-    g_autoptr(GBytes) answer = guest_task_finish(result, &error);
+    g_autoptr(GBytes) answer = core_task_finish(result, &error);
+    const Sandbox *sandbox =
+        answer ? core_find(request->core, &request->owner, request->id, &error) : NULL;
     GArray *entries;
 
-    if (answer && !sandbox)
-        error = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "The sandbox has ended");
-    if (error) {
-        operation_end(operation);
+    if (!sandbox) {
         g_task_return_error(task, error);
         return;
     }
     entries = read_programs(answer);
     join(entries, sandbox);
-    operation_end(operation);
     g_task_return_pointer(task, entries, (GDestroyNotify)g_array_unref);
 }
 
@@ -103,17 +115,14 @@ core_list_programs_async(Sandbox *sandbox, GCancellable *caller, GAsyncReadyCall
                          gpointer data)
 {
     static const char *const argv[] = {"processes", NULL};
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
-    GError *error = NULL;
-    Operation *operation = operation_begin(sandbox, caller, &error);
+    GTask *task = g_task_new(NULL, NULL, callback, data);
+    ListRequest *request = g_new0(ListRequest, 1);
 
-    if (!operation) {
-        g_task_return_error(task, error);
-        return;
-    }
-    g_task_set_task_data(task, operation, NULL);
-    guest_task_async(instance_link(sandbox->instance), argv, "root",
-                     operation_cancellable(operation), on_listed, g_steal_pointer(&task));
+    request->core = sandbox->core;
+    request->id = g_strdup(sandbox->id);
+    request->owner.uid = sandbox->owner;
+    g_task_set_task_data(task, request, list_request_free);
+    core_task_async(sandbox, argv, "root", caller, on_listed, task);
 }
 
 GArray *

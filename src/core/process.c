@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * process: from a request to an end, and those who wait for it.
+ * process: from a request to an end, and the callers that wait for it.
  *
  * The guest's agent finds a kept process again by its tag. The tag contains everything that the
  * next instance of the service has to know and cannot ask for: number, whether it has a terminal,
@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core-private.h"
 #include "error.h"
@@ -19,7 +18,24 @@
 
 #define DEFAULT_TERM "TERM=xterm-256color"
 
-/* --- those who wait --- */
+/* --- callers that wait --- */
+
+/* The data of the task of a start. The task may complete when the process is gone already. */
+typedef struct ProcessStart {
+    ProcessEnds ends;
+    Process *process; /* NULL: it has not started, or is gone */
+} ProcessStart;
+
+static void
+start_free(gpointer data)
+{
+    ProcessStart *start = data;
+
+    if (start->process)
+        start->process->started = NULL;
+    process_ends_clear(&start->ends);
+    g_free(start);
+}
 
 static void
 finish_start(Process *process, const GError *error)
@@ -28,10 +44,13 @@ finish_start(Process *process, const GError *error)
 
     if (!task)
         return;
-    if (error)
+    if (error) {
         g_task_return_error(task, g_error_copy(error));
-    else
-        g_task_return_pointer(task, process, NULL);
+        return;
+    }
+    process->started = g_task_get_task_data(task);
+    process->started->process = process;
+    g_task_return_boolean(task, TRUE);
 }
 
 static void
@@ -51,7 +70,7 @@ finish_waiting(Process *process, const GError *error)
     g_list_free(waiting);
 }
 
-/* --- its life --- */
+/* --- life --- */
 
 static void
 process_free(Process *process)
@@ -60,6 +79,11 @@ process_free(Process *process)
         CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_PROCESS,
         "process %u was ended because the caller that started it has left", process->number);
 
+    if (process->caller)
+        g_signal_handler_disconnect(process->caller, process->caller_handler);
+    g_clear_object(&process->caller);
+    if (process->started)
+        process->started->process = NULL;
     finish_start(process, error);
     finish_waiting(process, error);
     guest_process_free(process->guest);
@@ -155,10 +179,7 @@ on_cancelled(gpointer data)
 {
     Process *process = data;
 
-    if (process->is_kept)
-        guest_process_kill(process->guest);
-    else
-        process_remove(process);
+    guest_process_kill(process->guest);
 }
 
 static const OperationEvents operation_events = {.cancelled = on_cancelled};
@@ -229,26 +250,21 @@ check_request(const ProcessRequest *request, GError **error)
     return FALSE;
 }
 
-static void
-ends_free(gpointer data)
-{
-    process_ends_clear(data);
-    g_free(data);
-}
-
 /* Opens the descriptors; the task keeps the caller's. */
 static ProcessEnds *
 open_ends(GTask *task, const ProcessRequest *request, GError **error)
 {
-    static const ProcessEnds no_ends = PROCESS_NO_ENDS;
-    ProcessEnds *ends = g_memdup2(&no_ends, sizeof(no_ends));
+    ProcessStart *start = g_new0(ProcessStart, 1);
+    ProcessEnds *ends = &start->ends;
     gboolean is_terminal = (request->start.flags & START_TERMINAL) != 0;
 
-    g_task_set_task_data(task, ends, ends_free);
+    *ends = (ProcessEnds)PROCESS_NO_ENDS;
+    g_task_set_task_data(task, start, start_free);
     if (!(is_terminal ? process_ends_open_socket(ends, error)
                       : process_ends_open_pipes(ends, error)))
         return NULL;
-    /* What nobody will read is kept from its first byte: in a pipe it would go with its reader. */
+    /* The output of a detached process is kept from its first byte; a pipe would lose what is in it
+     * when the caller closes its end. */
     if (request->is_detached)
         process_ends_detach(ends);
     return ends;
@@ -256,8 +272,7 @@ open_ends(GTask *task, const ProcessRequest *request, GError **error)
 
 /* NULL with an error: nothing was started. */
 static Process *
-start(Sandbox *sandbox, GTask *task, const ProcessRequest *request, GCancellable *caller,
-      GError **error)
+start(Sandbox *sandbox, GTask *task, const ProcessRequest *request, GError **error)
 {
     ProcessEnds *ends;
     Operation *operation;
@@ -265,7 +280,7 @@ start(Sandbox *sandbox, GTask *task, const ProcessRequest *request, GCancellable
 
     if (!check_request(request, error) || !(ends = open_ends(task, request, error)))
         return NULL;
-    operation = operation_begin(sandbox, request->is_kept ? NULL : caller, error);
+    operation = operation_begin(sandbox, /* caller= */ NULL, error);
     if (!operation)
         return NULL;
     process = process_new(sandbox, ++sandbox->last_process, request->start.argv, request->tag);
@@ -280,13 +295,32 @@ start(Sandbox *sandbox, GTask *task, const ProcessRequest *request, GCancellable
     return process;
 }
 
+static void
+on_caller_left(GCancellable *caller, gpointer data)
+{
+    process_remove(data);
+}
+
+/* The process, or the record that remains of it, is removed when its caller leaves. */
+static void
+tie_to_caller(Process *process, GCancellable *caller)
+{
+    if (g_cancellable_is_cancelled(caller)) {
+        process_remove(process);
+        return;
+    }
+    process->caller = g_object_ref(caller);
+    process->caller_handler =
+        g_signal_connect(caller, "cancelled", G_CALLBACK(on_caller_left), process);
+}
+
 void
 core_start_process_async(Sandbox *sandbox, const ProcessRequest *request, GCancellable *caller,
                          GAsyncReadyCallback callback, gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
     GError *error = NULL;
-    Process *process = start(sandbox, task, request, caller, &error);
+    Process *process = start(sandbox, task, request, &error);
 
     if (!process) {
         g_task_return_error(task, error);
@@ -294,17 +328,25 @@ core_start_process_async(Sandbox *sandbox, const ProcessRequest *request, GCance
     }
     process->starting = g_steal_pointer(&task);
     operation_watch(process->operation, &operation_events, process);
+    if (!process->is_kept)
+        tie_to_caller(process, caller);
 }
 
 Process *
 core_start_process_finish(GAsyncResult *result, ProcessEnds *ret_ends, GError **error)
 {
-    ProcessEnds *ends = g_task_get_task_data(G_TASK(result));
-    Process *process = g_task_propagate_pointer(G_TASK(result), error);
+    ProcessStart *start = g_task_get_task_data(G_TASK(result));
 
-    for (WireChannel channel = 0; process && channel <= WIRE_STDERR; channel++)
-        ret_ends->callers[channel] = g_steal_fd(&ends->callers[channel]);
-    return process;
+    if (!g_task_propagate_boolean(G_TASK(result), error))
+        return NULL;
+    if (!start->process) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_PROCESS,
+                    "the process was ended: its caller has left, or its sandbox has ended");
+        return NULL;
+    }
+    for (WireChannel channel = 0; channel <= WIRE_STDERR; channel++)
+        ret_ends->callers[channel] = g_steal_fd(&start->ends.callers[channel]);
+    return start->process;
 }
 
 /* --- terminals --- */

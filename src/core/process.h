@@ -4,7 +4,7 @@
  *
  * A kept process belongs to its sandbox; any other ends when the caller that started it leaves.
  * Each counts as a process of the sandbox's owner until its program has ended and its output was
- * taken.
+ * taken. Then it remains as a record.
  */
 #pragma once
 
@@ -33,9 +33,12 @@ struct Process {
     GuestExit exit; /* once it has */
     gint64 duration_us;
     GuestProcess *guest;
-    Operation *operation; /* NULL: the program has ended, and its output was taken */
-    GTask *starting;      /* NULL: it runs */
-    GList *waiting;       /* of GTask */
+    Operation *operation;         /* NULL: the program has ended, and its output was taken */
+    GTask *starting;              /* NULL: it runs */
+    struct ProcessStart *started; /* NULL: the caller has the process, or it is starting */
+    GList *waiting;               /* of GTask */
+    GCancellable *caller;         /* with which it is removed; NULL: it is kept */
+    gulong caller_handler;
 };
 
 typedef struct {

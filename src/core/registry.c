@@ -245,7 +245,7 @@ core_is_owner(Core *core, guint32 uid, const char *id)
 gboolean
 registry_check_running(const Core *core, GError **error)
 {
-    if (!core->stopping)
+    if (!core->is_stopping)
         return TRUE;
     g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
                         "The service is stopping or restarting: call again");

@@ -33,7 +33,7 @@ typedef struct {
 } TemplateEvents;
 
 struct Template {
-    /* Set by who makes it, and constant from then on. */
+    /* The creator sets these; they do not change afterwards. */
     char *name, *description;
     char *user;           /* in the guest */
     char **languages;     /* of code that it runs; the first is the default */

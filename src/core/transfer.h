@@ -2,8 +2,9 @@
 /*
  * transfer: a task in the guest whose data comes from, or goes to, a descriptor of the caller.
  *
- * Once the caller has the descriptor, nothing more is reported: the end of the stream is the end
- * of the task, and the other way round. A transfer may outlive its sandbox while the caller reads.
+ * Once the caller has the descriptor, nothing more is reported. The stream ends with the task, and
+ * the task ends when the caller closes the descriptor. A transfer may outlive its sandbox while the
+ * caller reads.
  */
 #pragma once
 
@@ -24,7 +25,7 @@ void core_transfer_out_async(Sandbox *sandbox, const TransferRequest *request,
 /* The task's input and output are one socket, whose other end the caller gets. */
 void core_transfer_both_async(Sandbox *sandbox, const TransferRequest *request,
                               GAsyncReadyCallback callback, gpointer data);
-/* Of both: returns the caller's descriptor, or -1 with an error. */
+/* Finishes both: returns the caller's descriptor, or -1 with an error. */
 int core_transfer_fd_finish(GAsyncResult *result, GError **error);
 
 /* The task reads the descriptor `fd` of the caller, which is taken. Finishes when the task has

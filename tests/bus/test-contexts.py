@@ -301,6 +301,21 @@ _ = os.write(1, b'\\xc3')""")
             *told, end = [json.loads(line) for line in lines]
         self.assertEqual(("".join(event["text"] for event in told), end["status"]), ("here\n\n", "ok"))
 
+    def test_unread_stream_is_charged(self):
+        """A stream is a process of its owner until it was read or closed, even after its sandbox has ended."""
+        def charged():
+            return call(self.bus, "/org/cloche1", "org.cloche1.Manager", "GetQuota")[0]["processes"][0]
+
+        before = charged()
+        lines = self.stream("while True: print('x' * 100_000, flush=True)")
+        lines.read(4_000_000)
+        self.box.kill()
+        self.assertEqual(charged(), before + 1)
+        lines.close()
+        while charged() != before:
+            pass
+        self.box = type(self.box)(self.bus, self.template)  # for the cleanup
+
     def test_timeout(self):
         self.assertEqual(self.brief("while True: pass", timeout=t(1)),
                          [("error", "KeyboardInterrupt"), ("end", "timed-out")])

@@ -121,6 +121,9 @@ class Start(BoxTest):
 
     def test_caller_that_leaves(self):
         bus = connect()
+        ended, *out = call(bus, self.box.path, "org.cloche1.Sandbox", "Start", "(asa{sv})", (["true"], {}))
+        self.assertEqual(drain(out[1]), b"")
+        self.assertEqual(Process(bus, ended).wait(), (0, "exited"))
         path, *fds = call(bus, self.box.path, "org.cloche1.Sandbox", "Start", "(asa{sv})",
                           (["sleep", "1000"], {}))
         kept, *more = call(bus, self.box.path, "org.cloche1.Sandbox", "Start", "(asa{sv})",
@@ -128,8 +131,9 @@ class Start(BoxTest):
         bus.close_sync(None)
         self.assertEqual(drain(fds[1]), b"")  # it was killed
         self.assert_fails("NoSuchProcess", "has no process", Process(self.bus, path).properties)
+        self.assert_fails("NoSuchProcess", "has no process", Process(self.bus, ended).properties)
         self.assertEqual(Process(self.bus, kept).properties()["State"], "running")
-        for fd in (fds[0], fds[2], *more):
+        for fd in (out[0], out[2], fds[0], fds[2], *more):
             os.close(fd)
 
     def test_signal(self):
