@@ -10,8 +10,9 @@ import tempfile
 import unittest
 
 import test_charts
+import test_reseeding
 import test_runner
-from case import start
+from case import RUN, start
 
 from cloche_tests.tap import main
 
@@ -50,7 +51,7 @@ class WarmShown(test_runner.Shown):
         self.assertEqual(runner.execute("import sys; sys.argv").plain, "['']")
 
 
-class WarmReseeding(test_runner.Reseeding):
+class WarmReseeding(test_reseeding.Reseeding):
     arguments = ["--warm"]
 
 
@@ -122,7 +123,7 @@ class Failing(unittest.TestCase):
             with open(os.path.join(folder, "IPython.py"), "w") as file:
                 file.write("raise ImportError('not in this image')\n")
             process = subprocess.run(
-                [test_runner.RUN],
+                [RUN],
                 env={"PYTHONPATH": folder, "HOME": folder},
                 stderr=subprocess.PIPE,
             )
