@@ -32,6 +32,8 @@ static void try_destroy(Destroy *destroy);
 gboolean
 vm_destroy_domain(virDomainPtr domain, GError **error)
 {
+    const char *name = virDomainGetName(domain); /* before the call: it resets the last error */
+
     if (virDomainDestroy(domain) == 0)
         return TRUE;
     switch (virGetLastErrorCode()) {
@@ -39,7 +41,7 @@ vm_destroy_domain(virDomainPtr domain, GError **error)
     case VIR_ERR_OPERATION_INVALID:
         return TRUE;
     default:
-        return vm_error_set(error, "machine '%s' was not destroyed", virDomainGetName(domain));
+        return vm_error_set(error, "machine '%s' was not destroyed", name);
     }
 }
 
