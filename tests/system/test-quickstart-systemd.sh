@@ -181,6 +181,9 @@ check "stop" systemctl stop cloched.service
 check "a sandbox goes on without the service" eval \
     'virsh -q -c qemu:///system list --name | grep -q "cloche-$kept"'
 check "a call starts the service, which finds it again" as_a cloche exec "$kept" -- true
+# A service that ends before it is ready has failed, says systemd.
+check "and the service becomes ready" timeout 60 \
+    sh -c 'until [ "$(systemctl show -P ActiveState cloched.service)" = active ]; do sleep 0.1; done'
 check "interrupted, the service ends" eval \
     'systemctl kill -s INT cloched.service &&
     timeout 60 sh -c "until [ \$(systemctl show -P ActiveState cloched.service) = inactive ]; do sleep 0.1; done"'
