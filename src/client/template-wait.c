@@ -20,8 +20,9 @@ typedef struct {
     gboolean has_waited;
 } TemplateWait;
 
-GVariant *
-template_find(GVariant *templates, const char *name)
+/* Finds a template in the answer of ListTemplates(). Returns NULL if there is none of that name. */
+static GVariant *
+find_template(GVariant *templates, const char *name)
 {
     for (gsize i = 0; i < g_variant_n_children(templates); i++) {
         g_autoptr(GVariant) template = g_variant_get_child_value(templates, i);
@@ -34,8 +35,8 @@ template_find(GVariant *templates, const char *name)
     return NULL;
 }
 
-gboolean
-template_is_preparing(GVariant *template)
+static gboolean
+is_preparing(GVariant *template)
 {
     const char *state = "";
 
@@ -99,9 +100,9 @@ is_over(TemplateWait *wait, GVariant *templates, GVariant **ret_template)
 {
     const char *name =
         wait->name != NULL ? wait->name : cloche_manager_get_default_template(wait->manager);
-    g_autoptr(GVariant) template = template_find(templates, name);
+    g_autoptr(GVariant) template = find_template(templates, name);
 
-    if (template != NULL && template_is_preparing(template)) {
+    if (template != NULL && is_preparing(template)) {
         wait->has_waited = TRUE;
         report_progress(wait, template);
         return FALSE;

@@ -13,12 +13,6 @@
 typedef void (*TemplateProgress)(const char *name, const char *step, double fraction,
                                  gpointer data);
 
-/* Finds a template in the answer of ListTemplates(). Returns NULL if there is none of that name. */
-GVariant *template_find(GVariant *templates, const char *name);
-
-/* Whether the service is preparing the template of this description. */
-gboolean template_is_preparing(GVariant *template);
-
 /*
  * Waits until the template (NULL: the default) is no longer being prepared. The proxy must receive
  * signals, as that of client_connect() does. progress may be NULL.
