@@ -6,7 +6,7 @@
 # Each step detects whether it has been done already, so a second run takes only some seconds. If PID 1
 # is systemd, cloche is installed in /usr/local and runs as a service on the system bus. Otherwise, this
 # script starts a private bus, and the daemon from the build folder, as root; libvirt then runs inside
-# the daemon, and only packages are installed.
+# the daemon's child cloche-vm, and only packages are installed.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -15,7 +15,8 @@ top=$(dirname "$(readlink -f "$0")")
 build=$top/build-quickstart
 state=/var/lib/cloche
 run=/run/cloche-quickstart # of this script; the daemon uses /run/cloche
-ram=/dev/shm/cloche
+ram=/run/cloche/ram
+old_ram=/dev/shm/cloche # of earlier versions
 work=$run
 
 . "$top/tests/lib/setup.sh"
@@ -75,7 +76,8 @@ install_cloche() {
 # files, it queries systemd and systemd-machined for users, and after a reload of systemd both may be waiting
 # for the bus.
 announce_files() {
-    with_progress "creating the service's user" systemd-sysusers cloche.conf
+    with_progress "creating the service's users" systemd-sysusers cloche.conf
+    leave_libvirt
     with_progress "creating the service's folders" systemd-tmpfiles --create cloche.conf
     [ ! -S /run/udev/control ] || with_progress "loading the udev rule for /dev/kvm" udevadm control --reload
     with_progress "updating the message catalog of the journal" journalctl --update-catalog
@@ -84,6 +86,11 @@ announce_files() {
         die "the system bus does not answer" "see: systemctl status dbus"
     systemctl daemon-reload
     touch "$build/announced"
+}
+
+# Members of libvirt's group can become root. Earlier versions of cloche had its user there.
+leave_libvirt() {
+    ! id -nG cloche | tr ' ' '\n' | grep -qx libvirt || gpasswd -d cloche libvirt >/dev/null
 }
 
 # libvirt of Debian 12 reads no folder of additional rules for machines, only this local file of the administrator.
@@ -101,7 +108,7 @@ start_unit() {
     systemctl stop cloched.service
     find "$state" -xdev -path "$state/images" -prune -o \( ! -user cloche -o ! -group libvirt-qemu \) \
         -exec chown -h cloche:libvirt-qemu {} +
-    [ ! -e "$ram" ] || chown -h cloche:libvirt-qemu "$ram"
+    rm -rf --one-file-system "$old_ram"
     systemctl start cloched.service || die_of_service "the service did not start"
 }
 
@@ -110,10 +117,22 @@ stop_unit() {
     systemctl disable -q cloched.service
     systemctl kill -s INT cloched.service 2>/dev/null || true
     systemctl stop cloched.service cloche.slice
-    rm -rf --one-file-system "$state"/{machines,sandboxes}/* /run/cloche
+    systemctl stop run-cloche-ram.mount 2>/dev/null || true # earlier versions have none
+    systemctl stop cloche-vm.service cloche-vm.socket
+    rm -rf --one-file-system "$state"/{machines,sandboxes}/* /run/cloche /run/cloche-vm
 }
 
 # --- the service, without systemd ---
+
+# The RAM of templates is on a file system that only root and the machines' group can search. It stays mounted
+# when the daemon is started again, because machines map its files.
+mount_ram() {
+    rm -rf --one-file-system "$old_ram"
+    mkdir -p "$ram"
+    mountpoint -q "$ram" ||
+        mount -t tmpfs -o mode=0710,size=50%,nr_inodes=10k,nosuid,nodev,noexec cloche-ram "$ram" 2>/dev/null ||
+        say "no file system can be mounted here, so the RAM of templates is in $ram on that of /run"
+}
 
 # Sandboxes survive a restart: the new daemon takes over those of the previous one, even if that was killed.
 start_private() {
@@ -129,6 +148,7 @@ State=$state
 Run=/run/cloche
 Ram=$ram
 END
+    mount_ram
     runs "$run" dbus-daemon || start_bus "$run" || die "dbus-daemon did not start"
     start_daemon "$run" "$build/src/daemon/cloched" && return
     tail -n 20 "$run/cloched.log" | sed 's/^/  /' >&2
@@ -143,7 +163,8 @@ stop_private() {
     for pid in $(pgrep -f '^[^ ]*qemu-system-[^ ]* .*/run/cloche/libvirt/'); do
         kill -KILL "$pid" 2>/dev/null || true
     done
-    rm -rf --one-file-system "${state:?}"/{machines,sandboxes}/* /run/cloche "${run:?}/bin" "$ram"
+    ! mountpoint -q "$ram" || umount --lazy "$ram"
+    rm -rf --one-file-system "${state:?}"/{machines,sandboxes}/* /run/cloche "${run:?}/bin"
     rm -f "$run"/bus* "$run/started"
 }
 
@@ -152,7 +173,7 @@ stop_private() {
 # Identifies the daemon and the images. If the output differs from that of the last start, the service must be
 # restarted.
 build_stamp() {
-    stat -L -c '%n %Y %s' "$build/src/daemon/cloched" "$state"/images/*/image.conf
+    stat -L -c '%n %Y %s' "$build"/src/{daemon/cloched,vmd/cloche-vm} "$state"/images/*/image.conf
 }
 
 is_running() {
@@ -172,7 +193,7 @@ use_service() {
 }
 
 make_image() {
-    build_image "$state" "$build" "$1" >/dev/null ||
+    build_image "$state" "$build" "$top/vm-images/$1" >/dev/null ||
         die "the image '$1' could not be built" "fix the error above, then run this again"
 }
 
@@ -323,11 +344,10 @@ stop() {
     if has_systemd; then
         [ ! -e /usr/local/lib/systemd/system/cloched.service ] ||
             stop_unit
-        rm -rf --one-file-system "${ram:?}"/*
     else
         stop_private
     fi
-    rm -rf --one-file-system "$run" "$run.lock"
+    rm -rf --one-file-system "$run" "$run.lock" "$old_ram"
     say "stopped"
 }
 

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# run: runs all tests, on a machine that has nothing but apt.
+# run: runs all tests on a machine that needs only apt.
 #
-# meson runs the suites, as many at once as there are processors, and tests/lib/results.py counts their cases.
-# A skipped case counts as failed, as does a suite that ends early. Images stay in a cache for the next
-# run; everything else is removed.
+# meson runs the suites, one more at once than there are processors, because suites also wait.
+# tests/lib/results.py counts their cases. A skipped case counts as failed, as does a suite that ends early.
+# Images stay in a cache for the next run; everything else is removed.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -44,7 +44,7 @@ mkdir -p "$cache"
 exec {lock}>"$cache/lock"
 flock --nonblock "$lock" || die "another tests/run.sh uses $cache" "wait until it is done"
 work=$(mktemp -d /run/cloche-tests-XXXXXX)
-# For what an aborted test leaves. Not below /run, which fake machines do not see.
+# A folder for files that an aborted test leaves. It is not below /run, which fake machines do not see.
 scratch=$(mktemp -d)
 chmod 1777 "$scratch"
 clone=$scratch/cloche
@@ -66,7 +66,7 @@ build_release() { # TARGETS
     build "$release" "$1" --prefix=/usr/local --buildtype=release
 }
 
-# A fresh clone with uncommitted changes, and nothing built. The home directory of its own tells git to accept
+# A fresh clone with uncommitted changes, and nothing built. Its own home directory makes git accept
 # a tree of another owner.
 make_clone() {
     if [ -e "$top/.git" ]; then
@@ -111,24 +111,38 @@ make_host() {
     "$top/tests/lib/other-root.sh" "$cache/hosts" >"$made/host-root"
 }
 
-# A service makes templates of all images in its store, so the large image is in a store of its own.
+# A service makes templates of all images in its store, so the large image has a separate store. Its guests are of the
+# other Debian: the interpreters of this one are used by fake machines.
 make_images() {
-    build_image "$cache" "$release" minimal && build_image "$cache" "$release" python &&
-        build_image "$cache/interpreter" "$release" interpreter
+    cp -aL "$top/vm-images/interpreter" "$work/"
+    sed -i "s/^Name=.*/&\nSuite=$(other_suite)/" "$work/interpreter/recipe.conf"
+    build_image "$cache" "$release" "$top/vm-images/minimal" && build_image "$cache" "$release" "$top/vm-images/python" &&
+        build_image "$cache/interpreter" "$release" "$work/interpreter"
 }
 
-# While other suites run, because most of this waits for a network and a disk. A process group of its own,
-# because a builder that is ended has to clean up.
+# The service of this build makes the templates, so they are made in each run.
+make_templates() {
+    local store
+    until [ -e "$work/is-built" ]; do sleep 0.5; done
+    for store in "$cache" "$cache/interpreter"; do
+        rm -rf --one-file-system "$store/templates"
+        "$top/tests/lib/in-container.sh" --no-init --bind "$cache" "$top/tests/lib/python" \
+            "$top/tests/system/prepare-templates.py" "$release" "$store" || return
+    done
+}
+
+# Runs beside other suites, because it mostly waits for a network and a disk. It has its own process group, because a
+# builder that is ended must clean up.
 begin_making() {
     set -m
-    (make_part host make_host && make_part images make_images) &
+    (make_part host make_host && make_part images make_images && make_part templates make_templates) &
     image_maker=$!
     set +m
 }
 
 # --- where the time goes ---
 
-# Sets total and busy: the time of all processors since boot, and the part of it in which they worked.
+# Sets total and busy: the time of all processors since boot, and the part of it in which they were busy.
 read_clock() {
     local user nice system idle iowait irq softirq
     read -r _ user nice system idle iowait irq softirq _ </proc/stat
@@ -136,7 +150,7 @@ read_clock() {
     total=$((busy + idle + iowait))
 }
 
-# report_time WHAT: since the report before.
+# report_time WHAT: prints the time since the previous report.
 report_time() {
     local busy_before=$busy total_before=$total
     read_clock
@@ -150,7 +164,7 @@ run_suites() {
     local status=0 log=$build/meson-logs/testlog-all
     rm -f "$log".*
     CLOCHE_RELEASE=$release CLOCHE_CLONE=$clone CLOCHE_CACHE=$cache CLOCHE_MADE=$made TMPDIR=$scratch \
-        meson test -C "$build" --no-rebuild --setup all --num-processes "${CLOCHE_TEST_JOBS:-$(nproc)}" --print-errorlogs "$@" </dev/null &
+        meson test -C "$build" --no-rebuild --setup all --num-processes "${CLOCHE_TEST_JOBS:-$(($(nproc) + 1))}" --print-errorlogs "$@" </dev/null &
     child=$!
     wait $child || status=$?
     child=
@@ -158,12 +172,12 @@ run_suites() {
     /usr/bin/python3 "$top/tests/lib/results.py" "$log" "$status"
 }
 
-# Removes what a run left that was killed, but for images and packages.
+# Removes everything that a killed run left, except images and packages.
 remove_leftovers() {
     find "$cache"/hosts/store-*/ "$cache"/hosts/store-*/images -mindepth 1 -maxdepth 1 \
         ! -name images ! -name .cache -exec rm -rf --one-file-system {} + 2>/dev/null || true
-    rm -rf --one-file-system "$cache/hosts/written" \
-        "$cache"/{quickstart,service,installed,memory,sandboxes,guest-environment,guest-files,guest-field,guest-languages}
+    rm -rf --one-file-system "$cache/hosts/written" "$cache"{,/interpreter}/templates \
+        "$cache"/{quickstart,service,installed,chaos,memory,sandboxes,guest-environment,guest-files,guest-field,guest-languages}
 }
 
 clean_up() {
@@ -198,6 +212,7 @@ if [ -n "$machines" ]; then
     build_release "src/agent/cloche-agent src/runners/runners"
     begin_making
     build_release machine-suites
+    touch "$work/is-built"
     make_clone
 fi
 build "$build" ""

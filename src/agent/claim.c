@@ -18,28 +18,13 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "claim-request.h"
 #include "clock.h"
 #include "host-port.h"
 #include "wire.h"
 
-#define ID_MAX 64u
-#define HOSTNAME_MAX 63u
-#define MACHINE_ID_SIZE 16u
-#define ENTROPY_MIN 32u
-#define ENTROPY_MAX 256u
-#define USER_MAX 256u
-#define ENVIRONMENT_MAX 4096u
 #define HOSTS_MAX 4096u
 #define HOSTS_ADDRESS "127.0.1.1"
-#define LOWER_AND_DIGITS "abcdefghijklmnopqrstuvwxyz0123456789"
-
-typedef struct {
-    char *id, *hostname, *user;
-    const uint8_t *machine_id, *entropy;
-    size_t machine_id_size, entropy_size;
-    uint64_t realtime_ns;
-    char **environment;
-} Claim;
 
 static struct {
     bool owns_kernel;
@@ -72,57 +57,6 @@ claim_environment(void)
     return machine.environment;
 }
 
-/* --- the request --- */
-
-static int
-parse(Claim *claim, const uint8_t *payload, size_t size)
-{
-    WireReader r;
-
-    wire_reader_init(&r, payload, size);
-    claim->id = wire_get_string(&r, ID_MAX);
-    claim->hostname = wire_get_string(&r, HOSTNAME_MAX);
-    claim->machine_id = wire_get_bytes(&r, &claim->machine_id_size);
-    claim->entropy = wire_get_bytes(&r, &claim->entropy_size);
-    claim->realtime_ns = wire_get_u64(&r);
-    claim->user = wire_get_string(&r, USER_MAX);
-    claim->environment = wire_get_strv(&r, ENVIRONMENT_MAX, WIRE_PAYLOAD_MAX);
-    return wire_reader_end(&r);
-}
-
-static void
-clear(Claim *claim)
-{
-    free(claim->id);
-    free(claim->hostname);
-    free(claim->user);
-    wire_strv_free(claim->environment);
-}
-
-static bool
-consists_of(const char *s, const char *characters)
-{
-    return *s && s[strspn(s, characters)] == '\0';
-}
-
-/* The name of the invalid field, or NULL. */
-static const char *
-find_fault(const Claim *claim)
-{
-    if (*claim->id && !consists_of(claim->id, LOWER_AND_DIGITS))
-        return "id";
-    if (!consists_of(claim->hostname, LOWER_AND_DIGITS "-") || *claim->hostname == '-')
-        return "hostname";
-    if (claim->machine_id_size != MACHINE_ID_SIZE)
-        return "machine_id";
-    if (claim->entropy_size < ENTROPY_MIN || claim->entropy_size > ENTROPY_MAX)
-        return "entropy";
-    for (char **entry = claim->environment; *entry; entry++)
-        if (**entry == '=' || !strchr(*entry, '='))
-            return "environment";
-    return NULL;
-}
-
 /* --- the steps --- */
 
 static int
@@ -138,11 +72,11 @@ write_file(const char *path, const char *data, size_t size, mode_t mode)
 }
 
 static int
-add_entropy(const Claim *claim)
+add_entropy(const ClaimRequest *claim)
 {
     union {
         struct rand_pool_info info;
-        uint8_t room[sizeof(struct rand_pool_info) + ENTROPY_MAX];
+        uint8_t room[sizeof(struct rand_pool_info) + CLAIM_ENTROPY_MAX];
     } pool;
 
     if (!machine.owns_kernel)
@@ -162,13 +96,13 @@ add_entropy(const Claim *claim)
 }
 
 static int
-set_clock(const Claim *claim)
+set_clock(const ClaimRequest *claim)
 {
     return clock_step(claim->realtime_ns);
 }
 
 static int
-renew_boot_id(const Claim *claim)
+renew_boot_id(const ClaimRequest *claim)
 {
     uint8_t b[16];
     char text[38];
@@ -187,20 +121,20 @@ renew_boot_id(const Claim *claim)
 }
 
 static int
-write_machine_id(const Claim *claim)
+write_machine_id(const ClaimRequest *claim)
 {
-    char text[2 * MACHINE_ID_SIZE + 2];
+    char text[2 * CLAIM_MACHINE_ID_SIZE + 2];
 
-    for (size_t i = 0; i < MACHINE_ID_SIZE; i++)
+    for (size_t i = 0; i < CLAIM_MACHINE_ID_SIZE; i++)
         snprintf(text + 2 * i, 3, "%02x", claim->machine_id[i]);
-    text[2 * MACHINE_ID_SIZE] = '\n';
-    return write_file("/etc/machine-id", text, 2 * MACHINE_ID_SIZE + 1, 0444);
+    text[2 * CLAIM_MACHINE_ID_SIZE] = '\n';
+    return write_file("/etc/machine-id", text, 2 * CLAIM_MACHINE_ID_SIZE + 1, 0444);
 }
 
 static int
-set_hostname(const Claim *claim)
+set_hostname(const ClaimRequest *claim)
 {
-    char text[HOSTNAME_MAX + 2];
+    char text[CLAIM_HOSTNAME_MAX + 2];
     size_t size = strlen(claim->hostname);
 
     if (sethostname(claim->hostname, size) < 0)
@@ -222,9 +156,9 @@ read_file(const char *path, char *out, size_t max)
 
 /* Keeps the image's lines except for an older name of this machine, and adds the new name. */
 static int
-write_hosts(const Claim *claim)
+write_hosts(const ClaimRequest *claim)
 {
-    char before[HOSTS_MAX + 1], after[HOSTS_MAX + HOSTNAME_MAX + sizeof HOSTS_ADDRESS + 3];
+    char before[HOSTS_MAX + 1], after[HOSTS_MAX + CLAIM_HOSTNAME_MAX + sizeof HOSTS_ADDRESS + 3];
     size_t n = 0;
 
     before[read_file("/etc/hosts", before, HOSTS_MAX)] = '\0';
@@ -244,14 +178,14 @@ write_hosts(const Claim *claim)
 
 static const struct {
     const char *name;
-    int (*run)(const Claim *claim);
+    int (*run)(const ClaimRequest *claim);
 } steps[] = {
     {"entropy", add_entropy},         {"clock", set_clock},        {"boot id", renew_boot_id},
     {"machine id", write_machine_id}, {"host name", set_hostname}, {"hosts", write_hosts},
 };
 
 static void
-run_steps(uint32_t stream, Claim *claim)
+run_steps(uint32_t stream, ClaimRequest *claim)
 {
     bool is_rehearsal = !*claim->id;
 
@@ -274,9 +208,9 @@ run_steps(uint32_t stream, Claim *claim)
 }
 
 static void
-check_and_run(uint32_t stream, Claim *claim)
+check_and_run(uint32_t stream, ClaimRequest *claim)
 {
-    const char *fault = find_fault(claim);
+    const char *fault = claim_request_find_fault(claim);
     if (fault) {
         port_send_error(stream, EINVAL, WIRE_ABOUT_REQUEST, fault);
         return;
@@ -293,16 +227,16 @@ check_and_run(uint32_t stream, Claim *claim)
 void
 claim_make(uint32_t stream, const uint8_t *payload, size_t size)
 {
-    Claim claim = {.id = NULL};
+    ClaimRequest claim = {.id = NULL};
 
     if (machine.is_made) {
         port_send_error(stream, EALREADY, WIRE_ABOUT_REQUEST, claim_id());
         return;
     }
-    int r = parse(&claim, payload, size);
+    int r = claim_request_parse(&claim, payload, size);
     if (r < 0)
         port_send_error(stream, -r, WIRE_ABOUT_REQUEST, "claim");
     else
         check_and_run(stream, &claim);
-    clear(&claim);
+    claim_request_clear(&claim);
 }

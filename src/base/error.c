@@ -29,6 +29,7 @@ static const char *const names[] = {
     [CLOCHE_ERROR_CONNECTION_REFUSED] = "ConnectionRefused",
     [CLOCHE_ERROR_NO_SUCH_PROCESS] = "NoSuchProcess",
     [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "NoSuchContext",
+    [CLOCHE_ERROR_TOO_LARGE] = "TooLarge",
     [CLOCHE_ERROR_RUNNER_LOST] = "RunnerLost",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == _CLOCHE_ERROR_MAX);

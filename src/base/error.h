@@ -36,6 +36,7 @@ typedef enum {
     CLOCHE_ERROR_CONNECTION_REFUSED, /* no process listens on the port of the guest */
     CLOCHE_ERROR_NO_SUCH_PROCESS,    /* never existed, or ended long ago */
     CLOCHE_ERROR_NO_SUCH_CONTEXT,
+    CLOCHE_ERROR_TOO_LARGE,   /* the answer has more bytes than a message may have */
     CLOCHE_ERROR_RUNNER_LOST, /* the interpreter died during the execution; its state is lost */
     _CLOCHE_ERROR_MAX,
 } ClocheError;

@@ -6,10 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +41,28 @@ util_boottime_us(void)
 
     clock_gettime(CLOCK_BOOTTIME, &ts);
     return ts.tv_sec * G_USEC_PER_SEC + ts.tv_nsec / 1000;
+}
+
+static gboolean
+call_once(GSource *source, GSourceFunc function, gpointer data)
+{
+    ((GSourceOnceFunc)G_CALLBACK(function))(data);
+    return G_SOURCE_REMOVE;
+}
+
+guint
+util_timeout_add(guint64 ms, GSourceOnceFunc function, gpointer data)
+{
+    static GSourceFuncs functions = {.dispatch = call_once};
+    const guint64 ms_max = G_GUINT64_CONSTANT(1000000) * 24 * 3600 * 1000;
+    GSource *source = g_source_new(&functions, sizeof(GSource));
+    guint id;
+
+    g_source_set_ready_time(source, g_get_monotonic_time() + (gint64)MIN(ms, ms_max) * 1000);
+    g_source_set_callback(source, G_SOURCE_FUNC(function), data, NULL);
+    id = g_source_attach(source, g_main_context_get_thread_default());
+    g_source_unref(source);
+    return id;
 }
 
 const char *
@@ -103,21 +123,17 @@ remove_at(int parent, const char *name)
 }
 
 gboolean
-util_remove_tree(const char *path, GError **error)
+util_remove_tree_at(int parent, const char *name, GError **error)
 {
-    if (!remove_at(AT_FDCWD, path))
-        return util_set_errno(error, errno, "Cannot remove '%s'", path);
+    if (!remove_at(parent, name))
+        return util_set_errno(error, errno, "Cannot remove '%s'", name);
     return TRUE;
 }
 
 gboolean
-util_make_directory(const char *path, mode_t mode, GError **error)
+util_remove_tree(const char *path, GError **error)
 {
-    if (g_mkdir_with_parents(path, 0755) < 0)
-        return util_set_errno(error, errno, "Cannot make the folder '%s'", path);
-    if (chmod(path, mode) < 0)
-        return util_set_errno(error, errno, "Cannot set the mode of '%s'", path);
-    return TRUE;
+    return util_remove_tree_at(AT_FDCWD, path, error);
 }
 
 gboolean

@@ -13,15 +13,18 @@ void util_random(void *out, gsize size);
 /* Microseconds on CLOCK_BOOTTIME, which includes suspend and cannot be set. */
 gint64 util_boottime_us(void);
 
+/* Calls `function` once after `ms` milliseconds, or a million days. g_timeout_add() counts them in
+ * 32 bits, which are 49 days. */
+guint util_timeout_add(guint64 ms, GSourceOnceFunc function, gpointer data);
+
 /* The id of this boot of the host, 36 characters; "" when there is none. */
 const char *util_boot_id(void);
 
 /* Removes a file, or a folder and its contents. It need not exist. Does not follow symbolic links.
  */
 gboolean util_remove_tree(const char *path, GError **error);
-
-/* Makes a folder with this mode regardless of the umask, and its parents with the mode 0755. */
-gboolean util_make_directory(const char *path, mode_t mode, GError **error);
+/* The same for an entry of the folder with the descriptor `parent`. */
+gboolean util_remove_tree_at(int parent, const char *name, GError **error);
 
 /* Sets `error` to CLOCHE_ERROR_FAILED: the text, a colon, and the text of `errnum`. Returns FALSE.
  */

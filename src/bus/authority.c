@@ -2,18 +2,33 @@
 /*
  * authority: asynchronous queries of polkit.
  *
- * The first query connects to polkit. If that fails, the next query tries again, so that the daemon
- * also works if polkit is started later.
+ * libpolkit is not used: when a query is cancelled, it reports the end of the query before polkit
+ * has replied, and only polkit's reply ends the call for the bus.
  */
 #include "authority.h"
 
-#include <polkit/polkit.h>
-
 #include "error.h"
+#include "slots.h"
+#include "windows.h"
+
+#define POLKIT "org.freedesktop.PolicyKit1"
+#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
+#define POLKIT_INTERFACE POLKIT ".Authority"
+#define POLKIT_ERRORS POLKIT ".Error."
+#define POLKIT_ALLOW_PROMPT 1u /* a flag of CheckAuthorization */
+#define BUS "org.freedesktop.DBus"
+
+/* The limit max_replies_per_connection of the system bus; all calls that may wait for long. */
+#define BUS_REPLIES_MAX 128u
+G_STATIC_ASSERT(AUTHORITY_QUERIES_ALL + AUTHORITY_PROMPTS_ALL + WINDOW_ALL_PINGS < BUS_REPLIES_MAX);
 
 struct Authority {
-    PolkitAuthority *polkit; /* NULL until connected */
-    GHashTable *waiting;     /* uid → number of pending queries */
+    GDBusConnection *connection;
+    guint changed_signal, owner_signal;
+    GHashTable *waiting; /* uid → Waiting; only users that have pending queries */
+    Slots *queries;      /* of GTask: without a prompt */
+    Slots *prompts;      /* of GTask: with one */
+    guint64 last_number;
     void (*changed)(gpointer data);
     gpointer changed_data;
 };
@@ -21,60 +36,148 @@ struct Authority {
 typedef struct {
     Authority *authority;
     Peer *peer;
+    gulong left_handler;
     char *action;
-    PolkitDetails *details;
-    PolkitCheckAuthorizationFlags flags;
-} PolkitQuestion;
+    GVariant *details; /* a{ss} */
+    gsize size;
+    guint64 number; /* identifies the query if it is cancelled */
+    gboolean may_prompt;
+    Slots *slots; /* the authority's: where it waits or is in progress */
+    gboolean is_repeated;
+} Query;
+
+typedef struct {
+    guint count;
+    gsize size;
+} Waiting;
 
 /* --- pending queries per user --- */
 
-static guint
-waiting_of(const Authority *authority, guint32 uid)
+static gboolean
+begin_waiting(Authority *authority, guint32 uid, gsize size)
 {
-    return GPOINTER_TO_UINT(g_hash_table_lookup(authority->waiting, GUINT_TO_POINTER(uid)));
+    Waiting *waiting = g_hash_table_lookup(authority->waiting, GUINT_TO_POINTER(uid));
+
+    if (!waiting) {
+        waiting = g_new0(Waiting, 1);
+        g_hash_table_insert(authority->waiting, GUINT_TO_POINTER(uid), waiting);
+    } else if (waiting->count >= AUTHORITY_WAITING_MAX ||
+               waiting->size + size > AUTHORITY_WAITING_SIZE) {
+        return FALSE;
+    }
+    waiting->count++;
+    waiting->size += size;
+    return TRUE;
 }
 
 static void
-set_waiting(Authority *authority, guint32 uid, guint count)
+end_waiting(Authority *authority, guint32 uid, gsize size)
 {
-    if (count > 0)
-        g_hash_table_insert(authority->waiting, GUINT_TO_POINTER(uid), GUINT_TO_POINTER(count));
-    else
+    Waiting *waiting = g_hash_table_lookup(authority->waiting, GUINT_TO_POINTER(uid));
+
+    waiting->size -= size;
+    if (--waiting->count == 0)
         g_hash_table_remove(authority->waiting, GUINT_TO_POINTER(uid));
 }
 
 static void
 authority_clear(gpointer data)
 {
-    g_hash_table_unref(((Authority *)data)->waiting);
+    Authority *authority = data;
+
+    g_hash_table_unref(authority->waiting);
+    slots_free(authority->queries);
+    slots_free(authority->prompts);
+    g_object_unref(authority->connection);
 }
 
 static void
-question_free(gpointer data)
+query_free(gpointer data)
 {
-    PolkitQuestion *question = data;
-    guint32 uid = question->peer->viewer.uid;
+    Query *query = data;
 
-    set_waiting(question->authority, uid, waiting_of(question->authority, uid) - 1);
-    g_rc_box_release_full(question->authority, authority_clear);
-    peer_unref(question->peer);
-    g_object_unref(question->details);
-    g_free(question->action);
-    g_free(question);
+    g_signal_handler_disconnect(query->peer->left, query->left_handler);
+    end_waiting(query->authority, query->peer->viewer.uid, query->size);
+    g_rc_box_release_full(query->authority, authority_clear);
+    peer_unref(query->peer);
+    g_variant_unref(query->details);
+    g_free(query->action);
+    g_free(query);
 }
 
-/* --- asking --- */
+/* --- results --- */
 
 static void
 refuse(GTask *task, const char *format, const char *why)
 {
-    const PolkitQuestion *question = g_task_get_task_data(task);
+    const Query *query = g_task_get_task_data(task);
     g_autofree char *reason = g_strdup_printf(format, why);
 
     g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED,
-                            "You may not do this (%s): %s", question->action, reason);
+                            "You may not do this (%s): %s", query->action, reason);
     g_object_unref(task);
 }
+
+static gboolean
+is_of_polkit(const GError *error)
+{
+    g_autofree char *name = g_dbus_error_get_remote_error(error);
+
+    return name && g_str_has_prefix(name, POLKIT_ERRORS);
+}
+
+static void
+report_failure(GTask *task, GError *error)
+{
+    const Query *query = g_task_get_task_data(task);
+    gboolean is_refusal = is_of_polkit(error);
+
+    g_dbus_error_strip_remote_error(error);
+    if (is_refusal) {
+        refuse(task, "polkit could not be asked: %s", error->message);
+        return;
+    }
+    /* There was no reply, so nothing was decided. */
+    g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                            "polkit could not be asked about %s: %s; try again later",
+                            query->action, error->message);
+    g_object_unref(task);
+}
+
+/* Takes the task. */
+static void
+enter(GTask *task, Slots *slots)
+{
+    Query *query = g_task_get_task_data(task);
+
+    query->slots = slots;
+    slots_add(slots, query->peer->viewer.uid, task);
+}
+
+/* If the peer has left, the task fails, whatever is returned here: GTask checks its cancellable. */
+static void
+decide(GTask *task, GVariant *answer)
+{
+    const Query *query = g_task_get_task_data(task);
+    Authority *authority = query->authority;
+    gboolean is_authorized, is_challenge;
+
+    g_variant_get(answer, "((bba{ss}))", &is_authorized, &is_challenge, NULL);
+    if (is_authorized) {
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+    } else if (is_challenge && query->may_prompt && query->slots == authority->queries &&
+               !g_cancellable_is_cancelled(query->peer->left)) {
+        enter(task, authority->prompts);
+    } else {
+        refuse(task, "polkit's rules do not permit it%s",
+               is_challenge ? " without a password, and no user could be asked for one" : "");
+    }
+}
+
+/* --- asking --- */
+
+static void check(gpointer job);
 
 static void
 on_changed(Authority *authority)
@@ -82,107 +185,125 @@ on_changed(Authority *authority)
     authority->changed(authority->changed_data);
 }
 
+/* The bus starts polkit for the second query. */
+static gboolean
+must_repeat(const Query *query, const GError *error)
+{
+    return error && !is_of_polkit(error) && !query->is_repeated;
+}
+
 static void
 on_checked(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    const PolkitQuestion *question = g_task_get_task_data(task);
+    Query *query = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
-    g_autoptr(PolkitAuthorizationResult) answer =
-        polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), result, &error);
+    g_autoptr(GVariant) answer =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
 
-    if (!answer) {
-        if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-            on_changed(question->authority); /* previous replies may be out of date */
-        refuse(task, "polkit could not be asked: %s", error->message);
-    } else if (polkit_authorization_result_get_is_authorized(answer)) {
-        g_task_return_boolean(task, TRUE);
-        g_object_unref(task);
-    } else {
-        refuse(task, "polkit's rules do not permit it%s",
-               polkit_authorization_result_get_is_challenge(answer)
-                   ? " without a password, and no user could be asked for one"
-                   : "");
-    }
-}
-
-static void
-check(GTask *task)
-{
-    const PolkitQuestion *question = g_task_get_task_data(task);
-    g_autoptr(PolkitSubject) subject = polkit_system_bus_name_new(question->peer->name);
-
-    polkit_authority_check_authorization(question->authority->polkit, subject, question->action,
-                                         question->details, question->flags,
-                                         g_task_get_cancellable(task), on_checked, task);
-}
-
-static void
-take_polkit(Authority *authority, PolkitAuthority *polkit)
-{
-    if (authority->polkit)
+    if (error)
+        on_changed(query->authority); /* previous replies may be out of date */
+    if (must_repeat(query, error)) {
+        query->is_repeated = TRUE;
+        check(task);
         return;
-    authority->polkit = g_object_ref(polkit);
-    g_signal_connect_swapped(polkit, "changed", G_CALLBACK(on_changed), authority);
-    /* A restarted polkit does not report the changes of rules while it was not running. */
-    g_signal_connect_swapped(polkit, "notify::owner", G_CALLBACK(on_changed), authority);
+    }
+    slots_release(query->slots, query->peer->viewer.uid);
+    if (answer)
+        decide(task, answer);
+    else
+        report_failure(task, error);
+}
+
+static gboolean
+is_prompt(const Query *query)
+{
+    return query->slots == query->authority->prompts;
+}
+
+/* Begins a query that has a slot. */
+static void
+check(gpointer job)
+{
+    GTask *task = job;
+    Query *query = g_task_get_task_data(task);
+    g_autofree char *number = NULL;
+
+    query->number = ++query->authority->last_number;
+    number = g_strdup_printf("%" G_GUINT64_FORMAT, query->number);
+    g_dbus_connection_call(
+        query->authority->connection, POLKIT, POLKIT_PATH, POLKIT_INTERFACE, "CheckAuthorization",
+        g_variant_new_parsed("(('system-bus-name', {'name': <%s>}), %s, %@a{ss}, %u, %s)",
+                             query->peer->name, query->action, query->details,
+                             is_prompt(query) ? POLKIT_ALLOW_PROMPT : 0, number),
+        G_VARIANT_TYPE("((bba{ss}))"), G_DBUS_CALL_FLAGS_NONE,
+        /* timeout= */ G_MAXINT, /* cancellable= */ NULL, on_checked, task);
+}
+
+/* Closes the dialog. polkit then replies to the query. */
+static void
+cancel(const Query *query)
+{
+    g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, query->number);
+
+    g_dbus_connection_call(query->authority->connection, POLKIT, POLKIT_PATH, POLKIT_INTERFACE,
+                           "CancelCheckAuthorization", g_variant_new("(s)", number),
+                           /* reply_type= */ NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START,
+                           /* timeout= */ -1, /* cancellable= */ NULL, /* callback= */ NULL, NULL);
 }
 
 static void
-on_connected(GObject *source, GAsyncResult *result, gpointer data)
+on_left(GCancellable *left, gpointer data)
 {
     GTask *task = data;
-    Authority *authority = ((PolkitQuestion *)g_task_get_task_data(task))->authority;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(PolkitAuthority) polkit = polkit_authority_get_finish(result, &error);
+    const Query *query = g_task_get_task_data(task);
 
-    if (!polkit) {
-        refuse(task, "polkit could not be asked: %s", error->message);
-        return;
+    if (slots_remove(query->slots, query->peer->viewer.uid, task)) {
+        g_task_return_error_if_cancelled(task);
+        g_object_unref(task);
+    } else if (is_prompt(query)) {
+        cancel(query);
     }
-    take_polkit(authority, polkit);
-    check(task);
 }
 
-static PolkitDetails *
+static GVariant *
 make_details(const char *const *details)
 {
-    PolkitDetails *made = polkit_details_new();
+    GVariantBuilder builder;
 
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("a{ss}"));
     for (; *details; details += 2)
-        polkit_details_insert(made, details[0], details[1]);
-    return made;
+        g_variant_builder_add(&builder, "{ss}", details[0], details[1]);
+    return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
 void
 authority_ask_async(Authority *authority, Peer *peer, const char *action,
-                    const char *const *details, gboolean interactive, GAsyncReadyCallback callback,
-                    gpointer data)
+                    const char *const *details, gboolean may_prompt, gsize size,
+                    GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, peer->left, callback, data);
-    guint waiting = waiting_of(authority, peer->viewer.uid);
-    PolkitQuestion *question;
+    Query *query;
 
-    if (waiting >= AUTHORITY_WAITING_MAX) {
+    if (!begin_waiting(authority, peer->viewer.uid, size)) {
         g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
-                                "%u calls of user %u already wait for polkit; try again later",
-                                AUTHORITY_WAITING_MAX, peer->viewer.uid);
+                                "too many calls of user %u already wait for polkit; try again "
+                                "later. If polkit does not answer, an administrator can restart "
+                                "it: systemctl restart polkit",
+                                peer->viewer.uid);
         g_object_unref(task);
         return;
     }
-    set_waiting(authority, peer->viewer.uid, waiting + 1);
-    question = g_new0(PolkitQuestion, 1);
-    question->authority = g_rc_box_acquire(authority);
-    question->peer = peer_ref(peer);
-    question->action = g_strdup(action);
-    question->details = make_details(details);
-    question->flags = interactive ? POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION
-                                  : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE;
-    g_task_set_task_data(task, question, question_free);
-    if (authority->polkit)
-        check(task);
-    else
-        polkit_authority_get_async(/* cancellable= */ NULL, on_connected, task); /* for all peers */
+    query = g_new0(Query, 1);
+    query->authority = g_rc_box_acquire(authority);
+    query->peer = peer_ref(peer);
+    query->left_handler = g_signal_connect(peer->left, "cancelled", G_CALLBACK(on_left), task);
+    query->action = g_strdup(action);
+    query->details = make_details(details);
+    query->size = size;
+    query->may_prompt = may_prompt;
+    g_task_set_task_data(task, query, query_free);
+    enter(task, authority->queries);
 }
 
 gboolean
@@ -193,14 +314,31 @@ authority_ask_finish(GAsyncResult *result, GError **error)
 
 /* --- life --- */
 
+static void
+on_signal(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+          const char *signal, GVariant *parameters, gpointer data)
+{
+    on_changed(data);
+}
+
 Authority *
-authority_new(void (*changed)(gpointer data), gpointer data)
+authority_new(GDBusConnection *connection, void (*changed)(gpointer data), gpointer data)
 {
     Authority *authority = g_rc_box_new0(Authority);
 
-    authority->waiting = g_hash_table_new(NULL, NULL);
+    authority->connection = g_object_ref(connection);
+    authority->waiting = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    authority->queries = slots_new(AUTHORITY_QUERIES_EACH, AUTHORITY_QUERIES_ALL, check);
+    authority->prompts = slots_new(AUTHORITY_PROMPTS_EACH, AUTHORITY_PROMPTS_ALL, check);
     authority->changed = changed;
     authority->changed_data = data;
+    authority->changed_signal = g_dbus_connection_signal_subscribe(
+        connection, POLKIT, POLKIT_INTERFACE, "Changed", POLKIT_PATH, /* arg0= */ NULL,
+        G_DBUS_SIGNAL_FLAGS_NONE, on_signal, authority, NULL);
+    /* A restarted polkit does not report the changes of rules while it was not running. */
+    authority->owner_signal = g_dbus_connection_signal_subscribe(
+        connection, BUS, BUS, "NameOwnerChanged", "/org/freedesktop/DBus", /* arg0= */ POLKIT,
+        G_DBUS_SIGNAL_FLAGS_NONE, on_signal, authority, NULL);
     return authority;
 }
 
@@ -209,8 +347,7 @@ authority_free(Authority *authority)
 {
     if (!authority)
         return;
-    if (authority->polkit)
-        g_signal_handlers_disconnect_by_data(authority->polkit, authority);
-    g_clear_object(&authority->polkit);
+    g_dbus_connection_signal_unsubscribe(authority->connection, authority->changed_signal);
+    g_dbus_connection_signal_unsubscribe(authority->connection, authority->owner_signal);
     g_rc_box_release_full(authority, authority_clear); /* pending queries may hold references */
 }

@@ -1,28 +1,53 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* authority: asynchronous queries of polkit. No other file uses polkit. */
+/*
+ * authority: asynchronous queries of polkit. No other file calls polkit.
+ *
+ * The bus permits a connection 128 calls without a reply, and refuses all further calls of it. It
+ * also counts the calls whose caller does not wait for the reply any more. So few queries are in
+ * progress at a time, a query is in progress until polkit has replied, and the others wait here, in
+ * turn between users (slots.h). A user who opens connections, calls and leaves delays the query of
+ * another user by AUTHORITY_QUERIES_EACH queries.
+ *
+ * polkit is queried without a prompt first, which it answers at once. If the answer depends on a
+ * password, and the caller permits that polkit asks for it, polkit is queried again. That query has
+ * slots of its own, so no query without a prompt waits for a dialog.
+ */
 #pragma once
 
 #include "peers.h"
 
-/* The maximum number of pending queries per user: a password dialog may be open for a long time. */
+/* Queries of one user, in progress or waiting. */
 #define AUTHORITY_WAITING_MAX 64u
+/* Bytes of the arguments of their calls. */
+#define AUTHORITY_WAITING_SIZE (24u * 1024 * 1024)
+
+/* Queries in progress, of one user and of all: those without a prompt, and those with one, whose
+ * dialog may be open for a long time. */
+#define AUTHORITY_QUERIES_EACH 2u
+#define AUTHORITY_QUERIES_ALL 16u
+#define AUTHORITY_PROMPTS_EACH 4u
+#define AUTHORITY_PROMPTS_ALL 48u
 
 typedef struct Authority Authority;
 
-/* Calls `changed` when previous replies of polkit may have become invalid. */
-Authority *authority_new(void (*changed)(gpointer data), gpointer data);
+/* Calls `changed` when previous replies of polkit may have become invalid. `connection`: to the
+ * system bus. */
+Authority *authority_new(GDBusConnection *connection, void (*changed)(gpointer data),
+                         gpointer data);
 void authority_free(Authority *authority);
 
 /*
  * Asks polkit whether the peer may do `action`. `details` (key, value, …, NULL) are passed to the
- * administrator's rules. If `interactive` is set, polkit may ask the peer's user for a password.
+ * administrator's rules. `size`: the memory that the caller holds meanwhile. If `may_prompt` is
+ * set, polkit may ask the peer's user for a password.
  *
  * Finishes with TRUE if the peer may. Otherwise it fails with CLOCHE_ERROR_NOT_PERMITTED, whose
- * message names the action and the reason: polkit refused, or could not be reached. If too many
- * queries are pending, it fails with CLOCHE_ERROR_BUSY. The query is cancelled when the peer leaves
- * the bus.
+ * message names the action and the reason. If polkit is not there, which is no decision, it is
+ * asked once more, and then it fails with CLOCHE_ERROR_BUSY, as it does if too many queries of the
+ * user are pending. It fails with G_IO_ERROR_CANCELLED if the peer has left the bus: at once if the
+ * query waits, and otherwise when polkit has replied. There is no timeout.
  */
 void authority_ask_async(Authority *authority, Peer *peer, const char *action,
-                         const char *const *details, gboolean interactive,
+                         const char *const *details, gboolean may_prompt, gsize size,
                          GAsyncReadyCallback callback, gpointer data);
 gboolean authority_ask_finish(GAsyncResult *result, GError **error);

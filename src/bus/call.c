@@ -5,62 +5,138 @@
 #include "error.h"
 
 Call *
-call_new(Server *server, Core *core, GDBusMethodInvocation *invocation, Peer *peer,
-         const Method *method)
+call_new(Server *server, Core *core, Windows *windows, GDBusMethodInvocation *invocation,
+         Peer *peer, const Method *method)
 {
+    GDBusMessage *message = g_dbus_method_invocation_get_message(invocation);
+    GDBusMessageFlags flags = g_dbus_message_get_flags(message);
     Call *call = g_new0(Call, 1);
 
     call->server = server;
     call->core = core;
-    call->invocation = invocation;
+    call->windows = windows_ref(windows);
     call->peer = peer_ref(peer);
     call->viewer = peer->viewer;
     call->method = method;
+    call->address = message_address(peer->name, message);
+    call->may_ask_user = (flags & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
+    call->path = g_strdup(g_dbus_method_invocation_get_object_path(invocation));
+    call->parameters = g_variant_ref(g_dbus_method_invocation_get_parameters(invocation));
+    g_set_object(&call->fds, g_dbus_message_get_unix_fd_list(message));
     return call;
+}
+
+static void
+drop_arguments(Call *call)
+{
+    g_clear_pointer(&call->options, g_variant_unref);
+    g_clear_pointer(&call->parameters, g_variant_unref);
+    g_clear_object(&call->fds);
+    g_clear_pointer(&call->new_sandbox.name, g_free);
+    g_clear_pointer(&call->new_sandbox.request.metadata, g_strfreev);
+    g_clear_pointer(&call->new_sandbox.request.environment, g_strfreev);
+}
+
+static void
+count_lasting(Call *call, int change)
+{
+    gpointer uid = GUINT_TO_POINTER(call->viewer.uid);
+    int count = GPOINTER_TO_INT(g_hash_table_lookup(call->lasting, uid)) + change;
+
+    if (count > 0)
+        g_hash_table_insert(call->lasting, uid, GINT_TO_POINTER(count));
+    else
+        g_hash_table_remove(call->lasting, uid);
+}
+
+void
+call_handle(Call *call, GHashTable *lasting)
+{
+    call->is_handling = TRUE;
+    call->method->handle(call, call->parameters);
+    call->is_handling = FALSE;
+    if (call->is_freed) {
+        call_free(call);
+        return;
+    }
+    drop_arguments(call);
+    call->lasting = g_hash_table_ref(lasting);
+    count_lasting(call, 1);
 }
 
 void
 call_free(Call *call)
 {
+    if (call->is_handling) { /* the arguments are still in use */
+        call->is_freed = TRUE;
+        return;
+    }
+    drop_arguments(call);
+    windows_unref(call->windows);
     peer_unref(call->peer);
-    g_clear_pointer(&call->options, g_variant_unref);
-    g_free(call->new_sandbox.name);
-    g_strfreev(call->new_sandbox.request.metadata);
-    g_strfreev(call->new_sandbox.request.environment);
+    g_free(call->path);
+    if (call->lasting) {
+        count_lasting(call, -1);
+        g_hash_table_unref(call->lasting);
+    }
     g_strfreev(call->question.details);
     g_free(call);
 }
 
 /* --- answers --- */
 
+/* Takes the answer. */
+static void
+answer(Call *call, GDBusMessage *message)
+{
+    if (call->address.is_expected)
+        windows_send(call->windows, call->peer, message);
+    else
+        g_object_unref(message);
+}
+
+/* Every answer is measured here. */
+static void
+answer_measured(Call *call, GVariant *value, GUnixFDList *fds)
+{
+    GDBusMessage *message = message_answer(&call->address, value, fds);
+    gsize size = message_size(message);
+
+    if (size <= MESSAGE_SIZE_MAX) {
+        answer(call, message);
+        call_free(call);
+        return;
+    }
+    g_object_unref(message);
+    call_fail(call, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_TOO_LARGE,
+                                "the answer of %s has more than %u bytes: ask for less of it",
+                                call->method->method, MESSAGE_SIZE_MAX));
+}
+
 void
 call_answer(Call *call, GVariant *value)
 {
-    g_dbus_method_invocation_return_value(call->invocation, value);
-    call_free(call);
+    answer_measured(call, value, /* fds= */ NULL);
 }
 
 void
 call_answer_with_fds(Call *call, GVariant *value, GUnixFDList *fds)
 {
-    g_dbus_method_invocation_return_value_with_unix_fd_list(call->invocation, value, fds);
+    answer_measured(call, value, fds);
     g_object_unref(fds);
-    call_free(call);
 }
 
 void
-call_refuse(GDBusMethodInvocation *invocation, GError *error)
+call_refuse(Call *call, GError *error)
 {
-    g_autofree char *name = cloche_error_dbus_name(error);
-
-    g_dbus_method_invocation_return_dbus_error(invocation, name, error->message);
+    answer(call, message_error(&call->address, error));
     g_error_free(error);
 }
 
 void
 call_fail(Call *call, GError *error)
 {
-    call_refuse(call->invocation, error);
+    call_refuse(call, error);
     call_free(call);
 }
 
@@ -69,11 +145,8 @@ call_fail(Call *call, GError *error)
 int
 call_dup_fd(Call *call, int index, GError **error)
 {
-    GDBusMessage *message = g_dbus_method_invocation_get_message(call->invocation);
-    GUnixFDList *fds = g_dbus_message_get_unix_fd_list(message);
-
-    if (fds && index >= 0 && index < g_unix_fd_list_get_length(fds))
-        return g_unix_fd_list_get(fds, index, error);
+    if (call->fds && index >= 0 && index < g_unix_fd_list_get_length(call->fds))
+        return g_unix_fd_list_get(call->fds, index, error);
     g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                         "the descriptor did not come with the call");
     return -1;

@@ -11,9 +11,11 @@
 #include <gio/gunixfdlist.h>
 
 #include "core.h"
+#include "message.h"
 #include "options.h"
 #include "peers.h"
 #include "process.h"
+#include "windows.h"
 
 typedef struct Server Server;
 typedef struct Method Method;
@@ -34,10 +36,21 @@ typedef struct {
 typedef struct {
     Server *server;
     Core *core;
-    GDBusMethodInvocation *invocation; /* NULL: it was answered while polkit was asked */
+    Windows *windows; /* a reference */
     Peer *peer;
     const Method *method;
+    MessageAddress address; /* of its answer */
+    gboolean is_answered;   /* while polkit was asked */
+    gboolean is_handling;   /* the handler uses the arguments */
+    gboolean is_freed;      /* it has answered the call */
+    GHashTable *lasting;    /* the server's, where the call is counted; NULL: it is not */
+    gboolean may_ask_user;  /* the caller permits that polkit asks for a password */
+    char *path;             /* of the object */
+    /* The message's, which are kept until the handler returns: a caller chooses how large they are,
+     * and a call may last for ever. */
+    GVariant *parameters;
     GVariant *options; /* the last argument, checked; NULL: the method has no options */
+    GUnixFDList *fds;  /* or NULL */
     NewSandbox new_sandbox;
     gboolean lists_all_users; /* of ListSandboxes */
     GuardQuestion question;
@@ -62,13 +75,21 @@ struct Method {
     Access access;
     const Option *options; /* keys of the last argument, up to a NULL key; NULL: it has none */
     void (*handle)(Call *call, GVariant *parameters);
+    gsize weight_max; /* of the arguments, see message_weight() */
     /* Fills the fields of the call that the guard reads, or NULL. */
     gboolean (*unpack)(Call *call, GError **error);
+    gboolean is_short; /* the handler answers it */
+    guint fds_max;     /* descriptors that it takes */
+    /* It does not use the machine of the sandbox whose object is called. */
+    gboolean without_machine;
 };
 
-/* Takes the invocation. */
-Call *call_new(Server *server, Core *core, GDBusMethodInvocation *invocation, Peer *peer,
-               const Method *method);
+/* Takes what it needs of the invocation. */
+Call *call_new(Server *server, Core *core, Windows *windows, GDBusMethodInvocation *invocation,
+               Peer *peer, const Method *method);
+/* Calls the handler, which unpacks the arguments; they are freed when it returns. Counts a call
+ * that goes on in `lasting`: uid → number of calls. */
+void call_handle(Call *call, GHashTable *lasting);
 /* Frees a call that was answered. */
 void call_free(Call *call);
 /* `value`: the tuple of the answers, floating; or NULL for none. */
@@ -79,8 +100,8 @@ void call_answer_with_fds(Call *call, GVariant *value, GUnixFDList *fds);
 int call_dup_fd(Call *call, int index, GError **error);
 /* Takes the error, which may be of any domain. */
 void call_fail(Call *call, GError *error);
-/* Answers an invocation that has no call, or whose call goes on without it. Takes the error. */
-void call_refuse(GDBusMethodInvocation *invocation, GError *error);
+/* Answers a call that goes on without an answer. Takes the error. */
+void call_refuse(Call *call, GError *error);
 
 /* Returns the path, which is the first argument; NULL: the call has failed. */
 char *call_unpack_path(Call *call, GVariant *parameters);

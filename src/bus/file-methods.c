@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "handlers.h"
+#include "message.h"
 #include "reply.h"
 
 #define DEPTH_MAX 64u
@@ -129,6 +130,8 @@ on_list(GObject *source, GAsyncResult *result, gpointer data)
     Call *call = data;
     g_autoptr(GBytes) answer = finish(call, result);
     g_autofree char *next = g_strdup("");
+    MessageRoom room = {MESSAGE_LIST_MAX};
+    gboolean is_full = FALSE;
     GVariantBuilder entries;
     GuestRecords records;
     GuestFile file;
@@ -137,13 +140,19 @@ on_list(GObject *source, GAsyncResult *result, gpointer data)
         return;
     g_variant_builder_init(&entries, G_VARIANT_TYPE("aa{sv}"));
     guest_records_init(&records, answer);
-    while (guest_records_next_file(&records, &file)) {
-        g_variant_builder_add_value(&entries, reply_file(&file));
-        g_free(next);
-        next = next_of(&file);
+    while (!is_full && guest_records_next_file(&records, &file)) {
+        g_autoptr(GVariant) entry = g_variant_ref_sink(reply_file(&file));
+
+        is_full = !message_room_take(&room, entry);
+        if (!is_full) {
+            g_variant_builder_add_value(&entries, entry);
+            g_free(next);
+            next = next_of(&file);
+        }
         guest_file_clear(&file);
     }
-    call_answer(call, g_variant_new("(aa{sv}s)", &entries, records.has_more ? next : ""));
+    call_answer(call,
+                g_variant_new("(aa{sv}s)", &entries, is_full || records.has_more ? next : ""));
 }
 
 static gboolean

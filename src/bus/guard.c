@@ -16,66 +16,88 @@
 #define SANDBOX "org.cloche1.Sandbox"
 #define PROCESS "org.cloche1.Process"
 #define OBJECTS "org.freedesktop.DBus.ObjectManager"
+#define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
+
+/* What a call may weigh (message_weight()): ids and numbers; paths; metadata, an environment and a
+ * command; the same with code or standard input. */
+#define SMALL (16u * 1024)
+#define PATHS (32u * 1024)
+#define REQUEST (1024u * 1024)
+#define CODE (REQUEST + OPTION_CODE_MAX)
+G_STATIC_ASSERT(OPTION_CODE_MAX >= OPTION_STDIN_MAX);
+
+#define IS_SHORT TRUE
 
 static const Method methods[] = {
     {MANAGER, "CreateSandbox", ACCESS_CREATOR, manager_create_sandbox_options,
-     manager_create_sandbox, manager_unpack_create},
-    {MANAGER, "RunCode", ACCESS_CREATOR, manager_run_code_options, manager_run_code,
+     manager_create_sandbox, REQUEST, manager_unpack_create},
+    {MANAGER, "RunCode", ACCESS_CREATOR, manager_run_code_options, manager_run_code, CODE,
      manager_unpack_run_code},
-    {MANAGER, "GetSandbox", ACCESS_NAMED, NULL, manager_get_sandbox},
+    {MANAGER, "GetSandbox", ACCESS_NAMED, NULL, manager_get_sandbox, SMALL, NULL, IS_SHORT},
     {MANAGER, "ListSandboxes", ACCESS_LISTER, manager_list_sandboxes_options,
-     manager_list_sandboxes, manager_unpack_list},
-    {MANAGER, "KillSandbox", ACCESS_NAMED, NULL, manager_kill_sandbox},
-    {MANAGER, "ListTemplates", ACCESS_ANYBODY, NULL, manager_list_templates},
-    {MANAGER, "GetQuota", ACCESS_ANYBODY, NULL, manager_get_quota},
-    {OBJECTS, "GetManagedObjects", ACCESS_ANYBODY, NULL, manager_get_managed_objects},
+     manager_list_sandboxes, REQUEST, manager_unpack_list, IS_SHORT},
+    {MANAGER, "KillSandbox", ACCESS_NAMED, NULL, manager_kill_sandbox, SMALL, NULL, IS_SHORT},
+    {MANAGER, "ListTemplates", ACCESS_ANYBODY, NULL, manager_list_templates, SMALL, NULL, IS_SHORT},
+    {MANAGER, "GetQuota", ACCESS_ANYBODY, NULL, manager_get_quota, SMALL, NULL, IS_SHORT},
+    {OBJECTS, "GetManagedObjects", ACCESS_ANYBODY, NULL, manager_get_managed_objects, SMALL, NULL,
+     IS_SHORT},
+    {INTROSPECTABLE, "Introspect", ACCESS_ANYBODY, NULL, manager_introspect_sandboxes, SMALL, NULL,
+     IS_SHORT},
 
-    {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run_options, sandbox_run},
-    {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_run_code},
-    {SANDBOX, "StreamCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_stream_code},
-    {SANDBOX, "IsComplete", ACCESS_SANDBOX, sandbox_is_complete_options, sandbox_is_complete},
+    {SANDBOX, "Run", ACCESS_SANDBOX, sandbox_run_options, sandbox_run, CODE},
+    {SANDBOX, "RunCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_run_code, CODE},
+    {SANDBOX, "StreamCode", ACCESS_SANDBOX, sandbox_code_options, sandbox_stream_code, CODE},
+    {SANDBOX, "IsComplete", ACCESS_SANDBOX, sandbox_is_complete_options, sandbox_is_complete, CODE},
     {SANDBOX, "CreateContext", ACCESS_SANDBOX, sandbox_create_context_options,
-     sandbox_create_context},
-    {SANDBOX, "ListContexts", ACCESS_SANDBOX, NULL, sandbox_list_contexts},
-    {SANDBOX, "RestartContext", ACCESS_SANDBOX, NULL, sandbox_restart_context},
-    {SANDBOX, "InterruptContext", ACCESS_SANDBOX, NULL, sandbox_interrupt_context},
-    {SANDBOX, "RemoveContext", ACCESS_SANDBOX, NULL, sandbox_remove_context},
-    {SANDBOX, "Start", ACCESS_SANDBOX, sandbox_start_options, sandbox_start},
-    {SANDBOX, "OpenTerminal", ACCESS_SANDBOX, sandbox_open_terminal_options, sandbox_open_terminal},
-    {SANDBOX, "ListProcesses", ACCESS_SANDBOX, NULL, sandbox_list_processes},
-    {SANDBOX, "ReadFile", ACCESS_SANDBOX, sandbox_read_file_options, sandbox_read_file},
-    {SANDBOX, "WriteFile", ACCESS_SANDBOX, sandbox_write_file_options, sandbox_write_file},
-    {SANDBOX, "Append", ACCESS_SANDBOX, sandbox_append_options, sandbox_append},
+     sandbox_create_context, REQUEST},
+    {SANDBOX, "ListContexts", ACCESS_SANDBOX, NULL, sandbox_list_contexts, SMALL, NULL, IS_SHORT},
+    {SANDBOX, "RestartContext", ACCESS_SANDBOX, NULL, sandbox_restart_context, SMALL},
+    {SANDBOX, "InterruptContext", ACCESS_SANDBOX, NULL, sandbox_interrupt_context, SMALL, NULL,
+     IS_SHORT},
+    {SANDBOX, "RemoveContext", ACCESS_SANDBOX, NULL, sandbox_remove_context, SMALL, NULL, IS_SHORT},
+    {SANDBOX, "Start", ACCESS_SANDBOX, sandbox_start_options, sandbox_start, REQUEST},
+    {SANDBOX, "OpenTerminal", ACCESS_SANDBOX, sandbox_open_terminal_options, sandbox_open_terminal,
+     REQUEST},
+    {SANDBOX, "ListProcesses", ACCESS_SANDBOX, NULL, sandbox_list_processes, SMALL},
+    {SANDBOX, "ReadFile", ACCESS_SANDBOX, sandbox_read_file_options, sandbox_read_file, PATHS},
+    {SANDBOX, "WriteFile", ACCESS_SANDBOX, sandbox_write_file_options, sandbox_write_file, PATHS,
+     NULL, !IS_SHORT, 1},
+    {SANDBOX, "Append", ACCESS_SANDBOX, sandbox_append_options, sandbox_append, PATHS, NULL,
+     !IS_SHORT, 1},
     {SANDBOX, "ListDirectory", ACCESS_SANDBOX, sandbox_list_directory_options,
-     sandbox_list_directory},
-    {SANDBOX, "Stat", ACCESS_SANDBOX, sandbox_stat_options, sandbox_stat},
+     sandbox_list_directory, REQUEST},
+    {SANDBOX, "Stat", ACCESS_SANDBOX, sandbox_stat_options, sandbox_stat, PATHS},
     {SANDBOX, "MakeDirectory", ACCESS_SANDBOX, sandbox_make_directory_options,
-     sandbox_make_directory},
-    {SANDBOX, "Move", ACCESS_SANDBOX, sandbox_move_options, sandbox_move},
-    {SANDBOX, "Copy", ACCESS_SANDBOX, sandbox_copy_options, sandbox_copy},
-    {SANDBOX, "Remove", ACCESS_SANDBOX, sandbox_remove_options, sandbox_remove},
-    {SANDBOX, "Chmod", ACCESS_SANDBOX, sandbox_chmod_options, sandbox_chmod},
-    {SANDBOX, "Chown", ACCESS_SANDBOX, sandbox_chown_options, sandbox_chown},
-    {SANDBOX, "ReadLink", ACCESS_SANDBOX, sandbox_path_options, sandbox_read_link},
-    {SANDBOX, "Watch", ACCESS_SANDBOX, sandbox_watch_options, sandbox_watch},
-    {SANDBOX, "Download", ACCESS_SANDBOX, sandbox_path_options, sandbox_download},
-    {SANDBOX, "Upload", ACCESS_SANDBOX, sandbox_path_options, sandbox_upload},
-    {SANDBOX, "OpenPort", ACCESS_SANDBOX, sandbox_open_port_options, sandbox_open_port},
-    {SANDBOX, "ListPorts", ACCESS_SANDBOX, NULL, sandbox_list_ports},
-    {SANDBOX, "SetTimeout", ACCESS_SANDBOX, NULL, sandbox_set_timeout},
-    {SANDBOX, "Kill", ACCESS_SANDBOX, NULL, sandbox_kill},
+     sandbox_make_directory, PATHS},
+    {SANDBOX, "Move", ACCESS_SANDBOX, sandbox_move_options, sandbox_move, PATHS},
+    {SANDBOX, "Copy", ACCESS_SANDBOX, sandbox_copy_options, sandbox_copy, PATHS},
+    {SANDBOX, "Remove", ACCESS_SANDBOX, sandbox_remove_options, sandbox_remove, PATHS},
+    {SANDBOX, "Chmod", ACCESS_SANDBOX, sandbox_chmod_options, sandbox_chmod, PATHS},
+    {SANDBOX, "Chown", ACCESS_SANDBOX, sandbox_chown_options, sandbox_chown, PATHS},
+    {SANDBOX, "ReadLink", ACCESS_SANDBOX, sandbox_path_options, sandbox_read_link, PATHS},
+    {SANDBOX, "Watch", ACCESS_SANDBOX, sandbox_watch_options, sandbox_watch, PATHS},
+    {SANDBOX, "Download", ACCESS_SANDBOX, sandbox_path_options, sandbox_download, PATHS},
+    {SANDBOX, "Upload", ACCESS_SANDBOX, sandbox_path_options, sandbox_upload, PATHS, NULL,
+     !IS_SHORT, 1},
+    {SANDBOX, "OpenPort", ACCESS_SANDBOX, sandbox_open_port_options, sandbox_open_port, SMALL},
+    {SANDBOX, "ListPorts", ACCESS_SANDBOX, NULL, sandbox_list_ports, SMALL},
+    {SANDBOX, "SetTimeout", ACCESS_SANDBOX, NULL, sandbox_set_timeout, SMALL, NULL, IS_SHORT},
+    {SANDBOX, "Kill", ACCESS_SANDBOX, NULL, sandbox_kill, SMALL, NULL, IS_SHORT,
+     .without_machine = TRUE},
 
-    {PROCESS, "Signal", ACCESS_SANDBOX, NULL, process_signal},
-    {PROCESS, "Kill", ACCESS_SANDBOX, NULL, process_kill},
-    {PROCESS, "Attach", ACCESS_SANDBOX, NULL, process_attach},
-    {PROCESS, "Wait", ACCESS_SANDBOX, NULL, process_wait},
-    {PROCESS, "CloseInput", ACCESS_SANDBOX, NULL, process_close_input},
-    {PROCESS, "Resize", ACCESS_SANDBOX, NULL, process_resize},
+    {PROCESS, "Signal", ACCESS_SANDBOX, NULL, process_signal, SMALL, NULL, IS_SHORT},
+    {PROCESS, "Kill", ACCESS_SANDBOX, NULL, process_kill, SMALL, NULL, IS_SHORT},
+    {PROCESS, "Attach", ACCESS_SANDBOX, NULL, process_attach, SMALL, NULL, IS_SHORT},
+    {PROCESS, "Wait", ACCESS_SANDBOX, NULL, process_wait, SMALL},
+    {PROCESS, "CloseInput", ACCESS_SANDBOX, NULL, process_close_input, SMALL, NULL, IS_SHORT},
+    {PROCESS, "Resize", ACCESS_SANDBOX, NULL, process_resize, SMALL, NULL, IS_SHORT},
 
     /* On the object of a sandbox or a process, guard_ask() treats them as ACCESS_SANDBOX. */
-    {PROPERTIES, "Get", ACCESS_ANYBODY, NULL, properties_get},
-    {PROPERTIES, "GetAll", ACCESS_ANYBODY, NULL, properties_get_all},
+    {PROPERTIES, "Get", ACCESS_ANYBODY, NULL, properties_get, SMALL, NULL, IS_SHORT,
+     .without_machine = TRUE},
+    {PROPERTIES, "GetAll", ACCESS_ANYBODY, NULL, properties_get_all, SMALL, NULL, IS_SHORT,
+     .without_machine = TRUE},
 };
 
 const Method *
@@ -85,6 +107,22 @@ guard_find(const char *interface, const char *method)
         if (g_str_equal(methods[i].interface, interface) && g_str_equal(methods[i].method, method))
             return &methods[i];
     return NULL;
+}
+
+gsize
+guard_weight_max(const char *interface, const char *method)
+{
+    const Method *found = interface && method ? guard_find(interface, method) : NULL;
+
+    return found ? found->weight_max : SMALL;
+}
+
+guint
+guard_fds_max(const char *interface, const char *method)
+{
+    const Method *found = interface && method ? guard_find(interface, method) : NULL;
+
+    return found ? found->fds_max : 0;
 }
 
 const Method *
@@ -201,10 +239,10 @@ ask_list(const Call *call)
 }
 
 GuardQuestion
-guard_ask(const Call *call, const char *path, GVariant *parameters)
+guard_ask(const Call *call)
 {
     guint32 process;
-    g_autofree char *object_id = guard_object_id(path, &process);
+    g_autofree char *object_id = guard_object_id(call->path, &process);
     const char *id = object_id;
 
     if (id)
@@ -213,7 +251,7 @@ guard_ask(const Call *call, const char *path, GVariant *parameters)
     case ACCESS_CREATOR:
         return ask_create(call);
     case ACCESS_NAMED:
-        g_variant_get_child(parameters, 0, "&s", &id);
+        g_variant_get_child(call->parameters, 0, "&s", &id);
         return ask_sandbox(call->core, call->peer, id);
     case ACCESS_LISTER:
         return ask_list(call);

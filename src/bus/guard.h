@@ -11,8 +11,14 @@ const Method *guard_methods(gsize *ret_count);
 /* The actions that polkit may be asked about, for the test that compares them with its policy. */
 const char *const *guard_actions(gsize *ret_count);
 
-/* Returns what polkit has to permit for this call on the object at `path`. */
-GuardQuestion guard_ask(const Call *call, const char *path, GVariant *parameters);
+/* Returns what the arguments of a method may weigh (message_weight()). Any name may be NULL or
+ * unknown; any thread may call it. */
+gsize guard_weight_max(const char *interface, const char *method);
+/* Returns how many descriptors a caller may pass to a method; the same holds. */
+guint guard_fds_max(const char *interface, const char *method);
+
+/* Returns what polkit has to permit for this call. */
+GuardQuestion guard_ask(const Call *call);
 /* The answer was yes: records what of it holds for later calls, and for this one. */
 void guard_remember(Call *call);
 /* Whether the question is about what the caller has or makes, so that a refusal may be reported. */

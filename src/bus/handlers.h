@@ -19,6 +19,8 @@ void manager_kill_sandbox(Call *call, GVariant *parameters);
 void manager_list_templates(Call *call, GVariant *parameters);
 void manager_get_quota(Call *call, GVariant *parameters);
 void manager_get_managed_objects(Call *call, GVariant *parameters);
+/* org.freedesktop.DBus.Introspectable of the parent of all sandboxes */
+void manager_introspect_sandboxes(Call *call, GVariant *parameters);
 
 /* org.cloche1.Sandbox */
 extern const Option sandbox_run_options[];

@@ -2,8 +2,10 @@
 /* list: ListSandboxes, with its filter and pages. */
 #include "error.h"
 #include "handlers.h"
+#include "message.h"
 #include "reply.h"
 
+#define PAGE_SIZE_MAX (1024u * 1024) /* bytes; a sandbox has less than a third of it */
 #define LIMIT_DEFAULT 100u
 #define LIMIT_MAX 1000u
 
@@ -97,6 +99,7 @@ manager_list_sandboxes(Call *call, GVariant *parameters)
     };
     g_autoptr(GPtrArray) all = core_list(call->core);
     g_autofree char *next = NULL;
+    MessageRoom room = {PAGE_SIZE_MAX};
     GError *error = NULL;
     GVariantBuilder list;
     guint count = 0;
@@ -110,15 +113,17 @@ manager_list_sandboxes(Call *call, GVariant *parameters)
     for (guint i = 0; i < all->len && !next; i++) {
         const Sandbox *sandbox = all->pdata[i];
         g_autofree char *path = reply_path(sandbox->id);
+        g_autoptr(GVariant) properties = NULL;
 
         if (!matches(&filter, sandbox))
             continue;
-        if (count++ == filter.limit) {
+        properties = g_variant_ref_sink(reply_sandbox(sandbox));
+        if (count++ == filter.limit || !message_room_take(&room, properties)) {
             next = g_strdup_printf("%" G_GINT64_FORMAT, last);
             continue;
         }
         last = sandbox->born_us;
-        g_variant_builder_add(&list, "(o@a{sv})", path, reply_sandbox(sandbox));
+        g_variant_builder_add(&list, "(o@a{sv})", path, properties);
     }
     call_answer(call, g_variant_new("(a(oa{sv})s)", &list, next ? next : ""));
 }

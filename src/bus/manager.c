@@ -117,7 +117,7 @@ manager_unpack_run_code(Call *call, GError **error)
     guint64 most_s = MIN(core_config(call->core)->lifetime_max_s, SANDBOX_TIMEOUT_MAX_S);
     const char *code;
 
-    g_variant_get_child(g_dbus_method_invocation_get_parameters(call->invocation), 1, "&s", &code);
+    g_variant_get_child(call->parameters, 1, "&s", &code);
     if (!code_check(code, error) || !unpack_sandbox(call, MANAGER_CODE_TIMEOUT_S, error) ||
         !core_check_timeout(call->core, call->new_sandbox.timeout_s, error))
         return FALSE;
@@ -225,4 +225,29 @@ manager_get_managed_objects(Call *call, GVariant *parameters)
         g_variant_builder_add(&objects, "{oa{sa{sv}}}", path, &interfaces);
     }
     call_answer(call, g_variant_new("(a{oa{sa{sv}}})", &objects));
+}
+
+void
+manager_introspect_sandboxes(Call *call, GVariant *parameters)
+{
+    g_autoptr(GPtrArray) all = core_list(call->core);
+    g_autoptr(GString) xml =
+        g_string_new("<!DOCTYPE node PUBLIC "
+                     "\"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n"
+                     " \"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n"
+                     "<node>\n"
+                     "  <interface name=\"org.freedesktop.DBus.Introspectable\">\n"
+                     "    <method name=\"Introspect\">\n"
+                     "      <arg type=\"s\" name=\"xml_data\" direction=\"out\"/>\n"
+                     "    </method>\n"
+                     "  </interface>\n");
+
+    for (guint i = 0; i < all->len; i++) {
+        const Sandbox *sandbox = all->pdata[i];
+
+        if (core_may_see(&call->viewer, sandbox->owner))
+            g_string_append_printf(xml, "  <node name=\"%s\"/>\n", sandbox->id);
+    }
+    g_string_append(xml, "</node>\n");
+    call_answer(call, g_variant_new("(s)", xml->str));
 }

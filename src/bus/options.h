@@ -12,7 +12,7 @@
 #define OPTION_ENVIRONMENT_SIZE_MAX (64u * 1024) /* bytes in all */
 #define OPTION_ARGV_MAX 1024u
 #define OPTION_ARGV_SIZE_MAX (128u * 1024)
-#define OPTION_STDIN_MAX (16u * 1024 * 1024)
+#define OPTION_STDIN_MAX (1024u * 1024)
 #define OPTION_CODE_MAX (1024u * 1024)
 
 typedef struct {

@@ -5,6 +5,10 @@
 
 #include "reply.h"
 
+/* Of the arguments of one program in ListProcesses(): bytes, with so many for each argument. */
+#define REPLY_ARGV_MAX 4096u
+#define REPLY_ARGUMENT_SIZE 8u
+
 static void
 add(GVariantBuilder *dict, const char *key, GVariant *value)
 {
@@ -71,6 +75,34 @@ state_name(guint32 letter)
     }
 }
 
+/* Adds what there is room for of a program's arguments: a list has many programs, and each may have
+ * arguments of 128 KiB. */
+static void
+add_argv(GVariantBuilder *entry, char **argv)
+{
+    GVariantBuilder shown;
+    gsize left = REPLY_ARGV_MAX;
+    gboolean is_cut = FALSE;
+
+    g_variant_builder_init(&shown, G_VARIANT_TYPE_STRING_ARRAY);
+    for (; *argv && !is_cut; argv++) {
+        gsize size = strlen(*argv) + REPLY_ARGUMENT_SIZE;
+        const char *end = *argv + size - REPLY_ARGUMENT_SIZE;
+
+        is_cut = size > left;
+        if (left < REPLY_ARGUMENT_SIZE)
+            break;
+        if (is_cut)
+            g_utf8_validate_len(*argv, left - REPLY_ARGUMENT_SIZE, &end);
+        g_variant_builder_add_value(
+            &shown, g_variant_new_take_string(g_strndup(*argv, (gsize)(end - *argv))));
+        left -= MIN(left, size);
+    }
+    add(entry, "argv", g_variant_builder_end(&shown));
+    if (is_cut)
+        add(entry, "argv-truncated", g_variant_new_boolean(TRUE));
+}
+
 static void
 add_object(GVariantBuilder *entry, const Process *process)
 {
@@ -89,7 +121,7 @@ reply_program(const GuestProgram *program, const Process *process)
     add(&entry, "pid", g_variant_new_uint32(program->pid));
     add(&entry, "parent", g_variant_new_uint32(program->parent));
     add(&entry, "user", g_variant_new_string(program->user));
-    add(&entry, "argv", g_variant_new_strv((const char *const *)program->argv, -1));
+    add_argv(&entry, program->argv);
     add(&entry, "state", g_variant_new_string(state_name(program->state)));
     add(&entry, "started", g_variant_new_uint64(program->started_ms * 1000));
     add(&entry, "memory-kib", g_variant_new_uint64(program->memory_kib));
@@ -106,7 +138,7 @@ reply_ended_process(const Process *process)
 
     g_variant_builder_init(&entry, G_VARIANT_TYPE_VARDICT);
     add(&entry, "pid", g_variant_new_uint32(0));
-    add(&entry, "argv", g_variant_new_strv((const char *const *)process->argv, -1));
+    add_argv(&entry, process->argv);
     add(&entry, "state", g_variant_new_string("ended"));
     add(&entry, "started", g_variant_new_uint64((guint64)process->started_us));
     add_object(&entry, process);

@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "guest-text.h"
+#include "message.h"
 #include "options.h"
 
 static void
@@ -116,15 +117,33 @@ reply_result(const RunnerMessage *message)
     return g_variant_builder_end(&result);
 }
 
+/* Bytes that are not UTF-8 become three each, so results that the guest sent may have no room. */
 static GVariant *
-reply_results(const GuestExecution *execution)
+reply_results(const GuestExecution *execution, MessageRoom *room, gboolean *ret_are_cut)
 {
     GVariantBuilder results;
 
+    *ret_are_cut = execution->results_truncated;
     g_variant_builder_init(&results, G_VARIANT_TYPE("aa{sv}"));
-    for (guint i = 0; i < execution->results->len; i++)
-        g_variant_builder_add_value(&results, reply_result(execution->results->pdata[i]));
+    for (guint i = 0; i < execution->results->len; i++) {
+        g_autoptr(GVariant) result = g_variant_ref_sink(reply_result(execution->results->pdata[i]));
+
+        if (message_room_take(room, result))
+            g_variant_builder_add_value(&results, result);
+        else
+            *ret_are_cut = TRUE;
+    }
     return g_variant_builder_end(&results);
+}
+
+/* Adds an entry for which there is always room: output and errors have bounds of their own. */
+static void
+add_counted(GVariantBuilder *dict, MessageRoom *room, const char *key, GVariant *value)
+{
+    gboolean has_room = message_room_take(room, value);
+
+    g_assert(has_room);
+    add(dict, key, value);
 }
 
 static GVariant *
@@ -142,16 +161,18 @@ reply_error(const GuestExecution *execution)
 GVariant *
 reply_execution(const GuestExecution *execution)
 {
+    MessageRoom room = {MESSAGE_LIST_MAX};
     GVariantBuilder dict;
+    gboolean are_cut;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
     add(&dict, "status", g_variant_new_string(guest_execution_status_name(execution)));
-    add(&dict, "stdout", add_output(&dict, "stdout", &execution->out));
-    add(&dict, "stderr", add_output(&dict, "stderr", &execution->err));
-    add(&dict, "results", reply_results(execution));
-    add(&dict, "results-truncated", g_variant_new_boolean(execution->results_truncated));
+    add_counted(&dict, &room, "stdout", add_output(&dict, "stdout", &execution->out));
+    add_counted(&dict, &room, "stderr", add_output(&dict, "stderr", &execution->err));
     if (execution->error_name)
-        add(&dict, "error", reply_error(execution));
+        add_counted(&dict, &room, "error", reply_error(execution));
+    add(&dict, "results", reply_results(execution, &room, &are_cut));
+    add(&dict, "results-truncated", g_variant_new_boolean(are_cut));
     add(&dict, "execution-count", g_variant_new_uint32(execution->count));
     add(&dict, "duration-us", g_variant_new_uint64((guint64)execution->duration_us));
     return g_variant_builder_end(&dict);
@@ -281,20 +302,29 @@ reply_limits(Core *core)
     add(&dict, "lifetime", g_variant_new_uint64(config->lifetime_max_s));
     for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
         add(&dict, quota_resource_name(r), g_variant_new_uint64(each->amount[r]));
+    add(&dict, QUOTA_BUFFERS_NAME, g_variant_new_uint64(QUOTA_BUFFERS_EACH));
     add(&dict, "code-size", g_variant_new_uint64(OPTION_CODE_MAX));
     add(&dict, "output-size", g_variant_new_uint64(GUEST_OUTPUT_MAX));
     return g_variant_builder_end(&dict);
 }
 
+typedef struct {
+    QuotaAmounts amounts;
+    guint64 buffers;
+} Amounts;
+
+/* `used` NULL: an empty dictionary. */
 static GVariant *
-reply_amounts(const QuotaAmounts *used, const QuotaAmounts *limits)
+reply_amounts(const Amounts *used, const Amounts *limits)
 {
     GVariantBuilder dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE("a{s(tt)}"));
     for (QuotaResource r = 0; used && r < _QUOTA_MAX; r++)
-        g_variant_builder_add(&dict, "{s(tt)}", quota_resource_name(r), used->amount[r],
-                              limits->amount[r]);
+        g_variant_builder_add(&dict, "{s(tt)}", quota_resource_name(r), used->amounts.amount[r],
+                              limits->amounts.amount[r]);
+    if (used)
+        g_variant_builder_add(&dict, "{s(tt)}", QUOTA_BUFFERS_NAME, used->buffers, limits->buffers);
     return g_variant_builder_end(&dict);
 }
 
@@ -303,10 +333,13 @@ reply_quota(Core *core, const Viewer *viewer)
 {
     const Quota *quota = core_quota(core);
     gboolean sees_all = viewer->sees_all || viewer->uid == 0;
-    QuotaAmounts own = quota_used(quota, viewer->uid), all = quota_used_by_all(quota);
+    const Amounts own = {quota_used(quota, viewer->uid), quota_buffers_used(quota, viewer->uid)};
+    const Amounts all = {quota_used_by_all(quota), quota_buffers_used_by_all(quota)};
+    const Amounts own_limits = {*quota_limits_of_each(quota), QUOTA_BUFFERS_EACH};
+    const Amounts all_limits = {*quota_limits_of_all(quota), QUOTA_BUFFERS_ALL};
 
-    return g_variant_new("(@a{s(tt)}@a{s(tt)})", reply_amounts(&own, quota_limits_of_each(quota)),
-                         reply_amounts(sees_all ? &all : NULL, quota_limits_of_all(quota)));
+    return g_variant_new("(@a{s(tt)}@a{s(tt)})", reply_amounts(&own, &own_limits),
+                         reply_amounts(sees_all ? &all : NULL, &all_limits));
 }
 
 GVariant *

@@ -72,17 +72,25 @@ sandbox_run(Call *call, GVariant *parameters)
 
 /* --- the rest --- */
 
+static void
+on_timeout_set(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+
+    if (core_set_timeout_finish(result, &error))
+        call_answer(call, NULL);
+    else
+        call_fail(call, error);
+}
+
 void
 sandbox_set_timeout(Call *call, GVariant *parameters)
 {
     guint64 timeout_s;
-    GError *error = NULL;
 
     g_variant_get(parameters, "(t)", &timeout_s);
-    if (core_set_timeout(call->core, call->sandbox, timeout_s, &error))
-        call_answer(call, NULL);
-    else
-        call_fail(call, error);
+    core_set_timeout_async(call->core, call->sandbox, timeout_s, on_timeout_set, call);
 }
 
 void

@@ -4,42 +4,16 @@
 #include "interfaces.h"
 #include "reply.h"
 
-/* --- the objects below SANDBOX_PATH --- */
-
-/* Blocks until the bus answers, because GDBus needs the answer at once. This happens only when a
- * client that never called before introspects objects. */
-static gboolean
-ask_uid(GDBusConnection *connection, const char *name, guint32 *ret_uid)
-{
-    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
-        connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-        "GetConnectionUnixUser", g_variant_new("(s)", name), G_VARIANT_TYPE("(u)"),
-        G_DBUS_CALL_FLAGS_NONE, /* timeout= */ 1000, NULL, NULL);
-
-    if (answer)
-        g_variant_get(answer, "(u)", ret_uid);
-    return answer != NULL;
-}
-
+/* GDBus calls this in the main loop and needs the result at once, before the caller's uid may be
+ * known. So it lists nothing: an object at SANDBOX_PATH lists sandboxes (introspectable_xml), and
+ * Start() and ListProcesses() report processes. */
 static char **
-enumerate(GDBusConnection *connection, const char *sender, const char *path, gpointer data)
+enumerate_none(GDBusConnection *connection, const char *sender, const char *path, gpointer data)
 {
-    Server *server = data;
-    g_autoptr(GPtrArray) ids = g_ptr_array_new();
-    g_autoptr(GPtrArray) all = core_list(server->core);
-    const Peer *peer = peers_lookup(server->peers, sender);
-    Viewer viewer = peer ? peer->viewer : (Viewer){0};
-
-    if (peer || ask_uid(connection, sender, &viewer.uid))
-        for (guint i = 0; i < all->len; i++) {
-            const Sandbox *sandbox = all->pdata[i];
-
-            if (core_may_see(&viewer, sandbox->owner))
-                g_ptr_array_add(ids, g_strdup(sandbox->id));
-        }
-    g_ptr_array_add(ids, NULL);
-    return (char **)g_ptr_array_steal(ids, NULL);
+    return g_new0(char *, 1);
 }
+
+/* --- the objects below SANDBOX_PATH --- */
 
 /* Returns the same for every name, so that the answer reveals nothing. */
 static GDBusInterfaceInfo **
@@ -64,15 +38,9 @@ dispatch(GDBusConnection *connection, const char *sender, const char *path, cons
     return node && g_str_equal(interface, SANDBOX_INTERFACE) ? &dispatch_vtable : NULL;
 }
 
-static const GDBusSubtreeVTable subtree = {enumerate, introspect, dispatch, {0}};
+static const GDBusSubtreeVTable subtree = {enumerate_none, introspect, dispatch, {0}};
 
-/* --- the objects below PROCESS_PATH: only Start() and ListProcesses() report them --- */
-
-static char **
-enumerate_none(GDBusConnection *connection, const char *sender, const char *path, gpointer data)
-{
-    return g_new0(char *, 1);
-}
+/* --- the objects below PROCESS_PATH --- */
 
 static GDBusInterfaceInfo **
 introspect_process(GDBusConnection *connection, const char *sender, const char *path,
@@ -111,22 +79,38 @@ static const char objects_xml[] =
     "<arg name='interfaces' type='as'/></signal>"
     "</interface></node>";
 
+/* Of SANDBOX_PATH: the list of sandboxes depends on the caller. */
+static const char introspectable_xml[] =
+    "<node><interface name='" INTROSPECTABLE_INTERFACE "'>"
+    "<method name='Introspect'><arg name='xml_data' type='s' direction='out'/></method>"
+    "</interface></node>";
+
+/* Returns the id of the registration; 0 with an error. */
+static guint
+register_xml(Server *server, const char *path, const char *xml, GError **error)
+{
+    g_autoptr(GDBusNodeInfo) info = g_dbus_node_info_new_for_xml(xml, error);
+
+    if (!info)
+        return 0;
+    return g_dbus_connection_register_object(server->connection, path, info->interfaces[0],
+                                             &dispatch_object_vtable, server, NULL, error);
+}
+
 static gboolean
 register_objects(Server *server, GError **error)
 {
-    server->objects_info = g_dbus_node_info_new_for_xml(objects_xml, error);
-    if (!server->objects_info)
-        return FALSE;
     server->manager_id = g_dbus_connection_register_object(
         server->connection, MANAGER_PATH,
-        (GDBusInterfaceInfo *)&cloche_org_cloche1_manager_interface, &dispatch_vtable, server, NULL,
-        error);
+        (GDBusInterfaceInfo *)&cloche_org_cloche1_manager_interface, &dispatch_object_vtable,
+        server, NULL, error);
     if (server->manager_id == 0)
         return FALSE;
-    server->objects_id = g_dbus_connection_register_object(server->connection, MANAGER_PATH,
-                                                           server->objects_info->interfaces[0],
-                                                           &dispatch_vtable, server, NULL, error);
+    server->objects_id = register_xml(server, MANAGER_PATH, objects_xml, error);
     if (server->objects_id == 0)
+        return FALSE;
+    server->introspectable_id = register_xml(server, SANDBOX_PATH, introspectable_xml, error);
+    if (server->introspectable_id == 0)
         return FALSE;
     server->sandboxes_id = g_dbus_connection_register_subtree(
         server->connection, SANDBOX_PATH, &subtree,
@@ -153,6 +137,21 @@ on_authority_changed(gpointer data)
     peers_foreach(server->peers, forget_answers, NULL);
 }
 
+static void
+on_written(gpointer data)
+{
+    turns_resume(((Server *)data)->turns);
+}
+
+static void
+on_window_opened(gpointer data)
+{
+    Server *server = data;
+
+    turns_resume(server->turns);
+    intake_resume(server->intake);
+}
+
 Server *
 server_new(GDBusConnection *connection, Core *core, gboolean is_private, GError **error)
 {
@@ -162,9 +161,14 @@ server_new(GDBusConnection *connection, Core *core, gboolean is_private, GError 
     server->core = core;
     server->is_private = is_private;
     server->peers = peers_new(connection);
+    server->windows = windows_new(connection, is_private, on_window_opened, server);
+    server->intake = intake_new(connection, server->peers, server->windows, on_written, server);
+    server->turns = turns_new(&dispatch_turns, server);
+    server->lasting = g_hash_table_new(NULL, NULL);
     server->asking = g_hash_table_new(NULL, NULL);
+    server->late = g_hash_table_new(NULL, NULL);
     if (!is_private)
-        server->authority = authority_new(on_authority_changed, server);
+        server->authority = authority_new(connection, on_authority_changed, server);
     core_set_events(core, &server_events, server);
     if (register_objects(server, error))
         return server;
@@ -181,13 +185,21 @@ server_free(Server *server)
         g_dbus_connection_unregister_object(server->connection, server->manager_id);
     if (server->objects_id != 0)
         g_dbus_connection_unregister_object(server->connection, server->objects_id);
+    if (server->introspectable_id != 0)
+        g_dbus_connection_unregister_object(server->connection, server->introspectable_id);
     if (server->sandboxes_id != 0)
         g_dbus_connection_unregister_subtree(server->connection, server->sandboxes_id);
     if (server->processes_id != 0)
         g_dbus_connection_unregister_subtree(server->connection, server->processes_id);
-    g_clear_pointer(&server->objects_info, g_dbus_node_info_unref);
+    server->is_stopping = TRUE;
+    turns_free(server->turns);
     dispatch_stop(server); /* without waiting for dialogs */
+    windows_stop(server->windows);
+    intake_free(server->intake);
+    windows_unref(server->windows); /* calls that end later hold references */
+    g_hash_table_unref(server->lasting);
     g_hash_table_unref(server->asking);
+    g_hash_table_unref(server->late);
     peers_free(server->peers);
     authority_free(server->authority);
     g_object_unref(server->connection);

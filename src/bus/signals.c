@@ -3,7 +3,7 @@
  * signals: sends D-Bus signals for the events of the core.
  *
  * On the system bus no signal is broadcast. Each signal is sent to the connections that have called
- * the service and that may see the sandbox.
+ * the service and that may see the sandbox, as far as their windows permit (windows.h).
  */
 #include "reply.h"
 #include "server-private.h"
@@ -20,9 +20,14 @@ send_to(Peer *peer, gpointer data)
 {
     const Signal *signal = data;
 
-    if (!signal->sandbox || core_may_see(&peer->viewer, signal->sandbox->owner))
-        g_dbus_connection_emit_signal(signal->server->connection, peer->name, signal->path,
-                                      signal->interface, signal->signal, signal->parameters, NULL);
+    GDBusMessage *message;
+
+    if (signal->sandbox && !core_may_see(&peer->viewer, signal->sandbox->owner))
+        return;
+    message = g_dbus_message_new_signal(signal->path, signal->interface, signal->signal);
+    g_dbus_message_set_destination(message, peer->name);
+    g_dbus_message_set_body(message, signal->parameters);
+    windows_send(signal->server->windows, peer, message);
 }
 
 static void

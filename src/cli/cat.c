@@ -5,24 +5,38 @@
 
 #include "copy.h"
 #include "guest.h"
+#include "terminal-filter.h"
 #include "verbs.h"
 
 typedef struct {
     gboolean is_there;
     int read_error, write_error; /* errno, or 0 */
+    TerminalFilter filter;
 } CopyResult;
 
 static void
 on_ended(int read_error, int write_error, gpointer data)
 {
-    *(CopyResult *)data = (CopyResult){TRUE, read_error, write_error};
+    CopyResult *result = data;
+
+    result->is_there = TRUE;
+    result->read_error = read_error;
+    result->write_error = write_error;
+}
+
+static gboolean
+pass(const guint8 *bytes, gsize size, GByteArray *out, gpointer data)
+{
+    terminal_filter(&((CopyResult *)data)->filter, bytes, size, out);
+    return size > 0;
 }
 
 static gboolean
 copy_out(Cli *cli, int fd, const char *word, GError **error)
 {
     CopyResult result = {0};
-    Copy *copy = copy_new(fd, STDOUT_FILENO, /* filter= */ NULL, on_ended, &result);
+    Copy *copy =
+        copy_new(fd, STDOUT_FILENO, isatty(STDOUT_FILENO) ? pass : NULL, on_ended, &result);
 
     while (!result.is_there && cli->signal == 0)
         g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);

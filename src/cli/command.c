@@ -11,7 +11,7 @@
 #include "options.h"
 #include "program.h"
 
-#define STDIN_MAX (16 * 1024 * 1024)
+#define STDIN_MAX (1024 * 1024)
 
 void
 command_options_clear(CommandOptions *options)

@@ -7,6 +7,7 @@
 #define NAME_SERVICE "service"
 #define NAME_USER "user"
 #define USER "cloche"
+#define VM_USER "cloche-vm"
 #define UNIT "cloched.service"
 #define MIB ((guint64)1024 * 1024)
 #define SEE_JOURNAL "journalctl -u cloched -b -n 50"
@@ -156,28 +157,77 @@ doctor_check_service(const DoctorHost *host, Report *report, const ServiceFacts 
     }
 }
 
-/* --- the service's user --- */
+/* --- the service's users --- */
 
 static gboolean
-is_member(const HostGroup *group, gid_t primary)
+is_member(const HostGroup *group, const char *user, gid_t primary)
 {
-    return group->gid == primary || g_strv_contains((const char *const *)group->members, USER);
+    return group->gid == primary || g_strv_contains((const char *const *)group->members, user);
 }
 
-/* Returns the first group that does not exist or does not have the user, or NULL. */
-static const char *
-missing_group(const DoctorHost *host, gid_t primary, gboolean *ret_exists)
+/* A user of the service, its group in /etc/passwd, and a group that it must be in. */
+typedef struct {
+    const char *user, *group;
+} Membership;
+
+/* FALSE: there is a finding. */
+static gboolean
+check_exists(const DoctorHost *host, Report *report, const char *user, gid_t *ret_primary)
 {
-    static const char *const groups[] = {"libvirt", "libvirt-qemu"};
+    uid_t uid;
 
-    for (gsize i = 0; i < G_N_ELEMENTS(groups); i++) {
-        g_auto(HostGroup) group = {0};
-
-        *ret_exists = host_find_group(host, groups[i], &group);
-        if (!*ret_exists || !is_member(&group, primary))
-            return groups[i];
+    if (host_find_user(host, user, &uid, ret_primary))
+        return TRUE;
+    if (errno != ENOENT) {
+        host_report_unreadable(host, report, NAME_USER, "/etc/passwd");
+    } else {
+        report_add(report, VERDICT_PROBLEM, NAME_USER, "the user %s does not exist", user);
+        report_advise(report, "as root: systemd-sysusers cloche.conf");
     }
-    return NULL;
+    return FALSE;
+}
+
+static gboolean
+check_member(const DoctorHost *host, Report *report, const Membership *wanted)
+{
+    g_auto(HostGroup) group = {0};
+    gid_t primary;
+
+    if (!check_exists(host, report, wanted->user, &primary))
+        return FALSE;
+    if (!host_find_group(host, wanted->group, &group)) {
+        report_add(report, VERDICT_PROBLEM, NAME_USER, "the group %s does not exist",
+                   wanted->group);
+        report_advise(report, "apt install libvirt-daemon-system; systemd-sysusers cloche.conf");
+        return FALSE;
+    }
+    if (is_member(&group, wanted->user, primary))
+        return TRUE;
+    report_add(report, VERDICT_PROBLEM, NAME_USER, "%s is not in the group %s", wanted->user,
+               wanted->group);
+    report_advise(report, "as root: adduser %s %s; systemctl restart cloched", wanted->user,
+                  wanted->group);
+    return FALSE;
+}
+
+/* Earlier versions of cloche had it there. */
+static gboolean
+check_no_member(const DoctorHost *host, Report *report, const Membership *unwanted)
+{
+    g_auto(HostGroup) group = {0};
+    gid_t primary;
+
+    if (!check_exists(host, report, unwanted->user, &primary))
+        return FALSE;
+    if (!host_find_group(host, unwanted->group, &group) ||
+        !is_member(&group, unwanted->user, primary))
+        return TRUE;
+    report_add(report, VERDICT_PROBLEM, NAME_USER,
+               "%s is in the group %s, whose members can become root", unwanted->user,
+               unwanted->group);
+    report_advise(report, "as root: deluser %s %s; systemctl restart cloched", unwanted->user,
+                  unwanted->group);
+    return FALSE;
 }
 
 /* Without its unit, the service runs as the user who started it. */
@@ -193,33 +243,19 @@ user_matters(const DoctorHost *host, const ServiceFacts *facts)
 void
 doctor_check_user(const DoctorHost *host, Report *report, const ServiceFacts *facts)
 {
-    const char *missing;
-    gboolean exists;
-    uid_t uid;
-    gid_t primary;
+    static const Membership wanted[] = {
+        {USER, "libvirt-qemu"}, {VM_USER, "libvirt"}, {VM_USER, "libvirt-qemu"}};
+    static const Membership unwanted = {USER, "libvirt"};
 
     if (!user_matters(host, facts))
         return;
-    if (!host_find_user(host, USER, &uid, &primary)) {
-        if (errno != ENOENT) {
-            host_report_unreadable(host, report, NAME_USER, "/etc/passwd");
+    for (gsize i = 0; i < G_N_ELEMENTS(wanted); i++)
+        if (!check_member(host, report, &wanted[i]))
             return;
-        }
-        report_add(report, VERDICT_PROBLEM, NAME_USER, "the user " USER " does not exist");
-        report_advise(report, "as root: systemd-sysusers cloche.conf");
-        return;
-    }
-    missing = missing_group(host, primary, &exists);
-    if (missing == NULL) {
+    if (check_no_member(host, report, &unwanted))
         report_add(report, VERDICT_OK, NAME_USER,
-                   USER " is in the groups libvirt and libvirt-qemu");
-    } else if (exists) {
-        report_add(report, VERDICT_PROBLEM, NAME_USER, USER " is not in the group %s", missing);
-        report_advise(report, "as root: adduser " USER " %s; systemctl restart cloched", missing);
-    } else {
-        report_add(report, VERDICT_PROBLEM, NAME_USER, "the group %s does not exist", missing);
-        report_advise(report, "apt install libvirt-daemon-system; systemd-sysusers cloche.conf");
-    }
+                   USER " is in the group libvirt-qemu only, and " VM_USER
+                        " in the groups libvirt and libvirt-qemu");
 }
 
 /* --- accelerator and templates --- */

@@ -53,15 +53,23 @@ is_known(const DoctorHost *host, Report *report, const char *path, const Space *
     return space->errnum == 0;
 }
 
+/* The folder of a user is on the tmpfs that logind mounts for them. */
 static void
 advise_larger_tmpfs(const DoctorHost *host, Report *report, guint64 bytes)
 {
-    g_autofree char *folder = g_path_get_dirname(host->ram);
+    guint64 mib = bytes / (1024 * 1024);
 
-    report_advise(report,
-                  "as root: mount -o remount,size=%" G_GUINT64_FORMAT
-                  "M %s, and the same in /etc/fstab; for a container, on its host",
-                  bytes / (1024 * 1024), folder);
+    if (host->of_user)
+        report_advise(report,
+                      "set RuntimeDirectorySize=%" G_GUINT64_FORMAT
+                      "M in [Login] of /etc/systemd/logind.conf, or Ram= in [Folders] of "
+                      "cloched.conf to a folder on a larger tmpfs",
+                      mib);
+    else
+        report_advise(report,
+                      "as root: mount -o remount,size=%" G_GUINT64_FORMAT
+                      "M %s, and the same in Options= of run-cloche-ram.mount",
+                      mib, host->ram);
 }
 
 void

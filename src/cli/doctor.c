@@ -118,8 +118,8 @@ examine(Cli *cli)
     gboolean of_user = cli->bus == G_BUS_TYPE_SESSION;
     g_autofree char *state = of_user ? g_build_filename(g_get_user_data_dir(), "cloche", NULL)
                                      : g_strdup("/var/lib/cloche");
-    g_autofree char *ram =
-        of_user ? g_strdup_printf("/dev/shm/cloche-%u", getuid()) : g_strdup("/dev/shm/cloche");
+    g_autofree char *ram = of_user ? g_build_filename(g_get_user_runtime_dir(), "cloche/ram", NULL)
+                                   : g_strdup("/run/cloche/ram");
     const DoctorHost host = {"", of_user, geteuid() == 0, state, ram};
     g_auto(ServiceFacts) facts = {0};
     Report *report = report_new();

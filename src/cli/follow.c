@@ -11,6 +11,7 @@
 #include "exit-status.h"
 #include "program.h"
 #include "raw.h"
+#include "terminal-filter.h"
 
 #define CTRL_D 4
 #define END_AGAIN_MS 500
@@ -21,6 +22,7 @@ typedef struct {
     Copy *input, *output, *error;
     gboolean output_is_over, error_is_over, is_left, is_raw, has_failed;
     Escape escape;
+    TerminalFilter output_filter, error_filter;
     gboolean was_inside; /* the last byte of the input was not a line break */
     guint on_resize, on_end_again;
     GCancellable *leaving;
@@ -149,6 +151,37 @@ begin_input(Session *session)
         copy_new(STDIN_FILENO, session->program->input, filter, on_input_ended, session);
 }
 
+/* --- output --- */
+
+static gboolean
+pass_output(const guint8 *bytes, gsize size, GByteArray *out, gpointer data)
+{
+    terminal_filter(&((Session *)data)->output_filter, bytes, size, out);
+    return size > 0;
+}
+
+static gboolean
+pass_error(const guint8 *bytes, gsize size, GByteArray *out, gpointer data)
+{
+    terminal_filter(&((Session *)data)->error_filter, bytes, size, out);
+    return size > 0;
+}
+
+/* A program that got a terminal controls ours. */
+static void
+begin_output(Session *session)
+{
+    const ProcessStreams *program = session->program;
+    gboolean is_filtered = !program->is_terminal && isatty(STDOUT_FILENO);
+
+    if (!program->is_terminal)
+        session->error =
+            copy_new(program->error, STDERR_FILENO, isatty(STDERR_FILENO) ? pass_error : NULL,
+                     on_error_ended, session);
+    session->output = copy_new(program->output, STDOUT_FILENO, is_filtered ? pass_output : NULL,
+                               on_output_ended, session);
+}
+
 /* --- the terminal's size --- */
 
 static gboolean
@@ -259,11 +292,7 @@ program_follow(Cli *cli, ProcessStreams *program, gboolean with_stdin)
     g_unix_set_fd_nonblocking(program->input, TRUE, /* error= */ NULL);
     if (program->is_terminal)
         begin_terminal(&session);
-    else
-        session.error =
-            copy_new(program->error, STDERR_FILENO, /* filter= */ NULL, on_error_ended, &session);
-    session.output =
-        copy_new(program->output, STDOUT_FILENO, /* filter= */ NULL, on_output_ended, &session);
+    begin_output(&session);
     if (with_stdin || program->is_terminal)
         begin_input(&session);
     cloche_process_call_wait(program->process, CLIENT_CALL, session.leaving, cli_on_reply,

@@ -31,6 +31,7 @@ static const char *const hints[] = {
         "name a file in it ('cloche ls ID:PATH' shows them); 'cloche cp' copies directories",
     [CLOCHE_ERROR_CONNECTION_REFUSED] = "'cloche ports ID' shows what listens in the sandbox",
     [CLOCHE_ERROR_SERVICE_STOPPING] = "sandboxes continue to run; try again in a moment",
+    [CLOCHE_ERROR_TOO_LARGE] = "write the data to a file, and copy it with 'cloche cp'",
     [CLOCHE_ERROR_RUNNER_LOST] = "its variables are lost",
     [_CLOCHE_ERROR_MAX] = NULL,
 };
@@ -80,6 +81,9 @@ quota_hint(Cli *cli, const GError *error)
     if (g_str_has_prefix(error->message, "The limit processes "))
         return g_strdup(
             "'cloche ps ID' shows what runs in a sandbox, 'cloche signal ID NUMBER KILL' ends it");
+    if (g_str_has_prefix(error->message, "The limit buffer-size "))
+        return g_strdup("try again when a call or a process has ended; 'cloche ps ID' shows what "
+                        "runs in a sandbox");
     if (g_str_has_prefix(error->message, "The limit creates "))
         return g_strdup("try again in a moment");
     if (g_str_has_prefix(error->message, "The limit "))

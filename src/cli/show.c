@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "term.h"
+#include "terminal-filter.h"
 #include "text.h"
 
 #define READ_SIZE 65536
@@ -14,6 +15,7 @@
 typedef struct {
     Show *show;
     Stream out, err;
+    TerminalFilter out_filter, err_filter;
 } Follow;
 
 void
@@ -41,6 +43,21 @@ write_line(Follow *follow, Stream *stream, const char *text)
                : r;
 }
 
+/* Writes output of the code. "" is its end. */
+static int
+write_output(Follow *follow, Stream *stream, TerminalFilter *filter, const char *text)
+{
+    g_autoptr(GByteArray) shown = NULL;
+
+    if (!isatty(stream->fd))
+        return write_text(follow, stream, text);
+    if (*text != '\0')
+        follow->show->is_inside_line = !g_str_has_suffix(text, "\n");
+    shown = g_byte_array_new();
+    terminal_filter(filter, (const guint8 *)text, strlen(text), shown);
+    return stream_write(stream, shown->data, shown->len);
+}
+
 /* --- results --- */
 
 static GBytes *
@@ -60,8 +77,9 @@ write_value(Follow *follow, GBytes *bytes)
 {
     g_autofree char *text =
         g_strndup(g_bytes_get_data(bytes, /* size= */ NULL), g_bytes_get_size(bytes));
+    g_autofree char *shown = isatty(follow->out.fd) ? text_escape_styled(text) : NULL;
 
-    return write_line(follow, &follow->out, text);
+    return write_line(follow, &follow->out, shown != NULL ? shown : text);
 }
 
 static void
@@ -115,7 +133,6 @@ show_result(Follow *follow, JsonObject *result)
 
 /* --- the other events --- */
 
-/* Errors come from the runner, and are escaped for a terminal. Output of the code is not. */
 static int
 show_error(Follow *follow, JsonObject *event)
 {
@@ -163,9 +180,9 @@ show_event(Follow *follow, JsonObject *event)
     if (is_of_another(follow, event))
         return 0;
     if (g_str_equal(type, "stdout"))
-        return write_text(follow, &follow->out, event_text(event, "text"));
+        return write_output(follow, &follow->out, &follow->out_filter, event_text(event, "text"));
     if (g_str_equal(type, "stderr"))
-        return write_text(follow, &follow->err, event_text(event, "text"));
+        return write_output(follow, &follow->err, &follow->err_filter, event_text(event, "text"));
     if (g_str_equal(type, "result"))
         return show_result(follow, event);
     if (g_str_equal(type, "error"))
@@ -225,6 +242,8 @@ show_follow(Stream *stream, gpointer data, GError **error)
         if (!show_line(&follow, line, size, error))
             return FALSE;
     }
+    write_output(&follow, &follow.out, &follow.out_filter, "");
+    write_output(&follow, &follow.err, &follow.err_filter, "");
     if (r < 0 && r != -ECONNRESET)
         stream_set_error(error, r, "the events of the code");
     else if (r <= 0)

@@ -82,6 +82,11 @@ stream_set_error(GError **error, int negative_errno, const char *what)
     else if (negative_errno == -ECONNRESET)
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO,
                     "'%s' was cut off: reading it failed, or its sandbox ended", what);
+    else if (negative_errno == -EFBIG)
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                    "'%s' is larger than a file can be on the file system to which it is copied; "
+                    "leave it out, or copy to another file system",
+                    what);
     else
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-negative_errno), "'%s': %s", what,
                     g_strerror(-negative_errno));

@@ -338,7 +338,10 @@ text_escape(const char *text)
 char *
 text_escape_lines(const char *text)
 {
-    return escape(text, KEEP_BREAKS);
+    g_autofree char *escaped = escape(text, KEEP_BREAKS);
+    g_auto(GStrv) lines = g_strsplit(escaped, "\n", /* max= */ -1);
+
+    return g_strjoinv("\n  ", lines);
 }
 
 char *

@@ -44,7 +44,8 @@ char *text_from_size(guint64 bytes);
  */
 char *text_escape(const char *text);
 
-/* The same, but line breaks are kept. */
+/* The same, but line breaks are kept, and each further line is indented, so that a name in the text
+ * cannot forge a message of its own. */
 char *text_escape_lines(const char *text);
 
 /* The same, but line breaks, tabs, colours and styles are kept. */

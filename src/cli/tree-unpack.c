@@ -109,6 +109,21 @@ disarm(struct archive_entry *member)
     archive_entry_acl_clear(member);
 }
 
+/* A member could not be written. libarchive seeks beyond the maximum size of a file, and reports
+ * that as an invalid argument. */
+static void
+set_write_problem(GError **error, const TreeUnpacking *unpacking, const char *name)
+{
+    int code = archive_errno(unpacking->to);
+
+    if (code != EFBIG && code != EINVAL) {
+        set_problem(error, unpacking, unpacking->to, name);
+        return;
+    }
+    unlink(name); /* none of its bytes is there */
+    stream_set_error(error, -EFBIG, name);
+}
+
 static gboolean
 unpack_data(TreeUnpacking *unpacking, const char *name, GError **error)
 {
@@ -119,7 +134,7 @@ unpack_data(TreeUnpacking *unpacking, const char *name, GError **error)
 
     while ((r = archive_read_data_block(unpacking->from, &block, &size, &offset)) == ARCHIVE_OK) {
         if (archive_write_data_block(unpacking->to, block, size, offset) < ARCHIVE_WARN) {
-            set_problem(error, unpacking, unpacking->to, name);
+            set_write_problem(error, unpacking, name);
             return FALSE;
         }
     }
@@ -151,6 +166,10 @@ unpack_member(TreeUnpacking *unpacking, struct archive_entry *member, GError **e
         if (!unpack_data(unpacking, name, error))
             return FALSE;
         r = archive_write_finish_entry(unpacking->to);
+        if (r < ARCHIVE_WARN) {
+            set_write_problem(error, unpacking, name);
+            return FALSE;
+        }
     }
     if (r < ARCHIVE_WARN)
         set_problem(error, unpacking, unpacking->to, name);

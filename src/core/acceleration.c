@@ -19,6 +19,7 @@ struct Acceleration {
     guint timer;          /* of the next try; 0: none waits */
     guint failures;       /* tries that failed, for any reason */
     guint kvm_failures;   /* tries that KVM failed */
+    gboolean lacks_facts; /* the last try failed because libvirt or QEMU did not answer */
     GCancellable *cancellable;
 };
 
@@ -165,6 +166,7 @@ on_kvm_failed(Acceleration *acceleration, const VmFacts *facts)
 static void
 on_probe_failed(Acceleration *acceleration, const GError *error)
 {
+    acceleration->lacks_facts = TRUE;
     report_failure(acceleration, error);
     try_again_later(acceleration);
 }
@@ -172,6 +174,7 @@ on_probe_failed(Acceleration *acceleration, const GError *error)
 static void
 take_facts(Acceleration *acceleration, const VmFacts *facts)
 {
+    acceleration->lacks_facts = FALSE;
     if (!facts->emulated) {
         set_error(acceleration, NULL);
         choose(acceleration, facts);
@@ -225,6 +228,21 @@ acceleration_start(Acceleration *acceleration, Template *template)
 {
     acceleration->template = template_ref(template);
     probe(acceleration);
+}
+
+void
+acceleration_retry(Acceleration *acceleration)
+{
+    if (acceleration->timer == 0 || !acceleration->lacks_facts)
+        return;
+    g_clear_handle_id(&acceleration->timer, g_source_remove);
+    probe(acceleration);
+}
+
+gboolean
+acceleration_has_started(const Acceleration *acceleration)
+{
+    return acceleration->template != NULL;
 }
 
 void

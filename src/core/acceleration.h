@@ -34,6 +34,9 @@ void acceleration_free(Acceleration *acceleration);
 /* Begins to try, by booting the kernel of this template; any will do. */
 void acceleration_start(Acceleration *acceleration, Template *template);
 /* Gives up the try under way, and makes no other. */
+/* libvirt answers again: a try that it did not answer is repeated without a pause. */
+void acceleration_retry(Acceleration *acceleration);
+gboolean acceleration_has_started(const Acceleration *acceleration);
 void acceleration_stop(Acceleration *acceleration);
 
 /* NULL until an accelerator is chosen. */

@@ -2,10 +2,16 @@
 /*
  * adopt: continues the sandboxes of the previous instance of the service.
  *
- * A sandbox continues when its record is of this boot, its deadline is in the future, its machine
- * runs, and the machine's agent reports the sandbox's id. The agent reports it from the claim on,
- * so an interrupted claim is noticed. When libvirt cannot answer, nothing is changed.
- * core_sweep_async() removes what belongs to no sandbox: machines first, then their files.
+ * The records tell which sandboxes there are, whether libvirt answers or not: they are known, and
+ * their deadlines hold, before any machine is. A sandbox continues when its record is of this boot,
+ * its deadline is in the future, its machine runs, and the machine's agent reports the sandbox's
+ * id. The agent reports it from the claim on, so an interrupted claim is noticed. While libvirt
+ * does not answer, nothing is decided. core_sweep_async() removes what belongs to no sandbox:
+ * machines first, then their files.
+ *
+ * What a guest sends may make the service crash, and its next instance would adopt the same guest.
+ * So the record counts the instances that died in an adoption, from the first byte that the guest
+ * sends. Whoever killed an instance was hardly this guest, so a crash counts eight times.
  */
 #include "adopt.h"
 
@@ -16,20 +22,19 @@
 #include "process.h"
 #include "registry.h"
 #include "sandbox-clock.h"
+#include "settle.h"
 #include "task.h"
 #include "util.h"
 
+/* Deaths of the service in its adoption after which a machine is given up: two crashes. */
+#define DEATHS_MAX 16
+#define DEATHS_OF_CRASH 8
+
+/* One adoption under way. The sandbox may end meanwhile. */
 typedef struct {
     Core *core;
-    GTask *task;
-    guint waiting; /* adoptions under way, and core_adopt_async() itself */
-    GError *error; /* why the state of a machine is unknown; NULL so far */
+    Record *record;
 } Adoption;
-
-typedef struct {
-    Adoption *adoption;
-    Sandbox *sandbox; /* of the record */
-} Candidate;
 
 static Sandbox *
 sandbox_from_record(const Record *record)
@@ -45,7 +50,7 @@ sandbox_from_record(const Record *record)
     sandbox->deadline_us = record->deadline_us;
     sandbox->metadata = g_strdupv(record->metadata);
     sandbox->idempotency_key = g_strdup(record->idempotency_key);
-    sandbox->request = g_strdup(record->request);
+    sandbox->request_digest = g_strdup(record->request_digest);
     sandbox->languages = g_strdupv(record->languages);
     sandbox->user = g_strdup(record->user);
     sandbox->vcpus = record->vcpus;
@@ -55,33 +60,41 @@ sandbox_from_record(const Record *record)
 }
 
 static void
-release(Adoption *adoption)
+adoption_free(Adoption *adoption)
 {
-    Host *host = &adoption->core->host;
-
-    if (--adoption->waiting > 0)
-        return;
-    if (adoption->error)
-        g_task_return_error(adoption->task, adoption->error);
-    else
-        g_task_return_boolean(adoption->task, TRUE);
-    g_object_unref(adoption->task);
+    host_release(&adoption->core->host);
+    record_free(adoption->record);
     g_free(adoption);
-    host_release(host);
+}
+
+static Sandbox *
+find_sandbox(const Adoption *adoption)
+{
+    return registry_lookup(adoption->core, adoption->record->id);
 }
 
 /* --- one sandbox --- */
 
-/* The service may be stopping already. */
+/* A full disk must not end a sandbox. */
 static void
-take_up(Core *core, Sandbox *sandbox)
+count_death(Adoption *adoption, guint deaths)
 {
-    sandbox_change(sandbox, SANDBOX_CLAIMED);
-    registry_add(core, sandbox);
-    sandbox_clock_set(sandbox); /* for an unknown time, nobody has set it */
-    journal_adopted(sandbox);
-    if (core->is_stopping)
-        registry_stop(core, sandbox);
+    g_autoptr(GError) error = NULL;
+
+    if (adoption->record->deaths == deaths || !find_sandbox(adoption))
+        return;
+    adoption->record->deaths = deaths;
+    if (!record_write(adoption->core->host.store, adoption->record, /* gate= */ NULL, &error))
+        g_warning("%s", error->message);
+}
+
+/* The guest has sent something. */
+static void
+on_heard(gpointer data)
+{
+    Adoption *adoption = data;
+
+    count_death(adoption, adoption->record->deaths + 1);
 }
 
 /* What the agent keeps: runners of contexts, and processes. */
@@ -99,81 +112,89 @@ adopt_kept(Sandbox *sandbox, GBytes *answer)
     }
 }
 
-typedef struct {
-    Core *core;
-    char *sandbox_id;
-    Adoption *adoption; /* NULL: it does not wait */
-} KeptRequest;
+static void
+settle(Adoption *adoption, Sandbox *sandbox)
+{
+    count_death(adoption, 0);
+    /* Without the request. If it fails, the next write of the record does it. */
+    if (adoption->record->has_request)
+        registry_write_record_async(adoption->core, sandbox, sandbox->deadline_us,
+                                    /* callback= */ NULL, NULL);
+    sandbox_change(sandbox, SANDBOX_CLAIMED);
+    journal_adopted(sandbox);
+    settle_wake(adoption->core, sandbox->id);
+}
 
 static void
 on_kept(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autofree KeptRequest *request = data;
-    g_autofree char *id = request->sandbox_id;
+    Adoption *adoption = data;
     g_autoptr(GBytes) answer = guest_task_finish(result, /* error= */ NULL);
-    Sandbox *sandbox = registry_lookup(request->core, id);
+    Sandbox *sandbox = find_sandbox(adoption);
 
-    if (answer && sandbox)
+    if (sandbox && answer)
         adopt_kept(sandbox, answer);
-    if (request->adoption)
-        release(request->adoption);
+    if (sandbox && !core_is_settled(sandbox))
+        settle(adoption, sandbox);
+    adoption_free(adoption);
 }
 
 /* The processes are known before anybody can ask for them, except those of a machine that is
  * stalled, which cannot answer now. */
 static void
-ask_for_kept(Adoption *adoption, Sandbox *sandbox)
+take_up(Adoption *adoption, Sandbox *sandbox, Instance *instance)
 {
     static const char *const argv[] = {"kept", NULL};
-    KeptRequest *request = g_new0(KeptRequest, 1);
 
-    request->core = adoption->core;
-    request->sandbox_id = g_strdup(sandbox->id);
-    if (!instance_is_stalled(sandbox->instance)) {
-        request->adoption = adoption;
-        adoption->waiting++;
-    }
-    guest_task_async(instance_link(sandbox->instance), argv, "root", /* cancellable= */ NULL,
-                     on_kept, request);
+    registry_use_instance(sandbox, instance);
+    sandbox_clock_set(sandbox); /* for an unknown time, nobody has set it */
+    if (instance_is_stalled(instance))
+        settle(adoption, sandbox);
+    guest_task_async(instance_link(instance), argv, "root", /* budget= */ NULL,
+                     /* cancellable= */ NULL, on_kept, adoption);
+}
+
+/* The sandbox has ended, or the service stops and leaves it. */
+static void
+put_back(Core *core, const char *id, Instance *instance)
+{
+    if (core->leaves_sandboxes && record_exists(core->host.store, id))
+        instance_leave(instance);
+    else
+        instance_end(instance, "The sandbox has ended");
 }
 
 static void
 on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autofree Candidate *candidate = data;
-    Adoption *adoption = candidate->adoption;
-    Sandbox *sandbox = candidate->sandbox;
-    GError *error = NULL;
-    EndReason why;
+    Adoption *adoption = data;
+    Sandbox *sandbox = find_sandbox(adoption);
+    g_autoptr(GError) error = NULL;
+    EndReason why = END_NOT_YET;
+    Instance *instance = instance_adopt_finish(result, &why, &error);
 
-    sandbox->instance = instance_adopt_finish(result, &why, &error);
-    if (sandbox->instance) {
-        ask_for_kept(adoption, sandbox);
-        take_up(adoption->core, sandbox);
-    } else if (why != END_NOT_YET) {
-        core_end(adoption->core, sandbox, why, error->message);
-        g_error_free(error);
-    } else {
-        sandbox_free(sandbox);
-        if (adoption->error)
-            g_error_free(error);
-        else
-            adoption->error = error;
+    if (sandbox && instance) {
+        take_up(adoption, sandbox, instance);
+        return;
     }
-    release(adoption);
+    if (instance)
+        put_back(adoption->core, adoption->record->id, instance);
+    else if (sandbox && why != END_NOT_YET)
+        core_end(adoption->core, sandbox, why, error->message);
+    adoption_free(adoption);
 }
 
+/* Takes the record. */
 static void
-adopt_machine(Adoption *adoption, const Record *record, Sandbox *sandbox)
+adopt_machine(Core *core, Record *record)
 {
-    Core *core = adoption->core;
     g_autoptr(Template) template = templates_adopt(core->templates, record);
-    Candidate *candidate = g_new0(Candidate, 1);
+    Adoption *adoption = g_new0(Adoption, 1);
 
-    candidate->adoption = adoption;
-    candidate->sandbox = sandbox;
-    adoption->waiting++;
-    instance_adopt_async(&core->host, record, template, on_adopted, candidate);
+    adoption->core = core;
+    adoption->record = record;
+    host_hold(&core->host);
+    instance_adopt_async(&core->host, record, template, on_heard, on_adopted, adoption);
 }
 
 EndReason
@@ -190,13 +211,16 @@ adopt_judge(const Record *record, const char *boot_id, gint64 now_us, const char
         *ret_detail = "its caller can no longer get the result";
         return END_CALLER_LEFT;
     }
+    if (record->deaths >= DEATHS_MAX) {
+        *ret_detail = "the service died again and again while it adopted this machine";
+        return END_PROTOCOL_ERROR;
+    }
     return END_NOT_YET;
 }
 
 static void
-adopt(Adoption *adoption, const char *id)
+adopt(Core *core, const char *id, gboolean has_crashed)
 {
-    Core *core = adoption->core;
     g_autoptr(GError) error = NULL;
     g_autoptr(Record) record = record_read(core->host.store, id, &error);
     Sandbox *sandbox;
@@ -208,35 +232,29 @@ adopt(Adoption *adoption, const char *id)
         g_warning("A record is of no use: %s", error->message);
         return;
     }
+    if (has_crashed && record->deaths > 0)
+        record->deaths += DEATHS_OF_CRASH - 1; /* one was counted before */
     sandbox = sandbox_from_record(record);
     amounts = sandbox_amounts(sandbox);
     quota_charge_anyway(core->quota, sandbox->owner, &amounts);
     why = adopt_judge(record, util_boot_id(), util_boottime_us(), &detail);
-    if (why == END_NOT_YET)
-        adopt_machine(adoption, record, sandbox);
-    else
+    if (why != END_NOT_YET) {
         core_end(core, sandbox, why, detail);
+        return;
+    }
+    sandbox_change(sandbox, SANDBOX_FOUND);
+    registry_add(core, sandbox);
+    adopt_machine(core, g_steal_pointer(&record));
 }
 
 void
-core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data)
+core_adopt(Core *core)
 {
     g_auto(GStrv) ids = store_list_records(core->host.store);
-    Adoption *adoption = g_new0(Adoption, 1);
+    gboolean has_crashed = store_take_crash(core->host.store);
 
-    host_hold(&core->host);
-    adoption->core = core;
-    adoption->task = g_task_new(NULL, NULL, callback, data);
-    adoption->waiting = 1;
     for (char **id = ids; *id; id++)
-        adopt(adoption, *id);
-    release(adoption);
-}
-
-gboolean
-core_adopt_finish(GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
+        adopt(core, *id, has_crashed);
 }
 
 /* --- what is left over --- */

@@ -8,12 +8,13 @@
 #include "instance.h"
 
 /*
- * Continues the sandboxes of the previous instance, and ends those that cannot go on or are past
- * their deadline. Call it before core_start(). Fails when libvirt does not answer.
+ * Registers the sandboxes of the previous instance by their records, and ends those that cannot go
+ * on or are past their deadline. Their machines are adopted in the background, as soon as libvirt
+ * answers (core_is_settled()). Call it before core_start().
  */
-void core_adopt_async(Core *core, GAsyncReadyCallback callback, gpointer data);
-gboolean core_adopt_finish(GAsyncResult *result, GError **error);
-/* Removes machines and files that belong to no sandbox. Call it before any machine is started. */
+void core_adopt(Core *core);
+/* Removes machines and files that belong to no sandbox, as soon as libvirt answers; fails only when
+ * the service stops. Call it before any machine is started. */
 void core_sweep_async(Core *core, GAsyncReadyCallback callback, gpointer data);
 gboolean core_sweep_finish(GAsyncResult *result, GError **error);
 /* Returns why the sandbox of a record cannot go on, whatever became of its machine, or END_NOT_YET

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* callers: those that wait for a machine of one template, in the order of their calls. */
+/* callers: those that wait for a machine of one template, in turn between users. */
 #include "callers.h"
 
 #include "error.h"
@@ -7,8 +7,16 @@
 struct Callers {
     Host *host;
     Template *template;
-    GQueue tasks; /* of GTask, with a reference each */
+    GQueue lines;        /* of Line: the user whose turn it is is the first */
+    guint count;         /* of tasks in all lines */
+    gboolean are_served; /* they are in host->waiting */
 };
+
+/* The callers of one user; it has one at least. */
+typedef struct {
+    guint32 owner;
+    GQueue tasks; /* of GTask, with a reference each */
+} Line;
 
 Callers *
 callers_new(Host *host, Template *template)
@@ -17,14 +25,14 @@ callers_new(Host *host, Template *template)
 
     callers->host = host;
     callers->template = template_ref(template);
-    g_queue_init(&callers->tasks);
+    g_queue_init(&callers->lines);
     return callers;
 }
 
 void
 callers_free(Callers *callers)
 {
-    g_assert(callers->tasks.length == 0);
+    g_assert(callers->count == 0);
     template_unref(callers->template);
     g_free(callers);
 }
@@ -32,7 +40,28 @@ callers_free(Callers *callers)
 guint
 callers_count(const Callers *callers)
 {
-    return callers->tasks.length;
+    return callers->count;
+}
+
+static Line *
+find_line(Callers *callers, guint32 owner)
+{
+    for (GList *l = callers->lines.head; l; l = l->next)
+        if (((Line *)l->data)->owner == owner)
+            return l->data;
+    return NULL;
+}
+
+void
+callers_set_served(Callers *callers, gboolean are_served)
+{
+    if (are_served == callers->are_served)
+        return;
+    callers->are_served = are_served;
+    if (are_served)
+        callers->host->waiting += callers->count;
+    else
+        callers->host->waiting -= callers->count;
 }
 
 /* --- leaving the queue --- */
@@ -41,8 +70,16 @@ callers_count(const Callers *callers)
 static void
 leave(Callers *callers, GTask *task)
 {
-    g_queue_remove(&callers->tasks, task);
-    callers->host->waiting--;
+    Line *line = g_object_get_data(G_OBJECT(task), "line");
+
+    g_queue_remove(&line->tasks, task);
+    callers->count--;
+    if (line->tasks.length == 0) {
+        g_queue_remove(&callers->lines, line);
+        g_free(line);
+    }
+    if (callers->are_served)
+        callers->host->waiting--;
     g_object_set_data(G_OBJECT(task), "sources", NULL);
 }
 
@@ -58,18 +95,35 @@ return_error(Callers *callers, GTask *task, GError *error)
 GTask *
 callers_next(Callers *callers)
 {
-    GTask *task = g_queue_peek_head(&callers->tasks);
+    Line *line = g_queue_pop_head(&callers->lines);
+    GTask *task;
 
-    if (task)
-        leave(callers, task);
+    if (!line)
+        return NULL;
+    g_queue_push_tail(&callers->lines, line); /* the next user's turn */
+    task = g_queue_peek_head(&line->tasks);
+    leave(callers, task);
     return task;
 }
 
 void
 callers_fail(Callers *callers, const GError *error)
 {
-    while (callers->tasks.length > 0)
-        return_error(callers, g_queue_peek_head(&callers->tasks), g_error_copy(error));
+    while (callers->count > 0) {
+        Line *line = g_queue_peek_head(&callers->lines);
+
+        return_error(callers, g_queue_peek_head(&line->tasks), g_error_copy(error));
+    }
+}
+
+/* Takes the error. What was kept for the caller is free for other pools. */
+static void
+give_up(Callers *callers, GTask *task, GError *error)
+{
+    Host *host = callers->host;
+
+    return_error(callers, task, error);
+    host_changed(host);
 }
 
 static gboolean
@@ -79,13 +133,12 @@ on_timeout(gpointer data)
     Callers *callers = g_object_get_data(G_OBJECT(task), "callers");
     const Template *template = callers->template;
 
-    return_error(
-        callers, task,
-        g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
-                    "No machine of template '%s' became ready within %d seconds%s; try "
-                    "again",
-                    template->name, CALLERS_WAIT_S,
-                    template->state == TEMPLATE_READY ? "" : ": it is still being prepared"));
+    give_up(callers, task,
+            g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                        "No machine of template '%s' became ready within %d seconds%s; try "
+                        "again",
+                        template->name, CALLERS_WAIT_S,
+                        template->state == TEMPLATE_READY ? "" : ": it is still being prepared"));
     return G_SOURCE_REMOVE;
 }
 
@@ -94,8 +147,8 @@ on_cancelled(GCancellable *cancellable, gpointer data)
 {
     GTask *task = data;
 
-    return_error(g_object_get_data(G_OBJECT(task), "callers"), task,
-                 g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "The caller has left"));
+    give_up(g_object_get_data(G_OBJECT(task), "callers"), task,
+            g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "The caller has left"));
     return G_SOURCE_REMOVE;
 }
 
@@ -130,17 +183,34 @@ watch(GTask *task)
 }
 
 gboolean
-callers_add(Callers *callers, GTask *task, GError **error)
+callers_add(Callers *callers, guint32 owner, GTask *task, GError **error)
 {
-    if (callers->tasks.length >= CALLERS_MAX) {
+    Line *line = find_line(callers, owner);
+
+    if (line && line->tasks.length >= CALLERS_USER_MAX) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                    "%d callers of user %u wait for template '%s' already; try again",
+                    CALLERS_USER_MAX, owner, callers->template->name);
+        return FALSE;
+    }
+    if (callers->count >= CALLERS_MAX) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                     "%d callers wait for template '%s' already; try again", CALLERS_MAX,
                     callers->template->name);
         return FALSE;
     }
+    if (!line) {
+        line = g_new0(Line, 1);
+        line->owner = owner;
+        g_queue_init(&line->tasks);
+        g_queue_push_tail(&callers->lines, line);
+    }
     g_object_set_data(G_OBJECT(task), "callers", callers);
+    g_object_set_data(G_OBJECT(task), "line", line);
     watch(task);
-    g_queue_push_tail(&callers->tasks, task);
-    callers->host->waiting++;
+    g_queue_push_tail(&line->tasks, task);
+    callers->count++;
+    if (callers->are_served)
+        callers->host->waiting++;
     return TRUE;
 }

@@ -209,7 +209,8 @@ core_stream_code(Sandbox *sandbox, Context *context, const GuestCode *code, GErr
 
     if (!operation)
         return -1;
-    if (!complete_stream_open(&writer, &reader, error)) {
+    if (!operation_hold(operation, 2 * strlen(code->code), error) ||
+        !complete_stream_open(&writer, &reader, error)) {
         operation_end(operation);
         return -1;
     }

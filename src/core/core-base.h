@@ -24,6 +24,7 @@ typedef struct {
     guint64 memory_max_mib;     /* of all machines, including those of pools */
     QuotaAmounts limits_of_all; /* of all users together */
     QuotaAmounts limits_of_each;
+    guint64 disk_use_percent;     /* what one user's disks may take of the space that there is */
     guint64 lifetime_max_s;       /* of a sandbox, from its creation */
     guint32 uid_first, uid_count; /* of machines; 0: libvirt chooses the user */
     Emulation emulation;

@@ -4,7 +4,9 @@
 
 #include "acceleration.h"
 #include "deadline.h"
+#include "disk-watch.h"
 #include "pools.h"
+#include "record-writer.h"
 #include "templates.h"
 
 struct Core {
@@ -17,6 +19,9 @@ struct Core {
     Acceleration *acceleration;
     Quota *quota;
 
+    DiskWatch *disk_watch;
+    RecordWriter *record_writer;
+
     Deadlines *deadlines;
     const CoreEvents *events;
     gpointer events_data;
@@ -27,6 +32,7 @@ struct Core {
     GQueue ended;          /* of registry.c: the oldest first */
     gint64 last_born_us;
     GQueue operations;    /* of Operation, under way */
+    GQueue settling;      /* of settle.c: calls that wait */
     GHashTable *creating; /* "uid key" → Creation with an idempotency key that is under way */
 
     gboolean is_stopping;      /* from core_stop_async() on */

@@ -6,6 +6,7 @@
 #include "adopt.h"
 #include "core-private.h"
 #include "error.h"
+#include "journal.h"
 #include "operation.h"
 #include "preparation.h"
 
@@ -160,7 +161,10 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core->sandboxes = g_hash_table_new(g_str_hash, g_str_equal);
     core->creating = g_hash_table_new(g_str_hash, g_str_equal);
     g_queue_init(&core->operations);
+    g_queue_init(&core->settling);
     g_queue_init(&core->ended);
+    core->disk_watch = disk_watch_new(core);
+    core->record_writer = record_writer_new(&core->host);
     add_templates(core);
     return core;
 }
@@ -191,21 +195,38 @@ static void
 on_swept(GObject *source, GAsyncResult *result, gpointer data)
 {
     Core *core = data;
-    g_autoptr(GError) error = NULL;
-    gboolean swept = core_sweep_finish(result, &error);
+
+    if (core_sweep_finish(result, /* error= */ NULL) && !core->is_stopping)
+        find_accelerator(core);
+    host_release(&core->host);
+}
+
+/* What failed because libvirt was away is tried again at once. */
+static void
+on_libvirt_answers(gboolean does, gpointer data)
+{
+    Core *core = data;
+    GHashTableIter iter;
+    gpointer preparation;
 
     if (core->is_stopping)
-        ; /* the service is stopping */
-    else if (swept)
-        find_accelerator(core);
-    else
-        fail_templates(error, core);
-    host_release(&core->host);
+        return;
+    if (!does) {
+        if (!acceleration_has_started(core->acceleration))
+            on_accelerator_waiting("waiting for libvirt, which does not answer", core);
+        return;
+    }
+    acceleration_retry(core->acceleration);
+    g_hash_table_iter_init(&iter, core->preparations);
+    while (g_hash_table_iter_next(&iter, NULL, &preparation))
+        preparation_retry(preparation);
+    pools_retry(core->pools);
 }
 
 void
 core_start(Core *core)
 {
+    vm_watch(core->host.vm, on_libvirt_answers, core);
     host_hold(&core->host);
     core_sweep_async(core, on_swept, core);
 }
@@ -240,6 +261,9 @@ core_stop_finish(GAsyncResult *result)
 void
 core_free(Core *core)
 {
+    vm_watch(core->host.vm, NULL, NULL);
+    disk_watch_free(core->disk_watch);
+    record_writer_free(core->record_writer);
     registry_clear(core);
     operations_abandon(core);
     g_hash_table_unref(core->creating);
@@ -252,6 +276,7 @@ core_free(Core *core)
     quota_free(core->quota);
     host_clear(&core->host);
     deadlines_free(core->deadlines);
+    journal_flush();
     g_free((char *)core->config.default_template);
     g_free(core);
 }
@@ -266,6 +291,7 @@ core_reconfigure(Core *core, const CoreConfig *config)
     core->config.pool_target = config->pool_target;
     core->config.memory_max_mib = config->memory_max_mib;
     core->config.lifetime_max_s = config->lifetime_max_s;
+    core->config.disk_use_percent = config->disk_use_percent;
     quota_set_limits(core->quota, &config->limits_of_all, &config->limits_of_each);
     pools_reconfigure(core->pools, &pool_config);
     core->events->manager_changed(core->events_data);

@@ -17,6 +17,7 @@
 #include "pool.h"
 #include "process-list.h"
 #include "registry.h"
+#include "settle.h"
 #include "templates.h"
 #include "transfer.h"
 

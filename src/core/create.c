@@ -13,6 +13,7 @@
 #include "error.h"
 #include "journal.h"
 #include "registry.h"
+#include "secret.h"
 #include "util.h"
 
 #define CLAIMS_MAX 3
@@ -92,7 +93,7 @@ lose_claim(GTask *task, GError *error)
     Creation *creation = g_task_get_task_data(task);
     Sandbox *sandbox = creation->sandbox;
 
-    record_remove(creation->core->host.store, sandbox->id);
+    record_writer_remove(creation->core->record_writer, sandbox->id);
     instance_end(g_steal_pointer(&sandbox->instance), "The machine could not be claimed");
     if (!creation->core->is_stopping)
         journal_claim_lost(sandbox, error->message);
@@ -128,10 +129,30 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
     finish(task, sandbox->id, NULL);
 }
 
-/* Gives the machine to the sandbox, and writes its record. */
-static gboolean
-begin_claim(Creation *creation, Instance *instance, GError **error)
+/* The record is there before the guest knows whose it is. */
+static void
+on_recorded(GObject *source, GAsyncResult *result, gpointer data)
 {
+    GTask *task = data;
+    Creation *creation = g_task_get_task_data(task);
+    GuestClaim claim = {0};
+    GError *error = NULL;
+
+    if (!record_writer_write_finish(result, &error)) {
+        finish(task, NULL, error);
+        return;
+    }
+    claim.id = claim.hostname = creation->sandbox->id;
+    claim.user = creation->template->user;
+    claim.environment = (const char *const *)creation->environment;
+    guest_link_claim_async(instance_link(creation->sandbox->instance), &claim, on_claimed, task);
+}
+
+/* Gives the machine to the sandbox, and writes its record. */
+static void
+begin_claim(GTask *task, Instance *instance)
+{
+    Creation *creation = g_task_get_task_data(task);
     Sandbox *sandbox = creation->sandbox;
 
     sandbox->instance = instance;
@@ -142,26 +163,20 @@ begin_claim(Creation *creation, Instance *instance, GError **error)
     sandbox->born_us = MAX(util_boottime_us(), creation->core->last_born_us + 1);
     creation->core->last_born_us = sandbox->born_us;
     sandbox->deadline_us = sandbox->born_us + (gint64)creation->timeout_s * G_USEC_PER_SEC;
-    return registry_write_record(creation->core, sandbox, error);
+    registry_write_record_async(creation->core, sandbox, sandbox->deadline_us, on_recorded, task);
 }
 
 static void
 on_taken(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    Creation *creation = g_task_get_task_data(task);
-    GuestClaim claim = {0};
     GError *error = NULL;
     Instance *instance = pool_take_finish(result, &error);
 
-    if (!instance || !begin_claim(creation, instance, &error)) {
+    if (instance)
+        begin_claim(task, instance);
+    else
         finish(task, NULL, error);
-        return;
-    }
-    claim.id = claim.hostname = creation->sandbox->id;
-    claim.user = creation->template->user;
-    claim.environment = (const char *const *)creation->environment;
-    guest_link_claim_async(instance_link(instance), &claim, on_claimed, task);
 }
 
 /* "minimal, python" */
@@ -197,7 +212,7 @@ take_another(GTask *task)
     GError *error = NULL;
 
     if (pool) {
-        pool_take_async(pool, g_task_get_cancellable(task), on_taken, task);
+        pool_take_async(pool, creation->owner, g_task_get_cancellable(task), on_taken, task);
         return;
     }
     error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE, "template '%s' was removed",
@@ -226,19 +241,23 @@ check_size(const Template *template, const CreateRequest *request, GError **erro
     return FALSE;
 }
 
-/* Returns what a second call with the same key must request again. */
+/* Of what a second call with the same key must request again. */
 static char *
-request_text(const CreateRequest *request, const char *template)
+digest_request(const Core *core, const CreateRequest *request, const char *template)
 {
-    g_autofree char *metadata = g_strjoinv("\n", request->metadata);
-    g_autofree char *environment = g_strjoinv("\n", request->environment);
+    StoreDigest *digest = store_digest_new(core->host.store);
+    g_autofree char *timeout = g_strdup_printf("%" G_GUINT64_FORMAT, request->timeout_s);
 
-    return g_strdup_printf("%s\n\n%s\n\n%" G_GUINT64_FORMAT "\n\n%s\n\n%s", template, request->name,
-                           request->timeout_s, metadata, environment);
+    store_digest_add(digest, template);
+    store_digest_add(digest, request->name);
+    store_digest_add(digest, timeout);
+    store_digest_add_list(digest, request->metadata);
+    store_digest_add_list(digest, request->environment);
+    return store_digest_finish(digest);
 }
 
 static Sandbox *
-sandbox_for(const Template *template, guint32 owner, const CreateRequest *request)
+sandbox_for(const Core *core, const Template *template, guint32 owner, const CreateRequest *request)
 {
     Sandbox *sandbox = sandbox_new();
 
@@ -253,7 +272,8 @@ sandbox_for(const Template *template, guint32 owner, const CreateRequest *reques
     sandbox->languages = g_strdupv(template->languages);
     sandbox->idempotency_key = g_strdup(request->idempotency_key);
     sandbox->is_one_shot = request->is_one_shot;
-    sandbox->request = request_text(request, template->name);
+    if (request->idempotency_key)
+        sandbox->request_digest = digest_request(core, request, template->name);
     return sandbox;
 }
 
@@ -268,7 +288,7 @@ accept_request(Core *core, const Template *template, guint32 owner, const Create
     if (!registry_check_running(core, error) || !check_size(template, request, error) ||
         !core_check_timeout(core, request->timeout_s, error))
         return NULL;
-    sandbox = sandbox_for(template, owner, request);
+    sandbox = sandbox_for(core, template, owner, request);
     amounts = sandbox_amounts(sandbox);
     amounts.amount[QUOTA_CREATES] = 1;
     if (account_charge(core->quota, owner, &amounts, error))
@@ -297,10 +317,11 @@ creation_new(Core *core, Template *template, Sandbox *sandbox, const CreateReque
     return creation;
 }
 
+/* A sandbox of an earlier version of the service has no digest, and could be another one. */
 static gboolean
-check_same(const Sandbox *first, const char *request, GError **error)
+check_same(const Sandbox *first, const char *digest, GError **error)
 {
-    if (g_str_equal(first->request, request))
+    if (g_strcmp0(first->request_digest, digest) == 0)
         return TRUE;
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                 "idempotency-key '%s' was used with other options", first->idempotency_key);
@@ -313,14 +334,14 @@ static gboolean
 join_earlier(Core *core, GTask *task, guint32 owner, const CreateRequest *request,
              const char *template, const char *share_key)
 {
-    g_autofree char *text = request_text(request, template);
+    g_autofree char *digest = digest_request(core, request, template);
     Sandbox *living = registry_find_key(core, owner, request->idempotency_key);
     Creation *under_way = g_hash_table_lookup(core->creating, share_key);
     GError *error = NULL;
 
     if (!living && !under_way)
         return FALSE;
-    if (!check_same(living ? living : under_way->sandbox, text, &error))
+    if (!check_same(living ? living : under_way->sandbox, digest, &error))
         g_task_return_error(task, error);
     else if (living)
         g_task_return_pointer(task, g_strdup(living->id), g_free);
@@ -359,8 +380,8 @@ core_create_async(Core *core, guint32 owner, const CreateRequest *request,
     g_task_set_task_data(
         task, creation_new(core, template, sandbox, request, g_steal_pointer(&share_key)),
         creation_free);
-    pool_take_async(pools_find(core->pools, template), g_task_get_cancellable(task), on_taken,
-                    task);
+    pool_take_async(pools_find(core->pools, template), owner, g_task_get_cancellable(task),
+                    on_taken, task);
 }
 
 char *

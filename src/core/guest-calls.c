@@ -2,16 +2,22 @@
 /* guest-calls: programs, tasks of the agent and code in a sandbox, each with an answer. */
 #include "guest-calls.h"
 
+#include <string.h>
+
 #include "task.h"
 
-/* Returns a task whose data is the operation; NULL: the caller has the error. */
+/* Returns a task whose data is the operation; NULL: the caller has the error. `size`: bytes that
+ * are sent to the guest; two copies of them are kept. */
 static GTask *
-begin(Sandbox *sandbox, GCancellable *caller, GAsyncReadyCallback callback, gpointer data)
+begin(Sandbox *sandbox, gsize size, GCancellable *caller, GAsyncReadyCallback callback,
+      gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
     GError *error = NULL;
     Operation *operation = operation_begin(sandbox, caller, &error);
 
+    if (operation && !operation_hold(operation, 2 * size, &error))
+        operation_end(g_steal_pointer(&operation));
     if (!operation) {
         g_task_return_error(task, error);
         return NULL;
@@ -53,11 +59,14 @@ void
 core_run_async(Sandbox *sandbox, const GuestStart *start, GBytes *input, GCancellable *caller,
                GAsyncReadyCallback callback, gpointer data)
 {
-    GTask *task = begin(sandbox, caller, callback, data);
+    GTask *task = begin(sandbox, input ? g_bytes_get_size(input) : 0, caller, callback, data);
+    GuestStart charged = *start;
 
-    if (task)
-        guest_run_async(instance_link(sandbox->instance), start, input, cancellable_of(task),
-                        on_run, task);
+    if (!task)
+        return;
+    charged.budget = operation_budget(g_task_get_task_data(task));
+    guest_run_async(instance_link(sandbox->instance), &charged, input, cancellable_of(task), on_run,
+                    task);
 }
 
 GuestRun *
@@ -81,10 +90,11 @@ void
 core_task_async(Sandbox *sandbox, const char *const *argv, const char *user, GCancellable *caller,
                 GAsyncReadyCallback callback, gpointer data)
 {
-    GTask *task = begin(sandbox, caller, callback, data);
+    GTask *task = begin(sandbox, /* size= */ 0, caller, callback, data);
 
     if (task)
-        guest_task_async(instance_link(sandbox->instance), argv, user, cancellable_of(task),
+        guest_task_async(instance_link(sandbox->instance), argv, user,
+                         operation_budget(g_task_get_task_data(task)), cancellable_of(task),
                          on_task_done, task);
 }
 
@@ -109,11 +119,14 @@ void
 core_execute_async(Sandbox *sandbox, Context *context, const GuestCode *code, GCancellable *caller,
                    GAsyncReadyCallback callback, gpointer data)
 {
-    GTask *task = begin(sandbox, caller, callback, data);
+    GTask *task = begin(sandbox, strlen(code->code), caller, callback, data);
+    GuestCode charged = *code;
 
-    if (task)
-        guest_interpreter_execute_async(context->interpreter, code, cancellable_of(task),
-                                        on_executed, task);
+    if (!task)
+        return;
+    charged.budget = operation_budget(g_task_get_task_data(task));
+    guest_interpreter_execute_async(context->interpreter, &charged, cancellable_of(task),
+                                    on_executed, task);
 }
 
 GuestExecution *

@@ -6,6 +6,10 @@
  * it is written before the claim is sent. A machine that has stopped because the host's disk is
  * full cannot answer now: it is adopted, and answers when it continues.
  */
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <unistd.h>
+
 #include "error.h"
 #include "instance-private.h"
 
@@ -13,13 +17,55 @@ typedef struct {
     Instance *instance;
     char **languages;
     EndReason why; /* why it failed */
+    void (*heard)(gpointer data);
+    gpointer heard_data;
+    GSource *first_byte; /* NULL: it was heard, or nothing can be */
+    int first_fd;        /* its descriptor */
 } MachineAdoption;
+
+/* --- the first byte --- */
+
+static void
+stop_listening(MachineAdoption *adoption)
+{
+    if (!adoption->first_byte)
+        return;
+    g_source_destroy(adoption->first_byte);
+    g_clear_pointer(&adoption->first_byte, g_source_unref);
+    close(adoption->first_fd);
+}
+
+static gboolean
+on_first_byte(int fd, GIOCondition condition, gpointer data)
+{
+    MachineAdoption *adoption = data;
+
+    if (condition & G_IO_IN)
+        adoption->heard(adoption->heard_data);
+    stop_listening(adoption);
+    return G_SOURCE_REMOVE;
+}
+
+/* A source of higher priority than the link's, so it is dispatched before the link reads. The link
+ * may close its descriptor at any time, so the source has one of its own. */
+static void
+listen_for_first_byte(MachineAdoption *adoption, int fd)
+{
+    adoption->first_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (adoption->first_fd < 0)
+        return;
+    adoption->first_byte = g_unix_fd_source_new(adoption->first_fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
+    g_source_set_priority(adoption->first_byte, G_PRIORITY_HIGH);
+    g_source_set_callback(adoption->first_byte, G_SOURCE_FUNC(on_first_byte), adoption, NULL);
+    g_source_attach(adoption->first_byte, /* context= */ NULL);
+}
 
 static void
 adoption_free(gpointer data)
 {
     MachineAdoption *adoption = data;
 
+    stop_listening(adoption);
     if (adoption->instance)
         instance_end(adoption->instance, "The machine could not be adopted");
     g_strfreev(adoption->languages);
@@ -32,6 +78,7 @@ give_up(GTask *task, EndReason why, GError *error)
 {
     MachineAdoption *adoption = g_task_get_task_data(task);
 
+    stop_listening(adoption);
     adoption->why = why;
     g_task_return_error(task, error);
     g_object_unref(task);
@@ -50,6 +97,7 @@ finish(GTask *task)
     MachineAdoption *adoption = g_task_get_task_data(task);
     Instance *instance = adoption->instance;
 
+    stop_listening(adoption);
     for (char **language = adoption->languages; *language; language++) {
         Context *context = instance_default_context(instance, *language);
 
@@ -108,10 +156,13 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
     instance->machine = vm_adopt_finish(instance->host->vm, result, &fd, &error);
     if (!instance->machine && g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST)) {
         give_up(task, END_MACHINE_LOST, error);
+    } else if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT)) {
+        give_up(task, END_GUEST_HUNG, error);
     } else if (!instance->machine) {
         instance_leave(g_steal_pointer(&adoption->instance));
         give_up(task, END_NOT_YET, error);
     } else {
+        listen_for_first_byte(adoption, fd);
         instance->link = guest_link_new(fd, instance_on_link_lost, instance);
         guest_link_set_stalled(instance->link, instance->is_stalled);
         guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S,
@@ -123,7 +174,7 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
 
 void
 instance_adopt_async(Host *host, const Record *record, Template *template,
-                     GAsyncReadyCallback callback, gpointer data)
+                     void (*heard)(gpointer data), GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, NULL, callback, data);
     MachineAdoption *adoption = g_new0(MachineAdoption, 1);
@@ -134,6 +185,8 @@ instance_adopt_async(Host *host, const Record *record, Template *template,
     MachineSpec spec = {.name = instance->name, .socket = socket, .disk = disk};
 
     adoption->instance = instance;
+    adoption->heard = heard;
+    adoption->heard_data = data;
     adoption->languages = g_strdupv(record->languages);
     g_task_set_task_data(task, adoption, adoption_free);
     vm_adopt_async(host->vm, &spec, &instance_machine_events, instance, on_machine_adopted, task);

@@ -13,7 +13,7 @@ struct Instance {
     Machine *machine;
     GuestLink *link;
     GPtrArray *contexts; /* of Context */
-    gboolean is_lost, is_stalled;
+    gboolean is_lost, is_stalled, is_held;
     EndReason lost_why;
     guint lost_source;
     const InstanceEvents *events; /* NULL: nobody watches */

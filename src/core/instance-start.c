@@ -6,14 +6,13 @@
  * instance_end() removes what exists so far.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
-#include <unistd.h>
 
 #include "access.h"
 #include "error.h"
 #include "exercise.h"
+#include "folder.h"
 #include "instance-private.h"
 #include "startup.h"
 #include "util.h"
@@ -197,11 +196,9 @@ start_machine(GTask *task)
     const Template *template = instance->template;
     g_autofree char *disk = start->boots
                                 ? template_files_staging_path(template->files, "disk.qcow2")
-                                : g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
+                                : instance_disk(instance);
     g_autofree char *state = start->boots ? NULL : template_files_path(template->files, "state");
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
-    g_autofree char *console =
-        start->boots ? template_files_staging_path(template->files, "console") : NULL;
     MachineSpec spec = {
         .name = instance->name,
         .kernel = template->kernel,
@@ -210,7 +207,6 @@ start_machine(GTask *task)
         .ram = template->files->ram,
         .state = state,
         .socket = socket,
-        .console = console,
         .user = instance->user,
         .vcpus = template->vcpus,
         .memory_mib = template->memory_mib,
@@ -222,35 +218,20 @@ start_machine(GTask *task)
 
 /* --- files, in a worker thread --- */
 
-static gboolean
-make_file(const char *path, GError **error)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return util_set_errno(error, errno, "Cannot make '%s'", path);
-    close(fd);
-    return TRUE;
-}
-
 /* The disk is there already: it becomes the template's. */
 static gboolean
-make_boot_files(const Instance *instance, GError **error)
+open_boot_disk(const Instance *instance, GError **error)
 {
-    const TemplateFiles *files = instance->template->files;
-    g_autofree char *disk = template_files_staging_path(files, "disk.qcow2");
-    g_autofree char *console = template_files_staging_path(files, "console");
-    uid_t uid = instance->user.uid;
+    g_autofree char *disk = template_files_staging_path(instance->template->files, "disk.qcow2");
 
-    return make_file(console, error) && access_grant(disk, uid, "rw", error) &&
-           access_grant(console, uid, "rw", error);
+    return access_grant(disk, instance->user.uid, "rw", error);
 }
 
 static gboolean
 copy_blank(const Instance *instance, GError **error)
 {
     g_autofree char *blank = template_files_path(instance->template->files, "blank.qcow2");
-    g_autofree char *disk = g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
+    g_autofree char *disk = instance_disk(instance);
     g_autoptr(GFile) source = g_file_new_for_path(blank);
     g_autoptr(GFile) target = g_file_new_for_path(disk);
 
@@ -263,13 +244,11 @@ copy_blank(const Instance *instance, GError **error)
            access_grant(disk, instance->user.uid, "rw", error);
 }
 
-/* libvirt makes its socket in a folder of ours; the folder's access list makes the socket ours. */
 static gboolean
 make_folders(const Instance *instance, GError **error)
 {
     return store_make_folder(instance->host->store, instance->disk_dir, error) &&
-           util_make_directory(instance->run_dir, 0700, error) &&
-           (instance->user.uid == 0 || access_inherit(instance->run_dir, error));
+           folder_make(instance->run_dir, 0700, error);
 }
 
 static void
@@ -280,7 +259,7 @@ make_files(GTask *task, gpointer source, gpointer data, GCancellable *cancellabl
     GError *error = NULL;
 
     if (make_folders(instance, &error) &&
-        (start->boots ? make_boot_files(instance, &error) : copy_blank(instance, &error)))
+        (start->boots ? open_boot_disk(instance, &error) : copy_blank(instance, &error)))
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, error);

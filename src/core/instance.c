@@ -267,6 +267,20 @@ instance_is_stalled(const Instance *instance)
     return instance->is_stalled;
 }
 
+void
+instance_hold(Instance *instance, gboolean holds)
+{
+    if (instance->machine && !instance->is_lost && (holds || instance->is_held))
+        machine_hold(instance->machine, holds);
+    instance->is_held = holds;
+}
+
+char *
+instance_disk(const Instance *instance)
+{
+    return g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
+}
+
 GuestLink *
 instance_link(Instance *instance)
 {
@@ -309,13 +323,12 @@ instance_reseed(Instance *instance, const char *const *environment)
 }
 
 void
-instance_save_async(Instance *instance, const char *path, GAsyncReadyCallback callback,
-                    gpointer data)
+instance_save_async(Instance *instance, int fd, GAsyncReadyCallback callback, gpointer data)
 {
     /* Machines that are restored from the state must not contain an open connection. */
     g_ptr_array_set_size(instance->contexts, 0);
     guest_link_free(g_steal_pointer(&instance->link), "The machine is being snapshotted");
-    machine_save_async(instance->machine, path, callback, data);
+    machine_save_async(instance->machine, fd, callback, data);
 }
 
 gboolean

@@ -17,7 +17,7 @@
 /* The name of a machine is this prefix and the id. */
 #define INSTANCE_PREFIX "cloche-"
 /* The time within which the agent of an adopted machine must answer. */
-#define INSTANCE_ADOPT_TIMEOUT_S 10
+#define INSTANCE_ADOPT_TIMEOUT_S VM_ADOPT_TIMEOUT_S
 
 typedef enum {
     END_NOT_YET,
@@ -55,11 +55,13 @@ void instance_restore_async(Host *host, Template *template, GCancellable *cancel
                             GAsyncReadyCallback callback, gpointer data);
 /* For both: the machine runs, and its agent and its runners answer. */
 Instance *instance_start_finish(GAsyncResult *result, GError **error);
-/* Adopts the machine of a record that the previous instance of the service has left. */
+/* Adopts the machine of a record that the previous instance of the service has left. Calls `heard`
+ * when the guest sends its first byte, before anything reads it. */
 void instance_adopt_async(Host *host, const Record *record, Template *template,
-                          GAsyncReadyCallback callback, gpointer data);
+                          void (*heard)(gpointer data), GAsyncReadyCallback callback,
+                          gpointer data);
 /* NULL with an error and the reason why it cannot go on: the machine and its files are removed.
- * With END_NOT_YET the reason is not known now, and the machine is left as it was. */
+ * With END_NOT_YET the service stops, nothing is known, and the machine is left as it was. */
 Instance *instance_adopt_finish(GAsyncResult *result, EndReason *ret_why, GError **error);
 
 /* Sets the watcher; `events` NULL: none. A new instance has none. */
@@ -69,8 +71,12 @@ guint32 instance_uid(const Instance *instance);
 const char *instance_id(const Instance *instance);
 const Template *instance_template(const Instance *instance);
 GuestLink *instance_link(Instance *instance);
-/* Whether the machine has stopped because the host's disk is full. */
+/* Whether the machine has stopped because the host's disk is full, or is held. */
 gboolean instance_is_stalled(const Instance *instance);
+/* See machine_hold(). */
+void instance_hold(Instance *instance, gboolean holds);
+/* The path of its disk's overlay, a new string. */
+char *instance_disk(const Instance *instance);
 /* Of Context: all contexts that were started or requested; owned by the instance. */
 GPtrArray *instance_contexts(Instance *instance);
 /* The default context of a language, whether its runner runs or not; NULL for "jupyter", which is
@@ -79,9 +85,9 @@ Context *instance_default_context(Instance *instance, const char *language);
 /* Calls guest_interpreter_reseed() for all contexts. */
 void instance_reseed(Instance *instance, const char *const *environment);
 
-/* Closes the connection and writes the state of a booted machine to `path`. */
-void instance_save_async(Instance *instance, const char *path, GAsyncReadyCallback callback,
-                         gpointer data);
+/* Closes the connection and writes the state of a booted machine to `fd`, a new file that is open
+ * for writing only, and borrowed until the finish. */
+void instance_save_async(Instance *instance, int fd, GAsyncReadyCallback callback, gpointer data);
 gboolean instance_save_finish(Instance *instance, GAsyncResult *result, GError **error);
 
 /* Ends and frees it. Operations in it fail with CLOCHE_ERROR_GUEST_LOST and the message `why`. */

@@ -2,11 +2,59 @@
 /* journal: GLib's structured log, which writes to the journal, or as a plain line elsewhere. */
 #include "journal.h"
 
+#include "journal-budget.h"
+
 #define NUMBER_SIZE 24
 
 typedef struct {
     const char *key, *value;
 } Extra;
+
+/* --- lines that are left out --- */
+
+static JournalBudget *budget; /* NULL: no line was written yet */
+
+static void
+report_left_out(guint32 owner, guint left_out)
+{
+    char uid[NUMBER_SIZE];
+
+    g_snprintf(uid, sizeof uid, "%u", owner);
+    g_log_structured("cloche", G_LOG_LEVEL_MESSAGE, "MESSAGE_ID", JOURNAL_LEFT_OUT, "OWNER_UID",
+                     uid, "MESSAGE", "%u messages about uid %s were left out in a minute", left_out,
+                     uid);
+}
+
+static gboolean
+may_write(guint32 owner, JournalKind kind)
+{
+    static const JournalLimits limits = {
+        .window_ms = 60 * 1000,
+        .lines = {[JOURNAL_LIFE] = JOURNAL_LIFE_MAX, [JOURNAL_OTHER] = JOURNAL_OTHER_MAX},
+        .report = report_left_out,
+    };
+
+    if (!budget)
+        budget = journal_budget_new(&limits);
+    return journal_budget_take(budget, owner, kind);
+}
+
+void
+journal_flush(void)
+{
+    g_clear_pointer(&budget, journal_budget_free);
+}
+
+/* --- lines --- */
+
+static JournalKind
+kind_of(const char *message_id)
+{
+    return g_str_equal(message_id, JOURNAL_EXTENDED) || g_str_equal(message_id, JOURNAL_STALLED) ||
+                   g_str_equal(message_id, JOURNAL_RESUMED)
+               ? JOURNAL_OTHER
+               : JOURNAL_LIFE;
+}
 
 static void tell(const Sandbox *sandbox, GLogLevelFlags level, const char *message_id,
                  const Extra *extra, const char *format, ...) G_GNUC_PRINTF(5, 6);
@@ -20,6 +68,8 @@ tell(const Sandbox *sandbox, GLogLevelFlags level, const char *message_id, const
     g_autofree char *message = NULL;
     va_list ap;
 
+    if (!may_write(sandbox->owner, kind_of(message_id)))
+        return;
     va_start(ap, format);
     message = g_strdup_vprintf(format, ap);
     va_end(ap);
@@ -80,12 +130,25 @@ journal_stalled(const Sandbox *sandbox, gboolean is_stalled)
 {
     if (is_stalled)
         tell(sandbox, G_LOG_LEVEL_WARNING, JOURNAL_STALLED, NULL,
-             "Sandbox %s of uid %u is paused: the disk of this machine is full", sandbox->id,
+             "Sandbox %s of uid %u is paused: this host has no disk space for it", sandbox->id,
              sandbox->owner);
     else
         tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_RESUMED, NULL,
              "Sandbox %s of uid %u continues: there is space on the disk again", sandbox->id,
              sandbox->owner);
+}
+
+void
+journal_disk_held(guint32 owner, gboolean is_held, guint64 used, guint64 left)
+{
+    g_autofree char *taken = g_format_size(used), *free_space = g_format_size(left);
+    char uid[NUMBER_SIZE];
+
+    g_snprintf(uid, sizeof uid, "%u", owner);
+    g_log_structured("cloche", is_held ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE, "MESSAGE_ID",
+                     is_held ? JOURNAL_DISK_HELD : JOURNAL_DISK_RELEASED, "OWNER_UID", uid,
+                     "MESSAGE", "The sandboxes of uid %s %s: their disks take %s, %s are free", uid,
+                     is_held ? "stop" : "may continue", taken, free_space);
 }
 
 void
@@ -110,6 +173,8 @@ journal_refused(guint32 owner, const char *why)
 {
     char uid[NUMBER_SIZE];
 
+    if (!may_write(owner, JOURNAL_OTHER))
+        return;
     g_snprintf(uid, sizeof uid, "%u", owner);
     g_log_structured("cloche", G_LOG_LEVEL_MESSAGE, "MESSAGE_ID", JOURNAL_REFUSED, "OWNER_UID", uid,
                      "MESSAGE", "%s", why);

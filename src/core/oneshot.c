@@ -2,6 +2,8 @@
 /* oneshot: create, execute, end: one piece of code in a sandbox of its own. */
 #include "oneshot.h"
 
+#include <string.h>
+
 #include "contexts.h"
 #include "core-private.h"
 #include "error.h"
@@ -144,11 +146,12 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     shot->guest_code.drains = TRUE;      /* nothing that it leaves could go on later */
     g_task_set_task_data(task, shot, oneshot_free);
     shot->operation = operation_begin_outside(core, owner, cancellable, &error);
-    if (!shot->operation) {
+    if (!shot->operation || !operation_hold(shot->operation, 3 * strlen(shot->code), &error)) {
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
     }
+    shot->guest_code.budget = operation_budget(shot->operation);
     operation_watch(shot->operation, &operation_events, shot);
     one_shot.is_one_shot = TRUE;
     core_create_async(core, owner, &one_shot, cancellable, on_created, task);

@@ -4,11 +4,13 @@
 
 #include "account.h"
 #include "core-private.h"
+#include "error.h"
 
 struct Operation {
     Core *core;
     Sandbox *sandbox;
     guint32 owner;
+    gsize held; /* bytes of the owner's budget */
     GCancellable *cancellable;
     GCancellable *caller; /* NULL: nobody who could leave */
     gulong caller_handler;
@@ -71,14 +73,31 @@ operation_begin(Sandbox *sandbox, GCancellable *caller, GError **error)
 }
 
 Operation *
-operation_adopt(Sandbox *sandbox)
+operation_adopt(Sandbox *sandbox, gsize bytes)
 {
     Operation *operation;
 
     quota_charge_anyway(sandbox->core->quota, sandbox->owner, &one_process);
     operation = operation_new(sandbox->core, sandbox->owner, /* caller= */ NULL);
     operation_enter(operation, sandbox);
+    operation->held = bytes;
+    budget_take_anyway(operation_budget(operation), bytes);
     return operation;
+}
+
+Budget *
+operation_budget(const Operation *operation)
+{
+    return quota_buffers(operation->core->quota, operation->owner);
+}
+
+gboolean
+operation_hold(Operation *operation, gsize bytes, GError **error)
+{
+    if (!quota_take_buffers(operation->core->quota, operation->owner, bytes, error))
+        return FALSE;
+    operation->held += bytes;
+    return TRUE;
 }
 
 void
@@ -132,6 +151,7 @@ operation_end(Operation *operation)
     leave_sandbox(operation);
     g_queue_unlink(&operation->core->operations, &operation->in_core);
     quota_release(operation->core->quota, operation->owner, &one_process);
+    budget_give_back(operation_budget(operation), operation->held);
     if (operation->caller)
         g_signal_handler_disconnect(operation->caller, operation->caller_handler);
     g_clear_object(&operation->caller);

@@ -26,8 +26,14 @@ Operation *operation_begin(Sandbox *sandbox, GCancellable *caller, GError **erro
 /* The same before there is a sandbox; operation_enter() follows when there is one. */
 Operation *operation_begin_outside(Core *core, guint32 owner, GCancellable *caller, GError **error);
 void operation_enter(Operation *operation, Sandbox *sandbox);
-/* Begins an operation that the guest is already executing, even beyond the owner's limit. */
-Operation *operation_adopt(Sandbox *sandbox);
+/* Begins an operation that the guest is already executing, and holds these bytes, even beyond the
+ * owner's limits. */
+Operation *operation_adopt(Sandbox *sandbox, gsize bytes);
+/* Charges the owner with the memory of what the guest is sent, or of a process's arguments, until
+ * the operation ends. FALSE with CLOCHE_ERROR_QUOTA_EXCEEDED. */
+gboolean operation_hold(Operation *operation, gsize bytes, GError **error);
+/* The owner's budget, for what the guest sends; owned by the core. */
+Budget *operation_budget(const Operation *operation);
 /* Sets what is called, at once when the operation is already cancelled. */
 void operation_watch(Operation *operation, const OperationEvents *events, gpointer data);
 

@@ -7,7 +7,7 @@
 /* Restores in a row that may fail before the callers get the error, and the pauses between them. */
 #define FAILURES_MAX 3
 #define PAUSE_MIN_MS 200
-#define PAUSE_MAX_MS 30000
+#define PAUSE_MAX_MS 5000
 
 struct Pool {
     Host *host;
@@ -180,6 +180,16 @@ pool_refill(Pool *pool)
     }
 }
 
+void
+pool_retry(Pool *pool)
+{
+    if (pool->failures == 0)
+        return;
+    pool->failures = 0;
+    g_clear_handle_id(&pool->pause_source, g_source_remove);
+    pool_refill(pool);
+}
+
 gboolean
 pool_wants_room(const Pool *pool)
 {
@@ -194,6 +204,7 @@ pool_wants_room(const Pool *pool)
 void
 pool_update(Pool *pool)
 {
+    callers_set_served(pool->callers, pool->template->state == TEMPLATE_READY);
     if (pool->template->state == TEMPLATE_FAILED)
         callers_fail(pool->callers, pool->template->error);
     pool_refill(pool);
@@ -209,18 +220,19 @@ refusal(const Pool *pool)
 }
 
 static gboolean
-wait_in_line(Pool *pool, GTask *task, GError **error)
+wait_in_line(Pool *pool, guint32 owner, GTask *task, GError **error)
 {
     if (refusal(pool)) {
         if (error)
             *error = g_error_copy(refusal(pool));
         return FALSE;
     }
-    return callers_add(pool->callers, task, error);
+    return callers_add(pool->callers, owner, task, error);
 }
 
 void
-pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+pool_take_async(Pool *pool, guint32 owner, GCancellable *cancellable, GAsyncReadyCallback callback,
+                gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     Instance *instance = g_queue_pop_head(&pool->ready);
@@ -231,7 +243,7 @@ pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callb
             pause_refill(pool, pool->host->pace->claim_pause_ms);
         let_go(pool, instance);
         g_task_return_pointer(task, instance, end_instance);
-    } else if (wait_in_line(pool, g_object_ref(task), &error)) {
+    } else if (wait_in_line(pool, owner, g_object_ref(task), &error)) {
         if (pool->failures == 0)
             g_clear_handle_id(&pool->pause_source, g_source_remove);
         host_changed(pool->host);
@@ -279,6 +291,7 @@ pool_stop(Pool *pool, const GError *why)
     g_cancellable_cancel(pool->cancellable);
     g_clear_handle_id(&pool->pause_source, g_source_remove);
     callers_fail(pool->callers, why);
+    callers_set_served(pool->callers, FALSE);
     while (pool_give_up_one(pool))
         ;
 }

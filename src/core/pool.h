@@ -3,7 +3,7 @@
  * pool: machines of one template that are ready before anyone asks.
  *
  * pool_take() gives a machine away and forgets it, so a used one can never come back here. Callers
- * that find none wait for the next, in order.
+ * that find none wait for the next, in turn between users.
  */
 #pragma once
 
@@ -36,12 +36,14 @@ void pool_update(Pool *pool);
 /* Ends machines beyond the target. */
 void pool_reconfigure(Pool *pool, const PoolConfig *config);
 
-/* A machine, which belongs to the caller. CLOCHE_ERROR_BUSY when none became ready within
- * CALLERS_WAIT_S or too many callers wait, or the error of the template. */
-void pool_take_async(Pool *pool, GCancellable *cancellable, GAsyncReadyCallback callback,
-                     gpointer data);
+/* A machine, which belongs to the caller, on behalf of this user. CLOCHE_ERROR_BUSY when none
+ * became ready within CALLERS_WAIT_S or too many callers wait, or the error of the template. */
+void pool_take_async(Pool *pool, guint32 owner, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer data);
 Instance *pool_take_finish(GAsyncResult *result, GError **error);
 
+/* libvirt answers again: starts machines without waiting for the end of a pause. */
+void pool_retry(Pool *pool);
 /* Starts as many machines as memory and processors allow and the target and the callers need. */
 void pool_refill(Pool *pool);
 /* Ends one machine that nobody has claimed; FALSE when there is none. */

@@ -78,6 +78,17 @@ pools_balance(Pools *pools)
 }
 
 void
+pools_retry(Pools *pools)
+{
+    GHashTableIter iter;
+    gpointer pool;
+
+    g_hash_table_iter_init(&iter, pools->by_template);
+    while (g_hash_table_iter_next(&iter, NULL, &pool))
+        pool_retry(pool);
+}
+
+void
 pools_reconfigure(Pools *pools, const PoolConfig *config)
 {
     GHashTableIter iter;

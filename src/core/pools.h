@@ -2,8 +2,9 @@
 /*
  * pools: the pool of each template, and which of them gets the memory that there is.
  *
- * Callers come first: while some wait, no pool without callers starts a machine, and machines that
- * nobody has claimed are ended where their memory is what the callers lack.
+ * Callers come first: while some wait whose template is ready, no pool without callers starts a
+ * machine, and machines that nobody has claimed are ended where their memory is what the callers
+ * lack.
  */
 #pragma once
 
@@ -24,6 +25,8 @@ Pool *pools_find(const Pools *pools, const Template *template);
 
 /* Memory has become free or is needed: gives it to those who wait, then to the others. */
 void pools_balance(Pools *pools);
+/* pool_retry() for all pools. */
+void pools_retry(Pools *pools);
 void pools_reconfigure(Pools *pools, const PoolConfig *config);
 /* pool_stop() for all pools. */
 void pools_stop(Pools *pools, const GError *why);

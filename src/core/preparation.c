@@ -2,13 +2,21 @@
 /* preparation: makes a template ready from an image; the only user of images. */
 #include "preparation.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "claim.h"
 #include "error.h"
 #include "image.h"
+#include "util.h"
 
 /* Of the method by which snapshots are taken and restored: a change makes all templates anew. */
 #define FORMAT_VERSION "3"
 #define KEY_LENGTH 16
+/* Before the next try, doubled by each failure: a try boots a guest. */
+#define PAUSE_MIN_S 30u
+#define PAUSE_MAX_S 3600u
 
 struct Preparation {
     Host *host;
@@ -19,7 +27,11 @@ struct Preparation {
     Instance *instance; /* the machine that is booted */
     GError *error;      /* why the preparation failed */
     char **in_use;      /* versions of templates, for the worker thread */
+    int state;          /* descriptor of the device state that is being written; -1: none */
     gboolean is_running, is_staged;
+    const VmFacts *facts; /* of the last try; NULL: none was made */
+    guint failures;       /* in a row */
+    guint timer;          /* of the next try; 0: none waits */
 };
 
 char *
@@ -97,6 +109,7 @@ preparation_new(Host *host, Templates *templates, const char *name)
         preparation->template = template_ref(template);
         preparation->image = g_steal_pointer(&image);
         preparation->cancellable = g_cancellable_new();
+        preparation->state = -1;
     }
     templates_add(templates, template);
     return preparation;
@@ -114,6 +127,7 @@ static void
 destroy(Preparation *preparation)
 {
     g_assert(!preparation->instance);
+    g_clear_handle_id(&preparation->timer, g_source_remove);
     template_unref(preparation->template);
     image_free(preparation->image);
     g_object_unref(preparation->cancellable);
@@ -150,6 +164,30 @@ describe(const Preparation *preparation)
                        error->message);
 }
 
+static gboolean
+on_pause_over(gpointer data)
+{
+    Preparation *preparation = data;
+
+    preparation->timer = 0;
+    preparation_start(preparation, preparation->facts);
+    return G_SOURCE_REMOVE;
+}
+
+/* The failure may be that of libvirt or of a full disk, which pass. What is damaged stays so. */
+static void
+fail(Preparation *preparation)
+{
+    g_autoptr(GError) error = describe(preparation);
+    guint pause_s = MIN(PAUSE_MIN_S << MIN(preparation->failures, 16), PAUSE_MAX_S);
+
+    preparation->failures++;
+    if (!g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED))
+        preparation->timer = g_timeout_add_seconds(pause_s, on_pause_over, preparation);
+    template_fail(preparation->template, error);
+    g_clear_error(&preparation->error);
+}
+
 /* The last step, whether it succeeded or not. */
 static void
 stop(Preparation *preparation)
@@ -157,15 +195,12 @@ stop(Preparation *preparation)
     Host *host = preparation->host;
 
     preparation->is_running = FALSE;
-    if (is_cancelled(preparation)) {
+    if (is_cancelled(preparation))
         destroy(preparation);
-    } else if (preparation->error) {
-        g_autoptr(GError) error = describe(preparation);
-
-        template_fail(preparation->template, error);
-    } else {
+    else if (preparation->error)
+        fail(preparation);
+    else
         template_finish(preparation->template);
-    }
     host_release(host);
 }
 
@@ -285,6 +320,8 @@ on_saved(GObject *source, GAsyncResult *result, gpointer data)
     Preparation *preparation = data;
     GError *error = NULL;
 
+    close(preparation->state);
+    preparation->state = -1;
     if (!instance_save_finish(preparation->instance, result, &error)) {
         give_up(preparation, error);
         return;
@@ -305,8 +342,14 @@ on_quiesced(GObject *source, GAsyncResult *result, gpointer data)
         give_up(preparation, error);
         return;
     }
+    preparation->state = open(state, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (preparation->state < 0) {
+        util_set_errno(&error, errno, "cannot create '%s'", state);
+        give_up(preparation, error);
+        return;
+    }
     advance(preparation, "taking the snapshot", 0.8);
-    instance_save_async(preparation->instance, state, on_saved, preparation);
+    instance_save_async(preparation->instance, preparation->state, on_saved, preparation);
 }
 
 static void
@@ -367,10 +410,13 @@ preparation_start(Preparation *preparation, const VmFacts *facts)
     Template *template = preparation->template;
     g_autofree char *key = preparation_key(preparation->image->digest, facts);
 
+    g_clear_handle_id(&preparation->timer, g_source_remove);
+    preparation->facts = facts;
     template_check(template, template_files_new(preparation->host->store, template->name, key,
                                                 preparation->image->digest, facts->accelerator));
     preparation->is_running = TRUE;
     preparation->is_staged = !template_files_exists(template->files);
+    g_strfreev(preparation->in_use);
     preparation->in_use = templates_in_use(preparation->templates);
     host_hold(preparation->host);
     advance(preparation, preparation->is_staged ? "verifying the image" : "verifying the template",
@@ -379,4 +425,11 @@ preparation_start(Preparation *preparation, const VmFacts *facts)
         run_in_thread(preparation, stage_in_thread, on_staged);
     else
         run_in_thread(preparation, load_in_thread, on_done);
+}
+
+void
+preparation_retry(Preparation *preparation)
+{
+    if (preparation->timer != 0)
+        preparation_start(preparation, preparation->facts);
 }

@@ -20,10 +20,12 @@ Preparation *preparation_new(Host *host, Templates *templates, const char *image
 void preparation_free(Preparation *preparation);
 
 Template *preparation_template(const Preparation *preparation);
-/* Prepares the template for machines with these facts, once. A stored part with a wrong digest
- * makes it fail with CLOCHE_ERROR_TEMPLATE_DAMAGED, and nothing is removed, so that somebody can
- * examine it. */
+/* Prepares the template for machines with these facts; tries again later if that fails. A stored
+ * part with a wrong digest makes it fail with CLOCHE_ERROR_TEMPLATE_DAMAGED for good, and nothing
+ * is removed, so that somebody can examine it. */
 void preparation_start(Preparation *preparation, const VmFacts *facts);
+/* libvirt answers again: the next try does not wait for the end of its pause. */
+void preparation_retry(Preparation *preparation);
 
 /* The key of the template that an image with this digest has on a machine with these facts. */
 char *preparation_key(const char *image_digest, const VmFacts *facts);

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * process: from a request to an end, and the callers that wait for it.
- *
- * The guest's agent finds a kept process again by its tag. The tag contains everything that the
- * next instance of the service has to know and cannot ask for: number, whether it has a terminal,
- * the caller's tag.
- */
+/* process: from a request to an end, and the callers that wait for it. */
 #include "process.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core-private.h"
 #include "error.h"
+#include "process-tag.h"
 #include "util.h"
 
 #define DEFAULT_TERM "TERM=xterm-256color"
@@ -109,13 +103,25 @@ processes_clear(Sandbox *sandbox)
         process_remove(l->data);
 }
 
-/* Removes the oldest of the processes that have ended, when they are too many. */
-static void
-forget_oldest(Sandbox *sandbox)
+gsize
+process_size(const char *const *argv, const char *tag)
+{
+    gsize size = tag ? strlen(tag) : 0;
+
+    for (; *argv; argv++)
+        size += strlen(*argv) + PROCESS_ARGUMENT_WEIGHT;
+    return size;
+}
+
+/* The oldest of the processes that have ended, when they are too many or too large; NULL: they are
+ * not. */
+static Process *
+find_excess(Sandbox *sandbox)
 {
     Process *oldest = NULL;
     GHashTableIter iter;
     gpointer value;
+    gsize size = 0;
     guint ended = 0;
 
     g_hash_table_iter_init(&iter, sandbox->processes);
@@ -125,10 +131,19 @@ forget_oldest(Sandbox *sandbox)
         if (!process->has_ended || process->operation)
             continue;
         ended++;
+        size += process_size((const char *const *)process->argv, process->tag);
         if (!oldest || process->number < oldest->number)
             oldest = process;
     }
-    if (ended > PROCESSES_ENDED_MAX)
+    return ended > PROCESSES_ENDED_MAX || size > PROCESSES_ENDED_SIZE_MAX ? oldest : NULL;
+}
+
+static void
+forget_oldest(Sandbox *sandbox)
+{
+    Process *oldest;
+
+    while ((oldest = find_excess(sandbox)))
         process_remove(oldest);
 }
 
@@ -201,13 +216,6 @@ process_new(Sandbox *sandbox, guint32 number, const char *const *argv, const cha
 
 /* --- start --- */
 
-static char *
-agent_tag(const Process *process)
-{
-    return g_strdup_printf("process %u %c %s", process->number, process->is_terminal ? 't' : 'p',
-                           process->tag);
-}
-
 static gboolean
 start_in_guest(Process *process, const ProcessRequest *request, GError **error)
 {
@@ -215,7 +223,7 @@ start_in_guest(Process *process, const ProcessRequest *request, GError **error)
     g_autofree char *tag = NULL;
 
     if (process->is_kept) {
-        tag = agent_tag(process);
+        tag = process_tag_make(process->number, process->is_terminal, process->tag);
         start.tag = tag;
         start.flags |= START_KEEP;
     }
@@ -281,6 +289,9 @@ start(Sandbox *sandbox, GTask *task, const ProcessRequest *request, GError **err
     if (!check_request(request, error) || !(ends = open_ends(task, request, error)))
         return NULL;
     operation = operation_begin(sandbox, /* caller= */ NULL, error);
+    if (operation &&
+        !operation_hold(operation, process_size(request->start.argv, request->tag), error))
+        operation_end(g_steal_pointer(&operation));
     if (!operation)
         return NULL;
     process = process_new(sandbox, ++sandbox->last_process, request->start.argv, request->tag);
@@ -521,17 +532,17 @@ core_wait_process_finish(GAsyncResult *result, ProcessEnd *ret_end, GError **err
 void
 process_adopt(Sandbox *sandbox, const GuestKept *kept)
 {
+    const char *callers_tag;
+    gboolean is_terminal;
     guint32 number;
-    char kind;
-    int used = 0;
     Process *process;
 
-    if (sscanf(kept->tag, "process %u %c %n", &number, &kind, &used) != 2 || used == 0 ||
+    if (!process_tag_parse(kept->tag, &number, &is_terminal, &callers_tag) ||
         g_hash_table_contains(sandbox->processes, GUINT_TO_POINTER(number)))
         return;
-    process = process_new(sandbox, number, (const char *const *)kept->argv, kept->tag + used);
+    process = process_new(sandbox, number, (const char *const *)kept->argv, callers_tag);
     process->is_kept = TRUE;
-    process->is_terminal = kind == 't';
+    process->is_terminal = is_terminal;
     process->pid = kept->pid;
     process->begun_us -= process->started_us - (gint64)kept->started_ms * 1000;
     process->started_us = (gint64)kept->started_ms * 1000;
@@ -543,6 +554,7 @@ process_adopt(Sandbox *sandbox, const GuestKept *kept)
         process_remove(process);
         return;
     }
-    process->operation = operation_adopt(sandbox);
+    process->operation =
+        operation_adopt(sandbox, process_size((const char *const *)process->argv, process->tag));
     operation_watch(process->operation, &operation_events, process);
 }

@@ -15,8 +15,9 @@
 
 /* Processes of a sandbox that have ended and are still known. */
 #define PROCESSES_ENDED_MAX 256
-/* Bytes of a tag. */
-#define PROCESS_TAG_MAX 128
+/* Bytes of their arguments and tags, see process_size(). */
+#define PROCESSES_ENDED_SIZE_MAX (1024u * 1024)
+#define PROCESS_ARGUMENT_WEIGHT 32u
 /* Columns or rows of a terminal. */
 #define PROCESS_TERMINAL_SIDE_MAX 4096
 #define PROCESS_SIGNAL_MAX 64
@@ -47,6 +48,10 @@ typedef struct {
     gboolean is_kept;
     gboolean is_detached; /* nobody reads its output; only with is_kept */
 } ProcessRequest;
+
+/* Bytes of these arguments and of the tag (or NULL), with PROCESS_ARGUMENT_WEIGHT for each. They
+ * are charged to the sandbox's owner until the program has ended. */
+gsize process_size(const char *const *argv, const char *tag);
 
 /* Ends with its caller, unless it is kept. CLOCHE_ERROR_INVALID_ARGUMENT when the tag or the
  * combination of options is wrong. */

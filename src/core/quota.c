@@ -8,6 +8,8 @@ struct Quota {
     QuotaAmounts all, each; /* the limits */
     QuotaAmounts used;      /* by all */
     GHashTable *accounts;   /* uid → QuotaAmounts; only users that have something */
+    Budget *buffers;        /* of all */
+    GHashTable *buffers_of; /* uid → Budget; users that had something */
 };
 
 static const struct {
@@ -37,6 +39,8 @@ quota_new(const QuotaAmounts *all, const QuotaAmounts *each)
     Quota *quota = g_new0(Quota, 1);
 
     quota->accounts = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    quota->buffers = budget_new(QUOTA_BUFFERS_ALL, /* whole= */ NULL);
+    quota->buffers_of = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)budget_unref);
     quota_set_limits(quota, all, each);
     return quota;
 }
@@ -45,7 +49,54 @@ void
 quota_free(Quota *quota)
 {
     g_hash_table_unref(quota->accounts);
+    g_hash_table_unref(quota->buffers_of);
+    budget_unref(quota->buffers);
     g_free(quota);
+}
+
+Budget *
+quota_buffers(Quota *quota, guint32 uid)
+{
+    Budget *buffers = g_hash_table_lookup(quota->buffers_of, GUINT_TO_POINTER(uid));
+
+    if (!buffers) {
+        buffers = budget_new(QUOTA_BUFFERS_EACH, quota->buffers);
+        g_hash_table_insert(quota->buffers_of, GUINT_TO_POINTER(uid), buffers);
+    }
+    return buffers;
+}
+
+gboolean
+quota_take_buffers(Quota *quota, guint32 uid, gsize bytes, GError **error)
+{
+    gsize own = quota_buffers_used(quota, uid);
+    g_autofree char *user = NULL;
+    gboolean is_own;
+
+    if (budget_take(quota_buffers(quota, uid), bytes))
+        return TRUE;
+    is_own = own > QUOTA_BUFFERS_EACH || bytes > QUOTA_BUFFERS_EACH - own;
+    user = g_strdup_printf("user %u", uid);
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
+                "The limit " QUOTA_BUFFERS_NAME " of %s is reached: %zu of %u bytes are in use, "
+                "and this needs %zu more; wait until a call or a process ends",
+                is_own ? user : "all users", is_own ? own : quota_buffers_used_by_all(quota),
+                is_own ? QUOTA_BUFFERS_EACH : QUOTA_BUFFERS_ALL, bytes);
+    return FALSE;
+}
+
+gsize
+quota_buffers_used(const Quota *quota, guint32 uid)
+{
+    const Budget *buffers = g_hash_table_lookup(quota->buffers_of, GUINT_TO_POINTER(uid));
+
+    return buffers ? budget_used(buffers) : 0;
+}
+
+gsize
+quota_buffers_used_by_all(const Quota *quota)
+{
+    return budget_used(quota->buffers);
 }
 
 void

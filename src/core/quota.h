@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "budget.h"
 
 typedef enum {
     QUOTA_SANDBOXES,
@@ -18,6 +18,13 @@ typedef enum {
     QUOTA_CREATES,   /* creations under way */
     _QUOTA_MAX,
 } QuotaResource;
+
+/* Bytes that the service holds for the operations of a user, and of all users: standard input and
+ * code that the guest has not taken yet, output, results and answers of tasks, and the arguments of
+ * processes. */
+#define QUOTA_BUFFERS_EACH (64u * 1024 * 1024)
+#define QUOTA_BUFFERS_ALL (384u * 1024 * 1024)
+#define QUOTA_BUFFERS_NAME "buffer-size"
 
 /* "sandboxes", "memory-mib", … */
 const char *quota_resource_name(QuotaResource resource);
@@ -38,6 +45,14 @@ gboolean quota_charge(Quota *quota, guint32 uid, const QuotaAmounts *what, GErro
 /* Charges what exists already, beyond the limits if necessary. */
 void quota_charge_anyway(Quota *quota, guint32 uid, const QuotaAmounts *what);
 void quota_release(Quota *quota, guint32 uid, const QuotaAmounts *what);
+
+/* The user's part of the buffers; the quota owns it. */
+Budget *quota_buffers(Quota *quota, guint32 uid);
+/* Takes bytes of it. CLOCHE_ERROR_QUOTA_EXCEEDED names the limit and the amount in use. */
+gboolean quota_take_buffers(Quota *quota, guint32 uid, gsize bytes, GError **error);
+/* Bytes in use. */
+gsize quota_buffers_used(const Quota *quota, guint32 uid);
+gsize quota_buffers_used_by_all(const Quota *quota);
 
 QuotaAmounts quota_used(const Quota *quota, guint32 uid);
 QuotaAmounts quota_used_by_all(const Quota *quota);

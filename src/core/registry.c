@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "process.h"
 #include "sandbox-clock.h"
+#include "settle.h"
 #include "util.h"
 
 typedef struct {
@@ -94,9 +95,10 @@ core_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
     why = g_strdup_printf("sandbox '%s' has ended: %s", sandbox->id, end_reason_name(reason));
     if (sandbox->instance)
         instance_end(g_steal_pointer(&sandbox->instance), why);
-    record_remove(core->host.store, sandbox->id);
+    record_writer_remove(core->record_writer, sandbox->id);
     core->events->sandbox_ended(sandbox, core->events_data);
     core_notify(core);
+    settle_wake(core, sandbox->id);
     forget(sandbox);
 }
 
@@ -128,22 +130,32 @@ on_stalled(Instance *instance, gboolean is_stalled, gpointer data)
 static const InstanceEvents instance_events = {on_lost, on_stalled};
 
 void
+registry_use_instance(Sandbox *sandbox, Instance *instance)
+{
+    sandbox->instance = instance;
+    sandbox_clock_start(sandbox);
+    instance_watch(instance, &instance_events, sandbox);
+}
+
+void
 registry_add(Core *core, Sandbox *sandbox)
 {
     sandbox->core = core;
     core->last_born_us = MAX(core->last_born_us, sandbox->born_us);
     sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
-    sandbox_clock_start(sandbox);
-    instance_watch(sandbox->instance, &instance_events, sandbox);
+    if (sandbox->instance)
+        registry_use_instance(sandbox, sandbox->instance);
     g_hash_table_insert(core->sandboxes, sandbox->id, sandbox);
+    disk_watch_begin(core->disk_watch);
     core->events->sandbox_added(sandbox, core->events_data);
     core_notify(core);
 }
 
-gboolean
-registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
+void
+registry_write_record_async(Core *core, const Sandbox *sandbox, gint64 deadline_us,
+                            GAsyncReadyCallback callback, gpointer data)
 {
-    Record record = {
+    const Record record = {
         .id = sandbox->id,
         .name = sandbox->name,
         .template = sandbox->template,
@@ -151,11 +163,11 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
         .owner = sandbox->owner,
         .created_us = sandbox->created_us,
         .born_us = sandbox->born_us,
-        .deadline_us = sandbox->deadline_us,
+        .deadline_us = deadline_us,
         .boot_id = (char *)util_boot_id(),
         .metadata = sandbox->metadata,
         .idempotency_key = sandbox->idempotency_key,
-        .request = sandbox->request,
+        .request_digest = sandbox->request_digest,
         .languages = sandbox->languages,
         .user = sandbox->user,
         .vcpus = sandbox->vcpus,
@@ -165,7 +177,7 @@ registry_write_record(Core *core, const Sandbox *sandbox, GError **error)
         .is_one_shot = sandbox->is_one_shot,
     };
 
-    return record_write(core->host.store, &record, error);
+    record_writer_write_async(core->record_writer, &record, callback, data);
 }
 
 /* CLOCHE_ERROR_QUOTA_EXCEEDED unless a sandbox created at `born_us` may live `timeout_s` from now.
@@ -195,27 +207,6 @@ core_check_timeout(const Core *core, guint64 timeout_s, GError **error)
                 "timeout must be from 1 to %llu seconds, not %" G_GUINT64_FORMAT,
                 SANDBOX_TIMEOUT_MAX_S, timeout_s);
     return FALSE;
-}
-
-gboolean
-core_set_timeout(Core *core, Sandbox *sandbox, guint64 timeout_s, GError **error)
-{
-    gint64 before_us = sandbox->deadline_us;
-
-    if (!core_check_timeout(core, timeout_s, error) ||
-        !check_lifetime(core, sandbox->born_us, timeout_s, error))
-        return FALSE;
-    sandbox->deadline_us = util_boottime_us() + (gint64)timeout_s * G_USEC_PER_SEC;
-    if (!registry_write_record(core, sandbox, error)) {
-        sandbox->deadline_us = before_us;
-        return FALSE;
-    }
-    deadline_remove(sandbox->deadline);
-    sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
-    sandbox_clock_set(sandbox);
-    journal_extended(sandbox, timeout_s);
-    core->events->sandbox_changed(sandbox, core->events_data);
-    return TRUE;
 }
 
 Sandbox *
@@ -290,6 +281,82 @@ registry_find_key(Core *core, guint32 owner, const char *key)
     return NULL;
 }
 
+typedef struct {
+    Core *core;
+    char *sandbox_id;
+    guint64 timeout_s;
+    gint64 deadline_us;
+} TimeoutChange;
+
+static void
+change_free(gpointer data)
+{
+    TimeoutChange *change = data;
+
+    g_free(change->sandbox_id);
+    g_free(change);
+}
+
+static void
+apply_timeout(Core *core, Sandbox *sandbox, const TimeoutChange *change)
+{
+    sandbox->deadline_us = change->deadline_us;
+    deadline_remove(sandbox->deadline);
+    sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
+    sandbox_clock_set(sandbox);
+    journal_extended(sandbox, change->timeout_s);
+    core->events->sandbox_changed(sandbox, core->events_data);
+}
+
+/* The sandbox may have ended meanwhile. */
+static void
+on_timeout_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    const TimeoutChange *change = g_task_get_task_data(task);
+    const Viewer service = {.sees_all = TRUE};
+    Sandbox *sandbox = NULL;
+    GError *error = NULL;
+
+    if (record_writer_write_finish(result, &error))
+        sandbox = core_find(change->core, &service, change->sandbox_id, &error);
+    if (!sandbox) {
+        g_task_return_error(task, error);
+        return;
+    }
+    apply_timeout(change->core, sandbox, change);
+    g_task_return_boolean(task, TRUE);
+}
+
+void
+core_set_timeout_async(Core *core, Sandbox *sandbox, guint64 timeout_s,
+                       GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(NULL, NULL, callback, data);
+    TimeoutChange *change;
+    GError *error = NULL;
+
+    if (!core_check_timeout(core, timeout_s, &error) ||
+        !check_lifetime(core, sandbox->born_us, timeout_s, &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    change = g_new0(TimeoutChange, 1);
+    change->core = core;
+    change->sandbox_id = g_strdup(sandbox->id);
+    change->timeout_s = timeout_s;
+    change->deadline_us = util_boottime_us() + (gint64)timeout_s * G_USEC_PER_SEC;
+    g_task_set_task_data(task, change, change_free);
+    registry_write_record_async(core, sandbox, change->deadline_us, on_timeout_recorded, task);
+}
+
+gboolean
+core_set_timeout_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
 static int
 compare_ages(gconstpointer a, gconstpointer b)
 {
@@ -319,7 +386,10 @@ leave(Core *core, Sandbox *sandbox)
     g_hash_table_steal(core->sandboxes, sandbox->id);
     deadline_remove(g_steal_pointer(&sandbox->deadline));
     sandbox_clock_stop(sandbox);
-    instance_leave(g_steal_pointer(&sandbox->instance));
+    core->host.machines_stay = TRUE; /* also one that is being adopted */
+    if (sandbox->instance)
+        instance_leave(g_steal_pointer(&sandbox->instance));
+    settle_wake(core, sandbox->id);
     forget(sandbox);
 }
 

@@ -9,14 +9,16 @@ enum { STAYS = -1 };
 
 /* clang-format off */
 static const gint8 next_state[_SANDBOX_STATE_MAX][_SANDBOX_EVENT_MAX] = {
-    /*                    CLAIMED          STOP           DEADLINE       LOST          */
-    [SANDBOX_CLAIMING] = {SANDBOX_RUNNING, SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
-    [SANDBOX_RUNNING]  = {STAYS,           SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
-    [SANDBOX_ENDED]    = {STAYS,           STAYS,         STAYS,         STAYS},
+    /*                    FOUND             CLAIMED          STOP           DEADLINE       LOST          */
+    [SANDBOX_CLAIMING] = {SANDBOX_ADOPTING, SANDBOX_RUNNING, SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_ADOPTING] = {STAYS,            SANDBOX_RUNNING, SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_RUNNING]  = {STAYS,            STAYS,           SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_ENDED]    = {STAYS,            STAYS,           STAYS,         STAYS,         STAYS},
 };
 /* clang-format on */
 
-static const char *const state_names[] = {"claiming", "running", "ended"};
+/* For its users a sandbox that is being adopted runs: their calls wait. */
+static const char *const state_names[] = {"claiming", "running", "running", "ended"};
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == _SANDBOX_STATE_MAX);
 
 const char *
@@ -60,7 +62,7 @@ sandbox_free(Sandbox *sandbox)
     g_strfreev(sandbox->metadata);
     g_strfreev(sandbox->languages);
     g_free(sandbox->idempotency_key);
-    g_free(sandbox->request);
+    g_free(sandbox->request_digest);
     g_free(sandbox->user);
     g_free(sandbox);
 }

@@ -16,12 +16,15 @@
 
 typedef enum {
     SANDBOX_CLAIMING, /* the claim is under way; the sandbox is not announced yet */
+    SANDBOX_ADOPTING, /* the previous instance of the service left it, and it has not answered yet
+                       */
     SANDBOX_RUNNING,
     SANDBOX_ENDED,
     _SANDBOX_STATE_MAX,
 } SandboxState;
 
 typedef enum {
+    SANDBOX_FOUND, /* in a record */
     SANDBOX_CLAIMED,
     SANDBOX_STOP,
     SANDBOX_DEADLINE,
@@ -47,8 +50,9 @@ struct Sandbox {
     char *user;            /* in the guest */
     char *idempotency_key; /* NULL: none */
     gboolean is_one_shot;  /* it ends with the call that created it */
-    char *request;         /* the request, to compare with a second call that has the same key */
-    Instance *instance;    /* NULL once it has ended */
+    char
+        *request_digest; /* to compare with a second call that has the same key; NULL: see Record */
+    Instance *instance;  /* NULL once it has ended, and while its machine is being adopted */
     GHashTable *processes; /* number → Process; of process.c */
     GQueue operations;     /* of Operation: what is under way in it */
     guint32 last_process;

@@ -13,7 +13,7 @@
 #include "error.h"
 #include "guest-error.h"
 #include "guest-process.h"
-#include "inlet.h"
+#include "stranger.h"
 #include "util.h"
 
 typedef struct {
@@ -22,7 +22,8 @@ typedef struct {
     gboolean is_builtin;
     int callers_end; /* -1: it was given away, or there is none */
     GuestProcess *guest;
-    GTask *task; /* NULL: it was answered */
+    GTask *task;        /* NULL: it was answered */
+    Stranger *stranger; /* NULL: no thread reads a caller's descriptor, or it has ended */
 } Transfer;
 
 /* Our ends; -1: none. */
@@ -35,6 +36,8 @@ typedef struct {
 static void
 transfer_free(Transfer *transfer)
 {
+    if (transfer->stranger)
+        stranger_leave(transfer->stranger);
     g_clear_object(&transfer->task);
     if (transfer->callers_end >= 0)
         close(transfer->callers_end);
@@ -42,6 +45,25 @@ transfer_free(Transfer *transfer)
     operation_end(transfer->operation);
     g_free(transfer->path);
     g_free(transfer);
+}
+
+/* The operation's owner stays charged while a thread reads the caller's descriptor. */
+static void
+end_in_guest(Transfer *transfer)
+{
+    g_clear_pointer(&transfer->guest, guest_process_free);
+    if (!transfer->stranger)
+        transfer_free(transfer);
+}
+
+static void
+on_stranger_gone(gpointer data)
+{
+    Transfer *transfer = data;
+
+    transfer->stranger = NULL;
+    if (!transfer->guest)
+        transfer_free(transfer);
 }
 
 /* The last line that a program wrote to its standard error. */
@@ -123,7 +145,7 @@ on_ended(GuestProcess *guest, const GuestExit *how, const GError *error, gpointe
 static void
 on_over(GuestProcess *guest, gpointer data)
 {
-    transfer_free(data);
+    end_in_guest(data);
 }
 
 static const GuestProcessEvents guest_events = {on_started, on_ended, on_over};
@@ -133,7 +155,8 @@ on_cancelled(gpointer data)
 {
     Transfer *transfer = data;
 
-    guest_process_kill(transfer->guest);
+    if (transfer->guest)
+        guest_process_kill(transfer->guest);
 }
 
 static void
@@ -176,20 +199,27 @@ start_in_guest(Transfer *transfer, Sandbox *sandbox, const GuestStart *start, co
     return TRUE;
 }
 
-/* Takes `ends` and `callers_end` (-1: the transfer ends with its caller). `is_complete`: the
- * reader learns whether the data is complete. */
-static void
-begin(Sandbox *sandbox, const TransferRequest *request, const Ends *ends, int callers_end,
-      gboolean is_complete, GCancellable *caller, GTask *task)
+static Transfer *
+transfer_new(const TransferRequest *request, int callers_end, GTask *task)
 {
     Transfer *transfer = g_new0(Transfer, 1);
-    GError *error = NULL;
 
     transfer->callers_end = callers_end;
     transfer->path = g_strdup(request->path);
     transfer->is_builtin = (request->start.flags & START_BUILTIN) != 0;
     transfer->task = task;
-    transfer->operation = operation_begin(sandbox, caller, &error);
+    return transfer;
+}
+
+/* Takes `ends`. `is_complete`: the reader learns whether the data is complete. */
+static void
+begin(Transfer *transfer, Sandbox *sandbox, const TransferRequest *request, const Ends *ends,
+      gboolean is_complete, GCancellable *caller)
+{
+    GError *error = NULL;
+
+    if (!transfer->operation)
+        transfer->operation = operation_begin(sandbox, caller, &error);
     if (transfer->operation &&
         start_in_guest(transfer, sandbox, &request->start, ends, is_complete, &error)) {
         operation_watch(transfer->operation, &operation_events, transfer);
@@ -197,7 +227,9 @@ begin(Sandbox *sandbox, const TransferRequest *request, const Ends *ends, int ca
     }
     close_ends(ends);
     answer(transfer, error);
-    transfer_free(transfer);
+    if (transfer->operation)
+        operation_watch(transfer->operation, &operation_events, transfer);
+    end_in_guest(transfer);
 }
 
 void
@@ -215,8 +247,8 @@ core_transfer_out_async(Sandbox *sandbox, const TransferRequest *request,
     }
     g_unix_set_fd_nonblocking(ends.output, TRUE, NULL);
     output_only.start.flags |= START_NO_STDIN;
-    begin(sandbox, &output_only, &ends, callers_end, /* is_complete= */ TRUE, /* caller= */ NULL,
-          g_task_new(NULL, NULL, callback, data));
+    begin(transfer_new(&output_only, callers_end, g_task_new(NULL, NULL, callback, data)), sandbox,
+          &output_only, &ends, /* is_complete= */ TRUE, /* caller= */ NULL);
 }
 
 void
@@ -235,8 +267,8 @@ core_transfer_both_async(Sandbox *sandbox, const TransferRequest *request,
     g_unix_set_fd_nonblocking(fds[0], TRUE, NULL);
     ends.output = fds[0];
     ends.input = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
-    begin(sandbox, request, &ends, fds[1], /* is_complete= */ FALSE, /* caller= */ NULL,
-          g_task_new(NULL, NULL, callback, data));
+    begin(transfer_new(request, fds[1], g_task_new(NULL, NULL, callback, data)), sandbox, request,
+          &ends, /* is_complete= */ FALSE, /* caller= */ NULL);
 }
 
 int
@@ -249,14 +281,23 @@ void
 core_transfer_in_async(Sandbox *sandbox, const TransferRequest *request, int fd,
                        GCancellable *caller, GAsyncReadyCallback callback, gpointer data)
 {
+    Transfer *transfer =
+        transfer_new(request, /* callers_end= */ -1, g_task_new(NULL, NULL, callback, data));
+    Ends ends = {-1, -1};
     GError *error = NULL;
-    const Ends ends = {inlet_from_stranger(fd, &error), -1};
 
-    if (ends.input < 0)
-        g_task_report_error(NULL, callback, data, core_transfer_in_async, error);
+    /* Charged before there is a thread. */
+    transfer->operation = operation_begin(sandbox, caller, &error);
+    if (transfer->operation)
+        transfer->stranger = stranger_new(fd, &ends.input, on_stranger_gone, transfer, &error);
     else
-        begin(sandbox, request, &ends, /* callers_end= */ -1, /* is_complete= */ TRUE, caller,
-              g_task_new(NULL, NULL, callback, data));
+        close(fd);
+    if (transfer->stranger) {
+        begin(transfer, sandbox, request, &ends, /* is_complete= */ TRUE, caller);
+        return;
+    }
+    answer(transfer, error);
+    transfer_free(transfer);
 }
 
 gboolean

@@ -3,8 +3,8 @@
  * daemon: builds the service from its configuration, runs it on the bus, and stops it.
  *
  * The service takes its bus name last, so every caller finds a service that answers and knows all
- * running sandboxes. SIGTERM and a lost bus leave sandboxes running, for the next instance of the
- * service; SIGINT ends them.
+ * running sandboxes. It waits neither for libvirt nor for any machine. SIGTERM and a lost bus leave
+ * sandboxes running, for the next instance of the service; SIGINT ends them.
  */
 #include "daemon.h"
 
@@ -14,7 +14,9 @@
 #include <systemd/sd-daemon.h>
 
 #include "confine.h"
+#include "crash-mark.h"
 #include "error.h"
+#include "gate.h"
 #include "server.h"
 
 #define BUS_NAME "org.cloche1"
@@ -29,6 +31,7 @@ typedef struct {
     Vm *vm;
     Store *store;
     Core *core;
+    Gate *gate; /* of the system bus */
     GDBusConnection *connection;
     Server *server;
     guint name_id, watchdog;
@@ -175,9 +178,8 @@ on_hangup(gpointer data)
 static gboolean
 open_bus(Daemon *daemon, GError **error)
 {
-    GBusType bus = daemon->user_mode ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM;
-
-    daemon->connection = g_bus_get_sync(bus, NULL, error);
+    daemon->connection = daemon->user_mode ? g_bus_get_sync(G_BUS_TYPE_SESSION, NULL, error)
+                                           : gate_open_bus(&daemon->gate, error);
     if (!daemon->connection)
         return FALSE;
     g_dbus_connection_set_exit_on_close(daemon->connection, FALSE);
@@ -198,10 +200,13 @@ static gboolean
 build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
 {
     Config *config = daemon->config;
+    g_autofree char *crash = NULL;
 
     daemon->store = store_open(config->state, config->ram, config->run, config->group, error);
     if (!daemon->store || (is_confined(daemon) && !confine_capabilities(error)))
         return FALSE;
+    crash = store_crash_path(daemon->store);
+    crash_mark_install(crash);
     daemon->vm = open_vm(config, error);
     if (!daemon->vm)
         return FALSE;
@@ -212,20 +217,11 @@ build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
     return daemon->server && (!is_confined(daemon) || confine_system_calls(error));
 }
 
-/* All running sandboxes are known now, and the remains of others were removed. */
+/* The name comes after the records were read: every caller finds all sandboxes. */
 static void
-on_adopted(GObject *source, GAsyncResult *result, gpointer data)
+start(Daemon *daemon)
 {
-    Daemon *daemon = data;
-    g_autoptr(GError) error = NULL;
-
-    if (!core_adopt_finish(result, &error)) {
-        g_warning("Cannot determine what the previous instance of the service left: %s",
-                  error->message);
-        stop(daemon, /* leave_sandboxes= */ TRUE, 1);
-    }
-    if (daemon->is_stopping)
-        return;
+    core_adopt(daemon->core);
     core_start(daemon->core);
     daemon->name_id = g_bus_own_name_on_connection(daemon->connection, BUS_NAME,
                                                    G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
@@ -243,7 +239,7 @@ serve(Daemon *daemon)
 
     start_watchdog(daemon);
     core_watch(daemon->core, on_changed, daemon);
-    core_adopt_async(daemon->core, on_adopted, daemon);
+    start(daemon);
     g_main_loop_run(daemon->loop);
     g_clear_handle_id(&daemon->name_id, g_bus_unown_name);
     g_clear_handle_id(&daemon->watchdog, g_source_remove);
@@ -262,6 +258,7 @@ daemon_clear(Daemon *daemon)
         g_dbus_connection_flush_sync(daemon->connection, NULL, NULL);
         g_object_unref(daemon->connection);
     }
+    gate_close(daemon->gate);
     if (daemon->vm)
         vm_close(daemon->vm);
     store_free(daemon->store);

@@ -2,6 +2,15 @@
 /* execution: what one piece of code gave, within bounds. */
 #include "execution.h"
 
+#include <string.h>
+
+#include "guest-text.h"
+
+/* More than an entry of a result takes in a message beside its strings: lengths, types, padding. */
+#define ENTRY_SIZE 64u
+/* The same for the flags of a result. */
+#define RESULT_SIZE 256u
+
 const char *
 guest_execution_status_name(const GuestExecution *execution)
 {
@@ -41,6 +50,14 @@ guest_execution_new(void)
 }
 
 void
+guest_execution_set_budget(GuestExecution *execution, Budget *budget)
+{
+    guest_output_set_budget(&execution->out, budget);
+    guest_output_set_budget(&execution->err, budget);
+    execution->budget = budget ? budget_ref(budget) : NULL;
+}
+
+void
 guest_execution_free(GuestExecution *execution)
 {
     if (!execution)
@@ -48,6 +65,8 @@ guest_execution_free(GuestExecution *execution)
     guest_output_clear(&execution->out);
     guest_output_clear(&execution->err);
     g_ptr_array_unref(execution->results);
+    budget_give_back(execution->budget, execution->results_size);
+    budget_unref(execution->budget);
     g_free(execution->error_name);
     g_free(execution->error_value);
     g_free(execution->traceback);
@@ -55,15 +74,39 @@ guest_execution_free(GuestExecution *execution)
     g_free(execution);
 }
 
+static gsize
+part_size(const RunnerPart *part)
+{
+    gsize size;
+    const guint8 *bytes = g_bytes_get_data(part->data, &size);
+
+    if (guest_text_is_mime_type(part->mime_type))
+        size = guest_text_size(bytes, size);
+    return ENTRY_SIZE + strlen(part->mime_type) + size;
+}
+
+/* At least as much as the result takes in the answer. */
+static gsize
+result_size(const RunnerMessage *message)
+{
+    gsize size = RESULT_SIZE + strlen(message->result.display_id);
+
+    for (guint i = 0; i < message->result.n_parts; i++)
+        size += part_size(&message->result.parts[i]);
+    for (guint i = 0; i < message->result.n_saved; i++)
+        size += ENTRY_SIZE + strlen(message->result.saved[i].mime_type) +
+                strlen(message->result.saved[i].path);
+    return size;
+}
+
 static void
 add_result(GuestExecution *execution, RunnerMessage *message)
 {
-    gsize size = 0;
+    gsize size = result_size(message);
 
-    for (guint i = 0; i < message->result.n_parts; i++)
-        size += g_bytes_get_size(message->result.parts[i].data);
     if (execution->results->len >= GUEST_RESULTS_MAX ||
-        execution->results_size + size > GUEST_RESULTS_SIZE_MAX) {
+        execution->results_size + size > GUEST_RESULTS_SIZE_MAX ||
+        !budget_take(execution->budget, size)) {
         execution->results_truncated = TRUE;
         runner_message_free(message);
         return;

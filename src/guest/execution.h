@@ -6,7 +6,8 @@
 #include "runner.h"
 #include "wire.h"
 
-/* Bounds of all results of one execution; further results are discarded, and a flag is set. */
+/* Bounds of all results of one execution, as they are sent to its caller; further results are
+ * discarded, and a flag is set. */
 #define GUEST_RESULTS_SIZE_MAX (16u * 1024 * 1024)
 #define GUEST_RESULTS_MAX 1000u
 
@@ -32,6 +33,7 @@ typedef struct {
     guint64 timeout_ms;             /* 0: none */
     gboolean is_check;              /* it is not executed: the answer is whether it is complete */
     gboolean silent, no_history, is_exercise, with_colours, drains;
+    Budget *budget;              /* of what the execution collects, or NULL */
     const GuestHearing *hearing; /* NULL: the execution collects everything */
     gpointer hearing_data;
 } GuestCode;
@@ -48,6 +50,7 @@ typedef struct {
     GuestOutput out, err;
     GPtrArray *results; /* of RunnerMessage of the type RUNNER_RESULT */
     gsize results_size;
+    Budget *budget; /* of the results, or NULL */
     gboolean results_truncated;
     char *error_name, *error_value, *traceback; /* NULL: no error */
     RunnerCompleteness completeness; /* the answer to a check; of other code RUNNER_UNKNOWN */
@@ -63,6 +66,9 @@ const char *guest_execution_status_name(const GuestExecution *execution);
 const char *guest_execution_completeness_name(const GuestExecution *execution);
 
 GuestExecution *guest_execution_new(void);
+/* Before anything is added. Output and results for which the budget has no room are discarded, as
+ * those beyond their own bounds. */
+void guest_execution_set_budget(GuestExecution *execution, Budget *budget);
 void guest_execution_free(GuestExecution *execution);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestExecution, guest_execution_free)
 

@@ -117,3 +117,10 @@ guest_error_read(const guint8 *payload, gsize size)
         return NULL;
     return guest_error(about, errnum, name);
 }
+
+gboolean
+guest_error_is_end_of_link(const GError *error)
+{
+    return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST) ||
+           g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING);
+}

@@ -172,7 +172,7 @@ on_closed(GuestStream *stream, WireChannel channel, gpointer data)
         outlet_end(find_output(process, channel)->outlet, /* all_came= */ TRUE);
 }
 
-/* Once: a hostile guest may report the end again. */
+/* Once: REAPED reports the end before EXITED does. */
 static void
 report_end(GuestProcess *process, const GuestExit *how, const GError *error)
 {
@@ -253,7 +253,8 @@ guest_process_attach(GuestLink *link, const char *tag, gboolean is_terminal,
     GuestProcess *process = process_new(GUEST_PROCESS_KEPT, events, data);
 
     process->is_terminal = is_terminal;
-    process->stream = guest_stream_attach(link, tag, &stream_events, process, error);
+    process->stream = guest_stream_attach(link, tag, is_terminal ? START_TERMINAL : 0,
+                                          &stream_events, process, error);
     if (!process->stream)
         g_clear_pointer(&process, guest_process_free);
     return process;

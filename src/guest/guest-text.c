@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define REPLACEMENT_SIZE 3u /* of U+FFFD */
+
 char *
 guest_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gboolean *ret_cut)
 {
@@ -18,6 +20,19 @@ guest_text(const guint8 *bytes, gsize size, gsize max, gboolean *ret_invalid, gb
         text[end - text] = '\0';
     }
     return text;
+}
+
+gsize
+guest_text_size(const guint8 *bytes, gsize size)
+{
+    const char *rest = (const char *)bytes, *end = rest + size, *invalid;
+    gsize total = 0;
+
+    while (rest < end && !g_utf8_validate_len(rest, (gsize)(end - rest), &invalid)) {
+        total += (gsize)(invalid - rest) + REPLACEMENT_SIZE;
+        rest = invalid + 1;
+    }
+    return total + (gsize)(end - rest);
 }
 
 gsize

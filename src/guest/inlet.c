@@ -4,11 +4,7 @@
 
 #include <errno.h>
 #include <glib-unix.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#include "complete-stream.h"
 
 struct Inlet {
     int fd;
@@ -100,85 +96,4 @@ inlet_free(Inlet *inlet)
         return;
     disconnect(inlet);
     g_free(inlet);
-}
-
-/* --- the descriptor of a caller --- */
-
-typedef struct {
-    int from, to;
-} CallerCopy;
-
-/* FALSE: the reader has closed its end. */
-static gboolean
-wait_readable(const CallerCopy *copy)
-{
-    struct pollfd fds[] = {{.fd = copy->from, .events = POLLIN}, {.fd = copy->to}};
-
-    while (poll(fds, G_N_ELEMENTS(fds), -1) < 0)
-        if (errno != EINTR)
-            return FALSE;
-    return fds[1].revents == 0;
-}
-
-static gboolean
-send_all(const CallerCopy *copy, const guint8 *bytes, gsize size)
-{
-    while (size > 0) {
-        gssize n = send(copy->to, bytes, size, MSG_NOSIGNAL);
-
-        if (n < 0 && errno != EINTR)
-            return FALSE;
-        bytes += MAX(n, 0);
-        size -= (gsize)MAX(n, 0);
-    }
-    return TRUE;
-}
-
-static gpointer
-copy_in_thread(gpointer data)
-{
-    g_autofree CallerCopy *copy = data;
-    guint8 bytes[INLET_SIZE];
-    gssize n = -1;
-
-    while (wait_readable(copy)) {
-        n = read(copy->from, bytes, sizeof(bytes));
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-            break;
-        if (n > 0 && !send_all(copy, bytes, (gsize)n)) {
-            n = -1;
-            break;
-        }
-    }
-    if (n == 0)
-        complete_stream_finish(copy->to);
-    close(copy->to);
-    close(copy->from);
-    return NULL;
-}
-
-int
-inlet_from_stranger(int fd, GError **error)
-{
-    CallerCopy *copy;
-    GThread *thread;
-    int ours, theirs;
-
-    if (!complete_stream_open(&theirs, &ours, error)) {
-        close(fd);
-        return -1;
-    }
-    g_unix_set_fd_nonblocking(ours, TRUE, NULL);
-    copy = g_new(CallerCopy, 1);
-    *copy = (CallerCopy){.from = fd, .to = theirs};
-    thread = g_thread_try_new("inlet", copy_in_thread, copy, error);
-    if (thread) {
-        g_thread_unref(thread);
-        return ours;
-    }
-    close(fd);
-    close(ours);
-    close(theirs);
-    g_free(copy);
-    return -1;
 }

@@ -23,10 +23,3 @@ void inlet_go_on(Inlet *inlet);
 void inlet_finish(Inlet *inlet);
 /* Closes the descriptor: its writer gets SIGPIPE. NULL is fine. */
 void inlet_free(Inlet *inlet);
-
-/*
- * A non-blocking descriptor with the bytes of a caller's descriptor `fd`. When reading `fd` fails,
- * it ends with ECONNRESET. A thread reads `fd`, because it may be anything: reading may block, and
- * its flags are shared with the caller. Takes `fd`.
- */
-int inlet_from_stranger(int fd, GError **error);

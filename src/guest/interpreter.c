@@ -89,6 +89,7 @@ finish_execution(GuestInterpreter *interpreter)
     RunnerRequest *request = request_queue_steal_current(interpreter->queue);
 
     interpreter->count = runner_request_count(request);
+    guest_stream_set_idle(runner_process_stream(interpreter->runner));
     run_next(interpreter);
     runner_request_finish(request, /* error= */ NULL);
 }

@@ -2,6 +2,8 @@
 /* link-private: the functions of a link for the files that add streams and requests to it. */
 #pragma once
 
+#include "exchanges.h"
+#include "large-frames.h"
 #include "link.h"
 #include "stream-table.h"
 
@@ -9,18 +11,24 @@
 guint32 link_next_number(GuestLink *link);
 
 /*
- * Adds a stream and sends the frame that opens it; `size` is what wire_frame_end() returned. FALSE
- * with CLOCHE_ERROR_GUEST_LOST, CLOCHE_ERROR_INVALID_ARGUMENT (the frame is too long) or
+ * Adds a stream and sends the frame that opens it; `size` is what wire_frame_end() returned, and
+ * `channels` are those on which the guest may send (exchanges.h). An answer is due. FALSE with
+ * CLOCHE_ERROR_GUEST_LOST, CLOCHE_ERROR_INVALID_ARGUMENT (the frame is too long) or
  * CLOCHE_ERROR_BUSY (too many streams, or too many unsent bytes).
  */
-gboolean link_add_stream(GuestLink *link, LinkStream *stream, const guint8 *frame, ptrdiff_t size,
-                         GError **error);
+gboolean link_add_stream(GuestLink *link, LinkStream *stream, guint channels, const guint8 *frame,
+                         ptrdiff_t size, GError **error);
 void link_remove_stream(GuestLink *link, LinkStream *stream);
+/* Whether the guest owes something on this stream, so that its silence counts. */
+void link_set_due(GuestLink *link, LinkStream *stream, gboolean is_due);
 
 /* Sends a request that starts no process, and waits for OK or ERROR: a task that returns a boolean.
  */
 void link_send_request(GuestLink *link, WireWriter *w, WireType type, GAsyncReadyCallback callback,
                        gpointer data);
+
+/* Of all runners behind the link. */
+LargeFrames *link_large_frames(GuestLink *link);
 
 /* Sends a frame that wire_frame_end() finished. */
 void link_send(GuestLink *link, const guint8 *frame, gsize size);

@@ -14,7 +14,7 @@
 
 #include "clock-sync.h"
 #include "error.h"
-#include "guest-error.h"
+#include "link-requests.h"
 #include "quiet-watch.h"
 #include "util.h"
 
@@ -24,6 +24,10 @@
 #define LINK_UNSENT_MAX (8u * 1024 * 1024)
 /* With more unsent bytes, the guest is lost: it sends frames that cause answers, and reads none. */
 #define LINK_UNSENT_END (64u * 1024 * 1024)
+/* With more numbers in use, new streams are refused: the guest does not answer. */
+#define LINK_EXCHANGES_MAX (4u * WIRE_STREAMS_MAX)
+/* With more streams that the guest may not know to be closed, it is asked whether it does. */
+#define LINK_CLOSED_MAX 256u
 #define READ_SIZE (128u * 1024)
 #define SMALL_FRAME 512u
 
@@ -38,9 +42,11 @@ struct GuestLink {
     gboolean dead, is_stalled;
     char *sandbox_id; /* from the agent's HELLO */
     guint32 version;  /* from the agent's HELLO; 0: it has not greeted */
-    guint32 last_number;
+    guint32 ping;     /* the number of the PING that was not answered; 0: there is none */
+    Exchanges exchanges;
     StreamTable streams;
-    GHashTable *requests; /* guint32 number → GTask, owned */
+    LinkRequests requests;
+    LargeFrames large_frames;
     ClockSync clock;
     gboolean clock_is_due; /* set the clock when the agent has greeted */
     GTask *greeting;
@@ -51,7 +57,7 @@ struct GuestLink {
 guint32
 link_next_number(GuestLink *link)
 {
-    return ++link->last_number;
+    return exchanges_next_number(&link->exchanges);
 }
 
 static void
@@ -61,7 +67,8 @@ finalize(gpointer data)
 
     g_free(link->sandbox_id);
     stream_table_clear(&link->streams);
-    g_hash_table_unref(link->requests);
+    link_requests_clear(&link->requests);
+    exchanges_clear(&link->exchanges);
     g_byte_array_unref(link->in);
     g_byte_array_unref(link->out);
 }
@@ -77,27 +84,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HeldLink, link_unref)
 
 /* --- loss --- */
 
-/* Number → GTask. */
-static GHashTable *
-requests_new(void)
-{
-    return g_hash_table_new_full(NULL, NULL, NULL, g_object_unref);
-}
-
 /* Ends all streams and requests with `error`. */
 static void
 fail_all(GuestLink *link, const GError *error)
 {
     /* Taken out first: a callback may call this function again. */
     g_autoptr(GTask) greeting = g_steal_pointer(&link->greeting);
-    g_autoptr(GHashTable) requests = g_steal_pointer(&link->requests);
-    g_autoptr(GList) tasks = g_hash_table_get_values(requests);
 
-    link->requests = requests_new();
     if (greeting)
         g_task_return_error(greeting, g_error_copy(error));
-    for (GList *l = tasks; l; l = l->next)
-        g_task_return_error(l->data, g_error_copy(error));
+    link_requests_fail_all(&link->requests, error);
     stream_table_lose_all(&link->streams, error);
 }
 
@@ -115,11 +111,8 @@ disconnect(GuestLink *link)
     link->fd = -1;
 }
 
-static void lose_guest(GuestLink *link, GuestLoss why, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
 /* Ends the link from inside: must be the last thing that a handler does. */
-static void
-lose_guest(GuestLink *link, GuestLoss why, const char *format, ...)
+static void G_GNUC_PRINTF(3, 4) lose_guest(GuestLink *link, GuestLoss why, const char *format, ...)
 {
     g_autofree char *message = NULL;
     va_list ap;
@@ -172,14 +165,12 @@ on_writable(int fd, GIOCondition condition, gpointer data)
 void
 link_send(GuestLink *link, const guint8 *frame, gsize size)
 {
-    gssize n = 0;
+    gssize n;
 
     if (link->dead)
         return;
-    if (link->out->len == 0) {
-        n = send(link->fd, frame, size, MSG_NOSIGNAL);
-        n = MAX(n, 0); /* on_readable() notices a broken socket */
-    }
+    n = link->out->len == 0 ? send(link->fd, frame, size, MSG_NOSIGNAL) : 0;
+    n = MAX(n, 0); /* on_readable() notices a broken socket */
     if ((gsize)n == size)
         return;
     g_byte_array_append(link->out, frame + n, (guint)(size - (gsize)n));
@@ -200,6 +191,7 @@ send_preamble(GuestLink *link)
 
 /* --- silence --- */
 
+/* The answer to an earlier PING tells as much as that to a new one. */
 static void
 send_ping(gpointer data)
 {
@@ -207,9 +199,20 @@ send_ping(gpointer data)
     guint8 frame[SMALL_FRAME];
     WireWriter w;
 
+    if (link->ping != 0)
+        return;
+    link->ping = link_next_number(link);
+    exchanges_begin(&link->exchanges, link->ping, EXCHANGE_PING, /* channels= */ 0);
     wire_frame_begin(&w, frame, sizeof(frame));
-    link_send(link, frame,
-              (gsize)wire_frame_end(&w, link_next_number(link), WIRE_PING, WIRE_STDIN));
+    link_send(link, frame, (gsize)wire_frame_end(&w, link->ping, WIRE_PING, WIRE_STDIN));
+}
+
+/* The answer to a PING proves that the guest knows of each stream that was closed before. */
+static void
+ask_about_closed(GuestLink *link)
+{
+    if (exchanges_count_closed(&link->exchanges) > LINK_CLOSED_MAX)
+        send_ping(link);
 }
 
 static void
@@ -225,10 +228,8 @@ static const QuietWatchEvents quiet_events = {send_ping, give_up};
 static void
 watch_quiet(GuestLink *link)
 {
-    gboolean is_waiting =
-        stream_table_size(&link->streams) > 0 || g_hash_table_size(link->requests) > 0;
-
-    quiet_watch_set_due(&link->quiet, !link->dead && link->greeted && is_waiting);
+    quiet_watch_set_due(&link->quiet,
+                        !link->dead && link->greeted && exchanges_are_due(&link->exchanges));
 }
 
 /* --- streams --- */
@@ -243,7 +244,8 @@ check_opening(const GuestLink *link, ptrdiff_t size, GError **error)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                     "Arguments and environment are too long together");
     else if (link->out->len > LINK_UNSENT_MAX ||
-             stream_table_size(&link->streams) >= WIRE_STREAMS_MAX)
+             stream_table_size(&link->streams) >= WIRE_STREAMS_MAX ||
+             exchanges_count(&link->exchanges) >= LINK_EXCHANGES_MAX)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                     "Too many processes are under way in this sandbox");
     else
@@ -252,11 +254,12 @@ check_opening(const GuestLink *link, ptrdiff_t size, GError **error)
 }
 
 gboolean
-link_add_stream(GuestLink *link, LinkStream *stream, const guint8 *frame, ptrdiff_t size,
-                GError **error)
+link_add_stream(GuestLink *link, LinkStream *stream, guint channels, const guint8 *frame,
+                ptrdiff_t size, GError **error)
 {
     if (!check_opening(link, size, error))
         return FALSE;
+    exchanges_begin(&link->exchanges, stream->number, EXCHANGE_OPENING, channels);
     stream_table_add(&link->streams, stream);
     link_send(link, frame, (gsize)size);
     watch_quiet(link);
@@ -267,6 +270,15 @@ void
 link_remove_stream(GuestLink *link, LinkStream *stream)
 {
     stream_table_remove(&link->streams, stream);
+    exchanges_close(&link->exchanges, stream->number);
+    ask_about_closed(link);
+    watch_quiet(link);
+}
+
+void
+link_set_due(GuestLink *link, LinkStream *stream, gboolean is_due)
+{
+    exchanges_set_due(&link->exchanges, stream->number, is_due);
     watch_quiet(link);
 }
 
@@ -274,6 +286,12 @@ void
 link_add_moved(GuestLink *link, LinkStream *stream, gsize size)
 {
     stream_table_add_moved(&link->streams, stream, size);
+}
+
+LargeFrames *
+link_large_frames(GuestLink *link)
+{
+    return &link->large_frames;
 }
 
 gboolean
@@ -300,30 +318,10 @@ link_send_request(GuestLink *link, WireWriter *w, WireType type, GAsyncReadyCall
         g_object_unref(task);
         return;
     }
-    g_hash_table_insert(link->requests, GUINT_TO_POINTER(number), task);
+    exchanges_begin(&link->exchanges, number, EXCHANGE_REQUEST, /* channels= */ 0);
+    link_requests_add(&link->requests, number, task);
     link_send(link, w->data, (gsize)size);
     watch_quiet(link);
-}
-
-static gboolean
-handle_answer(GuestLink *link, const WireHeader *header, const guint8 *payload)
-{
-    g_autoptr(GTask) task = NULL;
-    GError *error;
-
-    if (!g_hash_table_steal_extended(link->requests, GUINT_TO_POINTER(header->stream), NULL,
-                                     (gpointer *)&task))
-        return FALSE;
-    watch_quiet(link);
-    if (header->type == WIRE_OK && header->length == 0) {
-        g_task_return_boolean(task, TRUE);
-        return TRUE;
-    }
-    error = header->type == WIRE_ERROR ? guest_error_read(payload, header->length) : NULL;
-    g_task_return_error(task, error ? error
-                                    : g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST,
-                                                  "The agent's answer was malformed"));
-    return error != NULL;
 }
 
 /* --- the guest's clock --- */
@@ -336,6 +334,8 @@ send_clock(gpointer data)
     guint8 frame[SMALL_FRAME];
     WireWriter w;
 
+    exchanges_begin(&link->exchanges, number, EXCHANGE_REQUEST, /* channels= */ 0);
+    watch_quiet(link);
     wire_frame_begin(&w, frame, sizeof(frame));
     wire_put_u64(&w, (guint64)g_get_real_time() * 1000);
     link_send(link, frame, (gsize)wire_frame_end(&w, number, WIRE_CLOCK, WIRE_STDIN));
@@ -401,21 +401,25 @@ static gboolean
 handle_frame(GuestLink *link, const WireHeader *header, const guint8 *payload)
 {
     LinkStream *stream = stream_table_find(&link->streams, header->stream);
+    GTask *request;
 
+    if (!exchanges_receive(&link->exchanges, header))
+        return FALSE;
+    watch_quiet(link);
     if (header->type == WIRE_HELLO)
         return handle_hello(link, header, payload);
-    if (link->greeting)
-        return FALSE;
-    if (header->type == WIRE_PONG)
+    if (header->type == WIRE_PONG) {
+        link->ping = 0;
+        ask_about_closed(link);
         return header->length == 0;
+    }
     if (stream)
         return stream->functions->handle_frame(stream, header, payload);
-    if (g_hash_table_contains(link->requests, GUINT_TO_POINTER(header->stream)))
-        return handle_answer(link, header, payload);
+    if ((request = link_requests_steal(&link->requests, header->stream)))
+        return link_requests_answer(request, header, payload);
     if (clock_sync_expects(&link->clock, header->stream))
         return handle_clock_answer(link, header, payload);
-    /* The last frames of a stream that this side has closed may still arrive. */
-    return header->stream != 0 && header->stream <= link->last_number;
+    return TRUE; /* the host has closed the stream */
 }
 
 /* Discards what an earlier connection left, up to and including our nonce. */
@@ -495,8 +499,10 @@ guest_link_new(int fd, GuestLost lost, gpointer data)
     link->fd = fd;
     link->in = g_byte_array_new();
     link->out = g_byte_array_new();
+    exchanges_init(&link->exchanges);
     stream_table_init(&link->streams, may_send, link);
-    link->requests = requests_new();
+    link_requests_init(&link->requests);
+    large_frames_init(&link->large_frames);
     quiet_watch_init(&link->quiet, GUEST_QUIET_S * 1000, GUEST_HUNG_S * 1000, &quiet_events, link);
     clock_sync_init(&link->clock, send_clock, link);
     link->lost = lost;
@@ -538,13 +544,6 @@ guest_link_leave(GuestLink *link)
     link_unref(link);
 }
 
-gboolean
-guest_link_is_over(const GError *error)
-{
-    return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST) ||
-           g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING);
-}
-
 /* --- the greeting --- */
 
 static gboolean
@@ -573,6 +572,8 @@ guest_link_greet_async(GuestLink *link, guint timeout_s, GAsyncReadyCallback cal
                        gpointer data)
 {
     link->greeting = g_task_new(NULL, NULL, callback, data);
+    exchanges_begin(&link->exchanges, EXCHANGE_GREETING_NUMBER, EXCHANGE_GREETING,
+                    /* channels= */ 0);
     link->greet_timeout_s = timeout_s;
     watch_greeting(link);
     send_preamble(link);

@@ -40,8 +40,6 @@ void guest_link_free(GuestLink *link, const char *why);
 /* Closes and frees it for a sandbox that continues without this process: streams and requests end
  * with CLOCHE_ERROR_SERVICE_STOPPING. */
 void guest_link_leave(GuestLink *link);
-/* Whether an error is one of the two with which a link ends its streams and requests. */
-gboolean guest_link_is_over(const GError *error);
 /* While the machine is stopped, silence does not count. */
 void guest_link_set_stalled(GuestLink *link, gboolean is_stalled);
 

@@ -75,6 +75,16 @@ get_time(WireReader *r)
     return WIRE_TIME_IS_NEGATIVE(ns) ? -(gint64)((-ns + 999) / 1000) : (gint64)(ns / 1000);
 }
 
+/* A time in milliseconds since 1970. A later one than the protocol knows has no meaning, and would
+ * not fit when it is converted. */
+static guint64
+get_start(WireReader *r)
+{
+    guint64 ms = wire_get_u64(r);
+
+    return MIN(ms, (guint64)WIRE_TIME_MAX_S * 1000);
+}
+
 static gboolean
 ended(GuestRecords *records, const WireReader *r)
 {
@@ -120,7 +130,7 @@ guest_records_next_program(GuestRecords *records, GuestProgram *ret)
     ret->user = get_text(&r);
     ret->argv = get_strings(&r);
     ret->state = wire_get_u32(&r);
-    ret->started_ms = wire_get_u64(&r);
+    ret->started_ms = get_start(&r);
     ret->memory_kib = wire_get_u64(&r);
     ret->processor_us = wire_get_u64(&r);
     ret->group = wire_get_u64(&r);
@@ -157,7 +167,7 @@ guest_records_next_kept(GuestRecords *records, GuestKept *ret)
         return FALSE;
     *ret = (GuestKept){.tag = get_text(&r)};
     ret->pid = wire_get_u32(&r);
-    ret->started_ms = wire_get_u64(&r);
+    ret->started_ms = get_start(&r);
     ret->argv = get_strings(&r);
     ret->environment = get_strings(&r);
     if (ended(records, &r))

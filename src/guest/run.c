@@ -97,6 +97,8 @@ guest_run_async(GuestLink *link, const GuestStart *start, GBytes *input, GCancel
     pending->run = g_new0(GuestRun, 1);
     guest_output_init(&pending->run->out);
     guest_output_init(&pending->run->err);
+    guest_output_set_budget(&pending->run->out, start->budget);
+    guest_output_set_budget(&pending->run->err, start->budget);
     pending->started_us = util_boottime_us();
     pending->stream = guest_stream_start(link, start, &events, task, &error);
     if (!pending->stream) {

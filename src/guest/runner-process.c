@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "error.h"
+#include "guest-error.h"
+#include "link-private.h"
 #include "runner-interrupt.h"
 #include "util.h"
 
@@ -17,6 +19,7 @@
 #define STARTUP_OUTPUT_MAX 4096u
 /* Exit status of a runner whose dependencies are missing in the guest. */
 #define STATUS_UNSUPPORTED 64u
+#define CHANNEL_FLAGS (START_NO_STDIN | START_CONTROL)
 
 struct RunnerProcess {
     GuestLink *link;
@@ -31,7 +34,8 @@ struct RunnerProcess {
     guint start_timer;
     GString *startup_output;
     gboolean is_held;
-    gsize owed[WIRE_CONTROL + 1]; /* credit by channel, while it is held */
+    gsize owed[WIRE_CONTROL + 1]; /* credit by channel, while it is held or waits */
+    LargeFrame large_frame;       /* that it is sending */
     const RunnerProcessEvents *events;
     gpointer data;
 };
@@ -124,6 +128,8 @@ static void
 forget_runner(RunnerProcess *process)
 {
     stop_timers(process);
+    if (process->stream) /* otherwise the link may be gone */
+        large_frame_end(link_large_frames(process->link), &process->large_frame);
     g_clear_pointer(&process->stream, guest_stream_free);
     g_clear_pointer(&process->parser, runner_parser_free);
     memset(process->owed, 0, sizeof(process->owed));
@@ -180,7 +186,8 @@ on_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointe
         [LIFE_STOPPING] = RUNNER_END_STOPPED,
     };
     g_autoptr(HeldProcess) process = g_rc_box_acquire(data);
-    RunnerEnd why = guest_link_is_over(error) ? RUNNER_END_DISCONNECTED : ends[process->life];
+    RunnerEnd why =
+        guest_error_is_end_of_link(error) ? RUNNER_END_DISCONNECTED : ends[process->life];
     g_autoptr(GError) failure = NULL;
 
     forget_runner(process);
@@ -207,6 +214,7 @@ static void
 become_ready(RunnerProcess *process)
 {
     stop_timers(process);
+    guest_stream_set_idle(process->stream);
     process->events->ready(process->data);
 }
 
@@ -219,9 +227,10 @@ handle_message(RunnerProcess *process, RunnerMessage *message)
     if (!is_readiness && process->life == LIFE_READY)
         return process->events->message(message, process->data);
     runner_message_free(message);
-    if (is_readiness && change_life(process, EVENT_READY))
-        become_ready(process);
-    return is_readiness;
+    if (!is_readiness || !change_life(process, EVENT_READY))
+        return FALSE;
+    become_ready(process);
+    return TRUE;
 }
 
 /* Messages of a runner that was killed are of no interest. */
@@ -263,23 +272,39 @@ keep_startup_output(RunnerProcess *process, const guint8 *bytes, gsize size)
 static void
 give_credit(RunnerProcess *process, WireChannel channel, gsize size)
 {
-    if (process->is_held)
+    if (process->is_held || (channel == WIRE_CONTROL && process->large_frame.waits))
         process->owed[channel] += size;
     else
         guest_stream_credit(process->stream, channel, size);
 }
 
-void
-runner_process_hold(RunnerProcess *process, gboolean is_held)
+static void
+give_owed(gpointer data)
 {
-    process->is_held = is_held;
-    for (WireChannel channel = 0; !is_held && channel <= WIRE_CONTROL; channel++) {
+    RunnerProcess *process = data;
+
+    for (WireChannel channel = 0; channel <= WIRE_CONTROL; channel++) {
         gsize size = process->owed[channel];
 
         process->owed[channel] = 0;
         if (size > 0)
             give_credit(process, channel, size);
     }
+}
+
+void
+runner_process_hold(RunnerProcess *process, gboolean is_held)
+{
+    process->is_held = is_held;
+    if (!is_held)
+        give_owed(process);
+}
+
+static void
+watch_large_frame(RunnerProcess *process)
+{
+    large_frame_grow(link_large_frames(process->link), &process->large_frame,
+                     runner_parser_unfinished(process->parser));
 }
 
 static void
@@ -294,8 +319,11 @@ on_received(GuestStream *stream, WireChannel channel, const guint8 *bytes, gsize
         process->events->output(channel, bytes, size, process->data);
     else
         keep_startup_output(process, bytes, size);
-    if (process->stream == stream)
-        give_credit(process, channel, size);
+    if (process->stream != stream)
+        return;
+    if (channel == WIRE_CONTROL)
+        watch_large_frame(process);
+    give_credit(process, channel, size);
 }
 
 /* --- its begin --- */
@@ -349,7 +377,7 @@ start_stream(RunnerProcess *process)
                         .cwd = process->cwd,
                         .user = process->user,
                         .tag = process->tag,
-                        .flags = START_KEEP | START_NO_STDIN | START_CONTROL};
+                        .flags = START_KEEP | CHANNEL_FLAGS};
     g_autoptr(GError) error = NULL;
 
     if (process->is_warm)
@@ -378,8 +406,8 @@ static gboolean
 attach_stream(RunnerProcess *process, RunnerParser *parser, GError **error)
 {
     process->parser = parser;
-    process->stream =
-        guest_stream_attach(process->link, process->tag, &stream_events, process, error);
+    process->stream = guest_stream_attach(process->link, process->tag, CHANNEL_FLAGS,
+                                          &stream_events, process, error);
     return process->stream != NULL;
 }
 
@@ -449,6 +477,7 @@ runner_process_new(GuestLink *link, const GuestRunner *runner, const RunnerProce
     process->is_warm = runner->is_warm;
     process->life = LIFE_NONE;
     process->startup_output = g_string_new(NULL);
+    large_frame_init(&process->large_frame, give_owed, process);
     process->events = events;
     process->data = data;
     return process;

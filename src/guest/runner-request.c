@@ -62,6 +62,7 @@ runner_request_new_execution(guint32 number, const GuestCode *code, GError **err
     if (!frame)
         return NULL;
     request = request_new(number, frame);
+    guest_execution_set_budget(request->execution, code->budget);
     request->is_execution = !code->is_check;
     request->timeout_ms = code->timeout_ms;
     request->hearing = code->hearing;
@@ -160,7 +161,7 @@ runner_request_interrupt(RunnerRequest *request)
     runner_interrupt_begin(&request->interrupt, request->stream);
 }
 
-static gboolean
+static void
 on_timeout(gpointer data)
 {
     RunnerRequest *request = data;
@@ -168,7 +169,6 @@ on_timeout(gpointer data)
     request->timer = 0;
     request->timed_out = TRUE;
     runner_request_interrupt(request);
-    return G_SOURCE_REMOVE;
 }
 
 void
@@ -177,8 +177,7 @@ runner_request_send(RunnerRequest *request, GuestStream *stream)
     request->stream = stream;
     request->started_us = util_boottime_us();
     if (request->timeout_ms > 0)
-        request->timer =
-            g_timeout_add((guint)MIN(request->timeout_ms, G_MAXUINT), on_timeout, request);
+        request->timer = util_timeout_add(request->timeout_ms, on_timeout, request);
     guest_stream_write(stream, WIRE_CONTROL, g_bytes_get_data(request->frame, NULL),
                        g_bytes_get_size(request->frame));
 }
@@ -300,7 +299,7 @@ add_missing_error(RunnerRequest *request)
 void
 runner_request_finish(RunnerRequest *request, const GError *error)
 {
-    g_autoptr(GTask) task = request->task ? g_object_ref(request->task) : NULL;
+    g_autoptr(GTask) task = NULL;
     GuestExecution *execution;
 
     if (request->stream)
@@ -308,7 +307,8 @@ runner_request_finish(RunnerRequest *request, const GError *error)
     if (request->timed_out)
         request->execution->status = GUEST_EXECUTION_TIMED_OUT;
     if (!error && !request->has_error)
-        add_missing_error(request);
+        add_missing_error(request); /* its listener may cancel: then the task has its answer */
+    task = request->task ? g_object_ref(request->task) : NULL;
     execution = g_steal_pointer(&request->execution);
     runner_request_free(request);
     if (task && !error)

@@ -307,6 +307,12 @@ runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size)
     g_byte_array_append(parser->input, bytes, (guint)size);
 }
 
+gsize
+runner_parser_unfinished(const RunnerParser *parser)
+{
+    return parser->input->len - parser->used;
+}
+
 /* RUNNER_SYNCED is found by find_answer(), and not parsed. */
 static gboolean
 is_known_type(guint8 type)

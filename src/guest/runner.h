@@ -118,6 +118,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunnerParser, runner_parser_free)
 /* Adds bytes that the runner sent. The caller must take out all messages before the next call. */
 void runner_parser_feed(RunnerParser *parser, const void *bytes, gsize size);
 
+/* The bytes that it holds of a message that has not arrived completely. */
+gsize runner_parser_unfinished(const RunnerParser *parser);
+
 /*
  * The next message, owned by the caller. NULL without an error: more bytes are needed. NULL with
  * CLOCHE_ERROR_FAILED: the runner broke the protocol; all further calls return this error.

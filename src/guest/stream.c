@@ -120,6 +120,7 @@ guest_stream_write(GuestStream *stream, WireChannel channel, const void *bytes, 
 
     if (!stream->link || c->refused)
         return;
+    link_set_due(stream->link, &stream->base, TRUE);
     if (!c->queued)
         c->queued = g_byte_array_new();
     g_byte_array_append(c->queued, bytes, (guint)size);
@@ -206,8 +207,17 @@ guest_stream_signal(GuestStream *stream, int signal)
 void
 guest_stream_kill(GuestStream *stream)
 {
+    if (!stream->link)
+        return;
+    link_set_due(stream->link, &stream->base, TRUE);
+    send_simple(stream, WIRE_KILL, WIRE_STDIN, NULL);
+}
+
+void
+guest_stream_set_idle(GuestStream *stream)
+{
     if (stream->link)
-        send_simple(stream, WIRE_KILL, WIRE_STDIN, NULL);
+        link_set_due(stream->link, &stream->base, FALSE);
 }
 
 /* --- receiving --- */
@@ -235,7 +245,7 @@ handle_data(GuestStream *stream, const WireHeader *header, const guint8 *payload
 {
     HostChannel *channel = &stream->channels[header->channel];
 
-    if (header->channel == WIRE_STDIN || header->length > channel->in_window)
+    if (header->length > channel->in_window)
         return FALSE;
     channel->in_window -= header->length;
     link_add_moved(stream->link, &stream->base, header->length);
@@ -252,7 +262,7 @@ handle_credit(GuestStream *stream, const WireHeader *header, const guint8 *paylo
 
     wire_reader_init(&r, payload, header->length);
     value = wire_get_u32(&r);
-    if (wire_reader_end(&r) < 0 || value > WIRE_WINDOW - channel->out_window)
+    if (wire_reader_end(&r) < 0 || value == 0 || value > WIRE_WINDOW - channel->out_window)
         return FALSE;
     channel->out_window += value;
     link_wake(stream->link, &stream->base);
@@ -355,8 +365,8 @@ handle_frame(LinkStream *base, const WireHeader *header, const guint8 *payload)
 static const LinkStreamFunctions functions = {handle_frame, send_next, resume, lose};
 
 static GuestStream *
-open_stream(GuestLink *link, WireWriter *w, WireType type, const GuestStreamEvents *events,
-            gpointer data, GError **error)
+open_stream(GuestLink *link, WireWriter *w, WireType type, guint32 flags,
+            const GuestStreamEvents *events, gpointer data, GError **error)
 {
     GuestStream *stream = g_new0(GuestStream, 1);
     ptrdiff_t size;
@@ -368,7 +378,7 @@ open_stream(GuestLink *link, WireWriter *w, WireType type, const GuestStreamEven
     for (guint i = 0; i < _WIRE_CHANNELS; i++)
         stream->channels[i].in_window = stream->channels[i].out_window = WIRE_WINDOW;
     size = wire_frame_end(w, stream->base.number, type, WIRE_STDIN);
-    if (!link_add_stream(link, &stream->base, w->data, size, error))
+    if (!link_add_stream(link, &stream->base, exchanges_channels(flags), w->data, size, error))
         g_clear_pointer(&stream, g_free);
     return stream;
 }
@@ -396,19 +406,19 @@ guest_stream_start(GuestLink *link, const GuestStart *start, const GuestStreamEv
     wire_put_u32(&w, start->rows);
     wire_put_strv(&w, start->argv);
     wire_put_strv(&w, start->environment);
-    return open_stream(link, &w, WIRE_START, events, data, error);
+    return open_stream(link, &w, WIRE_START, start->flags, events, data, error);
 }
 
 GuestStream *
-guest_stream_attach(GuestLink *link, const char *tag, const GuestStreamEvents *events,
-                    gpointer data, GError **error)
+guest_stream_attach(GuestLink *link, const char *tag, guint32 flags,
+                    const GuestStreamEvents *events, gpointer data, GError **error)
 {
-    guint8 frame[512];
+    g_autofree guint8 *frame = g_malloc(WIRE_FRAME_MAX); /* a tag may contain a path */
     WireWriter w;
 
-    wire_frame_begin(&w, frame, sizeof(frame));
+    wire_frame_begin(&w, frame, WIRE_FRAME_MAX);
     wire_put_string(&w, tag);
-    return open_stream(link, &w, WIRE_ATTACH, events, data, error);
+    return open_stream(link, &w, WIRE_ATTACH, flags, events, data, error);
 }
 
 void

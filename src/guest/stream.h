@@ -2,6 +2,7 @@
 /* stream: a process in the guest, as the host sees it. */
 #pragma once
 
+#include "budget.h"
 #include "guest-exit.h"
 #include "link.h"
 
@@ -16,6 +17,7 @@ typedef struct {
     guint64 timeout_ms;             /* 0: none */
     guint32 flags;                  /* START_… */
     guint32 columns, rows;          /* START_TERMINAL */
+    Budget *budget;                 /* of the output that guest_run_async() keeps, or NULL */
 } GuestStart;
 
 typedef struct {
@@ -38,9 +40,10 @@ typedef struct {
 /* Starts a process. NULL with an error when the request is too long or too many are open. */
 GuestStream *guest_stream_start(GuestLink *link, const GuestStart *start,
                                 const GuestStreamEvents *events, gpointer data, GError **error);
-/* Attaches to a process that was started with START_KEEP and this tag. */
-GuestStream *guest_stream_attach(GuestLink *link, const char *tag, const GuestStreamEvents *events,
-                                 gpointer data, GError **error);
+/* Attaches to a process that was started with START_KEEP and this tag. Of its other flags, those
+ * that determine its channels must be in `flags` (START_CONTROL, START_TERMINAL …). */
+GuestStream *guest_stream_attach(GuestLink *link, const char *tag, guint32 flags,
+                                 const GuestStreamEvents *events, gpointer data, GError **error);
 /* Queues bytes for WIRE_STDIN or WIRE_CONTROL; they are sent as the guest gives credit. */
 void guest_stream_write(GuestStream *stream, WireChannel channel, const void *bytes, gsize size);
 /* Ends this channel after the bytes that are queued. */
@@ -54,5 +57,8 @@ void guest_stream_credit(GuestStream *stream, WireChannel channel, gsize size);
 void guest_stream_signal(GuestStream *stream, int signal);
 /* Sends SIGKILL to all processes that the stream's process started; `ended` follows. */
 void guest_stream_kill(GuestStream *stream);
+/* The guest owes nothing on this stream until the host writes again or kills: its silence does not
+ * count. */
+void guest_stream_set_idle(GuestStream *stream);
 /* Closes the stream, unless it has ended: a process without START_KEEP is killed. NULL is fine. */
 void guest_stream_free(GuestStream *stream);

@@ -24,8 +24,11 @@ describe_end(const GuestRun *run, const char *path)
                            "The sandbox's agent was killed during its task");
     if (run->exit.status != 0)
         return guest_error(WIRE_ABOUT_FILE, run->exit.status, path);
-    if (run->out.size > GUEST_OUTPUT_MAX)
-        return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "The answer is too long");
+    if (run->out.size > run->out.bytes->len)
+        return g_error_new(
+            CLOCHE_ERROR, CLOCHE_ERROR_TOO_LARGE,
+            "The answer of the sandbox has more bytes than the service keeps: ask for "
+            "less of it, or wait until other calls have ended");
     return NULL;
 }
 
@@ -48,13 +51,14 @@ on_run(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-guest_task_async(GuestLink *link, const char *const *argv, const char *user,
+guest_task_async(GuestLink *link, const char *const *argv, const char *user, Budget *budget,
                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
     const GuestStart start = {
         .argv = argv,
         .user = user,
         .flags = START_BUILTIN | START_NO_STDIN,
+        .budget = budget,
     };
     PendingTask *pending = g_new0(PendingTask, 1);
 

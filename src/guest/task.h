@@ -7,8 +7,9 @@
 #include "records.h"
 #include "stream.h"
 
-/* `argv` names the task. `user`: NULL for the claim's. Cancelling kills the task. */
-void guest_task_async(GuestLink *link, const char *const *argv, const char *user,
+/* `argv` names the task. `user`: NULL for the claim's. `budget`: of the answer, or NULL. Cancelling
+ * kills the task. */
+void guest_task_async(GuestLink *link, const char *const *argv, const char *user, Budget *budget,
                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 /* The output of the task: records.h reads it. */
 GBytes *guest_task_finish(GAsyncResult *result, GError **error);

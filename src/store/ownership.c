@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "folder.h"
 #include "util.h"
 
 typedef struct {
@@ -35,10 +36,9 @@ target_clear(OwnedFile *target)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OwnedFile, target_clear)
 
 static gboolean
-target_open(OwnedFile *target, const char *path, mode_t type, int flags, GError **error)
+target_examine(OwnedFile *target, const char *path, mode_t type, GError **error)
 {
-    target->fd = open(path, O_PATH | O_CLOEXEC | flags);
-    if (target->fd < 0 || fstat(target->fd, &target->st) < 0)
+    if (fstat(target->fd, &target->st) < 0)
         return util_set_errno(error, errno, "Cannot open '%s'", path);
     g_snprintf(target->proc, sizeof(target->proc), "/proc/self/fd/%d", target->fd);
     if ((target->st.st_mode & S_IFMT) == type)
@@ -46,6 +46,15 @@ target_open(OwnedFile *target, const char *path, mode_t type, int flags, GError 
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "'%s' is not a %s", path,
                 type == S_IFDIR ? "folder" : "regular file");
     return FALSE;
+}
+
+static gboolean
+target_open(OwnedFile *target, const char *path, mode_t type, GError **error)
+{
+    target->fd = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (target->fd < 0)
+        return util_set_errno(error, errno, "Cannot open '%s'", path);
+    return target_examine(target, path, type, error);
 }
 
 /* --- access lists --- */
@@ -164,23 +173,8 @@ ownership_set(const char *path, const Ownership *wanted, GError **error)
 {
     g_auto(OwnedFile) target = {.fd = -1};
 
-    return target_open(&target, path, wanted->type, O_NOFOLLOW, error) &&
+    return target_open(&target, path, wanted->type, error) &&
            fix_target(&target, path, wanted, error);
-}
-
-/* In a folder that all users may write, such as /dev/shm, a link could point anywhere. */
-static gboolean
-check_link(const char *path, GError **error)
-{
-    g_autofree char *owner = NULL;
-    struct stat st;
-
-    if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) || st.st_uid == 0 || st.st_uid == geteuid())
-        return TRUE;
-    owner = name_user(st.st_uid);
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED,
-                "'%s' is a symbolic link of the user %s and is not followed", path, owner);
-    return FALSE;
 }
 
 gboolean
@@ -188,11 +182,8 @@ ownership_set_folder(const char *path, const Ownership *wanted, GError **error)
 {
     g_auto(OwnedFile) target = {.fd = -1};
 
-    if (!check_link(path, error))
-        return FALSE;
-    if (g_mkdir_with_parents(path, 0755) < 0)
-        return util_set_errno(error, errno, "Cannot make the folder '%s'", path);
-    return target_open(&target, path, S_IFDIR, 0, error) &&
+    target.fd = folder_open(path, wanted->mode, error);
+    return target.fd >= 0 && target_examine(&target, path, S_IFDIR, error) &&
            fix_target(&target, path, wanted, error);
 }
 
@@ -231,7 +222,7 @@ ownership_make_readable(const char *path, const Ownership *wanted, GError **erro
     gboolean fits;
     int errnum;
 
-    if (!target_open(&target, path, wanted->type, O_NOFOLLOW, error))
+    if (!target_open(&target, path, wanted->type, error))
         return FALSE;
     fits = is_readable(&target, wanted);
     if ((fits && !has_acl(&target)) || make_readable(&target) || fits)

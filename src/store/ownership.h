@@ -26,7 +26,8 @@ typedef struct {
 /* Makes us the owner, sets group and mode, and removes access lists. */
 gboolean ownership_set(const char *path, const Ownership *wanted, GError **error);
 /* The same for a folder that the configuration names. Creates it if it does not exist. The path may
- * be a symbolic link if root or we own the link. */
+ * contain symbolic links if root or we own them. A folder that another user can have made is
+ * refused (folder.h). */
 gboolean ownership_set_folder(const char *path, const Ownership *wanted, GError **error);
 /* Makes a file readable, and a folder searchable, for the machines' group and us. The owner does
  * not change: like build-image, it sets the permission bits of others. */

@@ -48,7 +48,8 @@ fill_file(const Record *record)
     set_strv(file, "Metadata", record->metadata);
     if (record->idempotency_key)
         g_key_file_set_string(file, SECTION, "IdempotencyKey", record->idempotency_key);
-    g_key_file_set_string(file, SECTION, "Request", record->request);
+    if (record->request_digest)
+        g_key_file_set_string(file, SECTION, "RequestDigest", record->request_digest);
     set_strv(file, "Languages", record->languages);
     g_key_file_set_string(file, SECTION, "User", record->user);
     g_key_file_set_uint64(file, SECTION, "Vcpus", record->vcpus);
@@ -56,11 +57,44 @@ fill_file(const Record *record)
     g_key_file_set_uint64(file, SECTION, "DiskMiB", record->disk_mib);
     g_key_file_set_uint64(file, SECTION, "MachineUid", record->machine_uid);
     g_key_file_set_uint64(file, SECTION, "OneShot", record->is_one_shot ? 1 : 0);
+    if (record->deaths > 0)
+        g_key_file_set_uint64(file, SECTION, "Deaths", record->deaths);
     return file;
 }
 
+void
+record_gate_init(RecordGate *gate)
+{
+    g_mutex_init(&gate->mutex);
+    gate->is_shut = FALSE;
+}
+
+void
+record_gate_clear(RecordGate *gate)
+{
+    g_mutex_clear(&gate->mutex);
+}
+
+/* Puts the new file in the place of the old one, unless the gate is shut. */
+static gboolean
+put_in_place(const char *fresh, const char *path, RecordGate *gate, GError **error)
+{
+    int r = 0, errnum = 0;
+
+    if (gate)
+        g_mutex_lock(&gate->mutex);
+    if (gate && gate->is_shut)
+        unlink(fresh);
+    else
+        r = g_rename(fresh, path);
+    errnum = errno;
+    if (gate)
+        g_mutex_unlock(&gate->mutex);
+    return r == 0 || util_set_errno(error, errnum, "Cannot write the record '%s'", path);
+}
+
 gboolean
-record_write(const Store *store, const Record *record, GError **error)
+record_write(const Store *store, const Record *record, RecordGate *gate, GError **error)
 {
     g_autoptr(GKeyFile) file = fill_file(record);
     g_autofree char *path = record_path(store, record->id);
@@ -70,8 +104,7 @@ record_write(const Store *store, const Record *record, GError **error)
 
     if (g_file_set_contents_full(fresh, text, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600,
                                  error) &&
-        (g_rename(fresh, path) == 0 ||
-         util_set_errno(error, errno, "Cannot write the record '%s'", path)))
+        put_in_place(fresh, path, gate, error))
         return TRUE;
     unlink(fresh);
     return FALSE;
@@ -163,7 +196,8 @@ read_fields(RecordReader *reader, Record *record)
     record->boot_id = get_text(reader, "Boot");
     record->metadata = get_strv(reader, "Metadata");
     record->idempotency_key = g_key_file_get_string(reader->file, SECTION, "IdempotencyKey", NULL);
-    record->request = get_text(reader, "Request");
+    record->request_digest = g_key_file_get_string(reader->file, SECTION, "RequestDigest", NULL);
+    record->has_request = g_key_file_has_key(reader->file, SECTION, "Request", NULL);
     record->languages = get_strv(reader, "Languages");
     record->user = get_text(reader, "User");
     record->vcpus = (guint)get_number(reader, "Vcpus", G_MAXUINT32);
@@ -171,6 +205,8 @@ read_fields(RecordReader *reader, Record *record)
     record->disk_mib = get_number(reader, "DiskMiB", G_MAXUINT32);
     record->machine_uid = (guint32)get_number(reader, "MachineUid", G_MAXUINT32);
     record->is_one_shot = get_number(reader, "OneShot", 1) == 1;
+    if (g_key_file_has_key(reader->file, SECTION, "Deaths", /* error= */ NULL))
+        record->deaths = (guint)get_number(reader, "Deaths", G_MAXUINT16);
 }
 
 Record *
@@ -193,6 +229,25 @@ record_read(const Store *store, const char *id, GError **error)
     return reader.failed ? NULL : g_steal_pointer(&record);
 }
 
+Record *
+record_copy(const Record *record)
+{
+    Record *copy = g_new(Record, 1);
+
+    *copy = *record;
+    copy->id = g_strdup(record->id);
+    copy->name = g_strdup(record->name);
+    copy->template = g_strdup(record->template);
+    copy->template_key = g_strdup(record->template_key);
+    copy->boot_id = g_strdup(record->boot_id);
+    copy->metadata = g_strdupv(record->metadata);
+    copy->idempotency_key = g_strdup(record->idempotency_key);
+    copy->request_digest = g_strdup(record->request_digest);
+    copy->languages = g_strdupv(record->languages);
+    copy->user = g_strdup(record->user);
+    return copy;
+}
+
 void
 record_free(Record *record)
 {
@@ -205,16 +260,30 @@ record_free(Record *record)
     g_free(record->boot_id);
     g_strfreev(record->metadata);
     g_free(record->idempotency_key);
-    g_free(record->request);
+    g_free(record->request_digest);
     g_strfreev(record->languages);
     g_free(record->user);
     g_free(record);
 }
 
 void
-record_remove(const Store *store, const char *id)
+record_remove(const Store *store, const char *id, RecordGate *gate)
 {
     g_autofree char *path = record_path(store, id);
 
+    if (gate) {
+        g_mutex_lock(&gate->mutex);
+        gate->is_shut = TRUE;
+    }
     unlink(path);
+    if (gate)
+        g_mutex_unlock(&gate->mutex);
+}
+
+gboolean
+record_exists(const Store *store, const char *id)
+{
+    g_autofree char *path = record_path(store, id);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
 }

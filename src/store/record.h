@@ -15,19 +15,35 @@ typedef struct {
     char *boot_id;         /* of that boot */
     char **metadata;       /* key, value, key, value, … */
     char *idempotency_key; /* NULL: none */
-    char *request;         /* compared with the request of a second call with this key */
+    char *request_digest;  /* of the request that a second call with this key must repeat; NULL:
+                              there  is no key, or an earlier version wrote the record */
+    gboolean has_request;  /* an earlier version wrote the request itself, secrets included */
     char **languages;
     char *user; /* in the guest */
     guint vcpus;
     guint64 memory_mib, disk_mib;
     guint32 machine_uid;  /* 0: the machine has no uid of its own */
     gboolean is_one_shot; /* the sandbox ends with the call that created it */
+    guint deaths;         /* of the service, in a row, while it adopted the machine */
 } Record;
 
-/* Writes the record atomically: a reader finds the old or the new one. */
-gboolean record_write(const Store *store, const Record *record, GError **error);
+/* Lets a record be removed by one thread while another one writes it. */
+typedef struct {
+    GMutex mutex;
+    gboolean is_shut; /* the record was removed, and must not be written any more */
+} RecordGate;
+
+void record_gate_init(RecordGate *gate);
+void record_gate_clear(RecordGate *gate);
+
+/* Writes the record atomically: a reader finds the old or the new one. `gate` may be NULL. Does
+ * nothing, without an error, when the gate is shut. */
+gboolean record_write(const Store *store, const Record *record, RecordGate *gate, GError **error);
 /* NULL on failure; the error names the file and the fault. */
 Record *record_read(const Store *store, const char *id, GError **error);
+Record *record_copy(const Record *record);
 void record_free(Record *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)
-void record_remove(const Store *store, const char *id);
+/* Shuts the gate, which may be NULL. */
+void record_remove(const Store *store, const char *id, RecordGate *gate);
+gboolean record_exists(const Store *store, const char *id);

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "names.h"
 #include "ownership.h"
+#include "secret-private.h"
 #include "util.h"
 
 /* Machines' users can search the folder but not list it. */
@@ -93,8 +94,8 @@ make_folders(Store *store, GError **error)
         {store->state, "templates", SEARCHED_MODE},
         {store->state, "machines", SEARCHED_MODE},
         {store->state, "sandboxes", PRIVATE_MODE},
-        {store->ram, "", SEARCHED_MODE},
         {store->run, "", RUN_MODE},
+        {store->ram, "", SEARCHED_MODE}, /* it may be below `run` */
         {store->run, "machines", PRIVATE_MODE},
     };
 
@@ -187,7 +188,8 @@ store_open(const char *state, const char *ram, const char *run, const char *grou
     store->lock = -1;
     if ((group && !find_group(group, &store->gid, error)) ||
         !make_folder(store, state, state, SEARCHED_MODE, error) || !lock_state(store, error) ||
-        !make_folders(store, error) || !adapt_all(store, error))
+        !make_folders(store, error) || !secret_load(store->run, store->key, error) ||
+        !adapt_all(store, error))
         return NULL;
     return g_steal_pointer(&store);
 }
@@ -203,4 +205,18 @@ store_free(Store *store)
     if (store->lock >= 0)
         close(store->lock);
     g_free(store);
+}
+
+char *
+store_crash_path(const Store *store)
+{
+    return g_build_filename(store->run, "crashed", NULL);
+}
+
+gboolean
+store_take_crash(const Store *store)
+{
+    g_autofree char *path = store_crash_path(store);
+
+    return unlink(path) == 0;
 }

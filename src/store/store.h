@@ -7,7 +7,9 @@
  *   STATE/machines/NAME/               a machine's overlay; removed with the machine
  *   STATE/sandboxes/ID                 the record of a sandbox
  *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
- *   RUN/machines/NAME/                 a machine's sockets and console
+ *   RUN/machines/NAME/                 a machine's socket, if it is not cloche-vm's (vmd-files.h)
+ *   RUN/crashed                        the service has crashed, and was not killed
+ *   RUN/request-key                    see secret.h
  *
  * The folders' group gives machines' users access to shared files, and access.h to their own files.
  * A store locks STATE, so files there that belong to no running sandbox were left by a daemon that
@@ -18,10 +20,13 @@
 #include <glib.h>
 #include <sys/types.h>
 
+#define STORE_KEY_SIZE 32
+
 typedef struct {
     char *state, *ram, *run; /* absolute */
     gid_t gid;               /* of the machines' users; (gid_t)-1: machines run as this process */
     int lock;                /* descriptor of `state`, locked; -1: none */
+    guint8 key[STORE_KEY_SIZE];
 } Store;
 
 /* Makes the folders. Adapts folders and records that another configuration left; images and
@@ -46,6 +51,11 @@ gboolean store_make_readable(const Store *store, const char *path, mode_t type, 
 guint store_sweep(const Store *store, const char *const *keep, const char *const *in_use);
 /* Removes all RAM files, when no machine maps one any more. */
 void store_clear_ram(const Store *store);
+
+/* Path of a file in RUN that exists when an instance of the service has crashed: a new string. */
+char *store_crash_path(const Store *store);
+/* Whether it exists; removes it. */
+gboolean store_take_crash(const Store *store);
 
 /* The names of the installed images, sorted. */
 char **image_list(const Store *store);

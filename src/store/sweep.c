@@ -2,9 +2,21 @@
 /* sweep: removes files and folders that the previous instance of the service left. */
 #include <string.h>
 
+#include "folder.h"
 #include "names.h"
 #include "store.h"
 #include "util.h"
+
+static gboolean
+remove_entry(DIR *dir, const char *path, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (util_remove_tree_at(dirfd(dir), name, &error))
+        return TRUE;
+    g_warning("%s: %s", path, error->message);
+    return FALSE;
+}
 
 /* Removes the entries of the folder whose name `is_ours` and which are not needed. Entries that
  * cannot be removed, and those that the service cannot have made, are logged. */
@@ -13,25 +25,26 @@ sweep(const char *parent, const char *name, gboolean (*is_ours)(const char *entr
       gboolean (*is_needed)(const char *entry, const char *const *keep), const char *const *keep)
 {
     g_autofree char *path = g_build_filename(parent, name, NULL);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *entry;
+    g_autoptr(GError) error = NULL;
+    DIR *dir = folder_list(path, &error);
+    const struct dirent *entry;
     guint count = 0;
 
-    while (dir && (entry = g_dir_read_name(dir))) {
-        g_autofree char *old = g_build_filename(path, entry, NULL);
-        g_autoptr(GError) error = NULL;
-
-        if (is_needed(entry, keep))
-            continue;
-        if (!is_ours(entry)) {
-            g_message("'%s' does not belong to this service and is not removed", old);
-            continue;
-        }
-        if (util_remove_tree(old, &error))
-            count++;
-        else
-            g_warning("%s", error->message);
+    if (!dir) {
+        g_warning("%s", error->message);
+        return 0;
     }
+    while ((entry = readdir(dir))) {
+        if (g_str_equal(entry->d_name, ".") || g_str_equal(entry->d_name, "..") ||
+            is_needed(entry->d_name, keep))
+            continue;
+        if (!is_ours(entry->d_name))
+            g_message("'%s/%s' does not belong to this service and is not removed", path,
+                      entry->d_name);
+        else if (remove_entry(dir, path, entry->d_name))
+            count++;
+    }
+    closedir(dir);
     return count;
 }
 

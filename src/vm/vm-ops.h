@@ -10,6 +10,12 @@
 
 #include "vm.h"
 
+/* A machine that exists. */
+typedef struct {
+    char *name;
+    uid_t uid; /* 0: libvirt has chosen it */
+} VmListed;
+
 typedef struct {
     void (*close)(Vm *vm);
 
@@ -18,6 +24,13 @@ typedef struct {
                         GAsyncReadyCallback callback, gpointer data);
     const VmFacts *(*probe_finish)(Vm *vm, GAsyncResult *result, GError **error);
     guint (*probe_pause_ms)(Vm *vm, guint failures);
+    /* For cloche-vm: finds the facts of an accelerator that an earlier probe has chosen, without a
+     * trial. Finishes like a probe.
+     */
+    void (*recall_async)(Vm *vm, gboolean is_emulated, GAsyncReadyCallback callback, gpointer data);
+    /* For cloche-vm: lists the machines whose name begins with `prefix`: of VmListed. */
+    void (*list_async)(Vm *vm, const char *prefix, GAsyncReadyCallback callback, gpointer data);
+    GPtrArray *(*list_finish)(Vm *vm, GAsyncResult *result, GError **error);
 
     void (*start_async)(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
                         gpointer events_data, GCancellable *cancellable,
@@ -28,15 +41,16 @@ typedef struct {
                         gpointer events_data, GAsyncReadyCallback callback, gpointer data);
     Machine *(*adopt_finish)(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
 
-    void (*save_async)(Machine *machine, const char *path, GAsyncReadyCallback callback,
-                       gpointer data);
+    void (*save_async)(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
     gboolean (*save_finish)(Machine *machine, GAsyncResult *result, GError **error);
 
     void (*destroy_async)(Machine *machine, GAsyncReadyCallback callback, gpointer data);
     gboolean (*destroy_finish)(Vm *vm, GAsyncResult *result, GError **error);
 
+    void (*hold)(Machine *machine, gboolean holds);
     void (*leave)(Machine *machine);
     void (*stop_trying)(Vm *vm);
+    void (*keep_trying)(Vm *vm); /* takes stop_trying() back; may be NULL */
 
     pid_t (*pid)(const Machine *machine);
     void (*sweep_async)(Vm *vm, const char *prefix, GAsyncReadyCallback callback, gpointer data);
@@ -45,7 +59,12 @@ typedef struct {
 
 struct Vm {
     const VmOps *ops;
+    void (*answers)(gboolean does, gpointer data); /* of vm_watch(), or NULL */
+    gpointer answers_data;
 };
+
+/* Calls the watcher of vm_watch(). */
+void vm_report_answers(const Vm *vm, gboolean does);
 
 struct Machine {
     Vm *vm;

@@ -2,7 +2,7 @@
 /*
  * vm: the public calls, which pass on to the implementation of a Vm.
  *
- * vm_open() is in vm-libvirt.c. A test makes a Vm of its own.
+ * vm_open() is in vm-client.c. cloche-vm and tests open other implementations.
  */
 #include "vm.h"
 
@@ -18,6 +18,20 @@ vm_close(Vm *vm)
 {
     if (vm)
         vm->ops->close(vm);
+}
+
+void
+vm_watch(Vm *vm, void (*answers)(gboolean does, gpointer data), gpointer data)
+{
+    vm->answers = answers;
+    vm->answers_data = data;
+}
+
+void
+vm_report_answers(const Vm *vm, gboolean does)
+{
+    if (vm->answers)
+        vm->answers(does, vm->answers_data);
 }
 
 void
@@ -67,9 +81,9 @@ vm_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
 }
 
 void
-machine_save_async(Machine *machine, const char *path, GAsyncReadyCallback callback, gpointer data)
+machine_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data)
 {
-    machine->vm->ops->save_async(machine, path, callback, data);
+    machine->vm->ops->save_async(machine, fd, callback, data);
 }
 
 gboolean
@@ -100,6 +114,12 @@ void
 vm_stop_trying(Vm *vm)
 {
     vm->ops->stop_trying(vm);
+}
+
+void
+machine_hold(Machine *machine, gboolean holds)
+{
+    machine->vm->ops->hold(machine, holds);
 }
 
 pid_t

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm: machines, made by libvirt (vm-libvirt.c) or, in tests, by a fake that runs the real agent.
+ * vm: machines. cloched asks cloche-vm for them (vm-client.c), cloche-vm asks libvirt (src/vmd),
+ * and tests make them of processes that run the real agent.
  *
  * A machine is one running guest; it knows nothing of users. All calls return at once and finish in
- * the main context that was the thread's default when the call was made. libvirt's types do not
- * leave this folder.
+ * the main context.
  */
 #pragma once
 
@@ -34,13 +34,15 @@ typedef struct {
 } MachineUser;
 
 typedef struct {
-    const char *name;   /* [a-z0-9-]+, unique */
-    const char *kernel; /* absolute paths, here and below */
+    const char *name;   /* cloche-[a-z0-9-]+, unique */
+    const char *kernel; /* STATE/images/IMAGE/kernel; absolute paths, here and below */
     const char *initrd;
     const char *disk;   /* qcow2, used by this machine only */
-    const char *ram;    /* file of exactly memory_mib */
+    const char *ram;    /* RAM/VERSION, a file of exactly memory_mib */
     const char *state;  /* device state to restore; NULL: boot, and share the RAM file (template) */
-    const char *socket; /* where the agent's channel is bound, at most 107 bytes */
+    int state_fd;       /* an open descriptor of it, which is borrowed; 0: `state` is opened */
+    const char *socket; /* where the agent's channel is bound, at most 107 bytes. cloche-vm chooses
+                           this path and the next one itself. */
     const char *console; /* file for the serial console of a machine that boots, or NULL; a restored
                             machine has none, because its guest could fill the disk */
     MachineUser user;
@@ -58,27 +60,43 @@ typedef enum {
 typedef struct {
     /* Called once, when the machine ended by other means than machine_destroy_async(). */
     void (*ended)(Machine *machine, MachineEnd how, gpointer data);
-    /* The host's disk is full, so the machine's processors are stopped (TRUE); there is room again,
-     * and they run (FALSE). */
+    /* The host's disk is full or the machine is held, so its processors are stopped (TRUE); there
+     * is room again, and they run (FALSE). */
     void (*stalled)(Machine *machine, gboolean is_stalled, gpointer data);
 } MachineEvents;
 
+/* How cloche-vm is reached. */
+typedef struct {
+    const char *socket;      /* of the service; NULL: it is started as a child of this process */
+    const char *const *argv; /* of the child */
+} VmAccess;
+
 /*
- * Opens `uri` (qemu:///system, or qemu:///embed?root=/absolute/dir). Blocks: for start-up only.
- * The default GMainContext must run, for libvirt's events.
+ * Starts cloche-vm as a child and waits until it is ready, or connects to the service in the
+ * background. Blocks for a child only. Does not wait for libvirtd. When the connection is lost, it
+ * is opened again, or the child is started again. Machines continue meanwhile, and no event of
+ * theirs is lost.
  *
- * QEMU's user must be able to search the directories of a machine's files, to read kernel and
- * initrd, and to write disk and ram; no file changes its owner.
+ * A machine's files are where store.h says, and cloche-vm reads State=, Run= and Ram= from the
+ * configuration itself. QEMU's user must be able to search the directories of a machine's files, to
+ * read kernel and initrd, and to write disk and ram; no file changes its owner.
  */
-Vm *vm_open(const char *uri, GError **error);
+Vm *vm_open(const VmAccess *access, GError **error);
 void vm_close(Vm *vm);
+
+/* Calls `answers` in the main context whenever libvirt turned out to answer (again), with TRUE, or
+ * not to answer, with FALSE; several times in a row with the same value. After TRUE, calls that
+ * failed may succeed. One watcher; NULL: none. */
+void vm_watch(Vm *vm, void (*answers)(gboolean does, gpointer data), gpointer data);
 
 /*
  * Finds out which accelerator works: boots `kernel` with `initrd` and the kernel option
- * cloche.probe (the agent then powers off at once) under KVM. The console file is in `directory`.
+ * cloche.probe (the agent then powers off at once) under KVM. The console file is in `directory`,
+ * if cloche-vm has no folder of its own.
  * If the guest does not power off within 30 s, the facts are those of emulation, with the reason.
  * Finishes with the facts, which every vm_start_async() needs; they are valid until the next probe.
- * The caller decides whether machines may be emulated, and whether to probe again. It must not
+ * Fails if libvirt was away meanwhile: a start that libvirt did not finish proves nothing about
+ * KVM. The caller decides whether machines may be emulated, and whether to probe again. It must not
  * probe while a machine is starting.
  */
 void vm_probe_async(Vm *vm, const char *kernel, const char *initrd, const char *directory,
@@ -103,18 +121,21 @@ Machine *vm_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **err
 
 /*
  * Adopts a machine that the previous instance of the daemon started. Uses name, socket and disk of
- * the spec. Finishes like vm_start_async(), or with CLOCHE_ERROR_GUEST_LOST when no machine of this
- * name runs. For a stalled machine, `stalled` is called inside the finish.
+ * the spec. Finishes like vm_start_async(), with CLOCHE_ERROR_GUEST_LOST when libvirt says that no
+ * machine of this name runs, or with CLOCHE_ERROR_TIMED_OUT when its QEMU accepts no connection for
+ * VM_ADOPT_TIMEOUT_S; nothing of the machine is left then but its files. While libvirt does not
+ * answer, it waits; any other error means that vm_stop_trying() was called, and that nothing is
+ * known of the machine. For a stalled machine, `stalled` is called inside the finish.
  */
+#define VM_ADOPT_TIMEOUT_S 20
 void vm_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
                     gpointer events_data, GAsyncReadyCallback callback, gpointer data);
 Machine *vm_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
 
-/* Stops the vCPUs of a machine that was booted and writes its device state to the new file `path`.
- * spec->ram then contains all of its RAM. The only call allowed afterwards is
- * machine_destroy_async(). */
-void machine_save_async(Machine *machine, const char *path, GAsyncReadyCallback callback,
-                        gpointer data);
+/* Stops the vCPUs of a machine that was booted and writes its device state to `fd`, a new file that
+ * is open for writing only; it is borrowed until the finish. spec->ram then contains all of its
+ * RAM. The only call allowed afterwards is machine_destroy_async(). */
+void machine_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
 gboolean machine_save_finish(Machine *machine, GAsyncResult *result, GError **error);
 
 /* Ends the machine in any state, and frees it. No event is called from now on. Finishes when QEMU
@@ -126,16 +147,23 @@ gboolean machine_destroy_finish(Vm *vm, GAsyncResult *result, GError **error);
 /* Frees the machine but does not end it: the next instance of the daemon adopts it. */
 void machine_leave(Machine *machine);
 
-/* From now on, a machine that libvirt cannot destroy at once is an error. vm_sweep_async() of the
- * next instance of the daemon destroys it. */
+/* From now on, a machine that libvirt cannot destroy or adopt at once is an error. The next
+ * instance of the daemon adopts it, or destroys it by vm_sweep_async(). */
 void vm_stop_trying(Vm *vm);
+
+/* Stops the machine's processors (TRUE), as if the host's disk were full, or lets them run again
+ * when there is space on the disk. `stalled` is called when it has happened. If it did not happen,
+ * the call can be repeated. */
+void machine_hold(Machine *machine, gboolean holds);
 
 /* The process id of QEMU; 0: it has ended. */
 pid_t machine_pid(const Machine *machine);
 
 /* Destroys each machine whose name begins with `prefix` and which this Vm neither started nor
- * adopted: the previous instance of the daemon left it. Finishes with their number, or -1 with an
- * error. */
+ * adopted nor is adopting: the previous instance of the daemon left it. While libvirt does not
+ * answer, it tries again. Finishes with their number, or with -1 and an error after
+ * vm_stop_trying(). A machine that libvirt cannot destroy within some seconds is not counted, and
+ * is tried again in the background. */
 void vm_sweep_async(Vm *vm, const char *prefix, GAsyncReadyCallback callback, gpointer data);
 int vm_sweep_finish(Vm *vm, GAsyncResult *result, GError **error);
 

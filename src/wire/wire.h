@@ -52,6 +52,10 @@
  * Flow: DATA of each channel of each stream, in each direction, has a window of WIRE_WINDOW bytes.
  * The receiver sends CREDIT for the bytes that it has passed on. A side that sends beyond its
  * window breaks the protocol. Other frames need no credit.
+ *
+ * Order: an agent sends STARTED or ERROR first on each stream, REAPED at most once, and EOF at most
+ * once for each channel, except for control. Its DATA and CREDIT are never empty. Any other order
+ * breaks the protocol, and so does a frame that answers nothing (src/guest/exchanges.h).
  */
 #define WIRE_MAGIC_SIZE 16u
 #define WIRE_NONCE_SIZE 16u

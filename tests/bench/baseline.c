@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* baseline: commands from start to end, and a QEMU from start to the agent's first word. */
+/* baseline: measures commands until they end, and a QEMU until its agent answers. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -17,8 +17,8 @@
 
 /* --- commands --- */
 
-/* So that nothing of a command is left behind: a signal to stop waits until it is over, and the
- * command itself takes it at once. */
+/* Signals that end this program are blocked while a command runs, so that no process of the command
+ * is left. The command itself gets them at once. */
 static void
 hold_signals(sigset_t *before)
 {
@@ -132,7 +132,8 @@ send_all(int fd, const guint8 *data, gsize size)
     }
 }
 
-/* QEMU leaves in its socket what is sent before the agent has opened its port. */
+/* QEMU does not read the socket until the agent has opened its port, so the greeting can be sent
+ * before. */
 static void
 greet(int fd)
 {

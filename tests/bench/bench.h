@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench: what run.sh measures with.
+ * bench: functions of bench-client, with which run.sh measures.
  *
- * Each sample is a line on standard output, a figure's key and a number; report.py knows the units.
- * What cannot be measured, or answers something wrong, ends the program.
+ * Each sample is a line on standard output: a figure's key and a number in the unit that report.py
+ * knows. A failed measurement or a wrong answer ends the program.
  */
 #pragma once
 
@@ -26,50 +26,53 @@ void bench_die(const char *format, ...) G_GNUC_PRINTF(1, 2) G_GNUC_NORETURN;
 GDBusConnection *calls_open_bus(void);
 GVariant *calls_do(GDBusConnection *bus, const char *path, const char *interface,
                    const char *method, GVariant *arguments);
-/* The same, with a descriptor (-1: none), whose handle is 0, and with those of the answer. */
+/* Does the same with a descriptor, whose handle is 0 (-1: none), and returns the answer's
+ * descriptors. */
 GVariant *calls_do_with_fds(GDBusConnection *bus, const char *path, const char *interface,
                             const char *method, GVariant *arguments, int fd, GUnixFDList **ret_fds);
 GVariant *calls_no_options(void);
 void calls_run_true(GDBusConnection *bus, const char *sandbox);
 
-/* Waits until the service comes up and the template is ready: ms since its process began, and the
- * same until a machine of it is. */
+/* Waits until the template is ready, and then until one of its machines is. Both samples are ms
+ * since the service's process began. */
 void service_measure_start(const char *template);
-/* Claims, code, refills: so many rounds of each. */
+/* Measures claims, code and refills, this many rounds of each. */
 void service_measure_rounds(const char *template, guint rounds);
-/* Streams of so many MiB, and processes, in a sandbox: so many rounds. */
+/* Measures streams of this many MiB, and processes, in a sandbox, this many rounds of each. */
 void service_measure_inside(const char *template, guint rounds, guint mib);
 void inside_measure(GDBusConnection *bus, const char *sandbox, guint rounds, guint mib);
-/* Code in a sandbox: so many rounds, and a stream of so many MiB of output. */
+/* Measures code in a sandbox for this many rounds, and a stream of this many MiB of output. */
 void service_measure_code(const char *template, guint rounds, guint mib);
 void code_measure(GDBusConnection *bus, const char *sandbox, pid_t service, guint rounds,
                   guint mib);
-/* Memory and processor time of the machines that wait in the pool; `ram` is the service's folder.
+/* Measures memory and processor time of idle machines of the pool; `ram` is the service's folder.
  */
 void service_measure_idle(const char *template, const char *ram);
 
 /* --- what it is compared with --- */
 
-/* ms until such a command has ended well and printed `output`. The first one does not count. */
+/* Measures the ms until the command has succeeded and printed `output`. The first run does not
+ * count. */
 void baseline_measure_command(const char *figure, guint rounds, const char *output, char **argv);
-/* The same in MB/s, the command moving so many MiB. */
+/* Measures the MB/s of a command that moves this many MiB. */
 void baseline_measure_rate(const char *figure, guint rounds, guint mib, char **argv);
-/* ms until the agent answers in a machine that boots: `argv` is a QEMU whose channel of the agent
- * is a client of `socket`. */
+/* Measures the ms until the agent of a booting machine answers. `argv` is a QEMU that connects the
+ * agent's channel to `socket`. */
 void baseline_measure_boot(const char *figure, guint rounds, const char *socket, char **argv);
 
 /* --- processes --- */
 
 typedef struct {
-    double private_mib, shared_mib; /* shared: a fair part of what others map too */
+    double private_mib,
+        shared_mib; /* shared: a proportional share of the pages that other processes map, too */
 } ProcessMemory;
 
-/* The QEMUs of which one argument contains `text`: an array of pid_t. */
+/* Returns the pids (pid_t) of QEMUs that have an argument which contains `text`. */
 GArray *process_find_qemus(const char *text);
 ProcessMemory process_memory(pid_t pid);
-/* A line of /proc/PID/status in KiB, `key` with its colon. */
+/* Returns a value of /proc/PID/status in KiB. `key` includes the colon. */
 double process_status_kib(pid_t pid, const char *key);
-/* Of all its threads, those that ended too. */
+/* Returns the processor time of all its threads, including those that have ended. */
 double process_cpu_ms(pid_t pid);
-/* Since when it has been there, in ms of CLOCK_BOOTTIME; exact to 10 ms. */
+/* Returns its start time in ms of CLOCK_BOOTTIME, with a resolution of 10 ms. */
 double process_began_ms(pid_t pid);

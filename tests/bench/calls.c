@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* calls: of org.cloche1 on the session bus, by hand: a proxy would ask the bus for more. */
+/* calls: calls of org.cloche1 on the session bus, without a proxy, which would make more calls. */
 #include "bench.h"
 
 #define TIMEOUT_MS 300000

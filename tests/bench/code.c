@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * code: executions in warm contexts of one sandbox, beside ipykernel in the same guest.
+ * code: executions in warm contexts of one sandbox, compared with ipykernel in the same guest.
  *
- * ipykernel is driven as a program in the guest drives it: by jupyter_client, which waits for the
- * reply and for the kernel to be idle again, as RunCode() does. RunCode() has the way from the host
- * in its time, and ipykernel has not.
+ * A program in the guest uses ipykernel by jupyter_client, which waits for the reply and until the
+ * kernel is idle again, as RunCode() does. The time of RunCode() includes the transfer from and to
+ * the host; that of ipykernel does not.
  */
 #include <json-glib/json-glib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ language_options(const char *language)
     return g_variant_builder_end(&options);
 }
 
-/* What it printed. */
+/* Returns the output of the code. */
 static char *
 run_code(GDBusConnection *bus, const char *sandbox, const char *language, const char *code)
 {
@@ -89,7 +89,7 @@ measure_ipykernel(GDBusConnection *bus, const char *sandbox, guint rounds)
 
 /* --- memory --- */
 
-/* KiB of the interpreter that executes this. */
+/* Returns the memory of the interpreter in KiB. */
 static double
 runner_kib(GDBusConnection *bus, const char *sandbox)
 {
@@ -111,7 +111,7 @@ measure_growth(GDBusConnection *bus, const char *sandbox, pid_t service)
     bench_sample("growth-runner", runner_kib(bus, sandbox) - runner);
 }
 
-/* Bytes of output in an event. FALSE: it was the last one, and all is well. */
+/* Adds the bytes of output in an event. Returns FALSE at the end of a successful execution. */
 static gboolean
 count_output(const char *line, gsize *output)
 {
@@ -123,7 +123,7 @@ count_output(const char *line, gsize *output)
         *output += strlen(json_object_get_string_member(event, "text"));
     else if (!g_str_equal(type, "end") ||
              !g_str_equal(json_object_get_string_member(event, "status"), "ok"))
-        bench_die("an event of a stream: %s", line);
+        bench_die("unexpected event of a stream: %s", line);
     return g_str_equal(type, "stdout");
 }
 
@@ -143,7 +143,7 @@ read_events(int fd, gsize size)
         goes_on = count_output(line, &output);
     }
     if (output != size)
-        bench_die("%zu bytes of output came, not %zu", output, size);
+        bench_die("received %zu bytes of output instead of %zu", output, size);
 }
 
 static void

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * inside: streams and processes of one sandbox. Data are not zeros, which something could skip.
+ * inside: streams and processes of one sandbox.
  *
- * A stream's time is from the call to the end of its last byte: what was written is in the guest.
+ * The data are not zeros, because zeros could be transferred faster. The time of a stream ends when
+ * its last byte has arrived, for writes in the guest.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -11,14 +12,14 @@
 #include "bench.h"
 
 #define BLOCK (1024u * 1024)
-#define RUNS 20     /* of a small command, beside each stream */
+#define RUNS 20     /* runs of a small command during each stream */
 #define AT_ONCE 100 /* processes */
 
 typedef struct {
     GDBusConnection *bus;
     const char *sandbox;
     gsize size; /* of each stream */
-    int data;   /* a file with as much */
+    int data;   /* a file with this much data */
 } Inside;
 
 typedef struct {
@@ -53,7 +54,7 @@ write_block(int fd, const guint8 *block)
     return TRUE;
 }
 
-/* Takes the descriptor. */
+/* Reads until the end, and closes the descriptor. */
 static gsize
 drain(int fd)
 {
@@ -73,7 +74,7 @@ static void
 sample_rate(const Inside *inside, const char *figure, gsize moved, double begin_ms)
 {
     if (moved != inside->size)
-        bench_die("%s: %zu bytes came, not %zu", figure, moved, inside->size);
+        bench_die("%s: received %zu bytes instead of %zu", figure, moved, inside->size);
     bench_sample(figure, (double)moved / 1e3 / (bench_now_ms() - begin_ms));
 }
 
@@ -131,7 +132,7 @@ take_process(GVariant *reply, GUnixFDList *fds)
     return process;
 }
 
-/* `script` NULL: true. */
+/* If `script` is NULL, the program is true. */
 static GVariant *
 start_arguments(const char *script)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* process: what /proc tells of a process. */
+/* process: reads facts about a process from /proc. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -57,7 +57,7 @@ line_kib(const char *text, const char *key)
     const char *line = strstr(text, key);
 
     if (!line)
-        bench_die("the kernel does not tell %s of a process", key);
+        bench_die("the kernel does not report %s of a process", key);
     return g_ascii_strtod(line + strlen(key), NULL);
 }
 
@@ -93,7 +93,7 @@ double
 process_began_ms(pid_t pid)
 {
     g_autofree char *text = require_proc(pid, "stat");
-    /* Behind the name, which may contain anything, starttime is the 20th word. */
+    /* After the name, which may contain any characters, starttime is the 20th field. */
     g_auto(GStrv) words = g_strsplit(strrchr(text, ')') + 2, " ", /* max_tokens= */ -1);
 
     return g_ascii_strtod(words[19], NULL) * 1000 / (double)sysconf(_SC_CLK_TCK);

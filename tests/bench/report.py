@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""report: what bench-client measured, as a table for people and JSON for programs.
+"""report: prints the measurements of bench-client as a table, and writes them as JSON.
 
-Usage: report.py FACTS SAMPLES OUTPUT. Lines of FACTS are a key and a value, of SAMPLES a figure's
-key and a number, with a tab between. Budgets are what a machine with two emulated cores should do.
+Usage: report.py FACTS SAMPLES OUTPUT. Each line of FACTS has a key and a value, and each line of SAMPLES a figure's key
+and a number, separated by a tab. Budgets apply to a machine with two emulated cores.
 """
 import json
 import math
 import sys
 
-# key: (what it is, unit, {statistic: at most}, [(share of, figure)], figures to show)
+# key: (description, unit, {statistic: maximum}, [(maximum share, of this figure)], figures to compare with)
 SERVICE = {
     "create": ("CreateSandbox, call to reply", "ms", {"median": 3, "p99": 15}, [], ["cold-boot"]),
     "create-run": ("create, then Run (true)", "ms", {"median": 25}, [(1 / 4, "runsc-true")],
@@ -19,25 +19,35 @@ SERVICE = {
     "code-python": ('RunCode ("1") in Python', "ms", {"median": 20}, [(1 / 3, "code-ipykernel")], ["code-ipykernel"]),
     "code-javascript": ("  in JavaScript", "ms", {}, [(1, "code-python")], ["code-python"]),
     "code-stream": ("StreamCode, 100 MB in lines of 1000 bytes", "MB/s", {}, [], []),
-    "stream-service": ("  more memory of the service at its peak", "KiB", {}, [], []),
-    "stream-runner": ("  more memory of the interpreter behind it", "KiB", {}, [], []),
-    "growth-service": ("100 executions: more memory of the service", "KiB", {}, [], []),
-    "growth-runner": ("  of the interpreter", "KiB", {}, [], []),
+    "stream-service": ("  growth of the service's memory (peak)", "KiB", {}, [], []),
+    "stream-runner": ("  growth of the interpreter's memory", "KiB", {}, [], []),
+    "growth-service": ("100 executions: growth of the service", "KiB", {}, [], []),
+    "growth-runner": ("  growth of the interpreter", "KiB", {}, [], []),
     "refill": ("refill: claim to the next restored", "ms", {"median": 1000}, [], ["cold-boot"]),
     "run-idle": ("Run (true)", "ms", {}, [], ["nsenter-true"]),
-    "run-beside-up": ("  while data are sent into the sandbox", "ms", {}, [(5, "run-idle")], ["run-idle"]),
-    "run-beside-down": ("  while data come out of it", "ms", {}, [(5, "run-idle")], ["run-idle"]),
+    "run-beside-up": ("  while data are sent to the sandbox", "ms", {}, [(5, "run-idle")], ["run-idle"]),
+    "run-beside-down": ("  while data are read from the sandbox", "ms", {}, [(5, "run-idle")], ["run-idle"]),
     "start-wait": ("Start, then Wait (true)", "ms", {}, [], ["nsenter-true"]),
-    "processes-100": ("100 of them at once", "ms", {}, [], ["nsenter-100"]),
+    "processes-100": ("100 processes at once", "ms", {}, [], ["nsenter-100"]),
     "write-file": ("WriteFile", "MB/s", {}, [], ["cp"]),
     "read-file": ("ReadFile", "MB/s", {}, [], ["cp"]),
     "process-up": ("Start, its input", "MB/s", {}, [], ["nsenter-up"]),
     "process-down": ("Start, its output", "MB/s", {}, [], ["nsenter-down"]),
     "memory": ("memory of an idle machine (PSS)", "MiB", {"median": 90}, [], []),
-    "memory-private": ("  of it its own", "MiB", {}, [], []),
-    "memory-shared": ("  of it its part of what is shared", "MiB", {}, [], []),
+    "memory-private": ("  private part", "MiB", {}, [], []),
+    "memory-shared": ("  proportional share of shared pages", "MiB", {}, [], []),
     "idle-cpu": ("processor time of an idle machine", "%", {"median": 0.5}, [], []),
     "idle-cpu-service": ("processor time of the idle service", "%", {}, [], []),
+    "quota-idle": ("GetQuota, on fake machines", "ms", {}, [], []),
+    "quota-calls": ("  another user sends 4000 calls at once", "ms", {"median": 10}, [], ["quota-idle"]),
+    "quota-set-timeout": ("  4000 calls of SetTimeout", "ms", {"median": 10}, [], ["quota-idle"]),
+    "quota-values": ("  messages of 100,000 values", "ms", {"median": 10}, [], ["quota-idle"]),
+    "quota-unread-bytes": ("  reads no lists", "ms", {"median": 10}, [], ["quota-idle"]),
+    "quota-unread-introspection": ("  reads no introspection", "ms", {"median": 10}, [], ["quota-idle"]),
+    "quota-unread-descriptors": ("  reads no descriptors", "ms", {"median": 10}, [], ["quota-idle"]),
+    "quota-stdin": ("  starts programs that read no input", "ms", {"median": 10}, [], ["quota-idle"]),
+    "create-idle": ("CreateSandbox, no pool, fake machines", "ms", {}, [], []),
+    "create-beside-16": ("  while another user creates 16", "ms", {}, [(3, "create-idle")], ["create-idle"]),
     "start-template": ("start of the service to template ready", "ms", {}, [], ["cold-boot"]),
     "start-machine": ("start of the service to first machine", "ms", {}, [], ["cold-boot"]),
 }
@@ -49,10 +59,10 @@ BASELINES = {
     "bwrap-python": ("bubblewrap, python3 -c 'print(1)'", "ms"),
     "nspawn-true": ("systemd-nspawn, true", "ms"),
     "nsenter-true": ("nsenter into systemd-nspawn, true", "ms"),
-    "nsenter-100": ("  100 of them at once", "ms"),
-    "nsenter-up": ("  its input", "MB/s"),
-    "nsenter-down": ("  its output", "MB/s"),
-    "cp": ("cp into the root of that", "MB/s"),
+    "nsenter-100": ("  100 processes at once", "ms"),
+    "nsenter-up": ("  to its input", "MB/s"),
+    "nsenter-down": ("  from its output", "MB/s"),
+    "cp": ("cp into the root of the container", "MB/s"),
     "runsc-true": ("runsc do true", "ms"),
     "runsc-python": ("runsc do python3 -c 'print(1)'", "ms"),
 }
@@ -74,7 +84,7 @@ def read_facts(path):
 
 
 def percentile(values, percent):
-    """The nearest rank: a value that was measured, the largest of fewer than a hundred for p99."""
+    """Returns the percentile by nearest rank, which is always a measured value."""
     ordered = sorted(values)
     return ordered[math.ceil(len(ordered) * percent / 100) - 1]
 
@@ -88,7 +98,7 @@ def statistics(values):
 
 
 def judge(figure, limits, shares, figures):
-    """Budgets of one figure, each with whether it was met."""
+    """Returns the budgets of one figure, and whether each was met."""
     found = [{"statistic": name, "at-most": limit} for name, limit in limits.items()]
     found += [{"statistic": "median", "at-most": figures[base]["median"] * share,
                "of": f"{f'1/{1 / share:.0f} of' if share < 1 else f'{share} ×'} {figures[base]['what']}"}

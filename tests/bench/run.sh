@@ -1,22 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# run: how fast cloche is on this machine, beside what else the machine has.
+# run: measures how fast cloche is on this machine, compared with other programs.
 #
 #   sudo tests/bench/run.sh [--state DIR] [ROUNDS [FILE]]
 #
-# Builds cloche and its Python image, starts a bus and a daemon of its own with a pool of six, and
-# measures ROUNDS (20) claims of each kind, refills, idle machines, starts of the service, and a few
-# times streams and processes in one sandbox; then code in Python and JavaScript beside ipykernel, in
-# an image that is made for it; then, in the same run, a cold boot of the same guest,
-# bubblewrap, systemd-nspawn and nsenter into one, cp, and gVisor's runsc. Prints a
-# table with what cloche may take, and writes it with every sample and the machine's facts to FILE
-# (bench.json). A figure that is too high is no failure: the status is 0 when all was measured.
+# Builds cloche and its Python image, and starts a private bus and daemon with a pool of six machines. It
+# measures ROUNDS (20) claims of each kind, refills, idle machines, starts of the service, and a few rounds
+# of streams and processes in one sandbox. Then it measures code in Python and JavaScript and in ipykernel,
+# in an image for that purpose, and, for comparison, a cold boot of the same guest, bubblewrap,
+# systemd-nspawn, nsenter into a container, cp, and gVisor's runsc. It prints a table with the budgets of
+# cloche, and writes the table with all samples and the machine's facts to FILE (bench.json). A figure that
+# is too high is not a failure: the status is 0 if everything was measured.
 #
-# Images and templates are in DIR (/var/lib/cloche), as those of the quick start. No other daemon may
-# use it meanwhile: sudo ./quickstart.sh stop. Nothing else of a run is left, however it ends.
+# Images and templates are in DIR (/var/lib/cloche), where the quick start has them. No other daemon may use
+# DIR meanwhile: sudo ./quickstart.sh stop. A run leaves nothing else, however it ends.
 #
-# The machine should have nothing else to do. On two emulated cores 20 rounds take about 8 minutes.
+# The machine should be idle. On two emulated cores 20 rounds take about 8 minutes.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -28,8 +28,9 @@ state=/var/lib/cloche
 template=python
 pool=6
 starts=3 boots=5 streams=5
-mib=64 # of each stream
-code_mib=96 # 100 MB that code prints
+mib=64 # size of each stream
+code_mib=96 # size of the output of code: 100 MB
+flood_programs="tests/bus/test-bus-flood tests/bus/cloched-fake tests/bus/fake-machine tests/bus/fake-polkit tests/bus/flooder"
 work='' ram='' code_state='' container='' leader=''
 
 . "$top/tests/lib/setup.sh"
@@ -40,7 +41,7 @@ usage() {
 
 # --- cleaning up ---
 
-# Also what a daemon that was killed left.
+# Also ends the machines of a daemon that was killed.
 stop_service() {
     local pid
     end_process "$work" cloched 60 INT
@@ -66,7 +67,7 @@ clean_up() {
 
 # --- measuring ---
 
-# measure VERB ARGUMENTS…: its samples are added to all others.
+# measure VERB ARGUMENTS…: adds the samples of bench-client to the others.
 measure() {
     local status=0
     "$client" "$@" >>"$work/samples" </dev/null &
@@ -76,7 +77,7 @@ measure() {
     return $status
 }
 
-# not_measured FIGURE: what cannot be compared with here is said, and not silently left out.
+# not_measured FIGURE: reports that a comparison is not possible on this machine.
 not_measured() {
     say "$name: not measured: $1"
     incomplete=yes
@@ -88,8 +89,8 @@ start_service() {
     die "the service did not start; the end of its log is above"
 }
 
-# measure_start SAMPLES TEMPLATE: from the start of its process; the client waits for it, so that
-# nothing is missed.
+# measure_start SAMPLES TEMPLATE: measures a start of the service. The client starts before the service, so it
+# misses no event.
 measure_start() {
     local status=0
     "$client" start "$2" >>"$1" </dev/null &
@@ -120,11 +121,11 @@ measure_service() {
     stop_service
 }
 
-# A store of its own: users of the other would find its template in theirs.
+# This needs a separate store, because the template would be visible to users of the other store.
 measure_code() {
     code_state=$(mktemp -d /var/tmp/cloche-bench-XXXXXX)
     chgrp libvirt-qemu "$code_state" && chmod 710 "$code_state"
-    build_image "$code_state" "$build" ../tests/bench/code >/dev/null || die "there is no image for code"
+    build_image "$code_state" "$build" "$top/tests/bench/code" >/dev/null || die "there is no image for code"
     write_config "$code_state" 1
     say "making the template for code"
     measure_start /dev/null code
@@ -133,18 +134,25 @@ measure_code() {
     stop_service
 }
 
-# --- what it is compared with ---
+# The service with fake machines and two users, on a bus of its own. The bus tests' program stores what it prints.
+measure_floods() {
+    say "measuring one user while another floods the service"
+    FLOOD_SAMPLES="$work/samples" meson test -C "$build" --no-rebuild bus-flood >"$work/floods.log" 2>&1 </dev/null ||
+        die "floods could not be measured" "$(tail -n 3 "$work/floods.log")"
+}
+
+# --- comparisons ---
 
 fact() {
     sed -n "s/^$1\t//p" "$work/facts"
 }
 
-# A value of the image's description.
+# image_value KEY: prints a value of the image's description.
 image_value() {
     sed -n "s/^$1=//p" "$image/image.conf"
 }
 
-# The same kernel, words, devices and agent, by hand; the overlay is QEMU's own and has no name.
+# Boots the same kernel with the same parameters, devices and agent. QEMU makes a temporary overlay.
 measure_boot() {
     local accelerator words cpu
     words="console=ttyS0 quiet loglevel=1 panic=-1 nowatchdog sysctl.vm.compaction_proactiveness=0"
@@ -173,7 +181,7 @@ compare() {
     measure command "$figure" "$rounds" "$output" env TMPDIR="$work" "$@" || not_measured "$figure"
 }
 
-# A root for nspawn, which does not take the machine's own: links into its /usr.
+# Makes a root of links into /usr for nspawn, which refuses the machine's own root.
 make_root() {
     local link
     mkdir -p "$work/root/usr" "$work/root/etc"
@@ -188,7 +196,7 @@ compare_rate() {
     measure rate "$figure" "$streams" "$mib" "$@" || not_measured "$figure"
 }
 
-# Returns when one can enter it; its first process is $leader.
+# Returns when nsenter can enter the container; its first process is $leader.
 start_container() {
     local tries
     touch "$work/root/etc/bench"
@@ -228,7 +236,7 @@ measure_others() {
     }
 }
 
-# --- all of it ---
+# --- the run ---
 
 write_facts() {
     {
@@ -286,22 +294,23 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 work=$(mktemp -d /run/cloche-bench-XXXXXX)
 ram=$(mktemp -d /dev/shm/cloche-bench-XXXXXX)
-chmod 711 "$work" # for QEMU's user
+chmod 711 "$work" # QEMU's user must reach it
 bus=unix:path=$work/bus
 export DBUS_SESSION_BUS_ADDRESS=$bus
 incomplete=''
 
 # shellcheck disable=SC2086
 install_packages $packages_to_build $packages_to_run $packages_for_images bubblewrap systemd-container runsc
-build "$build" "installed tests/bench/bench-client" \
-    --prefix=/usr/local --buildtype=release # as the quick start, whose image is then the same
-image=$(build_image "$state" "$build" "$template") ||
+build "$build" "installed tests/bench/bench-client $flood_programs" \
+    --prefix=/usr/local --buildtype=release # as in the quick start, so that its image is used
+image=$(build_image "$state" "$build" "$top/vm-images/$template") ||
     die "there is no image" "fix what is reported above, then run this again"
 write_facts
 write_config "$state" "$pool"
 start_bus "$work" || die "dbus-daemon did not start"
 measure_service
 measure_code
+measure_floods
 measure_boot
 measure_others
 measure_container

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * service: calls of org.cloche1, timed from before the call is written to after its reply is read.
+ * service: measures calls of org.cloche1, from before the call is written to after its reply is
+ * read.
  *
- * Every round begins when the pool is full, nothing is being restored, and the machine of the round
- * before is gone: each claim finds a warm machine and as quiet a host as there is. Proxies are not
- * used: making one for a new sandbox would ask the bus something inside the time measured.
+ * Every round begins when the pool is full, no machine is being restored, and the machine of the
+ * previous round has ended, so each claim finds a warm machine and an idle host. Proxies are not
+ * used, because a proxy for a new sandbox would call the bus in the measured time.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,9 +15,9 @@
 
 #include "bench.h"
 
-#define START_TIMEOUT_S 600 /* a template may have to be made */
+#define START_TIMEOUT_S 600 /* the template may have to be prepared */
 #define SETTLE_TIMEOUT_S 120
-#define LOOK_INTERVAL_US 5000 /* at the pool, which sends no signals */
+#define LOOK_INTERVAL_US 5000 /* interval of polling the pool, which sends no signals */
 #define WARM_EXECUTIONS 5
 #define IDLE_S 20
 
@@ -81,14 +82,15 @@ wait_for_pool(const Bench *bench, gboolean (*condition)(const Pool *, guint64), 
         if (condition(&pool, restored))
             return;
         if (bench_now_ms() > end)
-            bench_die("the pool does not fill: %u of %u are ready", pool.ready, pool.target);
+            bench_die("the pool was not filled: %u of %u machines are ready", pool.ready,
+                      pool.target);
         g_usleep(LOOK_INTERVAL_US);
     }
 }
 
 /* --- sandboxes --- */
 
-/* `figure` NULL: not measured. */
+/* If `figure` is NULL, there is no sample. */
 static char *
 create(const Bench *bench, const char *figure)
 {
@@ -108,7 +110,6 @@ create(const Bench *bench, const char *figure)
     return path;
 }
 
-/* `expected` NULL: no output. */
 static void
 run_code(const Bench *bench, const char *sandbox, const char *code, const char *expected)
 {
@@ -129,11 +130,11 @@ wait_for_end(int pidfd)
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
 
     if (poll(&p, 1, SETTLE_TIMEOUT_S * 1000) != 1)
-        bench_die("a machine of a sandbox that was killed does not end");
+        bench_die("the machine of a killed sandbox does not end");
     close(pidfd);
 }
 
-/* Kills it, and returns when all is as it was before it was created. */
+/* Kills the sandbox, and returns when its machine has ended and the pool is full again. */
 static void
 end(const Bench *bench, const char *sandbox)
 {
@@ -196,7 +197,7 @@ measure_code(const Bench *bench)
     end(bench, sandbox);
 }
 
-/* The sandbox is left alone meanwhile. */
+/* The sandbox is idle during the refill. */
 static void
 measure_refill(const Bench *bench)
 {
@@ -223,7 +224,7 @@ service_measure_rounds(const char *template, guint rounds)
     }
 }
 
-/* With the pool full before and after it. */
+/* Creates a sandbox. The pool is full before and after that. */
 static char *
 create_quietly(const Bench *bench)
 {

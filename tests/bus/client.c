@@ -12,7 +12,7 @@
 static gboolean
 on_too_late(gpointer data)
 {
-    g_error("What the test waits for did not come");
+    g_error("timed out while waiting for an event");
     return G_SOURCE_REMOVE;
 }
 
@@ -24,6 +24,22 @@ wait_until(const gboolean *what)
     while (!*what)
         g_main_context_iteration(NULL, /* may_block= */ TRUE);
     g_source_remove(timer);
+}
+
+static gboolean
+on_time(gpointer data)
+{
+    *(gboolean *)data = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+void
+run_loop_for(guint ms)
+{
+    gboolean is_over = FALSE;
+
+    g_timeout_add(ms, on_time, &is_over);
+    wait_until(&is_over);
 }
 
 /* --- calls --- */
@@ -47,7 +63,8 @@ own_interface(const char *object)
 }
 
 static Pending *
-start(GDBusConnection *bus, const char *object, const char *method, const char *words, va_list *ap)
+start(GDBusConnection *bus, const char *object, const char *method, GDBusCallFlags flags,
+      const char *words, va_list *ap)
 {
     Pending *pending = g_new0(Pending, 1);
     const char *dot = strrchr(method, '.');
@@ -56,8 +73,8 @@ start(GDBusConnection *bus, const char *object, const char *method, const char *
     GVariant *arguments = g_variant_new_parsed_va(words, ap);
 
     g_dbus_connection_call(bus, BUS_NAME, object, interface, dot ? dot + 1 : method, arguments,
-                           /* reply_type= */ NULL, G_DBUS_CALL_FLAGS_NONE, CALL_MS,
-                           /* cancellable= */ NULL, on_answer, pending);
+                           /* reply_type= */ NULL, flags, CALL_MS, /* cancellable= */ NULL,
+                           on_answer, pending);
     return pending;
 }
 
@@ -68,7 +85,21 @@ call_start(GDBusConnection *bus, const char *object, const char *method, const c
     va_list ap;
 
     va_start(ap, words);
-    pending = start(bus, object, method, words, &ap);
+    pending = start(bus, object, method, G_DBUS_CALL_FLAGS_NONE, words, &ap);
+    va_end(ap);
+    return pending;
+}
+
+Pending *
+call_start_interactively(GDBusConnection *bus, const char *object, const char *method,
+                         const char *words, ...)
+{
+    Pending *pending;
+    va_list ap;
+
+    va_start(ap, words);
+    pending =
+        start(bus, object, method, G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, words, &ap);
     va_end(ap);
     return pending;
 }
@@ -106,7 +137,7 @@ call(GDBusConnection *bus, const char *object, const char *method, const char *w
     va_list ap;
 
     va_start(ap, words);
-    pending = start(bus, object, method, words, &ap);
+    pending = start(bus, object, method, G_DBUS_CALL_FLAGS_NONE, words, &ap);
     va_end(ap);
     pending_wait(pending);
     if (pending->error)
@@ -122,7 +153,7 @@ call_fails(GDBusConnection *bus, const char *object, const char *method, const c
     va_list ap;
 
     va_start(ap, words);
-    pending = start(bus, object, method, words, &ap);
+    pending = start(bus, object, method, G_DBUS_CALL_FLAGS_NONE, words, &ap);
     va_end(ap);
     pending_wait(pending);
     assert_error(pending->error, name, message);
@@ -204,7 +235,7 @@ find_template(GDBusConnection *bus, const char *name)
         if (g_str_equal(found, name))
             return g_steal_pointer(&entry);
     }
-    g_error("ListTemplates does not have '%s'", name);
+    g_error("ListTemplates does not list '%s'", name);
 }
 
 GVariant *
@@ -257,8 +288,8 @@ lookup(GVariant *dict, const char *key, const GVariantType *type)
     GVariant *value = g_variant_lookup_value(dict, key, NULL);
 
     if (!value || !g_variant_is_of_type(value, type))
-        g_error("'%s' is not there as '%.*s'", key, (int)g_variant_type_get_string_length(type),
-                g_variant_type_peek_string(type));
+        g_error("'%s' is missing or has another type than '%.*s'", key,
+                (int)g_variant_type_get_string_length(type), g_variant_type_peek_string(type));
     return value;
 }
 
@@ -297,7 +328,7 @@ typedef struct {
 struct Listener {
     GDBusConnection *bus;
     guint subscription;
-    GQueue heard; /* of Signal */
+    GQueue heard; /* elements: Signal */
     gboolean is_new;
 };
 

@@ -16,6 +16,8 @@
 
 /* Runs the main loop until *what is TRUE. */
 void wait_until(const gboolean *what);
+/* Runs the main loop for this time: for tests at random moments, and never to wait for an event. */
+void run_loop_for(guint ms);
 
 /* Returns the reply as a tuple. The test fails if the reply is an error. */
 GVariant *call(GDBusConnection *bus, const char *object, const char *method, const char *words,
@@ -28,12 +30,15 @@ void call_fails(GDBusConnection *bus, const char *object, const char *method, co
 
 typedef struct {
     gboolean done;
-    GVariant *answer; /* or: */
+    GVariant *answer; /* or NULL and an error */
     GError *error;
 } Pending;
 
 Pending *call_start(GDBusConnection *bus, const char *object, const char *method, const char *words,
                     ...);
+/* Permits that polkit asks for a password. */
+Pending *call_start_interactively(GDBusConnection *bus, const char *object, const char *method,
+                                  const char *words, ...);
 void pending_wait(Pending *pending);
 void pending_free(Pending *pending);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pending, pending_free)

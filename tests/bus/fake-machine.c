@@ -30,7 +30,7 @@
 
 typedef struct {
     char bytes[64 * 1024];
-    gsize begin, end; /* of the bytes that wait */
+    gsize begin, end; /* the bytes that wait */
 } Buffer;
 
 static struct {

@@ -28,6 +28,8 @@ static const char xml[] =
     "<method name='SetAnswer'><arg name='action' type='s'/><arg name='answer' type='s'/></method>"
     "<method name='Release'><arg name='permit' type='b'/></method>"
     "<method name='CountQuestions'><arg name='count' type='u' direction='out'/></method>"
+    "<method name='CountHeld'><arg name='interactive' type='b'/>"
+    "<arg name='count' type='u' direction='out'/></method>"
     "<method name='TakeQuestion'><arg name='subject' type='s' direction='out'/>"
     "<arg name='action' type='s' direction='out'/>"
     "<arg name='details' type='a{ss}' direction='out'/>"
@@ -39,6 +41,7 @@ static const char xml[] =
 typedef struct {
     GDBusMethodInvocation *invocation;
     char *action, *sender, *cancellation;
+    gboolean is_interactive;
 } Held;
 
 static GDBusNodeInfo *node;
@@ -81,7 +84,8 @@ reply(GDBusMethodInvocation *invocation, gboolean is_authorized, gboolean is_cha
 }
 
 static void
-hold(GDBusMethodInvocation *invocation, const char *action, const char *cancellation)
+hold(GDBusMethodInvocation *invocation, const char *action, const char *cancellation,
+     gboolean is_interactive)
 {
     Held *entry = g_new0(Held, 1);
 
@@ -89,6 +93,7 @@ hold(GDBusMethodInvocation *invocation, const char *action, const char *cancella
     entry->action = g_strdup(action);
     entry->sender = g_strdup(g_dbus_method_invocation_get_sender(invocation));
     entry->cancellation = g_strdup(cancellation);
+    entry->is_interactive = is_interactive;
     g_queue_push_tail(&held, entry);
 }
 
@@ -122,13 +127,19 @@ check(GDBusMethodInvocation *invocation, GVariant *parameters)
     }
     g_queue_push_tail(
         &questions, g_variant_ref_sink(g_variant_new("(ss@a{ss}u)", name, action, details, flags)));
-    give(&question_taker, &questions);
+    if (g_str_equal(answer, "lost-once")) {
+        g_hash_table_insert(answers, g_strdup(action), g_strdup("yes"));
+        g_dbus_method_invocation_return_dbus_error(invocation, "org.freedesktop.DBus.Error.NoReply",
+                                                   "The test's polkit has left");
+        return;
+    }
     if (g_str_equal(answer, "hold") || (g_str_equal(answer, "auth") && (flags & 1)))
-        hold(invocation, action, cancellation);
+        hold(invocation, action, cancellation, flags & 1);
     else
         reply(invocation, g_str_equal(answer, "yes"), g_str_equal(answer, "auth"));
 }
 
+/* Like polkit, it replies to the cancelled question as if the dialog had been dismissed. */
 static void
 cancel(GDBusMethodInvocation *invocation, const char *cancellation)
 {
@@ -138,8 +149,7 @@ cancel(GDBusMethodInvocation *invocation, const char *cancellation)
         if (!g_str_equal(entry->cancellation, cancellation) ||
             !g_str_equal(entry->sender, g_dbus_method_invocation_get_sender(invocation)))
             continue;
-        g_dbus_method_invocation_return_dbus_error(entry->invocation, ERROR "Cancelled",
-                                                   "The check was cancelled");
+        reply(entry->invocation, FALSE, FALSE);
         g_dbus_method_invocation_return_value(invocation, NULL);
         g_queue_push_tail(&cancelled, g_variant_ref_sink(g_variant_new("(s)", entry->action)));
         give(&cancelled_taker, &cancelled);
@@ -161,6 +171,16 @@ release(gboolean permit)
     }
 }
 
+static guint
+count_held(gboolean is_interactive)
+{
+    guint count = 0;
+
+    for (GList *l = held.head; l; l = l->next)
+        count += ((Held *)l->data)->is_interactive == is_interactive;
+    return count;
+}
+
 /* --- the bus --- */
 
 static void
@@ -175,6 +195,7 @@ on_call(GDBusConnection *bus, const char *sender, const char *path, const char *
         g_variant_get_child(parameters, 0, "&s", &first);
     if (g_str_equal(method, "CheckAuthorization")) {
         check(invocation, parameters);
+        give(&question_taker, &questions); /* the service gets its reply before the test */
         return;
     }
     if (g_str_equal(method, "CancelCheckAuthorization")) {
@@ -191,6 +212,14 @@ on_call(GDBusConnection *bus, const char *sender, const char *path, const char *
     }
     if (g_str_equal(method, "CountQuestions")) {
         g_dbus_method_invocation_return_value(invocation, g_variant_new("(u)", questions.length));
+        return;
+    }
+    if (g_str_equal(method, "CountHeld")) {
+        gboolean is_interactive;
+
+        g_variant_get(parameters, "(b)", &is_interactive);
+        g_dbus_method_invocation_return_value(invocation,
+                                              g_variant_new("(u)", count_held(is_interactive)));
         return;
     }
     if (g_str_equal(method, "SetAnswer")) {
@@ -215,13 +244,13 @@ on_bus(GDBusConnection *bus, const char *name, gpointer data)
 {
     for (GDBusInterfaceInfo **interface = node->interfaces; *interface; interface++)
         if (!g_dbus_connection_register_object(bus, PATH, *interface, &vtable, NULL, NULL, NULL))
-            g_error("fake-polkit: it cannot serve %s", (*interface)->name);
+            g_error("fake-polkit: cannot export %s", (*interface)->name);
 }
 
 static void
 on_name_lost(GDBusConnection *bus, const char *name, gpointer data)
 {
-    g_error("fake-polkit: it cannot have the name %s", name);
+    g_error("fake-polkit: cannot own the name %s", name);
 }
 
 /* --- the policy file --- */

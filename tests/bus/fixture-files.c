@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* fixture-files: images, the configuration, and checks that no file is left. */
 #include <glib/gstdio.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +98,18 @@ fixture_configure(Fixture *fixture, const char *text)
     fixture_write_file(drop_ins, "50-test.conf", text);
 }
 
+/* Mounts a file system over the state folder, for this process and its children alone. */
+static void
+mount_state(const Fixture *fixture)
+{
+    g_autofree char *options = g_strdup_printf("mode=0711,size=%um", fixture->options.disk_mib);
+
+    g_assert_cmpint(g_mkdir(fixture->state, 0711), ==, 0);
+    g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
+    g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
+    g_assert_cmpint(mount("tmpfs", fixture->state, "tmpfs", 0, options), ==, 0);
+}
+
 void
 fixture_make_files(Fixture *fixture)
 {
@@ -110,9 +124,12 @@ fixture_make_files(Fixture *fixture)
     fixture->control = g_build_filename(fixture->dir, "control", NULL);
     fixture->config = g_build_filename(fixture->dir, "cloched.conf", NULL);
     fixture->log = g_build_filename(fixture->dir, "log", NULL);
+    if (options->disk_mib > 0)
+        mount_state(fixture);
     fixture_add_image(fixture, "minimal", "1", "", "");
     if (options->has_python)
-        fixture_add_image(fixture, "python", "1", "python", "python");
+        fixture_add_image(fixture, "python", "1", "python",
+                          options->python_runners ? options->python_runners : "python");
     if (options->has_interpreter)
         fixture_add_image(fixture, "interpreter", "1", LANGUAGES,
                           options->interpreter_runners ? options->interpreter_runners : "python");

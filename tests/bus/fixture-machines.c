@@ -62,7 +62,7 @@ fixture_find_other(Fixture *fixture, const char *id)
     for (char **other = names; *other; other++)
         if (!g_str_equal(*other, name))
             return g_strdup(*other + strlen("cloche-"));
-    g_error("There is no other machine");
+    g_error("there is no other machine");
 }
 
 guint32

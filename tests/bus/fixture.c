@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ static const char bus_config[] =
     "<auth>EXTERNAL</auth><policy context='default'>"
     "<allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/>"
     "<allow own='*'/><allow user='*'/>"
-    "</policy></busconfig>";
+    "</policy><include>%s</include></busconfig>";
 
 /* A child is killed when this process ends in any way. With SIGTERM, the service would leave its
  * sandboxes running. */
@@ -50,7 +51,8 @@ start_bus(Fixture *fixture)
 {
     g_autoptr(GSubprocessLauncher) launcher =
         g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
-    g_autofree char *config = g_strdup_printf(bus_config, fixture->dir);
+    g_autofree char *config =
+        g_strdup_printf(bus_config, fixture->dir, g_getenv("CLOCHE_BUS_POLICY"));
     g_autofree char *option = g_strdup_printf("--config-file=%s/bus.conf", fixture->dir);
     const char *argv[] = {"dbus-daemon", option, "--nofork", "--print-address=1", NULL};
     g_autoptr(GDataInputStream) out = NULL;
@@ -90,7 +92,7 @@ fixture_leave(GDBusConnection *bus)
     g_object_unref(bus);
 }
 
-/* --- what the service tells systemd --- */
+/* --- the service's notices to systemd --- */
 
 static void
 hear(Fixture *fixture, const char *line)
@@ -318,7 +320,7 @@ fixture_log_has(Fixture *fixture, const char *text)
     return strstr(log, text) != NULL;
 }
 
-/* --- life --- */
+/* --- start and end --- */
 
 Fixture *
 fixture_new(const FixtureOptions *options)
@@ -356,6 +358,8 @@ fixture_free(Fixture *fixture)
     g_object_unref(fixture->bus_daemon);
     close_notify(fixture);
     close(fixture->alive);
+    if (fixture->options.disk_mib > 0)
+        umount2(fixture->state, MNT_DETACH);
     util_remove_tree(fixture->dir, &error);
     g_assert_no_error(error);
     g_free(fixture->dir);

@@ -15,7 +15,8 @@
 typedef struct {
     gboolean has_python;             /* a template "python", beside "minimal" */
     gboolean has_interpreter;        /* a template of all languages */
-    const char *interpreter_runners; /* runners that its machines have started; NULL: python */
+    const char *python_runners;      /* runners that its machines have started; NULL: python */
+    const char *interpreter_runners; /* as above */
     gboolean has_other;              /* a second template like "minimal" */
     gboolean has_log;                /* for fixture_log_has() */
     gboolean no_polkit;
@@ -25,6 +26,7 @@ typedef struct {
     guint sandboxes;             /* limits; 0: 100 sandboxes, 4096 MiB, a day */
     guint memory_mib;
     guint lifetime_s;
+    guint disk_mib;               /* size of a file system for the state folder; 0: that of /tmp */
     const char *default_template; /* NULL: minimal */
     const char *config;           /* for fixture_configure(), or NULL */
     guint clock_ms;               /* interval at which clocks are set; 0: that of cloched */

@@ -8,20 +8,16 @@
  * FIFO "clocks" beside its link.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "guest-port.h"
 #include "vm-fake.h"
-#include "wire.h"
 
 #define FD 3
-#define BUFFER_SIZE (2u * WIRE_FRAME_MAX)
 
-static uint8_t in[BUFFER_SIZE];
-static size_t in_size;
 static bool starts; /* the claim was a real one, not a rehearsal */
 static const char *path;
 static char id[65]; /* of the sandbox */
@@ -32,61 +28,13 @@ is_called(const char *name)
     return strcmp(program_invocation_short_name, name) == 0;
 }
 
-/* --- sending --- */
-
-static void
-send_bytes(const void *data, size_t size)
-{
-    const char *bytes = data;
-
-    while (size > 0) {
-        ssize_t n = write(FD, bytes, size);
-        if (n <= 0)
-            exit(EXIT_FAILURE); /* the host has closed the connection */
-        bytes += n;
-        size -= (size_t)n;
-    }
-}
-
-static void
-send_frame(uint32_t stream, unsigned type, unsigned channel, const void *payload, size_t size)
-{
-    uint8_t header[WIRE_HEADER_SIZE];
-    const uint8_t end = WIRE_END;
-
-    wire_header_put(header, &(WireHeader){(uint32_t)size, stream, (uint8_t)type, (uint8_t)channel});
-    send_bytes(header, sizeof header);
-    send_bytes(payload, size);
-    send_bytes(&end, 1);
-}
-
-static void
-send_hello(uint32_t version)
-{
-    uint8_t frame[128];
-    WireWriter w;
-
-    wire_frame_begin(&w, frame, sizeof frame);
-    wire_put_u32(&w, version);
-    wire_put_string(&w, id);
-    wire_put_string(&w, "hostile");
-    send_bytes(frame, (size_t)wire_frame_end(&w, 0, WIRE_HELLO, WIRE_STDIN));
-}
-
-static void
-send_numbers(uint32_t stream, unsigned type, unsigned channel, const uint32_t *numbers,
-             size_t count)
-{
-    send_frame(stream, type, channel, numbers, count * sizeof *numbers);
-}
+/* --- actions in place of starting a process --- */
 
 static void
 send_started(uint32_t stream)
 {
-    send_numbers(stream, WIRE_STARTED, 0, (const uint32_t[]){7}, 1);
+    port_send_numbers(stream, WIRE_STARTED, 0, (const uint32_t[]){7}, 1);
 }
-
-/* --- actions in place of starting a process --- */
 
 static void
 be_silent(uint32_t stream)
@@ -103,7 +51,7 @@ flood(uint32_t stream)
 
     send_started(stream);
     for (;;) /* regardless of its credit */
-        send_frame(stream, WIRE_DATA, WIRE_STDOUT, zeros, sizeof zeros);
+        port_send_frame(stream, WIRE_DATA, WIRE_STDOUT, zeros, sizeof zeros);
 }
 
 static void
@@ -111,13 +59,13 @@ send_garbage(uint32_t stream)
 {
     static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 12345678901234567890\r\n\r\n";
 
-    send_bytes(text, sizeof text);
+    port_send_bytes(text, sizeof text);
 }
 
 static void
 send_unknown_type(uint32_t stream)
 {
-    send_frame(stream, 99, 0, "", 0);
+    port_send_frame(stream, 99, 0, "", 0);
 }
 
 static void
@@ -126,7 +74,7 @@ send_unmarked_frame(uint32_t stream)
     uint8_t frame[WIRE_HEADER_SIZE + 1] = {0};
 
     wire_header_put(frame, &(WireHeader){0, stream, WIRE_EOF, 1});
-    send_bytes(frame, sizeof frame); /* without WIRE_END after it */
+    port_send_bytes(frame, sizeof frame); /* without WIRE_END after it */
 }
 
 static void
@@ -138,7 +86,7 @@ send_to_nobody(uint32_t stream)
 static void
 send_credit_for_nothing(uint32_t stream)
 {
-    send_numbers(stream, WIRE_CREDIT, WIRE_STDIN, (const uint32_t[]){1}, 1);
+    port_send_numbers(stream, WIRE_CREDIT, WIRE_STDIN, (const uint32_t[]){1}, 1);
 }
 
 static void
@@ -147,7 +95,7 @@ exit_with_odd_status(uint32_t stream)
     static const uint32_t numbers[8] = {WIRE_EXIT_STATUS, 256};
 
     send_started(stream);
-    send_numbers(stream, WIRE_EXITED, 0, numbers, 8);
+    port_send_numbers(stream, WIRE_EXITED, 0, numbers, 8);
 }
 
 /* Not hostile: a machine without free memory. */
@@ -157,20 +105,20 @@ exit_out_of_memory(uint32_t stream)
     static const uint32_t numbers[8] = {WIRE_EXIT_OUT_OF_MEMORY, 9};
 
     send_started(stream);
-    send_numbers(stream, WIRE_EXITED, 0, numbers, 8);
+    port_send_numbers(stream, WIRE_EXITED, 0, numbers, 8);
 }
 
 static void
 greet_again(uint32_t stream)
 {
-    send_hello(WIRE_VERSION);
+    port_send_hello(WIRE_VERSION, id);
 }
 
 static void
 send_data_to_stdin(uint32_t stream)
 {
     send_started(stream);
-    send_frame(stream, WIRE_DATA, WIRE_STDIN, "x", 1);
+    port_send_frame(stream, WIRE_DATA, WIRE_STDIN, "x", 1);
 }
 
 static void
@@ -232,7 +180,7 @@ start(uint32_t stream)
             return;
         }
     send_started(stream);
-    send_numbers(stream, WIRE_EXITED, 0, (const uint32_t[8]){WIRE_EXIT_STATUS}, 8);
+    port_send_numbers(stream, WIRE_EXITED, 0, (const uint32_t[8]){WIRE_EXIT_STATUS}, 8);
 }
 
 static void
@@ -264,7 +212,7 @@ tell_clock(const WireHeader *header, const uint8_t *payload)
     if (fd < 0 || write(fd, line, strlen(line)) < 0)
         exit(EXIT_FAILURE);
     close(fd);
-    send_frame(header->stream, WIRE_OK, 0, "", 0);
+    port_send_frame(header->stream, WIRE_OK, 0, "", 0);
 }
 
 static void
@@ -272,18 +220,18 @@ handle(const WireHeader *header, const uint8_t *payload)
 {
     switch (header->type) {
     case WIRE_PING:
-        send_frame(header->stream, WIRE_PONG, 0, payload, header->length);
+        port_send_frame(header->stream, WIRE_PONG, 0, payload, header->length);
         break;
     case WIRE_CLAIM:
         if (is_called("refuses-claim")) {
-            send_frame(header->stream, WIRE_STARTED, 0, "", 0);
+            port_send_frame(header->stream, WIRE_STARTED, 0, "", 0);
             break;
         }
         be_claimed(header, payload);
-        send_frame(header->stream, WIRE_OK, 0, "", 0);
+        port_send_frame(header->stream, WIRE_OK, 0, "", 0);
         break;
     case WIRE_QUIESCE:
-        send_frame(header->stream, WIRE_OK, 0, "", 0);
+        port_send_frame(header->stream, WIRE_OK, 0, "", 0);
         break;
     case WIRE_START:
         start(header->stream);
@@ -292,23 +240,6 @@ handle(const WireHeader *header, const uint8_t *payload)
         tell_clock(header, payload);
         break;
     }
-}
-
-static void
-drop(size_t size)
-{
-    in_size -= size;
-    memmove(in, in + size, in_size);
-}
-
-static void
-read_more(void)
-{
-    ssize_t n = read(FD, in + in_size, sizeof in - in_size);
-
-    if (n <= 0)
-        exit(EXIT_FAILURE);
-    in_size += (size_t)n;
 }
 
 static uint32_t
@@ -324,42 +255,31 @@ version(void)
 static void
 greet(void)
 {
-    size_t keep;
-    ptrdiff_t at;
+    uint8_t greeting[WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE];
 
-    while ((at = wire_find(in, in_size, wire_magic, WIRE_MAGIC_SIZE, &keep)) < 0) {
-        drop(in_size - keep);
-        read_more();
+    port_find_preamble(greeting);
+    while (is_called("reticent") && starts) { /* to each further instance of the service */
+        port_send_bytes("", 1);
+        port_find_preamble(greeting);
     }
-    drop((size_t)at);
-    while (in_size < WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE)
-        read_more();
     if (is_called("mute"))
         for (;;)
             pause();
-    send_bytes(in, WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE);
-    drop(WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE);
-    send_hello(version());
+    port_send_bytes(greeting, sizeof greeting);
+    port_send_hello(version(), id);
 }
 
 int
 main(int argc, char **argv)
 {
+    WireHeader header;
+    const uint8_t *payload;
+
     path = argv[0];
     greet();
-    for (;;) {
-        WireHeader header;
-        const uint8_t *payload;
-        size_t size;
-        int r = wire_frame_get(in, in_size, &header, &payload, &size);
-
-        if (r == 0) {
-            read_more();
-        } else if (r < 0) {
-            greet(); /* for the next instance of the service */
-        } else {
+    for (;;)
+        if (port_next(/* timeout_ms= */ -1, &header, &payload) > 0)
             handle(&header, payload);
-            drop(size);
-        }
-    }
+        else
+            greet(); /* for the next instance of the service */
 }

@@ -69,6 +69,16 @@ polkit_count_questions(Fixture *fixture)
     return count;
 }
 
+guint
+polkit_count_held(Fixture *fixture, gboolean is_interactive)
+{
+    g_autoptr(GVariant) answer = steer(fixture, "CountHeld", g_variant_new("(b)", is_interactive));
+    guint count;
+
+    g_variant_get(answer, "(u)", &count);
+    return count;
+}
+
 void
 polkit_forget_questions(Fixture *fixture)
 {

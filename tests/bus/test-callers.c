@@ -237,7 +237,7 @@ test_too_many_executions(void)
 int
 main(int argc, char **argv)
 {
-    const FixtureOptions options = {.has_python = TRUE, .target = 0};
+    const FixtureOptions options = {.has_python = TRUE, .python_runners = "", .target = 0};
     g_autoptr(GVariant) created = NULL;
     int status;
 

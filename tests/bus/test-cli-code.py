@@ -12,6 +12,7 @@ import subprocess
 from code_case import SLEEP, CodeTest
 
 from cloche_tests import tap
+from cloche_tests.cells import own_box
 from cloche_tests.console import CLOCHE, WAIT_S
 
 
@@ -27,12 +28,12 @@ class Code(CodeTest):
         self.assertEqual(running.wait(WAIT_S), 0)
 
     def test_streams_are_apart(self):
-        done = self.cloche("code", "-c", "import sys; print('ä', end=''); print('b', file=sys.stderr)")
+        done = self.cloche("code", "-s", self.box, "-c", "import sys; print('ä', end=''); print('b', file=sys.stderr)")
         self.assertEqual((done.stdout.decode(), done.stderr), ("ä", b"b\n"))
 
     def test_large_output_is_whole(self):
         code = "import sys\nfor i in range(300000): print(f'{i:063}')"
-        done = self.cloche("code", "-c", code)
+        done = self.cloche("code", "-s", self.box, "-c", code)
         expected = hashlib.sha256("".join(f"{i:063}\n" for i in range(300000)).encode())
         self.assertEqual(hashlib.sha256(done.stdout).digest(), expected.digest())
 
@@ -42,27 +43,28 @@ class Code(CodeTest):
     def test_waits_for_what_a_script_waits_for(self):
         code = "async function main() { await new Promise((r) => setTimeout(r, 5)); console.log('main') }\n" \
             "main().catch(console.error); setTimeout(() => console.log('timer'), 10); void 0"
-        for words in (("--template", "interpreter"), ("-s", self.box)):
-            self.assertEqual(self.out("code", *words, "-l", "js", "-c", code), "main\ntimer\n")
-            self.assertIn("late", self.err("code", *words, "-l", "js", "-c",
+        for arguments in (("--template", "interpreter"), ("-s", self.box)):
+            self.assertEqual(self.out("code", *arguments, "-l", "js", "-c", code), "main\ntimer\n")
+            self.assertIn("late", self.err("code", *arguments, "-l", "js", "-c",
                                            "setTimeout(() => { throw new Error('late') }, 1); void 0", status=1))
         drained = json.loads(self.out("code", "-s", self.box, "-l", "js", "--json", "-c", code))
         self.assertEqual(drained["stdout"], "main\ntimer\n")
 
+    @own_box
     def test_language_whose_runner_is_missing(self):
         self.cloche("exec", "--user", "root", self.box, "--", "mount", "-t", "tmpfs", "none", "/run/cloche/runners/bash")
-        told = self.err("code", "-s", self.box, "-l", "bash", "-c", "echo", status=125)
-        self.assertIn("The interpreter for 'bash' could not be started", told)
-        self.assertIn("make the sandbox from a template that has both", told)
-        self.assertIn("cloche status", told)
+        error = self.err("code", "-s", self.box, "-l", "bash", "-c", "echo", status=125)
+        self.assertIn("The interpreter for 'bash' could not be started", error)
+        self.assertIn("make the sandbox from a template that has both", error)
+        self.assertIn("cloche status", error)
 
     def test_exit_statuses(self):
         self.cloche("code", "-c", "1")
         self.assertIn("ZeroDivisionError", self.err("code", "-c", "1/0", status=1))
-        self.assertIn("SyntaxError", self.err("code", "-c", "1+", status=1))
+        self.assertIn("SyntaxError", self.err("code", "-s", self.box, "-c", "1+", status=1))
         self.assertIn("--timeout", self.err("code", "-t", "1", "-c", "import time; time.sleep(60)", status=124))
         self.assertIn("variables are lost", self.err("code", "-c", "import os; os._exit(3)", status=125))
-        self.assertIn("'cobol'", self.err("code", "-l", "cobol", "-c", "1", status=125))
+        self.assertIn("'cobol'", self.err("code", "-s", self.box, "-l", "cobol", "-c", "1", status=125))
         self.assert_own_sandbox_is_gone()
 
     def test_json_has_the_same_exit_statuses(self):
@@ -70,13 +72,13 @@ class Code(CodeTest):
                          {"text/plain": "42"})
         answer = json.loads(self.out("code", "--json", "-t", "1", "-c", "import time; time.sleep(60)", status=124))
         self.assertEqual(answer["status"], "timed-out")
-        self.cloche("code", "--json", "-c", "1/0", status=1)
+        self.cloche("code", "-s", self.box, "--json", "-c", "1/0", status=1)
         self.assertEqual(json.loads(self.out("code", "--json", "-c", "import os; os._exit(3)", status=125))
                          ["error"]["name"], "RunnerLost")
         self.assert_own_sandbox_is_gone()
 
     def test_timeout_of_its_own(self):
-        """In a sandbox of its own, and not in one that lives."""
+        """The default timeout applies in a sandbox that is made for the code, and not in an existing one."""
         calls = self.watch_calls()
         self.cloche("code", "-c", "'own'")
         self.cloche("code", "-s", self.box, "-c", "'living'")
@@ -112,7 +114,7 @@ class Code(CodeTest):
         self.assertEqual(self.out("code", "-s", self.box, "-c", code), "")
 
     def test_interrupt(self):
-        """The code hears of it, and what it says then is shown."""
+        """The code is interrupted, and its last output is shown."""
         code = ("import os, time\ntry:\n    os.write(1, b'on\\n')\n    time.sleep(1000)\n"
                 "finally:\n    os.write(1, b'bye\\n')")
         running = self.popen("code", "-c", code, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -132,7 +134,7 @@ class Code(CodeTest):
         self.assertEqual(self.out("code", "-s", self.box, "-c", "x"), "7\n")
 
     def test_interrupt_is_not_for_others(self):
-        """Code that waits for another client's execution is left; that goes on."""
+        """Code that waits for another client's execution is abandoned, and the other execution continues."""
         self.cloche("exec", self.box, "--", "mkfifo", f"/tmp/{self.box}")
         self.addCleanup(self.cloche, "exec", self.box, "--", "rm", f"/tmp/{self.box}")
         other = self.popen("code", "-s", self.box, "-c", f"import os; os.write(1, b'on\\n'); open('/tmp/{self.box}').read()",
@@ -150,7 +152,7 @@ class Code(CodeTest):
         self.assertEqual(self.out("code", "-s", self.box, "-c", "'never' in globals()"), "False\n")
 
     def test_interrupt_of_silent_code(self):
-        """Nothing tells whose turn it is, so it is left, which interrupts it."""
+        """The client cannot know whether its silent code has started, so it closes the stream, which interrupts the code."""
         calls = self.watch_calls()
         silent = self.popen("code", "-s", self.box, "-c", f"x = 5; open('/tmp/{self.box}', 'w').close(); "
                             "import time; time.sleep(1000)", stderr=subprocess.PIPE)
@@ -177,19 +179,19 @@ class Code(CodeTest):
         for number in signal.SIGTERM, signal.SIGHUP:
             running = self.popen("code", "-c", SLEEP, stdout=subprocess.PIPE)
             self.assertEqual(running.stdout.readline(), b"on\n")
-            self.assertEqual(len(self.ids()), 2)
+            self.assertEqual(len(self.others()), 1)
             running.send_signal(number)
             self.assertEqual(running.wait(WAIT_S), 128 + number)
             self.assert_own_sandbox_is_gone()
 
     def test_killed(self):
-        """Nobody is left to end the sandbox: its time is short."""
+        """If the client is killed, the sandbox ends soon because of its short timeout."""
         running = self.popen("code", "-c", SLEEP, stdout=subprocess.PIPE)
         self.assertEqual(running.stdout.readline(), b"on\n")
         running.kill()
         running.wait()
         boxes = json.loads(self.out("list", "--json"))["sandboxes"]
-        left = [box for box in boxes if box["Id"] != self.box]
+        left = [box for box in boxes if box["Id"] != self.shared]
         self.assertEqual(len(left), 1)
         self.assertLessEqual(left[0]["Expires"] - left[0]["Created"], 301_000_000)
 
@@ -203,11 +205,12 @@ class Code(CodeTest):
 
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "wb") as full:
-            done = subprocess.run([CLOCHE, "code", "-c", "print(1)"], stdin=subprocess.DEVNULL, stdout=full,
+            done = subprocess.run([CLOCHE, "code", "-s", self.box, "-c", "print(1)"], stdin=subprocess.DEVNULL, stdout=full,
                                   stderr=subprocess.PIPE, timeout=WAIT_S)
         self.assertEqual(done.returncode, 125)
         self.assertIn(b"No space left", done.stderr)
 
+    @own_box
     def test_lost_sandbox(self):
         running = self.popen("code", "-s", self.box, "-c", SLEEP, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual(running.stdout.readline(), b"on\n")
@@ -216,7 +219,7 @@ class Code(CodeTest):
         self.assertIn(b"killed", running.stderr.read())
 
     def test_lost_service(self):
-        """The sandbox goes on."""
+        """The sandbox continues if the service is killed."""
         running = self.popen("code", "-s", self.box, "-c", f"x = 9\n{SLEEP}", stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
         self.assertEqual(running.stdout.readline(), b"on\n")

@@ -19,7 +19,7 @@ from cloche_tests.console import WAIT_S, CliTest
 
 MIB = 1 << 20
 GIB = 1 << 30
-QUICK_S = 20  # carried byte by byte, even these fakes take minutes
+QUICK_S = 20  # if holes were copied byte by byte, it would take minutes
 
 
 def make_sparse(path, size, *offsets):
@@ -89,9 +89,9 @@ class Sparse(CopyTest):
 
     def test_bytes_that_are_told(self):
         make_sparse(self.here / "sp", 40 * MIB, MIB)
-        for words, said in ((["cp", self.here / "sp", self.at("up")], b'{"bytes":41943040}\n'),
-                            (["cp", self.at("up"), self.here / "down"], b'{"bytes":41943040}\n')):
-            self.assertEqual(self.cloche("--json", *words).stdout, said)
+        for arguments, said in ((["cp", self.here / "sp", self.at("up")], b'{"bytes":41943040}\n'),
+                                (["cp", self.at("up"), self.here / "down"], b'{"bytes":41943040}\n')):
+            self.assertEqual(self.cloche("--json", *arguments).stdout, said)
         with open(self.here / "sp", "rb", buffering=0) as file:
             file.seek(3)
             self.assertEqual(self.cloche("--json", "write", self.at("rest"), stdin=file).stdout, b'{"written":41943037}\n')
@@ -139,13 +139,13 @@ class Sparse(CopyTest):
         self.assertEqual(sorted(os.listdir(self.there)), ["fifo", "mine"])
 
     def test_a_sandbox_without_tar(self):
-        """It is copied like any other file: completely, and zeros become holes again on this machine."""
+        """Without tar in the sandbox, the file is copied completely, and zeros become holes on this machine."""
         tools = self.there / "bin"
         tools.mkdir()
         box = self.out("create", "--env", f"PATH={tools}").strip()
         make_sparse(self.here / "sp", 4 * MIB, MIB)
-        told = self.err("cp", self.here / "sp", f"{box}:{self.there}/up")
-        self.assertIn("its time could not be set", told)
+        error = self.err("cp", self.here / "sp", f"{box}:{self.there}/up")
+        self.assertIn("its time could not be set", error)
         self.cloche("cp", f"{box}:{self.there}/up", self.here / "down")
         with open(self.here / "sp", "rb") as file:
             self.cloche("write", f"{box}:{self.there}/written", stdin=file)
@@ -161,7 +161,7 @@ class Sparse(CopyTest):
 
     def test_what_is_interrupted_leaves_nothing(self):
         with open(self.here / "sp", "wb") as file:
-            file.truncate(1 << 42)  # whose data alone are long in coming
+            file.truncate(1 << 42)  # whose data take long to copy
             file.seek(0)
             for _ in range(64):
                 file.write(b"x" * MIB)
@@ -176,7 +176,7 @@ class Sparse(CopyTest):
 
 class Changing(CopyTest):
     def test_one_that_grows(self):
-        """At least the contents at the beginning are copied."""
+        """At least the contents that the file had at the beginning are copied."""
         file = self.there / "log"
         file.write_bytes(b"x" * MIB)
         stop = threading.Event()
@@ -205,7 +205,7 @@ class Changing(CopyTest):
 
 
 class Names(CopyTest):
-    """The rules of cp(1), scp(1) and podman-cp(1)."""
+    """Names follow the rules of cp(1), scp(1) and podman-cp(1)."""
 
     def test_odd_names(self):
         for name in "-x", "a\nb", " ", "ä\u202e", "a:b", "%s", "*", "\\":
@@ -222,9 +222,9 @@ class Names(CopyTest):
     def test_slashes(self):
         (self.here / "d").mkdir()
         (self.here / "d/f").touch()
-        self.cloche("cp", f"{self.here}/d/", self.at("new"))  # becomes it
-        self.cloche("cp", f"{self.here}/d/", self.at("new/"))  # goes into it
-        self.cloche("cp", f"{self.here}/d/.", self.at("new"))  # its contents do
+        self.cloche("cp", f"{self.here}/d/", self.at("new"))  # becomes the directory "new"
+        self.cloche("cp", f"{self.here}/d/", self.at("new/"))  # is copied into "new"
+        self.cloche("cp", f"{self.here}/d/.", self.at("new"))  # its contents are copied into "new"
         self.assertEqual(sorted(str(path.relative_to(self.there)) for path in self.there.rglob("*")), ["new", "new/d", "new/d/f", "new/f"])
         self.assertIn("no directory", self.err("cp", self.here / "d/f", self.at("none/"), status=125))
         self.assertIn("is not a directory in the sandbox", self.err("cp", self.here / "d", self.at("new/f"), status=125))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-cli-doctor: 'cloche doctor' works with a service, without one, and with buses that do not answer.
 
-Usage: test-cli-doctor.py CLOCHE, in an environment whose buses have the service (with-service). What the checks say of a
-host is tested in tests/unit/cli; this host may have any fault.
+Usage: test-cli-doctor.py CLOCHE, in an environment whose buses have the service (with-service). tests/unit/cli tests the
+findings about a host; this host may have any problem.
 """
 import contextlib
 import json
@@ -25,8 +25,8 @@ VERDICTS = ["ok", "warning", "problem", "unknown"]
 BUSES = "DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS"
 
 
-def cloche(*words, prefix=(), **environment):
-    return subprocess.run([*prefix, CLOCHE, *words], env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+def cloche(*arguments, prefix=(), **environment):
+    return subprocess.run([*prefix, CLOCHE, *arguments], env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=120)
 
 
@@ -35,15 +35,15 @@ def buses(address):
 
 
 class Base(unittest.TestCase):
-    def doctor(self, *words, prefix=(), **environment):
-        """The findings by name; checks that the exit status agrees with them."""
-        done = cloche("--json", *words, prefix=prefix, **environment)
+    def doctor(self, *arguments, prefix=(), **environment):
+        """Returns the findings by name; checks that the exit status agrees with them."""
+        done = cloche("--json", *arguments, prefix=prefix, **environment)
         self.assertEqual(done.stderr, "")
         self.assertEqual(done.stdout.count("\n"), 1)
         answer = json.loads(done.stdout)
         verdicts = [check["verdict"] for check in answer["checks"]]
         self.assertEqual(done.returncode, 1 if answer["problems"] else 0)
-        if "--problems" not in words:
+        if "--problems" not in arguments:
             self.assertEqual([answer["problems"], answer["warnings"], answer["unknown"]],
                              [verdicts.count(verdict) for verdict in VERDICTS[2:3] + VERDICTS[1:2] + VERDICTS[3:]])
         for check in answer["checks"]:
@@ -52,32 +52,32 @@ class Base(unittest.TestCase):
             self.assertNotIn("", [check["topic"], check["name"], check["text"]])
         return {check["name"]: check for check in answer["checks"]}
 
-    def service(self, *words, **options):
-        """The finding about the service: verdict and text."""
-        finding = self.doctor(*words, **options)["service"]
+    def service(self, *arguments, **options):
+        """Returns the finding about the service: verdict and text."""
+        finding = self.doctor(*arguments, **options)["service"]
         return finding["verdict"], finding["text"]
 
 
 class WithService(Base):
     def test_service(self):
-        for words in ["doctor"], ["--user", "doctor"]:
-            found = self.doctor(*words)
+        for arguments in ["doctor"], ["--user", "doctor"]:
+            found = self.doctor(*arguments)
             self.assertEqual(found["service"]["verdict"], "ok")
             self.assertRegex(found["service"]["text"], r"^cloched \d\S* runs as process \d+ of the user root$")
             self.assertEqual(found["template python"]["verdict"], "ok")
-            status = json.loads(cloche("--json", *words[:-1], "status").stdout)
+            status = json.loads(cloche("--json", *arguments[:-1], "status").stdout)
             self.assertIn("accelerator", found)
             if not status["Emulated"]:
                 self.assertEqual(found["accelerator"]["text"], status["Accelerator"])
 
     def test_topics(self):
         found = self.doctor("doctor")
-        for name in ("processor", "AppArmor", "QEMU", "SMT", "KSM", "/dev/shm/cloche", "/var/lib/cloche", "time", "clock source"):
+        for name in ("processor", "AppArmor", "QEMU", "SMT", "KSM", "/run/cloche/ram", "/var/lib/cloche", "time", "clock source"):
             self.assertTrue(name in found or name == "AppArmor" and "SELinux" in found, name)
 
     def test_own_user(self):
         found = self.doctor("--user", "doctor")
-        self.assertIn(f"/dev/shm/cloche-{os.getuid()}", found)
+        self.assertTrue(any(name.endswith("/cloche/ram") for name in found), found.keys())
         for name in "libvirt", "AppArmor", "user":
             self.assertNotIn(name, found)
 
@@ -120,8 +120,8 @@ class WithService(Base):
         self.assertEqual(found["template python"]["verdict"], "ok")
 
     def test_wrong_words(self):
-        for words in ["extra"], ["--bogus"]:
-            done = cloche("doctor", *words)
+        for arguments in ["extra"], ["--bogus"]:
+            done = cloche("doctor", *arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
 
     def test_output_that_cannot_be_written(self):
@@ -135,7 +135,7 @@ CONFIG = """<busconfig><type>session</type><listen>unix:dir={folder}</listen><se
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>
 """
 SERVICE = "[D-BUS Service]\nName={name}\nExec=/bin/sh -c 'touch {folder}/started-{name}; exit 1'\n"
-# Owns the name, says so, and answers nothing after that.
+# Owns the name, reports that, and answers no call.
 SILENT = """
 import os, signal, sys
 from gi.repository import Gio, GLib
@@ -152,7 +152,7 @@ sys.stdin.read()
 
 
 class WithoutService(Base):
-    """On a bus that could activate a service; activation would leave a trace."""
+    """The bus could activate a service, which would leave a file."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -177,11 +177,11 @@ class WithoutService(Base):
         self.assertRegex(text, "is not running")
         self.assertEqual(self.service("--user", "doctor", **self.buses), ("warning", "is not running on the session bus"))
         self.assertEqual(list(self.folder.glob("started-*")), [])
-        cloche("list", **self.buses)  # another verb would start it
+        cloche("list", **self.buses)  # another verb starts it
         self.assertTrue((self.folder / "started-org.cloche1").exists())
 
-    def silent(self, *words):
-        process = subprocess.Popen(["/usr/bin/python3", "-c", SILENT, *words], env={**os.environ, **self.buses},
+    def silent(self, *arguments):
+        process = subprocess.Popen(["/usr/bin/python3", "-c", SILENT, *arguments], env={**os.environ, **self.buses},
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.stdin.close)
         self.addCleanup(self.end, process)
@@ -206,8 +206,8 @@ class WithoutService(Base):
 class WithoutBus(Base):
     def test_no_bus(self):
         nowhere = buses("unix:path=/nonexistent")
-        for words, name in (["doctor"], "system"), (["--user", "doctor"], "session"):
-            verdict, text = self.service(*words, **nowhere)
+        for arguments, name in (["doctor"], "system"), (["--user", "doctor"], "session"):
+            verdict, text = self.service(*arguments, **nowhere)
             self.assertEqual(verdict, "problem")
             self.assertRegex(text, f"^the {name} bus cannot be reached: ")
 
@@ -223,7 +223,7 @@ class WithoutBus(Base):
             launcher = pathlib.Path(folder) / "dbus-launch"
             launcher.write_text(f"#!/bin/sh\n: >{folder}/launched\nexit 1\n")
             launcher.chmod(0o755)
-            # GLib starts one only without privileges that were changed, and with a display.
+            # GLib starts a bus only if DISPLAY is set and the process has not changed its privileges.
             verdict, text = self.service("--user", "doctor", DBUS_SESSION_BUS_ADDRESS="", XDG_RUNTIME_DIR=folder, DISPLAY=":0",
                                          PATH=f"{folder}:{os.environ['PATH']}")
             self.assertEqual((verdict, text), ("problem", "the session bus cannot be reached: DBUS_SESSION_BUS_ADDRESS is not set"))

@@ -27,15 +27,15 @@ class HintTest(CliTest):
         self.folder.chmod(0o755)
         self.addCleanup(shutil.rmtree, self.folder)
 
-    def told(self, *words, status=125, **options):
-        """The error, and its hint or the empty string."""
-        message, *hint = self.err(*words, status=status, **options).splitlines()
+    def error_and_hint(self, *arguments, status=125, **options):
+        """Returns the error, and its hint or an empty string."""
+        message, *hint = self.err(*arguments, status=status, **options).splitlines()
         self.assertLessEqual(len(hint), 1)
         lines = [line.removeprefix("cloche: ") for line in [message, *(hint or ["cloche: "])]]
         return lines
 
-    def hint(self, part, *words, **options):
-        message, hint = self.told(*words, **options)
+    def hint(self, part, *arguments, **options):
+        message, hint = self.error_and_hint(*arguments, **options)
         self.assertIn(part, message)
         return hint
 
@@ -43,9 +43,9 @@ class HintTest(CliTest):
 class Lifetime(HintTest):
     def test_extension(self):
         hint = self.hint("lifetime", "extend", self.box, "30d")
-        minutes, words = re.fullmatch(r"it may live for another (\d+)m: 'cloche (.*)'", hint).groups()
+        minutes, arguments = re.fullmatch(r"it may live for another (\d+)m: 'cloche (.*)'", hint).groups()
         self.assertLessEqual(abs(int(minutes) - DAY_S // 60), 3)
-        self.cloche(*shlex.split(words))
+        self.cloche(*shlex.split(arguments))
         expires = {box["Id"]: (box["Expires"] - box["Created"]) / 1e6 for box in self.boxes()}
         self.assertLessEqual(DAY_S - expires[self.box], 180)
 
@@ -63,7 +63,7 @@ class Lifetime(HintTest):
 
 class Programs(HintTest):
     def follow(self, hint, status=0):
-        """The arguments after the dashes."""
+        """Runs the hint's arguments after "--", and returns the output."""
         return self.out("exec", self.box, "--", *shlex.split(hint.partition(" -- ")[2]), status=status)
 
     def test_shell_lines(self):
@@ -88,14 +88,14 @@ class Programs(HintTest):
     def test_a_file_that_is_not_executable(self):
         script = self.folder / "script"
         script.write_text("echo ran\n")
-        words = "exec", self.box, "--", str(script)
-        hint = self.hint(f"program '{script}': Permission denied", *words, status=126)
+        arguments = "exec", self.box, "--", str(script)
+        hint = self.hint(f"program '{script}': Permission denied", *arguments, status=126)
         self.assertEqual(hint, "'chmod +x FILE' makes a file executable, 'sh FILE' runs a script that is not executable; a directory is not a "
                                "program; root may have the permission: '--user root'")
         self.assertEqual(self.out("exec", self.box, "--", "sh", str(script)), "ran\n")
-        self.assertNotIn("--user", self.told(words[0], "--user", "root", *words[1:], status=126)[1])
+        self.assertNotIn("--user", self.error_and_hint(arguments[0], "--user", "root", *arguments[1:], status=126)[1])
         self.cloche("exec", self.box, "--", "chmod", "+x", str(script))
-        self.assertEqual(self.out(*words), "ran\n")
+        self.assertEqual(self.out(*arguments), "ran\n")
 
     def test_a_program_of_root_alone(self):
         program = self.folder / "program"
@@ -105,35 +105,35 @@ class Programs(HintTest):
         self.cloche("exec", "-u", "root", self.box, "--", str(program))
 
     def test_long_arguments(self):
-        word = "x" * (131072 - len("echo") - 2)  # each has an end
+        word = "x" * (131072 - len("echo") - 2)  # each argument ends with a zero byte
         self.assertEqual(self.out("exec", self.box, "--", "echo", word), word + "\n")
         hint = self.hint("argv: at most 131072 bytes", "exec", self.box, "--", "echo", word + "x")
         self.assertEqual(hint, "see cloche exec --help")
 
     def test_users_and_directories(self):
-        self.assertEqual(self.told("exec", "-u", "nobody2", self.box, "--", "true"),
+        self.assertEqual(self.error_and_hint("exec", "-u", "nobody2", self.box, "--", "true"),
                          ["There is no user 'nobody2' in the sandbox", "the user must exist in the sandbox, not on this machine"])
         self.assertIn("must exist in the sandbox", self.hint("'/nope'", "exec", "--cwd", "/nope", self.box, "--", "true"))
         self.folder.chmod(0o700)
-        words = "exec", "--cwd", str(self.folder), self.box, "--", "true"
-        self.assertEqual(self.hint("directory", *words[:1], "-u", "nobody", *words[1:], status=126), "root of the sandbox may have the permission: '--user root'")
-        self.cloche(*words[:1], "-u", "root", *words[1:])
+        arguments = "exec", "--cwd", str(self.folder), self.box, "--", "true"
+        self.assertEqual(self.hint("directory", *arguments[:1], "-u", "nobody", *arguments[1:], status=126), "root of the sandbox may have the permission: '--user root'")
+        self.cloche(*arguments[:1], "-u", "root", *arguments[1:])
 
 
 class Files(HintTest):
     def test_what_is_no_file(self):
         os.mkfifo(self.folder / "fifo")
         for path in "/dev/zero", str(self.folder / "fifo"):
-            for words in (["cat", f"{self.box}:{path}"], ["write", f"{self.box}:{path}"], ["write", "-a", f"{self.box}:{path}"],
-                          ["cp", f"{self.box}:{path}", str(self.folder / "copy")]):
-                with self.subTest(words=words):
-                    self.assertEqual(self.told(*words), [f"file '{path}': It is not a regular file; only a program in the sandbox can read "
-                                                         "or write it", ""])
+            for arguments in (["cat", f"{self.box}:{path}"], ["write", f"{self.box}:{path}"], ["write", "-a", f"{self.box}:{path}"],
+                              ["cp", f"{self.box}:{path}", str(self.folder / "copy")]):
+                with self.subTest(arguments=arguments):
+                    self.assertEqual(self.error_and_hint(*arguments), [f"file '{path}': It is not a regular file; only a program in the sandbox can read "
+                                                                       "or write it", ""])
         self.assertEqual(self.out("exec", self.box, "--", "head", "-c2", "/dev/zero"), "\0\0")
 
     def test_directories(self):
-        for words in ["cat"], ["write"]:
-            self.assertIn("name a file in it", self.hint("Is a directory", *words, f"{self.box}:{self.folder}"))
+        for arguments in ["cat"], ["write"]:
+            self.assertIn("name a file in it", self.hint("Is a directory", *arguments, f"{self.box}:{self.folder}"))
         self.cloche("ls", f"{self.box}:{self.folder}")
         self.cloche("cp", f"{self.box}:{self.folder}", str(self.folder / "copy"))
 
@@ -159,12 +159,12 @@ class Others(HintTest):
         self.assertIn("cloche list", self.hint("'nothing'", "ps", "nothing"))
         for verb in "attach", "signal":
             self.assertIn("cloche ps ID", self.hint("no process 77", verb, self.box, "77"))
-        self.assertIn("is not the number of a process", self.told("signal", self.box, "TERM", status=2)[0])
+        self.assertIn("is not the number of a process", self.error_and_hint("signal", self.box, "TERM", status=2)[0])
 
     def test_languages_and_templates(self):
         self.assertIn("cloche status", self.hint("'cobol'", "code", "-s", self.box, "-l", "cobol", "-c", "1"))
         self.assertIn("minimal", self.out("status"))
-        problem = self.told("create", "--template", "none", status=125)[0]
+        problem = self.error_and_hint("create", "--template", "none", status=125)[0]
         self.assertIn("minimal", problem.partition("installed are: ")[2].split(", "))
         self.assertIn("cloche context list", self.hint("no context 'x'", "code", "-s", self.box, "--context", "x", "-c", "1"))
 
@@ -174,14 +174,14 @@ class Others(HintTest):
         self.assertEqual(self.out("code", "-s", box, "-c", "1"), "1\n")
 
     def test_mistakes_in_words(self):
-        for words in (["exec", self.box, "--", ""], ["create", "--name", "a\nb"], ["create", "--metadata", "a=" + "x" * 4097],
-                      ["code", "-t", "1x", "-c", "1"], ["write", "-m", "9", f"{self.box}:x"], ["cp", "a", "b"]):
-            with self.subTest(words=words):
-                self.assertEqual(self.told(*words, status=2 if words[0] not in ("exec", "create") else 125)[1], f"see cloche {words[0]} --help")
+        for arguments in (["exec", self.box, "--", ""], ["create", "--name", "a\nb"], ["create", "--metadata", "a=" + "x" * 4097],
+                          ["code", "-t", "1x", "-c", "1"], ["write", "-m", "9", f"{self.box}:x"], ["cp", "a", "b"]):
+            with self.subTest(arguments=arguments):
+                self.assertEqual(self.error_and_hint(*arguments, status=2 if arguments[0] not in ("exec", "create") else 125)[1], f"see cloche {arguments[0]} --help")
 
 
 class Statuses(HintTest):
-    """The statuses under EXIT STATUS in cloche(1)."""
+    """Each status under EXIT STATUS in cloche(1) occurs as documented."""
 
     def test_done_and_raised(self):
         box = self.out("create", "--template", "python").strip()
@@ -192,9 +192,9 @@ class Statuses(HintTest):
         self.cloche("--json", "code", "-s", box, "-t", "1", "-c", "while True: pass", status=124)
 
     def test_time_limits(self):
-        for words in (["exec", "-t", "1", self.box], ["exec", "--tty", "-t", "1", self.box], ["run", "-t", "1"], ["shell", "-t", "1", self.box]):
-            with self.subTest(words=words):
-                self.assertIn("the command was killed because its --timeout expired", self.err(*words, "--", "sleep", "60", status=124))
+        for arguments in (["exec", "-t", "1", self.box], ["exec", "--tty", "-t", "1", self.box], ["run", "-t", "1"], ["shell", "-t", "1", self.box]):
+            with self.subTest(arguments=arguments):
+                self.assertIn("the command was killed because its --timeout expired", self.err(*arguments, "--", "sleep", "60", status=124))
         self.cloche("exec", "-t", "60", self.box, "--", "sh", "-c", "exit 7", status=7)
         answer = json.loads(self.out("--json", "exec", "-t", "1", self.box, "--", "sleep", "60", status=124))
         self.assertEqual((answer["exit_status"], answer["details"]["how"]), (137, "timed-out"))
@@ -231,10 +231,10 @@ class Statuses(HintTest):
 
     def test_readers_that_leave(self):
         (self.folder / "large").write_bytes(bytes(1 << 20))
-        for words in (["cat", f"{self.box}:{self.folder}/large"], ["list"], ["status"], ["--json", "list"], ["ls", f"{self.box}:/"],
-                      ["exec", self.box, "--", "yes"]):
-            with self.subTest(words=words):
-                running = self.popen(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for arguments in (["cat", f"{self.box}:{self.folder}/large"], ["list"], ["status"], ["--json", "list"], ["ls", f"{self.box}:/"],
+                          ["exec", self.box, "--", "yes"]):
+            with self.subTest(arguments=arguments):
+                running = self.popen(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                 running.stdout.close()
                 self.assertEqual(running.wait(WAIT_S), 128 + signal.SIGPIPE)
                 self.assertEqual(running.stderr.read(), b"")

@@ -17,14 +17,14 @@ rename export copy diff info enable disable poweroff renew prune contexts interr
 
 
 class Habits(CliTest):
-    def answer(self, *words, **options):
-        return json.loads(self.out("--json", *words, **options))
+    def answer(self, *arguments, **options):
+        return json.loads(self.out("--json", *arguments, **options))
 
-    def usage(self, *words):
-        """The message of a usage error, which --json also contains."""
-        answer = self.answer(*words, status=2)
+    def usage(self, *arguments):
+        """Returns the message of a usage error, which --json contains, too."""
+        answer = self.answer(*arguments, status=2)
         self.assertEqual(answer["error"]["name"], "Usage")
-        text = self.err(*words, status=2)
+        text = self.err(*arguments, status=2)
         self.assertIn(answer["error"]["message"], text)
         self.assertIn("--help", text)
         return answer["error"]["message"]
@@ -32,18 +32,18 @@ class Habits(CliTest):
     # --- a terminal and standard input, as docker exec has them ---
 
     def test_terminal_options(self):
-        for words in ["-it"], ["-ti"], ["-i", "-t"], ["-t", "-i"], ["-t"], ["--interactive", "--tty"]:
-            with self.subTest(words=words):
-                self.assertEqual(self.out("exec", *words, self.box, "sh", "-c", IS_TTY), "tty\r\n")
-                self.assertEqual(self.out("exec", self.box, *words, "--", "sh", "-c", IS_TTY), "tty\r\n")
+        for arguments in ["-it"], ["-ti"], ["-i", "-t"], ["-t", "-i"], ["-t"], ["--interactive", "--tty"]:
+            with self.subTest(arguments=arguments):
+                self.assertEqual(self.out("exec", *arguments, self.box, "sh", "-c", IS_TTY), "tty\r\n")
+                self.assertEqual(self.out("exec", self.box, *arguments, "--", "sh", "-c", IS_TTY), "tty\r\n")
         self.assertEqual(self.out("exec", "-i", self.box, "sh", "-c", IS_TTY), "none\n")
         self.assertEqual(self.out("run", "--rm", "-it", "--template", "minimal", "--", "sh", "-c", IS_TTY), "tty\r\n")
         self.assertEqual(self.out("shell", "-it", self.box, "sh", "-c", IS_TTY), "tty\r\n")
 
     def test_t_with_a_duration_is_a_timeout(self):
-        for words in ["-t", "1"], ["-t1"], ["-t", "1s"], ["-t", "1000ms"]:
-            with self.subTest(words=words):
-                self.assertIn("--timeout", self.err("exec", *words, self.box, "--", "sleep", "60", status=124))
+        for arguments in ["-t", "1"], ["-t1"], ["-t", "1s"], ["-t", "1000ms"]:
+            with self.subTest(arguments=arguments):
+                self.assertIn("--timeout", self.err("exec", *arguments, self.box, "--", "sleep", "60", status=124))
         self.assertEqual(self.out("exec", "-t", "inf", self.box, "sh", "-c", IS_TTY), "none\n")
         self.assertIn("unknown unit 'x'", self.usage("exec", "-t", "5x", self.box, "--", "true"))
 
@@ -114,7 +114,7 @@ class Habits(CliTest):
 
     def test_status_of_a_sandbox(self):
         named = self.out("create", "--template", "python", "--name", "mine", "-m", "k=1", "-t", "1.5h").strip()
-        self.wait_until(lambda: "(idle)" in self.out("status", named))  # the claim uses it for a moment
+        self.wait_until(lambda: "(idle)" in self.out("status", named))  # the claim keeps it busy for a moment
         text = self.out("status", named)
         self.assertRegex(text, rf"\A{named}\n +Name: mine\n +State: running\n +Created: \d{{4}}-\d\d-\d\d .*, \d+s ago\n"
                                r" +Ends: .*, in 1h 29m\n +Template: python, 1 vCPU, 64 MiB\n +Owner: \w+\n"
@@ -156,7 +156,7 @@ class Habits(CliTest):
         message = self.usage("exec", "twin", "true")
         self.assertIn("2 sandboxes have the name 'twin': " + " ".join(boxes), message)
         self.assertIn("no sandbox ''", self.err("exec", "", "true", status=125))
-        # A name goes before the beginning of an id.
+        # A name takes precedence over the beginning of an id.
         short = self.box[:3]
         named = self.out("create", "--template", "minimal", "--name", short).strip()
         self.assertEqual(self.answer("exec", short, "true")["sandbox"], named)
@@ -166,9 +166,9 @@ class Habits(CliTest):
     def test_lifetimes(self):
         self.out("extend", self.box, "1h30m")
         self.assertIn("in 1h 29m", self.out("status", self.box))
-        for words in ["extend", self.box, "inf"], ["create", "--timeout", "inf"]:
-            self.assertIn("the lifetime of a sandbox is limited", self.usage(*words) if words[0] == "extend" else
-                          self.err(*words, status=2))
+        for arguments in ["extend", self.box, "inf"], ["create", "--timeout", "inf"]:
+            self.assertIn("the lifetime of a sandbox is limited", self.usage(*arguments) if arguments[0] == "extend" else
+                          self.err(*arguments, status=2))
 
 
 class Contexts(CliTest):
@@ -183,7 +183,7 @@ class Contexts(CliTest):
         return {row[0]: row[1:] for row in rows[1:]}
 
     def test_life_of_a_context(self):
-        self.wait_until(lambda: self.table()["python"][1] == "idle")  # the claim uses it for a moment
+        self.assertEqual(self.table()["python"][1], "not-started")
         one = self.out("context", "create", self.box, "--language", "py", "--cwd", "/tmp", "-e", "A=1").strip()
         self.assertEqual(self.table()[one], ["python", "idle", "0", "/tmp"])
         self.assertEqual(self.code(one, "import os; x = 6; os.getcwd(), os.environ['A']"), "('/tmp', '1')\n")
@@ -218,11 +218,11 @@ class Contexts(CliTest):
         self.assertNotIn(one, self.table())
 
     def test_wrong_words(self):
-        for words, part in {("frob", self.box): "unknown action", ("list",): "the sandbox is missing", ("remove", self.box): "the context is missing",
-                            ("create", self.box, "x"): "unexpected argument", ("list", self.box, "-w", "/"): "context create",
-                            (): "too few arguments"}.items():
-            with self.subTest(words=words):
-                self.assertIn(part, self.err("context", *words, status=2))
+        for arguments, part in {("frob", self.box): "unknown action", ("list",): "the sandbox is missing", ("remove", self.box): "the context is missing",
+                                ("create", self.box, "x"): "unexpected argument", ("list", self.box, "-w", "/"): "context create",
+                                (): "too few arguments"}.items():
+            with self.subTest(arguments=arguments):
+                self.assertIn(part, self.err("context", *arguments, status=2))
 
 
 tap.main()

@@ -45,14 +45,14 @@ class Pictures(CodeTest):
     def test_json_saves_the_same(self):
         code = f"{FIGURE}\ndisplay(Image(data={PNG!r} + bytes(4 << 20)))"
         with tempfile.TemporaryDirectory() as folder:
-            done = self.cloche("code", "--json", "--save", folder, "-c", code)
+            done = self.cloche("code", "-s", self.box, "--json", "--save", folder, "-c", code)
             self.assertEqual(pathlib.Path(folder, "001.png").read_bytes(), PNG)
             self.assertEqual(pathlib.Path(folder, "002.png").read_bytes(), PNG + bytes(4 << 20))
         self.assertEqual([list(result["saved"]) for result in json.loads(done.stdout)["results"]], [[], ["image/png"]])
         self.assertEqual(done.stderr, b"")
 
     def saved(self, *sizes):
-        """Code that says, as a hostile one can, that data of such sizes is in files of the guest."""
+        """Returns code that reports, as hostile code can, that data of these sizes is in files of the guest."""
         lines = ["import gc; gc.unfreeze()", "from cloche_runner import channel as c",
                  "ch = next(o for o in gc.get_objects() if isinstance(o, c.Channel))"]
         for size in sizes:
@@ -64,7 +64,7 @@ class Pictures(CodeTest):
         return "\n".join(lines)
 
     def test_save_bound(self):
-        """Nobody's disk is filled: 256 MiB of one execution, a file being 4 KiB at least."""
+        """One execution saves at most 256 MiB, where each file counts as at least 4 KiB."""
         limit = (256 << 20) - 4096
         with tempfile.TemporaryDirectory() as folder:
             self.cloche("code", "-s", self.box, "--save", folder, "-c", self.saved(limit))
@@ -75,17 +75,18 @@ class Pictures(CodeTest):
             self.assertEqual(os.listdir(folder), [])
 
     def test_pictures_never_go_into_a_pipe(self):
-        done = self.cloche("code", "-c", FIGURE, env={**os.environ, "TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"})
+        done = self.cloche("code", "-s", self.box, "-c", FIGURE, env={**os.environ, "TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"})
         self.assertEqual(done.stdout, b"")
         self.assertEqual(done.stderr, b"[image/png 1x1, 70 bytes] not shown: --save DIR saves it\n")
 
 
 class CodeOnATerminal(Terminal, CodeTest):
-    def run_code(self, *words, **variables):
-        self.start("code", "-s", self.box, *words, **variables)
+    def run_code(self, *arguments, **variables):
+        self.start("code", "-s", self.box, *arguments, **variables)
 
     def test_errors_do_not_command_the_terminal(self):
-        """Colours stay; in a pipe all does, and what code writes itself does everywhere."""
+        """On a terminal, control sequences in errors are escaped except for colours. Output of the code, and errors in
+        pipes, are not changed."""
         code = "console.log('\\x1b[5D'); throw new Error('a\\x1b[2Jb\\x1b]0;title\\x07')"
         self.run_code("-l", "javascript", "-c", code, TERM="xterm")
         self.until(r"\033\[5D(.|\n)*Error: a\\x1b\[2Jb\\x1b\]0;title\\x07\r\n")
@@ -128,14 +129,14 @@ class CodeOnATerminal(Terminal, CodeTest):
         self.end(0)
 
     def test_terminal_is_asked_for_a_picture_only(self):
-        for words, term in (["-c", "1"], "xterm"), (["-c", FIGURE], "dumb"):
-            self.run_code(*words, TERM=term)
+        for arguments, term in (["-c", "1"], "xterm"), (["-c", FIGURE], "dumb"):
+            self.run_code(*arguments, TERM=term)
             shown = self.until(r"(.|\n)*(\r\n1|saves it)?\r\n")[0]
             self.end(0)
             self.assertNotIn(QUESTION, shown + self.text)
 
     def test_colors(self):
-        """Are asked for, where a terminal shows them."""
+        """The client requests colours if the terminal shows them."""
         calls = self.watch_calls()
         for variables, with_colors in (({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False),
                                        ({"TERM": "dumb"}, False)):

@@ -187,9 +187,9 @@ class Kept(ProcessTest):
         self.assertEqual(self.out("attach", self.box, number, status=6), "bye\n")
 
     def test_signals(self):
-        for words, status in (["9"], 137), (["KILL"], 137), (["SIGHUP"], 129), ([], 143):
+        for arguments, status in (["9"], 137), (["KILL"], 137), (["SIGHUP"], 129), ([], 143):
             number = self.keep("exec sleep 1000")
-            self.cloche("signal", self.box, number, *words)
+            self.cloche("signal", self.box, number, *arguments)
             self.cloche("attach", self.box, number, status=status)
         self.assertIn("'FOO'", self.err("signal", self.box, number, "FOO", status=2))
 
@@ -209,8 +209,8 @@ class Kept(ProcessTest):
 
 
 class Shell(Terminal, ProcessTest):
-    def shell(self, *words):
-        self.start("shell", self.box, "--env", "PS1=READY>", *words, "--", "sh", "-i")
+    def shell(self, *arguments):
+        self.start("shell", self.box, "--env", "PS1=READY>", *arguments, "--", "sh", "-i")
         self.until("READY>")
 
     def test_status_and_attributes(self):

@@ -14,11 +14,12 @@ import tempfile
 from code_case import FIGURE, QUESTION, CodeTest
 
 from cloche_tests import tap
+from cloche_tests.cells import own_box
 from cloche_tests.console import Terminal
 
 
 class Repl(Terminal, CodeTest):
-    """Colours, and what switches bracketed paste on and off around each entry, are left out of what is compared."""
+    """Comparisons ignore colours and the sequences that switch bracketed paste on and off around each entry."""
 
     def setUp(self):
         super().setUp()
@@ -30,12 +31,12 @@ class Repl(Terminal, CodeTest):
         super().read()
         self.text = re.sub("\033\\[(\\?2004[hl]\r?|[0-9;]*m)", "", self.text)
 
-    def repl(self, *words):
-        self.start("repl", *words, TERM="xterm", XDG_STATE_HOME=self.state)
+    def repl(self, *arguments):
+        self.start("repl", *arguments, TERM="xterm", XDG_STATE_HOME=self.state)
         self.until(">>> $")
 
     def enter(self, line, shown):
-        """What is shown up to the next prompt; the line itself is in front of it."""
+        """Types a line, and waits until its output and the next prompt are shown."""
         self.type(line + "\r")
         self.until(shown + "\r\n>>> $")
 
@@ -54,7 +55,7 @@ class Repl(Terminal, CodeTest):
         self.assert_own_sandbox_is_gone()
 
     def test_many_lines(self):
-        self.repl()
+        self.repl("-s", self.box)
         for line in "def f(x):", "    return [x,", "      1]":
             self.type(line + "\r")
             self.until("\\.\\.\\. $")
@@ -97,19 +98,19 @@ class Repl(Terminal, CodeTest):
         self.leave()
 
     def test_paste(self):
-        self.repl()
+        self.repl("-s", self.box)
         self.enter("\033[200~for i in range(2):\n    print('i', i)\n\n    print('end')\n\033[201~",
                    "i 0\r\nend\r\ni 1\r\nend")
         self.leave()
 
     def test_ctrl_c(self):
-        """It throws away what was typed, and interrupts code; the prompt stays."""
-        self.repl()
-        self.type("x = [1,\r")
+        """Ctrl-C discards the entry, and interrupts code; the prompt remains."""
+        self.repl("-s", self.box)
+        self.type("discarded = [1,\r")
         self.until("\\.\\.\\. $")
         self.type("2\x03")
         self.until("\\^C\r\n>>> $")
-        self.enter("x", "NameError: .*")
+        self.enter("discarded", "NameError: .*")
         self.type("x = 8; print('o' 'n', flush=True); import time; time.sleep(1000)\r")
         self.until("\r\non\r\n")
         self.type("\x03")
@@ -118,7 +119,7 @@ class Repl(Terminal, CodeTest):
         self.leave()
 
     def test_what_comes_at_the_prompt(self):
-        """A thread's output is shown with the next entry; to other code it is none of its own."""
+        """A thread's output is shown with the next entry, but does not belong to the code of another client."""
         fifo = os.path.join(self.state, "fifo")
         os.mkfifo(fifo)
         code = f"import threading; threading.Thread(target=lambda: [open({fifo!r}).close(), print('la' 'te', flush=True), open({fifo!r}, 'w').close()]).start()"
@@ -136,6 +137,7 @@ class Repl(Terminal, CodeTest):
         self.assertEqual(self.out("code", "-s", self.box, "-c", "print(1)"), "1\n")
         self.leave()
 
+    @own_box
     def test_code_that_cannot_be_interrupted_is_left(self):
         self.repl("-s", self.box)
         code = ("import time\\nwhile True:\\n    try:\\n        print('o' 'n', flush=True)\\n        time.sleep(1000)\\n"
@@ -149,7 +151,7 @@ class Repl(Terminal, CodeTest):
         self.leave()
 
     def test_pictures(self):
-        self.repl("--save", self.state)
+        self.repl("-s", self.box, "--save", self.state)
         self.type(FIGURE.replace("\n", "; ") + "\r")
         self.until(re.escape(QUESTION))
         self.type("\033[?62;4c")
@@ -175,7 +177,7 @@ class Repl(Terminal, CodeTest):
         self.end(125)
 
     def test_history(self):
-        self.repl()
+        self.repl("-s", self.box)
         self.enter("'first'", "'first'\r\n'first'")
         self.type("[1,\r")
         self.until("\\.\\.\\. $")
@@ -184,7 +186,7 @@ class Repl(Terminal, CodeTest):
         file = pathlib.Path(self.state, "cloche/history-python")
         self.assertEqual(re.sub("#\\d+\n", "#\n", file.read_text()), "#\n'first'\n#\n[1,\n2]\n")
         self.assertEqual((file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777), (0o600, 0o700))
-        self.repl()
+        self.repl("-s", self.box)
         self.type("\033[A")
         self.until("2\\]")
         self.enter("", "\\[1, 2\\]")
@@ -212,6 +214,7 @@ class Repl(Terminal, CodeTest):
         self.leave()
         self.assert_own_sandbox_is_gone()
 
+    @own_box
     def test_lost_sandbox(self):
         self.repl("-s", self.box)
         self.cloche("kill", self.box)
@@ -222,7 +225,7 @@ class Repl(Terminal, CodeTest):
     def test_signals_end_the_sandbox(self):
         for number in signal.SIGTERM, signal.SIGHUP:
             self.repl()
-            self.assertEqual(len(self.ids()), 2)
+            self.assertEqual(len(self.others()), 1)
             self.running.send_signal(number)
             self.end(128 + number)
             self.assert_own_sandbox_is_gone()
@@ -234,7 +237,7 @@ class Repl(Terminal, CodeTest):
         self.assert_own_sandbox_is_gone()
 
     def test_stopped_and_continued(self):
-        self.repl()
+        self.repl("-s", self.box)
         self.type("6 *")
         self.until("6 \\*")
         self.running.send_signal(signal.SIGSTOP)

@@ -36,29 +36,29 @@ class CliTest(unittest.TestCase):
         if left:
             self.cloche("kill", *left)
 
-    def popen(self, *words, environment=None, **options):
-        return subprocess.Popen([CLOCHE, *words], env=environment, **options)
+    def popen(self, *arguments, environment=None, **options):
+        return subprocess.Popen([CLOCHE, *arguments], env=environment, **options)
 
-    def cloche(self, *words, status=0, stdin=b""):
-        done = subprocess.run([CLOCHE, *words], input=stdin,
+    def cloche(self, *arguments, status=0, stdin=b""):
+        done = subprocess.run([CLOCHE, *arguments], input=stdin,
                               capture_output=True, timeout=120)
-        self.assertEqual(done.returncode, status, (words, done.stdout, done.stderr))
+        self.assertEqual(done.returncode, status, (arguments, done.stdout, done.stderr))
         return done
 
-    def out(self, *words, **options):
-        return self.cloche(*words, **options).stdout.decode()
+    def out(self, *arguments, **options):
+        return self.cloche(*arguments, **options).stdout.decode()
 
-    def err(self, *words, **options):
-        return self.cloche(*words, **options).stderr.decode()
+    def err(self, *arguments, **options):
+        return self.cloche(*arguments, **options).stderr.decode()
 
-    def json(self, *words, **options):
-        return json.loads(self.out("--json", *words, **options))
+    def json(self, *arguments, **options):
+        return json.loads(self.out("--json", *arguments, **options))
 
-    def create(self, *words):
-        return self.out("create", *words).strip()
+    def create(self, *arguments):
+        return self.out("create", *arguments).strip()
 
-    def ids(self, *words):
-        return [box["Id"] for box in self.json("list", *words)["sandboxes"]]
+    def ids(self, *arguments):
+        return [box["Id"] for box in self.json("list", *arguments)["sandboxes"]]
 
     # --- run and exec ---
 
@@ -79,8 +79,8 @@ class CliTest(unittest.TestCase):
         self.assertEqual(self.out("run", "-i", "--", "cat", stdin=b"given"), "given")
 
     def test_run_stdin_bound(self):
-        done = self.cloche("run", "--json", "-i", "--", "cat", stdin=bytes(16 * 1024 * 1024 + 1), status=2)
-        self.assertIn(b"16 MiB", done.stdout)
+        done = self.cloche("run", "--json", "-i", "--", "cat", stdin=bytes(1024 * 1024 + 1), status=2)
+        self.assertIn(b"1 MiB", done.stdout)
 
     def test_words_behind_dashes_are_the_command(self):
         self.assertEqual(self.out("run", "--", "echo", "--json", "--", "-h"), "--json -- -h\n")
@@ -121,7 +121,7 @@ class CliTest(unittest.TestCase):
     def watch_calls(self):
         monitor = subprocess.Popen(["dbus-monitor", "--session", "interface='org.cloche1.Sandbox'"],
                                    stdout=subprocess.PIPE, text=True)
-        # A monitor loses its name when it begins to see the others' messages.
+        # A monitor loses its name when it begins to receive other clients' messages.
         self.assertTrue(any("member=NameLost" in line for line in monitor.stdout))
         return monitor
 
@@ -217,9 +217,9 @@ class CliTest(unittest.TestCase):
 
     def test_unknown_template(self):
         for verb in ["create"], ["run", "--", "true"], ["code", "-c", "1"]:
-            words = [verb[0], "--template", "none", *verb[1:]]
-            self.assertIn("installed are: ", self.err(*words, status=125))
-            self.assertEqual(self.json(*words, status=125)["error"]["name"], "NoSuchTemplate")
+            arguments = [verb[0], "--template", "none", *verb[1:]]
+            self.assertIn("installed are: ", self.err(*arguments, status=125))
+            self.assertEqual(self.json(*arguments, status=125)["error"]["name"], "NoSuchTemplate")
 
     # --- status, help, mistakes ---
 
@@ -243,12 +243,12 @@ class CliTest(unittest.TestCase):
         self.assertIn(b"cloched(8)", refused.stderr)
         self.assertIn(b"there is no sandbox", self.of_other("exec", box, "--", "id").stderr)
 
-    def of_other(self, *words, **options):
-        return subprocess.run(["setpriv", "--reuid", OTHER, "--clear-groups", CLOCHE, *words],
+    def of_other(self, *arguments, **options):
+        return subprocess.run(["setpriv", "--reuid", OTHER, "--clear-groups", CLOCHE, *arguments],
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=120, **options)
 
-    def out_of_other(self, *words):
-        return self.of_other(*words).stdout.decode()
+    def out_of_other(self, *arguments):
+        return self.of_other(*arguments).stdout.decode()
 
     def test_journal_wants_an_id(self):
         self.assertIn("no sandbox '../x'", self.err("journal", "../x", status=125))
@@ -269,10 +269,10 @@ class CliTest(unittest.TestCase):
 
     AGENT = 'echo "agent $*" >>"$0.log"; exec 3>&-; exec sleep 1000'
 
-    def agents(self, *words, user=OTHER):
+    def agents(self, *arguments, user=OTHER):
         with fake_program("pkttyagent", self.AGENT) as path:
             log = pathlib.Path(path.partition(":")[0]) / "pkttyagent.log"
-            self.on_terminal("dumb", *words, prefix=["setpriv", "--reuid", user, "--clear-groups"],
+            self.on_terminal("dumb", *arguments, prefix=["setpriv", "--reuid", user, "--clear-groups"],
                              PATH=path)
             return log.read_text() if log.exists() else ""
 
@@ -315,26 +315,44 @@ class CliTest(unittest.TestCase):
         self.assertRegex(self.out("--version"), r"\Acloche \d")
 
     def test_wrong_words(self):
-        for words in ([], ["bogus"], ["--bogus"], ["run"], ["run", "ls"], ["run", "--"],
-                      ["run", "--bogus", "--", "ls"], ["run", "--env", "=X", "--", "ls"],
-                      ["run", "--timeout", "0", "--", "ls"], ["exec", "--", "ls"],
-                      ["exec", "a", "b", "--", "ls"], ["create", "extra"], ["create", "--name"],
-                      ["create", "--metadata", "a=1", "--metadata", "a=2"], ["kill"], ["extend", "a"],
-                      ["extend", "a", "5x"], ["list", "extra"], ["code", "a", "b"],
-                      ["code", "-c", "1", "file"], ["code", "-s", "a", "--template", "b"]):
-            with self.subTest(words=words):
-                self.assertIn("--help", self.err(*words, status=2))
-                self.assertEqual(self.json(*words, status=2)["error"]["name"], "Usage")
+        for arguments in ([], ["bogus"], ["--bogus"], ["run"], ["run", "ls"], ["run", "--"],
+                          ["run", "--bogus", "--", "ls"], ["run", "--env", "=X", "--", "ls"],
+                          ["run", "--timeout", "0", "--", "ls"], ["exec", "--", "ls"],
+                          ["exec", "a", "b", "--", "ls"], ["create", "extra"], ["create", "--name"],
+                          ["create", "--metadata", "a=1", "--metadata", "a=2"], ["kill"], ["extend", "a"],
+                          ["extend", "a", "5x"], ["list", "extra"], ["code", "a", "b"],
+                          ["code", "-c", "1", "file"], ["code", "-s", "a", "--template", "b"]):
+            with self.subTest(arguments=arguments):
+                self.assertIn("--help", self.err(*arguments, status=2))
+                self.assertEqual(self.json(*arguments, status=2)["error"]["name"], "Usage")
 
     def test_terminal_gets_colours_and_pipes_do_not(self):
         self.assertIn(b"\033[31m", self.on_terminal("xterm", "exec", "nothing", "--", "true"))
         self.assertNotIn(b"\033", self.on_terminal("dumb", "exec", "nothing", "--", "true"))
         self.assertNotIn("\033", self.err("exec", "nothing", "--", "true", status=125))
 
-    def on_terminal(self, name, *words, prefix=(), **variables):
+    def test_guests_do_not_control_the_terminal(self):
+        box, text = self.create(), r"\033[31mred\033[m \033]0;title\007\033[6n"
+        shown = b"\033[31mred\033[m \\x1b]0;title\a\\x1b[6n"
+        for arguments in (["exec", box, "--", "printf", text], ["exec", box, "--", "sh", "-c", f"printf '{text}' >&2"],
+                          ["run", "--", "printf", text], ["code", "-c", f"print('{text}')"],
+                          ["code", "-c", f"import sys; sys.stderr.write('{text}')"],
+                          ["code", "-c", f"class Text:\n def __repr__(self): return '{text}'\nText()"]):
+            with self.subTest(arguments=arguments):
+                self.assertIn(shown.replace(b"\a", b"\\x07") if "__repr__" in arguments[-1] else shown, self.on_terminal("xterm", *arguments))
+        self.out("exec", box, "--", "sh", "-c", f"printf '{text}' >/tmp/text")
+        self.assertIn(shown, self.on_terminal("xterm", "cat", f"{box}:/tmp/text"))
+        self.assertEqual(self.out("cat", f"{box}:/tmp/text"), text.encode().decode("unicode_escape"))
+        self.assertIn(b"\033]0;title\a", self.on_terminal("xterm", "exec", "--tty", box, "--", "printf", text))
+
+    def test_names_in_errors_forge_no_lines(self):
+        box = self.create()
+        self.assertIn("\n  cloche: done", self.err("cat", f"{box}:/tmp/x\ncloche: done", status=125))
+
+    def on_terminal(self, name, *arguments, prefix=(), **variables):
         ours, theirs = pty.openpty()
         environment = {**os.environ, "TERM": name, "NO_COLOR": "", **variables}
-        with subprocess.Popen([*prefix, CLOCHE, *words], env=environment, stdin=theirs,
+        with subprocess.Popen([*prefix, CLOCHE, *arguments], env=environment, stdin=theirs,
                               stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
             shown = b""
@@ -347,7 +365,7 @@ class CliTest(unittest.TestCase):
 
 @contextlib.contextmanager
 def fake_program(name, script):
-    """A PATH whose first folder has that program. Every user may run it and write to its folder."""
+    """Yields a PATH whose first folder has that program. Every user may run it and write to its folder."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         path = pathlib.Path(folder) / name
@@ -364,7 +382,7 @@ def read_terminal(fd):
 
 
 class NoServiceTest(unittest.TestCase):
-    """On a bus without the service."""
+    """The bus has no service."""
 
     def setUp(self):
         self.daemon = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
@@ -377,8 +395,8 @@ class NoServiceTest(unittest.TestCase):
         self.daemon.wait()
         self.daemon.stdout.close()
 
-    def cloche(self, *words, **environment):
-        return subprocess.run([CLOCHE, *words], env={**os.environ, **self.buses, **environment},
+    def cloche(self, *arguments, **environment):
+        return subprocess.run([CLOCHE, *arguments], env={**os.environ, **self.buses, **environment},
                               capture_output=True, text=True, timeout=120)
 
     def test_service_is_not_there(self):

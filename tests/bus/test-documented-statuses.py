@@ -13,7 +13,10 @@ import unittest
 
 from cloche_tests import tap
 from cloche_tests.box import (
+    BUS_NAME,
     MANAGER,
+    SANDBOX,
+    WAIT_MS,
     Box,
     BoxTest,
     Failure,
@@ -24,7 +27,7 @@ from cloche_tests.box import (
     options,
     t,
 )
-from cloche_tests.cells import CodeTest, Running
+from cloche_tests.cells import CodeTest, Running, own_box
 
 XML = pathlib.Path(os.environ["CLOCHE_XML"]).read_text()
 CONTROL = pathlib.Path(os.environ["FIXTURE_CONTROL"])
@@ -34,7 +37,7 @@ LIMIT = "the code ran longer than its limit of {} and was interrupted"
 
 
 def documented(begin):
-    """The quoted words from this text to the end of its sentence or list."""
+    """Returns the quoted words between this text and the end of its sentence or list."""
     _, found, rest = XML.partition(begin)
     assert found, begin
     return set(re.findall(r'"([a-z-]+)"', re.match(r'(?:[^@;()]|\([^"]*?\))*', rest)[0]))
@@ -44,8 +47,8 @@ seen = {"status": set(), "end": set(), "how": set(), "wait": set(), "reason": se
 
 
 class Codes(CodeTest):
-    def run_code(self, text, **words):
-        execution = super().run_code(text, **words)
+    def run_code(self, text, **options):
+        execution = super().run_code(text, **options)
         self.check(execution)
         return execution
 
@@ -53,8 +56,8 @@ class Codes(CodeTest):
         seen["status"].add(execution["status"])
         self.assertEqual("error" in execution, execution["status"] != "ok", execution)
 
-    def events(self, text, **words):
-        events = super().events(text, **words)
+    def events(self, text, **options):
+        events = super().events(text, **options)
         seen["type"].update(event["type"] for event in events)
         seen["end"].add(events[-1]["status"])
         errors = [event for event in events if event["type"] == "error"]
@@ -64,26 +67,30 @@ class Codes(CodeTest):
     def assert_error(self, execution, status, name, value):
         self.assertEqual((execution["status"], execution["error"]["name"], execution["error"]["value"]), (status, name, value))
 
-    def begun(self, text, **words):
-        """Returns when the code has reached the name `begun`."""
-        running = Running(self.box, text.replace("begun", f"open({self.fifo!r}, 'w').close()"), **words)
+    def begun(self, text, **options):
+        """Runs code in the background; returns when it has reached the name `begun`."""
+        running = Running(self.box, text.replace("begun", f"open({self.fifo!r}, 'w').close()"), **options)
         self.box.sh(f"cat {self.fifo}")
         return running
 
-    def interrupted(self, text, **words):
-        running = self.begun(text, **words)
-        self.method("InterruptContext", words.get("context", "python"))
+    def interrupted(self, text, **options):
+        running = self.begun(text, **options)
+        self.method("InterruptContext", options.get("context", "python"))
         self.check(running.result())
         return running.result()
 
 
 class RunCode(Codes):
+    @classmethod
+    def setUpClass(cls):
+        Silence.begin()
+
     def test_ok_and_error(self):
         self.assertEqual(self.run_code("1")["status"], "ok")
         self.assertEqual(self.run_code("1 / 0")["status"], "error")
 
     def test_timed_out(self):
-        """The code may not handle the interrupt, catch it, or end with another error."""
+        """At a timeout, the code ignores the interrupt, catches it, or ends with another error."""
         execution = self.run_code("while True: pass", timeout=t(1))
         self.assert_error(execution, "timed-out", "KeyboardInterrupt", LIMIT.format("1 second"))
         self.assertIn("while True", execution["error"]["traceback"])
@@ -129,8 +136,8 @@ class RunCode(Codes):
         for language, text in (("javascript", "while (true) {}"), ("bash", "sleep 60; echo no"),
                                ("typescript", "await new Promise(() => {})"), ("python3", "while True: pass"), ("r", "Sys.sleep(60)")):
             with self.subTest(language):
-                context = self.create(language=language)  # so that its start is no part of the limit
-                execution = self.run_code(text, context=context, timeout=t(1))
+                self.run_code("1", language=language)  # so that the limit does not include the start of the interpreter
+                execution = self.run_code(text, language=language, timeout=t(1))
                 self.assertEqual((execution["status"], execution["stdout"]), ("timed-out", ""))
                 self.assertTrue(execution["error"]["name"])
                 self.assertTrue(execution["error"]["value"])
@@ -150,25 +157,32 @@ class RunCode(Codes):
         self.assertIn("was killed because the code ignored an interrupt for 5 seconds", caught.exception.message)
 
     def test_deaths(self):
-        for text, words in (("import os; os._exit(3)", "(exit status 3)"), ("import os; os.abort()", "(killed by SIGABRT)"),
-                            ("import os; os.kill(os.getpid(), 40)", "(killed by signal 40)")):
+        for text, part in (("import os; os._exit(3)", "(exit status 3)"), ("import os; os.abort()", "(killed by SIGABRT)"),
+                           ("import os; os.kill(os.getpid(), 40)", "(killed by signal 40)")):
             with self.assertRaises(Failure) as caught:
                 self.run_code(text)
             self.assertEqual(caught.exception.name, "RunnerLost")
-            self.assertIn(words, caught.exception.message)
+            self.assertIn(part, caught.exception.message)
 
     def test_one_shot(self):
-        for text, words, status in (("1", {}, "ok"), ("1 / 0", {}, "error"), (CATCHES, {"timeout": t(1)}, "timed-out"),
-                                    (DEAF, {"timeout": t(1)}, "timed-out")):
-            execution, = call(self.bus, "/org/cloche1", MANAGER, "RunCode", "(ssa{sv})",
-                              ("python", text, options(template="interpreter", **words)))
+        cases = (("1", {}, "ok"), ("1 / 0", {}, "error"), (CATCHES, {"timeout": t(1)}, "timed-out"),
+                 (DEAF, {"timeout": t(1)}, "timed-out"))
+        answers = {}
+        for text, keywords, _ in cases:
+            self.bus.call(BUS_NAME, "/org/cloche1", MANAGER, "RunCode",
+                          GLib.Variant("(ssa{sv})", ("python", text, options(template="interpreter", **keywords))), None,
+                          Gio.DBusCallFlags.NONE, -1, None, lambda bus, result, text: answers.update({text: bus.call_finish(result)}), text)
+        while len(answers) < len(cases):
+            GLib.MainContext.default().iteration(True)
+        for text, _, status in cases:
+            execution, = answers[text].unpack()
             self.check(execution)
             self.assertEqual(execution["status"], status)
 
 
 class Streams(Codes):
     def test_errors(self):
-        """The error comes before the end, no matter who reports it."""
+        """The error arrives before the end, whoever reports it."""
         self.assertEqual(self.brief(CATCHES, timeout=t(1)),
                          [("stdout", "caught\n"), ("error", "TimeoutError"), ("end", "timed-out")])
         self.assertEqual(self.brief(DEAF, timeout=t(1)), [("stdout", "deaf"), ("error", "TimeoutError"), ("end", "timed-out")])
@@ -177,22 +191,22 @@ class Streams(Codes):
         self.assertEqual(self.brief("1 / 0"), [("error", "ZeroDivisionError"), ("end", "error")])
         self.assertEqual(self.brief("1"), [("result", {"text/plain": "1"}), ("end", "ok")])
 
+    @own_box
     def test_lost(self):
         self.events("import os; os._exit(1)")
         self.events("1", language="no-such-kernel")
         end = self.last_of("print(1, flush=True)\nwhile True: pass", self.box.kill)
         self.assertEqual((end["status"], end["error"]), ("guest-lost", "org.cloche1.Error.GuestLost"))
-        self.box = Box(self.bus, self.template)
 
     def test_clear(self):
-        """Like ipykernel's messages: in its order among the outputs."""
+        """As in ipykernel, the event keeps its order among the outputs."""
         events = self.events("from IPython.display import clear_output\n"
                              "print(1); clear_output(wait=True); print(2); display(3); clear_output(); print(4)")
         self.assertEqual([(event["type"], event.get("text", event.get("wait"))) for event in events[:-1]],
                          [("stdout", "1\n"), ("clear", True), ("stdout", "2\n"), ("result", None), ("clear", False), ("stdout", "4\n")])
 
     def test_clear_in_an_answer(self):
-        """Collected output stays."""
+        """The answer keeps output from before it was cleared."""
         execution = self.run_code("from IPython.display import clear_output\nprint(1); display(2); clear_output(); print(3)")
         self.assertEqual((execution["stdout"], len(execution["results"])), ("1\n3\n", 1))
 
@@ -225,13 +239,13 @@ threading.Thread(target=late).start()"""
         self.assertEqual(self.brief("print('own')"), [("stdout", "own\n"), ("end", "ok")])
 
     def test_earlier_and_an_answer(self):
-        """An answer contains output of the time of the execution; later it is too late for a stream."""
+        """An answer contains only output from the time of the execution. A later stream does not get earlier output."""
         self.write_late()
         self.assertEqual(self.run_code("print('own')")["stdout"], "own\n")
         self.assertEqual(self.brief("print('own')"), [("stdout", "own\n"), ("end", "ok")])
 
     def test_much_earlier(self):
-        """The last 64 KiB are kept."""
+        """The last 64 KiB of output between executions are kept."""
         kept = 64 << 10
         self.run_code(f"(read x <{self.fifo}; seq -w 20000; echo >{self.fifo}) & :", language="bash")
         self.box.sh(f"echo >{self.fifo}; cat {self.fifo}")
@@ -256,6 +270,7 @@ class Contexts(Codes):
         seen["context"].add(state)
         return state
 
+    @own_box
     def test_states(self):
         self.assertEqual(self.state("bash"), "not-started")
         self.run_code("1")
@@ -272,15 +287,15 @@ class Contexts(Codes):
 
 class Runs(BoxTest):
     def test_how(self):
-        for argv, words, status, how in (
+        for argv, keywords, status, how in (
             (["true"], {}, 0, "exited"), (["sh", "-c", "exit 3"], {}, 3, "exited"),
             (["sh", "-c", "kill -TERM $$"], {}, 143, "signaled"), (["sleep", "60"], {"timeout": t(1)}, 137, "timed-out"),
         ):
-            exit_status, _, _, details = self.box.call("Run", "(asa{sv})", argv, **words)
+            exit_status, _, _, details = self.box.call("Run", "(asa{sv})", argv, **keywords)
             self.assertEqual((exit_status, details["how"]), (status, how))
             self.assertEqual(details.get("signal"), status - 128 if status > 128 else None)
             seen["how"].add(how)
-            process, *fds = self.box.start(*argv, **words)
+            process, *fds = self.box.start(*argv, **keywords)
             self.assertEqual(process.wait(), (status % 128 if how != "exited" else status, how))
             self.assertEqual(process.properties()["ExitHow"], how)
             seen["wait"].add(how)
@@ -288,7 +303,7 @@ class Runs(BoxTest):
                 os.close(fd)
 
     def test_out_of_memory(self):
-        """The kernel's part is tested in real machines (tests/system/test-guest-environment.py)."""
+        """Fake machines cannot run out of memory. tests/system/test-guest-environment.py tests the kernel's part."""
         with agent("out-of-memory"):
             box = until_hostile(self.bus, lambda box: box.call("Run", "(asa{sv})", ["true"])[3]["how"] == "out-of-memory")
         self.addCleanup(box.kill)
@@ -319,35 +334,49 @@ class agent:
 
 
 def until_hostile(bus, is_it):
-    """The machines that were ready before come first."""
+    """Returns the first sandbox of this kind. Machines that were ready before are claimed first."""
     for _ in range(10):
         box = Box(bus, "minimal")
         if is_it(box):
             return box
-        with contextlib.suppress(Failure):  # an earlier one of the kind
+        with contextlib.suppress(Failure):  # it may have ended already
             box.kill()
-    raise AssertionError("no such agent came")
+    raise AssertionError("no machine had the expected agent")
 
 
-class Removals(unittest.TestCase):
-    """Why sandboxes ended, and what a call says that this cuts off."""
+class Signals:
+    """Receives the signals about the end of sandboxes."""
 
-    def setUp(self):
-        self.bus = connect()
-        self.addCleanup(self.bus.close_sync, None)
+    def __init__(self, bus):
         self.reasons = {}
-        self.list()  # signals are sent to those who have called
-        self.bus.signal_subscribe("org.cloche1", MANAGER, "SandboxRemoved", None, None, 0, self.on_removed)
+        list_sandboxes(bus)  # signals are sent only to connections that have called the service
+        bus.signal_subscribe("org.cloche1", MANAGER, "SandboxRemoved", None, None, 0, self.on_removed)
 
     def on_removed(self, bus, sender, path, interface, name, parameters):
         sandbox, _, reason = parameters.unpack()
         self.reasons[sandbox] = reason
 
-    def assert_reason(self, box, reason):
+    def reason(self, box):
         while box.id not in self.reasons:
             GLib.MainContext.default().iteration(True)
-        self.assertEqual(self.reasons[box.id], reason)
-        seen["reason"].add(reason)
+        seen["reason"].add(self.reasons[box.id])
+        return self.reasons[box.id]
+
+
+def list_sandboxes(bus):
+    return call(bus, "/org/cloche1", MANAGER, "ListSandboxes", "(a{sv})", (options(),))[0]
+
+
+class Removals(unittest.TestCase):
+    """Reasons for the end of a sandbox, and the errors of calls that the end interrupts."""
+
+    def setUp(self):
+        self.bus = connect()
+        self.addCleanup(self.bus.close_sync, None)
+        self.signals = Signals(self.bus)
+
+    def assert_reason(self, box, reason):
+        self.assertEqual(self.signals.reason(box), reason)
 
     def assert_lost(self, box, reason, *argv):
         with self.assertRaises(Failure) as caught:
@@ -366,7 +395,7 @@ class Removals(unittest.TestCase):
 
     def test_machines_that_end(self):
         for name, reason in (("shuts-down", "guest-shut-down"), ("panics", "guest-panicked"), ("dies", "machine-lost"),
-                             ("garbage", "protocol-error"), ("silent", "guest-hung")):
+                             ("garbage", "protocol-error")):
             with agent(name):
                 box = until_hostile(self.bus, lambda box: f"has ended: {reason}" in self.ends(box))
             self.assert_reason(box, reason)
@@ -384,18 +413,13 @@ class Removals(unittest.TestCase):
         bus.call("org.cloche1", "/org/cloche1", MANAGER, "RunCode",
                  GLib.Variant("(ssa{sv})", ("python", "while True: pass", options(template="python", name="leaves"))),
                  None, Gio.DBusCallFlags.NONE, -1, None, None)
-        while not (found := [path for path, properties in self.list() if properties["Name"] == "leaves"]):
+        while not (found := [path for path, properties in list_sandboxes(self.bus) if properties["Name"] == "leaves"]):
             pass
         bus.close_sync()
-        box = Box.__new__(Box)
-        box.id = found[0].rsplit("/", 1)[1]
-        self.assert_reason(box, "caller-left")
-
-    def list(self):
-        return call(self.bus, "/org/cloche1", MANAGER, "ListSandboxes", "(a{sv})", (options(),))[0]
+        self.assert_reason(Box.at(self.bus, found[0]), "caller-left")
 
     def test_service_stopped(self):
-        """Code that is streamed is lost with the service; a sandbox ends with one that is stopped for good."""
+        """A stream ends with the service. A sandbox ends if the service is stopped together with its sandboxes."""
         box = Box(self.bus, "interpreter")
         lines = os.fdopen(box.call("StreamCode", "(sa{sv})", "print(1, flush=True)\nwhile True: pass")[0], "rb")
         lines.readline()
@@ -404,22 +428,48 @@ class Removals(unittest.TestCase):
             end = json.loads(list(lines)[-1])
         self.assertEqual((end["status"], end["error"]), ("service-stopping", "org.cloche1.Error.ServiceStopping"))
         seen["end"].add(end["status"])
-        self.list()
+        list_sandboxes(self.bus)
         self.stop_service(signal.SIGUSR2)
         self.assert_reason(box, "service-stopped")
 
     def stop_service(self, number):
-        """Returns when the next one is there."""
+        """Stops the service; returns when the next instance has the name."""
         owners = []
         self.bus.signal_subscribe("org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged", None, "org.cloche1", 0,
-                                  lambda *words: owners.append(words[-1].unpack()[2]))
+                                  lambda *arguments: owners.append(arguments[-1].unpack()[2]))
         os.kill(os.getppid(), number)
         while not any(owners):
             GLib.MainContext.default().iteration(True)
 
 
+class Silence(unittest.TestCase):
+    """The service ends a machine whose agent has not answered for 20 seconds, which pass while the tests of RunCode run."""
+
+    @classmethod
+    def begin(cls):
+        """Starts a command in a machine that was ready before, and in one with a silent agent."""
+        bus, cls.calls = connect(), []
+        cls.signals = Signals(bus)
+        with agent("silent"):
+            cls.boxes = [Box(bus, "minimal") for _ in range(2)]
+        Box(bus, "minimal").kill()  # may have the agent, too; the next machine has not
+        for box in cls.boxes:
+            bus.call(BUS_NAME, box.path, SANDBOX, "Run", GLib.Variant("(asa{sv})", (["true"], {})), None,
+                     Gio.DBusCallFlags.NONE, WAIT_MS, None, lambda bus, result: cls.calls.append(result))
+        cls.bus = bus
+
+    def test_silent_agent(self):
+        while len(self.calls) < len(self.boxes):
+            GLib.MainContext.default().iteration(True)
+        with self.assertRaisesRegex(GLib.Error, "GuestLost.*has ended: guest-hung"):
+            for result in self.calls:
+                self.bus.call_finish(result)
+        self.assertEqual(self.signals.reason(self.boxes[1]), "guest-hung")
+        self.bus.close_sync()
+
+
 class Words(unittest.TestCase):
-    """The last class: what the others saw is what is documented, and all of it."""
+    """This class runs last: the other tests have seen exactly the documented words."""
 
     def test_all_are_provoked(self):
         for kind, begin in (("status", "@execution: status s ("), ("how", "how s ("), ("wait", "@how: "),
@@ -430,8 +480,8 @@ class Words(unittest.TestCase):
 
     def test_ends_of_streams(self):
         ended, lost = XML.split('{"type": "end", "status": ')[1:]
-        words = ended.partition(', "execution-count"')[0] + lost.partition(', "error":')[0]
-        self.assertEqual(seen["end"], set(re.findall(r'"([a-z-]+)"', words)))
+        documented_ends = ended.partition(', "execution-count"')[0] + lost.partition(', "error":')[0]
+        self.assertEqual(seen["end"], set(re.findall(r'"([a-z-]+)"', documented_ends)))
 
     def test_types_of_events(self):
         part = XML[XML.index("@events: gives a line"):XML.index("Executes code as RunCode() does")]

@@ -2,7 +2,7 @@
 """test-examples: docs/examples do what docs/driving-cloche.md says.
 
 In an environment whose system bus has the service (with-service), with a default template that has Python. The examples
-write to the user's home, which a fake machine shares with this test: run it where the home is a copy.
+write to the user's home, which fake machines share with this test, so the home must be a copy (with-home.sh).
 """
 import ast
 import json
@@ -35,7 +35,7 @@ class Examples(unittest.TestCase):
         self.addCleanup(subprocess.run, ["rm", "-rf", HOME / "notes"], check=True)
 
     def run_example(self, *command):
-        """What it prints; it must end well, and leave no sandbox."""
+        """Runs an example, and returns its output. It must succeed and leave no sandbox."""
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, 0, done.stderr)
         left = subprocess.run(["busctl", "call", "--system", "org.cloche1", "/org/cloche1", "org.cloche1.Manager",

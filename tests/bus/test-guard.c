@@ -47,7 +47,8 @@ test_rows_have_methods(void)
         if (g_str_has_prefix(rows[i].interface, "org.freedesktop.DBus."))
             continue;
         if (!interface || !g_dbus_interface_info_lookup_method(interface, rows[i].method))
-            g_error("the guard's row %s.%s is of no method", rows[i].interface, rows[i].method);
+            g_error("the guard has a row for %s.%s, which is not a method", rows[i].interface,
+                    rows[i].method);
     }
 }
 

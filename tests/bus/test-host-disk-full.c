@@ -79,7 +79,8 @@ static void
 test_stalled(void)
 {
     static const FixtureOptions plain = {.has_log = TRUE};
-    static const FixtureOptions python = {.has_python = TRUE, .default_template = "python"};
+    static const FixtureOptions python = {
+        .has_python = TRUE, .python_runners = "", .default_template = "python"};
     g_auto(Case) asked = begin(&plain), adopted = begin(&python), frozen = begin(&plain);
     g_autofree char *before = code_output(adopted.fixture->bus, adopted.sandbox, "x = 'kept'");
     g_autofree char *after = NULL;

@@ -13,9 +13,9 @@ static char *sandbox;
 /* --- options of every method --- */
 
 typedef struct {
-    const char *method, *words; /* of the arguments; %* stands for the options */
+    const char *method, *words; /* text of the arguments; %* stands for the options */
     gboolean of_sandbox;
-    const char *const *options; /* key, type, … */
+    const char *const *options; /* keys and types in turn */
 } Method;
 
 static const char *const create_options[] = {
@@ -231,7 +231,7 @@ test_environment_of_run(void)
 
 /* --- argv and code --- */
 
-/* Returns `count` words: "true", then empty ones, except for the last. */
+/* Returns `count` arguments: "true", then empty ones, except for the last. */
 static GVariant *
 words(guint count, gsize last)
 {
@@ -252,7 +252,7 @@ static void
 test_argv(void)
 {
     g_variant_unref(call(bus, sandbox, "Run", "(%*, @a{sv} {})", words(1024, 0)));
-    /* "true" and its end, and the end of the second word */
+    /* "true" and its zero byte, and the zero byte of the second argument */
     g_variant_unref(call(bus, sandbox, "Run", "(%*, @a{sv} {})", words(2, ARGV_SIZE - 6)));
     call_fails(bus, sandbox, "Run", "InvalidArgument", "argv: at most 1024 arguments, not 1025",
                "(%*, @a{sv} {})", words(1025, 0));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-limits: two limits that take long to reach hold: the depth of a tree, and the number of ended processes that are kept.
+"""test-limits: the depth of a tree and the number of kept ended processes are limited. These limits take long to reach.
 
 In an environment whose system bus has the service (with-service).
 """

@@ -40,7 +40,8 @@ test_manager_properties(void)
     g_assert_cmpuint(dict_number(limits, "disk-mib"), ==, G_MAXUINT64);
     g_assert_cmpuint(dict_number(limits, "processes"), ==, 512);
     g_assert_cmpuint(dict_number(limits, "creates"), ==, 16);
-    g_assert_cmpint(g_variant_n_children(limits), ==, 9);
+    g_assert_cmpuint(dict_number(limits, "buffer-size"), ==, 64 * 1024 * 1024);
+    g_assert_cmpint(g_variant_n_children(limits), ==, 10);
     g_assert_cmpuint(dict_number(limits, "code-size"), ==, 1024 * 1024);
     g_assert_cmpuint(dict_number(limits, "output-size"), ==, 4 * 1024 * 1024);
 }
@@ -264,6 +265,23 @@ test_idempotency(void)
     kill_sandbox(bus, other);
 }
 
+/* Requests that look the same when their parts are joined. */
+static void
+test_idempotency_alike(void)
+{
+    g_autoptr(GVariant) made =
+        call(bus, MANAGER, "CreateSandbox",
+             "({'idempotency-key': <'alike'>, 'environment': <{'A': 'x\nB=y'}>},)");
+    const char *sandbox;
+
+    call_fails(bus, MANAGER, "CreateSandbox", "InvalidArgument", "was used with other options",
+               "({'idempotency-key': <'alike'>, 'environment': <{'A': 'x', 'B': 'y'}>},)");
+    call_fails(bus, MANAGER, "CreateSandbox", "InvalidArgument", "was used with other options",
+               "({'idempotency-key': <'alike'>, 'metadata': <{'A': 'x\nB=y'}>},)");
+    g_variant_get(made, "(&o)", &sandbox);
+    kill_sandbox(bus, sandbox);
+}
+
 static void
 test_idempotency_at_once(void)
 {
@@ -303,6 +321,7 @@ main(int argc, char **argv)
     g_test_add_func("/sandbox/no-such-template", test_template_that_is_not_installed);
     g_test_add_func("/sandbox/object-tree", test_object_tree);
     g_test_add_func("/idempotency/one-after-the-other", test_idempotency);
+    g_test_add_func("/idempotency/alike", test_idempotency_alike);
     g_test_add_func("/idempotency/at-once", test_idempotency_at_once);
     return fixture_run_tests(&options, &fixture, &bus);
 }

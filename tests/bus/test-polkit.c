@@ -171,51 +171,52 @@ test_refusals(void)
 }
 
 static void
-on_answer(GObject *source, GAsyncResult *result, gpointer data)
+assert_interactive(gboolean is_interactive)
 {
-    Pending *pending = data;
+    g_autoptr(PolkitQuestion) question = polkit_take_question(fixture);
 
-    pending->answer =
-        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &pending->error);
-    pending->done = TRUE;
+    g_assert_cmpint(question->is_interactive, ==, is_interactive);
 }
 
-/* Calls CreateSandbox with the flag that permits polkit to ask for a password. */
 static Pending *
 create_interactively(void)
 {
-    Pending *pending = g_new0(Pending, 1);
-
-    g_dbus_connection_call(user, "org.cloche1", MANAGER, "org.cloche1.Manager", "CreateSandbox",
-                           g_variant_new_parsed(NO_OPTIONS), NULL,
-                           G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, /* timeout= */ 60000,
-                           NULL, on_answer, pending);
-    return pending;
+    return call_start_interactively(user, MANAGER, "CreateSandbox", NO_OPTIONS);
 }
 
+/* polkit is asked without a dialog first. */
 static void
 test_dialog(void)
 {
-    g_autoptr(Pending) refused = NULL, permitted = NULL;
-    g_autoptr(PolkitQuestion) first = NULL, second = NULL;
+    g_autoptr(Pending) permitted = NULL, refused = NULL, allowed = NULL;
     const char *sandbox;
 
     set_up();
+    permitted = create_interactively();
+    assert_interactive(FALSE);
+    pending_wait(permitted);
+    g_assert_no_error(permitted->error);
+    assert_asked_nothing();
+    g_variant_get(permitted->answer, "(&o)", &sandbox);
+    kill_sandbox(fixture->bus, sandbox);
+
     polkit_set_answer(fixture, CREATE, "auth");
     refused = create_interactively();
-    first = polkit_take_question(fixture);
-    g_assert_true(first->is_interactive);
+    assert_interactive(FALSE);
+    assert_interactive(TRUE);
     polkit_release(fixture, FALSE);
     pending_wait(refused);
     assert_error(refused->error, "NotPermitted", CREATE);
 
-    permitted = create_interactively();
-    second = polkit_take_question(fixture);
+    allowed = create_interactively();
+    assert_interactive(FALSE);
+    assert_interactive(TRUE);
     polkit_release(fixture, TRUE);
-    pending_wait(permitted);
-    g_assert_no_error(permitted->error);
-    g_variant_get(permitted->answer, "(&o)", &sandbox);
-    kill_sandbox(user, sandbox);
+    pending_wait(allowed);
+    g_assert_no_error(allowed->error);
+    g_variant_get(allowed->answer, "(&o)", &sandbox);
+    kill_sandbox(fixture->bus, sandbox);
+    assert_asked_nothing();
     tear_down();
 }
 
@@ -359,24 +360,22 @@ test_nobody_waits_for_a_dialog(void)
     tear_down();
 }
 
+/* The dialog is closed. */
 static void
 test_who_leaves_is_forgotten(void)
 {
     g_autoptr(Pending) asked = NULL;
     g_autofree char *cancelled = NULL;
-    g_autoptr(GVariant) answer = NULL, own = NULL;
 
     set_up();
-    polkit_set_answer(fixture, CREATE, "hold");
-    asked = call_start(user, MANAGER, "CreateSandbox", NO_OPTIONS);
-    polkit_question_free(polkit_take_question(fixture));
+    polkit_set_answer(fixture, CREATE, "auth");
+    asked = create_interactively();
+    assert_interactive(FALSE);
+    assert_interactive(TRUE);
     tear_down();
     cancelled = polkit_take_cancelled(fixture);
     g_assert_cmpstr(cancelled, ==, CREATE);
-    polkit_release(fixture, TRUE); /* its caller has disconnected */
-    answer = call(fixture->bus, MANAGER, "ListSandboxes", "({'all-users': <true>},)");
-    own = g_variant_get_child_value(answer, 0);
-    g_assert_cmpint(g_variant_n_children(own), ==, 0);
+    g_assert_cmpint(count_managed(fixture->bus), ==, 0);
 }
 
 static void
@@ -390,8 +389,9 @@ test_bound(void)
     polkit_set_answer(fixture, CREATE, "hold");
     for (guint i = 0; i < WAITING_MAX; i++)
         g_ptr_array_add(waiting, call_start(user, MANAGER, "CreateSandbox", NO_OPTIONS));
-    call_fails(user, MANAGER, "CreateSandbox", "Busy", "wait for polkit", NO_OPTIONS);
+    call_fails(user, MANAGER, "CreateSandbox", "Busy", "systemctl restart polkit", NO_OPTIONS);
     kill_sandbox(owner, sandbox); /* questions about other callers are not counted */
+    polkit_set_answer(fixture, CREATE, "no");
     polkit_release(fixture, FALSE);
     for (guint i = 0; i < WAITING_MAX; i++) {
         Pending *pending = waiting->pdata[i];
@@ -405,6 +405,57 @@ test_bound(void)
     tear_down();
 }
 
+/* Large arguments are kept while polkit is asked. */
+static void
+test_bound_of_arguments(void)
+{
+    g_autoptr(GPtrArray) waiting = g_ptr_array_new_with_free_func((GDestroyNotify)pending_free);
+    g_autofree char *code = g_strnfill(1024 * 1024, ' ');
+    guint busy = 0;
+
+    set_up();
+    polkit_set_answer(fixture, MANAGE_OTHERS, "hold");
+    for (guint i = 0; i < 40; i++)
+        g_ptr_array_add(waiting, call_start(user, "/org/cloche1/sandbox/nosuch", "RunCode",
+                                            "(%s, @a{sv} {})", code));
+    g_variant_unref(call(user, MANAGER, "GetQuota", "()"));
+    polkit_set_answer(fixture, MANAGE_OTHERS, "no");
+    polkit_release(fixture, FALSE);
+    for (guint i = 0; i < waiting->len; i++) {
+        Pending *pending = waiting->pdata[i];
+        g_autofree char *name = NULL;
+
+        pending_wait(pending);
+        name = g_dbus_error_get_remote_error(pending->error);
+        busy += g_str_equal(name, "org.cloche1.Error.Busy");
+    }
+    g_assert_cmpuint(busy, ==, 40 - 23);
+    tear_down();
+}
+
+/* polkit goes away in the middle of a question: it is asked once more, and nobody is refused. */
+static void
+test_polkit_restarts(void)
+{
+    g_autofree char *sandbox = NULL;
+    g_autoptr(Pending) asked = NULL;
+
+    set_up();
+    polkit_set_answer(fixture, CREATE, "lost-once");
+    sandbox = create(user);
+    g_assert_cmpuint(polkit_count_questions(fixture), ==, 2);
+    kill_sandbox(user, sandbox);
+    polkit_set_answer(fixture, CREATE, "hold");
+    polkit_forget_questions(fixture);
+    asked = call_start(user, MANAGER, "CreateSandbox", NO_OPTIONS);
+    polkit_question_free(polkit_take_question(fixture));
+    fixture_stop_polkit(fixture);
+    pending_wait(asked);
+    assert_error(asked->error, "Busy", "polkit could not be asked about " CREATE);
+    fixture_start_polkit(fixture);
+    tear_down();
+}
+
 static void
 test_without_polkit(void)
 {
@@ -414,10 +465,9 @@ test_without_polkit(void)
     own = create(user);
     g_variant_unref(run_shell(user, own, "true"));
     fixture_stop_polkit(fixture);
-    call_fails(user, MANAGER, "CreateSandbox", "NotPermitted", "polkit could not be asked",
-               NO_OPTIONS);
-    call_fails(user, MANAGER, "GetSandbox", "NoSuchSandbox", "there is no sandbox", "('nosuch',)");
-    call_fails(user, own, "Kill", "NotPermitted", "polkit could not be asked", "()");
+    call_fails(user, MANAGER, "CreateSandbox", "Busy", "polkit could not be asked", NO_OPTIONS);
+    call_fails(user, MANAGER, "GetSandbox", "Busy", "polkit could not be asked", "('nosuch',)");
+    call_fails(user, own, "Kill", "Busy", "polkit could not be asked", "()");
     sandbox = create(fixture->bus);
     kill_sandbox(fixture->bus, sandbox);
     fixture_start_polkit(fixture);
@@ -463,6 +513,8 @@ main(int argc, char **argv)
     g_test_add_func("/polkit/nobody-waits-for-a-dialog", test_nobody_waits_for_a_dialog);
     g_test_add_func("/polkit/who-leaves-is-forgotten", test_who_leaves_is_forgotten);
     g_test_add_func("/polkit/bound", test_bound);
+    g_test_add_func("/polkit/bound-of-arguments", test_bound_of_arguments);
+    g_test_add_func("/polkit/polkit-restarts", test_polkit_restarts);
     g_test_add_func("/polkit/without-polkit", test_without_polkit);
     g_test_add_func("/polkit/stop", test_stop);
     fixture = fixture_new(&options);

@@ -129,12 +129,26 @@ class Start(BoxTest):
         kept, *more = call(bus, self.box.path, "org.cloche1.Sandbox", "Start", "(asa{sv})",
                            (["sleep", "1001"], options(keep=True)))
         bus.close_sync(None)
-        self.assertEqual(drain(fds[1]), b"")  # it was killed
+        self.assertEqual(drain(fds[1]), b"")  # the process was killed
         self.assert_fails("NoSuchProcess", "has no process", Process(self.bus, path).properties)
         self.assert_fails("NoSuchProcess", "has no process", Process(self.bus, ended).properties)
         self.assertEqual(Process(self.bus, kept).properties()["State"], "running")
         for fd in (out[0], out[2], fds[0], fds[2], *more):
             os.close(fd)
+
+    def test_large_arguments_of_ended_processes(self):
+        paths = []
+        for _ in range(12):
+            process, *fds = self.box.start("true", "x" * 100_000)
+            self.assertEqual(process.wait(), (0, "exited"))
+            for fd in fds:
+                os.close(fd)
+            paths.append(process.path)
+        # The oldest ones are forgotten when they take more than 1 MiB.
+        while paths[0] in [entry.get("process") for entry in self.processes()]:
+            pass
+        self.assert_fails("NoSuchProcess", "has no process", Process(self.bus, paths[0]).properties)
+        self.assertEqual(Process(self.bus, paths[-1]).properties()["State"], "ended")
 
     def test_signal(self):
         process, *fds = self.box.start("sh", "-c", "trap 'echo got; exit 7' USR1; echo ready; while :; do sleep 0.01; done")
@@ -258,7 +272,7 @@ class Terminal(BoxTest):
         text = ""
         while not (found := re.search(pattern, text)):
             data = terminal.recv(4096)
-            self.assertTrue(data, f"it ended: {text!r}")
+            self.assertTrue(data, f"the output ended: {text!r}")
             text += data.decode(errors="replace")
         return found
 

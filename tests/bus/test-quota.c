@@ -49,7 +49,7 @@ static Setting
 begin_python(const char *config)
 {
     const FixtureOptions options = {
-        .config = config, .has_python = TRUE, .default_template = "python"};
+        .config = config, .has_python = TRUE, .python_runners = "", .default_template = "python"};
 
     return begin_with(&options);
 }
@@ -125,7 +125,7 @@ test_life(void)
     g_autofree char *first = NULL, *second = NULL, *of_other = NULL;
     guint64 amount, limit;
 
-    g_assert_cmpuint(g_variant_n_children(own), ==, 6);
+    g_assert_cmpuint(g_variant_n_children(own), ==, 7);
     g_assert_cmpuint(g_variant_n_children(all), ==, 0); /* the use of all users is not shown */
     g_assert_true(g_variant_lookup(own, "sandboxes", "(tt)", &amount, &limit));
     g_assert_cmpuint(limit, ==, 7);

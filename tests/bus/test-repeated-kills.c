@@ -115,22 +115,6 @@ end_calls(User *user)
     g_ptr_array_set_size(user->calls, 0);
 }
 
-static gboolean
-on_time(gpointer data)
-{
-    *(gboolean *)data = TRUE;
-    return G_SOURCE_REMOVE;
-}
-
-static void
-let_run(guint ms)
-{
-    gboolean is_over = FALSE;
-
-    g_timeout_add(ms, on_time, &is_over);
-    wait_until(&is_over);
-}
-
 /* Some instances of the service are killed before they have their bus name. */
 static void
 crash(Fixture *fixture)
@@ -138,7 +122,7 @@ crash(Fixture *fixture)
     fixture_end(fixture, SIGKILL);
     while (g_test_rand_int_range(0, 3) == 0) {
         fixture_launch(fixture);
-        let_run((guint)g_test_rand_int_range(0, ROUND_MS));
+        run_loop_for((guint)g_test_rand_int_range(0, ROUND_MS));
         fixture_end(fixture, SIGKILL);
     }
     fixture_start(fixture);
@@ -216,7 +200,7 @@ test_crashes(void)
             wait_for_pool(fixture->bus, "minimal", "ready", TARGET);
         for (guint i = 0; i < CALLS * G_N_ELEMENTS(users); i++)
             begin_call(&users[i % G_N_ELEMENTS(users)]);
-        let_run((guint)g_test_rand_int_range(0, ROUND_MS));
+        run_loop_for((guint)g_test_rand_int_range(0, ROUND_MS));
         crash(fixture);
         for (gsize i = 0; i < G_N_ELEMENTS(users); i++)
             end_calls(&users[i]);

@@ -63,7 +63,7 @@ test_calls_of_sandboxes_that_go_on(void)
     g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
 }
 
-/* Machines that are being claimed end, too, and later calls fail. */
+/* Machines that are being claimed are ended, too, and later calls fail. */
 static void
 test_while_machines_are_claimed(void)
 {

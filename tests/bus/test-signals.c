@@ -115,7 +115,7 @@ test_timeout_bounds(void)
     kill_sandbox(bus, sandbox);
 }
 
-/* The sandbox ends not before its deadline, and at most a tenth of a second after it. */
+/* The sandbox does not end before its deadline, and at most a tenth of a second after it. */
 static void
 assert_expires_on_time(Listener *listener, const char *sandbox, gint64 asked_us, gint64 answered_us)
 {

@@ -12,7 +12,7 @@ from cloche_tests.cells import CodeTest, Running
 DATA, CHART = "application/vnd.cloche.data+json", "application/vnd.cloche.chart+json"
 MIB = 1 << 20
 LIBRARIES = "import datetime, numpy as np, pandas as pd, matplotlib.pyplot as plt\n"
-SANDBOXES, ROUNDS = 20, 10
+SANDBOXES, ROUNDS = 8, 10
 
 
 class Texts(CodeTest):
@@ -21,12 +21,12 @@ class Texts(CodeTest):
         execution = self.run_code(code)
         self.assertEqual((execution["stdout"], execution["stderr"]), ("\ufffd ok \ufffd\n", "\ufffd"))
         self.assertTrue(execution["stdout-invalid"] and execution["stderr-invalid"])
-        told = self.events(code)[:-1]
-        self.assertEqual({(event["type"], event["text"], event["invalid"]) for event in told},
+        events = self.events(code)[:-1]
+        self.assertEqual({(event["type"], event["text"], event["invalid"]) for event in events},
                          {("stdout", "\ufffd ok \ufffd\n", True), ("stderr", "\ufffd", True)})
 
     def test_unicode(self):
-        """In names, files, output, errors and keys of results."""
+        """Names, files, output, errors and keys of results may contain any characters."""
         name = f"{self.dir}/🎉 ä\u200f.txt"
         code = (f"ñandú_变量 = 'é𝄞'\nwith open({name!r}, 'w') as file: print(file.write(ñandú_变量), '日本')\n"
                 "class Ошибка(Exception): pass\nraise Ошибка('🤷 ' + ñandú_变量)")
@@ -37,7 +37,7 @@ class Texts(CodeTest):
         self.assertEqual(self.box.read(name).decode(), "é𝄞")
 
     def test_half_characters(self):
-        """Lone surrogates are no text of D-Bus: they come as escapes."""
+        """Lone surrogates are not valid in D-Bus strings, so they are escaped."""
         self.assertEqual(self.value("'\\ud83d'"), "'\\ud83d'")
         self.assertEqual(self.run_code("print('\\ud83d\\udc00')")["stdout"], "\\ud83d\\udc00\n")
         error = self.run_code("raise ValueError('\\udcff \\0')")["error"]
@@ -60,7 +60,7 @@ class Floods(CodeTest):
             self.assertEqual(set(execution["stdout"]) - {"\n"}, {"x"})
 
     def test_lines(self):
-        """None is lost, told twice or in another's place, however many come at once."""
+        """Many lines are all reported, once and in order."""
         count = 200_000
         with self.stream(f"for i in range({count}): print(i)\ndisplay('shown')\nprint('after')") as lines:
             *printed, shown, after, end = [json.loads(line) for line in lines]
@@ -74,14 +74,14 @@ class Floods(CodeTest):
 
     def test_end_is_told_while_code_goes_on(self):
         lines = self.stream("import time\nfor i in range(20_000): print(i)\ntime.sleep(1000)")
-        told = ""
-        while not told.endswith("\n19999\n"):
-            told += json.loads(lines.readline())["text"]
+        text = ""
+        while not text.endswith("\n19999\n"):
+            text += json.loads(lines.readline())["text"]
         lines.close()
         self.assertEqual(self.value("i"), "19999")
 
     def test_slow_reader_and_timeout(self):
-        """The code waits for its reader when its time is over, and goes on to its end all the same."""
+        """The code times out while it waits for its slow reader, and its end is still reported."""
         with self.stream("i = 0\nwhile True: i += 1; print(i)", timeout=t(1)) as lines:
             self.assertEqual(self.run_code("sleep 1000", language="bash", timeout=t(2))["status"], "timed-out")
             *printed, error, end = [json.loads(line) for line in lines]
@@ -134,8 +134,8 @@ class Ends(CodeTest):
 
     def test_death_and_after(self):
         self.run_code("x = 1")
-        told = self.brief("print('here'); import os; os._exit(7)")
-        self.assertEqual(told, [("stdout", "here\n"), ("end", "runner-lost")])
+        events = self.brief("print('here'); import os; os._exit(7)")
+        self.assertEqual(events, [("stdout", "here\n"), ("end", "runner-lost")])
         self.assert_fails("RunnerLost", "(killed by SIGSEGV)", self.run_code, "import os; os.kill(os.getpid(), 11)")
         self.assertEqual(self.run_code("x")["error"]["name"], "NameError")
 
@@ -147,7 +147,7 @@ class Ends(CodeTest):
         self.assert_error("async with asyncio.timeout(.01): await asyncio.sleep(1000)", "TimeoutError", "")
 
     def test_thread_that_prints_later(self):
-        """It is told by the execution in which it happens."""
+        """A thread's output belongs to the execution during which it is written."""
         self.run_code("import threading\ngo = threading.Event()\n"
                       "def late():\n    go.wait(); print('late'); display('shown')\n"
                       "thread = threading.Thread(target=late); thread.start()")
@@ -157,9 +157,9 @@ class Ends(CodeTest):
 
 class Shown(CodeTest):
     def test_updates(self):
-        told = self.events("h = display('a', display_id='one')\nh.update('b')\nfrom IPython.display import update_display\n"
-                           "update_display('c', display_id='one')")
-        self.assertEqual([(event["data"]["text/plain"], event["display-id"], event["update"]) for event in told[:-1]],
+        events = self.events("h = display('a', display_id='one')\nh.update('b')\nfrom IPython.display import update_display\n"
+                             "update_display('c', display_id='one')")
+        self.assertEqual([(event["data"]["text/plain"], event["display-id"], event["update"]) for event in events[:-1]],
                          [("'a'", "one", False), ("'b'", "one", True), ("'c'", "one", True)])
         result, = self.run_code("h.update('later')")["results"]
         self.assertEqual((result["display-id"], result["update"]), ("one", True))
@@ -202,8 +202,8 @@ class Shown(CodeTest):
 
 class Many(CodeTest):
     def test_sandboxes(self):
-        """Each has its own state, and nothing of another's."""
-        boxes = [Box(connect(), self.template) for _ in range(SANDBOXES)]  # a bus bounds the calls of a connection
+        """Each sandbox has its own state."""
+        boxes = [Box(connect(), self.template) for _ in range(SANDBOXES)]  # a bus limits the pending calls of a connection
         self.addCleanup(lambda: [box.kill() or box.bus.close_sync() for box in boxes])
         code = "x = globals().get('x', {0}) + 1; print('box', {0}); x"
         running = [[Running(box, code.format(number * 1000)) for _ in range(ROUNDS)] for number, box in enumerate(boxes)]

@@ -12,7 +12,7 @@
 static Fixture *fixture;
 static GDBusConnection *owner, *other;
 
-/* With an id that never existed in place of `data`, the same call has exactly the same error. */
+/* The same call with an id that never existed in place of `data` must fail with the same error. */
 static void
 assert_refused(const char *object, const char *method, const char *words, gpointer data)
 {
@@ -82,6 +82,26 @@ test_lists(void)
     kill_sandbox(root, of_other);
 }
 
+/* The service does not know a connection that has just called for the first time: what it called
+ * before takes effect before it sees the objects, and another user still sees none. */
+static void
+test_first_introspection(void)
+{
+    g_autofree char *sandbox = create(owner), *living = create(owner);
+    GDBusConnection *unknown = fixture_connect(fixture, 0); /* polkit is not consulted */
+    GDBusConnection *third = fixture_connect(fixture, THIRD_UID);
+    g_autoptr(Pending) end = call_start(unknown, sandbox, "Kill", "()");
+
+    g_assert_false(is_in_tree(unknown, sandbox));
+    g_assert_true(is_in_tree(unknown, living));
+    g_assert_false(is_in_tree(third, living));
+    pending_wait(end);
+    g_assert_no_error(end->error);
+    kill_sandbox(owner, living);
+    fixture_leave(unknown);
+    fixture_leave(third);
+}
+
 static void
 test_owner(void)
 {
@@ -134,6 +154,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/user-isolation/methods", test_methods);
     g_test_add_func("/user-isolation/lists", test_lists);
+    g_test_add_func("/user-isolation/first-introspection", test_first_introspection);
     g_test_add_func("/user-isolation/owner", test_owner);
     g_test_add_func("/user-isolation/signals", test_signals);
     g_test_add_func("/user-isolation/idempotency-keys", test_idempotency_keys);

@@ -159,6 +159,22 @@ on_died(int fd, GIOCondition condition, gpointer data)
 }
 
 void
+fake_machine_stall(const FakeMachine *machine, gboolean is_stalled)
+{
+    const char *control = vm_of(machine)->config->control;
+    g_autofree char *cgroup = fake_record_cgroup(control, machine->name);
+    g_autofree char *path = g_build_filename(cgroup, "cgroup.freeze", NULL);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0) /* it has ended */
+        return;
+    if (write(fd, is_stalled ? "1" : "0", 1) != 1)
+        g_error("Cannot write '%s': %s", path, g_strerror(errno));
+    close(fd);
+    fake_record_write(control, machine->name, FAKE_STATE, is_stalled ? "stalled" : "running");
+}
+
+void
 fake_machine_look_for_stall(FakeMachine *machine)
 {
     g_autofree char *state =
@@ -310,10 +326,12 @@ adopt_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cance
     if (g_strcmp0(state, "running") != 0 && g_strcmp0(state, "stalled") != 0)
         g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "machine '%s' %s", machine->name,
                     state ? "does not run" : "is gone");
-    if (!error && machine_connect(machine, &error))
+    if (!error && machine_connect(machine, &error)) {
         g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
+        return;
+    }
+    fake_machine_end(vm_of(machine), machine->name);
+    g_task_return_error(task, error);
 }
 
 void
@@ -321,12 +339,18 @@ fake_adopt_async(Vm *base, const MachineSpec *spec, const MachineEvents *events,
                  gpointer events_data, GAsyncReadyCallback callback, gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
-    GError *error = NULL;
+    FakeMachine *machine = machine_new(base, spec, events, events_data);
 
-    if (!fake_check_there((FakeVm *)base, &error)) {
-        g_task_return_error(task, error);
-        return;
-    }
-    g_task_set_task_data(task, machine_new(base, spec, events, events_data), NULL);
-    g_task_run_in_thread(task, adopt_in_thread);
+    g_hash_table_add(((FakeVm *)base)->adopting, machine->name);
+    g_task_set_task_data(task, machine, NULL);
+    fake_run((FakeVm *)base, task, adopt_in_thread);
+}
+
+Machine *
+fake_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
+{
+    const FakeMachine *machine = g_task_get_task_data(G_TASK(result));
+
+    g_hash_table_remove(((FakeVm *)vm)->adopting, machine->name);
+    return fake_start_finish(vm, result, ret_fd, error);
 }

@@ -11,7 +11,9 @@ typedef struct {
     int inotify; /* on the control folder and the records */
     guint watch;
     GHashTable *machines; /* name → FakeMachine, of machines that were returned to the caller */
-    GQueue waiting;       /* of GTask: ends of machines that wait for libvirt */
+    GQueue waiting;       /* of GTask: adoptions, sweeps and ends that wait for libvirt; their tags
+                             are their thread functions */
+    GHashTable *adopting; /* names of machines that are being adopted */
     gboolean stops_trying;
     VmFacts facts; /* of the last probe */
     guint probes;
@@ -24,7 +26,7 @@ typedef struct {
     guint32 uid;
     int pidfd, fd; /* fd: the channel, until it is returned to the caller */
     guint watch;
-    gboolean is_stalled;
+    gboolean is_stalled, is_held;
     const MachineEvents *events;
     gpointer events_data;
 } FakeMachine;
@@ -37,9 +39,15 @@ int fake_count_down(const FakeVm *vm, const char *name);
 /* Returns FALSE with an error while libvirt does not answer. */
 gboolean fake_check_there(const FakeVm *vm, GError **error);
 
+/* Runs the task in a thread as soon as libvirt answers; fails it when vm_stop_trying() was called.
+ */
+void fake_run(FakeVm *vm, GTask *task, GTaskThreadFunc function);
+
 /* Stops all reports about the machine. */
 void fake_machine_forget(FakeMachine *machine);
 void fake_machine_free(gpointer machine);
+/* Freezes the machine's processes, or lets them run, and writes that to the machine's record. */
+void fake_machine_stall(const FakeMachine *machine, gboolean is_stalled);
 /* Reports a change of the state in the machine's record. */
 void fake_machine_look_for_stall(FakeMachine *machine);
 /* Ends the process of a machine, and removes its files and cgroup. Blocks. */
@@ -51,5 +59,5 @@ void fake_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *even
                       gpointer data);
 void fake_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
                       gpointer events_data, GAsyncReadyCallback callback, gpointer data);
-/* For both functions above. */
 Machine *fake_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
+Machine *fake_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);

@@ -16,6 +16,26 @@
 #define STATE_SIZE 1024
 #define PROBE_PAUSE_MS 20
 
+/* --- what waits for libvirt --- */
+
+void
+fake_run(FakeVm *vm, GTask *task, GTaskThreadFunc function)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (fake_check_there(vm, &error)) {
+        g_task_run_in_thread(task, function);
+        return;
+    }
+    vm_report_answers(&vm->base, FALSE);
+    if (vm->stops_trying) {
+        g_task_return_error(task, g_steal_pointer(&error));
+        return;
+    }
+    g_task_set_source_tag(task, function);
+    g_queue_push_tail(&vm->waiting, g_object_ref(task));
+}
+
 /* --- sweep --- */
 
 typedef struct {
@@ -56,28 +76,31 @@ sweep_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cance
 }
 
 static void
+add_names(GHashTable *to, GHashTable *from)
+{
+    GHashTableIter iter;
+    gpointer name;
+
+    g_hash_table_iter_init(&iter, from);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        g_hash_table_add(to, g_strdup(name));
+}
+
+static void
 sweep_async(Vm *base, const char *prefix, GAsyncReadyCallback callback, gpointer data)
 {
     FakeVm *vm = (FakeVm *)base;
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
-    GError *error = NULL;
-    GHashTableIter iter;
-    gpointer name;
     Sweep *sweep;
 
-    if (!fake_check_there(vm, &error)) {
-        g_task_return_error(task, error);
-        return;
-    }
     sweep = g_new0(Sweep, 1);
     sweep->vm = vm;
     sweep->prefix = g_strdup(prefix);
     sweep->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_hash_table_iter_init(&iter, vm->machines);
-    while (g_hash_table_iter_next(&iter, &name, NULL))
-        g_hash_table_add(sweep->known, g_strdup(name));
+    add_names(sweep->known, vm->machines);
+    add_names(sweep->known, vm->adopting);
     g_task_set_task_data(task, sweep, sweep_free);
-    g_task_run_in_thread(task, sweep_in_thread);
+    fake_run(vm, task, sweep_in_thread);
 }
 
 static int
@@ -89,16 +112,15 @@ sweep_finish(Vm *vm, GAsyncResult *result, GError **error)
 /* --- the rest of a machine's life --- */
 
 static void
-save_async(Machine *machine, const char *path, GAsyncReadyCallback callback, gpointer data)
+save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
     g_autofree char *state = g_strnfill(STATE_SIZE, 's');
-    GError *error = NULL;
 
-    if (g_file_set_contents(path, state, STATE_SIZE, &error))
+    if (write(fd, state, STATE_SIZE) == STATE_SIZE)
         g_task_return_boolean(task, TRUE);
     else
-        g_task_return_error(task, error);
+        g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "the state is incomplete");
 }
 
 static gboolean
@@ -127,24 +149,27 @@ destroy_async(Machine *base, GAsyncReadyCallback callback, gpointer data)
 {
     FakeVm *vm = (FakeVm *)base->vm;
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
-    GError *error = NULL;
 
     fake_machine_forget((FakeMachine *)base);
     g_task_set_task_data(task, base, fake_machine_free);
-    if (fake_check_there(vm, &error)) {
-        g_task_run_in_thread(task, destroy_in_thread);
-    } else if (vm->stops_trying) {
-        g_task_return_error(task, g_steal_pointer(&error));
-    } else {
-        g_queue_push_tail(&vm->waiting, g_steal_pointer(&task));
-    }
-    g_clear_error(&error);
+    fake_run(vm, task, destroy_in_thread);
 }
 
 static gboolean
 destroy_finish(Vm *vm, GAsyncResult *result, GError **error)
 {
     return boolean_finish(result, error);
+}
+
+/* As the test does with fixture_stall(). */
+static void
+hold(Machine *base, gboolean holds)
+{
+    FakeMachine *machine = (FakeMachine *)base;
+
+    if (machine->is_held != holds)
+        fake_machine_stall(machine, holds);
+    machine->is_held = holds;
 }
 
 static void
@@ -246,23 +271,48 @@ probe_pause_ms(Vm *vm, guint failures)
     return PROBE_PAUSE_MS;
 }
 
+/* Whether one of the events says that "away" was removed. */
+static gboolean
+reads_return(int fd)
+{
+    char events[4096] __attribute__((aligned(8)));
+    gboolean returns = FALSE;
+    gssize size;
+
+    while ((size = read(fd, events, sizeof events)) > 0)
+        for (gssize at = 0; at < size;) {
+            const struct inotify_event *event = (const struct inotify_event *)(events + at);
+
+            returns = returns || (event->len > 0 && g_str_equal(event->name, "away"));
+            at += (gssize)(sizeof *event + event->len);
+        }
+    return returns;
+}
+
+static void
+on_return(FakeVm *vm)
+{
+    GTask *task;
+
+    while ((task = g_queue_pop_head(&vm->waiting))) {
+        g_task_run_in_thread(task, (GTaskThreadFunc)g_task_get_source_tag(task));
+        g_object_unref(task);
+    }
+    vm_report_answers(&vm->base, TRUE);
+}
+
 /* Something has changed in the folders: check everything. */
 static gboolean
 on_control(int fd, GIOCondition condition, gpointer data)
 {
     FakeVm *vm = data;
     g_autoptr(GList) machines = g_hash_table_get_values(vm->machines);
-    char events[4096];
-    GTask *task;
+    gboolean returns = reads_return(fd);
 
-    while (read(fd, events, sizeof events) > 0)
-        ;
     for (GList *l = machines; l; l = l->next)
         fake_machine_look_for_stall(l->data);
-    while (fake_check_there(vm, NULL) && (task = g_queue_pop_head(&vm->waiting))) {
-        g_task_run_in_thread(task, destroy_in_thread);
-        g_object_unref(task);
-    }
+    if (returns)
+        on_return(vm);
     return G_SOURCE_CONTINUE;
 }
 
@@ -274,6 +324,7 @@ fake_close(Vm *base)
     g_source_remove(vm->watch);
     close(vm->inotify);
     g_hash_table_unref(vm->machines);
+    g_hash_table_unref(vm->adopting);
     g_free(vm);
 }
 
@@ -285,11 +336,12 @@ static const VmOps ops = {
     .start_async = fake_start_async,
     .start_finish = fake_start_finish,
     .adopt_async = fake_adopt_async,
-    .adopt_finish = fake_start_finish,
+    .adopt_finish = fake_adopt_finish,
     .save_async = save_async,
     .save_finish = save_finish,
     .destroy_async = destroy_async,
     .destroy_finish = destroy_finish,
+    .hold = hold,
     .leave = leave,
     .stop_trying = stop_trying,
     .pid = get_pid,
@@ -315,6 +367,7 @@ vm_fake_open(const FakeConfig *config, GError **error)
     vm->inotify = inotify;
     vm->watch = g_unix_fd_add(inotify, G_IO_IN, on_control, vm);
     vm->machines = g_hash_table_new(g_str_hash, g_str_equal);
+    vm->adopting = g_hash_table_new(g_str_hash, g_str_equal);
     g_queue_init(&vm->waiting);
     return &vm->base;
 }

@@ -10,8 +10,8 @@
  *   hold            a FIFO: every start waits, with its machine paused, until it is opened for
  *                   writing
  *   agent           the path of a program to start instead of the agent
- *   away            if it exists, libvirt does not answer: starts, adoptions and sweeps fail,
- *                   and ends of machines wait
+ *   away            if it exists, libvirt does not answer: starts and probes fail, and adoptions,
+ *                   sweeps and ends of machines wait
  *   kvm             a number: KVM works after this many failed probes; without the file, KVM
  *                   does not work
  *   virtualization  if it exists, the processor has virtualization

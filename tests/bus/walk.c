@@ -29,7 +29,7 @@ word_of(const GDBusArgInfo *arg)
         return "10";
     if (g_str_equal(arg->signature, "h"))
         return "handle 0";
-    g_error("walk: give a value of the type '%s'", arg->signature);
+    g_error("walk: no value is defined for the type '%s'", arg->signature);
 }
 
 /* `id`: the value of the first argument, or NULL. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# with-home COMMAND…: runs it where root's home, which machines of fakes share, is a copy that is thrown away.
+# with-home COMMAND…: runs the command where root's home, which fake machines share, is a temporary copy.
 # shellcheck disable=SC2016
 exec unshare --mount --propagation private -- sh -ec '
     home=$(getent passwd root | cut -d : -f 6)

@@ -5,8 +5,9 @@
  *
  * SIGUSR1 kills the service and starts it again. SIGHUP and SIGUSR2 stop it first, SIGUSR2 together
  * with its sandboxes. The command finds the folder of vm-fake.h's files in FIXTURE_CONTROL.
- * FIXTURE_RUNNERS names the runners that machines of the template 'interpreter' have started
- * (default: python).
+ * FIXTURE_RUNNERS names the runners that machines of the template 'interpreter' have started, and
+ * FIXTURE_DEFAULT_RUNNERS those of the default template 'python' (default: none, because most of
+ * the time in which a machine becomes ready is the start of its runners).
  */
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -44,9 +45,13 @@ on_end_sandboxes(gpointer fixture)
 int
 main(int argc, char **argv)
 {
+    const char *python_runners = g_getenv("FIXTURE_DEFAULT_RUNNERS");
+    const char *interpreter_runners = g_getenv("FIXTURE_RUNNERS");
     const FixtureOptions options = {.has_python = TRUE,
                                     .has_interpreter = TRUE,
-                                    .interpreter_runners = g_getenv("FIXTURE_RUNNERS"),
+                                    .python_runners = python_runners ? python_runners : "",
+                                    .interpreter_runners =
+                                        interpreter_runners ? interpreter_runners : "",
                                     .target = 1,
                                     .default_template = "python"};
     g_autoptr(Fixture) fixture = fixture_new(&options);

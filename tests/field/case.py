@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""case: the format of the files in this folder, and how an observation is compared with a case.
+"""case: reads the files in this folder, and compares observations with their cases.
 
-A key that is not listed here is an error that names file and key, because a misspelled expectation would never fail.
+An unknown key is an error that names file and key, because a misspelled expectation would never fail.
 """
 import dataclasses
 import pathlib
@@ -12,9 +12,16 @@ HERE = pathlib.Path(__file__).resolve().parent
 LANGUAGES = ("python", "javascript", "typescript", "bash", "r")
 FOLDERS = (*LANGUAGES, "cli")
 CELL_FILE = re.compile(r"\((\d+\.py|<ipython-input-[^>]*>)(?=, line)")
-SHOWN = 1000  # characters of a value in a report
-SAMPLE = 6  # one case of so many is in a sample
-OURS_ONLY = "application/vnd.cloche."  # data for programs, which no notebook has
+SHOWN = 1000  # maximum number of characters of a value in a report
+# Code that changes the working directory.
+ENTER = {
+    "python": "__import__('os').chdir({!r})",
+    "javascript": "process.chdir({!r})",
+    "typescript": "process.chdir({!r})",
+    "bash": "cd {}",
+    "r": "setwd({!r})",
+}
+OURS_ONLY = "application/vnd.cloche."  # data for programs, which a notebook does not have
 
 _TEXTS = {f"{name}{suffix}": kind for name in ("stdout", "stderr") for suffix, kind in
           (("", str), ("_has", list), ("_lacks", list))}
@@ -24,7 +31,7 @@ _CELL = {"code": str, "language": str, "timeout": int, **_TEXTS, "result": str, 
 _COMMAND = {"run": str, "stdin": str, "terminal": bool, "timeout": int, "exit": int, **_TEXTS}
 _CHOICES = {"where": ("both", "host", "guest"), "depends": ("interpreter", "guest"), "context": ("default", "new")}
 FIELDS = ("stdout", "stderr", "results", "error", "status")
-# The programs that know the right answer (truth.py runs them), and what of an observation each can have.
+# Programs that give the right answers (truth.py runs them), and the fields of an observation that each can have.
 TRUTHS = {
     "ipykernel": FIELDS,
     "IRkernel": FIELDS,
@@ -39,12 +46,12 @@ _KEYS = {"stdout": ("stdout", "stdout_has", "stdout_lacks"), "stderr": ("stderr"
 
 
 class WrongCase(Exception):
-    """A file that does not follow README.md."""
+    """A file does not follow README.md."""
 
 
 @dataclasses.dataclass
 class Seen:
-    """What one cell or command did; results are pairs of text/plain and the set of MIME types."""
+    """An observation: what one cell or command did. Results are pairs of text/plain and the set of MIME types."""
     stdout: str = ""
     stderr: str = ""
     results: list = dataclasses.field(default_factory=list)
@@ -75,16 +82,16 @@ def _check(file, part, table, known):
         if key not in known:
             raise WrongCase(f"{file}: {part} has an unknown key '{key}'")
         if type(value) is not known[key]:
-            raise WrongCase(f"{file}: {part}: '{key}' is no {known[key].__name__}")
+            raise WrongCase(f"{file}: {part}: '{key}' is not of type {known[key].__name__}")
         if key in _CHOICES and value not in _CHOICES[key]:
-            raise WrongCase(f"{file}: {part}: '{key}' is one of {', '.join(_CHOICES[key])}")
+            raise WrongCase(f"{file}: {part}: '{key}' must be one of {', '.join(_CHOICES[key])}")
     for field in table.get("unlike", ()):
         if field not in FIELDS:
             raise WrongCase(f"{file}: {part}: 'unlike' has an unknown field '{field}'")
 
 
 def parse(file, folder, text):
-    """A Case from the text of a file, whose name is for errors."""
+    """Returns a Case from the text of a file, whose name is used in errors."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -95,15 +102,15 @@ def parse(file, folder, text):
         if not table.get(key):
             raise WrongCase(f"{file}: '{key}' is missing")
     if table["truth"] not in TRUTHS and " " not in table["truth"]:
-        raise WrongCase(f"{file}: 'truth' is one of {', '.join(TRUTHS)}, or a sentence")
+        raise WrongCase(f"{file}: 'truth' must be one of {', '.join(TRUTHS)}, or a sentence")
     if ("command" in table) != (folder == "cli"):
-        raise WrongCase(f"{file}: cases in '{folder}' have [[{steps}]] only")
+        raise WrongCase(f"{file}: cases in '{folder}' may have [[{steps}]] only")
     if table.get("oneshot") and len(table[steps]) != 1:
-        raise WrongCase(f"{file}: a case with 'oneshot' has one [[cell]]")
+        raise WrongCase(f"{file}: a case with 'oneshot' must have one [[cell]]")
     for number, step in enumerate(table[steps], 1):
         _check(file, f"{steps} {number}", step, known)
         if ("run" if steps == "command" else "code") not in step:
-            raise WrongCase(f"{file}: {steps} {number} has nothing to do")
+            raise WrongCase(f"{file}: {steps} {number} has no input")
     return Case(name=f"{folder}/{pathlib.PurePath(file).stem}", folder=folder, what=table["what"], truth=table["truth"],
                 where=table.get("where", "both"), depends=table.get("depends", "interpreter"), context=table.get("context", "default"),
                 oneshot=table.get("oneshot", False), fresh=table.get("fresh", False), files=table.get("files", {}),
@@ -114,22 +121,23 @@ def load(path):
     return parse(path, path.parent.name, path.read_text(encoding="utf-8"))
 
 
-def find(words):
-    """All files that these words name: a folder, or a file by path or by FOLDER/NAME. No words: all files."""
+def find(arguments):
+    """Returns all files that the arguments name: a folder, or a file by path or by FOLDER/NAME. Without arguments,
+    returns all files."""
     files = []
-    for word in words or FOLDERS:
-        place = HERE / word
+    for argument in arguments or FOLDERS:
+        place = HERE / argument
         if place.is_dir():
             files += sorted(place.glob("*.toml"))
         else:
-            files += [next(path for path in (pathlib.Path(word).resolve(), place, place.with_suffix(".toml")) if path.is_file())]
+            files += [next(path for path in (pathlib.Path(argument).resolve(), place, place.with_suffix(".toml")) if path.is_file())]
     return files
 
 
-def sample(cases):
-    """Of cases that run elsewhere on interpreters of the same versions: those that depend on the guest, and a part of the others."""
+def sample(cases, interval):
+    """Returns all cases that depend on the guest, and one of each `interval` others, because those run on this host, too."""
     others = [case for case in cases if case.where != "guest" and case.depends != "guest"]
-    left_out = {case.name for number, case in enumerate(others) if number % SAMPLE}
+    left_out = {case.name for number, case in enumerate(others) if number % interval}
     return [case for case in cases if case.name not in left_out]
 
 
@@ -154,7 +162,7 @@ def _expected_status(step):
 
 
 def differences(step, seen):
-    """What of an observation is not as the case states."""
+    """Returns the differences between an observation and the expectations of its case."""
     found = []
     for name in ("stdout", "stderr"):
         if name in step:
@@ -184,18 +192,18 @@ def differences_of_cell(step, seen):
 
 
 def _values(seen, field):
-    """Code of a cell is in a file that each interpreter names as it likes."""
+    """Returns a field of an observation without the name of the cell's file, which differs between interpreters."""
     return (seen.error, CELL_FILE.sub("(cell", seen.value)) if field == "error" else getattr(seen, field)
 
 
 def beside(step, program, ours, right):
-    """What a program that knows better contradicts: statements of the case, and what is different in our observation."""
-    left_out = {*step.get("unlike", ()), *(["error"] if right.status == "timed-out" else [])}  # ours always says why
+    """Returns what differs from the program that is the truth: expectations of the case, and fields of the observation."""
+    left_out = {*step.get("unlike", ()), *(["error"] if right.status == "timed-out" else [])}  # cloche always has an error then
     fields = [field for field in TRUTHS[program] if field not in left_out]
     dropped = {key for field in FIELDS if field not in fields for key in _KEYS[field]}
     stated = {key: value for key, value in step.items() if key not in dropped} | {"status": _expected_status(step)}
     if "status" not in fields:
         stated["status"] = right.status
-    found = [f"{program} does not do what is stated: {line}" for line in differences_of_cell(stated, right)]
-    return found + [f"{field}: {program} has {_short(_values(right, field))}, ours is {_short(_values(ours, field))}"
+    found = [f"{program} does not meet the expectation: {line}" for line in differences_of_cell(stated, right)]
+    return found + [f"{field}: {program} has {_short(_values(right, field))}, cloche has {_short(_values(ours, field))}"
                     for field in fields if _values(right, field) != _values(ours, field)]

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""field: input that people type has the output that they expect: runs the cases of this folder on a running service.
+"""field: typical input has the expected output. Runs the cases of this folder on a running service.
 
-Usage: field.py [--sample] [FOLDER | FILE]... (default: all cases)
+Usage: field.py [--sample INTERVAL] [FOLDER | FILE]... (default: all cases)
 
 It uses the service at DBUS_SYSTEM_BUS_ADDRESS or on the system bus, and its template 'interpreter' or BOX_TEMPLATE.
---sample leaves out most cases whose outcome depends on the interpreter alone. FIELD_WHERE=host means that sandboxes are
-this host (fake machines): then the programs that know the right answers run the same input. CLOCHE_CLI is the command
-line for the cases in cli/.
+--sample runs all cases whose outcome depends on the guest, and one of INTERVAL others.
+FIELD_WHERE=host means that sandboxes are this host (fake machines), and then the programs that give the right answers run
+the same input, too. CLOCHE_CLI is the command line for the cases in cli/.
 """
+import argparse
 import os
 import pathlib
 import select
@@ -27,18 +28,11 @@ os.environ.setdefault("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus
 WHERE = os.environ.get("FIELD_WHERE", "guest")
 TEMPLATE = os.environ.get("BOX_TEMPLATE", "interpreter")
 CLI = os.environ.get("CLOCHE_CLI") or shutil.which("cloche")
-SLOWER = 2  # an emulated machine needs more time before it begins what is interrupted
+SLOWER = 2  # factor for timeouts, because an emulated machine starts code later
 COMMAND_S = 60
 MANAGER = ("/org/cloche1", "org.cloche1.Manager")
-ENTER = {
-    "python": "__import__('os').chdir({!r})",
-    "javascript": "process.chdir({!r})",
-    "typescript": "process.chdir({!r})",
-    "bash": "cd {}",
-    "r": "setwd({!r})",
-}
-SCRIPTS = ("node", "node-module", "tsc")  # truths that run a whole script: it ends when nothing is left to do
-COLD = ("bash", "r")  # languages whose interpreters are no part of a snapshot: another one is as good as another sandbox
+SCRIPTS = ("node", "node-module", "tsc")  # programs that run the case as a script, which ends when nothing is left to run
+COLD = ("bash", "r")  # languages whose interpreters are not in snapshots, so a new interpreter suffices instead of a new sandbox
 
 
 def is_emulated(bus):
@@ -54,9 +48,9 @@ def observe(execution):
 
 
 class Field(unittest.TestCase):
-    """A sandbox for each case, an interpreter that is as new, or a session."""
+    """A case gets a new sandbox, a new interpreter, or a shared session."""
 
-    shared = {}  # by folder
+    shared = {}  # sandboxes by folder
 
     @classmethod
     def setUpClass(cls):
@@ -74,12 +68,12 @@ class Field(unittest.TestCase):
             try:
                 return box.Box(self.bus, TEMPLATE, timeout=box.t(3600))
             except box.Failure as failure:
-                if failure.name != "Busy":  # all that were ready are taken
+                if failure.name != "Busy":  # all machines that were ready are claimed
                     raise
 
     def sandbox_for(self, case):
-        """In guests cells of cases follow each other as in a session, but for those that are `fresh`."""
-        is_fresh = WHERE == "host" or case.fresh or case.commands
+        """Returns a sandbox for the case. Cases that are not `fresh` share one session."""
+        is_fresh = case.fresh or case.commands
         if is_fresh and case.folder not in COLD:
             sandbox = self.create()
             self.addCleanup(self.end, sandbox)
@@ -96,11 +90,11 @@ class Field(unittest.TestCase):
         try:
             box.call(self.bus, sandbox.path, box.SANDBOX, "RestartContext", "(s)", (language,))
         except box.Failure as failure:
-            if failure.name != "NoSuchContext":  # of Jupyter's languages, each has one when it was first used
+            if failure.name != "NoSuchContext":  # a language of Jupyter has its context only after its first use
                 raise
 
     def end(self, sandbox):
-        """A case may have ended it already."""
+        """Ends the sandbox, which the case may have ended already."""
         try:
             sandbox.kill()
         except box.Failure as failure:
@@ -128,15 +122,15 @@ class Field(unittest.TestCase):
     # --- code ---
 
     def options(self, case, step):
-        words = {"language": step.get("language", case.folder)}
+        options = {"language": step.get("language", case.folder)}
         if "timeout" in step:
-            words["timeout"] = box.t(step["timeout"] * self.slower)
+            options["timeout"] = box.t(step["timeout"] * self.slower)
         if case.truth in SCRIPTS and not case.oneshot:
-            words["drain"] = True
-        return words
+            options["drain"] = True
+        return options
 
     def seen(self, call):
-        """An execution that was lost has the error's name for its status."""
+        """Returns an observation. If the call fails, its status is the name of the error."""
         try:
             return observe(call())
         except box.Failure as failure:
@@ -144,29 +138,29 @@ class Field(unittest.TestCase):
 
     def run_alone(self, case):
         (step,) = case.cells
-        words = self.options(case, step)
-        language = words.pop("language")
-        given = (language, step["code"], box.options(template=TEMPLATE, **words))
+        options = self.options(case, step)
+        language = options.pop("language")
+        given = (language, step["code"], box.options(template=TEMPLATE, **options))
         return [self.seen(lambda: box.call(self.bus, *MANAGER, "RunCode", "(ssa{sv})", given)[0])]
 
     def run_cells(self, case):
         sandbox = self.sandbox_for(case)
         folder = self.make_folder(sandbox, case.files)
-        enter, place = ENTER[case.folder].format(folder), {}
+        enter, place = cases.ENTER[case.folder].format(folder), {}
         if case.context == "new":
             place = {"context": sandbox.call("CreateContext", "(a{sv})", language=case.folder, cwd=folder)[0]}
         else:
             sandbox.call("RunCode", "(sa{sv})", enter, language=case.folder, silent=True, store_history=False)
 
         def run(step):
-            words = self.options(case, step) | place
+            options = self.options(case, step) | place
             if place:
-                del words["language"]
-            return self.seen(lambda: sandbox.call("RunCode", "(sa{sv})", step["code"], **words)[0])
+                del options["language"]
+            return self.seen(lambda: sandbox.call("RunCode", "(sa{sv})", step["code"], **options)[0])
         return [run(step) for step in case.cells]
 
     def make_folder(self, sandbox, files):
-        """Where the case runs: machines of fakes share the host's files."""
+        """Makes the folder in which the case runs, because fake machines share the host's files."""
         folder = sandbox.sh("mktemp -d").strip()
         self.addCleanup(self.remove_folder, folder)
         for name, text in files.items():
@@ -195,7 +189,7 @@ class Field(unittest.TestCase):
         return found
 
     def run_command(self, step, folder, environment):
-        """Standard input is a pipe; on a terminal, it is typed there, and standard output is all that is shown."""
+        """Standard input is a pipe. On a terminal, the input is typed, and standard output is everything that is shown."""
         seconds = step.get("timeout", COMMAND_S) * self.slower
         if step.get("terminal"):
             return self.run_on_terminal(step, folder, environment, seconds)
@@ -213,7 +207,7 @@ class Field(unittest.TestCase):
         try:
             while select.select([ours], [], [], seconds)[0]:
                 shown += os.read(ours, 65536)
-        except OSError:  # EIO: nobody has the other end any more
+        except OSError:  # EIO: the other end is closed
             pass
         finally:
             os.close(ours)
@@ -228,12 +222,15 @@ def add(case):
 
 
 def main():
-    words = [word for word in sys.argv[1:] if word != "--sample"]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("files", nargs="*")
+    arguments = parser.parse_args()
     try:
-        found = [case for case in map(cases.load, cases.find(words)) if case.where in ("both", WHERE)]
+        found = [case for case in map(cases.load, cases.find(arguments.files)) if case.where in ("both", WHERE)]
     except cases.WrongCase as error:
         sys.exit(f"field: {error}")
-    for case in cases.sample(found) if "--sample" in sys.argv else found:
+    for case in cases.sample(found, arguments.sample) if arguments.sample else found:
         add(case)
     tap.main()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""kernels: for each line "CONNECTION-FILE DIRECTORY" of standard input it forks an ipykernel, and writes its pid.
+"""kernels: forks an ipykernel for each line "CONNECTION-FILE DIRECTORY" of standard input, and writes its pid.
 
-It has imported what each kernel needs, except modules that look at the kernel when they are imported: the cells import
-pandas and matplotlib.
+It imports modules that all kernels need before the fork, except pandas and matplotlib, which inspect the kernel when
+they are imported.
 """
 import os
 import signal
@@ -18,7 +18,7 @@ from orphans import die_with
 
 def become_kernel(server, connection, folder, output):
     die_with(server)
-    os.setsid()  # as jupyter_client starts a kernel, so that an interrupt reaches its children
+    os.setsid()  # as jupyter_client does, so that an interrupt reaches the kernel's children
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.chdir(folder)
@@ -29,9 +29,9 @@ def become_kernel(server, connection, folder, output):
 
 def main():
     output = os.open("/dev/null", os.O_RDWR)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for kernels
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended kernels are reaped automatically
     server = os.getpid()
-    while line := sys.stdin.readline():  # until the test has ended, in whatever way
+    while line := sys.stdin.readline():  # until the test has ended in any way
         connection, folder = line.split()
         pid = os.fork()
         if pid == 0:

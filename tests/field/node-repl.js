@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// node-repl FILE: evaluates the cells of a JSON file, one after the other, as node's own console does, and writes
-// for each what it printed and what its value is.
+// node-repl FILE: evaluates the cells of a JSON file, one after the other, in node's own console, and writes the
+// output and the value of each.
 'use strict'
 const fs = require('fs')
 const repl = require('repl')
@@ -23,7 +23,7 @@ function evaluate (code) {
       [current.error, current.value] = error instanceof Error ? [error.name, error.message] : ['Uncaught', server.writer(error)]
       resolve()
     }
-    server._domain.removeAllListeners('error').on('error', fail) // where the console has what is not caught
+    server._domain.removeAllListeners('error').on('error', fail) // the console reports uncaught errors here
     server.eval(code + '\n', server.context, 'cell', (error, value) => {
       if (error)
         return fail(error)

@@ -9,8 +9,9 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with(parent):
-    """Called in the child; parent is the PID that it has to have. The setting stays when a program is executed."""
+    """Makes the kernel kill this process when its parent dies. The child calls it with its parent's PID. The setting is
+    kept by exec."""
     if LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL):
         raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != parent:  # it ended before the prctl
+    if os.getppid() != parent:  # the parent ended before the prctl
         os.kill(os.getpid(), signal.SIGKILL)

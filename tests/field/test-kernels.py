@@ -15,7 +15,6 @@ TEST = """
 import sys, truth
 stock = truth.KERNELS[sys.argv[1]]
 used = stock.take()
-used.wait()
 print(*(kernel.pid for kernel in (used, *stock.started)), flush=True)
 sys.stdin.read()
 """
@@ -23,7 +22,7 @@ sys.stdin.read()
 
 class Kernels(unittest.TestCase):
     def start(self, name, count):
-        """A test that has its kernels: itself, and a descriptor of each of them."""
+        """Starts a test that has kernels; returns it, and a pidfd of each kernel."""
         test = subprocess.Popen(["/usr/bin/python3", "-B", "-c", TEST, name], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 text=True)
         self.addCleanup(test.stdout.close)
@@ -36,7 +35,7 @@ class Kernels(unittest.TestCase):
 
     def assert_end(self, test, kernels):
         for kernel in kernels:
-            self.assertTrue(select.select([kernel], [], [], END_S)[0], "a kernel goes on")
+            self.assertTrue(select.select([kernel], [], [], END_S)[0], "a kernel still runs")
         test.wait(END_S)
 
     def check(self, name, count):

@@ -17,16 +17,16 @@ import subprocess
 import tempfile
 import time
 
-from case import HERE, TRUTHS, Seen
+from case import ENTER, HERE, TRUTHS, Seen
 from orphans import die_with
 
 STEP_S = 60
-HEARD_S = 0.05  # what a kernel has published before it answers is here then
+HEARD_S = 0.05  # time after an answer in which everything that the kernel published before has arrived
 PROMPT = "<prompt of the case>"
 
 
 def environment(folder):
-    """As a guest's, and without what another Python of this host brought into it."""
+    """Returns an environment like a guest's, without variables that another Python of this host has set."""
     return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": folder, "LANG": "C.UTF-8",
             "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash", "NODE_PATH": "/usr/share/nodejs", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
@@ -34,7 +34,7 @@ def environment(folder):
 # --- kernels of Jupyter ---
 
 class Kernel:
-    """One that starts in a directory of its own, while others do something else: wait() until it can be used."""
+    """A kernel that starts in its own directory in the background. Call wait() before it is used."""
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="cloche-truth-")
@@ -51,7 +51,7 @@ class Kernel:
 
 
 class Forked(Kernel):
-    """A kernel of Python that kernels.py forks: what all of them import is imported once."""
+    """A Python kernel that kernels.py forks, so that common modules are imported only once."""
     server = None
 
     def __init__(self):
@@ -69,7 +69,8 @@ class Forked(Kernel):
         self.client.load_connection_file()
 
     def interrupt(self):
-        """The request that comes behind wakes a kernel that awaits: its loop does not see the signal before."""
+        """Interrupts the kernel. The request after the signal wakes a kernel that awaits, because its loop does not
+        notice the signal before."""
         os.killpg(self.pid, signal.SIGINT)
         self.client.comm_info()
 
@@ -96,34 +97,47 @@ class Started(Kernel):
 
 
 class Stock:
-    """Kernels of one kind, each for one case. The next ones start while a case runs."""
+    """Kernels of one kind. The next kernels start while a case runs. With `shares`, one serves all cases that are not `fresh`."""
 
-    def __init__(self, start, ahead):
-        self._start, self._ahead, self.started = start, ahead, collections.deque()
+    def __init__(self, start, ahead, shares=False):
+        self._start, self._ahead, self._shares = start, ahead, shares
+        self.started, self.shared = collections.deque(), None
         atexit.register(self._close)
 
     def take(self):
         while len(self.started) <= self._ahead:
             self.started.append(self._start())
-        return self.started.popleft()
+        kernel = self.started.popleft()
+        kernel.wait()
+        return kernel
 
     def _close(self):
-        while self.started:
-            self.started.pop().close()
+        for kernel in (*self.started, *filter(None, [self.shared])):
+            kernel.close()
 
     def run(self, case):
+        if self._shares and not case.fresh:
+            return self._run_in_shared(case)
         kernel = self.take()
         try:
             write_files(case, kernel.folder)
-            kernel.wait()
             return [run_cell(kernel, step) for step in case.cells]
         finally:
             kernel.close()
 
+    def _run_in_shared(self, case):
+        kernel, self.shared = self.shared or self.take(), None  # an exception leaves none
+        with tempfile.TemporaryDirectory(prefix="cloche-truth-") as folder:
+            write_files(case, folder)
+            take_reply(kernel.client, kernel.client.execute(ENTER[case.folder].format(folder), silent=True), Seen())
+            seen = [run_cell(kernel, step) for step in case.cells]
+        self.shared = kernel
+        return seen
+
 
 def wait_for_kernel(client):
-    """Until it answers and is heard. Not wait_for_ready(): it asks again and again, and what the kernel answers late changes
-    whose output it believes to write."""
+    """Waits until the kernel answers and its output arrives. wait_for_ready() would repeat its request, and a late
+    answer would change to which request the kernel assigns output."""
     take_reply(client, client.kernel_info(), Seen())
     while True:
         request = client.execute("", silent=True)
@@ -132,13 +146,13 @@ def wait_for_kernel(client):
             while client.get_iopub_msg(timeout=HEARD_S)["parent_header"].get("msg_id") != request:
                 pass
             return
-        except queue.Empty:  # what it published before we were connected is lost
+        except queue.Empty:  # messages that it published before the connection are lost
             pass
 
 
 def run_cell(kernel, step):
     seen, end, client = Seen(), time.monotonic() + step.get("timeout", STEP_S), kernel.client
-    request = client.execute(step["code"], allow_stdin=False, stop_on_error=False)  # else it may abort the next cell
+    request = client.execute(step["code"], allow_stdin=False, stop_on_error=False)  # otherwise an error may abort the next cell
     while True:
         try:
             message = client.get_iopub_msg(timeout=max(end - time.monotonic(), 0.01))
@@ -154,8 +168,8 @@ def run_cell(kernel, step):
 
 
 def is_last(seen, kind, content):
-    """Takes what a message has."""
-    if kind == "stream":  # IPython runs what is behind ! on a terminal
+    """Adds a message to the observation. Returns whether it is the last one."""
+    if kind == "stream":  # IPython runs commands after ! on a terminal
         setattr(seen, content["name"], getattr(seen, content["name"]) + content["text"].replace("\r\n", "\n"))
     elif kind in ("execute_result", "display_data", "update_display_data"):
         seen.results.append((content["data"].get("text/plain", ""), set(content["data"])))
@@ -191,7 +205,7 @@ def _process(*argv, folder):
 
 
 def run_node(case, folder, suffix=".js"):
-    """As a script, which ends when node ends it."""
+    """Runs the cell as a script."""
     (step,) = case.cells
     script = pathlib.Path(folder, f"script{suffix}")
     script.write_text(step["code"])
@@ -206,7 +220,7 @@ process.stdout.write(ts.transpileModule(fs.readFileSync(0, 'utf8'), {compilerOpt
 
 
 def run_tsc(case, folder):
-    """Types erased by TypeScript itself, then as a module, which may await."""
+    """Runs the cell as a module, which may await, after TypeScript has erased the types."""
     (step,) = case.cells
     done = subprocess.run(["node", "-e", TRANSPILE, "--", "esnext"], input=step["code"], text=True, capture_output=True,
                           env=environment(folder), check=True, timeout=STEP_S)
@@ -216,7 +230,7 @@ def run_tsc(case, folder):
 
 
 def run_node_repl(case, folder):
-    """As typed into node's own console, cell by cell."""
+    """Runs the cells in node's own console, one after the other."""
     cells = pathlib.Path(folder, ".cells.json")
     cells.write_text(json.dumps([step["code"] for step in case.cells]))
     done = _process("node", str(HERE / "node-repl.js"), cells.name, folder=folder)
@@ -229,7 +243,7 @@ def run_node_repl(case, folder):
 # --- bash ---
 
 class Bash:
-    """An interactive one on a terminal of its own, so that an interrupt is what Ctrl-C is there."""
+    """An interactive bash on its own terminal, where an interrupt is a Ctrl-C."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -247,7 +261,7 @@ class Bash:
         os.waitpid(self.pid, 0)
 
     def until_prompt(self, seconds):
-        """False when no prompt came in time."""
+        """Returns False if no prompt appears in time."""
         end = time.monotonic() + seconds
         while PROMPT not in self.text:
             left = end - time.monotonic()
@@ -269,7 +283,7 @@ class Bash:
             self.type("\x03")
             seen.status = "timed-out"
             if not self.until_prompt(STEP_S):
-                raise AssertionError("bash does not come back")
+                raise AssertionError("bash shows no prompt after the interrupt")
         self.type(f"echo $? >{place}.status\n")
         self.until_prompt(STEP_S)
         if in_time and pathlib.Path(f"{place}.status").read_text() != "0\n":
@@ -288,7 +302,7 @@ def run_bash(case, folder):
 
 KERNELS = {
     "ipykernel": Stock(Forked, ahead=2),
-    "IRkernel": Stock(lambda: Started("ir"), ahead=1),
+    "IRkernel": Stock(lambda: Started("ir"), ahead=1, shares=True),
 }
 PROGRAMS = {
     "node": run_node,

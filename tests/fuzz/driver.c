@@ -5,6 +5,11 @@
  * Runs every file of the corpus folder, then random mutations of these files. The mutations are
  * always the same, so that a failure can be repeated. Speaks TAP. Usage: TARGET CORPUS-FOLDER
  * [MUTATIONS].
+ *
+ * With CLOCHE_FUZZ_SECONDS it runs for that time instead, with other mutations for each
+ * CLOCHE_FUZZ_SEED (a number). With CLOCHE_FUZZ_INPUT, each input is written to that file first, so
+ * that the one that ended the program remains there; beside CORPUS-FOLDER, the inputs in
+ * CLOCHE_FUZZ_CORPUS are read.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SEEDS_MAX 256u
@@ -41,6 +47,18 @@ random_below(uint64_t limit)
     return (state * UINT64_C(0x2545F4914F6CDD1D) >> 16) % limit;
 }
 
+static void
+keep_input(const uint8_t *data, size_t size)
+{
+    const char *path = getenv("CLOCHE_FUZZ_INPUT");
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+
+    if (fd >= 0 && write(fd, data, size) != (ssize_t)size)
+        abort();
+    if (fd >= 0)
+        close(fd);
+}
+
 /* A copy of exactly its size, so that a sanitizer sees every step beyond its end. */
 static void
 run(const uint8_t *data, size_t size)
@@ -50,6 +68,7 @@ run(const uint8_t *data, size_t size)
         abort();
     if (size > 0)
         memcpy(copy, data, size);
+    keep_input(copy, size);
     LLVMFuzzerTestOneInput(copy, size);
     free(copy);
 }
@@ -158,14 +177,32 @@ mutate(uint8_t *out)
     return size;
 }
 
+/* Mutations until the number, or the time of the environment, is over; returns how many. */
+static unsigned long
+run_mutations(unsigned long count)
+{
+    static uint8_t buffer[INPUT_MAX];
+    const char *seconds = getenv("CLOCHE_FUZZ_SECONDS"), *seed = getenv("CLOCHE_FUZZ_SEED");
+    time_t end = seconds ? time(NULL) + strtol(seconds, NULL, 10) : 0;
+    unsigned long i;
+
+    if (seed)
+        state ^= strtoull(seed, NULL, 10) * UINT64_C(0xD1342543DE82EF95);
+    for (i = 0; seconds ? time(NULL) < end : i < count; i++)
+        run(buffer, mutate(buffer));
+    return i;
+}
+
 int
 main(int argc, char **argv)
 {
-    static uint8_t buffer[INPUT_MAX];
     unsigned long mutations = argc > 2 ? strtoul(argv[2], NULL, 10) : MUTATIONS;
+    const char *more = getenv("CLOCHE_FUZZ_CORPUS");
 
     if (argc > 1)
         load_all(argv[1]);
+    if (more)
+        load_all(more);
     if (n_seeds == 0) {
         fprintf(stderr, "usage: %s CORPUS-FOLDER [MUTATIONS]\n", argv[0]);
         return 2;
@@ -174,8 +211,7 @@ main(int argc, char **argv)
         run(seeds[i].data, seeds[i].size);
     printf("1..2\nok 1 %zu files of the corpus\n", n_seeds);
     fflush(stdout);
-    for (unsigned long i = 0; i < mutations; i++)
-        run(buffer, mutate(buffer));
+    mutations = run_mutations(mutations);
     printf("ok 2 %lu mutations\n", mutations);
     for (size_t i = 0; i < n_seeds; i++)
         free(seeds[i].data);

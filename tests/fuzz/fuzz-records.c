@@ -60,6 +60,7 @@ read_programs(GBytes *answer)
     for (; guest_records_next_program(&records, &program); n++) {
         require_text(program.user);
         require_words(program.argv);
+        g_assert_cmpuint(program.started_ms, <, G_MAXINT64 / 1000); /* it becomes microseconds */
         guest_program_clear(&program);
     }
     require_bound(n, g_bytes_get_size(answer));
@@ -94,6 +95,7 @@ read_kept(GBytes *answer)
         require_text(kept.tag);
         require_words(kept.argv);
         require_words(kept.environment);
+        g_assert_cmpuint(kept.started_ms, <, G_MAXINT64 / 1000);
         guest_kept_clear(&kept);
     }
     require_bound(n, g_bytes_get_size(answer));

@@ -2,8 +2,8 @@
 /*
  * fake-agent: one clone(), a few mounts, one exec.
  *
- * The caller may have threads, so between the clone and the exec there are system calls only. A
- * pipe that closes at exec says what failed.
+ * The caller may have threads, so only system calls are made between the clone and the exec. A
+ * close-on-exec pipe reports what failed.
  */
 #include "fake-agent.h"
 
@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define AGENT_FD 3
-#define SCRATCH "/mnt" /* covered by a tmpfs for a moment, in the agent's mount namespace only */
+#define SCRATCH "/mnt" /* covered by a tmpfs for a moment, only in the agent's mount namespace */
 
 typedef struct {
     int error;
@@ -41,7 +41,7 @@ static const struct {
     {"/etc/machine-id", SCRATCH "/machine-id", "uninitialized\n"},
 };
 
-/* As a guest's own init makes it: an empty /run with the runners in it. */
+/* A guest's init makes the same /run, which contains only the runners. */
 static const char *const run_folders[] = {"/run/cloche", "/run/cloche/runners"};
 
 const char *
@@ -99,7 +99,7 @@ make_private(int report_fd)
 static void
 make_run(const char *runners, int report_fd)
 {
-    /* Opened first: it may be in what is covered. */
+    /* Opened first, because the folder may be below /run, which is covered later. */
     int source = open(runners, O_PATH | O_DIRECTORY | O_CLOEXEC);
     char path[64];
 
@@ -121,7 +121,7 @@ run_agent(const char *path, const char *cgroup_dir, const char *runners, int fd,
     char *argv[] = {(char *)path,       "--fd", G_STRINGIFY(AGENT_FD), "--cgroup",
                     (char *)cgroup_dir, NULL};
 
-    /* Copies above the number that is about to be taken, in case one of them has it now. */
+    /* Both descriptors are copied to higher numbers, in case one of them is AGENT_FD now. */
     report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, AGENT_FD + 1);
     fd = fcntl(fd, F_DUPFD_CLOEXEC, AGENT_FD + 1);
     make_private(report_fd);
@@ -129,7 +129,7 @@ run_agent(const char *path, const char *cgroup_dir, const char *runners, int fd,
         make_run(runners, report_fd);
     if (dup2(fd, AGENT_FD) < 0)
         fail(report_fd, "descriptor");
-    /* Others of the caller's children may have inherited nothing; this one neither. */
+    /* The agent must inherit no other descriptor of the caller. */
     close_range(AGENT_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     execv(path, argv);
     fail(report_fd, "executing the agent");
@@ -137,7 +137,8 @@ run_agent(const char *path, const char *cgroup_dir, const char *runners, int fd,
 
 /* --- in the caller --- */
 
-/* In the cgroup, too, so that it can be frozen and killed with all that it starts. */
+/* Also clones into the cgroup, so that the agent can be frozen and killed with everything that it
+ * starts. */
 static pid_t
 clone_into_namespaces(const char *cgroup_dir)
 {
@@ -226,7 +227,7 @@ fake_agent_spawn(const char *agent_path, const char *cgroup_dir, const char *run
     return pid;
 }
 
-/* Waits for the kernel to have taken the last task out of the cgroup, which it may do a moment
+/* Waits until the cgroup is empty, because the kernel may remove the last task from it a moment
  * after the task was reaped. */
 static void
 remove_cgroup(const char *path)
@@ -275,7 +276,8 @@ fake_agent_reap(pid_t pid, const char *cgroup_dir)
 {
     int status = 0;
 
-    /* The death of PID 1 is the death of everything in its namespace, and is waited for by it. */
+    /* When PID 1 of a namespace dies, the kernel kills all its processes. It is reaped only after
+     * they have ended. */
     kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;

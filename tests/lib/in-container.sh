@@ -36,7 +36,7 @@ while :; do
     shift
 done
 
-# systemd allows only a unit with Delegate= to give controllers to its cgroups.
+# systemd permits only units with Delegate= to enable controllers for their cgroups.
 scope=()
 if [ -n "$controllers" ] && [ -d /run/systemd/system ]; then
     scope=(systemd-run --quiet --scope --property=Delegate=yes --)
@@ -176,7 +176,7 @@ remove_cgroups() {
 clean_up() {
     trap '' INT TERM HUP EXIT
     [ -z "$network" ] || kill "$network" 2>/dev/null || true
-    [ -z "$main" ] || kill -KILL "$main" 2>/dev/null || true # and with it all processes inside
+    [ -z "$main" ] || kill -KILL "$main" 2>/dev/null || true # and with it all processes inside it
     if [ -n "$nspawn" ] && kill -TERM "$nspawn" 2>/dev/null; then
         timeout 15 tail --pid="$nspawn" -f /dev/null || kill -KILL "$nspawn" 2>/dev/null || true
     fi

@@ -11,7 +11,7 @@ work=$1
 . "$top/tests/lib/setup.sh"
 . "$top/vm-images/build-image.d/releases.sh"
 
-dpkg_option=force-unsafe-io # a host that is thrown away need not wait for its disk
+dpkg_option=force-unsafe-io # the host is temporary, so it need not wait for its disk
 packages=systemd,systemd-sysv,dbus,git,ca-certificates,sudo,procps,iproute2,bsdutils
 machine_suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 suite=$(other_suite)

@@ -14,7 +14,7 @@ BAD = ("error", "failure", "skipped")
 
 
 def read_cases(log):
-    """The names of all cases, by suite: (passed, failed)."""
+    """Returns the names of all cases, by suite: (passed, failed)."""
     found = {}
     for suite in ElementTree.parse(f"{log}.junit.xml").getroot().iter("testsuite"):
         for case in suite.iter("testcase"):

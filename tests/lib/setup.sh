@@ -9,7 +9,7 @@
 # shellcheck shell=bash disable=SC2154
 
 packages_to_build="gcc libc6-dev meson ninja-build pkgconf libglib2.0-dev libsystemd-dev libseccomp-dev
-    libcap-dev libacl1-dev libpolkit-gobject-1-dev libvirt-dev libjson-glib-dev libssl-dev libarchive-dev
+    libcap-dev libacl1-dev libvirt-dev libjson-glib-dev libssl-dev libarchive-dev
     libpng-dev libsixel-dev libreadline-dev libsmartcols-dev python3-docutils"
 packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps polkitd"
 packages_for_images="mmdebstrap e2fsprogs cpio xz-utils util-linux python3 apt"
@@ -155,10 +155,10 @@ build() {
     with_progress "building" ninja -C "$dir" $targets
 }
 
-# build_image STORE BUILD RECIPE: prints the image's folder. build-image shows its own progress.
+# build_image STORE BUILD RECIPE: RECIPE is a folder. Prints the image's folder. build-image shows its own progress.
 build_image() {
     "$top/vm-images/build-image" --store "$1" --agent "$2/src/agent/cloche-agent" \
-        --runners "$2/src/runners/runners" "$top/vm-images/$3"
+        --runners "$2/src/runners/runners" "$3"
 }
 
 # --- a private bus and daemon ---

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""suites: what the suites of a build folder are.
+"""suites: lists the suites of a build folder.
 
-Usage: suites.py BUILD list             a line for each suite: its name, and what it shows, by the comment at the head of its file
-       suites.py BUILD machines NAME... which of these suites boot machines; all that do, if none is named
+Usage: suites.py BUILD list             prints each suite's name, and what it shows, from the comment at the head of its file
+       suites.py BUILD machines NAME... prints which of these suites, or of all suites, boot machines
 """
 import json
 import pathlib
@@ -19,7 +19,7 @@ def introspect(build, what):
 
 
 def source_of(test, targets):
-    """The file that has the test's cases: a script among its arguments, or the first source of its program."""
+    """Returns the file that has the test's cases: a script among its arguments, or the first source of its program."""
     for word in test["cmd"]:
         path = pathlib.Path(test["workdir"] or "/", word).resolve()
         if re.match(r"(test[-_]|field\.py|machine-suite)", path.name) and path.suffix in (".py", ".sh"):
@@ -28,7 +28,7 @@ def source_of(test, targets):
 
 
 def head_comment(text):
-    """The first paragraph of the comment at the head of a file, without the name of the file."""
+    """Returns the first sentence of the comment at the head of a file, without the name of the file."""
     lines = []
     for line in text.splitlines():
         if "SPDX" in line or line.startswith("#!"):

@@ -8,10 +8,12 @@ checks=0 bad_checks=0 output=$(mktemp)
 
 # check WHAT COMMAND…: passes if the command succeeds. If it fails, the end of its output is printed.
 check() {
-    local what=$1
+    local what=$1 begin=$EPOCHSECONDS status=0
     shift
     checks=$((checks + 1))
-    if "$@" >"$output.now" 2>&1 </dev/null; then
+    "$@" >"$output.now" 2>&1 </dev/null || status=$?
+    [ $((EPOCHSECONDS - begin)) -le 5 ] || echo "# $((EPOCHSECONDS - begin)) s:"
+    if [ "$status" = 0 ]; then
         echo "ok $checks - $what"
     else
         bad_checks=$((bad_checks + 1))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * clock-shift: a time of day that a test sets, for the program that this is loaded into.
+ * clock-shift: a library that shifts the time of day of the program that preloads it.
  *
  * Containers may not set the clock. The file that $CLOCK_SHIFT names begins with the seconds to
- * add, as an int64_t; it is mapped, so that a change holds at once.
+ * add, as an int64_t. It is mapped, so a change takes effect immediately.
  */
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""hostile-qemu: makes the attempts that it is given, and reports how each one ended.
+"""hostile-qemu: makes the attempts in its argument, and reports how each one ended.
 
 Usage: hostile-qemu.py ATTEMPTS, JSON: name → [verb, argument, …]. Prints JSON: name → "done" or the name
-of the error. Run in the place of a QEMU that was taken over, so it needs nothing but Python.
+of the error. It runs in place of a QEMU that was taken over, so it needs only Python.
 """
 import ctypes
 import errno
@@ -26,7 +26,7 @@ def read(path):
 
 
 def write(path):
-    """The file's first byte, unchanged, if the file may be read."""
+    """Writes the file's first byte again, without a change. The file must be readable."""
     file = os.open(path, os.O_RDWR)
     os.pwrite(file, os.pread(file, 1, 0), 0)
 
@@ -73,4 +73,4 @@ def attempt(verb, *arguments):
         return str(error)
 
 
-print(json.dumps({name: attempt(*words) for name, words in json.loads(sys.argv[1]).items()}))
+print(json.dumps({name: attempt(*arguments) for name, arguments in json.loads(sys.argv[1]).items()}))

@@ -4,8 +4,8 @@
 # in-service: runs suites on one installed service, with two users and all templates ready.
 #
 # Usage: tests/lib/in-container.sh --bind BUILD --bind STORE tests/system/in-service.sh BUILD STORE
-# SUITE…. BUILD is a release build. STORE has the images that the suites need, is mounted on
-# /var/lib/cloche, and keeps the templates. A suite is a file of this folder. Their cases are numbered as one suite.
+# SUITE…. BUILD is a release build. STORE has the images that the suites need, and perhaps their templates. It is
+# mounted on /var/lib/cloche. A suite is a file of this folder. All cases are numbered as one suite.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -23,9 +23,10 @@ install_service() {
     meson install -C "$build" --no-rebuild --quiet >&2
     install "$build/tests/system/clock-shift.so" /usr/local/lib/
     systemd-sysusers cloche.conf
+    [ ! -e "$store/templates" ] || chown -R cloche:libvirt-qemu "$store/templates"
     systemd-tmpfiles --create cloche.conf
     systemctl daemon-reload
-    systemctl restart dbus.service # as the next boot would, for units/dbus.conf
+    systemctl restart dbus.service # applies units/dbus.conf, as the next boot would
     journalctl --update-catalog
     mkdir -p /etc/cloche
     printf '[Pool]\nTarget=1\n' >/etc/cloche/cloched.conf
@@ -42,27 +43,27 @@ start_service() {
 
 count=0 bad=0
 
-# tell OK WHAT
-tell() {
+# report OK WHAT: prints a case's result
+report() {
     count=$((count + 1))
     [ "$1" = ok ] || bad=$((bad + 1))
     echo "$1 $count - $2"
 }
 
-# Prints its cases with the suite's name. A planned case without a result has failed.
+# run_suite FILE: prints the suite's cases with its name. A planned case without a result has failed.
 run_suite() {
-    local suite=$1 line planned=0 told=0 status=0 begin=$EPOCHSECONDS command=("$here/$1")
+    local suite=$1 line planned=0 reported=0 status=0 begin=$EPOCHSECONDS command=("$here/$1")
     [ "${suite##*.}" != py ] || command=("$top/tests/lib/python" "$here/$suite")
     while IFS= read -r line; do
         case $line in
         1..*) planned=${line#1..} ;;
-        "ok "* | "not ok "*) told=$((told + 1)) && tell "${line%% [0-9]*}" "${suite%.*}: ${line#* - }" ;;
+        "ok "* | "not ok "*) reported=$((reported + 1)) && report "${line%% [0-9]*}" "${suite%.*}: ${line#* - }" ;;
         *) echo "$line" ;;
         esac
     done < <("${command[@]}" </dev/null)
     wait $! || status=$?
-    [ "$told" = "$planned" ] || tell "not ok" "${suite%.*}: $told of $planned cases"
-    [ "$status" = 0 ] || [ "$bad" != 0 ] || tell "not ok" "${suite%.*}: status $status"
+    [ "$reported" = "$planned" ] || report "not ok" "${suite%.*}: $reported of $planned cases"
+    [ "$status" = 0 ] || [ "$bad" != 0 ] || report "not ok" "${suite%.*}: status $status"
     echo "# $suite: $((EPOCHSECONDS - begin)) s"
 }
 

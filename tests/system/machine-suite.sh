@@ -6,9 +6,9 @@
 # tests/run.sh makes what they need, and exports where it is:
 #   CLOCHE_RELEASE   the release build
 #   CLOCHE_CLONE     a fresh clone of the source tree
-#   CLOCHE_CACHE     images, which suites do not change; a suite has a folder of its own beside them
-#   CLOCHE_MADE      a folder with a file for each part that was made: 'host' and 'images'. Each contains
-#                    the exit status of its maker, because suites may start earlier.
+#   CLOCHE_CACHE     images and templates, which suites do not change; a suite has a folder of its own beside them
+#   CLOCHE_MADE      a folder with a file for each part that was made: 'host', 'images' and 'templates'. Each
+#                    contains the exit status of its maker, because suites may start earlier.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -38,6 +38,13 @@ use_images() {
     cp -al "$2/images" "$cache/$1/"
 }
 
+# use_templates NAME STORE: the same with the templates of STORE.
+use_templates() {
+    await templates
+    use_images "$1" "$2"
+    cp -a --sparse=always "$2/templates" "$cache/$1/"
+}
+
 # seed_store STORE: with the expensive parts of images only, so that the suite builds images itself.
 seed_store() {
     await images
@@ -47,25 +54,27 @@ seed_store() {
 
 # --- the quick start ---
 
-# quickstart-other-debian: the quick start on a fresh host of the other Debian, which is rebooted afterwards; what people type there
+# quickstart-other-debian: the quick start on a fresh host of the other Debian, which is then rebooted, and started without systemd
 suite_quickstart-other-debian() {
     await host
     mkdir -p "$cache/hosts"/{written,"store-$(other_suite)/images","archives-$(other_suite)/partial"}
     {
-        boot_other_debian first "$clone" || echo "not ok - status of the first boot: $?"
+        boot_other_debian first || echo "not ok - status of the first boot: $?"
         boot_other_debian rebooted || echo "not ok - status of the second boot: $?"
+        boot_other_debian plain --no-init || echo "not ok - status without systemd: $?"
     } | join_taps
     rm -rf --one-file-system "$cache/hosts/written"
 }
 
-# Its packages and the expensive parts of its images are kept.
+# boot_other_debian PART [OPTION]: its packages and the expensive parts of its images are kept.
 boot_other_debian() {
-    local other
+    local other part=$1
+    shift
     other=$(other_suite)
-    "$top/tests/lib/in-container.sh" --root "$(cat "$CLOCHE_MADE/host-root")" --keep "$cache/hosts/written" --net \
+    "$top/tests/lib/in-container.sh" "$@" --root "$(cat "$CLOCHE_MADE/host-root")" --keep "$cache/hosts/written" --net \
         --bind "$clone" --bind "$cache/hosts/store-$other:/var/lib/cloche" \
         --bind "$cache/hosts/archives-$other:/var/cache/apt/archives" \
-        "$system/test-quickstart-other-debian.sh" "$@" </dev/null
+        "$system/test-quickstart-other-debian.sh" "$part" "$clone" </dev/null
 }
 
 # Numbers the cases of several outputs as one. A plan that was not fulfilled makes the sum of the plans larger.
@@ -91,21 +100,30 @@ suite_quickstart-systemd() {
 
 # --- an installed service ---
 
-# installed: an installed service: users, limits, an attacker in a QEMU, the journal, failures under load, examples
+# installed: an installed service: users, limits, hostile users, guests, QEMUs and clocheds, storage, the journal, failures under load, examples
 suite_installed() {
-    use_images installed "$cache"
+    use_templates installed "$cache"
     contained --bind "$release" "$system/in-service.sh" "$release" "$cache/installed" test-examples.sh \
-        test-users.py test-qemu-isolation.py test-limits.py test-journal.py test-failures-under-load.py
+        test-users.py test-qemu-isolation.py test-taken-over.py test-storage.py test-limits.py test-journal.py test-hostile-user.py \
+        test-hostile-guest.py test-failures-under-load.py
 }
 
-# memory: the memory that the host charges to machines
+# chaos: an installed service of which a random part is killed, again and again (CHAOS_SECONDS, CHAOS_SEED)
+suite_chaos() {
+    use_templates chaos "$cache"
+    contained --bind "$release" env CHAOS_SECONDS="${CHAOS_SECONDS:-120}" ${CHAOS_SEED:+"CHAOS_SEED=$CHAOS_SEED"} \
+        "$system/in-service.sh" "$release" "$cache/chaos" ../chaos/chaos.py
+}
+
+# memory: the memory that the host charges to machines and to the service
 suite_memory() {
     await images
     # These machines are large compared to what QEMU needs for itself.
     mkdir -p "$cache/memory/images"
     cp -al "$cache"/images/minimal* "$cache/memory/images/"
     sed -i 's/^MemoryMiB=.*/MemoryMiB=1024/' "$cache/memory/images/minimal/image.conf"
-    contained --controllers --bind "$release" "$system/in-service.sh" "$release" "$cache/memory" test-memory-limits.py
+    contained --controllers --bind "$release" "$system/in-service.sh" "$release" "$cache/memory" test-memory-limits.py \
+        test-service-memory.py
 }
 
 # kvm-node: who may open /dev/kvm
@@ -113,50 +131,50 @@ suite_kvm-node() {
     contained --bind "$release" "$system/test-kvm-node.sh" "$release"
 }
 
-# --- src/vm alone ---
+# --- src/vm and cloche-vm alone ---
 
 # vm: src/vm with libvirt's embedded driver
 suite_vm() {
     await images
-    contained --no-init "$release/tests/system/test-vm" "$cache/images/minimal"
+    contained --no-init env CLOCHE_VM="$release/src/vmd/cloche-vm" "$release/tests/system/test-vm" "$cache/images/minimal"
 }
 
 # vm-libvirtd: src/vm with libvirt's daemon
 suite_vm-libvirtd() {
     await images
-    contained "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
+    contained env CLOCHE_VM="$release/src/vmd/cloche-vm" "$release/tests/system/test-vm" "$cache/images/minimal" qemu:///system
 }
 
 # --- a service of the suite's own ---
 
 # sandboxes: sandboxes of real machines: life, limits, ends
 suite_sandboxes() {
-    use_images sandboxes "$cache"
+    use_templates sandboxes "$cache"
     contained --no-init "$python" "$system/test-sandboxes.py" "$release" "$cache/sandboxes"
 }
 
 # guest-environment: what an owner can do in a real machine, also when its users have used it up
 suite_guest-environment() {
-    use_images guest-environment "$cache"
+    use_templates guest-environment "$cache"
     contained --no-init "$python" "$system/test-guest-environment.py" "$release" "$cache/guest-environment"
 }
 
 # guest-files: files, trees, watches and ports of a real machine
 suite_guest-files() {
-    use_images guest-files "$cache"
+    use_templates guest-files "$cache"
     contained --no-init "$python" "$system/with-sandboxes.py" "$release" "$cache/guest-files" python "$top/tests/bus/test-files.py"
 }
 
-# guest-field: what people type gives what they expect, in guests of this Debian
+# guest-field: what people type gives what they expect, in guests of the other Debian
 suite_guest-field() {
-    use_images guest-field "$cache/interpreter"
+    use_templates guest-field "$cache/interpreter"
     contained --no-init "$python" "$system/with-sandboxes.py" "$release" "$cache/guest-field" interpreter \
-        "$top/tests/field/field.py" --sample
+        "$top/tests/field/field.py" --sample 12
 }
 
 # guest-languages: languages and packages of the largest template, and machines that are restored from it
 suite_guest-languages() {
-    use_images guest-languages "$cache/interpreter"
+    use_templates guest-languages "$cache/interpreter"
     contained --no-init "$python" "$system/test-languages.py" "$release" "$cache/guest-languages"
 }
 

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# test-examples: docs/examples as a user runs them, on the installed service and in real machines.
+# test-examples: docs/examples work for a user, on the installed service and in real machines.
 
 set -u
 top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
 . "$top/tests/lib/tap.sh"
 xml=/usr/local/share/dbus-1/interfaces/org.cloche1.xml
 program=/usr/local/bin/cloche-example
-# Where a user may read them, wherever the clone is.
+# A copy that users may read, because the clone may be in a private folder.
 examples=$(mktemp -d)
 trap 'rm -r "$examples"' EXIT
 cp -r "$top/docs/examples/." "$examples"
@@ -31,8 +31,6 @@ check "JavaScript" as_a gjs -m "$examples/javascript.js"
 check "did all" has_all
 pictures=$(as_a mktemp -d)
 check "Python agent" as_a /usr/bin/python3 "$examples/agent.py" "$pictures"
-check "reads a chart" printed "^model reads: .a chart: bar, 'Sales'"
-check "JavaScript agent" as_a gjs -m "$examples/agent.js" "$pictures"
 check "reads a chart" printed "^model reads: .a chart: bar, 'Sales'"
 rm -r "$pictures"
 check "C is built from what is installed" "$examples/c/build.sh" $xml $program

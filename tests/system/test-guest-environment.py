@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-guest-environment: what an owner can do in a real machine, also after its users have used up its resources.
+"""test-guest-environment: an owner can use a real machine as documented, also after its users have exhausted its resources.
 
-Usage: test-guest-environment.py BUILD STORE. STORE has images named minimal and python. Times are not judged, except shares
+Usage: test-guest-environment.py BUILD STORE. STORE has images named minimal and python. Times are not checked, except shares
 of the guest's own processor.
 """
 import contextlib
@@ -53,20 +53,20 @@ def tearDownModule():
 
 
 def read_line(fd):
-    """Waits for the guest's output."""
+    """Waits for a line of the guest's output."""
     line = b""
     while not line.endswith(b"\n"):
         ready, _, _ = select.select([fd], [], [], PATIENCE_S)
         byte = os.read(fd, 1) if ready else b""
         if not byte:
-            raise AssertionError(f"no line, but {line}")
+            raise AssertionError(f"the output ended or stopped after {line}")
         line += byte
     return line.decode().rstrip()
 
 
 class InsideTest(BoxTest):
-    def perl(self, program, *words, **options):
-        return self.box.run("perl", "-e", "$| = 1;" + program, *words, **options)
+    def perl(self, program, *arguments, **options):
+        return self.box.run("perl", "-e", "$| = 1;" + program, *arguments, **options)
 
     def launch(self, *argv, **options):
         """Starts a process, and closes all of its descriptors but one."""
@@ -84,7 +84,7 @@ class InsideTest(BoxTest):
         return self.launch("perl", "-e", "$| = 1;" + program, **options)
 
     def feed(self, fd, data):
-        """Takes the descriptor over; the reader need not read everything."""
+        """Writes the data in a thread and closes the descriptor. The reader need not read everything."""
         def run():
             with contextlib.suppress(BrokenPipeError), open(fd, "wb", buffering=0) as file:
                 left = memoryview(data)
@@ -118,7 +118,7 @@ class InsideTest(BoxTest):
 
 class Processor(InsideTest):
     def test_share_beside_hogs(self):
-        """Eight processes at the highest priority together get as much as one later process."""
+        """Eight processes at the highest priority together get as much processor time as one later process."""
         _, out = self.launch_perl(HOGS, user="root")
         for _ in range(8):
             read_line(out)
@@ -214,7 +214,7 @@ class Memory(InsideTest):
 
 class Storage(InsideTest):
     def test_disk(self):
-        """Also the last blocks, which are reserved for root."""
+        """Users fill the disk, including the blocks that are reserved for root."""
         self.box.sh("fallocate -l $(df -B1 --output=avail . | tail -n 1) ~user/all; cat /dev/zero >rest || true",
                     user="root", cwd="/home/user")
         self.assert_fails("OutOfResources", "No space left on device", self.write, "new", b"x" * MIB)
@@ -284,15 +284,15 @@ class Ends(InsideTest):
                 self.assertEqual(process.wait(), expected)
 
     def scatter(self, **options):
-        """Two daemons in sessions of their own, and their parent."""
+        """Starts two daemons, each in a new session, and their parent."""
         process, out = self.launch("sh", "-c", "(setsid sh -c 'sleep 1111 & sleep 1111' &); (setsid sleep 1111 &);"
                                    "echo on; exec sleep 1111", **options)
         self.assertEqual(read_line(out), "on")
-        wait_until(lambda: self.programs().count("sleep") == 4, PATIENCE_S, "four that sleep")
+        wait_until(lambda: self.programs().count("sleep") == 4, PATIENCE_S, "four sleeping processes")
         return process
 
     def check_gone(self):
-        wait_until(lambda: "sleep" not in self.programs(), PATIENCE_S, "the end of all")
+        wait_until(lambda: "sleep" not in self.programs(), PATIENCE_S, "the end of all of them")
 
     def test_kill_of_all(self):
         for keep in (False, True):
@@ -357,7 +357,7 @@ class Terminals(InsideTest):
         while what not in self.seen:
             data = terminal.recv(65536)
             if not data:
-                raise AssertionError(f"no {what} in {self.seen[-2000:]}")
+                raise AssertionError(f"{what} is missing in {self.seen[-2000:]}")
             self.seen += data
         self.seen = self.seen.partition(what)[2]
 
@@ -419,8 +419,17 @@ class Terminals(InsideTest):
         self.assertIn("sleep", self.programs())
 
 
+class Devices(InsideTest):
+    def test_only_those_that_a_guest_uses(self):
+        """The guest has only bridges (class 06) and devices of Red Hat (1af4: virtio, 1b36: PCI Express ports)."""
+        found = self.box.sh("cd /sys/bus/pci/devices && for d in *; do echo $(cat $d/class $d/vendor $d/device); done")
+        others = [line for line in found.splitlines() if not line.startswith("0x06") and line.split()[1] not in ("0x1af4", "0x1b36")]
+        self.assertEqual(others, [])
+        self.assertIn("0x1af4", found)
+
+
 class Terminfo(InsideTest):
-    """Values of TERM in a guest that knows few terminals."""
+    """TERM is replaced if the guest's terminfo database does not have it."""
 
     def term(self, name):
         process, terminal = self.box.terminal(80, 24, argv=["sh", "-c", "echo =$TERM="], environment={"TERM": name})
@@ -454,7 +463,7 @@ class Python(InsideTest):
                 self.assertIn("image/png", execution["results"][0]["data"])
 
     def test_wheel_that_was_copied_in(self):
-        """The running interpreter can import it, and its command is on PATH."""
+        """The running interpreter can import the package, and its command is on PATH."""
         name, data = guest_cells.wheel("greeting", "def main(): print('hello')\n", "greet")
         self.box.call("MakeDirectory", "(sa{sv})", "wheels")
         self.write(f"wheels/{name}", data)

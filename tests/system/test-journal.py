@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-journal: what an administrator finds in the journal about a sandbox, and what is never in the journal.
+"""test-journal: the journal has each event of a sandbox for an administrator, and no data of its user.
 
 Run by in-service.sh.
 """
@@ -7,7 +7,7 @@ import os
 import unittest
 
 from cloche_tests import tap
-from cloche_tests.service import USERS, Failure, SystemService, journal_names, number, output, systemctl, text, words
+from cloche_tests.service import USERS, Failure, SystemService, journal_names, number, output, strings, systemctl, text
 
 SECRET = "xylographer"
 
@@ -24,7 +24,7 @@ def tearDownModule():
 
 class Journal(unittest.TestCase):
     def story(self, sandbox):
-        """The sandbox's events in order; checks the fields that each must have."""
+        """Returns the sandbox's events in order; checks the fields that each must have."""
         names = journal_names()
         entries = service.journal(f"SANDBOX_ID={sandbox}")
         for entry in entries:
@@ -65,9 +65,9 @@ class Journal(unittest.TestCase):
                 self.assertIn(value, output("journalctl", "--dump-catalog", value))
 
     def test_nothing_of_the_guest(self):
-        """Nor in error messages, which a guest can influence."""
-        sandbox = user.create("python", metadata=words(key=SECRET), name=text(SECRET),
-                              environment=words(KEY=SECRET))
+        """Nothing from the guest is in the journal, not even in error messages, which a guest can influence."""
+        sandbox = user.create("python", metadata=strings(key=SECRET), name=text(SECRET),
+                              environment=strings(KEY=SECRET))
         self.assertIn(SECRET, sandbox.run("sh", "-c", f"echo {SECRET} $KEY >&2; cat", stdin=text(SECRET))[2])
         self.assertEqual(sandbox.code(f"x = '{SECRET}'; print(x); x")["status"], "ok")
         self.assertEqual(sandbox.code(f"raise ValueError('{SECRET}')")["status"], "error")

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# test-kvm-node: who may open /dev/kvm, for each way in which the node comes to be there.
+# test-kvm-node: machines and the group kvm may open /dev/kvm, in whichever way the node is created.
 #
-# Usage: tests/lib/in-container.sh --bind BUILD test-kvm-node.sh BUILD. The container has a /dev of its
-# own, and no udev: what udev's rules do with a node is done here, and the command of our rule is
-# taken from its file. systemd, systemd-tmpfiles and the unit are real. Nobody needs KVM for it.
+# Usage: tests/lib/in-container.sh --bind BUILD test-kvm-node.sh BUILD. The container has its own
+# /dev and no udev: this test does what udev's rules do with a node, and takes the command of cloche's rule from
+# its file. systemd, systemd-tmpfiles and the unit are real. The test needs no KVM.
 
 # shellcheck disable=SC2016,SC2317
 
@@ -20,7 +20,7 @@ rule=/usr/local/lib/udev/rules.d/70-cloche-kvm.rules
 meson install -C "$1" --no-rebuild --quiet >&2
 systemd-sysusers cloche.conf
 command=$(sed -n 's/^SUBSYSTEM=="misc", KERNEL=="kvm", ACTION!="remove", RUN+="\(.*\)"$/\1/p' $rule)
-# The unit with all that confines it, but without the daemon.
+# The unit with its sandboxing settings, but without the daemon.
 mkdir -p /run/systemd/system/cloched.service.d
 printf '[Service]\nType=oneshot\nRestart=no\nWatchdogSec=0\nExecStart=\nExecStart=/bin/true\n' \
     >/run/systemd/system/cloched.service.d/50-test.conf
@@ -28,20 +28,20 @@ systemctl daemon-reload
 
 # --- what happens to a node ---
 
-# The kernel's, unless another mode and group are given.
+# make_node [MODE [GROUP]]: the defaults are those of the kernel.
 make_node() {
     rm -f $node
     mknod -m "${1:-600}" $node c 10 232
     chgrp "${2:-root}" $node
 }
 
-# As systemd does it at boot, before udev is there.
+# Creates nodes as systemd does at boot, before udev runs.
 boot() {
-    systemctl reset-failed systemd-tmpfiles-setup-dev.service # no limit of starts
+    systemctl reset-failed systemd-tmpfiles-setup-dev.service # so that the number of starts is not limited
     systemctl restart systemd-tmpfiles-setup-dev.service || echo "not ok 0 - systemd's own start"
 }
 
-# udev sets the group, and the mode if it is another one; then it runs the rules' commands.
+# udev sets the group, and the mode if it differs. Then it runs the commands of its rules.
 finish_node() { # MODE
     ! getent group kvm >/dev/null || chgrp kvm $node
     [ "$(stat -c %a $node)" = "$1" ] || chmod "$1" $node
@@ -103,7 +103,7 @@ check "there at boot, closed: after the rule, a machine may" machine_may
 check "there at boot, closed: after the rule, a member of kvm may" member_may
 check "there at boot, closed: after the rule, others may not" eval '! others_may'
 
-# A user at the machine's screen has an entry of logind's.
+# logind adds an entry for the user at the machine's screen.
 make_node 660 kvm
 setfacl -m u:1000:rw $node
 boot
@@ -116,7 +116,7 @@ check "there at boot, kvm's: after the rule, a member of kvm may" member_may
 check "there at boot, kvm's: after the rule, the user at the screen may" may_open 1000 nogroup
 check "there at boot, kvm's: after the rule, others may not" eval '! others_may'
 
-# Some distributions let everybody, and ship none of udev's modes for nodes that are there at boot.
+# Some distributions permit everybody, and do not apply udev's modes to nodes that exist at boot.
 mkdir -p /etc/tmpfiles.d
 ln -sf /dev/null /etc/tmpfiles.d/static-nodes-permissions.conf
 make_node 666 kvm
@@ -155,7 +155,7 @@ run_rule
 check "without a group kvm: a machine may" machine_may
 check "without a group kvm: nobody else may" eval '! others_may'
 
-# Of systemd 254 and later.
+# udevadm verify needs systemd 254 or later.
 if udevadm verify --help >/dev/null 2>&1; then
     check "udev finds nothing wrong with the rule" udevadm verify "$rule"
 fi

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-limits: limits that systemd enforces for each machine, and what one user's machines cost another user.
+"""test-limits: systemd enforces the limits of each machine, and claims work beside another user's busy machines.
 
-Run by in-service.sh. The time of a claim is printed and not judged, because the machines of this test may share
+Run by in-service.sh. The time of a claim is printed and not checked, because the machines of this test may share
 their processors with other suites.
 """
 import os
@@ -15,8 +15,8 @@ from cloche_tests import tap
 from cloche_tests.service import USERS, SystemService, number, systemctl, wait_until
 
 ROUNDS = 8
-ALLOWANCE_MIB = 1024  # more than what QEMU may need beside its guest
-TASKS = 97  # one processor, and what QEMU needs beside it
+ALLOWANCE_MIB = 1024  # more than QEMU needs beside its guest
+TASKS = 97  # for one processor, and QEMU's other threads
 
 
 def setUpModule():
@@ -36,7 +36,7 @@ class Scopes(unittest.TestCase):
         service.settled()
 
     def scope(self, pid):
-        """The unit of a process, and the slice in the kernel's path of its cgroup."""
+        """Returns the unit of a process, and the slice in the path of its cgroup."""
         path = next(line.split(":", 2)[2] for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines()
                     if line.startswith(("0::", "1:name=systemd:")))
         slice_name, unit = re.search(r"([^/]+\.slice)/(machine-qemu[^/]+\.scope)", path).groups()
@@ -68,7 +68,7 @@ class Scopes(unittest.TestCase):
 
 class Neighbours(unittest.TestCase):
     def claim_ms(self):
-        """The median time of claims from a full pool."""
+        """Returns the median time of claims from a full pool."""
         taken = []
         for _ in range(ROUNDS):
             service.settled()
@@ -80,7 +80,7 @@ class Neighbours(unittest.TestCase):
         return statistics.median(taken)
 
     def processor_s(self, sandboxes):
-        """Processor time of their machines."""
+        """Returns the processor time of the sandboxes' machines."""
         qemus, tick = service.qemus(), os.sysconf("SC_CLK_TCK")
         fields = (pathlib.Path(f"/proc/{qemus[s.id]}/stat").read_text().rpartition(")")[2].split() for s in sandboxes)
         return sum(int(field[11]) + int(field[12]) for field in fields) / tick

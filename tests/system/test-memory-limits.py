@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-memory-limits: a guest may use all of its memory, and no machine more than its limit.
+"""test-memory-limits: a guest can use all of its memory, and no machine can use more than its limit.
 
-Run by in-service.sh, where the kernel enforces MemoryMax=, on a template that was just made. Its RAM file has holes:
-each page that the guest writes fills a hole and makes a copy, and both are charged to the machine. The guests are so large
+Run by in-service.sh, where the kernel enforces MemoryMax=, on a new template. Its RAM file has holes: each page that
+the guest writes fills a hole and makes a copy, and both are charged to the machine. The guests are so large
 that QEMU's own memory cannot be mistaken for the difference.
 """
 import pathlib
@@ -50,8 +50,7 @@ class Memory(unittest.TestCase):
         self.assertGreaterEqual(self.memory_mib, 1024)
 
     def fill(self):
-        """Of what the guest's kernel leaves to programs. dd's buffer is as large as its block, and is filled
-        as a whole."""
+        """Fills most of the memory that the guest's kernel leaves to programs: dd fills a buffer of the size of its block."""
         total_kib = int(self.sandbox.run("grep", "MemTotal", "/proc/meminfo")[1].split()[1])
         self.filled_mib = total_kib * USED_PERCENT // 100 >> 10
         return self.sandbox.run("dd", "if=/dev/zero", "of=/dev/null", f"bs={self.filled_mib}M", "count=1")

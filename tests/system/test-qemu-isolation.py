@@ -39,14 +39,14 @@ def status(pid):
 
 
 def descriptors(pid):
-    """Open files of a process, and whether it may write to them."""
+    """Yields the open files of a process, and whether it may write to them."""
     for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
         flags = int(re.search(r"flags:\s*(\d+)", pathlib.Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text())[1], 8)
         yield os.readlink(entry), bool(flags & os.O_ACCMODE)
 
 
 def attempts(**attempts):
-    """Attempts of a QEMU of `own` that was taken over."""
+    """Runs attempts as a QEMU of `own` that was taken over."""
     pid = qemus[own.id]
     ids = status(pid)
     return json.loads(output(
@@ -57,11 +57,11 @@ def attempts(**attempts):
 
 
 class Stranger(unittest.TestCase):
-    def check_refused(self, errors=CLOSED, **words):
-        """No attempt succeeds. It is also right if the attacker cannot see the target."""
-        self.assertTrue(words)
-        for name, answer in attempts(**words).items():
-            with self.subTest(name, attempt=words[name]):
+    def check_refused(self, errors=CLOSED, **cases):
+        """No attempt may succeed. The target may also be invisible to the attacker."""
+        self.assertTrue(cases)
+        for name, answer in attempts(**cases).items():
+            with self.subTest(name, attempt=cases[name]):
                 self.assertIn(answer, errors)
 
     def check_files_refused(self, paths, verbs=("read", "write", "own", "remove")):
@@ -157,10 +157,11 @@ class Files(Stranger):
         self.check_files_refused([service.config, "/usr/local/libexec/cloche/cloched"], ("write", "remove", "own"))
 
     def test_sockets(self):
-        sockets = glob.glob(str(service.run / "machines/*/*"))
+        sockets = glob.glob(str(service.machines / "agent/*"))
         self.assertGreaterEqual(len(sockets), len(qemus))
-        self.check_files_refused(sockets, ("connect", "remove"))
-        self.check_files_refused([service.run, service.run / "machines"], ("list",))
+        self.check_files_refused([*sockets, "/run/cloche-vm.socket"], ("connect", "remove"))
+        self.check_files_refused([service.run, service.run / "machines", service.machines, service.machines / "agent"],
+                                 ("list",))
 
     def test_monitors_and_keys_of_libvirt(self):
         folders = [folder for folder in glob.glob("/var/lib/libvirt/qemu/domain-*") if own.id[:8] not in folder]
@@ -187,8 +188,8 @@ class Processes(Stranger):
 
 
 class Calls(Stranger):
-    """The bus does not listen to a uid that the user database does not know; so here it does, and
-    those who are called refuse by themselves."""
+    """The bus refuses connections of a uid that is not in the user database. Here the uid is in it, so the called
+    services must refuse."""
 
     def test_bus(self):
         self.check_call_refused("not connected", "busctl", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus",

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-sandboxes: real machines of real images, used over a bus as after the quick start.
+"""test-sandboxes: real machines of real images work over a bus, as after the quick start.
 
 Usage: test-sandboxes.py BUILD STORE. STORE has images named minimal and python. Each test counts all machines, files,
 sockets and records of the service before and after it.
 """
 import concurrent.futures
 import json
+import os
 import random
 import re
 import sys
@@ -52,7 +53,7 @@ def tearDownModule():
 
 
 class SandboxTest(unittest.TestCase):
-    """Each test leaves as many machines, files, sockets and records as it found."""
+    """Each test must leave as many machines, files, sockets and records as it found."""
 
     def setUp(self):
         self.before = service.idle()
@@ -65,9 +66,9 @@ class SandboxTest(unittest.TestCase):
                          {kind: len(names) for kind, names in self.before.items()})
         self.assertEqual(after["templates"], self.before["templates"])
 
-    def check_lost(self, sandbox, argv, **words):
+    def check_lost(self, sandbox, argv, **options):
         with self.assertRaises(Failure) as caught:
-            sandbox.run(*argv, **words)
+            sandbox.run(*argv, **options)
         self.assertEqual(caught.exception.name, "GuestLost")
 
 
@@ -183,11 +184,12 @@ class Clones(SandboxTest):
                 self.assertEqual(len({fact[key] for fact in facts}), len(facts))
 
     def test_clock(self):
+        """It is not that of the snapshot. It may be late by the time for which the message that set it was under way."""
         sandbox = service.create()
         for _ in range(3):
             before = time.time()
             now = float(sandbox.run("date", "+%s.%N")[1])
-            self.assertGreater(now, before - 0.1)
+            self.assertGreater(now, before - 1)
             self.assertLess(now, time.time() + 0.1)
 
     def test_clock_is_set_again(self):
@@ -198,7 +200,7 @@ class Clones(SandboxTest):
         before = time.time()
         sandbox.set_timeout(300)
         now = float(sandbox.run("date", "+%s.%N")[1])
-        self.assertGreater(now, before - 0.2)
+        self.assertGreater(now, before - 1)
         self.assertLess(now, time.time() + 0.1)
 
 
@@ -261,6 +263,58 @@ class Faults(SandboxTest):
             self.assertEqual(self.victim.end(5), "protocol-error")
 
 
+class MachineService(SandboxTest):
+    """cloche-vm dies, and no sandbox notices."""
+
+    def kill_it(self):
+        pid = service.machine_service()
+        os.kill(pid, KILL)
+        return pid
+
+    def wait_for_another(self, pid):
+        return wait_until(lambda: service.machine_service() not in (0, pid), SECONDS["restart"], "another cloche-vm")
+
+    def try_to_create(self):
+        """Returns None if cloched is not connected again yet, and no machine was ready."""
+        try:
+            return service.create("minimal")
+        except Failure as failure:
+            self.assertEqual(failure.name, "Failed")
+            return None
+
+    def test_sandboxes_go_on(self):
+        sandbox = service.create("minimal")
+        sandbox.run("sh", "-c", "echo kept > /tmp/file")
+        self.kill_it()
+        self.assertEqual(sandbox.run("cat", "/tmp/file")[1], "kept\n")
+        sandbox.kill()
+
+    def test_it_is_started_again(self):
+        pid = self.kill_it()
+        self.wait_for_another(pid)
+        sandboxes = [wait_until(self.try_to_create, SECONDS["restart"], "a sandbox") for _ in range(3)]  # more than the pool has
+        for sandbox in sandboxes:
+            self.assertEqual(sandbox.run("echo", "here")[1], "here\n")
+            sandbox.kill()
+
+    def test_an_end_meanwhile_is_noticed(self):
+        sandbox = service.create("minimal")
+        qemu = service.qemus()[sandbox.id]
+        self.kill_it()
+        service.signal(qemu, KILL)
+        wait_until(lambda: sandbox.id not in [s.id for s in service.sandboxes()], SECONDS["hung"], "its end")
+
+    def test_with_the_daemon(self):
+        sandbox = service.create("minimal")
+        sandbox.run("sh", "-c", "echo kept > /tmp/file")
+        self.kill_it()
+        os.kill(service.pid, KILL)
+        wait_until(lambda: not os.path.exists(f"/proc/{service.pid}"), SECONDS["restart"], "the end of the daemon")
+        service.start()
+        self.assertEqual(sandbox.run("cat", "/tmp/file")[1], "kept\n")
+        sandbox.kill()
+
+
 class ZRestarts(unittest.TestCase):
     """These tests run last, because they end the machines that the others share."""
 
@@ -274,7 +328,7 @@ class ZRestarts(unittest.TestCase):
         key = service.template("python")["key"]
         sandbox = service.create()
         self.restart()
-        wait_until(lambda: sandbox.id in service.ends, 5, "the news")
+        wait_until(lambda: sandbox.id in service.ends, 5, "the signal of the end")
         self.assertEqual(service.ends[sandbox.id], "service-stopped")
         self.assertEqual(service.wait_for_template("python", SECONDS["restart"])["key"], key)
         self.assertEqual(service.create().code("6 * 7")["status"], "ok")

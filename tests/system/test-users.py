@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-users: what users may do according to polkitd and the rules that cloche ships.
+"""test-users: polkitd and the rules that cloche ships decide what users may do.
 
-Run by in-service.sh. cloche-example.rules is tested in the place where an administrator would copy it.
+Run by in-service.sh. The tests copy cloche-example.rules to where an administrator would copy it.
 """
 import pathlib
 import subprocess
+import sys
 import unittest
 import xml.etree.ElementTree
 
@@ -13,6 +14,7 @@ from gi.repository import GLib
 from cloche_tests import tap
 from cloche_tests.service import MANAGER, PROCESS, SANDBOX, TOP, USERS, Failure, Sandbox, SystemService, number, output, systemctl, text, wait_until
 
+SILENT_AGENT = pathlib.Path(__file__).with_name("silent-polkit-agent.py")
 EXAMPLE = pathlib.Path("/usr/local/share/doc/cloche/cloche-example.rules")
 RULES = pathlib.Path("/etc/polkit-1/rules.d/60-cloche.rules")
 ACTIONS = ("create", "use", "manage-others", "network", "manage-templates", "manage-pool")
@@ -36,7 +38,7 @@ def tearDownModule():
 
 
 def failure(client, path, interface, method, signature, *values):
-    """The name and message of the error, or None if the call succeeds."""
+    """Returns the name and message of the error, or None if the call succeeds."""
     try:
         client.call(path, interface, method, signature, *values)
     except Failure as error:
@@ -45,7 +47,7 @@ def failure(client, path, interface, method, signature, *values):
 
 
 def methods_of(sandbox):
-    """Every method of the API that concerns one sandbox, with arguments; methods that end it are last."""
+    """Yields every method of the API that concerns one sandbox, with arguments. Methods that end it are last."""
     paths = {SANDBOX: f"/org/cloche1/sandbox/{sandbox}", PROCESS: f"/org/cloche1/process/{sandbox}_1", MANAGER: "/org/cloche1"}
     for interface, name in ((SANDBOX, "Id"), (PROCESS, "Pid")):
         properties = paths[interface], "org.freedesktop.DBus.Properties"
@@ -65,10 +67,10 @@ def methods_of(sandbox):
     yield from sorted(calls, key=lambda call: (call[1] != PROCESS and "Kill" in call[2], call[2] == "Kill"))
 
 
-def refusal(client, template="minimal", **words):
-    """The error of CreateSandbox; None if it succeeds."""
+def refusal(client, template="minimal", **options):
+    """Returns the error of CreateSandbox, or None if it succeeds."""
     try:
-        client.create(template, **words).kill()
+        client.create(template, **options).kill()
     except Failure as error:
         return str(error)
     return None
@@ -112,11 +114,11 @@ class Example(unittest.TestCase):
 
     def tearDown(self):
         RULES.unlink()
-        wait_until(lambda: refusal(b, "python") is None, 30, "the old rules")
+        wait_until(lambda: refusal(b, "python") is None, 30, "the end of the rules")
 
     def install(self, **changes):
-        """The example, and with the bound lowered that no template reaches; polkitd has read it when
-        b may not have the template."""
+        """Installs the example with these changes, such as a lower limit that templates reach. polkitd has read it when
+        b may not use the template."""
         rules = EXAMPLE.read_text()
         for old, new in changes.items():
             self.assertIn(old.removeprefix("_"), rules)
@@ -125,7 +127,7 @@ class Example(unittest.TestCase):
         wait_until(lambda: refusal(b, "python") is not None, 30, "new rules")
 
     def write(self, rules):
-        """Several rules at once: polkitd reads each file, and forgets its earlier answers each time."""
+        """Replaces all rules in one step, because polkitd reads each file and then drops its earlier answers."""
         fresh = RULES.parents[1] / "fresh"
         fresh.write_text(rules)
         fresh.rename(RULES)
@@ -162,19 +164,19 @@ class Example(unittest.TestCase):
         self.assertIn(sandbox.id, [s.id for s in b.sandboxes(**ALL)])
         for call in methods_of(sandbox.id):
             with self.subTest(method=call[2]):
-                if call[2] == "KillSandbox": # who has listed others' hears of them, until rules change
+                if call[2] == "KillSandbox": # b gets signals about others' sandboxes after it lists them, until rules change
                     b.sandboxes(**ALL)
                 found = failure(b, *call)
-                if call[1:3] == (SANDBOX, "Kill"): # KillSandbox came before
+                if call[1:3] == (SANDBOX, "Kill"): # KillSandbox has ended the sandbox before
                     self.assertRegex(found, f"sandbox '{sandbox.id}' has ended: killed")
-                else: # what is wrong with its words is told to who may call it
+                else: # a caller that may call the method gets errors about its arguments
                     self.assertNotRegex(found or "", "NoSuchSandbox|NotPermitted|UnknownMethod")
         self.assertEqual(wait_until(lambda: b.ends.get(sandbox.id), 10, "the signal"), "killed")
         output("gpasswd", "-d", USERS[1], "sandbox-admins")
 
 
 def scope_of(sandbox):
-    """The systemd unit of its machine."""
+    """Returns the systemd unit of the sandbox's machine."""
     units = systemctl("list-units", "--plain", "--no-legend", "--full", "machine-qemu*").split()
     return next(unit for unit in units if sandbox.id in unit)
 
@@ -187,25 +189,32 @@ class Polkit(unittest.TestCase):
             self.assertRegex(found, r"message:\s+Authentication is required")
         self.assertEqual(output("pkaction").count("org.cloche1."), len(ACTIONS))
 
+    def test_dialogs_of_callers_that_leave(self):
+        found = subprocess.run(["runuser", "-u", USERS[0], "--", sys.executable, SILENT_AGENT], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, timeout=120)
+        self.assertEqual((found.returncode, found.stdout), (0, "done\n"))
+
     def test_root_needs_none(self):
-        """Users' calls work again when polkitd is back."""
+        """Without polkitd, only root's calls work, and others are told to try again. Users' calls work again when polkitd is running."""
         own = a.create("minimal", timeout=number(600))
         self.assertEqual(own.run("true")[0], 0)
+        service.settled() # without polkit, no machine can be limited, so only those that wait can be used
         systemctl("mask", "--runtime", "--now", "polkit.service")
         try:
             wait_until(lambda: refusal(a) is not None, 30, "polkit's end")
-            self.assertRegex(refusal(a), "NotPermitted: .*polkit could not be asked")
-            self.assertRegex(failure(a, own.path, SANDBOX, "Kill", "()"), "NotPermitted: .*polkit could not be asked")
+            self.assertRegex(refusal(a), "Busy: .*polkit could not be asked")
+            self.assertRegex(failure(a, own.path, SANDBOX, "Kill", "()"), "Busy: .*polkit could not be asked")
             self.assertIsNone(refusal(service))
         finally:
             systemctl("unmask", "--runtime", "polkit.service")
         self.assertEqual(own.run("true")[0], 0)
         own.kill()
-        # systemd consults polkit, too: machines that were started meanwhile have no bounds.
-        wait_until(self.has_bounds, 60, "a machine with bounds")
+        # systemd consults polkit, too: a machine that could not be bounded meanwhile was ended.
+        for _ in range(3):
+            self.assertTrue(self.has_bounds())
 
     def has_bounds(self):
-        """Whether the next machine of the pool has them; it is ended."""
+        """Claims and ends the next machine of the pool; returns whether it has limits."""
         sandbox = a.create("minimal", timeout=number(600))
         weight = systemctl("show", "-P", "CPUWeight", scope_of(sandbox))
         sandbox.kill()
@@ -213,10 +222,10 @@ class Polkit(unittest.TestCase):
 
 
 class ServicesOwn(unittest.TestCase):
-    """cloche.rules: what the user cloche may do."""
+    """cloche.rules decides what the user cloche-vm may do."""
 
     def as_service(self, *argv):
-        return subprocess.run(["runuser", "-u", "cloche", "--", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        return subprocess.run(["runuser", "-u", "cloche-vm", "--", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               stdin=subprocess.DEVNULL, text=True, timeout=60)
 
     def test_scopes_of_machines(self):
@@ -243,7 +252,7 @@ class ServicesOwn(unittest.TestCase):
         return found.returncode == 0
 
     def test_names_of_scopes(self):
-        """With KVM, the first machine of a service is the probe; no other machine has its name."""
+        """With KVM, the first machine of a service is the probe, and no other machine has its name."""
         begin = "machine-qemu\\x2d900\\x2dcloche"
         for unit in (f"{begin}\\x2dprobe\\x2d900.scope", f"{begin}\\x2dabcdefgh.scope"):
             self.assertTrue(self.may_bound(unit), unit)
@@ -252,11 +261,11 @@ class ServicesOwn(unittest.TestCase):
             self.assertFalse(self.may_bound(unit), unit)
 
     def test_nothing_else(self):
-        for words in (("set-property", "--runtime", "polkit.service", "CPUWeight=99"),
-                      ("set-property", "--runtime", "machine.slice", "CPUWeight=99"),
-                      ("stop", "polkit.service"), ("restart", "cloched.service"), ("reboot",)):
-            with self.subTest(words=words):
-                found = self.as_service("systemctl", "--no-ask-password", *words)
+        for arguments in (("set-property", "--runtime", "polkit.service", "CPUWeight=99"), ("kill", "polkit.service"),
+                          ("set-property", "--runtime", "machine.slice", "CPUWeight=99"),
+                          ("stop", "polkit.service"), ("restart", "cloched.service"), ("reboot",)):
+            with self.subTest(arguments=arguments):
+                found = self.as_service("systemctl", "--no-ask-password", *arguments)
                 self.assertNotEqual(found.returncode, 0)
                 self.assertRegex(found.stdout, "authentication required|Access denied")
         with self.assertRaises(subprocess.CalledProcessError):

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-vm: src/vm on a real libvirt, with a real guest.
+ * test-vm: src/vm and cloche-vm on a real libvirt, with a real guest.
  *
- * Usage: test-vm IMAGE [URI], as root. IMAGE is a folder with kernel, initrd and disk.ext4 whose
- * agent speaks src/wire; URI is qemu:///embed in a folder of this test's own unless given. The
- * tests build on each other and run in order: a template, machines of it, their ends.
+ * Usage: CLOCHE_VM=PROGRAM test-vm IMAGE [URI], as root. IMAGE is a folder with kernel, initrd and
+ * disk.ext4 whose agent speaks src/wire; URI is qemu:///embed in a folder of this test's own unless
+ * given. The tests build on each other and run in order: a template, machines of it, their ends.
  */
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <grp.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,7 +38,7 @@ test_probe(void)
 static void
 make_ram(void)
 {
-    g_autofree char *ram = path_of("ram");
+    g_autofree char *ram = path_of("ram/test");
     FILE *file = fopen(ram, "wx");
 
     g_assert_nonnull(file);
@@ -49,7 +51,7 @@ make_ram(void)
 static void
 freeze_disk(void)
 {
-    g_autofree char *disk = path_of("%s.qcow2", GUEST_TEMPLATE);
+    g_autofree char *disk = path_of(GUEST_DISK);
 
     GError *error = NULL;
 
@@ -61,24 +63,28 @@ freeze_disk(void)
 static void
 test_template(void)
 {
-    g_autofree char *state = path_of("state");
+    g_autofree char *state = path_of("state-file");
     Guest guest;
     Call call = {0};
     struct stat st;
+    int fd;
     gint64 begin = g_get_monotonic_time();
     GError *error = NULL;
 
     make_ram();
-    guest_init(&guest, GUEST_TEMPLATE, MACHINES, /* folder= */ NULL);
+    guest_init(&guest, GUEST_TEMPLATE, MACHINES);
     guest_start(&guest, /* state= */ NULL);
     guest_greet(&guest);
     told("boot in all", begin);
     begin = g_get_monotonic_time();
-    machine_save_async(guest.machine, state, on_done, &call);
+    fd = open(state, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    g_assert_cmpint(fd, >=, 0);
+    machine_save_async(guest.machine, fd, on_done, &call);
     wait_for(&call.done, "a save");
     machine_save_finish(guest.machine, call.result, &error);
     g_assert_no_error(error);
     g_object_unref(call.result);
+    close(fd);
     told("save", begin);
     g_assert_cmpint(stat(state, &st), ==, 0);
     g_assert_cmpint(st.st_size, >, 10000);
@@ -91,14 +97,14 @@ test_template(void)
 static void
 test_no_state(void)
 {
-    g_autofree char *frozen = path_of("%s.qcow2", GUEST_TEMPLATE), *state = path_of("absent");
+    g_autofree char *frozen = path_of(GUEST_DISK), *state = path_of("absent");
     Guest guest;
     MachineSpec spec;
     Call call = {0};
     GError *error = NULL;
     int fd = -1;
 
-    guest_init(&guest, "cloche-test-none", 0, /* folder= */ NULL);
+    guest_init(&guest, "cloche-test-none", 0);
     guest_make_disk(&guest, frozen, "qcow2");
     spec = guest_spec(&guest, state);
     g_assert_cmpint(g_chmod(spec.ram, 0666), ==, 0);
@@ -121,12 +127,12 @@ test_no_state(void)
 static void
 test_restore(void)
 {
-    g_autofree char *state = path_of("state");
+    g_autofree char *state = path_of("state-file");
 
     for (guint i = 0; i < MACHINES; i++) {
         g_autofree char *name = g_strdup_printf("cloche-test-%u", i);
 
-        guest_init(&guests[i], name, i, /* folder= */ NULL);
+        guest_init(&guests[i], name, i);
         guest_start(&guests[i], state);
         g_assert_cmpint(machine_pid(guests[i].machine), >, 1);
     }
@@ -169,7 +175,8 @@ test_users(void)
 static void
 test_owners(void)
 {
-    const char *const ours[] = {"ram", "state", GUEST_TEMPLATE ".qcow2", "cloche-test-0.qcow2"};
+    const char *const ours[] = {"ram/test", "state-file", GUEST_DISK,
+                                "state/machines/test-0/disk.qcow2"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(ours); i++) {
         g_autofree char *path = path_of("%s", ours[i]);
@@ -287,7 +294,15 @@ find_group(void)
     run.gid = group->gr_gid;
 }
 
-/* What a test runs in a program of its own: test-vm --leave|--adopt IMAGE URI DIRECTORY PIDS. */
+/* cloche-vm sees what is mounted later. */
+static void
+prepare_host(void)
+{
+    g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL), ==, 0);
+}
+
+/* What a test runs in a program of its own: test-vm --kvm|--leave|--adopt IMAGE URI DIRECTORY PIDS.
+ */
 static int
 live_another_life(int argc, char **argv)
 {
@@ -295,8 +310,13 @@ live_another_life(int argc, char **argv)
     run.uri = argv[3];
     run.is_system = g_str_equal(run.uri, "qemu:///system");
     run.directory = argv[4];
+    run.life = "other-run";
     g_test_init(&argc, &argv, NULL);
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
+    if (g_str_equal(argv[1], "--kvm")) {
+        run_kvm_machine();
+        return 0;
+    }
     if (g_str_equal(argv[1], "--leave"))
         leave_machines();
     adopt_machines(argv[5]);
@@ -312,8 +332,12 @@ main(int argc, char **argv)
 
     setlinebuf(stdout);
     find_group();
+    run.program = g_getenv("CLOCHE_VM");
+    if (!run.program)
+        g_error("CLOCHE_VM must name the program cloche-vm");
     if (argc == 6)
         return live_another_life(argc, argv);
+    prepare_host();
     g_test_init(&argc, &argv, NULL);
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* warnings are expected */
     if (argc < 2)
@@ -324,6 +348,8 @@ main(int argc, char **argv)
     run.uri = argc > 2 ? argv[2] : embedded;
     run.is_system = g_str_equal(run.uri, "qemu:///system");
     run.directory = directory;
+    run.life = "run";
+    make_store();
     add_tests();
     status = g_test_run();
     if (!util_remove_tree(directory, &error))

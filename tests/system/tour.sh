@@ -14,24 +14,24 @@ cloche() {
     "${as[@]}" cloche "$@"
 }
 
-# manager METHOD [SIGNATURE VALUE…]
+# manager METHOD [SIGNATURE VALUE…]: calls a method of the manager.
 manager() {
     "${as[@]}" busctl --json=short --timeout=600 -- call org.cloche1 /org/cloche1 org.cloche1.Manager "$@"
 }
 
-# sandbox METHOD [SIGNATURE VALUE…]: of the sandbox $id.
+# sandbox METHOD [SIGNATURE VALUE…]: calls a method of the sandbox $id.
 sandbox() {
     "${as[@]}" busctl --json=short --timeout=600 -- call org.cloche1 "/org/cloche1/sandbox/$id" \
         org.cloche1.Sandbox "$@"
 }
 
-# process METHOD [SIGNATURE VALUE…]: of the sandbox's process $number.
+# process METHOD [SIGNATURE VALUE…]: calls a method of the sandbox's process $number.
 process() {
     "${as[@]}" busctl --json=short --timeout=60 -- call org.cloche1 "/org/cloche1/process/${id}_$number" \
         org.cloche1.Process "$@"
 }
 
-# at_a_terminal COMMAND…: runs it on a terminal.
+# at_a_terminal COMMAND…: runs the command on a terminal.
 at_a_terminal() {
     script -qefc "$*" /dev/null
 }
@@ -187,7 +187,7 @@ tour_of_code_by_bus() {
     check "Sandbox.SetTimeout" sandbox SetTimeout t 600
 }
 
-# Methods that take a descriptor, which busctl cannot pass: verbs use them.
+# Methods that take a descriptor, which busctl cannot pass. Verbs call them.
 methods_of_verbs='WriteFile Append Upload'
 
 # Fails when a new verb or method is missing here.
@@ -204,18 +204,8 @@ tour_is_complete() {
     [ ${#missing[@]} = 0 ]
 }
 
-# For the image 'interpreter'.
-tour_of_languages() {
-    check "JavaScript" is "$(cloche code --template interpreter -l javascript -c '[1, 2].map(n => n * 21)')" '[ 21, 42 ]'
-    check "TypeScript" is "$(cloche code --template interpreter -l typescript -c 'const n: number = 42; n')" 42
-    check "Bash" is "$(cloche code --template interpreter -l bash -c 'echo $((6 * 7))')" 42
-    check "R" prints '42' cloche code --template interpreter -l r -c '6 * 7'
-    check "Python's libraries" prints '^LinearRegression()' cloche code --template interpreter \
-        -c 'import sklearn.linear_model, seaborn, sympy, openpyxl; sklearn.linear_model.LinearRegression()'
-}
-
 tour() {
-    chmod 777 "$tour_dir" # for the user of `as`
+    chmod 777 "$tour_dir" # so that the user of `as` can write to it
     check "the tour has every verb and method" tour_is_complete
     tour_of_code
     tour_of_contexts

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-guest: what the tests of src/vm share. */
+/* vm-guest: functions that the tests of src/vm share. */
 #include "vm-guest.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "access.h"
 #include "error.h"
+#include "folder.h"
 #include "util.h"
 #include "wire.h"
 
@@ -130,16 +132,61 @@ libvirtd(const char *verb)
     g_free(program(argv));
 }
 
+static char *
+write_config(void)
+{
+    char *path = path_of("%s.conf", run.life);
+    g_autofree char *text =
+        g_strdup_printf("[Machines]\nConnection=%s\nGroup=libvirt-qemu\n"
+                        "[Folders]\nState=%s/state\nRam=%s/ram\nRun=%s/%s\n",
+                        run.uri, run.directory, run.directory, run.directory, run.life);
+
+    g_assert_true(g_file_set_contents(path, text, -1, /* error= */ NULL));
+    return path;
+}
+
+static void
+copy_part(const char *name)
+{
+    g_autofree char *from = g_build_filename(run.image, name, NULL);
+    g_autofree char *to = path_of("state/images/test/%s", name);
+    g_autoptr(GFile) source = g_file_new_for_path(from);
+    g_autoptr(GFile) target = g_file_new_for_path(to);
+    GError *error = NULL;
+
+    g_file_copy(source, target, G_FILE_COPY_NONE, NULL, NULL, NULL, &error);
+    g_assert_no_error(error);
+}
+
+void
+make_store(void)
+{
+    static const char *const folders[] = {"state/images/test", "state/templates/.new-test",
+                                          "state/machines", "ram"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
+        g_autofree char *path = path_of("%s", folders[i]);
+
+        g_assert_true(folder_make(path, 0711, /* error= */ NULL));
+    }
+    copy_part("kernel");
+    copy_part("initrd");
+}
+
 void
 open_vm(void)
 {
-    g_autofree char *kernel = image_part("kernel"), *initrd = image_part("initrd");
-    const MachineUser user = {.uid = GUEST_UID, .gid = run.gid};
+    g_autofree char *kernel = path_of("state/images/test/kernel");
+    g_autofree char *initrd = path_of("state/images/test/initrd");
+    g_autofree char *config = write_config(), *option = g_strconcat("--config=", config, NULL);
+    const char *const argv[] = {run.program, option, NULL};
+    const VmAccess access = {.argv = argv};
+    const MachineUser user = {.uid = GUEST_UID + 100, .gid = run.gid}; /* of no guest */
     gint64 begin = g_get_monotonic_time();
     Call call = {0};
     GError *error = NULL;
 
-    run.vm = vm_open(run.uri, &error);
+    run.vm = vm_open(&access, &error);
     g_assert_no_error(error);
     told("open", begin);
     begin = g_get_monotonic_time();
@@ -150,6 +197,28 @@ open_vm(void)
     g_assert_no_error(error);
     g_object_unref(call.result);
     told("probe", begin);
+}
+
+static gboolean
+is_service(pid_t pid)
+{
+    g_autofree char *name = proc_word(pid, "status", "Name:");
+    g_autofree char *parent = proc_word(pid, "status", "PPid:");
+    g_autofree char *state = proc_word(pid, "status", "State:");
+
+    return name && g_str_equal(name, "cloche-vm") && atoi(parent) == getpid() && *state != 'Z';
+}
+
+pid_t
+service_pid(void)
+{
+    g_autoptr(GDir) dir = g_dir_open("/proc", 0, /* error= */ NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(dir)))
+        if (g_ascii_isdigit(*name) && is_service(atoi(name)))
+            return atoi(name);
+    g_error("there is no process of cloche-vm");
 }
 
 void
@@ -176,7 +245,7 @@ on_stalled(Machine *machine, gboolean is_stalled, gpointer data)
 {
     Guest *guest = data;
 
-    g_assert_true(!guest->machine || machine == guest->machine); /* NULL: inside its adoption */
+    g_assert_true(!guest->machine || machine == guest->machine); /* NULL during its adoption */
     g_assert_cmpint(is_stalled, !=, guest->is_stalled);
     guest->is_stalled = is_stalled;
     guest->goes_on = !is_stalled;
@@ -186,24 +255,31 @@ on_stalled(Machine *machine, gboolean is_stalled, gpointer data)
 const MachineEvents guest_events = {.ended = on_ended, .stalled = on_stalled};
 
 void
-guest_init(Guest *guest, const char *name, guint nth, const char *folder)
+guest_init(Guest *guest, const char *name, guint nth)
 {
-    *guest = (Guest){.name = g_strdup(name),
-                     .folder = g_strdup(folder ? folder : run.directory),
-                     .uid = GUEST_UID + nth,
-                     .fd = -1};
+    *guest = (Guest){.name = g_strdup(name), .uid = GUEST_UID + nth, .fd = -1};
+}
+
+char *
+guest_folder(const char *name)
+{
+    if (g_str_equal(name, GUEST_TEMPLATE))
+        return path_of("state/templates/.new-test");
+    return path_of("state/machines/%s", name + strlen("cloche-"));
 }
 
 MachineSpec
 guest_spec(const Guest *guest, const char *state)
 {
+    g_autofree char *folder = guest_folder(guest->name);
+
     return (MachineSpec){.name = guest->name,
-                         .kernel = image_part("kernel"),
-                         .initrd = image_part("initrd"),
-                         .disk = g_strdup_printf("%s/%s.qcow2", guest->folder, guest->name),
-                         .ram = path_of("ram"),
+                         .kernel = path_of("state/images/test/kernel"),
+                         .initrd = path_of("state/images/test/initrd"),
+                         .disk = g_build_filename(folder, "disk.qcow2", NULL),
+                         .ram = path_of("ram/test"),
                          .state = state,
-                         .socket = path_of("%s.sock", guest->name),
+                         .socket = path_of("%s/vm/agent/%s", run.life, guest->name),
                          .user = {.uid = guest->uid, .gid = run.gid},
                          .vcpus = 1,
                          .memory_mib = GUEST_MEMORY_MIB};
@@ -223,9 +299,11 @@ void
 guest_make_disk(const Guest *guest, const char *backing, const char *format)
 {
     MachineSpec spec = guest_spec(guest, NULL);
+    g_autofree char *folder = guest_folder(guest->name);
     gint64 begin = g_get_monotonic_time();
     GError *error = NULL;
 
+    g_assert_true(folder_make(folder, 0711, &error));
     vm_create_overlay(spec.disk, backing, format, &error);
     g_assert_no_error(error);
     told("overlay", begin);
@@ -257,7 +335,7 @@ bring_up(Guest *guest, const char *state)
 void
 guest_start(Guest *guest, const char *state)
 {
-    g_autofree char *frozen = path_of("%s.qcow2", GUEST_TEMPLATE), *base = image_part("disk.ext4");
+    g_autofree char *frozen = path_of(GUEST_DISK), *base = image_part("disk.ext4");
 
     if (state)
         guest_make_disk(guest, frozen, "qcow2");
@@ -269,9 +347,9 @@ guest_start(Guest *guest, const char *state)
 void
 guest_restore(Guest *guest, const char *name, guint nth)
 {
-    g_autofree char *state = path_of("state");
+    g_autofree char *state = path_of("state-file");
 
-    guest_init(guest, name, nth, /* folder= */ NULL);
+    guest_init(guest, name, nth);
     guest_start(guest, state);
     guest_greet(guest);
 }
@@ -284,7 +362,7 @@ guest_adopt(Guest *guest)
     Call call = {0};
     g_autoptr(GError) error = NULL;
 
-    if (guest->fd >= 0) /* it speaks with one at a time */
+    if (guest->fd >= 0) /* QEMU accepts one connection at a time */
         close(guest->fd);
     guest->fd = -1;
     vm_adopt_async(run.vm, &spec, &guest_events, guest, on_done, &call);
@@ -307,7 +385,6 @@ guest_clear(Guest *guest)
     if (guest->fd >= 0)
         close(guest->fd);
     g_free(guest->name);
-    g_free(guest->folder);
     *guest = (Guest){.fd = -1};
 }
 
@@ -349,7 +426,7 @@ guest_await_end(Guest *guest, MachineEnd how)
     gint64 begin = g_get_monotonic_time();
 
     wait_for(&guest->over, "the end of a machine");
-    told("its end was heard of", begin);
+    told("the end was reported", begin);
     g_assert_cmpint(guest->how, ==, how);
     g_assert_cmpuint(guest->news, ==, 1);
     g_assert_cmpint(machine_pid(guest->machine), ==, 0);
@@ -397,7 +474,7 @@ receive(int fd, GByteArray *input)
     g_byte_array_append(input, bytes, (guint)n);
 }
 
-/* Reads on until the frame of `type` is there. */
+/* Reads until a frame of `type` arrives. */
 static void
 await_frame(int fd, GByteArray *input, WireType type)
 {

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-guest: what the tests of src/vm share: a machine of theirs, and as much of its agent's
- * language as they speak.
+ * vm-guest: functions that the tests of src/vm share: a machine, and the frames of its agent that
+ * they need.
  *
- * Whatever does not happen within a bound ends the test. How long each step took is printed as a
- * TAP comment.
+ * Every wait ends the test after a limit. The time of each step is printed as a TAP comment.
  */
 #pragma once
 
 #include "vm.h"
 
 #define GUEST_MEMORY_MIB 256
-#define GUEST_UID 1900000000u /* of the first; the next ones follow */
+#define GUEST_UID 1900000000u /* of the first guest; the next ones follow it */
 #define GUEST_TEMPLATE "cloche-test-template"
+#define GUEST_DISK "state/templates/.new-test/disk.qcow2" /* of the template */
 
-/* All of one run; of main(). */
+/* The state of one run, which main() sets. */
 typedef struct {
     const char *image; /* folder with kernel, initrd and disk.ext4 */
     const char *uri;
-    gboolean is_system; /* libvirtd's, not the driver in this process */
+    gboolean is_system; /* libvirtd, not the driver in this process */
     gid_t gid;
     const char *directory;
-    Vm *vm; /* NULL: not open */
+    const char *life;    /* name of this instance's configuration and Run folder */
+    const char *program; /* cloche-vm */
+    Vm *vm;              /* NULL: not open */
     const VmFacts *facts;
 } Run;
 
@@ -29,16 +31,15 @@ extern Run run;
 
 typedef struct {
     char *name;
-    char *folder; /* where its disk is */
     uid_t uid;
     Machine *machine;
-    int fd; /* -1: none */
+    int fd; /* -1 if not connected */
     gboolean over;
     MachineEnd how;
-    guint news; /* how often the end was told */
+    guint news; /* number of reports of the end */
     gboolean is_stalled;
-    gboolean goes_on; /* it was stalled, and is not any more */
-    guint stalls;     /* how often that changed */
+    gboolean goes_on; /* it was stalled and runs again */
+    guint stalls;     /* number of changes of is_stalled */
 } Guest;
 
 extern const MachineEvents guest_events;
@@ -48,30 +49,37 @@ typedef struct {
     GAsyncResult *result;
 } Call;
 
-/* A GAsyncReadyCallback for a Call. */
+/* A GAsyncReadyCallback whose data is a Call. */
 void on_done(GObject *source, GAsyncResult *result, gpointer data);
 void wait_for(const gboolean *flag, const char *what);
 void pass_time(guint seconds);
 void told(const char *what, gint64 begin);
-/* A path in the run's folder. */
+/* Returns a path in the run's folder. */
 char *path_of(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *image_part(const char *name);
 
-/* Opens the Vm, and finds out what it can do. */
+/* Makes the folders and the image of a store. */
+void make_store(void);
+/* Starts cloche-vm, and finds out what it can do. */
 void open_vm(void);
 void close_vm(void);
 
-/* Names a guest, which has no machine yet; `folder` NULL: the run's. */
-void guest_init(Guest *guest, const char *name, guint nth, const char *folder);
+/* The process of cloche-vm. */
+pid_t service_pid(void);
+
+/* Names a guest, which has no machine yet. */
+void guest_init(Guest *guest, const char *name, guint nth);
+/* The folder of its disk. */
+char *guest_folder(const char *name);
 MachineSpec guest_spec(const Guest *guest, const char *state);
 void spec_clear(MachineSpec *spec);
-/* Its disk, which it may use, with `backing` behind it; fills in `spec`. */
+/* Makes its disk over the file `backing`, and permits the guest to use it. */
 void guest_make_disk(const Guest *guest, const char *backing, const char *format);
-/* Boots from the image's disk when `state` is NULL, else restores. */
+/* Boots from the image's disk if `state` is NULL, otherwise restores this state. */
 void guest_start(Guest *guest, const char *state);
-/* From the run's template, until its agent answers. */
+/* Restores a guest from the run's template, and waits until its agent answers. */
 void guest_restore(Guest *guest, const char *name, guint nth);
-/* FALSE when there is none of its name that runs. */
+/* Returns FALSE if no machine of its name runs. */
 gboolean guest_adopt(Guest *guest);
 void guest_destroy(Guest *guest);
 void guest_clear(Guest *guest);
@@ -79,21 +87,24 @@ void guest_clear(Guest *guest);
 void guest_await_end(Guest *guest, MachineEnd how);
 void guest_greet(Guest *guest);
 void guest_ping(Guest *guest);
-/* Has root run a shell command in the guest, and does not wait for it. */
+/* Runs a shell command as root in the guest, and does not wait for its end. */
 void guest_run(Guest *guest, const char *command);
 /* Kills its QEMU. */
 void guest_kill(const Guest *guest);
 
-/* The text behind `name` in the line of /proc/PID/FILE that begins with it, or NULL. */
+/* Returns the text after `name` in the line of /proc/PID/FILE that begins with it, or NULL. */
 char *proc_word(pid_t pid, const char *file, const char *name);
-/* Runs a program to its end, which must be good; what it printed. */
+/* Runs a program, which must succeed; returns its output. */
 char *program(const char *const *argv);
-/* Starts or stops libvirtd, and what would start it again. */
+/* Starts or stops libvirtd and the sockets that activate it. */
 void libvirtd(const char *verb);
 
 void add_tests_of_kvm(void);
+void run_kvm_machine(void);
 void add_tests_of_ends(void);
 void add_tests_of_survival(void);
+/* Runs this program anew. */
+GSubprocess *run_again(const char *how, const char *words, GSubprocessFlags flags);
 /* What a test of survival runs in programs of their own: one starts machines, and never ends them;
  * the next finds them. */
 G_GNUC_NORETURN void leave_machines(void);

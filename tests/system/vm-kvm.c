@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-kvm: the description of a KVM machine, run by the emulator.
+ * vm-kvm: the emulator runs the description of a KVM machine.
  *
- * Where there is no KVM, nothing else executes what only KVM machines have: that libvirt and QEMU
- * take it, and that the guest's kernel boots with its words, is seen all the same. libvirt knows a
- * host-model CPU of the emulator, too.
+ * Without KVM, no other test uses what only KVM machines have. This one shows that libvirt and QEMU
+ * accept it and that the guest's kernel boots with its parameters. libvirt supports a host-model
+ * CPU for the emulator, too.
  */
 #include <string.h>
 
 #include "vm-guest.h"
+#include "vm-libvirt.h"
 #include "vm-start.h"
 
 static void
@@ -46,13 +47,15 @@ assert_words(pid_t pid)
     g_assert_null(strstr(line, "norandmaps"));
 }
 
-static void
-test_description(void)
+/* In a process of its own, which talks to libvirt itself. */
+void
+run_kvm_machine(void)
 {
     static const MachineEvents events = {.ended = on_power_off};
     g_autofree char *kernel = image_part("kernel"), *initrd = image_part("initrd");
     g_autofree char *console = path_of("kvm-console");
-    VmFacts facts = *run.facts;
+    const MachineUser user = {.uid = GUEST_UID, .gid = run.gid};
+    VmFacts facts;
     MachineSpec spec = {.name = "cloche-test-kvm",
                         .kernel = kernel,
                         .initrd = initrd,
@@ -67,6 +70,14 @@ test_description(void)
     Machine *machine;
     int fd;
 
+    run.vm = libvirt_vm_open(run.uri, run.directory, &error);
+    g_assert_no_error(error);
+    vm_probe_async(run.vm, kernel, initrd, run.directory, &user, /* cancellable= */ NULL, on_done,
+                   &call);
+    wait_for(&call.done, "the probe");
+    facts = *vm_probe_finish(run.vm, call.result, &error);
+    g_object_unref(call.result);
+    call = (Call){0};
     facts.emulated = FALSE; /* in all but the accelerator */
     vm_start_with((LibvirtVm *)run.vm, &spec, &facts, "cloche.probe", &events, &is_off,
                   /* cancellable= */ NULL, on_done, &call);
@@ -83,6 +94,17 @@ test_description(void)
     wait_for(&call.done, "its end");
     g_assert_true(machine_destroy_finish(run.vm, call.result, &error));
     g_object_unref(call.result);
+    close_vm();
+}
+
+static void
+test_description(void)
+{
+    g_autoptr(GSubprocess) process = run_again("--kvm", "", G_SUBPROCESS_FLAGS_NONE);
+    GError *error = NULL;
+
+    g_subprocess_wait_check(process, /* cancellable= */ NULL, &error);
+    g_assert_no_error(error);
 }
 
 void

@@ -1,49 +1,50 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-survival: machines that outlive who started them, and those that stand still for want of disk.
+ * vm-survival: machines survive the process that started them, and pause while their disk is full.
  *
- * Who starts them is this program run anew, which is killed: libvirt's embedded driver can be in
- * one process only.
+ * That process is a second instance of this program, which is killed, because only one process can
+ * have libvirt's embedded driver open.
  */
-#include <libvirt/libvirt.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
+#include "folder.h"
 #include "util.h"
 #include "vm-guest.h"
-#include "vm-reaper.h"
 
 #define LEFT "cloche-test-left"       /* runs */
-#define HALF "cloche-test-half"       /* was never resumed */
+#define HALF "cloche-test-half"       /* was suspended, if libvirtd makes machines */
 #define STALLED "cloche-test-stalled" /* waits for room on its disk */
 #define STRAY "cloche-test-stray"     /* runs, and nobody wants it */
-#define OTHER "unlike-cloche-test"    /* begins otherwise */
+#define OTHER "cloche-other"          /* begins otherwise */
 
-#define SMALL_BYTES ((off_t)96 << 20) /* the file system of a disk that gets full */
-#define SMALL_LEFT ((off_t)8 << 20)   /* what the ballast leaves of it */
+#define SMALL "state/machines/test-stalled" /* of STALLED */
+#define SMALL_BYTES ((off_t)96 << 20)       /* the file system of a disk that gets full */
+#define SMALL_LEFT ((off_t)8 << 20)         /* what the ballast leaves of it */
 
-/* --- a disk that is full --- */
+/* --- a full disk --- */
 
 static void
 make_small(void)
 {
-    g_autofree char *small = path_of("small"), *options = NULL;
+    g_autofree char *small = path_of(SMALL), *options = NULL;
 
     options = g_strdup_printf("size=%ld,mode=711", (long)SMALL_BYTES);
-    g_assert_cmpint(g_mkdir(small, 0711), ==, 0);
+    g_assert_true(folder_make(small, 0711, /* error= */ NULL));
     g_assert_cmpint(mount("cloche-test", small, "tmpfs", MS_NOSUID, options), ==, 0);
 }
 
 static void
 remove_small(void)
 {
-    g_autofree char *small = path_of("small");
+    g_autofree char *small = path_of(SMALL);
 
     g_assert_cmpint(umount2(small, MNT_DETACH), ==, 0);
     g_assert_cmpint(g_rmdir(small), ==, 0);
@@ -52,7 +53,7 @@ remove_small(void)
 static void
 put_ballast(void)
 {
-    g_autofree char *ballast = path_of("small/ballast");
+    g_autofree char *ballast = path_of(SMALL "/ballast");
     int fd = open(ballast, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
     g_assert_cmpint(fd, >=, 0);
@@ -63,12 +64,12 @@ put_ballast(void)
 static void
 drop_ballast(void)
 {
-    g_autofree char *ballast = path_of("small/ballast");
+    g_autofree char *ballast = path_of(SMALL "/ballast");
 
     g_assert_cmpint(g_unlink(ballast), ==, 0);
 }
 
-/* Writes more than is left. Room for it is made when the ballast goes. */
+/* Writes more than the free space. There is space when the ballast is removed. */
 static void
 fill_disk(Guest *guest)
 {
@@ -89,9 +90,9 @@ await_room(Guest *guest)
 static void
 start_on_small(Guest *guest, const char *name, guint nth)
 {
-    g_autofree char *small = path_of("small"), *state = path_of("state");
+    g_autofree char *state = path_of("state-file");
 
-    guest_init(guest, name, nth, small);
+    guest_init(guest, name, nth);
     guest_start(guest, state);
     guest_greet(guest);
 }
@@ -114,7 +115,7 @@ test_stalled(void)
     remove_small();
 }
 
-/* Standing still, it ends as any other. */
+/* A stalled machine ends like any other. */
 static void
 test_stalled_ends(void)
 {
@@ -132,7 +133,7 @@ test_stalled_ends(void)
     remove_small();
 }
 
-/* Somebody else resumes it; nobody is told twice. */
+/* Another client resumes the machine, and each change is reported once. */
 static void
 test_libvirtd_away_while_stalled(void)
 {
@@ -156,20 +157,19 @@ test_libvirtd_away_while_stalled(void)
     remove_small();
 }
 
-/* --- the other life --- */
+/* --- the second instance --- */
 
+/* libvirt's embedded driver takes orders from its own process only. */
 static void
 suspend(const char *name)
 {
-    virConnectPtr connection = virConnectOpen(run.uri);
-    virDomainPtr domain = connection ? virDomainLookupByName(connection, name) : NULL;
+    const char *const argv[] = {"virsh", "-q", "-c", run.uri, "suspend", name, NULL};
 
-    g_assert_true(domain && virDomainSuspend(domain) == 0);
-    virDomainFree(domain);
-    virConnectClose(connection);
+    if (run.is_system)
+        g_free(program(argv));
 }
 
-/* Tells processes of theirs on standard output, and waits to be killed. */
+/* Prints the pids of two machines on standard output, and waits to be killed. */
 void
 leave_machines(void)
 {
@@ -191,13 +191,13 @@ leave_machines(void)
 }
 
 /* This program with other words. The driver that is embedded here keeps its folder to itself. */
-static GSubprocess *
-run_again(const char *how, const char *pids, GSubprocessFlags flags)
+GSubprocess *
+run_again(const char *how, const char *words, GSubprocessFlags flags)
 {
     g_autofree char *embedded = g_strdup_printf("qemu:///embed?root=%s/other-life", run.directory);
     const char *const argv[] = {
-        "/proc/self/exe", how,  run.image, run.is_system ? run.uri : embedded,
-        run.directory,    pids, NULL};
+        "/proc/self/exe", how,   run.image, run.is_system ? run.uri : embedded,
+        run.directory,    words, NULL};
     GError *error = NULL;
     GSubprocess *process = g_subprocess_newv(argv, flags, &error);
 
@@ -205,7 +205,7 @@ run_again(const char *how, const char *pids, GSubprocessFlags flags)
     return process;
 }
 
-/* Runs leave_machines() until all of them are there, and kills it. */
+/* Runs leave_machines() until all machines exist, and kills it. */
 static char *
 live_and_die(void)
 {
@@ -247,18 +247,16 @@ check_not_adoptable(const char *name)
 {
     Guest guest;
 
-    guest_init(&guest, name, 0, /* folder= */ NULL);
+    guest_init(&guest, name, 0);
     g_assert_false(guest_adopt(&guest));
     guest_clear(&guest);
 }
 
-/* It is told that it stands still, and goes on when there is room. */
+/* The adoption reports that the machine is stalled. It continues when there is space. */
 static void
 adopt_stalled(Guest *guest, pid_t pid)
 {
-    g_autofree char *small = path_of("small");
-
-    guest_init(guest, STALLED, 4, small);
+    guest_init(guest, STALLED, 4);
     g_assert_true(guest_adopt(guest));
     g_assert_cmpint(machine_pid(guest->machine), ==, pid);
     g_assert_true(guest->is_stalled);
@@ -267,13 +265,27 @@ adopt_stalled(Guest *guest, pid_t pid)
     guest_ping(guest);
 }
 
-/* It is heard of from libvirtd's next life on, too. */
+/* The end of the machine is reported after a restart of libvirtd, too. */
 static void
 restart_libvirtd(Guest *guest)
 {
     libvirtd("stop");
     libvirtd("start");
     guest_ping(guest);
+}
+
+/* Somebody has suspended it: it goes on, as one that was held. */
+static void
+adopt_half(void)
+{
+    Guest guest;
+
+    guest_init(&guest, HALF, 1);
+    g_assert_true(guest_adopt(&guest));
+    g_assert_true(guest.is_stalled);
+    wait_for(&guest.goes_on, "a machine that was suspended");
+    machine_leave(guest.machine);
+    guest_clear(&guest);
 }
 
 void
@@ -284,19 +296,20 @@ adopt_machines(const char *pids)
 
     g_assert_cmpint(sscanf(pids, "left %d %d", &left_pid, &stalled_pid), ==, 2);
     open_vm();
-    guest_init(&left, LEFT, 0, /* folder= */ NULL);
+    guest_init(&left, LEFT, 0);
     g_assert_true(guest_adopt(&left));
     g_assert_cmpint(machine_pid(left.machine), ==, left_pid);
     guest_greet(&left);
     adopt_stalled(&stalled, stalled_pid);
-    check_not_adoptable(HALF);
+    if (run.is_system)
+        adopt_half();
     check_not_adoptable("cloche-test-never");
 
     g_assert_cmpint(sweep(), ==, 2); /* HALF and STRAY */
     guest_ping(&left);
     guest_ping(&stalled);
     check_not_adoptable(STRAY);
-    guest_init(&other, OTHER, 3, /* folder= */ NULL);
+    guest_init(&other, OTHER, 3);
     g_assert_true(guest_adopt(&other));
     guest_destroy(&other);
 
@@ -318,7 +331,6 @@ test_adoption(void)
     GError *error = NULL;
 
     make_small();
-    reaper_expect(); /* of machines that another process starts: when it dies they are ours */
     pids = live_and_die();
     process = run_again("--adopt", pids, G_SUBPROCESS_FLAGS_NONE);
     g_subprocess_wait_check_async(process, /* cancellable= */ NULL, on_done, &call);
@@ -326,11 +338,10 @@ test_adoption(void)
     g_subprocess_wait_check_finish(process, call.result, &error);
     g_assert_no_error(error);
     g_object_unref(call.result);
-    reaper_expect_no_more();
     remove_small();
 }
 
-/* It goes on for the next life, which may be of the same process. */
+/* A machine that was left continues, and the same process may adopt it, too. */
 static void
 test_leave(void)
 {
@@ -346,7 +357,7 @@ test_leave(void)
     guest_destroy(&guest);
 }
 
-/* A machine of this life is not swept. */
+/* A machine of this instance is not swept. */
 static void
 test_sweep(void)
 {
@@ -359,9 +370,83 @@ test_sweep(void)
     g_assert_cmpint(sweep(), ==, 0);
 }
 
+/* --- cloche-vm --- */
+
+static void
+kill_service(void)
+{
+    g_assert_cmpint(kill(service_pid(), SIGKILL), ==, 0);
+}
+
+/* Its end ends no machine, and its next life tells of one that ended meanwhile. */
+static void
+test_service_killed(void)
+{
+    Guest victim, survivor, next;
+
+    guest_restore(&victim, "cloche-test-victim", 0);
+    guest_restore(&survivor, "cloche-test-survivor", 1);
+    kill_service();
+    guest_kill(&victim);
+    guest_await_end(&victim, MACHINE_DIED);
+    guest_ping(&survivor);
+    g_assert_cmpint(sweep(), ==, 0);
+    guest_restore(&next, "cloche-test-next", 2);
+    guest_ping(&survivor);
+    guest_destroy(&next);
+    guest_destroy(&victim);
+
+    guest_kill(&survivor);
+    guest_await_end(&survivor, MACHINE_DIED);
+    guest_destroy(&survivor);
+}
+
+static void
+test_service_killed_before_destroy(void)
+{
+    Guest guest;
+
+    guest_restore(&guest, "cloche-test-orphan", 0);
+    kill_service();
+    guest_destroy(&guest);
+}
+
+/* Whether it had come to life or not, nothing of it is left. */
+static void
+test_service_killed_during_start(void)
+{
+    g_autofree char *frozen = path_of(GUEST_DISK), *state = path_of("state-file");
+    Guest guest;
+    MachineSpec spec;
+    Call call = {0};
+    g_autoptr(GError) error = NULL;
+    int fd = -1;
+
+    guest_init(&guest, "cloche-test-unborn", 0);
+    guest_make_disk(&guest, frozen, "qcow2");
+    spec = guest_spec(&guest, state);
+    g_assert_true(access_grant(spec.ram, guest.uid, "rw", &error));
+    vm_start_async(run.vm, &spec, &guest_events, &guest, /* cancellable= */ NULL, on_done, &call);
+    g_usleep(50000); /* libvirt is about it, then */
+    kill_service();
+    wait_for(&call.done, "a start that must fail");
+    g_assert_null(vm_start_finish(run.vm, call.result, &fd, &error));
+    g_test_message("as it should be: %s", error->message);
+    g_assert_nonnull(strstr(error->message, "the connection to cloche-vm was lost"));
+    g_assert_cmpint(sweep(), ==, 0);
+    g_assert_false(g_file_test(spec.socket, G_FILE_TEST_EXISTS));
+    g_assert_true(access_revoke(spec.ram, guest.uid, /* error= */ NULL));
+    g_object_unref(call.result);
+    spec_clear(&spec);
+    guest_clear(&guest);
+}
+
 void
 add_tests_of_survival(void)
 {
+    g_test_add_func("/vm/service/killed", test_service_killed);
+    g_test_add_func("/vm/service/killed-before-destroy", test_service_killed_before_destroy);
+    g_test_add_func("/vm/service/killed-during-start", test_service_killed_during_start);
     g_test_add_func("/vm/survival/stalled", test_stalled);
     g_test_add_func("/vm/survival/stalled-ends", test_stalled_ends);
     g_test_add_func("/vm/survival/leave", test_leave);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""with-sandboxes: runs tests of tests/bus that need no fakes, on real machines of real images.
+"""with-sandboxes: runs tests of tests/bus that need no fake machines on real machines of real images.
 
 Usage: with-sandboxes.py BUILD STORE TEMPLATE TEST [ARGUMENT]... . STORE has an image named TEMPLATE. It exits with the test's
 status.

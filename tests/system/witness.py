@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""witness: sandboxes that must not notice what happens to the service, and callers who may.
+"""witness: sandboxes that must not be affected by failures of the service, and callers whose calls may fail.
 
-A Witness holds variables, a file and a process, and says whether all of it is still there. A Load
-creates, uses and kills sandboxes as long as it is told, asks again when a call fails, and keeps
-account: whatever it asked for has happened once, or not at all.
+A Witness has variables, a file and a process, and checks that all of them still exist. A Load creates, uses and kills
+sandboxes until it is stopped, repeats failed calls, and checks that each call took effect once, or not at all.
 """
 import collections
 import contextlib
 import threading
 
-from cloche_tests.service import Failure, number, text, wait_until, words
+from cloche_tests.service import Failure, number, strings, text, wait_until
 
 LIFE_S = 3600
-# What a caller may be told while the service goes away. The last three are the bus' and GLib's.
+# Errors that a caller may get while the service ends. The last three are from the bus and GLib.
 INTERRUPTED = {"ServiceStopping", "NoReply", "NameHasNoOwner", "ServiceUnknown"}
 
 
@@ -20,7 +19,7 @@ class Witness:
     def __init__(self, client, template):
         self.client, self.template = client, template
         self.sandbox = client.create(template, timeout=number(LIFE_S), name=text(f"a {template} ☂"),
-                                     metadata=words(witness="yes", of=client.user.pw_name))
+                                     metadata=strings(witness="yes", of=client.user.pw_name))
         self.secret = f"{self.sandbox.id} was here"
         self.run("sh", "-c", 'echo "$1" >kept; sync', "sh", self.secret)
         self.process = self.run("sh", "-c", "sleep 1000000 >/dev/null 2>&1 & echo $!").strip()
@@ -42,7 +41,7 @@ class Witness:
         return self.sandbox.id in [s.id for s in self.client.sandboxes()]
 
     def check(self):
-        """The sandbox still has everything it had, and answers calls."""
+        """Checks that the sandbox still has everything that it had, and answers calls."""
         assert self.lives(), f"{self.sandbox.id} is not listed for its owner"
         now = self.sandbox.properties()
         drift = abs(now.pop("Expires") - self.known["Expires"])
@@ -62,7 +61,7 @@ class Witness:
 
 
 class Load(threading.Thread):
-    """One caller, with a connection of its own."""
+    """One caller with its own connection."""
 
     def __init__(self, client, may_fail=INTERRUPTED):
         super().__init__(daemon=True)
@@ -78,7 +77,7 @@ class Load(threading.Thread):
             while not self.over.is_set():
                 self.one_round()
                 self.rounds += 1
-        except Exception as error:  # told by finish()
+        except Exception as error:  # reported by finish()
             self.wrong = error
 
     def again(self, call):
@@ -97,14 +96,14 @@ class Load(threading.Thread):
     def one_round(self):
         key = f"{self.client.user.pw_name}-{id(self)}-{self.rounds}"
         sandbox = self.again(lambda: self.client.create(
-            "minimal", timeout=number(LIFE_S), idempotency_key=text(key), metadata=words(load=key)))
-        alike = self.again(lambda: self.client.sandboxes(metadata=words(load=key)))
+            "minimal", timeout=number(LIFE_S), idempotency_key=text(key), metadata=strings(load=key)))
+        alike = self.again(lambda: self.client.sandboxes(metadata=strings(load=key)))
         assert [s.id for s in alike] == [sandbox.id], f"{key}: {alike}"
         self.append_lines(sandbox)
         self.end(sandbox)
 
     def append_lines(self, sandbox):
-        """Each successful call has left its line once; a failed call has left it at most once."""
+        """Appends lines; each successful call must have left its line once, and a failed call at most once."""
         asked, answered = 0, []
 
         def append():
@@ -115,7 +114,7 @@ class Load(threading.Thread):
         while len(answered) < 3:
             answered.append(self.again(append))
         found = self.again(lambda: sandbox.run("cat", "lines"))[1].split()
-        assert len(set(found)) == len(found), f"twice in effect: {found}"
+        assert len(set(found)) == len(found), f"a call took effect twice: {found}"
         assert set(answered) <= set(found) <= {str(n + 1) for n in range(asked)}, (answered, found)
 
     def end(self, sandbox):
@@ -125,24 +124,24 @@ class Load(threading.Thread):
             assert failure.name == "NoSuchSandbox", failure
 
     def finish(self):
-        """The number of rounds, and the calls that failed."""
+        """Stops the caller; returns the number of rounds, and the calls that failed."""
         self.over.set()
         self.join(120)
         assert not self.is_alive(), "a call hangs"
         if self.wrong:
-            raise AssertionError(f"a caller met: {self.wrong!r}") from self.wrong
+            raise AssertionError(f"a caller failed with: {self.wrong!r}") from self.wrong
         return self.rounds, self.failures
 
 
 @contextlib.contextmanager
 def load(clients, may_fail=INTERRUPTED):
-    """One caller per connection makes calls during the test, and for some time before and after."""
+    """One caller for each connection makes calls during the test, and before and after it."""
     callers = [Load(client, may_fail) for client in clients]
-    wait_until(lambda: all(c.rounds or c.wrong for c in callers), 60, "callers at work")
+    wait_until(lambda: all(c.rounds or c.wrong for c in callers), 60, "the callers' first calls")
     yield
     before = [c.rounds for c in callers]
     wait_until(lambda: all(c.rounds > n + 1 or c.wrong for c, n in zip(callers, before)), 120,
-               "callers at work again")
+               "the callers' next calls")
     for caller in callers:
         rounds, failures = caller.finish()
         print(f"# {caller.client.user.pw_name}: {rounds} rounds, {dict(failures)}", flush=True)

@@ -6,7 +6,7 @@
  * A separate thread waits for SIGINT and for the host's bytes, so that code can be ended which
  * never returns to the event loop. V8 ends code at its next call or loop iteration, together with
  * all JavaScript below it on the stack. So this file shields the runner's JavaScript from that.
- * Functions of V8 and OpenSSL are declared here; those of node in napi.h.
+ * Functions of V8 are declared here; those of node in napi.h.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +25,7 @@
 #include "loop.h"
 #include "napi.h"
 #include "output.h"
+#include "randomness.h"
 
 /* Methods of v8::Isolate that end the executed code. */
 void *isolate_current(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
@@ -39,8 +40,6 @@ isolate_on_call_end(void *isolate,
                     void (*)(void *)) __asm__("_ZN2v87Isolate24AddCallCompletedCallbackEPFvPS0_E");
 void isolate_on_microtasks_end(void *isolate, void (*)(void *, void *), void *data) __asm__(
     "_ZN2v87Isolate30AddMicrotasksCompletedCallbackEPFvPS0_PvES2_");
-
-void RAND_add(const void *bytes, int size, double entropy);
 
 #define READ_SIZE (256 * 1024)
 /* After an interrupt, code that blocks the loop is ended when it has used this much processor time,
@@ -549,22 +548,6 @@ wake_js(napi_env env, napi_info info)
     (void)env;
     (void)info;
     send_news(0, NULL, 0);
-    return NULL;
-}
-
-/*
- * reseed(buffer): seeds OpenSSL's primary generator with the buffer and with new bytes of the
- * kernel. The generators of all threads depend on it, and seed themselves again when it was seeded.
- */
-static napi_value
-reseed_js(napi_env env, napi_info info)
-{
-    napi_value argument;
-    void *bytes = NULL;
-    size_t size = 0;
-    arguments_of(env, info, 1, &argument);
-    napi_get_buffer_info(env, argument, &bytes, &size);
-    RAND_add(bytes, (int)size, (double)size);
     return NULL;
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""box: a sandbox over D-Bus, as a program that uses Gio sees it; errors are Failure, with their names on the bus."""
+"""box: a sandbox over D-Bus by way of Gio. Errors are of the class Failure, and have their names on the bus."""
 import os
 import socket
 import unittest
@@ -22,7 +22,7 @@ class Failure(Exception):
 
 
 def variant(value):
-    """A Python value as the API's options have it."""
+    """Returns the variant for a Python value in the API's options."""
     match value:
         case bool():
             return GLib.Variant("b", value)
@@ -39,8 +39,8 @@ def variant(value):
     raise TypeError(value)
 
 
-def options(**words):
-    return {key.replace("_", "-"): variant(value) for key, value in words.items()}
+def options(**keywords):
+    return {key.replace("_", "-"): variant(value) for key, value in keywords.items()}
 
 
 def u(number):
@@ -58,7 +58,7 @@ def connect():
 
 
 def call(bus, path, interface, method, signature="()", values=(), fds=()):
-    """The answer's values; descriptors of it are already those of this process."""
+    """Returns the answer's values. Handles in it are replaced by descriptors of this process."""
     given = Gio.UnixFDList.new()
     for fd in fds:
         given.append(fd)
@@ -90,50 +90,57 @@ class Process:
         return call(self.bus, self.path, "org.freedesktop.DBus.Properties", "GetAll", "(s)", (PROCESS,))[0]
 
 
-NO_USER = ("OpenPort",)  # methods that are nobody's
+NO_USER = ("OpenPort",)  # methods that run as no user
 
 
 class Box:
-    def __init__(self, bus, template="minimal", user=None, **words):
-        """`user`: as whom all is done that does not say it."""
+    def __init__(self, bus, template="minimal", user=None, **keywords):
+        """`user`: the user of methods that are called without one."""
         self.bus, self.user = bus, user
         self.path = call(bus, "/org/cloche1", "org.cloche1.Manager", "CreateSandbox", "(a{sv})",
-                         (options(template=template, **words),))[0]
+                         (options(template=template, **keywords),))[0]
         self.id = self.path.rsplit("/", 1)[1]
 
-    def call(self, method, signature, *values, fds=(), **words):
+    def call(self, method, signature, *values, fds=(), **keywords):
         if self.user and method not in NO_USER:
-            words.setdefault("user", self.user)
-        return call(self.bus, self.path, SANDBOX, method, signature, (*values, options(**words)), fds)
+            keywords.setdefault("user", self.user)
+        return call(self.bus, self.path, SANDBOX, method, signature, (*values, options(**keywords)), fds)
+
+    @classmethod
+    def at(cls, bus, path, user=None):
+        """Returns an existing sandbox."""
+        box = cls.__new__(cls)
+        box.bus, box.path, box.user, box.id = bus, path, user, path.rsplit("/", 1)[1]
+        return box
 
     def kill(self):
         call(self.bus, self.path, SANDBOX, "Kill")
 
-    def run(self, *argv, **words):
-        status, out, err, _ = self.call("Run", "(asa{sv})", argv, **words)
+    def run(self, *argv, **keywords):
+        status, out, err, _ = self.call("Run", "(asa{sv})", argv, **keywords)
         return status, out, err
 
-    def sh(self, script, **words):
-        status, out, err = self.run("sh", "-c", script, **words)
+    def sh(self, script, **keywords):
+        status, out, err = self.run("sh", "-c", script, **keywords)
         if status:
             raise AssertionError(f"{script}: {status}: {err}")
         return out
 
-    def start(self, *argv, **words):
-        path, *fds = self.call("Start", "(asa{sv})", argv, **words)
+    def start(self, *argv, **keywords):
+        path, *fds = self.call("Start", "(asa{sv})", argv, **keywords)
         return Process(self.bus, path), *fds
 
-    def terminal(self, columns, rows, **words):
-        path, fd = self.call("OpenTerminal", "(qqa{sv})", columns, rows, **words)
+    def terminal(self, columns, rows, **keywords):
+        path, fd = self.call("OpenTerminal", "(qqa{sv})", columns, rows, **keywords)
         return Process(self.bus, path), socket.socket(fileno=fd)
 
-    def read(self, path, **words):
-        (fd,) = self.call("ReadFile", "(sa{sv})", path, **words)
+    def read(self, path, **keywords):
+        (fd,) = self.call("ReadFile", "(sa{sv})", path, **keywords)
         with open(fd, "rb") as file:
             return file.read()
 
-    def write(self, path, data, method="WriteFile", **words):
-        """From a pipe, which a child feeds."""
+    def write(self, path, data, method="WriteFile", **keywords):
+        """Writes the data by way of a pipe, which a child process fills."""
         ours, theirs = os.pipe()
         child = os.fork()
         if child == 0:
@@ -143,16 +150,16 @@ class Box:
             os._exit(0)
         os.close(theirs)
         try:
-            return self.call(method, "(sha{sv})", path, 0, fds=[ours], **words)[0]
+            return self.call(method, "(sha{sv})", path, 0, fds=[ours], **keywords)[0]
         finally:
             os.close(ours)
             os.waitpid(child, 0)
 
-    def stat(self, path, **words):
-        return self.call("Stat", "(sa{sv})", path, **words)[0]
+    def stat(self, path, **keywords):
+        return self.call("Stat", "(sa{sv})", path, **keywords)[0]
 
-    def list(self, path, **words):
-        return self.call("ListDirectory", "(sa{sv})", path, **words)
+    def list(self, path, **keywords):
+        return self.call("ListDirectory", "(sa{sv})", path, **keywords)
 
 
 def drain(fd):
@@ -161,7 +168,7 @@ def drain(fd):
 
 
 class BoxTest(unittest.TestCase):
-    """Each test has a sandbox of its own."""
+    """Each test has its own sandbox."""
 
     template = os.environ.get("BOX_TEMPLATE", "minimal")
     user = None
@@ -179,15 +186,15 @@ class BoxTest(unittest.TestCase):
             if failure.name != "NoSuchSandbox":
                 raise
 
-    def assert_fails(self, name, part, function, *words, **options):
+    def assert_fails(self, name, part, function, *arguments, **options):
         with self.assertRaises(Failure) as caught:
-            function(*words, **options)
+            function(*arguments, **options)
         self.assertEqual(caught.exception.name, name, caught.exception.message)
         self.assertIn(part, caught.exception.message)
 
 
 class InScratch(BoxTest):
-    """A directory of the test's own: machines of fakes share the host's files."""
+    """Each test has its own directory, because fake machines share the host's files."""
 
     user = "root"
 
@@ -196,7 +203,7 @@ class InScratch(BoxTest):
         self.dir = self.box.sh("mktemp -d").strip()
 
     def end(self):
-        """Whatever became of the sandbox: another one sees the same files."""
+        """Another sandbox, which sees the same files, removes the directory, because the test's sandbox may have ended."""
         super().end()
         other = Box(self.bus, self.template, self.user)
         other.run("rm", "-rf", self.dir)

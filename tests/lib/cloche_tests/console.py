@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""console: runs the command line as a person and a script do; its path is the first argument of the test."""
+"""console: runs the command line in terminals and pipes. Its path is the first argument of the test."""
 import fcntl
 import os
 import re
@@ -16,27 +16,27 @@ WAIT_S = 60
 
 
 class CliTest(unittest.TestCase):
-    """Each test has a sandbox of its own."""
+    """Each test has its own sandbox."""
     template = "minimal"
 
     def setUp(self):
         self.box = self.out("create", "--template", self.template).strip()
         self.addCleanup(subprocess.run, [CLOCHE, "kill", "--all"], capture_output=True, check=True)
 
-    def cloche(self, *words, status=0, **options):
-        done = subprocess.run([CLOCHE, *words], capture_output=True, timeout=WAIT_S,
+    def cloche(self, *arguments, status=0, **options):
+        done = subprocess.run([CLOCHE, *arguments], capture_output=True, timeout=WAIT_S,
                               **({"stdin": subprocess.DEVNULL} | options))
-        self.assertEqual(done.returncode, status, (words, done.stdout[-1000:], done.stderr))
+        self.assertEqual(done.returncode, status, (arguments, done.stdout[-1000:], done.stderr))
         return done
 
-    def out(self, *words, **options):
-        return self.cloche(*words, **options).stdout.decode()
+    def out(self, *arguments, **options):
+        return self.cloche(*arguments, **options).stdout.decode()
 
-    def err(self, *words, **options):
-        return self.cloche(*words, **options).stderr.decode()
+    def err(self, *arguments, **options):
+        return self.cloche(*arguments, **options).stderr.decode()
 
-    def popen(self, *words, **options):
-        process = subprocess.Popen([CLOCHE, *words], **options)
+    def popen(self, *arguments, **options):
+        process = subprocess.Popen([CLOCHE, *arguments], **options)
         self.addCleanup(self.reap, process)
         return process
 
@@ -50,11 +50,11 @@ class CliTest(unittest.TestCase):
     def wait_until(self, condition):
         end = time.monotonic() + WAIT_S
         while not condition():
-            self.assertLess(time.monotonic(), end, "it did not come true")
+            self.assertLess(time.monotonic(), end, "timed out while waiting for a condition")
 
 
 class Terminal(CliTest):
-    """On a terminal of the test's own, whose attributes are looked at from its other end."""
+    """Runs commands on a terminal, and checks its attributes from the other end."""
 
     def setUp(self):
         super().setUp()
@@ -68,14 +68,14 @@ class Terminal(CliTest):
     def resize(self, columns, rows):
         fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def start(self, *words, **variables):
+    def start(self, *arguments, **variables):
         environment = {**os.environ, "TERM": "vt220", **variables}
-        self.running = self.popen(*words, stdin=self.theirs, stdout=self.theirs, stderr=self.theirs,
+        self.running = self.popen(*arguments, stdin=self.theirs, stdout=self.theirs, stderr=self.theirs,
                                   env=environment, start_new_session=True,
                                   preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
 
     def read(self):
-        self.assertTrue(select.select([self.ours], [], [], WAIT_S)[0], f"nothing comes behind {self.text!r}")
+        self.assertTrue(select.select([self.ours], [], [], WAIT_S)[0], f"there is no output after {self.text!r}")
         self.text += os.read(self.ours, 65536).decode(errors="replace")
 
     def until(self, pattern):

@@ -6,7 +6,7 @@ import io
 import zipfile
 
 TEXT = "周一 繁體 かな カナ 한국어 😀📈✅🟢 →⇒ ∑√"
-# A picture, and a word on standard error for each glyph and each family that is not there.
+# Each line sets font families. CHART draws a chart, and warns on standard error for each missing glyph and family.
 FAMILIES = {
     "nothing is set": "",
     "fonts of other systems": "plt.rcParams['font.sans-serif'] = ['SimHei', 'Microsoft YaHei']",
@@ -22,7 +22,7 @@ plt.title({TEXT!r}); plt.xlabel('价格 $x^2$ 📈'); plt.bar(['周一', '한국
 
 
 def wheel(name, module, command):
-    """A file's name and content: a module, and a command that calls its main()."""
+    """Returns the name and content of a wheel with a module, and a command that calls its main()."""
     info = f"{name}-1.0.dist-info"
     files = {
         f"{name}.py": module,

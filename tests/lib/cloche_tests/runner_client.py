@@ -53,13 +53,13 @@ class Payload:
 
 
 class Execution:
-    """Everything that the runner said of one request."""
+    """Everything that the runner has sent for one request."""
 
     def __init__(self):
         self.out = self.err = b""
         self.results = []  # (is main, {MIME type: bytes})
-        self.details = []  # of each result: (flags, display id, {MIME type: path})
-        self.clears = []  # of each: (flags, how many results came before it, output before it)
+        self.details = []  # for each result: (flags, display id, {MIME type: path})
+        self.clears = []  # for each: (flags, number of results before it, output before it)
         self.error = None  # (name, value, traceback)
         self.completeness = None  # (status, indent)
         self.status = self.count = None
@@ -157,7 +157,7 @@ class Runner:
         return self.finish()
 
     def assert_checks(self, wanted, codes, dialect=""):
-        """That all these have this status, and that a check shows and writes nothing."""
+        """Checks that all codes have this status, and that a check has no results and no output."""
         for code in codes:
             answer = self.check(code, dialect)
             assert answer.error is None, answer.error
@@ -173,7 +173,8 @@ class Runner:
         self.process.send_signal(signal.SIGINT)
 
     def stop(self, execution):
-        """As the host does it: again each second. Python may look for signals, and only then begin to wait."""
+        """Interrupts at once and then each second, as the host does, because Python may check for signals just before
+        it begins to wait."""
         ended = threading.Event()
 
         def insist():
@@ -198,7 +199,8 @@ class Runner:
         return execution
 
     def finish_sync(self, nonce):
-        """All that comes up to the answer, which is looked for and not parsed, as a new host does."""
+        """Returns everything before the answer. It searches for the answer and does not parse what precedes it, like a
+        new host."""
         answer = frame(SYNCED, self._number, text(nonce))
         before, execution = b"", Execution()
         while answer not in before:
@@ -213,7 +215,7 @@ class Runner:
             self._wait(execution, [])
 
     def close_output_unread(self):
-        """When there is some."""
+        """Closes the pipe of standard output when it contains data."""
         assert select.select([self.process.stdout], [], [], TIMEOUT_S)[0]
         del self._pipes[self.process.stdout.fileno()]
         self.process.stdout.close()
@@ -238,7 +240,7 @@ class Runner:
     def _wait(self, execution, others):
         ready, _, _ = select.select([*others, *self._pipes], [], [], TIMEOUT_S)
         if not ready:
-            raise TimeoutError(f"the runner says nothing; stderr: {execution.err!r}")
+            raise TimeoutError(f"the runner did not answer; stderr: {execution.err!r}")
         self._drain(execution)
         return ready
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""service: cloched with real machines, as its callers and its administrator see it.
+"""service: cloched with real machines, for callers and administrators.
 
-A Client is one connection of one user. A Service is root's connection, and can count what the service has: PrivateService
-starts a cloched on a bus of its own, SystemService uses the one that in-service.sh has installed.
+A Client is one connection of one user. A Service is root's connection, and can count what the service has.
+PrivateService starts a cloched on a private bus; SystemService uses the one that in-service.sh has installed.
 """
 import ctypes
 import json
@@ -31,7 +31,7 @@ USERS = ("cloche-test-a", "cloche-test-b")
 
 
 class Failure(Exception):
-    """An error of a call; name is without the prefix, or GLib's when nobody answered."""
+    """An error of a call. Its name is without the prefix, or GLib's if there was no answer."""
 
     def __init__(self, error):
         name = Gio.DBusError.get_remote_error(error) or f"{error.domain}:{error.code}"
@@ -41,20 +41,20 @@ class Failure(Exception):
 
 
 def wait_until(condition, seconds, what):
-    """Looks at it again and again, and serves what comes over the bus meanwhile."""
+    """Polls the condition, and handles messages from the bus meanwhile."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {seconds} s")
+            raise AssertionError(f"timed out after {seconds} s while waiting for {what}")
         while GLib.MainContext.default().iteration(False):
             pass
         time.sleep(0.02)
     return value
 
 
-def options(**words):
-    """a{sv} from variants; cloche's keys have dashes."""
-    return {key.replace("_", "-"): value for key, value in words.items()}
+def options(**keywords):
+    """Returns an a{sv} from variants. Keys of cloche have dashes."""
+    return {key.replace("_", "-"): value for key, value in keywords.items()}
 
 
 def text(word):
@@ -65,12 +65,12 @@ def number(value):
     return GLib.Variant("t", value)
 
 
-def words(**pairs):
+def strings(**pairs):
     return GLib.Variant("a{ss}", pairs)
 
 
 def journal_names():
-    """What each MESSAGE_ID of the service is called."""
+    """Returns the name of each MESSAGE_ID of the service."""
     header = (TOP / "src/core/journal.h").read_text()
     return {value: name for name, value in re.findall(r'#define JOURNAL_(\w+)\s+"([0-9a-f]{32})"', header)}
 
@@ -82,12 +82,12 @@ class Sandbox:
     def call(self, method, signature, *values):
         return self.client.call(self.path, SANDBOX, method, signature, *values)
 
-    def run(self, *argv, **words):
-        """(exit status, stdout, stderr, details)"""
-        return self.call("Run", "(asa{sv})", argv, options(**words))
+    def run(self, *argv, **keywords):
+        """Returns (exit status, stdout, stderr, details)."""
+        return self.call("Run", "(asa{sv})", argv, options(**keywords))
 
-    def code(self, code, **words):
-        (execution,) = self.call("RunCode", "(sa{sv})", code, options(**words))
+    def code(self, code, **keywords):
+        (execution,) = self.call("RunCode", "(sa{sv})", code, options(**keywords))
         return execution
 
     def kill(self):
@@ -101,12 +101,12 @@ class Sandbox:
         return found
 
     def end(self, seconds):
-        """Waits for its end, and gives the reason."""
+        """Waits for the end of the sandbox, and returns the reason."""
         return wait_until(lambda: self.client.ends.get(self.id), seconds, f"the end of {self.id}")
 
 
 class Client:
-    """A connection of its own, and what it was told of ends."""
+    """A connection, and the ends of sandboxes that were reported to it."""
 
     def __init__(self, address):
         self.address = address
@@ -121,7 +121,7 @@ class Client:
                                   Gio.DBusSignalFlags.NONE, self.on_removed)
 
     def reconnect(self):
-        """After the bus was restarted."""
+        """Connects again after the bus was restarted."""
         def succeeds():
             try:
                 self.connect()
@@ -151,27 +151,27 @@ class Client:
                            name)
         return value
 
-    def create(self, template="python", **words):
+    def create(self, template="python", **keywords):
         path, = self.manager("CreateSandbox", "(a{sv})",
-                             options(template=GLib.Variant("s", template), **words))
+                             options(template=GLib.Variant("s", template), **keywords))
         return Sandbox(self, path)
 
-    def sandboxes(self, **words):
-        found, _ = self.manager("ListSandboxes", "(a{sv})", options(limit=GLib.Variant("u", 1000), **words))
+    def sandboxes(self, **keywords):
+        found, _ = self.manager("ListSandboxes", "(a{sv})", options(limit=GLib.Variant("u", 1000), **keywords))
         return [Sandbox(self, path) for path, _ in found]
 
     def template(self, name):
         return next(t for t in self.manager("ListTemplates", "()")[0] if t["name"] == name)
 
     def wait_for_template(self, name, seconds):
-        """Until it is ready or has failed."""
+        """Waits until the template is ready or has failed; returns it."""
         wait_until(lambda: self.template(name)["state"] in ("ready", "failed"), seconds,
                    f"template {name}")
         return self.template(name)
 
 
 class UserClient(Client):
-    """Of a user of this machine: the bus believes the kernel who connected."""
+    """A connection of a user of this machine. The bus takes the caller's uid from the kernel."""
 
     def __init__(self, user, address):
         self.user = pwd.getpwnam(user)
@@ -186,8 +186,8 @@ class UserClient(Client):
 
 
 def become(uid, gid):
-    """This thread alone, in the eyes of others: libc's functions would take all threads along."""
-    setresuid, setresgid = 117, 119  # of x86-64
+    """Changes the effective ids of this thread only; libc's functions would change those of all threads."""
+    setresuid, setresgid = 117, 119  # system calls of x86-64
     order = ((setresgid, gid), (setresuid, uid)) if uid else ((setresuid, uid), (setresgid, gid))
     for call, value in order:
         if ctypes.CDLL(None, use_errno=True).syscall(call, -1, value, -1):
@@ -195,10 +195,11 @@ def become(uid, gid):
 
 
 class Service(Client):
-    """A store, a folder for sockets, one for RAM, and QEMUs that name `mark` in their arguments."""
+    """A service with a store, a folder for sockets, a folder for RAM, and QEMUs that have `mark` in their arguments."""
 
     def __init__(self, address, store, run, ram, mark):
         self.store, self.run, self.ram = pathlib.Path(store), pathlib.Path(run), pathlib.Path(ram)
+        self.machines = self.run / "vm"  # cloche-vm's folder
         self.mark = mark
         super().__init__(address)
 
@@ -206,38 +207,39 @@ class Service(Client):
         return self.manager_property("Pool")
 
     def qemus(self):
-        """The pids of its QEMU processes, by the id of their machine."""
+        """Returns the pids of its QEMU processes, by the id of their machine."""
         found = {}
         for entry in pathlib.Path("/proc").iterdir():
             try:
-                words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+                arguments = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
             except OSError:
                 continue
-            text = b" ".join(words).decode(errors="replace")
+            text = b" ".join(arguments).decode(errors="replace")
             if "qemu-system" in text and self.mark in text and "guest=cloche-" in text:
                 name = text.partition("guest=cloche-")[2].partition(",")[0]
                 found[name] = int(entry.name)
         return found
 
     def things(self):
-        """What exists, by kind, as names."""
+        """Returns the names of everything that exists, by kind."""
         def names(folder):
             return sorted(os.listdir(folder)) if folder.exists() else []
         return {
             "qemu": sorted(self.qemus()),
             "overlays": names(self.store / "machines"),
-            "sockets": names(self.run / "machines"),
+            "folders": names(self.run / "machines"),
+            "sockets": [name.removeprefix("cloche-") for name in names(self.machines / "agent")],
             "records": names(self.store / "sandboxes"),
             "ram": names(self.ram),
             "templates": names(self.store / "templates"),
         }
 
     def kinds_per_machine(self):
-        return ("qemu", "overlays", "sockets")
+        return ("qemu", "overlays", "folders", "sockets")
 
     def settled(self, seconds=60):
-        """Things when the pool is full and nothing is being made or taken away: each machine has
-        one of each kind, and each sandbox a record."""
+        """Returns everything that exists when the pool is full and nothing is being created or removed. Then each
+        machine has one entry of each kind, and each sandbox has a record."""
         last = {}
 
         def look():
@@ -255,7 +257,7 @@ class Service(Client):
             raise AssertionError(f"{error}: {last}") from None
 
     def idle(self):
-        """As settled(), when nobody has a sandbox."""
+        """Like settled(), when no sandbox exists."""
         things = self.settled()
         assert not things["records"], things
         return things
@@ -269,8 +271,8 @@ class Service(Client):
 
 
 class PrivateService(Service):
-    """All that it makes is in two folders of this test's own and in the store that it is given, of
-    which it leaves the images."""
+    """A service that writes to two temporary folders and to the given store. It uses the templates in the store, and
+    leaves only the images."""
 
     def __init__(self, build, store):
         self.cloched = pathlib.Path(build) / "src/daemon/cloched"
@@ -279,42 +281,41 @@ class PrivateService(Service):
         ram = tempfile.mkdtemp(prefix="cloche-test-", dir="/dev/shm")
         run = self.dir / "run"
         self.logs = ""
-        clear_store(pathlib.Path(store))
         (self.dir / "cloched.conf").write_text(
             f"[Machines]\nConnection=qemu:///embed?root={run}/libvirt\nGroup=libvirt-qemu\n"
-            "AllowEmulation=yes\n"  # also where the processor could do better, but this machine cannot
+            "AllowEmulation=yes\n"  # even if the processor has virtualization, which may not work on this machine
             f"[Folders]\nState={store}\nRun={run}\nRam={ram}\n")
         self.shell('start_bus "$1"')
         super().__init__(f"unix:path={self.dir}/bus", store, run, ram, f"{run}/")
 
-    def shell(self, command, *words):
-        """A command of tests/lib/setup.sh, with our folder and these words."""
+    def shell(self, command, *arguments):
+        """Runs a command of tests/lib/setup.sh with this folder and these arguments."""
         subprocess.run(["bash", "-ec", f'. "$top/tests/lib/setup.sh"; {command}', "setup", self.dir,
-                        *words], env={**os.environ, "top": str(TOP)}, check=True, timeout=120,
+                        *arguments], env={**os.environ, "top": str(TOP)}, check=True, timeout=120,
                        stdin=subprocess.DEVNULL)
 
     def start(self):
         self.shell('start_daemon "$1" "$2"', self.cloched)
         self.pid = int((self.dir / "cloched.pid").read_text())
 
+    def machine_service(self):
+        """The process of cloche-vm, a child of the daemon; 0: there is none."""
+        return int(output("pgrep", "--parent", str(self.pid), "--exact", "cloche-vm", check=False) or 0)
+
     def stop(self):
         begin = time.monotonic()
         self.shell('end_process "$1" cloched 60 INT')
         if time.monotonic() - begin > 30:
-            raise AssertionError("the daemon did not end when it was asked to")
+            raise AssertionError("the daemon did not end on request")
         self.logs += (self.dir / "cloched.log").read_text(errors="replace")
 
-    def close(self):
+    def close(self, keeps_templates=False):
         self.stop()
         self.shell('end_process "$1" dbus-daemon 5')
-        clear_store(self.store)
+        for name in ("machines", "sandboxes", *(() if keeps_templates else ("templates",))):
+            shutil.rmtree(self.store / name, ignore_errors=True)
         shutil.rmtree(self.ram)
         shutil.rmtree(self.dir)
-
-
-def clear_store(store):
-    for name in ("templates", "machines", "sandboxes"):
-        shutil.rmtree(store / name, ignore_errors=True)
 
 
 def output(*argv, check=True):
@@ -322,18 +323,19 @@ def output(*argv, check=True):
                           text=True, errors="replace", timeout=120).stdout
 
 
-def systemctl(*words):
-    return output("systemctl", *words).strip()
+def systemctl(*arguments):
+    return output("systemctl", *arguments).strip()
 
 
 class SystemService(Service):
-    """The one that systemd runs here, on qemu:///system."""
+    """The service that systemd runs, on qemu:///system."""
 
     config = pathlib.Path("/etc/cloche/cloched.conf")
 
     def __init__(self):
         super().__init__("unix:path=/run/dbus/system_bus_socket", "/var/lib/cloche", "/run/cloche",
-                         "/dev/shm/cloche", "")
+                         "/run/cloche/ram", "")
+        self.machines = pathlib.Path("/run/cloche-vm")
 
     def client(self, user):
         return UserClient(user, self.address)
@@ -365,7 +367,7 @@ class SystemService(Service):
         wait_until(self.is_answering, seconds, "an answer of the service")
 
     def journal(self, *matches, since=""):
-        """Entries as dictionaries."""
+        """Returns entries as dictionaries."""
         output("journalctl", "--sync")
         lines = output("journalctl", "-q", "-o", "json", "--all", *(["--since", since] if since else []), *matches)
         return [json.loads(line) for line in lines.splitlines()]

@@ -2,30 +2,37 @@
 """tap: runs unittest cases and prints their results as TAP."""
 
 import sys
+import time
 import unittest
+
+SLOW_S = 5
 
 
 class _TapResult(unittest.TestResult):
-    """One line per test, when it is over: with all that failed in it, subtests included."""
+    """Prints one line for each test when it ends, after all failures in it, including those of subtests."""
 
     def __init__(self):
         super().__init__()
         self.count = 0
-        self.told = 0, 0
+        self.reported = 0, 0
 
     def startTest(self, test):
         super().startTest(test)
-        self.tell()
+        self.begin = time.monotonic()
+        self.report_failures()
 
     def stopTest(self, test):
         super().stopTest(test)
         self.count += 1
-        print("not ok" if self.tell() else "ok", self.count, "-", test.id().partition(".")[2], flush=True)
+        seconds = time.monotonic() - self.begin
+        if seconds > SLOW_S:
+            print(f"# {seconds:.0f} s:", flush=True)
+        print("not ok" if self.report_failures() else "ok", self.count, "-", test.id().partition(".")[2], flush=True)
 
-    def tell(self):
-        """What failed since the last time, for people: also a class that could not be set up. Returns how many did."""
-        new = self.failures[self.told[0]:] + self.errors[self.told[1]:]
-        self.told = len(self.failures), len(self.errors)
+    def report_failures(self):
+        """Prints new failures as comments, including those of setUpClass(). Returns their number."""
+        new = self.failures[self.reported[0]:] + self.errors[self.reported[1]:]
+        self.reported = len(self.failures), len(self.errors)
         for test, details in new:
             for line in [f"--- {test}", *details.splitlines()]:
                 print("#", line, flush=True)
@@ -37,5 +44,5 @@ def main():
     print(f"1..{suite.countTestCases()}", flush=True)
     result = _TapResult()
     suite.run(result)
-    result.tell()
+    result.report_failures()
     sys.exit(0 if result.wasSuccessful() and result.count == suite.countTestCases() else 1)

@@ -85,7 +85,7 @@ receive(Peer *peer)
     g_byte_array_append(peer->in, bytes, (guint)n);
 }
 
-/* Reads meanwhile, so that two full buffers cannot wait for each other. */
+/* Reads while it sends, because otherwise both sides could block on full buffers. */
 void
 peer_send_raw(Peer *peer, const void *data, gsize size)
 {
@@ -299,7 +299,7 @@ peer_step(Peer *peer)
     while ((r = wire_frame_get(peer->in->data, peer->in->len, &header, &payload, &size)) == 0)
         receive(peer);
     g_assert_cmpint(r, ==, 1);
-    /* Sending credit may append to the buffer, so the frame leaves it first. */
+    /* take_frame() may send credit and then append to the buffer, so the frame is removed first. */
     g_autofree guint8 *copy = g_memdup2(payload, header.length);
     g_byte_array_remove_range(peer->in, 0, (guint)size);
     peer->n_frames++;

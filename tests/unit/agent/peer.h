@@ -22,7 +22,7 @@ typedef struct {
     guint n_frames;
 } Peer;
 
-/* What came of one stream. */
+/* What the agent has sent for one stream. */
 typedef struct {
     GByteArray *data[_WIRE_CHANNELS];
     guint32 credit[_WIRE_CHANNELS]; /* given back by the agent */
@@ -48,14 +48,14 @@ typedef struct {
     const char *const *environment;
 } Start;
 
-/* Starts an agent and connects. NULL, with the test skipped, where that needs more than we have. */
+/* Starts an agent and connects. Returns NULL and skips the test if the test may not start one. */
 Peer *peer_new(void);
 void peer_free(Peer *peer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peer, peer_free)
 
-/* A new connection on the same stream of bytes: forgets all answers, waits for HELLO. */
+/* Makes a new connection on the same stream of bytes: drops all answers and waits for HELLO. */
 void peer_connect(Peer *peer);
-/* The same in two halves. */
+/* The two steps of peer_connect(). */
 void peer_send_preamble(Peer *peer, guint8 nonce[WIRE_NONCE_SIZE]);
 void peer_wait_hello(Peer *peer, const guint8 nonce[WIRE_NONCE_SIZE]);
 
@@ -65,30 +65,30 @@ void peer_send(Peer *peer, guint32 stream, WireType type, WireChannel channel, c
 void peer_send_u32(Peer *peer, guint32 stream, WireType type, WireChannel channel, guint32 value);
 
 guint32 peer_new_stream(Peer *peer);
-/* `start` may be NULL: no flags, root, home. Does not wait. */
+/* Does not wait. If `start` is NULL, the program runs without flags, as root, in root's home. */
 guint32 peer_start(Peer *peer, const Start *start, const char *const *argv);
 guint32 peer_shell(Peer *peer, const Start *start, const char *script);
 guint32 peer_attach(Peer *peer, const char *tag);
 
-/* What came so far. */
+/* What the agent has sent for this stream so far. */
 Answer *peer_answer(Peer *peer, guint32 stream);
-/* Takes one frame. */
+/* Waits for one frame and handles it. */
 void peer_step(Peer *peer);
-/* Each takes frames until it is so. */
+/* Each handles frames until the condition is met. */
 Answer *peer_wait_started(Peer *peer, guint32 stream);
 Answer *peer_wait_end(Peer *peer, guint32 stream); /* EXITED, ERROR or OK */
 Answer *peer_wait_data(Peer *peer, guint32 stream, WireChannel channel, gsize size);
 void peer_ping(Peer *peer);
 
-/* All that came on a channel, as text. */
+/* All data that arrived on a channel, as text. */
 char *answer_text(const Answer *answer, WireChannel channel);
 
-/* Waits, by way of pings, until the agent has `n` descriptors, and no cgroup below its own. */
+/* Sends pings until the agent has `n_fds` descriptors and no cgroup below its own. */
 guint peer_count_fds(const Peer *peer);
 void peer_wait_clean(Peer *peer, guint n_fds);
 
-/* A test function for g_test_add_data_func(): calls its data, a void (*)(Peer *), with an agent of
- * its own, and fails when descriptors or cgroups are left. */
+/* A test function for g_test_add_data_func(): calls its data, a void (*)(Peer *), with a new agent,
+ * and fails if descriptors or cgroups are left. */
 void peer_run_clean(gconstpointer test);
 
 typedef struct {
@@ -96,5 +96,5 @@ typedef struct {
     void (*run)(Peer *peer);
 } PeerTest;
 
-/* Adds each as "/agent/AREA/NAME", to be run by peer_run_clean(). */
+/* Adds each test as "/agent/AREA/NAME"; peer_run_clean() runs it. */
 void peer_add_tests(const char *area, const PeerTest *tests, gsize count);

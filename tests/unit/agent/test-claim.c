@@ -28,7 +28,7 @@ send_claim(Peer *peer, const Claim *claim)
     wire_put_string(&w, claim->hostname);
     wire_put_bytes(&w, bytes, claim->machine_id_size);
     wire_put_bytes(&w, bytes, claim->entropy_size);
-    wire_put_u64(&w, 0); /* a clock in 1970, were it set */
+    wire_put_u64(&w, 0); /* if the agent set the clock, it would show 1970 */
     wire_put_string(&w, claim->user);
     wire_put_strv(&w, claim->environment);
     peer_send_raw(peer, frame, (gsize)wire_frame_end(&w, stream, WIRE_CLAIM, 0));
@@ -68,7 +68,7 @@ test_effects(Peer *peer)
     assert_says(peer, "cat /etc/machine-id", "0102030405060708090a0b0c0d0e0f10\n");
     assert_says(peer, "cat /etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\tbox-1\n");
     assert_says(peer, "id -un; echo $A $HOME $USER", "nobody\n1 /tmp nobody\n");
-    /* This machine's clock is none of the agent's business. */
+    /* The agent must not change this machine's clock. */
     assert_says(peer, "test $(date +%Y) -gt 2000 && echo still", "still\n");
 
     peer_connect(peer);
@@ -90,7 +90,7 @@ test_second(Peer *peer)
     assert_says(peer, "hostname", "box-1\n");
 }
 
-/* A rehearsal does all and keeps nothing: what comes behind it is still the first claim. */
+/* A rehearsal makes all steps of a claim, but the next claim is still the first. */
 static void
 test_rehearsal(Peer *peer)
 {
@@ -126,7 +126,7 @@ repeat(char c, gsize n)
         claim_;                                                                                    \
     })
 
-/* Each is refused and changes nothing; the longest of everything is taken after them. */
+/* Invalid claims are refused without effect: the longest valid values are accepted after them. */
 static void
 test_bounds(Peer *peer)
 {

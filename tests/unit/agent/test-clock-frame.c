@@ -40,7 +40,7 @@ test_answers(Peer *peer)
     g_assert_cmpint(ABS(g_get_real_time() - before_us), <, 60 * G_USEC_PER_SEC);
 }
 
-/* A malformed frame is answered, and the agent goes on. */
+/* The agent answers a malformed frame and continues. */
 static void
 test_malformed(Peer *peer)
 {

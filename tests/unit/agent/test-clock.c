@@ -39,7 +39,7 @@ test_bounds(void)
     g_assert_cmpint(clock_choose(last_us, NOW_US), ==, CLOCK_STEP);
     g_assert_cmpint(clock_choose(last_us + 1, NOW_US), ==, CLOCK_REFUSE);
     g_assert_cmpint(clock_choose(0, NOW_US), ==, CLOCK_REFUSE);
-    /* a user of the guest may have set any time */
+    /* because a user of the guest may have set any time */
     g_assert_cmpint(clock_choose(NOW_US, 0), ==, CLOCK_STEP);
     g_assert_cmpint(clock_choose(NOW_US, G_MAXINT64), ==, CLOCK_STEP);
     g_assert_cmpint(clock_choose(NOW_US, G_MININT64 / 2), ==, CLOCK_STEP);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-connection: the agent accepts a new host in whatever state the previous host left the
- * stream, and ignores noise. */
+/* test-connection: the agent accepts a new host, whatever state the previous host left the stream
+ * in, and ignores noise. */
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ assert_alive(Peer *peer)
     g_assert_cmpstr(text, ==, "alive\n");
 }
 
-/* A frame is cut off at each byte of its header, and here and there in its payload. */
+/* A frame is cut off after each byte of its header, and at some places of its payload. */
 static void
 test_cut_frames(Peer *peer)
 {
@@ -37,7 +37,8 @@ test_cut_frames(Peer *peer)
     }
 }
 
-/* A user's bytes that look like a preamble, in a frame that is cut off: the host's is answered. */
+/* A frame that is cut off contains a user's bytes that look like a preamble. The agent answers only
+ * the host's preamble. */
 static void
 test_preamble_in_data(Peer *peer)
 {
@@ -55,7 +56,7 @@ test_preamble_in_data(Peer *peer)
     assert_alive(peer);
 }
 
-/* Whole data with the same bytes is data. */
+/* In a complete frame, the same bytes are data. */
 static void
 test_preamble_as_data(Peer *peer)
 {
@@ -68,7 +69,7 @@ test_preamble_as_data(Peer *peer)
     peer_wait_end(peer, stream);
 }
 
-/* After each of these the agent answers nothing but a preamble. */
+/* After each of these frames, the agent answers only a preamble. */
 static void
 test_bad_frames(Peer *peer)
 {
@@ -94,7 +95,7 @@ test_bad_frames(Peer *peer)
         peer_send(peer, stream, WIRE_PING, 0, NULL, 0);
         guint before = peer->n_frames;
         peer_connect(peer);
-        g_assert_cmpuint(peer->n_frames, ==, before + 1); /* HELLO, no PONG in front of it */
+        g_assert_cmpuint(peer->n_frames, ==, before + 1); /* HELLO, without a PONG before it */
         assert_alive(peer);
     }
 }
@@ -105,7 +106,7 @@ test_beyond_the_window(Peer *peer)
     guint8 bytes[WIRE_DATA_MAX] = {0};
     guint32 stream = peer_shell(peer, NULL, "sleep 1000");
 
-    /* The pipe takes some: as much again is certainly more than the window. */
+    /* The pipe accepts some of the data, so the test sends more than twice the window. */
     peer_wait_started(peer, stream);
     for (guint i = 0; i < 2 * WIRE_WINDOW / sizeof bytes + 2; i++)
         peer_send(peer, stream, WIRE_DATA, WIRE_STDIN, bytes, sizeof bytes);
@@ -113,7 +114,7 @@ test_beyond_the_window(Peer *peer)
     guint32 ping = peer_new_stream(peer);
     peer_send(peer, ping, WIRE_PING, 0, NULL, 0);
     peer_connect(peer);
-    g_assert_cmpuint(peer->n_frames, <=, before + 3); /* credit for the pipe's part, then HELLO */
+    g_assert_cmpuint(peer->n_frames, <=, before + 3); /* at most two credits, HELLO */
     assert_alive(peer);
 }
 
@@ -132,7 +133,7 @@ test_noise(Peer *peer)
     }
 }
 
-/* All that a connection started ends with it. */
+/* All processes that a connection started end with the connection. */
 static void
 test_streams_end(Peer *peer)
 {
@@ -143,7 +144,7 @@ test_streams_end(Peer *peer)
     g_assert_cmpstr(peer->sandbox, ==, "");
 }
 
-/* A host that sends and does not read stops the agent from reading, not from living. */
+/* If the host sends but does not read, the agent stops reading, but it does not exit. */
 static void
 test_unread_answers(Peer *peer)
 {

@@ -29,7 +29,7 @@ on_connected(const uint8_t *nonce)
     memcpy(test.nonce, nonce, WIRE_NONCE_SIZE);
 }
 
-/* KILL stands for a frame that no host would send. */
+/* This handler treats KILL as a frame that no host would send. */
 static int
 on_frame(const WireHeader *header, const uint8_t *payload)
 {
@@ -54,7 +54,7 @@ serve(void)
         port_read();
 }
 
-/* Sends in pieces, because the port must take all of it. */
+/* Sends in pieces, because the socket cannot hold all of the data before the port reads. */
 static void
 host_sends(const void *data, gsize size)
 {
@@ -83,7 +83,7 @@ host_sends_frame(WireType type, const void *payload, gsize size)
     host_sends(frame, WIRE_HEADER_SIZE + size + 1);
 }
 
-/* The port finds exactly this connection, and the frame after it. */
+/* The port reports exactly this connection and the frame after it. */
 static void
 assert_connects(void)
 {
@@ -140,7 +140,7 @@ test_cut_frames(void)
     }
 }
 
-/* Bytes of a user that look like a preamble: in a frame that is cut off, and in a complete one. */
+/* A user's bytes look like a preamble: in a frame that is cut off, and in a complete frame. */
 static void
 test_preamble_in_data(void)
 {
@@ -202,7 +202,7 @@ test_noise(void)
     }
 }
 
-/* A host that does not read its answers: the port stops reading, and loses no frame. */
+/* If the host does not read its answers, the port stops reading and loses no frame. */
 static void
 test_unread_answers(void)
 {
@@ -249,7 +249,7 @@ test_long_name(void)
     port_forget();
 }
 
-/* The last test: there is only one port. */
+/* This test must be the last one, because there is only one port. */
 static void
 test_end(void)
 {

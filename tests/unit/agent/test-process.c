@@ -72,7 +72,7 @@ test_signal(Peer *peer)
     g_assert_cmpuint(answer->status, ==, 3);
 }
 
-/* What everyone gets wrong: the grandchild in a session of its own must die too. */
+/* A grandchild in a new session must die, too. */
 static void
 test_timeout(Peer *peer)
 {
@@ -84,7 +84,7 @@ test_timeout(Peer *peer)
     g_assert_cmpint(answer->how, ==, WIRE_EXIT_TIMEOUT);
     g_assert_cmpuint(answer->status, ==, SIGKILL);
 
-    /* The first process is gone long before: its children have the same deadline. */
+    /* The first process has exited before the deadline, which also applies to its children. */
     stream = peer_shell(peer, &start, "setsid sleep 1000 >/dev/null 2>&1 & exit 0");
     answer = peer_wait_end(peer, stream);
     g_assert_cmpint(answer->how, ==, WIRE_EXIT_STATUS);
@@ -161,7 +161,8 @@ test_users_and_directories(Peer *peer)
                   "/nonexistent/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:\n");
 }
 
-/* Nothing of the agent's: descriptors, signals, priority, session, umask, capabilities. */
+/* A child inherits none of the agent's descriptors, signals, priority, session, umask or
+ * capabilities. */
 static void
 test_ordinary_child(Peer *peer)
 {
@@ -188,8 +189,8 @@ test_ordinary_child(Peer *peer)
 
 #define TRY_KEXEC "--try-kexec"
 
-/* What this very program does when the agent runs it: a call that the kernel would refuse with
- * another error, because no kernel has so many segments. */
+/* The agent runs this test program again, which then makes this call. Without the agent's filter,
+ * the kernel would return another error, because it does not accept so many segments. */
 static int
 try_kexec(void)
 {
@@ -217,8 +218,8 @@ test_flags(Peer *peer)
     assert_output(peer, peer_shell(peer, &(Start){.flags = START_DISCARD_OUTPUT}, "echo a"), "");
 }
 
-/* Its stream has ended, and the pipe that it writes to is still there: it writes more than a pipe
- * holds, and then tells another stream that it is alive. */
+/* The stream of a background process has ended, but its output pipe still exists: the process
+ * writes more than a pipe holds, and then reports in another stream that it runs. */
 static void
 test_background(Peer *peer)
 {

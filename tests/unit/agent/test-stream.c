@@ -11,7 +11,7 @@
 
 static const Start with_control = {.flags = START_CONTROL | START_NO_STDIN};
 
-/* Bytes that tell where they belong. */
+/* The byte depends on its position, so that misplaced data is detected. */
 static guint8
 byte_at(gsize at)
 {
@@ -48,11 +48,11 @@ test_ten_mebibytes(Peer *peer)
     g_assert_cmpuint(data->len, ==, size);
     for (gsize i = 0; i < size; i++)
         if (data->data[i] != byte_at(i))
-            g_error("byte %zu is wrong", i);
+            g_error("byte %zu has a wrong value", i);
     g_assert_cmpuint(answer->credit[WIRE_STDIN], ==, size);
 }
 
-/* One reader that gives no credit, one program that takes no input: the third stream flows. */
+/* One reader gives no credit, and one program reads no input: the third stream is not delayed. */
 static void
 test_slow_reader(Peer *peer)
 {
@@ -67,7 +67,7 @@ test_slow_reader(Peer *peer)
     const Answer *answer = peer_wait_end(peer, peer_shell(peer, NULL, "head -c 3000000 /dev/zero"));
     g_assert_cmpuint(answer->data[WIRE_STDOUT]->len, ==, 3000000);
 
-    /* Exactly the window came, and no more. */
+    /* Exactly one window has arrived. */
     peer_wait_data(peer, slow, WIRE_STDOUT, WIRE_WINDOW);
     peer_ping(peer);
     g_assert_cmpuint(peer_answer(peer, slow)->data[WIRE_STDOUT]->len, ==, WIRE_WINDOW);
@@ -80,7 +80,7 @@ test_slow_reader(Peer *peer)
     peer_wait_end(peer, deaf);
 }
 
-/* A flood from many does not keep one answer waiting behind all of it. */
+/* Many streams that are sent at the same time arrive completely. */
 static void
 test_many_streams(Peer *peer)
 {
@@ -117,7 +117,7 @@ test_order(Peer *peer)
     g_assert_cmpint(answer->how, ==, WIRE_EXIT_STATUS);
 }
 
-/* The answer waits for output that the host has not made room for. */
+/* The answer waits for earlier output for which the host has given no credit. */
 static void
 test_order_without_credit(Peer *peer)
 {
@@ -141,7 +141,7 @@ test_closed_input(Peer *peer)
     guint8 bytes[WIRE_DATA_MAX] = {0};
     const gsize size = 2 * MIB;
 
-    /* The program closes its input: what comes is dropped, and the window given back. */
+    /* The program closes its input: the agent drops later input and gives the credit back. */
     guint32 stream = peer_shell(peer, NULL, "exec <&-; echo closed; sleep 1000");
     peer_wait_data(peer, stream, WIRE_STDOUT, 7);
     for (gsize sent = 0; sent < size; sent += sizeof bytes) {
@@ -204,7 +204,7 @@ test_keep(Peer *peer)
     const Answer *answer = peer_wait_end(peer, peer_start(peer, &kept, true_argv));
     g_assert_cmpint(answer->error, ==, EEXIST);
 
-    /* Closed and attached, in the same connection and across a new one. */
+    /* The stream is closed and attached again, in the same connection and in a new one. */
     peer_send(peer, first, WIRE_CLOSE, 0, NULL, 0);
     guint32 second = peer_attach(peer, "runner");
     g_assert_cmpuint(peer_wait_started(peer, second)->pid, ==, pid);
@@ -219,7 +219,7 @@ test_keep(Peer *peer)
     assert_attach_fails(peer, "runner", ENOENT);
 }
 
-/* It ends while nobody listens: then it is as if it had never been. */
+/* A kept process that ends while no stream is attached leaves no trace. */
 static void
 test_kept_exits_alone(Peer *peer)
 {
@@ -229,7 +229,7 @@ test_kept_exits_alone(Peer *peer)
     peer_send(peer, stream, WIRE_CLOSE, 0, NULL, 0);
 }
 
-/* What is under way in a connection that breaks is lost, but the window is fresh. */
+/* Data in transit is lost when a connection breaks, but the next one begins with a full window. */
 static void
 test_kept_with_full_window(Peer *peer)
 {

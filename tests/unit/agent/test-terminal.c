@@ -79,7 +79,7 @@ term_of(Peer *peer, guint32 flags, const char *const *environment)
     return answer_text(peer_answer(peer, stream), WIRE_STDOUT);
 }
 
-/* Which this machine's database has, as any has them, and which none has. */
+/* Values of TERM that every terminfo database has, and values that none has. */
 static void
 test_term(Peer *peer)
 {
@@ -99,7 +99,7 @@ test_term(Peer *peer)
     }
 }
 
-/* An entry that the user brought counts; without a terminal nothing does. */
+/* An entry in the folder TERMINFO is used; without a terminal, TERM is not replaced. */
 static void
 test_term_of_the_user(Peer *peer)
 {
@@ -123,7 +123,7 @@ test_term_of_the_user(Peer *peer)
     g_assert_cmpstr(without_terminal, ==, "xterm-of-tomorrow");
 }
 
-/* More than the terminal holds, the last of it unread at the process's end. */
+/* The output exceeds the terminal's buffer, and some of it is unread when the process ends. */
 static void
 test_all_output(Peer *peer)
 {
@@ -187,7 +187,7 @@ test_nobody_takes(Peer *peer)
     wait_for_text(peer, stream, "closed");
     while (!peer_answer(peer, stream)->eof[WIRE_STDIN])
         peer_step(peer);
-    /* What was on its way is dropped, and given back. */
+    /* Input that is in transit is dropped, and its credit is given back. */
     type(peer, stream, "lost");
     while (peer_answer(peer, stream)->credit[WIRE_STDIN] < 4)
         peer_step(peer);

@@ -152,7 +152,7 @@ settle(Watch *watch)
     assert_lines(watch, DIRECTORY_LINE("chmod", ""));
 }
 
-/* The watch has ended by itself, and wrote no other line. */
+/* The watch has ended by itself and has written no other line. */
 static void
 assert_ended(Watch *watch)
 {
@@ -195,7 +195,7 @@ test_events(void)
     assert_lines(&watch, FILE_LINE("remove", "b"));
     do_chmod(&watch, "", 0700);
     assert_lines(&watch, DIRECTORY_LINE("chmod", ""));
-    /* It is not recursive: neither for what was there nor for what is new. */
+    /* The watch is not recursive, neither in existing nor in new directories. */
     do_write(&watch, "below/f");
     do_mkdir(&watch, "new");
     do_write(&watch, "new/f");
@@ -214,10 +214,11 @@ test_recursive(void)
     begin(&watch, "", TRUE);
     do_write(&watch, "old/deep/f");
     assert_lines(&watch, FILE_LINE("create", "old/deep/f") FILE_LINE("write", "old/deep/f"));
-    do_chmod(&watch, "old/deep", 0700); /* once: not by itself, too */
+    do_chmod(&watch, "old/deep",
+             0700); /* reported once, not a second time by the watch of the directory itself */
     assert_lines(&watch, DIRECTORY_LINE("chmod", "old/deep"));
 
-    /* What is in a new directory before it can be watched. */
+    /* Entries that are in a new directory before it can be watched. */
     task_stop(watch.task);
     do_mkdir(&watch, "new");
     do_mkdir(&watch, "new/deep");
@@ -256,7 +257,7 @@ test_renamed_directories(void)
     do_write(&watch, "dx/f");
     assert_lines(&watch, FILE_LINE("create", "dx/f") FILE_LINE("write", "dx/f"));
 
-    /* Into a directory that is not watched yet: it arrives unseen. */
+    /* A directory is moved into one that is not watched yet, so the move causes no event there. */
     task_stop(watch.task);
     do_mkdir(&watch, "new");
     do_rename(&watch, "dx/e", "new/e");
@@ -285,7 +286,7 @@ test_moves_over_the_edge(void)
     do_rename(&watch, "out/f", "in/g");
     assert_lines(&watch, FILE_LINE("create", "g"));
 
-    /* What is done outside is nothing of ours, at once. */
+    /* Changes outside of the watched tree are not reported, even immediately after a move. */
     task_stop(watch.task);
     do_rename(&watch, "in/d", "out/d");
     do_write(&watch, "out/d/f");
@@ -298,7 +299,7 @@ test_moves_over_the_edge(void)
     do_chmod(&watch, "in/e/f", 0644);
     assert_lines(&watch, FILE_LINE("chmod", "e/f"));
 
-    /* Two halves that belong to different moves. */
+    /* Two events look like the halves of one move, but belong to different moves. */
     task_stop(watch.task);
     do_rename(&watch, "in/e", "out/e");
     do_rename(&watch, "out/e", "in/h");
@@ -326,7 +327,7 @@ test_names(void)
          "b",
          DIRECTORY_LINE("create", "a\xef\xbf\xbd"
                                   "b\",\"path-base64\":\"Yf9i")},
-        /* cut off, too long a form of "/", half of a pair, beyond the last */
+        /* UTF-8 that is cut off, an overlong "/", half of a surrogate pair, beyond U+10FFFF */
         {"\xe2\x82", DIRECTORY_LINE("create", "\xef\xbf\xbd\xef\xbf\xbd\",\"path-base64\":\"4oI=")},
         {"\xc0\xaf", DIRECTORY_LINE("create", "\xef\xbf\xbd\xef\xbf\xbd\",\"path-base64\":\"wK8=")},
         {"\xed\xa0\x80", DIRECTORY_LINE("create", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
@@ -354,7 +355,7 @@ test_file(void)
     Watch watch = watch_new();
 
     do_write(&watch, "f");
-    begin(&watch, "f", TRUE); /* which says nothing of a file */
+    begin(&watch, "f", TRUE); /* is_recursive has no effect on a file */
     do_write(&watch, "f");
     do_chmod(&watch, "f", 0600);
     assert_lines(&watch, FILE_LINE("write", "") FILE_LINE("chmod", ""));
@@ -390,7 +391,7 @@ test_ends(void)
     finish(&watch);
 }
 
-/* The file lives on, without the path that is watched. */
+/* The watched path is removed, but the file still exists because it is open. */
 static void
 test_ends_while_open(void)
 {
@@ -483,8 +484,8 @@ test_closed_below(void)
     finish(&watch);
 }
 
-/* More than the kernel keeps and than may be under way. Between two files, so that no event is the
- * same as the one before it. */
+/* Makes more events than the kernel queues. Two files alternate, because the kernel merges equal
+ * events that follow each other. */
 static void
 flood(const Watch *watch)
 {
@@ -523,7 +524,7 @@ test_overflow(void)
     begin(&watch, "", TRUE);
     task_stop(watch.task);
     flood(&watch);
-    do_rename(&watch, "e/deep", "moved"); /* none of these is told */
+    do_rename(&watch, "e/deep", "moved"); /* none of these changes is reported */
     do_mkdir(&watch, "new");
     task_continue(watch.task);
     wait_for_overflow(&watch);

@@ -17,7 +17,7 @@ tree_new(void)
     tree->host = (DoctorHost){.root = tree->folder,
                               .is_root = TRUE,
                               .state = "/var/lib/cloche",
-                              .ram = "/dev/shm/cloche"};
+                              .ram = "/run/cloche/ram"};
     tree->report = report_new();
     return tree;
 }

@@ -13,7 +13,7 @@
 static gboolean flag;
 static char *text;
 
-/* As those of exec. */
+/* The same options as exec has. */
 static const GOptionEntry entries[] = {
     {"cwd", 'w', 0, G_OPTION_ARG_FILENAME, &text, NULL, NULL},
     {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &text, NULL, NULL},
@@ -26,7 +26,7 @@ static const GOptionEntry entries[] = {
     G_OPTION_ENTRY_NULL,
 };
 
-/* As those of create: -t is nothing but a timeout. */
+/* As in create, -t can only mean a timeout. */
 static const GOptionEntry without_tty[] = {
     {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &text, NULL, NULL},
     G_OPTION_ENTRY_NULL,
@@ -66,7 +66,7 @@ test_terminal(void)
         {"exec -t5m ID -- sh", "exec --timeout 5m ID -- sh"},
         {"exec -it5 ID -- sh", "exec -i --timeout 5 ID -- sh"},
         {"exec --timeout 1 ID -- sh", "exec --timeout 1 ID -- sh"},
-        /* ids are none, whatever they begin with */
+        /* an id is not a duration, even if it begins with a digit */
         {"exec -t " ID " -- sh", "exec --tty " ID " -- sh"},
         {"exec -t " DIGIT_ID " -- sh", "exec --tty " DIGIT_ID " -- sh"},
         {"exec -t 2bcdefghij23456 -- sh", "exec --timeout 2bcdefghij23456 -- sh"},
@@ -126,7 +126,7 @@ test_unknown_options(void)
         {"exec -p8080:80 ID", "unknown option '-p': 'cloche forward"},
         {"exec --volume=/a:/b ID", "unknown option '--volume': a sandbox cannot use a directory"},
         {"kill -KILL ID", "unknown option '-KILL': 'cloche signal"},
-        /* What is an option of one verb elsewhere is no hint for another. */
+        /* An option that one verb of another program has gives no hint for another verb. */
         {"extend ID -1", "unknown option '-1'"},
         {"status -v", "unknown option '-v'"},
         {"ls -p ID:", "unknown option '-p'"},

@@ -60,7 +60,7 @@ test_apparmor(void)
     check(tree, VERDICT_OK, "AppArmor", "include those of cloche", NULL);
 }
 
-/* A comment that names the folder is no rule. */
+/* A comment that names the folder does not count as a rule. */
 static void
 test_comment(void)
 {

@@ -21,7 +21,7 @@ static const Processor unknown = {NULL, FALSE};
 
 /* --- access lists --- */
 
-/* What the refusal says; NULL: they may. */
+/* `refusal`: the text of the refusal, or NULL if access is permitted. */
 static void
 assert_access(const char *list, uid_t uid, const gid_t *groups, gsize n_groups, const char *refusal)
 {
@@ -43,7 +43,7 @@ test_access_of_groups(void)
     static const gid_t both[] = {LIBVIRT_QEMU, KVM};
     static const gid_t other[] = {OTHER};
 
-    /* as it should be: both may */
+    /* the correct list: machines and the group kvm have access */
     assert_access("u::rw,g::rw,g:64055:rw,m::rw,o::-", 5, machine, 1, NULL);
     assert_access("u::rw,g::rw,g:64055:rw,m::rw,o::-", 5, kvm, 1, NULL);
     assert_access("u::rw,g::rw,g:64055:rw,m::rw,o::-", 5, other, 1, "it has ---");
@@ -51,17 +51,17 @@ test_access_of_groups(void)
     /* after a reboot: udev's permissions alone */
     assert_access("u::rw,g::rw,o::-", 5, machine, 1, "it has ---");
     assert_access("u::rw,g::rw,o::-", 5, kvm, 1, NULL);
-    /* the list was set before udev came */
+    /* the list was set before udev set the mode */
     assert_access("u::rw,g::-,g:64055:rw,m::rw,o::-", 5, machine, 1, NULL);
     assert_access("u::rw,g::-,g:64055:rw,m::rw,o::-", 5, kvm, 1, "it has ---");
-    /* one permission is not enough, of the entry or of the mask */
+    /* an entry or a mask with only one of the two permissions is not enough */
     assert_access("u::rw,g::rw,g:64055:r,m::rw,o::-", 5, machine, 1, "it has r--");
     assert_access("u::rw,g::rw,g:64055:w,m::rw,o::-", 5, machine, 1, "it has -w-");
     assert_access("u::rw,g::rw,g:64055:rw,m::r,o::-", 5, machine, 1,
                   "it has r--, because the mask limits it");
     assert_access("u::rw,g::rw,g:64055:rw,m::-,o::-", 5, kvm, 1,
                   "it has ---, because the mask limits it");
-    /* a group's entry decides before that of others; one of several groups is enough */
+    /* a group's entry takes precedence over that of others; one permitted group is enough */
     assert_access("u::rw,g::-,o::rw", 5, kvm, 1, "it has ---");
     assert_access("u::rw,g::-,o::rw", 5, machine, 1, NULL);
     assert_access("u::rw,g::r,g:64055:rw,m::rw,o::-", 5, both, 2, NULL);
@@ -122,7 +122,7 @@ check_as(Tree *tree, gid_t group, const char *list)
     doctor_check_device(&tree->host, tree->report, &intel, &device, &self);
 }
 
-/* The last finding, which is of the group kvm. */
+/* Checks the last finding, which is about the group kvm. */
 static void
 assert_kvm_group(Tree *tree, Verdict verdict, const char *text, const char *action)
 {
@@ -130,7 +130,7 @@ assert_kvm_group(Tree *tree, Verdict verdict, const char *text, const char *acti
     assert_finding(tree, verdict, "group kvm", text, action);
 }
 
-/* The first finding, which is of the device. */
+/* Checks the first finding, which is about the device. */
 static void
 assert_device(Tree *tree, Verdict verdict, const char *text, const char *action)
 {
@@ -164,7 +164,7 @@ test_machines(void)
     assert_kvm_group(tree, VERDICT_WARNING, "may not open /dev/kvm: it has ---", "setfacl");
 }
 
-/* It is a problem only where KVM is to be expected. */
+/* Missing access is a problem only if KVM can be expected to work. */
 static void
 test_severity(void)
 {
@@ -176,14 +176,14 @@ test_severity(void)
     assert_device(tree, VERDICT_PROBLEM, "may not open it", "systemd-tmpfiles");
 }
 
-/* [Machines] Group= is seen by the RAM folder. */
+/* The group of the RAM folder shows [Machines] Group=. */
 static void
 test_other_group(void)
 {
     g_autoptr(Tree) tree = tree_with_groups();
-    g_autofree char *ram = tree_path(tree, "/dev/shm/cloche");
+    g_autofree char *ram = tree_path(tree, "/run/cloche/ram");
 
-    tree_make_folder(tree, "/dev/shm/cloche");
+    tree_make_folder(tree, "/run/cloche/ram");
     if (chown(ram, (uid_t)-1, 0) == 0) {
         check(tree, &intel, GOOD);
         assert_device(tree, VERDICT_OK, "libvirt-qemu", NULL);
@@ -277,7 +277,7 @@ test_no_device(void)
     g_autoptr(Tree) tree = tree_with_groups();
 
     check_tree(tree, &intel);
-    assert_silent(tree); /* the module is not there: that is said elsewhere */
+    assert_silent(tree); /* another check reports the missing module */
     tree_make_folder(tree, "/sys/class/misc/kvm");
     check_tree(tree, &intel);
     assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "the device is missing",
@@ -304,7 +304,7 @@ test_other_node(void)
     assert_finding(tree, VERDICT_PROBLEM, "/dev/kvm", "10:232", "rm /dev/kvm");
 }
 
-/* Mode, owner and access list of a file are what the file has. */
+/* Mode, owner and access list are read from the file. */
 static void
 test_read(void)
 {

@@ -40,7 +40,8 @@ test_smt(void)
                NULL);
 }
 
-/* The libvirt inside of cloched --user reads no file of /etc; one that is unreadable is told. */
+/* The libvirt inside of cloched --user reads no file in /etc. A file that cannot be read is
+ * reported. */
 static void
 test_smt_elsewhere(void)
 {
@@ -129,7 +130,7 @@ test_odd_vulnerabilities(void)
     assert_finding(tree, VERDICT_UNKNOWN, "vulnerabilities", "Not a directory", "ls -l");
 }
 
-/* So many names are listed and no more; they are sorted. */
+/* Names are listed up to a limit, and are sorted. */
 static void
 test_many_vulnerabilities(void)
 {

@@ -30,7 +30,7 @@ test_read_bound(void)
     g_free(text);
 }
 
-/* More than one block of the reader; a file that is as good as endless. */
+/* A file is longer than one block of the reader; another one has no end. */
 static void
 test_read_much(void)
 {

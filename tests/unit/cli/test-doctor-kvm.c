@@ -32,7 +32,7 @@ test_virtualization(void)
     assert_finding(tree, VERDICT_OK, "processor", "virtual machine with nested", NULL);
 }
 
-/* Words that only look like the flags, and the line "vmx flags", are none. */
+/* Words that only resemble the flags, and the line "vmx flags", do not count. */
 static void
 test_no_virtualization(void)
 {
@@ -63,7 +63,7 @@ test_unknown_processor(void)
     assert_finding(tree, VERDICT_UNKNOWN, "processor", "no line 'flags'", "uname -m");
 }
 
-/* The first 64 KiB are read: a host with thousands of processors is answered by its first one. */
+/* Only the first 64 KiB are read, which contain the first of thousands of processors. */
 static void
 test_huge_cpuinfo(void)
 {
@@ -107,7 +107,7 @@ test_modules(void)
     check_modules(tree, "svm");
     assert_finding(tree, VERDICT_PROBLEM, "kernel module", "kvm_amd is not loaded",
                    "modprobe kvm_amd");
-    tree_make_folder(tree, "/sys/module/kvm"); /* alone it does nothing */
+    tree_make_folder(tree, "/sys/module/kvm"); /* this module alone does not provide KVM */
     check_modules(tree, "svm");
     assert_finding(tree, VERDICT_PROBLEM, "kernel module", "kvm_amd is not loaded",
                    "modprobe kvm_amd");

@@ -70,7 +70,7 @@ test_virtqemud(void)
     assert_sockets(tree, "", VERDICT_PROBLEM, "virtqemud-sock", "restart virtqemud.socket");
 }
 
-/* A list that goes on beyond its bound is looked at as far as that. */
+/* A list that is longer than the limit is read up to the limit. */
 static void
 test_huge_list(void)
 {
@@ -141,7 +141,7 @@ test_qemu(void)
     assert_qemu("#!/nonexistent\n", VERDICT_PROBLEM, "No such file", "reinstall");
 }
 
-/* A program that never ends is ended when it has said enough. */
+/* A program that never ends is killed when its output suffices. */
 static void
 test_endless_qemu(void)
 {

@@ -100,7 +100,7 @@ assert_json(const Report *report, gboolean only_problems, const char *expected)
     g_assert_cmpstr(line, ==, expected);
 }
 
-/* What files of the host and the service say is shown, and cannot command the terminal. */
+/* Text from the host's files and the service is shown, but cannot control the terminal. */
 static void
 test_hostile(void)
 {

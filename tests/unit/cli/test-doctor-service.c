@@ -6,7 +6,7 @@
 #define UNIT "/usr/local/lib/systemd/system/cloched.service"
 #define MIB ((guint64)1024 * 1024)
 
-/* The text in GVariant's format. */
+/* Parses the text format of GVariant. */
 static GVariant *
 parse(const char *type, const char *text)
 {
@@ -112,16 +112,23 @@ test_user(void)
 
     check_user(tree, VERDICT_PROBLEM, "the user cloche does not exist", "systemd-sysusers");
     tree_write(tree, "/etc/passwd", "cloche:x:990:64055::/:/\n");
-    check_user(tree, VERDICT_PROBLEM, "the group libvirt does not exist", "libvirt-daemon-system");
-    tree_write(tree, "/etc/group", "libvirt:x:106:other\nlibvirt-qemu:x:64055:\n");
-    check_user(tree, VERDICT_PROBLEM, "not in the group libvirt", "adduser cloche libvirt");
-    tree_write(tree, "/etc/group", "libvirt:x:106:other,cloche\nlibvirt-qemu:x:64055:\n");
-    check_user(tree, VERDICT_OK, "in the groups libvirt and libvirt-qemu", NULL);
-    tree_write(tree, "/etc/group", "libvirt:x:106:cloche\nlibvirt-qemu:x:64056:\n");
-    check_user(tree, VERDICT_PROBLEM, "not in the group libvirt-qemu", "cloche libvirt-qemu");
-    tree_write(tree, "/etc/group", "libvirt:x:106:cloche\n");
     check_user(tree, VERDICT_PROBLEM, "the group libvirt-qemu does not exist",
                "libvirt-daemon-system");
+    tree_write(tree, "/etc/group", "libvirt-qemu:x:64055:\n");
+    check_user(tree, VERDICT_PROBLEM, "the user cloche-vm does not exist", "systemd-sysusers");
+    tree_write(tree, "/etc/passwd", "cloche:x:990:64055::/:/\ncloche-vm:x:991:64055::/:/\n");
+    check_user(tree, VERDICT_PROBLEM, "the group libvirt does not exist", "libvirt-daemon-system");
+    tree_write(tree, "/etc/group", "libvirt:x:106:other\nlibvirt-qemu:x:64055:\n");
+    check_user(tree, VERDICT_PROBLEM, "cloche-vm is not in the group libvirt",
+               "adduser cloche-vm libvirt");
+    tree_write(tree, "/etc/group", "libvirt:x:106:other,cloche-vm\nlibvirt-qemu:x:64055:\n");
+    check_user(tree, VERDICT_OK, "cloche is in the group libvirt-qemu only", NULL);
+    tree_write(tree, "/etc/group", "libvirt:x:106:cloche,cloche-vm\nlibvirt-qemu:x:64055:\n");
+    check_user(tree, VERDICT_PROBLEM, "cloche is in the group libvirt, whose members can become",
+               "deluser cloche libvirt");
+    tree_write(tree, "/etc/group", "libvirt:x:106:cloche-vm\nlibvirt-qemu:x:64056:\n");
+    check_user(tree, VERDICT_PROBLEM, "cloche is not in the group libvirt-qemu",
+               "cloche libvirt-qemu");
     tree_remove(tree, "/etc/passwd");
     tree_make_folder(tree, "/etc/passwd");
     check_user(tree, VERDICT_UNKNOWN, "/etc/passwd cannot be read", "ls -l");
@@ -134,7 +141,7 @@ assert_no_user_check(Tree *tree, const ServiceFacts *facts)
     assert_silent(tree);
 }
 
-/* Another service than the unit runs under a user of its own. */
+/* A service that does not run as the unit runs as another user. */
 static void
 test_other_user(void)
 {
@@ -201,7 +208,7 @@ test_accelerator(void)
                       "determining", "in a minute");
 }
 
-/* Without an image nothing is tried, and the check of the templates says so. */
+/* Without an image, KVM is not tried, and the check of the templates reports that. */
 static void
 test_no_image(void)
 {

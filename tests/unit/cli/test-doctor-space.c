@@ -7,7 +7,7 @@
 #include "doctor-tree.h"
 
 #define GIB ((guint64)1024 * 1024 * 1024)
-#define RAM "/dev/shm/cloche"
+#define RAM "/run/cloche/ram"
 #define STATE "/var/lib/cloche"
 
 static const Needs needs = {GIB, 3 * GIB};
@@ -28,14 +28,27 @@ test_ram(void)
 {
     assert_ram(3 * GIB, GIB, TRUE, VERDICT_OK, "all templates take 3.2 GB", NULL);
     assert_ram(3 * GIB, GIB - 1, TRUE, VERDICT_WARNING, "rebuilt takes 1.1 GB",
-               "remount,size=4608M /dev/shm");
+               "remount,size=4608M " RAM);
     assert_ram(3 * GIB - 1, 2 * GIB, TRUE, VERDICT_WARNING, "all templates take 3.2 GB",
-               "remount,size=6144M /dev/shm");
+               "remount,size=6144M " RAM);
     assert_ram(GIB, GIB, TRUE, VERDICT_WARNING, "all templates take", "remount");
     assert_ram(GIB - 1, GIB - 1, TRUE, VERDICT_PROBLEM, "the largest template takes 1.1 GB",
                "remount,size=6144M");
     assert_ram(9 * GIB, 9 * GIB, FALSE, VERDICT_WARNING, "not on a tmpfs", "Ram=");
     assert_ram(0, 0, FALSE, VERDICT_PROBLEM, "the largest", "remount");
+}
+
+/* logind mounts the tmpfs of a user. */
+static void
+test_ram_of_user(void)
+{
+    g_autoptr(Tree) tree = tree_new();
+    const Space space = {0, TRUE, GIB - 1, GIB - 1};
+
+    tree->host.of_user = TRUE;
+    doctor_check_ram(&tree->host, tree->report, &space, &needs);
+    assert_finding(tree, VERDICT_PROBLEM, RAM, "the largest template takes",
+                   "RuntimeDirectorySize=6144M");
 }
 
 static void
@@ -69,7 +82,7 @@ test_unknown(void)
     assert_finding(tree, VERDICT_UNKNOWN, STATE, "Input/output error", "ls -l " STATE);
 }
 
-/* A folder that is not there yet is looked for upwards. */
+/* For a folder that does not exist yet, the nearest existing parent is checked. */
 static void
 test_read(void)
 {
@@ -97,7 +110,7 @@ test_tmpfs(void)
 {
     const DoctorHost host = {.root = ""};
 
-    g_assert_true(space_read(&host, "/dev/shm/cloche/none").is_tmpfs);
+    g_assert_true(space_read(&host, "/dev/shm/none").is_tmpfs);
     g_assert_false(space_read(&host, "/proc").is_tmpfs);
 }
 
@@ -106,6 +119,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cli/doctor-space/ram", test_ram);
+    g_test_add_func("/cli/doctor-space/ram-of-user", test_ram_of_user);
     g_test_add_func("/cli/doctor-space/state", test_state);
     g_test_add_func("/cli/doctor-space/unknown", test_unknown);
     g_test_add_func("/cli/doctor-space/read", test_read);

@@ -18,7 +18,7 @@ static const Case cases[] = {
     {"~?~.", "", TRUE, TRUE},       {"~?a", "a", FALSE, TRUE},
 };
 
-/* In pieces of that size. */
+/* Feeds the input in pieces of that size. */
 static void
 check(const Case *c, gsize size)
 {

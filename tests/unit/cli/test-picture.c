@@ -16,7 +16,7 @@
 static const char *const variables[] = {"TERM", "TERM_PROGRAM", "KITTY_WINDOW_ID", "LC_TERMINAL",
                                         "TMUX"};
 
-/* words: NAME=VALUE, with spaces between them. */
+/* words: NAME=VALUE pairs, separated by spaces. */
 static PictureProtocol
 find(const char *words, gboolean *ret_may_ask)
 {
@@ -162,8 +162,8 @@ encode_sixel(guint width, guint height, guint32 rgba)
     return picture_encode(PICTURE_SIXEL, "image/png", png);
 }
 
-/* rgba is little-endian: 0xff0000ff is red. libsixel has five bits of a colour, so all of it is 97.
- */
+/* rgba is little-endian: 0xff0000ff is red. libsixel stores five bits of a colour, so the largest
+ * value is 97. */
 static void
 assert_sixel(guint32 rgba, const char *color)
 {
@@ -196,7 +196,8 @@ test_sixel_bound(void)
     g_assert_null(encode_sixel(1, PICTURE_SIDE_MAX + 1, 0));
 }
 
-/* Cut anywhere, or with any byte changed: a picture or none. Each try is a process. */
+/* The picture is cut off anywhere, or any byte is changed: the result is a valid picture or none.
+ * Each try runs in a new process. */
 static void
 test_sixel_of_broken_pictures(void)
 {
@@ -269,11 +270,11 @@ static const struct {
     {"compute", compute_for_ever, SIGKILL},
     {"write", write_too_much, SIGPIPE},
 #ifndef __SANITIZE_ADDRESS__
-    {"memory", take_memory, SIGTRAP}, /* GLib's end without memory */
+    {"memory", take_memory, SIGTRAP}, /* the signal by which GLib aborts without memory */
 #endif
 };
 
-/* Does what the name says, if it is one of these. */
+/* Runs the decoder or the attempt that the name stands for. Returns if it stands for neither. */
 static void
 become_prisoner(const char *name)
 {

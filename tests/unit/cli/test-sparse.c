@@ -10,7 +10,6 @@
 
 #define MIB (1024 * 1024)
 
-/* A file without a name. */
 static int
 open_nameless(void)
 {
@@ -49,7 +48,7 @@ assert_same(int one, int two, off_t start)
     g_assert_cmpint(second.st_blocks, <=, first.st_blocks + 128); /* extents may be rounded */
 }
 
-/* The archive. */
+/* Returns the archive. */
 static int
 pack(SparseFile *file)
 {
@@ -130,7 +129,7 @@ test_what_is_not_sparse(void)
     close(ends[1]);
 }
 
-/* What is gone of it is zeros, so that the archive is as long as it said. */
+/* The missing part is filled with zeros, so that the archive has the length in its header. */
 static void
 test_one_that_becomes_shorter(void)
 {
@@ -151,7 +150,7 @@ test_one_that_becomes_shorter(void)
     close(archive);
 }
 
-/* At its end an archive has two blocks of zeros, which need not come. */
+/* An archive ends with two blocks of zeros, which may be missing. */
 static void
 test_archives_that_are_cut_off(void)
 {

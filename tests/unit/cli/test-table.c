@@ -60,7 +60,7 @@ test_hostile_cells(void)
                  "\xef\xbf\xbd   \\u202e  \\x9b\n");
 }
 
-/* A table that no terminal shows is not cut to the width of one. */
+/* A table that is not shown on a terminal is not truncated. */
 static void
 test_long_cells(void)
 {

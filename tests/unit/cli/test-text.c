@@ -188,7 +188,7 @@ test_escape(void)
     assert_text(text_escape("\xc2\x9b"), "\\x9b"); /* a control sequence in one character */
     assert_text(text_escape("a\xe2\x80\xae z"), "a\\u202e z");
     assert_text(text_escape("\xff"), "\xef\xbf\xbd");
-    assert_text(text_escape_lines("one\n\033two"), "one\n\\x1btwo");
+    assert_text(text_escape_lines("one\n\033two"), "one\n  \\x1btwo");
     assert_text(text_escape_styled("\033[0;31mred\033[m\n\tx"), "\033[0;31mred\033[m\n\tx");
     assert_text(text_escape_styled("\033[31"), "\\x1b[31");
     assert_text(text_escape_styled("\033[?25m\033[2J\r"), "\\x1b[?25m\\x1b[2J\\x0d");

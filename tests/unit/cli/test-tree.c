@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The archive is refused with a message that has `part`, and nothing came to be outside. */
+/* The archive must be refused with a message that contains `part`, and nothing must be created
+ * outside of the folder. */
 static void
 assert_refused(const Folders *folders, const Member *members, const char *part)
 {
@@ -78,7 +79,7 @@ test_through_symlink(Folders *folders, gconstpointer data)
     }
 }
 
-/* A file takes the place of a link, and does not go where it leads. */
+/* A file replaces a symbolic link, and is not written to the link's target. */
 static void
 test_over_symlink(Folders *folders, gconstpointer data)
 {
@@ -96,7 +97,8 @@ test_over_symlink(Folders *folders, gconstpointer data)
     assert_is_empty(folders->outside);
 }
 
-/* A directory of the same name as a link: what follows goes into a real one, or nowhere. */
+/* A directory has the same name as a link: later members are unpacked into a real directory, or not
+ * at all. */
 static void
 test_directory_over_symlink(Folders *folders, gconstpointer data)
 {
@@ -111,7 +113,7 @@ test_directory_over_symlink(Folders *folders, gconstpointer data)
     g_free(tree.first_left_out);
 }
 
-/* What is done to directories last must not follow what has taken their place. */
+/* The attributes of directories are set last, and must not be set on what replaced a directory. */
 static void
 test_symlink_over_directory(Folders *folders, gconstpointer data)
 {
@@ -168,7 +170,8 @@ find_header(const char *archive, gsize size, const char *name)
     return at;
 }
 
-/* Makes a hard link of the file "l", which keeps its body: libarchive writes no such archive. */
+/* Changes the member "l" from a file to a hard link with a body, because libarchive writes no such
+ * archive. */
 static void
 make_link(const Folders *folders, const char *target)
 {
@@ -187,7 +190,7 @@ make_link(const Folders *folders, const char *target)
     g_assert_true(g_file_set_contents(folders->archive, archive, (gssize)size, NULL));
 }
 
-/* The body would be written to where the symbolic link leads. */
+/* The body must not be written to the target of the symbolic link. */
 static void
 test_hard_link_with_a_body(Folders *folders, gconstpointer data)
 {
@@ -208,7 +211,7 @@ test_hard_link_with_a_body(Folders *folders, gconstpointer data)
     g_assert_cmpstr(text, ==, "secret");
     g_assert_cmpuint(mode_of(secret), ==, S_IFREG | 0600);
 
-    /* A link has what its file has. */
+    /* A hard link has the contents of its file; the body is ignored. */
     write_archive(
         folders,
         (Member[]){{"f", AE_IFREG, NULL, "first"}, {"l", AE_IFREG, NULL, "second"}, {NULL}});
@@ -269,7 +272,7 @@ test_owners(Folders *folders, gconstpointer data)
     g_free(tree.first_left_out);
 }
 
-/* The folder that was there keeps its own mode. */
+/* An existing folder keeps its mode. */
 static void
 test_own_attributes(Folders *folders, gconstpointer data)
 {
@@ -322,7 +325,7 @@ test_damaged(Folders *folders, gconstpointer data)
     g_assert_nonnull(strstr(error->message, "Damaged tar archive"));
 }
 
-/* Cut off in the middle of a member, or behind the archive's end: it was not whole. */
+/* The stream is cut off in the middle of a member, or after the archive's end: both are errors. */
 static void
 test_cut_off(Folders *folders, gconstpointer data)
 {
@@ -340,7 +343,7 @@ test_cut_off(Folders *folders, gconstpointer data)
 
         g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), ==, 0);
         g_assert_cmpint(write(ends[0], all, whole ? size : size / 2), ==, whole ? size : size / 2);
-        g_assert_cmpint(write(ends[1], "", 1), ==, 1); /* unread: the end is a reset */
+        g_assert_cmpint(write(ends[1], "", 1), ==, 1); /* stays unread, so the end is a reset */
         close(ends[0]);
         stream.fd = ends[1];
         g_assert_false(tree_unpack(&stream, &tree, &error));
@@ -399,6 +402,80 @@ pack(const Folders *folders, gboolean with_attributes)
     close(stream.fd);
 }
 
+/* Returns the size of the largest file that the folder's file system permits. */
+static gint64
+largest_file(const char *directory)
+{
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    gint64 size = 0;
+
+    g_assert_cmpint(fd, >=, 0);
+    for (int bit = 62; bit >= 0; bit--)
+        if (ftruncate(fd, size | (gint64)1 << bit) == 0)
+            size |= (gint64)1 << bit;
+    close(fd);
+    return size;
+}
+
+/* Packs a file that is one hole. */
+static void
+pack_hole(const Folders *folders, gint64 size)
+{
+    g_autofree char *script = g_strdup_printf(
+        "truncate -s %" G_GINT64_FORMAT " large; tar -cSf ../archive.tar --format=posix ./large",
+        size);
+
+    run_in(folders->outside, script, NULL);
+}
+
+/* Changes the size that the archive has for this file. Both have the same number of digits. */
+static void
+claim_size(const Folders *folders, const char *size)
+{
+    static const char key[] = "realsize=";
+    g_autofree char *archive = NULL;
+    gsize length;
+    char *value;
+
+    g_assert_true(g_file_get_contents(folders->archive, &archive, &length, NULL));
+    value = (char *)memmem(archive, length, key, strlen(key)) + strlen(key);
+    memcpy(value, size, strlen(size));
+    g_assert_cmpint(value[strlen(size)], ==, '\n');
+    g_assert_true(g_file_set_contents(folders->archive, archive, (gssize)length, NULL));
+}
+
+/* A file that is one hole needs no space, but a file system limits its size. */
+static void
+test_largest_file(Folders *folders, gconstpointer data)
+{
+    const gint64 largest = largest_file(folders->into);
+    g_autofree char *path = g_build_filename(folders->into, "large", NULL);
+    g_autofree char *next = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)largest + 1);
+    g_autofree char *far = g_strnfill(strlen(next), '9');
+    const char *const beyond[] = {next, far};
+    g_autoptr(GError) error = NULL;
+    struct stat status;
+    Tree tree = {0};
+
+    pack_hole(folders, largest);
+    unpack(folders, &tree, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(g_stat(path, &status), ==, 0);
+    g_assert_cmpint(status.st_size, ==, largest);
+
+    if (largest == G_MAXINT64) /* an archive cannot have more either */
+        return;
+    for (gsize i = 0; i < G_N_ELEMENTS(beyond); i++) {
+        g_autoptr(GError) refusal = NULL;
+
+        claim_size(folders, beyond[i]);
+        g_assert_false(unpack(folders, &tree, &refusal));
+        g_assert_error(refusal, G_FILE_ERROR, G_FILE_ERROR_FAILED);
+        g_assert_true(g_str_has_prefix(refusal->message, "'./large' is larger than a file can be"));
+        assert_is_empty(folders->into);
+    }
+}
+
 #define FILL                                                                                       \
     "mkdir -p d/e; printf text >d/f; ln d/f hard; ln -s d/f soft; ln -s /nowhere dangling; "       \
     "mkfifo fifo; truncate -s 1G sparse; printf x >>sparse; : >empty; chmod 751 d/f; "             \
@@ -410,7 +487,7 @@ pack(const Folders *folders, gboolean with_attributes)
     "find . -printf '%P %y %m %s %n %T@ %l\\0' | LC_ALL=C sort -z | tr '\\0' '\\n'; "              \
     "test $(du -k sparse | cut -f1) -lt 1000"
 
-/* By us, and by the tar of sandboxes. */
+/* Archives are made by cloche, and by the tar of sandboxes. */
 static void
 test_round_trip(Folders *folders, gconstpointer by_tar)
 {
@@ -502,6 +579,7 @@ main(int argc, char **argv)
     ADD("/cli/tree/damaged", test_damaged);
     ADD("/cli/tree/cut-off", test_cut_off);
     ADD("/cli/tree/interrupted", test_interrupted);
+    ADD("/cli/tree/largest-file", test_largest_file);
     ADD("/cli/tree/round-trip", test_round_trip);
     g_test_add("/cli/tree/to-tar", Folders, "tar", set_up, test_round_trip, tear_down);
     ADD("/cli/tree/from-tar", test_from_tar);

@@ -21,11 +21,11 @@ typedef struct {
     guint mode;
 } Member;
 
-/* The members end with one that has no name. */
+/* The last member has no name. */
 void write_archive(const Folders *folders, const Member *members);
 gboolean unpack(const Folders *folders, Tree *tree, GError **error);
 
 void assert_is_empty(const char *directory);
 mode_t mode_of(const char *path);
-/* NULL: there is no such file. */
+/* Returns NULL if the file does not exist. */
 char *read_text(const char *directory, const char *name);

@@ -11,7 +11,7 @@ typedef struct {
     ClocheManager *skeleton;
     ClocheManager *manager;           /* the client's proxy */
     const char *state;                /* of the template "python" */
-    guint lists, creations;           /* calls that came */
+    guint lists, creations;           /* received calls */
     void (*on_list)(gpointer fake);   /* before the answer; NULL: nothing */
     void (*on_create)(gpointer fake); /* before the answer; NULL: nothing */
     guint refusals;                   /* how many creations are refused as BUSY */
@@ -23,6 +23,6 @@ void fake_service_close(FakeService *fake);
 /* Sets the template's state and emits TemplateChanged. */
 void fake_service_change(FakeService *fake, const char *state);
 
-/* Runs the main loop until a reply is there. */
+/* Runs the main loop until the reply arrives. */
 void fake_service_on_reply(GObject *source, GAsyncResult *result, gpointer reply);
 void fake_service_await(GAsyncResult **reply);

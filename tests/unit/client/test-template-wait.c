@@ -94,7 +94,7 @@ become_ready(gpointer data)
         fake_service_change(fake, "ready");
 }
 
-/* The first answer is older than the change. */
+/* The template changes before the first answer arrives. */
 static void
 test_change_during_a_request(void)
 {
@@ -130,7 +130,7 @@ test_cancelled(void)
     fake_service_await(&reply);
     g_assert_null(template_wait_finish(reply, /* ret_waited= */ NULL, &error));
     g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-    fake_service_change(&fake, "ready"); /* nobody listens to it any more */
+    fake_service_change(&fake, "ready"); /* the client has removed its handler */
     g_assert_true(g_dbus_connection_flush_sync(fake.connections[0], NULL, NULL));
     while (g_main_context_iteration(/* context= */ NULL, /* may_block= */ FALSE))
         ;

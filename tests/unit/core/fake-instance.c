@@ -24,7 +24,7 @@ guint fake_living, fake_ended, fake_failing_claims;
 static Instance *last;
 static guint numbers;
 
-/* The linker's names. */
+/* The linker uses these names. */
 void __wrap_instance_restore_async(Host *host, Template *template, GCancellable *cancellable,
                                    GAsyncReadyCallback callback, gpointer data);
 Instance *__wrap_instance_start_finish(GAsyncResult *result, GError **error);
@@ -32,6 +32,8 @@ void __wrap_instance_end(Instance *instance, const char *why);
 void __wrap_instance_leave(Instance *instance);
 void __wrap_instance_watch(Instance *instance, const InstanceEvents *events, gpointer data);
 guint32 __wrap_instance_uid(const Instance *instance);
+void __wrap_instance_hold(Instance *instance, gboolean holds);
+char *__wrap_instance_disk(const Instance *instance);
 const char *__wrap_instance_id(const Instance *instance);
 const Template *__wrap_instance_template(const Instance *instance);
 GuestLink *__wrap_instance_link(Instance *instance);
@@ -173,6 +175,17 @@ guint32
 __wrap_instance_uid(const Instance *instance)
 {
     return 0;
+}
+
+void
+__wrap_instance_hold(Instance *instance, gboolean holds)
+{
+}
+
+char *
+__wrap_instance_disk(const Instance *instance)
+{
+    return g_strdup("");
 }
 
 const char *

@@ -11,18 +11,18 @@
 
 extern GQueue fake_starts;        /* of GTask: restores that are under way, the oldest first */
 extern guint fake_living;         /* instances that have not ended */
-extern guint fake_ended;          /* instances that have */
+extern guint fake_ended;          /* instances that have ended */
 extern guint fake_failing_claims; /* how many claims fail from now on */
 
-/* Forgets what an earlier test left. */
+/* Resets the state that an earlier test left. */
 void fake_reset(void);
 /* The oldest start succeeds, or fails. */
 void fake_complete_start(void);
 void fake_fail_start(void);
-/* All starts succeed, those too that follow from them. */
+/* All starts succeed, including those that follow. */
 void fake_complete_all_starts(void);
 /* Runs all callbacks that are due. */
 void fake_run_due(void);
-/* The machine that became ready last is lost, or stands still. */
+/* The machine that became ready last is lost, or stalls. */
 void fake_lose_last(void);
 void fake_stall_last(void);

@@ -20,7 +20,7 @@ good_record(void)
     return (Record){.boot_id = (char *)BOOT, .deadline_us = NOW_US + 1};
 }
 
-/* To the microsecond: its time is over when its deadline is now. */
+/* A sandbox has expired when its deadline equals the current time. */
 static void
 test_deadline(void)
 {
@@ -33,7 +33,7 @@ test_deadline(void)
     assert_judged(&record, END_TIMED_OUT, NULL);
 }
 
-/* A deadline of another boot means nothing; nor does one of a host that does not know its boot. */
+/* A deadline of another boot, or of a host without a boot id, has no meaning. */
 static void
 test_boot(void)
 {
@@ -58,6 +58,21 @@ test_one_shot(void)
     assert_judged(&record, END_TIMED_OUT, NULL);
 }
 
+/* A machine in whose adoption the service died again and again. Its deadline comes first. */
+static void
+test_deaths(void)
+{
+    Record record = good_record();
+
+    record.deaths = 15;
+    assert_judged(&record, END_NOT_YET, NULL);
+    record.deaths = 16;
+    assert_judged(&record, END_PROTOCOL_ERROR,
+                  "the service died again and again while it adopted this machine");
+    record.deadline_us = NOW_US;
+    assert_judged(&record, END_TIMED_OUT, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -65,5 +80,6 @@ main(int argc, char **argv)
     g_test_add_func("/adopt/deadline", test_deadline);
     g_test_add_func("/adopt/boot", test_boot);
     g_test_add_func("/adopt/one-shot", test_one_shot);
+    g_test_add_func("/adopt/deaths", test_deaths);
     return g_test_run();
 }

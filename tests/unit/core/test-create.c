@@ -158,7 +158,7 @@ request_for(const char *template)
                            .environment = nothing};
 }
 
-/* Returns when nothing more happens before a machine has started. */
+/* Returns when the creation waits for a machine to start. */
 static void
 create_with(Fixture *f, Create *create, const CreateRequest *request)
 {
@@ -173,6 +173,16 @@ create(Fixture *f, Create *create)
     const CreateRequest request = request_for(NULL);
 
     create_with(f, create, &request);
+}
+
+/* Machines start at once, but a record is written by another thread. */
+static void
+await(const Create *create)
+{
+    while (!create->done) {
+        fake_complete_all_starts();
+        g_main_context_iteration(NULL, /* may_block= */ FALSE);
+    }
 }
 
 static void
@@ -208,7 +218,7 @@ count_records(Fixture *f)
 
 /* --- tests --- */
 
-/* The record names what the sandbox's machine runs from. */
+/* The record names the template version that the sandbox's machine runs from. */
 static void
 test_created(Fixture *f, gconstpointer data)
 {
@@ -221,7 +231,7 @@ test_created(Fixture *f, gconstpointer data)
     g_assert_cmpuint(used(f, QUOTA_SANDBOXES), ==, 1);
     g_assert_cmpuint(used(f, QUOTA_CREATES), ==, 1);
     template_finish(f->box);
-    fake_complete_start();
+    await(&one);
     g_assert_no_error(one.error);
     g_assert_cmpuint(used(f, QUOTA_CREATES), ==, 0);
     g_assert_cmpuint(used(f, QUOTA_MEMORY_MIB), ==, 64);
@@ -261,7 +271,7 @@ test_refused(Fixture *f, gconstpointer data)
     g_assert_cmpuint(used(f, QUOTA_CREATES), ==, 0);
 }
 
-/* Two are permitted; one that fails is charged no more. */
+/* The limit is two sandboxes. The charge of a creation that failed is released. */
 static void
 test_charged(Fixture *f, gconstpointer data)
 {
@@ -279,7 +289,7 @@ test_charged(Fixture *f, gconstpointer data)
     g_assert_cmpuint(used(f, QUOTA_CREATES), ==, 0);
 }
 
-/* A machine that is lost in its claim is replaced, twice; nothing of it stays. */
+/* A machine that is lost during its claim is replaced, at most twice, and leaves nothing. */
 static void
 test_lost_claims(Fixture *f, gconstpointer data)
 {
@@ -288,7 +298,7 @@ test_lost_claims(Fixture *f, gconstpointer data)
     template_finish(f->box);
     fake_failing_claims = 2;
     create(f, &one);
-    fake_complete_all_starts();
+    await(&one);
     g_assert_no_error(one.error);
     g_assert_cmpuint(fake_ended, ==, 2);
     g_assert_cmpuint(count_records(f), ==, 1);
@@ -296,7 +306,7 @@ test_lost_claims(Fixture *f, gconstpointer data)
 
     fake_failing_claims = 3;
     create(f, &one);
-    fake_complete_all_starts();
+    await(&one);
     assert_refused(&one, CLOCHE_ERROR_GUEST_LOST, "the test loses it");
     g_assert_cmpuint(fake_ended, ==, 5);
     g_assert_cmpuint(fake_living, ==, 1);
@@ -318,7 +328,8 @@ test_idempotency(Fixture *f, gconstpointer data)
     create_with(f, &other, &request);
     assert_refused(&other, CLOCHE_ERROR_INVALID_ARGUMENT, "was used with other options");
     template_finish(f->box);
-    fake_complete_all_starts();
+    await(&first);
+    await(&second);
     g_assert_no_error(first.error);
     g_assert_cmpstr(first.id, ==, second.id);
     request.name = "";
@@ -331,7 +342,7 @@ test_idempotency(Fixture *f, gconstpointer data)
     create_clear(&third);
 }
 
-/* Who waits for a machine of a template that is removed gets that as the error. */
+/* When a template is removed, callers that wait for its machine get that as the error. */
 static void
 test_removed(Fixture *f, gconstpointer data)
 {
@@ -343,6 +354,33 @@ test_removed(Fixture *f, gconstpointer data)
     create(f, &later);
     assert_refused(&later, CLOCHE_ERROR_NO_SUCH_TEMPLATE, "installed are: none");
     g_assert_cmpuint(used(f, QUOTA_SANDBOXES), ==, 0);
+}
+
+static gboolean
+looks_at_disks(const Fixture *f)
+{
+    return g_main_context_find_source_by_user_data(NULL, f->core->disk_watch) != NULL;
+}
+
+/* Without sandboxes, no timer wakes the service, even if machines wait for callers. */
+static void
+test_disks_are_looked_at(Fixture *f, gconstpointer data)
+{
+    Create one;
+
+    template_finish(f->box);
+    fake_complete_all_starts();
+    g_assert_false(looks_at_disks(f));
+    for (guint i = 0; i < 2; i++) {
+        create(f, &one);
+        await(&one);
+        g_assert_no_error(one.error);
+        g_assert_true(looks_at_disks(f));
+        core_end(f->core, g_hash_table_lookup(f->core->sandboxes, one.id), END_KILLED, NULL);
+        while (looks_at_disks(f))
+            g_main_context_iteration(NULL, /* may_block= */ TRUE);
+        create_clear(&one);
+    }
 }
 
 int
@@ -357,5 +395,6 @@ main(int argc, char **argv)
     ADD("lost-claims", test_lost_claims);
     ADD("idempotency", test_idempotency);
     ADD("removed", test_removed);
+    ADD("disks-are-looked-at", test_disks_are_looked_at);
     return g_test_run();
 }

@@ -6,7 +6,7 @@
 typedef struct {
     Deadlines *queue;
     GMainLoop *loop;
-    GString *log; /* a letter per deadline that was reached */
+    GString *log; /* a letter for each deadline that was reached */
     gint64 begin_us;
     Deadline *victim;
 } Fixture;
@@ -60,7 +60,7 @@ test_order(Fixture *f, gconstpointer data)
     g_assert_cmpint(util_boottime_us(), >=, f->begin_us + 30000);
 }
 
-/* One that has passed when it is added, at the machine's start even, is reached at once. */
+/* A deadline that is in the past when it is added, or before the boot, is reached immediately. */
 static void
 test_past(Fixture *f, gconstpointer data)
 {
@@ -95,7 +95,7 @@ on_meddle(gpointer data)
     deadline_add(f->queue, util_boottime_us() + 5000, on_last, f);
 }
 
-/* Two are due together; the first takes the second away and adds others. */
+/* Two deadlines are due together; the callback of the first removes the second and adds others. */
 static void
 test_meddle(Fixture *f, gconstpointer data)
 {

@@ -38,7 +38,7 @@ take(Fixture *f)
     return user;
 }
 
-/* All of the range, each once, whichever is the first. */
+/* Each uid of the range is taken once, in any order. */
 static void
 test_range(Fixture *f, gconstpointer data)
 {
@@ -54,7 +54,7 @@ test_range(Fixture *f, gconstpointer data)
     }
 }
 
-/* One that is given back comes again only behind all others. */
+/* A uid that is returned is taken again only after all others. */
 static void
 test_turns(Fixture *f, gconstpointer data)
 {
@@ -69,8 +69,8 @@ test_turns(Fixture *f, gconstpointer data)
     g_assert_cmpuint(take(f).uid, ==, first.uid);
 }
 
-/* When none is left the error says what an administrator can do; it is over with the first that
- * comes back. */
+/* When no uid is left, the error states what an administrator can do. A returned uid can be taken
+ * again. */
 static void
 test_exhausted(Fixture *f, gconstpointer data)
 {
@@ -89,7 +89,7 @@ test_exhausted(Fixture *f, gconstpointer data)
     g_assert_cmpuint(take(f).uid, ==, last.uid);
 }
 
-/* A machine that was there before keeps its user: nobody else gets it. */
+/* An adopted machine keeps its uid, which no other machine gets. */
 static void
 test_adopted(Fixture *f, gconstpointer data)
 {
@@ -102,7 +102,7 @@ test_adopted(Fixture *f, gconstpointer data)
     g_assert_false(host_take_user(&f->host, &kept, NULL));
 }
 
-/* What asks may be a machine's user: just inside of the range, and just outside. */
+/* A uid is recognized as a machine's user just inside of the range, and not just outside. */
 static void
 test_is_machine(Fixture *f, gconstpointer data)
 {
@@ -114,14 +114,15 @@ test_is_machine(Fixture *f, gconstpointer data)
     g_assert_false(host_is_machine(&f->host, FIRST + COUNT));
     g_assert_false(host_is_machine(&f->host, 0));
 
-    /* of an earlier life with another range */
+    /* from a previous instance of the service, which had another range */
     former = host_keep_user(&f->host, FIRST + COUNT);
     g_assert_true(host_is_machine(&f->host, FIRST + COUNT));
     host_return_user(&f->host, &former);
     g_assert_false(host_is_machine(&f->host, FIRST + COUNT));
 }
 
-/* Where machines run as libvirt has it, there is nothing to give, and no end of it. */
+/* Without a range, libvirt chooses the user: no uid is assigned, and the number of machines is not
+ * limited. */
 static void
 test_no_range(Fixture *f, gconstpointer data)
 {
@@ -143,7 +144,7 @@ count_call(gpointer data)
     (*(int *)data)++;
 }
 
-/* Whoever waits for the end hears of each step. */
+/* The callback is called at each release, so that the service can wait for the last one. */
 static void
 test_count(Fixture *f, gconstpointer data)
 {

@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "instance-private.h"
+#include "journal-budget.h"
 #include "journal.h"
 
 #define ID "abcdefghijklmnop"
 
 static const char *catalog_path;
 
-/* Fields of the last line; written by what takes the place of GLib's writer. */
+/* Fields of the last line, which the replacement of GLib's writer stores. */
 static GHashTable *last;
 static GLogLevelFlags last_level;
 
@@ -31,7 +32,7 @@ assert_field(const char *key, const char *expected)
     g_assert_cmpstr(g_hash_table_lookup(last, key), ==, expected);
 }
 
-/* Of each line of a sandbox. */
+/* Checks the fields that each line about a sandbox has. */
 static void
 assert_line(const char *message_id, const char *message)
 {
@@ -55,7 +56,7 @@ example(void)
         .owner = 1000,
         .metadata = metadata,
         .idempotency_key = (char *)"secret-token",
-        .request = (char *)"secret-request",
+        .request_digest = (char *)"secret-digest",
     };
 }
 
@@ -107,7 +108,7 @@ test_stalled(void)
 
     journal_stalled(&sandbox, TRUE);
     assert_line(JOURNAL_STALLED,
-                "Sandbox " ID " of uid 1000 is paused: the disk of this machine is full");
+                "Sandbox " ID " of uid 1000 is paused: this host has no disk space for it");
     assert_field("PRIORITY", "4");
     g_assert_cmpint(last_level, ==, G_LOG_LEVEL_WARNING);
     journal_stalled(&sandbox, FALSE);
@@ -117,7 +118,21 @@ test_stalled(void)
     g_assert_cmpint(last_level, ==, G_LOG_LEVEL_MESSAGE);
 }
 
-/* Each reason by its name of the API; why it could not go on behind that. */
+static void
+test_disk_held(void)
+{
+    journal_disk_held(1000, TRUE, 5000000000, 1000000);
+    assert_field("MESSAGE_ID", JOURNAL_DISK_HELD);
+    assert_field("OWNER_UID", "1000");
+    g_assert_cmpint(last_level, ==, G_LOG_LEVEL_WARNING);
+    g_assert_true(g_str_has_prefix(g_hash_table_lookup(last, "MESSAGE"),
+                                   "The sandboxes of uid 1000 stop: their disks take 5.0"));
+    journal_disk_held(1000, FALSE, 0, 1000000);
+    assert_field("MESSAGE_ID", JOURNAL_DISK_RELEASED);
+    g_assert_cmpint(last_level, ==, G_LOG_LEVEL_MESSAGE);
+}
+
+/* The line has the API's name of the reason, followed by the detail. */
 static void
 test_ended(void)
 {
@@ -150,8 +165,7 @@ test_claim_lost(void)
     assert_field("PRIORITY", "4");
 }
 
-/* A refusal is of a user and of no sandbox; what it says of the user's own words is not taken for
- * a format. */
+/* A refusal concerns a user and no sandbox. The user's text in it is not used as a format. */
 static void
 test_refused(void)
 {
@@ -160,6 +174,67 @@ test_refused(void)
     assert_field("MESSAGE", "100 %s of memory-mib");
     assert_field("OWNER_UID", "4294967295");
     assert_field("SANDBOX_ID", NULL);
+}
+
+static guint counted;
+
+static GLogWriterOutput
+count_line(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+    counted++;
+    return keep_line(level, fields, n_fields, data);
+}
+
+/* A user causes so many lines of a kind, and nobody else is affected. */
+static void
+test_left_out(void)
+{
+    const Sandbox sandbox = example();
+
+    journal_flush();
+    counted = 0;
+    for (guint i = 0; i < 1000; i++)
+        journal_extended(&sandbox, 60);
+    for (guint i = 0; i < 7; i++)
+        journal_refused(1000, "a limit");
+    g_assert_cmpuint(counted, ==, JOURNAL_OTHER_MAX);
+    journal_refused(1001, "a limit");
+    g_assert_cmpuint(counted, ==, JOURNAL_OTHER_MAX + 1);
+    journal_adopted(&sandbox); /* another kind */
+    g_assert_cmpuint(counted, ==, JOURNAL_OTHER_MAX + 2);
+    journal_flush();
+    g_assert_cmpuint(counted, ==, JOURNAL_OTHER_MAX + 3);
+    assert_field("MESSAGE_ID", JOURNAL_LEFT_OUT);
+    assert_field("OWNER_UID", "1000");
+    assert_field("MESSAGE", "947 messages about uid 1000 were left out in a minute");
+}
+
+static guint reported;
+
+static void
+on_report(guint32 owner, guint left_out)
+{
+    g_assert_cmpuint(owner, ==, 7);
+    reported = left_out;
+}
+
+/* At the end of the window, without another line; then lines are written again. */
+static void
+test_window(void)
+{
+    const JournalLimits limits = {
+        .window_ms = 50, .lines = {[JOURNAL_OTHER] = 2}, .report = on_report};
+    JournalBudget *budget = journal_budget_new(&limits);
+
+    for (guint i = 0; i < 5; i++)
+        g_assert_cmpint(journal_budget_take(budget, 7, JOURNAL_OTHER), ==, i < 2);
+    while (reported == 0)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpuint(reported, ==, 3);
+    reported = 0;
+    g_assert_true(journal_budget_take(budget, 7, JOURNAL_OTHER));
+    journal_budget_free(budget);
+    g_assert_cmpuint(reported, ==, 0);
 }
 
 static void
@@ -181,14 +256,14 @@ test_nothing_of_users(void)
     }
 }
 
-/* Every id is one of systemd's kind, no two are the same, and the catalog explains these and no
- * others. */
+/* Every id has systemd's form and is unique, and the catalog explains exactly these ids. */
 static void
 test_catalog(void)
 {
     static const char *const ids[] = {
-        JOURNAL_CREATED, JOURNAL_EXTENDED, JOURNAL_ENDED,   JOURNAL_ADOPTED,    JOURNAL_LEFT,
-        JOURNAL_STALLED, JOURNAL_RESUMED,  JOURNAL_REFUSED, JOURNAL_CLAIM_LOST,
+        JOURNAL_CREATED,    JOURNAL_EXTENDED,  JOURNAL_ENDED,         JOURNAL_ADOPTED,
+        JOURNAL_LEFT,       JOURNAL_STALLED,   JOURNAL_RESUMED,       JOURNAL_REFUSED,
+        JOURNAL_CLAIM_LOST, JOURNAL_DISK_HELD, JOURNAL_DISK_RELEASED, JOURNAL_LEFT_OUT,
     };
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
     g_autofree char *text = NULL;
@@ -203,7 +278,7 @@ test_catalog(void)
     lines = g_strsplit(text, "\n", 0);
     for (char **line = lines; *line; line++)
         if (g_str_has_prefix(*line, "-- ") && !g_hash_table_remove(known, *line + 3))
-            g_error("the catalog explains %s, which is no id, or does so twice", *line + 3);
+            g_error("the catalog has the unknown id %s, or has an id twice", *line + 3);
     g_assert_cmpuint(g_hash_table_size(known), ==, 0);
 }
 
@@ -214,13 +289,16 @@ main(int argc, char **argv)
     g_assert_cmpint(argc, ==, 2);
     catalog_path = argv[1];
     last = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_log_set_writer_func(keep_line, NULL, NULL);
+    g_log_set_writer_func(count_line, NULL, NULL);
     g_test_add_func("/journal/created", test_created);
     g_test_add_func("/journal/life", test_life);
     g_test_add_func("/journal/stalled", test_stalled);
+    g_test_add_func("/journal/disk-held", test_disk_held);
     g_test_add_func("/journal/ended", test_ended);
     g_test_add_func("/journal/claim-lost", test_claim_lost);
     g_test_add_func("/journal/refused", test_refused);
+    g_test_add_func("/journal/left-out", test_left_out);
+    g_test_add_func("/journal/window", test_window);
     g_test_add_func("/journal/nothing-of-users", test_nothing_of_users);
     g_test_add_func("/journal/catalog", test_catalog);
     return g_test_run();

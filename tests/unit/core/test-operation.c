@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-operation: an operation is charged, can be cancelled, has a sandbox, and ends once. */
 #include "core-private.h"
+#include "error.h"
 #include "operation.h"
 
 #define OWNER 1000u
@@ -70,7 +71,54 @@ test_charge(void)
     g_assert_cmpuint(world.core.operations.length, ==, 0);
 }
 
-/* The guest executes it already, so it exists and is charged. */
+static void
+test_hold(void)
+{
+    g_auto(World) world;
+    g_autoptr(GError) error = NULL;
+    Operation *first, *second;
+
+    world_init(&world);
+    first = begin(&world, NULL);
+    second = begin(&world, NULL);
+    g_assert_true(operation_hold(first, QUOTA_BUFFERS_EACH - 10, NULL));
+    g_assert_false(operation_hold(second, 11, &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED);
+    g_assert_cmpstr(error->message, ==,
+                    "The limit buffer-size of user 1000 is reached: 67108854 of 67108864 bytes are "
+                    "in use, and this needs 11 more; wait until a call or a process ends");
+    g_assert_true(operation_hold(second, 10, NULL));
+    operation_end(first);
+    g_assert_cmpuint(quota_buffers_used(world.core.quota, OWNER), ==, 10);
+    operation_end(second);
+    g_assert_cmpuint(quota_buffers_used_by_all(world.core.quota), ==, 0);
+}
+
+static void
+test_hold_of_all(void)
+{
+    g_auto(World) world;
+    g_autoptr(GError) error = NULL;
+    Operation *operation;
+    gsize others = QUOTA_BUFFERS_ALL / QUOTA_BUFFERS_EACH;
+
+    world_init(&world);
+    operation = begin(&world, NULL);
+    for (guint uid = 1; uid <= others; uid++)
+        g_assert_true(quota_take_buffers(world.core.quota, uid,
+                                         QUOTA_BUFFERS_EACH - (uid == 1 ? 10 : 0), NULL));
+    g_assert_false(operation_hold(operation, 11, &error));
+    g_assert_cmpstr(error->message, ==,
+                    "The limit buffer-size of all users is reached: 402653174 of 402653184 bytes "
+                    "are in use, and this needs 11 more; wait until a call or a process ends");
+    g_assert_true(operation_hold(operation, 10, NULL));
+    operation_end(operation);
+    for (guint uid = 1; uid <= others; uid++)
+        budget_give_back(quota_buffers(world.core.quota, uid),
+                         quota_buffers_used(world.core.quota, uid));
+}
+
+/* The guest already executes the process, so its operation is charged beyond the limits. */
 static void
 test_adopted_beyond_limit(void)
 {
@@ -79,11 +127,13 @@ test_adopted_beyond_limit(void)
 
     world_init(&world);
     for (guint i = 0; i <= LIMIT; i++)
-        operations[i] = operation_adopt(world.sandbox);
+        operations[i] = operation_adopt(world.sandbox, QUOTA_BUFFERS_EACH);
     g_assert_cmpuint(charged(&world), ==, LIMIT + 1);
+    g_assert_false(operation_hold(operations[0], 1, NULL));
     for (guint i = 0; i <= LIMIT; i++)
         operation_end(operations[i]);
     g_assert_cmpuint(charged(&world), ==, 0);
+    g_assert_cmpuint(quota_buffers_used(world.core.quota, OWNER), ==, 0);
 }
 
 /* --- cancellation --- */
@@ -116,7 +166,7 @@ test_caller_leaves(void)
     operation_end(operation);
 }
 
-/* A caller may leave while polkit is asked. */
+/* A caller may disconnect while polkit is consulted. */
 static void
 test_caller_has_left(void)
 {
@@ -225,6 +275,8 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/operation/charge", test_charge);
+    g_test_add_func("/operation/hold", test_hold);
+    g_test_add_func("/operation/hold-of-all", test_hold_of_all);
     g_test_add_func("/operation/adopted-beyond-limit", test_adopted_beyond_limit);
     g_test_add_func("/operation/caller-leaves", test_caller_leaves);
     g_test_add_func("/operation/caller-has-left", test_caller_has_left);

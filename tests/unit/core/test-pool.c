@@ -7,6 +7,7 @@
 #include "pools.h"
 
 #define MEMORY_MIB 64
+#define OWNER 1000
 
 typedef struct {
     Host host;
@@ -58,7 +59,7 @@ tear_down(Fixture *f, gconstpointer data)
 
     pools_stop(f->pools, why);
     pools_free(f->pools);
-    fake_complete_all_starts(); /* nobody may hear of these any more */
+    fake_complete_all_starts(); /* these must call no callback */
     g_assert_cmpuint(fake_living, ==, 0);
     g_assert_cmpuint(f->host.memory_mib, ==, 0);
     g_assert_cmpuint(f->host.waiting, ==, 0);
@@ -100,18 +101,18 @@ on_taken(GObject *source, GAsyncResult *result, gpointer data)
     take->done = TRUE;
 }
 
-/* Returns when nothing more happens by itself. */
+/* Returns when the call has finished or waits for an event. */
 static void
-take_with(Fixture *f, Template *template, Take *take, GCancellable *cancellable)
+take_for(Fixture *f, Template *template, guint32 owner, Take *take, GCancellable *cancellable)
 {
-    pool_take_async(pool_of(f, template), cancellable, on_taken, take);
+    pool_take_async(pool_of(f, template), owner, cancellable, on_taken, take);
     fake_run_due();
 }
 
 static void
 take(Fixture *f, Template *template, Take *take)
 {
-    take_with(f, template, take, /* cancellable= */ NULL);
+    take_for(f, template, OWNER, take, /* cancellable= */ NULL);
 }
 
 static void
@@ -157,7 +158,7 @@ test_fill(Fixture *f, gconstpointer data)
     g_assert_cmpuint(fake_ended, ==, 2);
 }
 
-/* In the order of the calls, also of those that came before the template was ready. */
+/* Callers get machines in the order of their calls, even if the template was not ready then. */
 static void
 test_line(Fixture *f, gconstpointer data)
 {
@@ -178,7 +179,47 @@ test_line(Fixture *f, gconstpointer data)
         take_clear(&takes[i]);
 }
 
-/* So many may wait, and not one more; a caller that leaves makes room for another. */
+/* A user with many callers gets one machine before the next user gets one. */
+static void
+test_users(Fixture *f, gconstpointer data)
+{
+    static const guint32 owners[] = {1, 1, 1, 1, 2, 2, 3};
+    static const guint order[] = {0, 4, 6, 1, 5, 2, 3};
+    Take takes[G_N_ELEMENTS(owners)] = {0};
+
+    for (guint i = 0; i < G_N_ELEMENTS(owners); i++)
+        take_for(f, f->box, owners[i], &takes[i], /* cancellable= */ NULL);
+    make_ready(f, f->box);
+    for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
+        g_assert_false(takes[order[i]].done);
+        fake_complete_start();
+        g_assert_nonnull(takes[order[i]].instance);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(takes); i++)
+        take_clear(&takes[i]);
+}
+
+/* One user cannot take all places. */
+static void
+test_busy_user(Fixture *f, gconstpointer data)
+{
+    g_autofree Take *takes = g_new0(Take, CALLERS_USER_MAX);
+    Take beyond = {0}, other = {0};
+
+    for (guint i = 0; i < CALLERS_USER_MAX; i++)
+        take(f, f->box, &takes[i]);
+    take(f, f->box, &beyond);
+    assert_error(&beyond, CLOCHE_ERROR_BUSY);
+    take_for(f, f->box, OWNER + 1, &other, /* cancellable= */ NULL);
+    g_assert_false(other.done);
+    template_fail(f->box, &(GError){CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_NOT_READY, (char *)"no"});
+    pool_update(pool_of(f, f->box));
+    assert_error(&other, CLOCHE_ERROR_TEMPLATE_NOT_READY);
+    for (guint i = 0; i < CALLERS_USER_MAX; i++)
+        g_clear_error(&takes[i].error);
+}
+
+/* The number of waiting callers is limited; a caller that leaves makes room for another. */
 static void
 test_busy(Fixture *f, gconstpointer data)
 {
@@ -187,7 +228,8 @@ test_busy(Fixture *f, gconstpointer data)
     Take beyond = {0};
 
     for (guint i = 0; i < CALLERS_MAX; i++)
-        take_with(f, f->box, &takes[i], i == 5 ? cancellable : NULL);
+        take_for(f, f->box, OWNER + 1 + i / CALLERS_USER_MAX, &takes[i],
+                 i == 5 ? cancellable : NULL);
     g_assert_cmpuint(pool_figures(pool_of(f, f->box)).waiting, ==, CALLERS_MAX);
     take(f, f->box, &beyond);
     assert_error(&beyond, CLOCHE_ERROR_BUSY);
@@ -209,7 +251,7 @@ test_busy(Fixture *f, gconstpointer data)
     }
 }
 
-/* A machine that was claimed is replaced after a pause, unless somebody waits. */
+/* A claimed machine is replaced after a pause, or immediately if a caller waits. */
 static void
 test_refill(Fixture *f, gconstpointer data)
 {
@@ -228,14 +270,14 @@ test_refill(Fixture *f, gconstpointer data)
     take(f, f->box, &first);
     g_assert_cmpuint(fake_starts.length, ==, 0);
     take(f, f->box, &second);
-    g_assert_cmpuint(fake_starts.length, ==, 2); /* for the caller, and to keep ready */
+    g_assert_cmpuint(fake_starts.length, ==, 2); /* one for the caller, and one to keep ready */
     fake_complete_all_starts();
     g_assert_nonnull(second.instance);
     take_clear(&first);
     take_clear(&second);
 }
 
-/* The pauses become longer; a caller gets the error of the third failure in a row. */
+/* The pauses become longer. A caller gets the error of the third consecutive failure. */
 static void
 test_failures(Fixture *f, gconstpointer data)
 {
@@ -266,8 +308,83 @@ test_failures(Fixture *f, gconstpointer data)
     take_clear(&later);
 }
 
-/* There is memory for one machine: one that nobody has claimed makes room for a caller, and one
- * that is claimed does not. */
+/* Who waits for a template that is being prepared needs no machine yet, and keeps no other pool
+ * from starting its own. */
+static void
+test_preparing(Fixture *f, gconstpointer data)
+{
+    Take waiting = {0}, later = {0};
+
+    take(f, f->other, &waiting);
+    set_config(f, 2, 1024);
+    make_ready(f, f->box);
+    g_assert_cmpuint(f->host.waiting, ==, 0);
+    fake_complete_all_starts();
+    g_assert_cmpuint(pool_figures(pool_of(f, f->box)).ready, ==, 2);
+    take(f, f->box, &later);
+    wait_for_start();
+    fake_complete_all_starts();
+    g_assert_cmpuint(pool_figures(pool_of(f, f->box)).ready, ==, 2);
+    take_clear(&later);
+
+    g_assert_false(waiting.done);
+    make_ready(f, f->other);
+    fake_complete_all_starts();
+    g_assert_nonnull(waiting.instance);
+    g_assert_cmpuint(f->host.waiting, ==, 0);
+    take_clear(&waiting);
+}
+
+/* A caller that leaves keeps no memory any more: the other pool is filled at once. */
+static void
+test_leaves(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    Take first = {0}, waiting = {0};
+
+    set_config(f, 0, 2 * MEMORY_MIB);
+    make_ready(f, f->other);
+    take(f, f->other, &first);
+    fake_complete_all_starts();
+    take_for(f, f->other, OWNER, &waiting, cancellable);
+    fake_fail_start(); /* and now there is a pause */
+    set_config(f, 1, 2 * MEMORY_MIB);
+    make_ready(f, f->box);
+    g_assert_cmpuint(fake_starts.length, ==, 0);
+    g_cancellable_cancel(cancellable);
+    while (!waiting.done)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpuint(fake_starts.length, ==, 1);
+    fake_complete_all_starts();
+    g_assert_cmpuint(pool_figures(pool_of(f, f->box)).ready, ==, 1);
+    g_clear_error(&waiting.error);
+    take_clear(&first);
+}
+
+/* What failed while libvirt was away is tried again at once when it is back. */
+static void
+test_retry(Fixture *f, gconstpointer data)
+{
+    Take waiting = {0};
+
+    make_ready(f, f->box);
+    take(f, f->box, &waiting);
+    fake_fail_start();
+    g_assert_cmpuint(fake_starts.length, ==, 0);
+    pools_retry(f->pools);
+    g_assert_cmpuint(fake_starts.length, ==, 1);
+    fake_fail_start();
+    pools_retry(f->pools);
+    fake_fail_start();
+    g_assert_false(waiting.done); /* these are not three in a row */
+    pools_retry(f->pools);
+    fake_complete_start();
+    g_assert_nonnull(waiting.instance);
+    take_clear(&waiting);
+}
+
+/* There is memory for one machine. A machine that nobody has claimed is ended to make room for a
+ * caller; a claimed one is not. */
 static void
 test_room(Fixture *f, gconstpointer data)
 {
@@ -296,7 +413,7 @@ test_room(Fixture *f, gconstpointer data)
     take_clear(&second);
 }
 
-/* One that is lost, or stands still, before anybody has claimed it is replaced. */
+/* A machine that is lost or stalls before it is claimed is replaced. */
 static void
 test_lost(Fixture *f, gconstpointer data)
 {
@@ -316,7 +433,7 @@ test_lost(Fixture *f, gconstpointer data)
     g_assert_cmpuint(fake_ended, ==, 2);
 }
 
-/* Who waits for a template that fails gets its error, and so does everybody after that. */
+/* When a template fails, waiting and later callers get its error. */
 static void
 test_failed_template(Fixture *f, gconstpointer data)
 {
@@ -331,7 +448,8 @@ test_failed_template(Fixture *f, gconstpointer data)
     assert_error(&later, CLOCHE_ERROR_TEMPLATE_DAMAGED);
 }
 
-/* Its callers get the reason, its machines end, and nobody hears of its starts. */
+/* When a template is removed, its callers get the reason, its machines end, and its starts are
+ * dropped. */
 static void
 test_removed(Fixture *f, gconstpointer data)
 {
@@ -357,9 +475,14 @@ main(int argc, char **argv)
 #define ADD(name, function) g_test_add("/pool/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("fill", test_fill);
     ADD("line", test_line);
+    ADD("users", test_users);
+    ADD("busy-user", test_busy_user);
     ADD("busy", test_busy);
     ADD("refill", test_refill);
     ADD("failures", test_failures);
+    ADD("preparing", test_preparing);
+    ADD("leaves", test_leaves);
+    ADD("retry", test_retry);
     ADD("room", test_room);
     ADD("lost", test_lost);
     ADD("failed-template", test_failed_template);

@@ -12,7 +12,7 @@ static const VmFacts facts = {.hypervisor = "QEMU 7.2",
                               .host = "Linux 6.1, microcode 0x1",
                               .accelerator = "kvm"};
 
-/* Every fact changes the key, and each to another one. */
+/* A change of any fact changes the key, and each changes it differently. */
 static void
 test_key(void)
 {

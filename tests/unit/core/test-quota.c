@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-quota: each limit holds just inside and just outside of its bound, and all that is charged
- * is released.
- */
+/* test-quota: each limit holds just inside and just outside of its bound, and everything that is
+ * charged is released. */
 #include "error.h"
 #include "quota.h"
 
@@ -44,7 +43,7 @@ assert_amounts(QuotaAmounts found, QuotaAmounts expected)
         g_assert_cmpuint(found.amount[r], ==, expected.amount[r]);
 }
 
-/* To the limit of one user, one at a time and at once; never beyond. */
+/* A user can charge up to its limit, in steps or at once, but not beyond. */
 static void
 test_each(void)
 {
@@ -58,12 +57,12 @@ test_each(void)
         release(quota, ALICE, r, 1);
         g_assert_true(charge(quota, ALICE, r, 1, NULL));
         assert_amounts(quota_used(quota, ALICE), only(r, most));
-        g_assert_true(charge(quota, BOB, r, 1, NULL)); /* what another has does not count */
+        g_assert_true(charge(quota, BOB, r, 1, NULL)); /* another user's usage does not count */
         quota_free(quota);
     }
 }
 
-/* To the limit of all, by two. */
+/* Two users together can charge up to the limit of all. */
 static void
 test_all(void)
 {
@@ -82,7 +81,7 @@ test_all(void)
     }
 }
 
-/* All of it or nothing, whichever resource is short. */
+/* A charge is made completely or not at all, whichever resource is short. */
 static void
 test_whole(void)
 {
@@ -104,7 +103,7 @@ test_whole(void)
     quota_free(quota);
 }
 
-/* Other resources may be short: what needs none of them is given. */
+/* A charge that does not need the short resource succeeds. */
 static void
 test_short_of_another(void)
 {
@@ -126,7 +125,7 @@ test_infinity(void)
     quota = quota_new(&none, &none);
     g_assert_true(charge(quota, ALICE, QUOTA_DISK_MIB, G_MAXUINT64 / 2, NULL));
     g_assert_true(charge(quota, ALICE, QUOTA_DISK_MIB, G_MAXUINT64 / 2, NULL));
-    /* The account itself does not run over. */
+    /* The sum in the account does not overflow. */
     g_assert_false(charge(quota, ALICE, QUOTA_DISK_MIB, 2, NULL));
     quota_free(quota);
 }
@@ -156,7 +155,7 @@ test_message(void)
     quota_free(quota);
 }
 
-/* What is there may be more than may be: it stays, and nothing is added. */
+/* If the usage exceeds a lowered limit, it remains, and no charge is added. */
 static void
 test_less(void)
 {
@@ -182,7 +181,7 @@ test_anyway(void)
     const QuotaAmounts sandboxes = only(QUOTA_SANDBOXES, 7);
     Quota *quota = quota_new(&all, &each);
 
-    quota_charge_anyway(quota, ALICE, &sandboxes); /* a restart found them */
+    quota_charge_anyway(quota, ALICE, &sandboxes); /* as after a restart that found them */
     assert_amounts(quota_used(quota, ALICE), sandboxes);
     assert_amounts(quota_used_by_all(quota), sandboxes);
     g_assert_false(charge(quota, ALICE, QUOTA_SANDBOXES, 1, NULL));
@@ -191,7 +190,7 @@ test_anyway(void)
     quota_free(quota);
 }
 
-/* Releasing what was never charged is a fault of ours, and is not hidden. */
+/* Releasing an amount that was never charged is a bug in the service, so it aborts. */
 static void
 test_release_twice(void)
 {
@@ -201,7 +200,7 @@ test_release_twice(void)
         g_assert_true(charge(quota, ALICE, QUOTA_SANDBOXES, 1, NULL));
         g_assert_true(charge(quota, BOB, QUOTA_SANDBOXES, 1, NULL));
         release(quota, ALICE, QUOTA_SANDBOXES, 1);
-        release(quota, ALICE, QUOTA_SANDBOXES, 1); /* Bob's is not Alice's to release */
+        release(quota, ALICE, QUOTA_SANDBOXES, 1); /* Alice cannot release what Bob was charged */
         quota_free(quota);
         return;
     }

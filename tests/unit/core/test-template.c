@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 
 #include "error.h"
+#include "scratch-host.h"
 #include "templates.h"
 #include "util.h"
 
@@ -91,7 +92,7 @@ test_states(void)
                                F = TEMPLATE_FAILED;
     const struct {
         void (*call)(Template *template);
-        TemplateState expected[_TEMPLATE_STATE_MAX]; /* by the state before */
+        TemplateState expected[_TEMPLATE_STATE_MAX]; /* indexed by the previous state */
     } calls[] = {
         {wait_for_kvm, {P, P, R, P}},    {check, {C, C, R, C}},
         {verify, {C, P, R, F}},          {make, {P, P, R, F}},
@@ -108,7 +109,7 @@ test_states(void)
         }
 }
 
-/* What a client sees of a preparation; an error that has been reported is not reported again. */
+/* The progress of a preparation, as a client sees it. The same error is not reported twice. */
 static void
 test_reports(void)
 {
@@ -140,9 +141,7 @@ test_reports(void)
 /* --- the registry, and files --- */
 
 typedef struct {
-    char *dir;
-    Store *store;
-    Host host;
+    ScratchHost scratch;
     Templates *templates;
     guint added, changed, removed;
 } Fixture;
@@ -168,42 +167,24 @@ on_removed(Template *template, gpointer data)
 static const TemplatesEvents events = {on_added, on_changed, on_removed};
 
 static void
-ignore(gpointer data)
-{
-}
-
-static void
 set_up(Fixture *f, gconstpointer data)
 {
-    g_autofree char *state = NULL, *ram = NULL, *run = NULL;
-    g_autoptr(GError) error = NULL;
-
-    f->dir = g_dir_make_tmp("cloche-test-XXXXXX", NULL);
-    state = g_build_filename(f->dir, "state", NULL);
-    ram = g_build_filename(f->dir, "ram", NULL);
-    run = g_build_filename(f->dir, "run", NULL);
-    f->store = store_open(state, ram, run, /* group= */ NULL, &error);
-    g_assert_no_error(error);
-    host_init(&f->host, /* vm= */ NULL, f->store, 0, 0);
-    f->host.on_change = ignore;
-    f->templates = templates_new(&f->host, &events, f);
+    scratch_host_init(&f->scratch);
+    f->templates = templates_new(&f->scratch.host, &events, f);
 }
 
 static void
 tear_down(Fixture *f, gconstpointer data)
 {
     templates_free(f->templates);
-    host_clear(&f->host);
-    store_free(f->store);
-    g_assert_true(util_remove_tree(f->dir, NULL));
-    g_free(f->dir);
+    scratch_host_clear(&f->scratch);
 }
 
-/* With what the tests look at: a folder and a RAM file. */
+/* Makes the files that the tests check: a folder and a RAM file. */
 static TemplateFiles *
 make_files(Fixture *f, const char *name, const char *key)
 {
-    TemplateFiles *files = template_files_new(f->store, name, key, "1", "kvm");
+    TemplateFiles *files = template_files_new(f->scratch.store, name, key, "1", "kvm");
 
     g_assert_cmpint(g_mkdir(files->dir, 0700), ==, 0);
     g_assert_true(g_file_set_contents(files->ram, "ram", -1, NULL));
@@ -213,22 +194,22 @@ make_files(Fixture *f, const char *name, const char *key)
 static gboolean
 has_files(Fixture *f, const char *name, const char *key)
 {
-    g_autoptr(TemplateFiles) files = template_files_new(f->store, name, key, "1", "kvm");
+    g_autoptr(TemplateFiles) files = template_files_new(f->scratch.store, name, key, "1", "kvm");
     gboolean has_folder = g_file_test(files->dir, G_FILE_TEST_EXISTS);
 
     g_assert_true(has_folder == g_file_test(files->ram, G_FILE_TEST_EXISTS));
     return has_folder;
 }
 
-/* Waits until all removals of files are over. */
+/* Waits until all removals of files are complete. */
 static void
 settle(Fixture *f)
 {
-    while (f->host.count > 0)
+    while (f->scratch.host.count > 0)
         g_main_context_iteration(NULL, TRUE);
 }
 
-/* Installed, and ready as this version unless the key is NULL. */
+/* Installs a template. Unless `key` is NULL, this version of it becomes ready. */
 static Template *
 install(Fixture *f, const char *name, const char *key)
 {
@@ -275,7 +256,7 @@ test_registry(Fixture *f, gconstpointer data)
     g_assert_null(templates_find(f->templates, "box"));
 }
 
-/* A removed template's files go when the last reference goes. */
+/* The files of a removed template are removed with its last reference. */
 static void
 test_removed(Fixture *f, gconstpointer data)
 {
@@ -292,7 +273,7 @@ test_removed(Fixture *f, gconstpointer data)
     g_assert_false(has_files(f, "box", "0123"));
 }
 
-/* Machines of the same version share it, and the last of them takes it along. */
+/* Machines of the same version share its files, which are removed with the last of them. */
 static void
 test_old_version(Fixture *f, gconstpointer data)
 {
@@ -319,7 +300,7 @@ test_old_version(Fixture *f, gconstpointer data)
     g_assert_true(has_files(f, "box", "4567"));
 }
 
-/* The new version is the old one: it stays when the adopted machine ends. */
+/* The new version equals the old one, so its files remain when the adopted machine ends. */
 static void
 test_same_version(Fixture *f, gconstpointer data)
 {
@@ -329,14 +310,14 @@ test_same_version(Fixture *f, gconstpointer data)
     adopted = adopt(f, "box", "0123");
     installed = template_new("box");
     templates_add(f->templates, installed);
-    template_check(installed, template_files_new(f->store, "box", "0123", "1", "kvm"));
+    template_check(installed, template_files_new(f->scratch.store, "box", "0123", "1", "kvm"));
     template_finish(installed);
     template_unref(adopted);
     settle(f);
     g_assert_true(has_files(f, "box", "0123"));
 }
 
-/* Until the installed template is ready, the old version may be the one that it will use. */
+/* Until the installed template is ready, it may still use the old version, whose files remain. */
 static void
 test_ends_early(Fixture *f, gconstpointer data)
 {
@@ -353,7 +334,7 @@ test_ends_early(Fixture *f, gconstpointer data)
     g_assert_true(has_files(f, "box", "4567"));
 }
 
-/* The record of an earlier version of the service names no key: nothing can be kept or removed. */
+/* A record of an earlier version of cloche names no key, so no files are kept or removed. */
 static void
 test_without_key(Fixture *f, gconstpointer data)
 {
@@ -385,7 +366,7 @@ test_stop(Fixture *f, gconstpointer data)
     g_assert_true(has_files(f, "box", "0123"));
 }
 
-/* A machine that could not be adopted now runs on, and the service ends. */
+/* A machine that could not be adopted continues to run when the service ends. */
 static void
 test_machine_left(Fixture *f, gconstpointer data)
 {
@@ -393,13 +374,14 @@ test_machine_left(Fixture *f, gconstpointer data)
 
     template_files_free(make_files(f, "box", "0123"));
     old = adopt(f, "box", "0123");
-    f->host.machines_stay = TRUE;
+    f->scratch.host.machines_stay = TRUE;
     template_unref(old);
     settle(f);
     g_assert_true(has_files(f, "box", "0123"));
 }
 
-/* The sandbox of a template that is not installed any more ends. */
+/* The template of an adopted sandbox is not installed any more; its files are removed when the
+ * sandbox ends. */
 static void
 test_uninstalled(Fixture *f, gconstpointer data)
 {

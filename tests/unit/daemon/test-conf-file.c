@@ -15,7 +15,7 @@
 typedef struct {
     char *dir;
     char *folders[4]; /* as /etc, /run, /usr/lib */
-    GString *seen;    /* "place [section] key=value" of each assignment, a line each */
+    GString *seen;    /* "place [section] key=value" of each assignment, one per line */
 } Fixture;
 
 static void
@@ -133,7 +133,7 @@ test_none(Fixture *f, gconstpointer data)
     g_assert_cmpstr(found, ==, "");
 }
 
-/* The first one alone, wherever it is. */
+/* Only the first main file is read, whichever folder it is in. */
 static void
 test_main(Fixture *f, gconstpointer data)
 {
@@ -150,7 +150,8 @@ test_main(Fixture *f, gconstpointer data)
     g_assert_cmpstr(first, ==, "etc/cloched.conf");
 }
 
-/* By their names, behind the main file, whatever their folders; one hides those behind it. */
+/* Drop-ins are read after the main file, sorted by name and not by folder. Of files with the same
+ * name, only the one in the first folder is read. */
 static void
 test_drop_ins(Fixture *f, gconstpointer data)
 {
@@ -184,7 +185,7 @@ test_other_names(Fixture *f, gconstpointer data)
     g_assert_cmpstr(found, ==, "");
 }
 
-/* It is the file of its name, and says nothing. */
+/* A link to /dev/null hides the other files of its name, and is read as an empty file. */
 static void
 test_masked(Fixture *f, gconstpointer data)
 {
@@ -212,7 +213,7 @@ test_find_at(Fixture *f, gconstpointer data)
     put(f, "etc/cloched.conf", "");
     put(f, "my.conf.d/b.conf", "");
     put(f, "my.conf.d/a.conf", "");
-    paths = conf_file_find_at(path, NULL); /* whether it is there shows when it is read */
+    paths = conf_file_find_at(path, NULL); /* its existence is checked when it is read */
     found = g_strjoinv(" ", paths);
     g_assert_cmpstr(found, ==, expected);
 }
@@ -258,7 +259,7 @@ test_kinds(Fixture *f, gconstpointer data)
     assert_unreadable(f, "none", "No such file or directory");
 }
 
-/* A link that leads nowhere is not passed over. */
+/* A dangling link is found and not skipped. */
 static void
 test_dangling(Fixture *f, gconstpointer data)
 {
@@ -302,7 +303,7 @@ test_length(Fixture *f, gconstpointer data)
     assert_unreadable(f, "long", "it is longer than 1048576 bytes");
 }
 
-/* --- what they say --- */
+/* --- contents --- */
 
 static void
 test_lines(Fixture *f, gconstpointer data)
@@ -333,7 +334,7 @@ test_wrong_lines(Fixture *f, gconstpointer data)
 #undef WRONG
 }
 
-/* What stands before the wrong line was seen, what stands behind it was not. */
+/* Lines before the invalid line are processed, lines after it are not. */
 static void
 test_first_error(Fixture *f, gconstpointer data)
 {

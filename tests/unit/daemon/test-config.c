@@ -64,19 +64,20 @@ test_defaults(void)
     const guint64 memory = host_mib(), vcpus = 16 * g_get_num_processors();
     const guint64 disk = disk_mib("/var/lib") * 4;
     const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32}};
-    const QuotaAmounts each = {{50, memory * 7 / 8, vcpus * 7 / 8, disk * 7 / 8, 512, 16}};
+    const QuotaAmounts each = {{50, memory * 7 / 8, vcpus * 7 / 8, disk / 4, 512, 16}};
 
     g_assert_cmpstr(config->connection, ==, "qemu:///system");
     g_assert_cmpstr(config->group, ==, "libvirt-qemu");
     g_assert_cmpstr(config->state, ==, "/var/lib/cloche");
     g_assert_cmpstr(config->run, ==, "/run/cloche");
-    g_assert_cmpstr(config->ram, ==, "/dev/shm/cloche");
+    g_assert_cmpstr(config->ram, ==, "/run/cloche/ram");
     g_assert_cmpstr(core->default_template, ==, "python");
     g_assert_cmpint(core->emulation, ==, EMULATION_AUTO);
     g_assert_cmpuint(core->uid_first, ==, 1900000000);
     g_assert_cmpuint(core->uid_count, ==, 65536);
     g_assert_cmpuint(core->pool_target, ==, 2);
     g_assert_cmpuint(core->lifetime_max_s, ==, 86400);
+    g_assert_cmpuint(core->disk_use_percent, ==, 25);
     g_assert_cmpuint(core->memory_max_mib, ==, memory);
     assert_amounts(&core->limits_of_all, &all);
     assert_amounts(&core->limits_of_each, &each);
@@ -94,6 +95,16 @@ test_user_mode(void)
     g_assert_cmpstr(config->connection, ==, connection);
     g_assert_null(config->group);
     g_assert_cmpuint(config->core.uid_count, ==, 0);
+    g_assert_true(g_str_has_prefix(config->ram, g_get_user_runtime_dir()));
+}
+
+/* The RAM of templates is below the folder of the service, which no other user may write. */
+static void
+test_ram_follows_run(void)
+{
+    g_autoptr(Config) config = load_good("[Folders]\nRun=/b\n");
+
+    g_assert_cmpstr(config->ram, ==, "/b/ram");
 }
 
 /* --- with settings --- */
@@ -105,6 +116,7 @@ static const char all_keys[] =
     "[Limits]\nSandboxes=1\nMemoryMiB=64\nVCpus=3\nDiskMiB=4\nProcesses=5\nCreates=6\n"
     "LifetimeSec=7\n"
     "[UserLimits]\nSandboxes=8\nMemoryMiB=65\nVCpus=10\nDiskMiB=11\nProcesses=12\nCreates=13\n"
+    "DiskUsePercent=14\n"
     "[Templates]\nDefault=minimal\n"
     "[Folders]\nState=/a\nRun=/b\nRam=/c\n";
 
@@ -124,13 +136,14 @@ test_all_keys(void)
     assert_amounts(&config->core.limits_of_each, &each);
     g_assert_cmpuint(config->core.memory_max_mib, ==, 64);
     g_assert_cmpuint(config->core.lifetime_max_s, ==, 7);
+    g_assert_cmpuint(config->core.disk_use_percent, ==, 14);
     g_assert_cmpstr(config->core.default_template, ==, "minimal");
     g_assert_cmpstr(config->state, ==, "/a");
     g_assert_cmpstr(config->run, ==, "/b");
     g_assert_cmpstr(config->ram, ==, "/c");
 }
 
-/* What is not said of one user is a part of what all may have. */
+/* A limit of one user that is not set is a share of the limit of all. */
 static void
 test_user_limits_follow(void)
 {
@@ -141,7 +154,7 @@ test_user_limits_follow(void)
     assert_amounts(&config->core.limits_of_each, &each);
 }
 
-/* The disk is that of the state's folder, or of what it will be made in. */
+/* The disk is the one that contains the state folder, or its nearest existing parent. */
 static void
 test_disk_of_state(void)
 {
@@ -163,7 +176,7 @@ test_infinity(void)
     g_assert_cmpuint(config->core.limits_of_each.amount[QUOTA_SANDBOXES], ==, G_MAXUINT64);
 }
 
-/* The key that the error of a limit names is the one that raises it. */
+/* The error of a limit names the key that changes this limit. */
 static void
 test_limits_have_their_keys(void)
 {
@@ -185,7 +198,7 @@ test_limits_have_their_keys(void)
     }
 }
 
-/* Until there was "auto", it was a boolean: all that was one still is. */
+/* AllowEmulation= was a boolean before "auto" was added. All former values are accepted. */
 static void
 test_emulation(void)
 {
@@ -226,12 +239,13 @@ static const struct {
     {"Limits", "LifetimeSec", "315360000", "315360001"},
     {"UserLimits", "Sandboxes", "1", "0"},
     {"UserLimits", "Creates", "100000", "100001"},
+    {"UserLimits", "DiskUsePercent", "100", "101"},
     {"UserLimits", "DiskMiB", "infinity", "Infinity"},
     {"Machines", "Uids", "1800000000-1800000015", "1800000000-1800000014"},
     {"Machines", "Uids", "4294967278-4294967293", "4294967279-4294967294"},
 };
 
-/* Each names file, line, section and key. */
+/* The error must name file, line, section and key. */
 static void
 assert_refused(const char *section, const char *key, const char *value)
 {
@@ -297,7 +311,7 @@ test_refused(void)
         assert_refused(cases[i][0], cases[i][1], cases[i][2]);
 }
 
-/* A machine's socket is some folders below, and its path is short. */
+/* A machine's socket is below this folder, and the path of a socket has a small maximum length. */
 static void
 test_long_run(void)
 {
@@ -328,7 +342,7 @@ has_user(guint32 first, guint32 last)
     return found;
 }
 
-/* The lowest that may be, unless somebody has one of them. */
+/* The lowest permitted range, which is refused if a user of the host has one of the uids. */
 static void
 test_lowest_uids(void)
 {
@@ -344,7 +358,7 @@ test_lowest_uids(void)
     g_assert_cmpuint(config->core.uid_count, ==, 16);
 }
 
-/* Nobody's uid is nobody's. */
+/* The uid of the user nobody is refused. */
 static void
 test_uids_of_others(void)
 {
@@ -358,8 +372,12 @@ test_uids_of_others(void)
 static void
 test_no_uids(void)
 {
-    g_autoptr(Config) config = load_good("[Machines]\nUids=\n");
+    g_autoptr(Config) config = load_good("[Machines]\nConnection=qemu:///embed?root=/x\nUids=\n");
+    g_autoptr(GError) error = NULL;
 
+    g_assert_null(load("[Machines]\nUids=\n", FALSE, &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(error->message, "[Machines] Uids: machines of libvirt's own"));
     g_assert_cmpstr(config->group, ==, "libvirt-qemu");
     g_assert_cmpuint(config->core.uid_first, ==, 0);
     g_assert_cmpuint(config->core.uid_count, ==, 0);
@@ -368,7 +386,7 @@ test_no_uids(void)
 static void
 test_no_group(void)
 {
-    g_autoptr(Config) config = load_good("[Machines]\nGroup=\n");
+    g_autoptr(Config) config = load_good("[Machines]\nConnection=qemu:///embed?root=/x\nGroup=\n");
     g_autoptr(GError) error = NULL;
 
     g_assert_null(config->group);
@@ -411,7 +429,7 @@ test_embedded(void)
 
 /* --- the page --- */
 
-/* "[Section] Key" of each setting. */
+/* Returns "[Section] Key" for each setting. */
 static GHashTable *
 find_keys(const char *text)
 {
@@ -431,8 +449,8 @@ find_keys(const char *text)
     return keys;
 }
 
-/* cloched.conf(5) has each setting under its section, and no other; those of users are told in one
- * sentence. */
+/* cloched.conf(5) documents exactly these settings, each under its section. It does not list the
+ * keys of [UserLimits], which are those of [Limits]. */
 static void
 test_page(void)
 {
@@ -446,7 +464,7 @@ test_page(void)
     documented = find_keys(page);
     g_hash_table_iter_init(&iter, known);
     while (g_hash_table_iter_next(&iter, &key, NULL)) {
-        if (g_str_has_prefix(key, "[UserLimits]"))
+        if (g_str_has_prefix(key, "[UserLimits]") && !g_str_has_suffix(key, "DiskUsePercent"))
             continue;
         count++;
         if (!g_hash_table_contains(documented, key))
@@ -491,6 +509,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/config/defaults", test_defaults);
     g_test_add_func("/config/user-mode", test_user_mode);
+    g_test_add_func("/config/ram-follows-run", test_ram_follows_run);
     g_test_add_func("/config/all-keys", test_all_keys);
     g_test_add_func("/config/user-limits-follow", test_user_limits_follow);
     g_test_add_func("/config/disk-of-state", test_disk_of_state);

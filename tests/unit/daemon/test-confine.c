@@ -29,8 +29,8 @@ typedef struct {
     unsigned long arguments[4];
 } Call;
 
-/* With arguments that do no harm, and for which the kernel has another answer than EPERM for root.
- */
+/* The arguments are harmless, and without the filter the kernel returns another error than EPERM to
+ * root. */
 static const Call refused[] = {
     {"socket-inet", SYS_socket, {AF_INET, SOCK_STREAM, 0}},
     {"socket-inet6", SYS_socket, {AF_INET6, SOCK_DGRAM, 0}},
@@ -61,7 +61,7 @@ static const Call refused[] = {
     {"mknodat", SYS_mknodat, {-1ul, 0, 0, 0}},
 };
 
-/* The status of a child that does this. */
+/* Runs the attempt in a child, and returns the child's status. */
 static int
 in_child(int (*attempt)(gconstpointer data), gconstpointer data)
 {
@@ -76,7 +76,7 @@ in_child(int (*attempt)(gconstpointer data), gconstpointer data)
     return WEXITSTATUS(status);
 }
 
-/* 0, or errno. */
+/* Returns 0 or errno. */
 static int
 try_call(gconstpointer data)
 {
@@ -100,7 +100,7 @@ test_refused(gconstpointer data)
     g_assert_cmpint(in_child(try_confined_call, data), ==, EPERM);
 }
 
-/* --- what has to go on --- */
+/* --- what must remain possible --- */
 
 static gpointer
 open_inet(gpointer data)
@@ -119,7 +119,8 @@ try_threads(gconstpointer data)
     return GPOINTER_TO_INT(g_thread_join(thread));
 }
 
-/* They are made although clone3() is not there, and refused what their maker is. */
+/* Threads can be made although clone3() is not available, and they are confined like the thread
+ * that made them. */
 static void
 test_threads(void)
 {
@@ -173,7 +174,7 @@ try_program(gconstpointer data)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 254;
 }
 
-/* As qemu-img is. */
+/* A program that the daemon starts, such as qemu-img, is confined, too. */
 static void
 test_program(void)
 {
@@ -235,7 +236,7 @@ confine_twice(gconstpointer data)
     return confine_capabilities(NULL) && confine_capabilities(NULL) ? 0 : 255;
 }
 
-/* There is none to begin with where systemd starts it. */
+/* As where systemd starts the daemon, there is no capability to remove. */
 static void
 test_no_capabilities(void)
 {

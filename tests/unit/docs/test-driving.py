@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-driving: docs/driving-cloche.md has the examples as they are in docs/examples, and its links lead somewhere."""
+"""test-driving: docs/driving-cloche.md contains the examples of docs/examples unchanged, and its links are valid."""
 import pathlib
 import re
 import unittest
@@ -15,15 +15,15 @@ BLOCK = re.compile(r"^(?P<intro>[^\n]*)\n\n```\w*\n(?P<text>.*?)^```$", re.MULTI
 
 class Driving(unittest.TestCase):
     def test_blocks_are_the_files(self):
-        told = []
+        links = []
         for block in BLOCK.finditer(PAGE):
             link = re.fullmatch(r"\[`(examples/\S+)`\]\(\1\):", block["intro"])
-            self.assertTrue(link, f"a block that is of no file, behind {block['intro']!r}")
+            self.assertTrue(link, f"the block after {block['intro']!r} has no link to a file")
             self.assertEqual(block["text"], (DOCS / link[1]).read_text(), link[1])
-            told.append(link[1])
-        self.assertEqual(PAGE.count("\n```"), 2 * len(told))
+            links.append(link[1])
+        self.assertEqual(PAGE.count("\n```"), 2 * len(links))
         files = [str(path.relative_to(DOCS)) for path in EXAMPLES.rglob("*") if path.is_file()]
-        self.assertEqual(sorted(told), sorted(files))
+        self.assertEqual(sorted(links), sorted(files))
 
     def test_links(self):
         headings = [heading.lower() for heading in re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)]

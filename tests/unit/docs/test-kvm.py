@@ -16,24 +16,24 @@ INLINE = "\n".join(re.findall(r"`(cloche [^`]*)`", PAGE))
 SETTINGS = re.compile(r"`(?:\[\w+\]`? *)?([A-Z]\w+)=\w*`")
 
 
-def run(*words):
-    return subprocess.run([CLOCHE, *words], capture_output=True, text=True, check=True, timeout=60).stdout
+def run(*arguments):
+    return subprocess.run([CLOCHE, *arguments], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def commands():
-    """Of each 'cloche VERB …': the verb and the options that are its own, not those behind '--'."""
-    for words in re.findall(r"\bcloche ([a-z]+\b[^;|)\n]*)", BLOCKS + INLINE):
-        own = re.split(r" -- |'", words)[0].split()
+    """Yields the verb and its options for each 'cloche VERB …', without the options after '--'."""
+    for arguments in re.findall(r"\bcloche ([a-z]+\b[^;|)\n]*)", BLOCKS + INLINE):
+        own = re.split(r" -- |'", arguments)[0].split()
         yield own[0], [word for word in own[1:] if word.startswith("-")]
 
 
 class Kvm(unittest.TestCase):
     def test_verbs_and_options(self):
-        told = list(commands())
+        found = list(commands())
         verbs = re.findall(r"^  ([a-z]+) ", run("--help").partition("Verbs:")[2], re.MULTILINE)
-        self.assertGreaterEqual(len(told), 10)
-        self.assertIn(("doctor", ["--problems"]), told)
-        for verb, options in told:
+        self.assertGreaterEqual(len(found), 10)
+        self.assertIn(("doctor", ["--problems"]), found)
+        for verb, options in found:
             self.assertIn(verb, verbs)
             for option in options:
                 self.assertRegex(run(verb, "--help"), rf"(?m)(^ +|, ){option}\b", f"{verb} {option}")

@@ -1,26 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# test-pages: man pages and completions say what the programs do.
+# test-pages: man pages and completions agree with the programs.
 #
-# Usage: test-pages.sh CLOCHE CLOCHED BUILD XML, where BUILD has the pages and XML is the API.
+# Usage: test-pages.sh CLOCHE CLOCHED CLOCHE-VM BUILD XML, where BUILD has the pages and XML is the API.
 
 set -u
 top=$(dirname "$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")")
 . "$top/tests/lib/tap.sh"
-cloche=$1 cloched=$2 build=$3 xml=$4
+cloche=$1 cloched=$2 cloche_vm=$3 build=$4 xml=$5
 completions=$top/src/cli/completion
 
 verbs() {
     "$cloche" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'
 }
 
-# options PROGRAM WORDS…: the long ones, but for --json, which is the same everywhere.
+# options PROGRAM ARGUMENTS…: prints the long options except --json, which every verb has.
 options() {
     "$@" --help | grep -oE -- '(^ +|, )--[a-z-]+' | grep -oE -- '--[a-z-]+' | grep -vx -e --json | sort -u
 }
 
-# As text, in one line: a word may be anywhere.
+# page FILE: prints the page as one line, so that a word is found wherever lines break.
 page() {
     MANWIDTH=1000 MANPAGER=cat man -l "$build/$1" 2>/dev/null | col -b | tr -s ' \n' ' '
 }
@@ -34,7 +34,7 @@ has_words() { # TEXT WORD…
     return $bad
 }
 
-# groff has nothing to say about it, and it has a name that apropos finds.
+# groff prints no warning, and apropos finds the name.
 is_clean() {
     local said
     said=$(groff -Kutf8 -ww -man -Tutf8 "$1" 2>&1 >/dev/null | grep -v 'cannot adjust line')
@@ -42,7 +42,7 @@ is_clean() {
     [ -z "$said" ] && lexgrog "$1"
 }
 
-for name in cloche.1 cloched.8 cloched.conf.5 org.cloche1.5; do
+for name in cloche.1 cloched.8 cloche-vm.8 cloched.conf.5 org.cloche1.5; do
     check "$name is clean" is_clean "$build/$name"
 done
 check "there are verbs" test "$(verbs | wc -l)" -ge 9
@@ -56,6 +56,8 @@ for verb in $(verbs); do
 done
 # shellcheck disable=SC2046
 check "cloched(8) has its options" has_words "$(page cloched.8)" $(options "$cloched")
+# shellcheck disable=SC2046
+check "cloche-vm(8) has its options" has_words "$(page cloche-vm.8)" $(options "$cloche_vm")
 # shellcheck disable=SC2046
 check "org.cloche1(5) has all members" has_words "$(page org.cloche1.5)" \
     $(sed -n 's/.*<\(method\|signal\|property\) name="\([A-Za-z]*\)".*/\2/p' "$xml")
@@ -76,7 +78,7 @@ esac
 END
 chmod +x "$work/cloche"
 
-complete_bash() { # WORDS…: what follows them
+complete_bash() { # ARGUMENTS…: prints the completions after them
     PATH="$work:$PATH" bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _cloche; echo "${COMPREPLY[*]}"' \
         "$completions/cloche.bash" "$@"
 }

@@ -2,6 +2,7 @@
 /* scripted-runner: an interpreter whose agent and runner are played by a test. */
 #include "scripted-runner.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -42,6 +43,10 @@ answered(Caller *caller, const char *what, const GError *error)
 {
     g_string_append_printf(caller->f->answers, "%s=%s\n", caller->label,
                            error ? error_name(error) : what);
+    if (caller->f->executed_in_answer)
+        execute(caller->f, g_steal_pointer(&caller->f->executed_in_answer));
+    if (caller->f->closes_link_in_answer)
+        guest_link_close(caller->f->agent.link, "closed by an answer");
     if (caller->f->frees_in_answer)
         g_clear_pointer(&caller->f->interpreter, guest_interpreter_free);
     g_free(caller->label);
@@ -150,12 +155,14 @@ void
 expect_start(Fixture *f)
 {
     f->stream = agent_expect(&f->agent, WIRE_START).stream;
+    f->is_started = FALSE;
 }
 
 void
 expect_attach(Fixture *f)
 {
     f->stream = agent_expect(&f->agent, WIRE_ATTACH).stream;
+    f->is_started = FALSE;
 }
 
 void
@@ -168,12 +175,16 @@ void
 send_started(Fixture *f)
 {
     agent_send_started(&f->agent, f->stream);
+    f->is_started = TRUE;
 }
 
 void
 send_exited(Fixture *f)
 {
-    agent_send_exited(&f->agent, f->stream, WIRE_EXIT_SIGNAL, SIGKILL);
+    if (f->is_started)
+        agent_send_exited(&f->agent, f->stream, WIRE_EXIT_SIGNAL, SIGKILL);
+    else
+        agent_send_error(&f->agent, f->stream, ENOENT, WIRE_ABOUT_TAG);
 }
 
 void
@@ -205,6 +216,25 @@ send_done(Fixture *f, guint32 number)
     GByteArray *frames = g_byte_array_new();
 
     put_done(frames, number, RUNNER_OK);
+    send_frames(f, frames);
+}
+
+void
+send_failed(Fixture *f, guint32 number)
+{
+    GByteArray *frames = g_byte_array_new();
+
+    put_done(frames, number, RUNNER_FAILED);
+    send_frames(f, frames);
+}
+
+void
+send_dones(Fixture *f, guint32 first, guint32 second)
+{
+    GByteArray *frames = g_byte_array_new();
+
+    put_done(frames, first, RUNNER_OK);
+    put_done(frames, second, RUNNER_OK);
     send_frames(f, frames);
 }
 
@@ -284,7 +314,7 @@ tear_down(Fixture *f, gconstpointer data)
 {
     guest_interpreter_free(f->interpreter);
     agent_tear_down(&f->agent);
-    g_assert_false(f->agent.is_lost);
+    g_assert_cmpint(f->agent.is_lost, ==, f->breaks_protocol);
     g_string_free(f->answers, TRUE);
     g_string_free(f->heard, TRUE);
 }

@@ -11,10 +11,13 @@
 typedef struct {
     ScriptedAgent agent;
     GuestInterpreter *interpreter;
-    guint32 stream;   /* the runner's */
+    guint32 stream; /* the runner's */
+    gboolean is_started;
     GString *answers; /* "LABEL=ok:OUTPUT" or "LABEL=ERROR", a line each, in order */
     GString *heard;   /* by the listener */
-    gboolean frees_in_answer;
+    gboolean frees_in_answer, closes_link_in_answer;
+    const char *executed_in_answer; /* by the next answer; NULL: nothing is */
+    gboolean breaks_protocol;       /* the agent does; otherwise the link must not be lost */
 } Fixture;
 
 /* Writes what it hears to f->heard. */
@@ -33,10 +36,15 @@ void expect_start(Fixture *f);
 void expect_attach(Fixture *f);
 void expect_kill(Fixture *f);
 void send_started(Fixture *f);
+/* The runner has ended; or the agent could not start or find it. */
 void send_exited(Fixture *f);
 void send_output(Fixture *f, const char *text);
 void send_ready(Fixture *f);
 void send_done(Fixture *f, guint32 number);
+/* The end of code that failed, without its error. */
+void send_failed(Fixture *f, guint32 number);
+/* The ends of two executions in one frame of the agent. */
+void send_dones(Fixture *f, guint32 first, guint32 second);
 /* Waits for a request of this type; its number. */
 guint32 expect_request(Fixture *f, guint8 type);
 /* Waits for the request to execute `code`; its number. */

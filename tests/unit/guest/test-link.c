@@ -7,6 +7,7 @@
 
 #include "claim.h"
 #include "error.h"
+#include "guest-error.h"
 #include "scripted-agent.h"
 
 typedef struct {
@@ -80,10 +81,16 @@ open_stream(Fixture *f, GError **error)
 }
 
 static void
-start(Fixture *f)
+ask(Fixture *f)
 {
     f->stream = open_stream(f, /* error= */ NULL);
     f->number = agent_expect(&f->agent, WIRE_START).stream;
+}
+
+static void
+start(Fixture *f)
+{
+    ask(f);
     agent_send_started(&f->agent, f->number);
     agent_wait(&f->is_started);
 }
@@ -255,6 +262,7 @@ test_wrong_status(Fixture *f, gconstpointer data)
 static void
 test_error(Fixture *f, gconstpointer data)
 {
+    ask(f);
     agent_send_error(&f->agent, f->number, ENOENT, WIRE_ABOUT_PROGRAM);
     assert_not_lost(f);
     g_assert_error(f->error, CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_PROGRAM);
@@ -264,6 +272,7 @@ test_error(Fixture *f, gconstpointer data)
 static void
 test_wrong_error(Fixture *f, gconstpointer data)
 {
+    ask(f);
     agent_send_error(&f->agent, f->number, ENOENT, _WIRE_ABOUT_MAX);
     assert_lost(f, GUEST_BROKE_PROTOCOL);
 }
@@ -274,8 +283,100 @@ test_wrong_answer(Fixture *f, gconstpointer data)
     guest_link_quiesce_async(f->agent.link, on_quiesced, f);
     agent_send_started(&f->agent, agent_expect(&f->agent, WIRE_QUIESCE).stream);
     assert_lost(f, GUEST_BROKE_PROTOCOL);
+    guest_link_close(f->agent.link, "closed");
     agent_wait(&f->is_answered);
     g_assert_error(f->error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST);
+}
+
+static void
+test_exited_twice(Fixture *f, gconstpointer data)
+{
+    for (guint i = 0; i < 2; i++)
+        agent_send_exited(&f->agent, f->number, WIRE_EXIT_STATUS, 0);
+    assert_lost(f, GUEST_BROKE_PROTOCOL);
+    g_assert_cmpuint(f->ended, ==, 1);
+}
+
+static void
+test_exit_before_start(Fixture *f, gconstpointer data)
+{
+    ask(f);
+    agent_send_exited(&f->agent, f->number, WIRE_EXIT_STATUS, 0);
+    assert_lost(f, GUEST_BROKE_PROTOCOL);
+    g_assert_cmpuint(f->ended, ==, 0);
+}
+
+static void
+test_answer_twice(Fixture *f, gconstpointer data)
+{
+    guint32 number;
+
+    guest_link_quiesce_async(f->agent.link, on_quiesced, f);
+    number = agent_expect(&f->agent, WIRE_QUIESCE).stream;
+    agent_send_empty(&f->agent, number, WIRE_OK);
+    agent_wait(&f->is_answered);
+    g_assert_no_error(f->error);
+    agent_send_empty(&f->agent, number, WIRE_OK);
+    assert_lost(f, GUEST_BROKE_PROTOCOL);
+}
+
+/* An agent that has answered a later request has read the CLOSE. */
+static void
+test_data_of_closed_stream(Fixture *f, gconstpointer data)
+{
+    guest_stream_free(f->stream);
+    agent_expect(&f->agent, WIRE_CLOSE);
+    agent_send_data(&f->agent, f->number, WIRE_STDOUT, block, 1);
+    assert_not_lost(f);
+    agent_send_data(&f->agent, f->number, WIRE_STDOUT, block, 1);
+    assert_lost(f, GUEST_BROKE_PROTOCOL);
+}
+
+/* The guest is asked whether it knows that many streams are closed, and its answer makes room for
+ * others. Without an answer, new streams are refused in the end. */
+static void
+test_closed_streams(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    guint32 ping = 0;
+    guint opened = 0;
+
+    for (; opened < 2 * WIRE_STREAMS_MAX; opened++) {
+        ask(f);
+        guest_stream_free(f->stream);
+        agent_expect(&f->agent, WIRE_CLOSE);
+        if (opened == 256)
+            ping = agent_expect(&f->agent, WIRE_PING).stream;
+    }
+    agent_send_empty(&f->agent, ping, WIRE_PONG);
+    agent_expect(&f->agent, WIRE_PING);
+    for (opened = 0; (f->stream = open_stream(f, &error)); opened++) {
+        agent_expect(&f->agent, WIRE_START);
+        guest_stream_free(f->stream);
+        agent_expect(&f->agent, WIRE_CLOSE);
+    }
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY);
+    g_assert_cmpuint(opened, >, 2 * WIRE_STREAMS_MAX);
+    g_assert_cmpuint(opened, <, 4 * WIRE_STREAMS_MAX);
+}
+
+/* A tag contains the directory of a context. */
+static void
+test_long_tag(Fixture *f, gconstpointer data)
+{
+    g_autofree char *tag = g_strnfill(4000, 'a'), *received = NULL;
+    g_autoptr(GError) error = NULL;
+    GuestStream *stream =
+        guest_stream_attach(f->agent.link, tag, START_CONTROL, &events, f, &error);
+    WireReader r;
+
+    g_assert_no_error(error);
+    g_assert_nonnull(stream);
+    agent_expect(&f->agent, WIRE_ATTACH);
+    r = agent_fields(&f->agent);
+    received = wire_get_string(&r, 8192);
+    g_assert_cmpstr(received, ==, tag);
+    g_assert_cmpint(wire_reader_end(&r), ==, 0);
 }
 
 /* --- windows --- */
@@ -344,6 +445,7 @@ test_streams(Fixture *f, gconstpointer data)
     g_assert_null(open_stream(f, &error));
     g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY);
     g_clear_error(&error);
+    agent_send_started(&f->agent, f->number);
     agent_send_exited(&f->agent, f->number, WIRE_EXIT_STATUS, 0);
     while (f->ended == 0)
         g_main_context_iteration(NULL, /* may_block= */ TRUE);
@@ -392,7 +494,7 @@ test_close(Fixture *f, gconstpointer data)
     guest_link_close(f->agent.link, "closed");
     g_assert_cmpuint(f->ended, ==, 2);
     g_assert_error(f->error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST);
-    g_assert_true(guest_link_is_over(f->error));
+    g_assert_true(guest_error_is_end_of_link(f->error));
     g_assert_cmpstr(f->error->message, ==, "closed");
     agent_wait(&f->is_answered);
     g_assert_error(f->error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST);
@@ -412,7 +514,7 @@ test_leave(Fixture *f, gconstpointer data)
     guest_link_leave(g_steal_pointer(&f->agent.link));
     g_assert_cmpuint(f->ended, ==, 1);
     g_assert_error(f->error, CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING);
-    g_assert_true(guest_link_is_over(f->error));
+    g_assert_true(guest_error_is_end_of_link(f->error));
 }
 
 /* A handler frees the link while frames for other streams are still to be handled. */
@@ -473,8 +575,14 @@ main(int argc, char **argv)
     ADD(exit, 0, set_up_started);
     ADD(wrong_exit, 0, set_up_started);
     ADD(wrong_status, 0, set_up_started);
-    ADD(error, 0, set_up_started);
-    ADD(wrong_error, 0, set_up_started);
+    ADD(error, 0, set_up_greeted);
+    ADD(wrong_error, 0, set_up_greeted);
+    ADD(exited_twice, 0, set_up_started);
+    ADD(exit_before_start, 0, set_up_greeted);
+    ADD(answer_twice, 0, set_up_greeted);
+    ADD(data_of_closed_stream, 0, set_up_started);
+    ADD(closed_streams, 0, set_up_greeted);
+    ADD(long_tag, 0, set_up_greeted);
     ADD(wrong_answer, 0, set_up_greeted);
     ADD(window, 0, set_up_started);
     ADD(credit, 0, set_up_started);

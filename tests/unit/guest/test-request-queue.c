@@ -336,6 +336,63 @@ test_free_in_answer(Fixture *f, gconstpointer data)
     g_assert_null(f->interpreter);
 }
 
+/* A callback may end the whole sandbox while more messages of the runner are to be handled. */
+static void
+test_close_in_answer(Fixture *f, gconstpointer data)
+{
+    guint32 number;
+
+    bring_to(f, LIFE_READY);
+    execute(f, "a");
+    execute(f, "b");
+    number = expect_execute(f, "a");
+    f->closes_link_in_answer = TRUE;
+    send_dones(f, number, number + 1);
+    expect_answers(f, "a=ok:\nb=GuestLost\n");
+    expect_state(f, GUEST_INTERPRETER_NOT_STARTED);
+}
+
+/* A caller that was waiting for a restart may execute code in its callback. */
+static void
+test_execute_in_answer(Fixture *f, gconstpointer data)
+{
+    bring_to(f, LIFE_READY);
+    restart(f, "restart");
+    execute(f, "a");
+    expect_kill(f);
+    f->executed_in_answer = "b";
+    send_exited(f);
+    become_ready(f);
+    send_done(f, expect_execute(f, "a"));
+    send_done(f, expect_execute(f, "b"));
+    expect_answers(f, "restart=open\na=ok:\nb=ok:\n");
+}
+
+static void
+leave_at_message(const RunnerMessage *message, gpointer data)
+{
+    g_cancellable_cancel(leaver);
+}
+
+static const GuestHearing leaver_at_message = {leave, leave_at_message, ignore_end};
+
+/* The listener leaves when it hears of an error that the runner has not reported. The caller gets
+ * one answer. */
+static void
+test_cancel_at_end(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+
+    leaver = cancellable;
+    bring_to(f, LIFE_READY);
+    execute_with(f, "a", &leaver_at_message, cancellable);
+    execute(f, "b");
+    send_failed(f, expect_execute(f, "a"));
+    expect_answers(f, "a=Cancelled\n");
+    send_done(f, expect_execute(f, "b"));
+    expect_answers(f, "b=ok:\n");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -363,5 +420,8 @@ main(int argc, char **argv)
     ADD(hold, 0);
     ADD(hold_of_other, 0);
     ADD(free_in_answer, 0);
+    ADD(close_in_answer, 0);
+    ADD(execute_in_answer, 0);
+    ADD(cancel_at_end, 0);
     return g_test_run();
 }

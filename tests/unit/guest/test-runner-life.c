@@ -219,14 +219,18 @@ test_ready_after_kill(Fixture *f, gconstpointer data)
     expect_answers(f, "second=open\n");
 }
 
-/* A hostile agent may report the start of a process again and again. */
+/* A hostile agent may report the start of a process again: that breaks the protocol. */
 static void
 test_started_again(Fixture *f, gconstpointer data)
 {
-    bring_to(f, LIFE_SYNCING);
+    bring_to(f, GPOINTER_TO_UINT(data));
+    f->breaks_protocol = TRUE;
     send_started(f);
-    expect_nothing(f);
-    expect_state(f, GUEST_INTERPRETER_STARTING);
+    agent_wait(&f->agent.is_lost);
+    g_assert_cmpint(f->agent.loss, ==, GUEST_BROKE_PROTOCOL);
+    guest_link_close(f->agent.link, "closed");
+    expect_state(f, GUEST_INTERPRETER_NOT_STARTED);
+    g_string_truncate(f->answers, 0);
 }
 
 /* Whatever a runner sends before it is idle is discarded. */
@@ -299,6 +303,56 @@ test_lost(Fixture *f, gconstpointer data)
     expect_answers(f, "b=ok:\n");
 }
 
+static void
+on_stream_started(GuestStream *stream, guint32 pid, gpointer data)
+{
+}
+
+static void
+on_stream_ended(GuestStream *stream, const GuestExit *how, const GError *error, gpointer data)
+{
+    guest_stream_free(stream);
+}
+
+/* A guest whose runners are idle is not asked: by the time that the guest of a process was asked,
+ * it has got nothing, neither after the runner was found nor after an execution. */
+static void
+test_idle(Fixture *f, gconstpointer data)
+{
+    static const GuestStreamEvents stream_events = {.started = on_stream_started,
+                                                    .ended = on_stream_ended};
+    static const char *const argv[] = {"sleep", NULL};
+    ScriptedAgent asked = {0};
+    Fixture found = {0};
+
+    set_up(&found, /* data= */ NULL);
+    bring_to(&found, LIFE_READY);
+    bring_to(f, LIFE_READY);
+    execute(f, "a");
+    send_done(f, expect_execute(f, "a"));
+    expect_answers(f, "a=ok:\n");
+
+    agent_set_up(&asked);
+    agent_greet(&asked, WIRE_VERSION);
+    guest_stream_start(asked.link, &(GuestStart){.argv = argv}, &stream_events, NULL, NULL);
+    agent_send_started(&asked, agent_expect(&asked, WIRE_START).stream);
+    agent_expect(&asked, WIRE_PING);
+    expect_nothing(f);
+    expect_nothing(&found);
+    agent_tear_down(&asked);
+    tear_down(&found, /* data= */ NULL);
+}
+
+/* Silence counts while code is executed. */
+static void
+test_busy(Fixture *f, gconstpointer data)
+{
+    bring_to(f, LIFE_READY);
+    execute(f, "a");
+    expect_execute(f, "a");
+    agent_expect(&f->agent, WIRE_PING);
+}
+
 /* A message for a request that is not under way ends the runner. */
 static void
 test_wrong_number(Fixture *f, gconstpointer data)
@@ -347,7 +401,13 @@ main(int argc, char **argv)
     ADD_ALL(disconnect);
     ADD(execute_while_stopping, 0);
     ADD(ready_after_kill, 0);
-    ADD(started_again, 0);
+    ADD(started_again, LIFE_STARTING);
+    ADD(started_again, LIFE_SYNCING);
+    ADD(started_again, LIFE_READY);
+    ADD(started_again, LIFE_RESTARTING);
+    ADD(started_again, LIFE_STOPPING);
+    ADD(idle, 0);
+    ADD(busy, 0);
     ADD(leftovers, 0);
     ADD(not_idle, 0);
     ADD(unsupported, 0);

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# lib: a store, a recipe, an agent and runners of no weight, and fakes of the programs that would
-# reach the network. The rest of build-image runs as it is: namespaces, mke2fs, cpio, locks.
+# lib: a store, a recipe, a small agent and runners, and fakes of the programs that would use the network.
+# The rest of build-image is real: namespaces, mke2fs, cpio, locks.
 #
-# build-image clears the environment of mmdebstrap, so the fakes find what they are to do in files
-# beside them, in $fake.
+# build-image clears the environment of mmdebstrap, so the fakes read their instructions from files beside
+# them, in $fake.
 #
 # shellcheck shell=bash disable=SC2034
 
@@ -36,7 +36,7 @@ set_up() {
     PATH=$fake:$PATH
 }
 
-# Leaves $status, $tmp/out and $tmp/err.
+# Sets $status, and writes $tmp/out and $tmp/err.
 build() {
     status=0
     "${command[@]}" >"$tmp/out" 2>"$tmp/err" || status=$?

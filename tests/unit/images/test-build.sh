@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 set_up
 
-# Checksum by the rule of README.md, of all blocks, holes or not.
+# Prints the checksum that README.md defines, of all blocks including holes.
 checksum() {
     /usr/bin/python3 - "$1" <<'END'
 import hashlib, struct, sys
@@ -75,7 +75,7 @@ is "nothing changed: it says so" "$(cat "$tmp/err")" \
     "build-image: tiny: image $(basename "$image") is up to date"
 is "and does nothing" "$(calls)" 1
 
-# changes WHAT ROOT-FILE-SYSTEMS: the digest is new, the old image is gone, and so many were made.
+# changes WHAT ROOT-FILE-SYSTEMS: a build gives a new digest, replaces the old image, and makes so many of them.
 changes() {
     local before=$image calls
     calls=$(calls)
@@ -112,7 +112,7 @@ echo 1.1 >"$fake/kernel-version" && rm "$images"/.cache/apt-facts-* && changes "
 is "one root file system and one kernel are kept" \
     "$(find "$images/.cache" -mindepth 1 -maxdepth 1 -type d | wc -l)" 2
 
-# npm_package NAME VERSION BIN: a tarball in the fake's registry; prints what a recipe says of it.
+# npm_package NAME VERSION BIN: adds a tarball to the fake's registry; prints the line for a recipe.
 npm_package() {
     local file=$fake/registry/$(echo "$1-$2" | sed 's/^@//; s|/|-|').tgz
     mkdir -p "$fake/registry" "$tmp/npm/package"

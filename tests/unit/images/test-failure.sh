@@ -56,7 +56,7 @@ is "no half root file system is kept" "$(find "$images/.cache" -name 'root-*' | 
 
 mkfifo "$fake/mmdebstrap-hangs"
 for signal in INT TERM HUP; do
-    # A shell's background jobs ignore SIGINT, and nohup makes all ignore SIGHUP; this one must not.
+    # A shell's background jobs ignore SIGINT, and nohup makes processes ignore SIGHUP; the build must not.
     env --default-signal=INT,HUP "${command[@]}" >"$tmp/out" 2>"$tmp/err" &
     read -r _ <"$fake/mmdebstrap-hangs"
     kill "-$signal" $!
@@ -65,7 +65,7 @@ for signal in INT TERM HUP; do
     is "$signal ends it" "$status" $((128 + $(kill -l "$signal")))
     is "$signal: it says so" "$(tail -n 1 "$tmp/err")" "build-image: tiny: interrupted"
     is "$signal: nothing is left" "$(left)" "./tiny ./$(basename "$before")"
-    # Waits, should the kernel still be at it; a survivor would hold it for ever.
+    # Waits, because the kernel may still be ending the processes. A survivor would hold the lock without end.
     is "$signal: nothing lives on" "$(flock --timeout 30 "$fake/alive" echo gone)" gone
     is "$signal: nothing is mounted" "$(grep -c "$store" /proc/self/mounts)" 0
 done

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 set_up
 
-# bad WHAT SED-SCRIPT MESSAGE: the recipe, changed so, is refused with that message.
+# bad WHAT SED-SCRIPT MESSAGE: the recipe is refused with the message when the script has changed it.
 bad() {
     sed "$2" "$here/recipe/recipe.conf" >"$recipe/recipe.conf"
     build

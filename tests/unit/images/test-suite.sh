@@ -14,7 +14,7 @@ modules() {
     rm -r "$tmp/initrd"
 }
 
-# use_suite NAME: "" for none.
+# use_suite NAME: sets the recipe's suite; "" sets none.
 use_suite() {
     sed -e "${1:+/^Name=/aSuite=$1}" "$here/recipe/recipe.conf" >"$recipe/recipe.conf"
 }

@@ -36,7 +36,7 @@ def start(folder, bashrc=""):
 
 
 class Interrupts:
-    """SIGINT, and again each second, as the host sends it: a command may begin just behind one."""
+    """Sends SIGINT at once and then each second, as the host does, because a command may start just after a signal."""
 
     def __init__(self, runner):
         self._runner = runner
@@ -57,7 +57,7 @@ class Interrupts:
 
 
 class Case(unittest.TestCase):
-    """One runner for all tests of a class: they must leave it usable, which is half of the test."""
+    """All tests of a class share one runner, so they also show that it remains usable."""
 
     @classmethod
     def setUpClass(cls):
@@ -87,7 +87,7 @@ class Case(unittest.TestCase):
         return execution
 
     def run_interrupted(self, code):
-        """Runs code that prints "now", interrupts it then, and returns the execution."""
+        """Runs code, interrupts it when it has printed "now", and returns the execution."""
         execution = Execution()
         self.runner.begin(code)
         self.runner.wait_for_output(execution, b"now\n")
@@ -96,7 +96,7 @@ class Case(unittest.TestCase):
 
 
 class Checking(Case):
-    """Whether a prompt should execute code: a check executes nothing and leaves no trace."""
+    """A check reports whether a prompt should execute code. It executes nothing and leaves no trace."""
 
     def test_statuses(self):
         self.runner.assert_checks("complete", (
@@ -184,7 +184,7 @@ class Executing(Case):
         self.assertNotIn("socket", own)
 
     def test_descriptors_of_bash(self):
-        """Where bash keeps those that it has to come back to."""
+        """Code closes the descriptors in which bash saves those that it restores later."""
         shell = self.out("a=5; echo $$ $a")
         closed = self.run_ok("exec 10>&- 11>&- 12>&-")
         self.assertEqual(closed.err, b"bash: 12: Bad file descriptor\n")
@@ -270,13 +270,13 @@ class Interrupting(Case):
         self.interrupted("echo now; sleep 100; echo never")
         self.interrupted("echo now; while :; do :; done")
         self.interrupted("for i in 1 2 3; do [ $i = 1 ] && echo now; sleep 100; done")
-        begun = "perl -e '$| = 1; print \"now\\n\"; <STDIN>'"  # a child that is no bash any more
+        begun = "perl -e '$| = 1; print \"now\\n\"; <STDIN>'"  # a child that has executed another program
         self.interrupted(f"f() {{ sleep 100 | {begun}; }}; f; echo never")
         self.interrupted("echo now; x=$(sleep 100; echo no); echo never")
         self.interrupted("(echo now; bash -c 'sleep 100; :'); echo never")
 
     def test_many_times(self):
-        """Bash alone passes over most of those that meet a loop of short commands."""
+        """Bash alone misses most signals that arrive during a loop of short commands."""
         for _ in range(30):
             self.interrupted("echo now; while :; do /bin/true; done")
 
@@ -305,14 +305,14 @@ class Interrupting(Case):
         self.assertEqual(execution.status, 0)
 
     def test_commands_of_a_trap(self):
-        """They are not what is interrupted, though they are new."""
+        """The commands of a trap are not interrupted, although they start after the signal."""
         code = "trap 'sleep 0.3; echo cleaned; exit 3' INT; echo now; while :; do /bin/true; done"
         execution = self.run_interrupted(code)
         self.assertEqual((execution.out, execution.error[1]), (b"now\ncleaned\n", "exit status 3"))
         self.run_ok("trap - INT")
 
     def test_background_goes_on(self):
-        """Also one that resets what it does on SIGINT, as node does."""
+        """A background process continues, even if it restores the default action of SIGINT, as node does."""
         job = "perl -e '$SIG{INT} = \"DEFAULT\"; $| = 1; print \"up\\n\"; sleep 100' & job=$!"
         self.assertIn(b"up\n", self.run_ok(f"coproc reader {{ {job.replace('& job=$!', '')}; }}; "
                                            "read line <&${reader[0]}; echo $line").out)
@@ -326,7 +326,7 @@ class Interrupting(Case):
 
 
 class Ending(Case):
-    """What ends the shell itself."""
+    """Code ends the shell itself."""
 
     def test_exit_keeps_state(self):
         self.run_ok(
@@ -377,7 +377,7 @@ class Ending(Case):
         self.assertEqual(execution.out, b"bye\n")
 
     def test_lost_by_what_went_well(self):
-        """As of a script, its status counts; that the state is gone is said all the same."""
+        """The status of the code counts, as that of a script does; the loss of the state is reported nevertheless."""
         for code, out in ("exec echo bye", b"bye\n"), ("trap 'echo bye' EXIT; exit 0", b"bye\n"):
             self.run_ok("a=5")
             execution = self.run_ok(code)
@@ -386,7 +386,7 @@ class Ending(Case):
             self.assertEqual(self.out("echo ${a-lost}"), "lost\n")
 
     def test_between_executions(self):
-        """What comes next is executed all the same."""
+        """The shell ends between executions; the next code is executed nevertheless."""
         pid = int(self.out("a=9; trap 'exit 3' USR1; echo $$"))
         pidfd = os.pidfd_open(pid)
         self.addCleanup(os.close, pidfd)
@@ -406,7 +406,7 @@ class Ending(Case):
         self.assertEqual(self.out("echo $a"), "7\n")
 
     def test_editing_modes(self):
-        """They make bash take its input from elsewhere."""
+        """Editing modes make bash read its input from another place."""
         self.run_ok("a=8; set -o vi")
         self.run_ok("set -o emacs")
         self.assertEqual(self.out("echo $a"), "8\n")
@@ -448,16 +448,16 @@ class Syncing(Case):
         return self.runner.finish_sync(NONCE)[0]
 
     def test_cut_request(self):
-        """Wherever the former host's request was cut off, it is forgotten."""
-        whole = self.runner.execute_frame("echo > executed", environment=["S=1"])
-        for size in range(1, len(whole) + 1):
-            self.assertEqual(self.sync(whole[:size]), b"", size)
+        """A request of the previous host is dropped, wherever it was cut off."""
+        request = self.runner.execute_frame("echo > executed", environment=["S=1"])
+        for size in range(1, len(request) + 1):
+            self.assertEqual(self.sync(request[:size]), b"", size)
         self.run_failing("[ -e executed ]", "CommandFailed", "exit status 1")
 
     def test_cut_reseed(self):
-        whole = self.runner.frame(1, text(b"\xff\xfe" * 16) + texts([]) + text(""))
-        for size in range(1, len(whole)):
-            self.assertEqual(self.sync(whole[:size]), b"", size)
+        request = self.runner.frame(1, text(b"\xff\xfe" * 16) + texts([]) + text(""))
+        for size in range(1, len(request)):
+            self.assertEqual(self.sync(request[:size]), b"", size)
 
     def test_two_restarts(self):
         cut = self.runner.sync_bytes(b"1" * 16)
@@ -498,7 +498,7 @@ class Starting(unittest.TestCase):
             runner.execute("sleep 100 &")
             runner.socket.close()
             os.set_blocking(runner.process.stdout.fileno(), True)
-            self.assertEqual(runner.process.stdout.read(), b"")  # nobody is left who has it
+            self.assertEqual(runner.process.stdout.read(), b"")  # no process holds the pipe open
             runner.close()
             self.assertEqual(runner.process.returncode, 0)
 

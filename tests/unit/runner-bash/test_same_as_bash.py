@@ -24,23 +24,23 @@ from cloche_tests.tap import main
 RUN = os.path.abspath(sys.argv[1])
 TIMEOUT_S = 100
 TRIES = 20
-SYNTAX_ERROR = 2  # to bash
+SYNTAX_ERROR = 2  # bash's exit status for a syntax error
 HERE = pathlib.Path(__file__).parent
 END = "__s=$?; printf 'END %s\\n' $__s; printf 'END\\n' >&2; (exit $__s)\n"
 
 
 class Stuck(Exception):
-    """There is a moment in which ^C makes bash 5.2 signal itself for ever."""
+    """A ^C at a certain moment makes bash 5.2 send itself signals without end."""
 
 
 class Terminal:
-    """An interactive bash with job control. What it shows is read from pipes: its terminal has what is typed."""
+    """An interactive bash with job control. Its output goes to pipes, because the terminal shows the echo of the input."""
 
     def __init__(self, folder, environment):
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
             ["/bin/bash", "--noprofile", "--norc", "--noediting", "+o", "history", "+H", "-i"],
-            stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, env=environment, start_new_session=True,
+            bufsize=0, stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, env=environment, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
         threading.Thread(target=self._drain, daemon=True).start()
@@ -58,9 +58,9 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def _read(self, number):
-        """Output, error output and status of what was typed before END."""
+        """Returns output, error output and status of the commands before END."""
         out, err = "", ""
-        signal.alarm(TIMEOUT_S)  # it ends the test
+        signal.alarm(TIMEOUT_S)  # ends the test
         while not (end := re.search(rf"^(.*?)END{number} (\d+)\n\Z", out, re.S)):
             out += self.process.stdout.readline().decode()
         while not err.endswith(f"END{number}\n"):
@@ -78,21 +78,23 @@ class Terminal:
         return self._read(self._type_end())
 
     def interrupt(self, cell):
-        """Its output. A ^C that comes between two commands is missed: as people do, type it again."""
+        """Returns the output. Repeats ^C, because bash misses one that arrives between two commands, and the end, because
+        bash discards what was typed before it handles a ^C."""
         self.type(cell + "\n")
         out = ""
         while not out.endswith("now\n"):
             out += self.process.stdout.readline().decode()
-        self.type("\x03")
-        number = self._type_end()
-        tries = 0
-        while not select.select([self.process.stdout], [], [], 1)[0]:
-            tries += 1
-            if tries > TRIES:
-                raise Stuck
-            self.type("\x03")
-            number = self._type_end()
-        return out + re.sub(r"END\d+ \d+\n", "", self._read(number)[0])
+        has_ended = False
+        for _ in range(TRIES):
+            if not has_ended:
+                self.type("\x03")
+            end = f"END{self._type_end()} "
+            while end not in out and select.select([self.process.stdout], [], [], 1)[0]:
+                out += self.process.stdout.readline().decode()
+                has_ended = True
+            if end in out:
+                return re.sub(r"END\d+ \d+\n", "", out)
+        raise Stuck
 
     def close(self):
         self.process.kill()
@@ -127,12 +129,12 @@ class Case(unittest.TestCase):
 
 
 def cells(name):
-    """Those of a file."""
+    """Returns the cells of a file."""
     return [cell.rstrip("\n") for cell in (HERE / name).read_text().split("---\n")[1:]]
 
 
 class Cells(Case):
-    """What a cell writes, where, and its status, which the next one sees."""
+    """Both streams and the status of a cell are equal. The next cell sees the status."""
 
     def test_cells(self):
         for cell in cells("cells.txt"):
@@ -140,7 +142,7 @@ class Cells(Case):
                 self.assert_same(cell, self.ours(cell), self.terminal.execute(cell))
 
     def test_windows_line_ends(self):
-        """A file of Windows means the same as one of ours, here-documents included."""
+        """Code with line ends of Windows works like other code, including here-documents."""
         for cell in cells("cells.txt"):
             if "\n" in cell:
                 with self.subTest(cell):
@@ -150,7 +152,7 @@ class Cells(Case):
         self.assertEqual(self.ours('echo "[$x]"')[0], "[1]\n")
 
     def test_carriage_returns_that_are_meant(self):
-        """They are kept in code whose first line ends as ours do."""
+        """Carriage returns are kept in code whose first line ends without one."""
         for cell in ("x='a\rb'; echo ${#x}", "echo one\nprintf %s 'a\r\nb' | od -An -c", "printf 'a\\r\\n' | od -An -c"):
             with self.subTest(cell):
                 done = subprocess.run(["bash", "-c", cell], capture_output=True, text=True, check=True)
@@ -158,7 +160,7 @@ class Cells(Case):
 
 
 class Interrupts(Case):
-    """Output up to the interrupt, variables behind it, and what still runs."""
+    """Output before the interrupt, and variables and jobs after it, are equal."""
 
     STATE = 'echo "[${v-none}] $(jobs -r | grep -c .)"; set -- $(jobs -p); [ $# = 0 ] || { kill $@; wait $@; } 2>/dev/null; unset v; set --'
 
@@ -181,8 +183,8 @@ class Interrupts(Case):
                 self.assert_same(cell, ours, self.theirs_interrupted(cell, state))
 
     def theirs_interrupted(self, cell, state):
-        """Behind a pipe, bash passes over some ^C and goes on with the list; the runner must not. And where
-        ^C is shown, it begins a line."""
+        """After a pipeline, bash misses some ^C and continues with the list; the runner must not. Where ^C is shown,
+        bash begins a new line."""
         try:
             shown = self.terminal.interrupt(cell)
         except Stuck:
@@ -192,12 +194,13 @@ class Interrupts(Case):
         return shown.replace("never\n", "").replace("\n\n", "\n"), self.terminal.execute(state)[0]
 
     def test_left_session(self):
-        """What bash waits for ends, too: unlike on a terminal there is no other way back."""
+        """The command that bash waits for ends although it is in another session, because without a terminal nothing
+        else can end it."""
         self.assertEqual(self.ours_interrupted("v=1; echo now; setsid -w sleep 60; echo never"), "now\n")
         self.assertEqual(self.ours("echo $v; unset v")[0], "1\n")
 
     def test_background(self):
-        """Goes on, whatever it does about SIGINT; it says when it has come so far."""
+        """A background process continues, whatever its action for SIGINT. It writes "up" when it has set it."""
         up = "perl -e '$SIG{INT} = \"DEFAULT\"; $| = 1; print \"up\\n\"; sleep 60' >fifo"
         for start in (f"{up} &", f"nohup {up} 2>/dev/null &", f"{up} & disown;", f"setsid {up} &", f"({up}) &"):
             with self.subTest(start):

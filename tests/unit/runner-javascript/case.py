@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""case: what the tests of the JavaScript runner have in common.
+"""case: functions that the tests of the JavaScript runner share.
 
 The host's end of the protocol is cloche_tests.runner_client.
 """
@@ -26,7 +26,7 @@ def start(folder, *arguments, **environment):
 
 
 class Case(unittest.TestCase):
-    """One runner for all tests of a class: they must leave it usable, which is half of the test."""
+    """All tests of a class share one runner, so they also show that it remains usable."""
 
     environment = {}
 
@@ -72,7 +72,7 @@ class Case(unittest.TestCase):
             stream.write(content)
 
     def run_interrupted(self, code):
-        """Runs code that prints "now", interrupts it then, and returns the execution."""
+        """Runs code, interrupts it when it has printed "now", and returns the execution."""
         execution = Execution()
         self.runner.begin(code)
         self.runner.wait_for_output(execution, b"now\n")

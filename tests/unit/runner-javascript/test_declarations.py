@@ -45,7 +45,7 @@ class Again(Case):
         self.assertEqual(self.value("t()"), "7")
 
     def test_closures(self):
-        """As in every console, a name is one variable."""
+        """A name is one variable in all cells, as in other consoles."""
         self.run_ok("const a = 1; const get = () => a; function read() { return b }; let b = 1")
         self.run_ok("let a = 2; var b = 2; a++")
         self.assertEqual(self.value("[get(), read()]"), "[ 3, 2 ]")
@@ -84,13 +84,13 @@ class Again(Case):
         self.assertRegex(error.error[2], r"cell-\d+:1:37$")
 
     def test_once_in_a_cell(self):
-        """As everywhere."""
+        """Within one cell, JavaScript's usual rules apply."""
         self.run_failing("let twice = 1; let twice = 2", "SyntaxError")
         self.run_failing("const never", "SyntaxError")
         self.assertEqual(self.run_failing("nowhere; let nowhere = 1", "ReferenceError").error[1], "nowhere is not defined")
 
     def test_own_names(self):
-        """What is there before all code can be declared, too."""
+        """Names that exist before any code can be declared, too."""
         for name in ("process2", "fetch", "fs", "name", "module", "display", "_", "__dirname", "event"):
             self.assertEqual(self.value(f"{{ const {name} = 1; {name} }}"), "1")
         self.assertEqual(self.value("const path = 5; path"), "5")
@@ -113,7 +113,7 @@ class Constants(Case):
         self.assertEqual(self.value("c ??= 7; c"), "1")
 
     def test_other_names(self):
-        """That hide it."""
+        """Inner declarations hide the outer variable."""
         self.run_ok("const c = 1")
         for code in ("{ let c = 1; c = 2; c }", "(() => { var c; c = 2; return c })()", "((c) => { c = 2; return c })()",
                      "((...c) => { c = 2; return c })()", "(({ c }) => { c = 2; return c })({})", "(([c = 1]) => { c++; return c })([])",

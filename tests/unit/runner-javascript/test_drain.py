@@ -14,7 +14,7 @@ FOREVER = "new Promise(() => {})"
 
 
 class Promises(Case):
-    """One that is the value is awaited, as main() at the end of a script."""
+    """A promise that is the value of the code is awaited, such as main() at the end of a script."""
 
     def test_output_is_the_executions(self):
         for dialect in ("", "typescript"):
@@ -36,12 +36,13 @@ class Promises(Case):
         self.assertEqual(self.run_failing("Promise.reject(7)", "Uncaught").error[1], "7")
 
     def test_thenables(self):
-        """One that is no promise may do something when it is asked: a query of a database."""
+        """The method `then` of an object that is not a promise is not called, because it may have effects, such as a
+        database query."""
         lazy = self.run_ok("({ then() { console.log('asked') }, sql: 'select' })")
         self.assertEqual((lazy.out, lazy.plain), (b"", "{ then: [Function: then], sql: 'select' }"))
 
     def test_never(self):
-        """One that nothing can settle any more is shown as it is; else there are interrupts."""
+        """A promise that nothing can settle is shown as pending."""
         for flags in (0, DRAIN):
             self.assertEqual(self.run_ok(FOREVER, flags).plain, "Promise { <pending> }")
         self.assertEqual(self.run_ok(f"setTimeout(() => {{}}, 1e6).unref(); {FOREVER}").plain,
@@ -49,7 +50,7 @@ class Promises(Case):
         self.run_interrupted(f"setInterval(() => console.log('now'), 1); {FOREVER}")
 
     def test_later(self):
-        """It is the next execution that settles it."""
+        """The next execution settles the promise."""
         self.run_ok("var settle; var settled; var own = new Promise((r) => { settle = r })\n"
                     "own.then((value) => { settled = value }); own")
         self.run_ok("settle(8)")
@@ -88,14 +89,14 @@ class Drains(Case):
                 self.assertEqual(self.drain(code + "; void 0").out.decode(), out + "\n")
 
     def test_unreferenced(self):
-        """It does not keep node either."""
+        """Unreferenced handles do not delay the end, as in node."""
         self.drain("setInterval(() => {}, 1).unref(); net.createServer().listen(0).unref()\n"
                    "const child = child_process.spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }); child.unref()\n"
                    "globalThis.sleeping = child.pid; void 0")
-        self.assertEqual(self.value("process.kill(sleeping)"), "true")  # and the child goes on
+        self.assertEqual(self.value("process.kill(sleeping)"), "true")  # the child still runs
 
     def test_without_the_flag(self):
-        """As a notebook: it goes on behind the end."""
+        """Without the flag, timers continue after the end, as in a notebook."""
         self.assertEqual(self.run_ok("var fired; setTimeout(() => { fired = 'fired' }, 5); fired").results, [])
         self.assertEqual(self.value("while (!fired) " + SLEEP + "; fired"), "'fired'")
 
@@ -105,7 +106,7 @@ class Drains(Case):
         self.assertEqual(self.value("kept"), "2")
 
     def test_errors(self):
-        """As node, which ends with the status 1 then: nothing that was left runs any more."""
+        """An error ends the execution, as it ends node with status 1: pending callbacks do not run."""
         self.run_ok("var fail = () => { setTimeout(() => console.log('later'), 1); throw new RangeError('r') }")
         for code in (
             "fail()", "(async () => fail())(); 0", "setTimeout(fail, 1)", "process.nextTick(fail)",
@@ -121,7 +122,7 @@ class Drains(Case):
         self.assertEqual(caught.out, b"own r\nlater\n")
 
     def test_unsettled(self):
-        """Node's status is 13 then."""
+        """Node exits with status 13 for an unsettled top-level await."""
         self.assertEqual(self.run_failing(f"await {FOREVER}", "ExitError", flags=DRAIN).error[1], "13")
 
     def test_exit_listeners(self):

@@ -40,7 +40,7 @@ class Interrupts(Case):
         self.assertEqual(self.value("[before, during]"), "[ 1, 2 ]")
 
     def test_it_is_over(self):
-        """A loop with pauses does not go on behind its interrupt."""
+        """A loop with pauses does not continue after its interrupt."""
         for wait in (
             "new Promise((resolve) => setTimeout(resolve, 1))",
             "require('timers/promises').setTimeout(1)",
@@ -61,7 +61,7 @@ class Interrupts(Case):
         self.run_ok("clearInterval(ticking)")
 
     def test_timers_that_are_due(self):
-        """Node calls them at once when the interrupted code has left the stack."""
+        """Node calls timers that are due as soon as the interrupted code has returned."""
         self.run_ok("var ticks = 0; var ticking = setInterval(() => ticks++, 1)")
         for code in ("await 1; console.log('now'); while (true);",
                      "setImmediate(async () => { await 1; console.log('now'); while (true); }); await new Promise(() => {})",
@@ -72,7 +72,7 @@ class Interrupts(Case):
         self.run_ok("clearInterval(ticking)")
 
     def test_ticks(self):
-        """Each starts the next before the event loop gets a turn: none is left when one was ended."""
+        """Each tick queues the next before the event loop runs. After the interrupt, no tick is left."""
         for code in (
             "(function tick() { process.nextTick(tick) })(); await new Promise(() => {})",
             "(function tick() { process.nextTick(tick); Promise.resolve().then(() => 'x'.repeat(1e6).length) })()\n"
@@ -100,7 +100,7 @@ class Interrupts(Case):
         self.run_interrupted("console.log('now'); while (true);")
 
     def test_left_behind(self):
-        """What an earlier execution left behind keeps the next one from beginning."""
+        """Code that an earlier execution left keeps the next one from starting."""
         before = self.run_ok("setTimeout(() => { fs.writeSync(1, 'now\\n'); while (true); }, 1)")
         self.runner.wait_for_output(before, b"now\n")
         execution = Execution()
@@ -109,12 +109,12 @@ class Interrupts(Case):
         self.assertEqual(self.runner.finish(execution).plain, "'begun'")
 
     def interrupt_until_answer(self):
-        """As a host does, only faster."""
+        """Repeats the interrupt until the answer arrives, as a host does, but faster."""
         while not select.select([self.runner.socket], [], [], 0.1)[0]:
             self.runner.interrupt()
 
     def test_child(self):
-        """It gets the interrupt as from a terminal, at once; and the code that waits for it does not go on."""
+        """A child gets the interrupt at once, as from a terminal. The code that waits for it does not continue."""
         self.run_ok("var k = 1")
         for call in ("execSync('echo now; exec sleep 1000', { stdio: 'inherit' })",
                      "execSync('echo now; sleep 1000; echo never', { stdio: 'inherit' })",
@@ -132,7 +132,7 @@ class Interrupts(Case):
                     self.assertEqual(self.value("k"), "1")
 
     def test_stubborn_child(self):
-        """Whoever does not heed that ends all the same, and the state stays."""
+        """A child that ignores signals is killed, and the state is kept."""
         self.run_ok("var k = 1")
         for signals in ("INT", "INT TERM"):
             execution = Execution()
@@ -144,16 +144,16 @@ class Interrupts(Case):
             self.assertEqual(self.value("k"), "1")
 
     def test_while_sending(self):
-        """Interrupts that hit frames: each must arrive whole, which the client's parser checks."""
+        """Interrupts arrive while frames are sent. Each frame must be complete, which the client's parser checks."""
         for _ in range(20):
             self.run_interrupted("console.log('now'); while (true) display('x'.repeat(300_000))")
 
     def test_thrown_value(self):
-        """While it is described."""
+        """The interrupt arrives while the thrown value is formatted."""
         self.run_interrupted("throw {get [util.inspect.custom]() { console.log('now'); while (true); }}")
 
     def test_at_the_end(self):
-        """An interrupt that finds an execution done, and the next request waiting, ends neither."""
+        """An interrupt that arrives between two executions ends neither."""
         sent = os.path.join(self.home, "sent")
         self.run_ok("var original = Object.getOwnPropertyDescriptor(console, 'table')\n"
                     "Object.defineProperty(console, 'table', {configurable: true, get: () => eval, set() {\n"
@@ -172,7 +172,7 @@ class Interrupts(Case):
         self.assertEqual(self.runner.finish().plain, "'second'")
 
     def test_module(self):
-        """One that was cut off is loaded anew."""
+        """A module whose loading was interrupted is loaded again."""
         self.write("slow.js", "exports.a = 1; console.log('now')\n"
                    "while (!globalThis.isFast);\nexports.b = 2")
         self.run_interrupted("require('./slow')")
@@ -185,7 +185,7 @@ FOREVER = "; await new Promise(() => {})"
 
 
 class AsyncCalls(Case):
-    """Node counts them when someone watches, and aborts when the count is wrong."""
+    """With async hooks, node counts nested calls and aborts if the count is wrong."""
 
     def test_everywhere(self):
         for code in (
@@ -207,14 +207,14 @@ class AsyncCalls(Case):
                     self.assertEqual(self.value(f"{SLEEP}; async_hooks.executionAsyncId() > 0"), "true")
 
     def test_store(self):
-        """What an execution has entered is there for the next, unless it was interrupted."""
+        """A store that an execution has entered is kept for the next one, unless the execution was interrupted."""
         self.run_ok(LOCAL + "local.enterWith('kept')")
         self.assertEqual(self.value("local.getStore()"), "'kept'")
         self.run_interrupted(f"local.run('lost', {LOOP})")
         self.assertEqual(self.value("local.getStore()"), "'kept'")
 
     def test_in_the_middle_of_everything(self):
-        """Interrupts that find node's own code at work."""
+        """Interrupts arrive while node's own code runs."""
         self.run_ok(LOCAL + """
             async function work() {
               for (;;) await local.run({}, async () => {
@@ -229,7 +229,7 @@ class AsyncCalls(Case):
 
 
 class Waiting(Case):
-    """What an execution has opened ends with it; what was there before goes on."""
+    """An interrupt closes what the execution has opened, and nothing that existed before."""
 
     @classmethod
     def setUpClass(cls):
@@ -275,7 +275,7 @@ class Waiting(Case):
         self.run_ok("while (!isClosed) " + SLEEP)
 
     def test_accepted(self):
-        """A connection to an earlier execution's server is not this execution's."""
+        """A connection to a server of an earlier execution remains open."""
         self.run_ok("var earlier = net.createServer((peer) => { peers.push(peer); peer.write('hello') })\n"
                     "var peers = []; await events.once(earlier.listen(0), 'listening')\n"
                     "var remote = child_process.spawn('/bin/bash', ['-c',\n"
@@ -294,12 +294,12 @@ class Waiting(Case):
         self.assertEqual(self.value(self.ENDED), "'SIGINT'")
 
     def test_children_of_a_child(self):
-        """When all that hold the pipe have gone, it ends."""
+        """The pipe ends when all processes that hold it have ended."""
         self.run_interrupted("var child = child_process.exec('sleep 1000; sleep 1000'); console.log('now')" + FOREVER)
         self.run_ok("if (!child.stdout.closed) await events.once(child.stdout, 'close')")
 
     def test_children_that_go_on(self):
-        """Of an earlier execution, and detached ones."""
+        """Children of an earlier execution and detached children continue."""
         self.run_ok("var earlier = child_process.spawn('sleep', ['1000'])")
         self.run_interrupted("var own = child_process.spawn('sleep', ['1000'])\n"
                              "var detached = child_process.spawn('sleep', ['1000'], { detached: true })\n"

@@ -19,7 +19,7 @@ KIB, MIB = 1 << 10, 1 << 20
 
 
 class Checking(Case):
-    """Whether a prompt should execute code: a check executes nothing and leaves no trace."""
+    """A check reports whether a prompt should execute code. It executes nothing and leaves no trace."""
 
     def test_statuses(self):
         self.runner.assert_checks("complete", (
@@ -48,7 +48,7 @@ class Checking(Case):
 
 
 class Shown(Case):
-    """What node's REPL shows."""
+    """Values are shown as in node's REPL."""
 
     def test_ready(self):
         version = subprocess.check_output(["/usr/bin/node", "--version"], text=True).strip()
@@ -129,7 +129,7 @@ class Shown(Case):
         self.assertEqual(self.value("{ a: await 1 }"), "{ a: 1 }")
 
     def test_between_executions(self):
-        """Timers and servers go on."""
+        """Timers and servers continue between executions."""
         self.run_ok("setTimeout(() => { globalThis.later = 'ran' }, 1)")
         self.run_ok("while (!globalThis.later) " + SLEEP)
         self.run_ok("const server = http.createServer((q, s) => s.end('served')).listen(0)\n"
@@ -148,7 +148,7 @@ class Shown(Case):
         self.assertEqual(runner.execute("1").count, 3)
 
     def test_warm_has_nothing_that_cannot_be_renewed(self):
-        """No other context, no questions to name servers, and nobody listens."""
+        """A warm runner has no other V8 context, has not loaded the DNS module, and has no open handles."""
         runner = start(self.folder.name, "--warm")
         self.addCleanup(runner.close)
         shown = runner.execute("[v8.getHeapStatistics().number_of_native_contexts,"
@@ -193,7 +193,7 @@ class Imports(Case):
         self.run_failing("import x from 'no-such-package'", "Error")
 
     def test_packages(self):
-        """As npm installs them, while the runner is there, and where the code is."""
+        """Packages can be installed by npm while the runner runs, and are found from the code's directory."""
         self.write("node_modules/esm/package.json", '{"name": "esm", "type": "module", "main": "m.js"}')
         self.write("node_modules/esm/m.js", "export const kind = 'esm'")
         self.write("node_modules/cjs/index.js", "module.exports = {kind: 'cjs'}")
@@ -283,7 +283,7 @@ class Errors(Case):
             self.assertEqual(self.run_ok(code + "; 'value'").results, [])
 
     def test_exit_returns_to_nobody(self):
-        """No handler of errors sees it, wherever it is called; and what was started is over."""
+        """No error handler catches process.exit(), wherever it is called, and pending callbacks do not run."""
         handled = "console.log('handled')"
         for code in (
             f"try {{ process.exit(5) }} catch {{ {handled} }} finally {{ {handled} }}",
@@ -300,7 +300,7 @@ class Errors(Case):
                 self.assertEqual(self.run_ok("; ".join([SLEEP] * 5)).out, b"")
 
     def test_exit_listeners(self):
-        """Those of the execution that exits are called, and no others."""
+        """Only the exit listeners of the execution that exits are called."""
         self.run_ok("process.on('exit', function earlier() { console.log('earlier') })")
         own = self.run_failing("process.on('exit', (code) => { console.log(code); process.exitCode++ })\n"
                                "process.exit(5)", "ExitError")
@@ -311,7 +311,7 @@ class Errors(Case):
         self.run_ok("process.removeAllListeners('exit')")
 
     def test_nobody_catches(self):
-        """In a timer or a promise: it is said, and the runner goes on."""
+        """An error in a timer or a promise is reported, and the runner continues."""
         for code in ("setTimeout(() => { throw new Error('lost') }, 1)",
                      "Promise.reject(new Error('lost'))",
                      "process.nextTick(() => { throw new Error('lost') })",
@@ -387,7 +387,7 @@ class Streams(Case):
                 self.tearDown()
 
     def test_captured(self):
-        """As long as the code wants."""
+        """Code can replace process.stdout.write and restore it."""
         self.run_ok("var caught = [], write = process.stdout.write")
         self.run_ok("process.stdout.write = (text) => caught.push(text); console.log('in')")
         self.assertEqual(self.value("process.stdout.write = write; caught"), "[ 'in\\n' ]")
@@ -414,10 +414,10 @@ class Bounds(Case):
         return self.run_ok(f"display({{'{mime}': 'x'.repeat({size})}}, {{raw: true}})")
 
     def test_data(self):
-        """Just inside and just outside of 4 MiB."""
-        whole = self.show(4 * MIB, "text/html")
-        self.assertEqual(len(whole.displays[0]["text/html"]), 4 * MIB)
-        self.assertEqual(whole.details, [(0, "", {})])
+        """Data of 4 MiB is sent, and data that is larger is saved."""
+        sent = self.show(4 * MIB, "text/html")
+        self.assertEqual(len(sent.displays[0]["text/html"]), 4 * MIB)
+        self.assertEqual(sent.details, [(0, "", {})])
         text = self.show(4 * MIB + 1, "text/html")
         ((flags, _, saved),) = text.details
         self.assertEqual((flags, len(text.displays[0]["text/html"])), (CUT, 256 * KIB))
@@ -457,7 +457,7 @@ class Bounds(Case):
     def test_no_place_for_files(self):
         large = self.run_ok("display({'image/gif': new Uint8Array(5e6), 'text/html': 'h'}, {raw: true})",
                             environment=["TMPDIR=/proc/nowhere"])
-        if not large.details[0][2]:  # otherwise the directory was there from before
+        if not large.details[0][2]:  # otherwise the directory existed before
             self.assertEqual(large.details, [(CUT, "", {})])
             self.assertIn(b"cannot be saved", large.err)
         self.assertEqual(large.displays, [{"text/html": b"h"}])
@@ -490,7 +490,7 @@ class Endings(unittest.TestCase):
             self.assertEqual(runner.process.returncode, 0)
 
     def test_output_is_closed_unread(self):
-        """The other stream does not wait for a reader that there is not any more."""
+        """The other stream is not blocked by a reader that has closed its end."""
         runner = start(self.folder.name)
         self.addCleanup(runner.close)
         runner.begin("console.log('out'); console.error('err'); 5")
@@ -510,7 +510,7 @@ class Endings(unittest.TestCase):
 
 
 class Reseeding(Case):
-    """The same entropy gives the same numbers and another one others: so all state was replaced."""
+    """The same entropy gives the same numbers, and other entropy gives others, so all state is replaced."""
 
     def draw(self, entropy):
         self.assertEqual(self.runner.reseed(entropy).status, 0)
@@ -529,7 +529,7 @@ class Reseeding(Case):
             "[ true, true, 10000 ]")
 
     def test_openssl(self):
-        """It gets all entropy, and then what node keeps of its numbers is used up."""
+        """OpenSSL gets all entropy, and then the numbers that node has cached are used up."""
         folder = json.dumps(os.path.dirname(RUN))
         self.run_ok(f"var native = require({folder} + '/native.js'), real = native.reseed, calls = []\n"
                     "native.reseed = (bytes) => { calls.push(bytes.toString('hex')); real(bytes) }\n"

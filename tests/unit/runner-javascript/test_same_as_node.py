@@ -56,15 +56,15 @@ EXPRESSIONS = (
     "class B1 {}; new B1()", "if (false) 1", "while (false);", "do { 3 } while (false)",
 )
 
-# Scripts that look at what nothing has set yet; the interpreter's console counts on, too.
+# Scripts that need names to be undeclared, or console counters to be 0, so they cannot run twice.
 DECLARED = {"hoisting", "dead zone", "console"}
 
-# Where ours is not the console's, and why.
+# Deliberate differences from node's console, with their reasons.
 DELIBERATE = {
-    "Promise.resolve(5)": ("5", "the promise that is the value of code is awaited"),
-    "Promise.reject(new RangeError('r'))": ("Uncaught RangeError", "and a rejected one is the error"),
-    "(async () => 5)()": ("5", "the same"),
-    "[Promise.resolve(1)]": ("[ Promise { 1 } ]", "node's console watches asynchronous calls, and shows their ids"),
+    "Promise.resolve(5)": ("5", "a promise that is the value of code is awaited"),
+    "Promise.reject(new RangeError('r'))": ("Uncaught RangeError", "a rejected promise is the error"),
+    "(async () => 5)()": ("5", "a promise that is the value of code is awaited"),
+    "[Promise.resolve(1)]": ("[ Promise { 1 } ]", "node's console has async hooks, and shows their ids"),
 }
 
 
@@ -74,8 +74,8 @@ def console(cells):
 
 
 class Theirs:
-    """What node makes of the scripts: two at a time, while ours are executed. Each is run once, in a directory of its own,
-    which its output names as `home`."""
+    """Runs the scripts with node, two at a time, while the runner executes them. Each runs once, in a new directory,
+    which is replaced by `home` in its output."""
 
     def __init__(self, folder, home):
         self.folder, self.home = folder, home
@@ -100,7 +100,7 @@ class Theirs:
 
 
 class Scripts(Case):
-    """All in one runner: none may be in the way of another."""
+    """One runner executes all scripts, so they must not affect each other."""
 
     @classmethod
     def setUpClass(cls):
@@ -113,7 +113,7 @@ class Scripts(Case):
         super().tearDownClass()
 
     def status(self, execution):
-        """As an exit status."""
+        """Returns the exit status that node would have."""
         if execution.error is None:
             return execution.status
         return int(execution.error[1]) if execution.error[0] == "ExitError" else 1
@@ -128,9 +128,9 @@ class Scripts(Case):
             self.assertEqual(ours.err, err if status != 13 else b"")
             return
         self.assertEqual(ours.err, b"")
-        told = ours.error[2].removeprefix("Uncaught ").splitlines()
-        told = next(line for line in told if ours.error[0] in line or ours.error[0] == "Uncaught")
-        self.assertIn(re.sub(r" imported from .*", "", told).strip("'[]"), err.decode())
+        message = ours.error[2].removeprefix("Uncaught ").splitlines()
+        message = next(line for line in message if ours.error[0] in line or ours.error[0] == "Uncaught")
+        self.assertIn(re.sub(r" imported from .*", "", message).strip("'[]"), err.decode())
 
     def test_scripts(self):
         for name, code in ALIKE.items():
@@ -143,7 +143,7 @@ class Scripts(Case):
                 self.compare(code, ".mjs")
 
     def test_again(self):
-        """In an interpreter that has executed all of them; what they declared is there."""
+        """All scripts run a second time, when their declarations exist."""
         for name in (one for one in ALIKE if one not in DECLARED):
             with self.subTest(name):
                 self.compare(ALIKE[name], ".js")

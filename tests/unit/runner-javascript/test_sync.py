@@ -18,7 +18,7 @@ from cloche_tests.tap import main
 NONCE = bytes(range(240, 256))
 MARKED = "fs.writeFileSync('executed', '')"
 
-# Gives chunks to Input, and tells the frames that come out: [type, payload's first field].
+# Passes chunks to Input, and prints the frames that it returns: [type, payload's first field].
 READ = """
 const { Input } = require(process.argv[1]);
 const cases = JSON.parse(require('fs').readFileSync(0, 'utf8'));
@@ -71,7 +71,7 @@ class Syncing(Case):
             self.assertIn(b"InterruptError", self.sync())
 
     def test_in_the_middle_of_an_answer(self):
-        """The answer's beginning went to the former host; nobody takes the rest before the sync."""
+        """The previous host read the beginning of the answer; nothing reads the rest before the sync."""
         self.runner.begin(
             "console.log('now'); display({'text/plain': 'x'.repeat(4_000_000)}, {raw: true}); "
             "while (true); display('never' + ' shown')"
@@ -84,18 +84,18 @@ class Syncing(Case):
         self.assertNotIn(b"never shown", said)
 
     def test_cut_request(self):
-        """Wherever the former host's request was cut off, it is forgotten."""
-        whole = self.runner.execute_frame(MARKED, environment=["CLOCHE_S=1"])
-        for size in range(1, len(whole)):
-            self.assertEqual(self.sync(whole[:size]), b"", size)
+        """A request of the previous host is dropped, wherever it was cut off."""
+        request = self.runner.execute_frame(MARKED, environment=["CLOCHE_S=1"])
+        for size in range(1, len(request)):
+            self.assertEqual(self.sync(request[:size]), b"", size)
 
     def test_cut_request_that_is_large(self):
-        whole = self.runner.execute_frame(MARKED + "\n" * 3_000_000)
+        request = self.runner.execute_frame(MARKED + "\n" * 3_000_000)
         for size in (65535, 65536, 65536 + 8, 1 << 18, 1 << 20, 3_000_000):
-            self.assertEqual(self.sync(whole[:size]), b"", size)
+            self.assertEqual(self.sync(request[:size]), b"", size)
 
     def test_request_that_nobody_began(self):
-        """It is whole, and nobody waits for it any more."""
+        """A complete request that the runner has not begun is dropped, too."""
         self.assertEqual(self.sync(self.runner.execute_frame(MARKED)), b"")
 
     def test_two_restarts(self):
@@ -105,7 +105,7 @@ class Syncing(Case):
 
 
 class Reading(unittest.TestCase):
-    """The runner's end of the socket: what comes out of chunks."""
+    """Tests the runner's end of the socket: which frames it reads from chunks."""
 
     def read(self, cases):
         channel = os.path.join(os.path.dirname(RUN), "channel.js")
@@ -115,7 +115,7 @@ class Reading(unittest.TestCase):
         return json.loads(done.stdout)
 
     def test_every_cut(self):
-        """The request lacks so many bytes, and the mark comes in two parts."""
+        """The request is cut off at each byte, and the mark arrives in two parts."""
         sync = SYNC_MARK + frame(SYNC, 9, text(NONCE))
         cases = []
         for request in (
@@ -127,7 +127,7 @@ class Reading(unittest.TestCase):
         self.assertEqual(self.read(cases), [[[SYNC, NONCE.hex()]]] * len(cases))
 
     def test_usual_requests(self):
-        """What looks like a mark's beginning inside of one keeps nobody waiting."""
+        """A request that contains the beginning of a mark is handled without delay."""
         entropy = (SYNC_MARK[:15] + b"x") * 2
         nonce = b"n" * 8 + SYNC_MARK[:8]
         frames = self.read([

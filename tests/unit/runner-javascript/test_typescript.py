@@ -3,8 +3,8 @@
 
 usage: test_typescript.py RUN [current], where RUN is the runner's entry
 
-With Debian's compiler; with the one that guests have when "current" is given. That is in the folder CLOCHE_TYPESCRIPT,
-where tests/run.sh fetches it; when it is nowhere, the test is skipped.
+It uses Debian's compiler or, with "current", the one that guests have. tests/run.sh fetches that one and names its folder in
+CLOCHE_TYPESCRIPT; without it, the test is skipped.
 """
 
 import os
@@ -58,7 +58,7 @@ class TypeScript(Case):
         self.assertEqual(self.value("const t: string = plain(); t"), "'js'")
 
     def test_imports(self):
-        """One that only types use is none; one that nothing uses yet is for a later cell."""
+        """An import that only types use is removed; an import that nothing uses yet is kept for a later cell."""
         self.run_ok("import os from 'os'; import { Stats, readFileSync } from 'fs'\n"
                     "import { Nothing } from './nowhere'; import type { None } from './none'\n"
                     "let s: Stats | Nothing; readFileSync", dialect="typescript")
@@ -74,11 +74,11 @@ class TypeScript(Case):
                                  "  throw new TypeError('ts')\n}\nf({ x: 1 })",
                                  "TypeError", dialect="typescript")
         self.assertRegex(error.error[2], r"at f \(cell-\d+:5:9\)\n    at cell-\d+:7:1$")
-        # types are not checked
+        # the compiler does not check types
         self.assertEqual(self.value("const n: number = 'text' as any; n"), "'text'")
 
     def test_no_compiler(self):
-        """A guest without it is told what it lacks, and is none the worse for JavaScript."""
+        """Without the compiler, the error names what is missing, and JavaScript still works."""
         self.write("hide.cjs", "const { _resolveFilename } = module.constructor\n"
                    "module.constructor._resolveFilename = function (name, ...rest) {\n"
                    "  if (name.endsWith('/typescript')) name += '-is-not-here'\n"
@@ -126,7 +126,7 @@ class TypeScript(Case):
 
 
 class New(Case):
-    """What Debian's does not know."""
+    """Syntax that Debian's compiler does not support."""
 
     environment = {"CLOCHE_TYPESCRIPT": CURRENT}
 

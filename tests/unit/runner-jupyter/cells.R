@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Cells of test_same_as_irkernel.py, one behind each line of dashes.
+# Cells of test_same_as_irkernel.py, one after each line of dashes.
 #---
 1:50
 #---

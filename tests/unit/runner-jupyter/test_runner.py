@@ -33,7 +33,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def environment():
-    """Without what another Python of this machine brought into it."""
+    """An environment without variables that another Python of this machine has set."""
     return {"PATH": "/usr/bin:/bin", "HOME": Case.home.name, "LANG": "C.UTF-8"}
 
 
@@ -50,11 +50,11 @@ class Case(unittest.TestCase):
         cls.runner.close()
         cls.home.cleanup()
 
-    def run_code(self, code, *words, **options):
-        return self.runner.execute(code, *words, **options)
+    def run_code(self, code, *arguments, **options):
+        return self.runner.execute(code, *arguments, **options)
 
     def interrupted(self, code):
-        """Code that prints "begun" and then goes on for ever."""
+        """Runs code that prints "begun" and then does not end, and interrupts it."""
         execution = Execution()
         self.runner.begin(code)
         self.runner.wait_for_output(execution, b"begun")
@@ -157,9 +157,9 @@ class Python(Case):
 
     def test_sync(self):
         nonce = bytes(range(16))
-        whole = self.runner.execute_frame("open('executed', 'w')")
-        for size in (1, 20, len(whole)):
-            self.runner.socket.sendall(whole[:size] + self.runner.sync_bytes(nonce))
+        request = self.runner.execute_frame("open('executed', 'w')")
+        for size in (1, 20, len(request)):
+            self.runner.socket.sendall(request[:size] + self.runner.sync_bytes(nonce))
             self.assertEqual(self.runner.finish_sync(nonce)[0], b"")
         self.assertFalse(os.path.exists(os.path.join(self.home.name, "executed")))
 
@@ -208,7 +208,7 @@ class R(Case):
         self.assertEqual(self.plain("x"), "[1] 1")
 
     def test_no_ports(self):
-        """Nobody else in the guest may reach the kernel."""
+        """The kernel listens on no TCP port, so other users of the guest cannot reach it."""
         shown = self.run_code("cat(system('ls -l /proc/$PPID/fd', intern = TRUE))").out.decode()
         sockets = set(re.findall(r"socket:\[(\d+)\]", shown))
         ports = {line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]}
@@ -227,7 +227,7 @@ class R(Case):
         self.assertEqual(self.runner.reseed(b"r" * 32, [], "/nowhere").status, FAILED)
 
     def test_seeds(self):
-        """Two that were started, and one that was told."""
+        """Two kernels that were started and one that was reseeded have different random numbers."""
         values = {self.plain("runif(1)")}
         self.runner.reseed(bytes(32))
         values.add(self.plain("runif(1)"))
@@ -249,7 +249,7 @@ class Others(unittest.TestCase):
         self.assertRegex(said.decode(), r"^no kernel in this guest has this name or language; there are: .*python3")
 
     def test_no_jupyter(self):
-        """-S: without the directories where Debian's packages are."""
+        """-S excludes the directories of Debian's packages."""
         done = subprocess.run(["/usr/bin/python3", "-S", RUN, "python3"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 64)
         self.assertRegex(done.stderr, "^Jupyter is not installed in this guest")

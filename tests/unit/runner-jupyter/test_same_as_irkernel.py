@@ -25,7 +25,7 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Notebook:
-    """A client as a notebook has one: all that the kernel sends for a cell."""
+    """Collects everything that the kernel sends for a cell, as a notebook's client does."""
 
     def __init__(self, folder, environment):
         self.manager = KernelManager(kernel_name="ir")
@@ -35,7 +35,7 @@ class Notebook:
         self.client.wait_for_ready(TIMEOUT_S)
 
     def execute(self, cell):
-        """Output, error output, results, error."""
+        """Returns output, error output, results and error."""
         request = self.client.execute(cell, allow_stdin=False, stop_on_error=False)
         streams, results, error, is_idle = {"stdout": "", "stderr": ""}, [], None, False
         while not is_idle:
@@ -72,7 +72,7 @@ def to_bytes(mime, value):
 
 
 def without_ids(parts):
-    """Pictures of cairo number their parts, each process for itself."""
+    """Each process numbers the parts of cairo's pictures differently."""
     return {mime: re.sub(rb"(glyph|surface|clip)[-\d]+", rb"\1", data) if mime == "image/svg+xml" else data
             for mime, data in parts.items()}
 
@@ -107,7 +107,7 @@ class R(unittest.TestCase):
         self.assertEqual(self.runner.execute("cat('1\n')\ncat(nchar('a\r\nb'))").out, b"1\n4")
 
     def test_print(self):
-        """What R itself prints."""
+        """The output equals that of Rscript."""
         for cell in ("print(1:50)", "print(mtcars)", "print(list(a=1, b=list('x')))", "str(mtcars)", "print(summary(lm(mpg ~ wt, mtcars)))",
                      "cat(format(pi, digits = 10), '\\n')", "print(c(a=1.5, b=NA))", "print('ü')", "system('echo hi')", "print(letters)"):
             done = subprocess.run(["Rscript", "-e", cell], capture_output=True, text=True, check=True,
@@ -119,7 +119,7 @@ class Interrupts(R):
     test_cells = test_windows_line_ends = test_print = None
 
     def interrupted(self, code):
-        """Code that writes "now" and then goes on for ever; its state is kept."""
+        """Runs code that prints "now" and then does not end, and interrupts it. The state must be kept."""
         self.runner.execute("kept <- 5")
         execution = Execution()
         self.runner.begin(code)
@@ -148,7 +148,7 @@ class Interrupts(R):
         self.assertEqual((execution.out, execution.status), (b"now\ncaught\nfin\n", 0))
 
     def test_background(self):
-        """A program that system() does not wait for goes on."""
+        """A program that system() does not wait for continues."""
         program = f"sh -c 'echo $$ > {self.folder}/pid; exec sleep 60'"
         code = f'system("{program}", wait = FALSE); cat("now\n"); Sys.sleep(60)'
         self.runner.execute(f'system("mkfifo {self.folder}/pid")')
@@ -157,7 +157,7 @@ class Interrupts(R):
         pid = int((pathlib.Path(self.folder) / "pid").read_text())
         self.runner.wait_for_output(execution, b"now\n")
         self.assertEqual(self.runner.stop(execution).status, 2)
-        os.kill(pid, 9)  # it is there
+        os.kill(pid, 9)  # the process exists
 
 
 tap.main()

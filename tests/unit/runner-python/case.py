@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""case: what the tests of the Python runner have in common."""
+"""case: functions that the tests of the Python runner share."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ def start(folder, *arguments, **environment):
 
 
 class Case(unittest.TestCase):
-    """One runner for all tests of a class: they must leave it usable, which is half of the test."""
+    """All tests of a class share one runner, so they also show that it remains usable."""
 
     environment = {}
     arguments = []
@@ -58,7 +58,7 @@ class Case(unittest.TestCase):
         return self.run_ok(code).plain
 
     def run_interrupted(self, code):
-        """Runs code that prints "now", interrupts it then, and returns the execution."""
+        """Runs code, interrupts it when it has printed "now", and returns the execution."""
         execution = Execution()
         self.runner.begin(code)
         self.runner.wait_for_output(execution, b"now\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""ipykernel_side: one ipykernel, and what a cell gives in it, in the words of client.Execution."""
+"""ipykernel_side: runs cells in ipykernel, and returns what they send as a runner_client.Execution."""
 
 import base64
 import re
@@ -19,7 +19,7 @@ def _to_bytes(mime, value):
 
 
 class Ipykernel:
-    """The kernel of the interpreter that runs this test."""
+    """An ipykernel of the interpreter that runs this test."""
 
     def __init__(self, folder, environment):
         self._manager = KernelManager(transport="ipc", ip=f"{folder}/k")
@@ -64,8 +64,8 @@ class Ipykernel:
             execution.error = (content["ename"], content["evalue"], trace)
 
     def _finish(self, execution, content):
-        """What a page and a next input are to a notebook, they are as displays to the runner."""
-        if content["status"] == "ok" and execution.error:  # shown, and the cell went on
+        """The runner sends as displays what ipykernel sends as payloads: pages and next inputs."""
+        if content["status"] == "ok" and execution.error:  # the error was only shown, and the cell continued
             execution.err += execution.error[2].encode() + b"\n"
             execution.error = None
         for payload in content.get("payload", ()):

@@ -18,7 +18,7 @@ RESTS = 50  # pauses before the agent reads
 
 class Waiting(unittest.TestCase):
     def pauses(self, fd, request, on_pause):
-        """Those that the wait made; on_pause(number) is called in each."""
+        """Returns the pauses that the wait made; calls on_pause(number) in each."""
         pauses = []
 
         def sleep(seconds):

@@ -16,7 +16,7 @@ CHART = "application/vnd.cloche.chart+json"
 
 
 def point_chart(kind, x, y, elements, **others):
-    """x and y: ticks, labels of them, scale."""
+    """x and y are tuples of ticks, their labels, and the scale."""
     chart = {"type": kind, "title": None, "x_label": None, "y_label": None}
     chart |= {"x_unit": None, "y_unit": None}
     for letter, (ticks, labels, scale) in (("x", x), ("y", y)):
@@ -93,7 +93,7 @@ class Tables(Case):
         self.assertEqual(execution.details, [(MAIN | CUT, "", {})])
 
     def test_saved(self):
-        """Not too much to be described, and too much to be sent."""
+        """The table is small enough for a description, but the description is too large to be sent."""
         execution = self.run_ok("pd.DataFrame({'a': ['x' * 50] * 100_000})")
         ((flags, _, saved),) = execution.details
         self.assertEqual((flags, list(saved)), (MAIN | CUT, [DATA]))
@@ -267,13 +267,13 @@ class Charts(Case):
         self.assertEqual(self.run_ok(both % 50_001).details[0][0], CUT)
 
     def test_broken(self):
-        """What cannot be described is drawn all the same, and nobody hears of it."""
+        """A chart that cannot be described is still drawn, and no error is shown."""
         execution = self.run_ok("plt.plot([1]); plt.gca().get_xlabel = lambda: 1 / 0;")
         self.assertEqual(sorted(execution.displays[0]), ["image/png", "text/plain"])
         self.assertEqual((execution.err, execution.details), (b"", [(0, "", {})]))
 
     def test_value(self):
-        """A figure that no pyplot knows, too."""
+        """A figure that was made without pyplot is described, too."""
         execution = self.run_ok("from matplotlib.figure import Figure\n"
                                 "f = Figure(); f.subplots().plot([1]); f")
         self.assertEqual(json.loads(execution.main[0][CHART])["type"], "line")

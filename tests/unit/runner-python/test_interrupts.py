@@ -14,7 +14,7 @@ from cloche_tests.tap import main
 
 
 def processes(argument):
-    """The PIDs of processes whose command line has this text."""
+    """Returns the pids of processes whose command line has this argument."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -27,7 +27,7 @@ def processes(argument):
 
 
 class Children(Case):
-    """Each command says `now` itself, so the interrupt comes when it runs."""
+    """Each command writes "now" itself, so the interrupt arrives while it runs."""
 
     def setUp(self):
         self.mark = f"mark-{os.getpid()}-{self.id()}"
@@ -38,8 +38,8 @@ class Children(Case):
         super().tearDown()
 
     def shell(self, then="touch after"):
-        """A command for a shell that says now, and waits."""
-        said = f"echo now > /proc/{self.runner.process.pid}/fd/1"  # also where output is captured
+        """A shell command that writes "now" and waits."""
+        said = f"echo now > /proc/{self.runner.process.pid}/fd/1"  # works even if output is captured
         return f": {self.mark}; {said}; sleep 65; {then}"
 
     def interrupt(self, code):
@@ -82,13 +82,13 @@ class Children(Case):
                 self.check(code + "\nprint('went on')" if "%%" not in code else code)
 
     def test_loops_of_commands(self):
-        """Python and IPython would go on with the next command."""
+        """Without the runner, Python and IPython would continue with the next command."""
         command = self.shell()
         for line in (f"os.system({command!r})", f"!{command}"):
             self.check(f"for i in range(100):\n    {line}\n    print('went on')")
 
     def test_what_ignores_it(self):
-        """It costs nobody the interpreter: it is killed, or left behind."""
+        """A child that ignores SIGINT is killed or abandoned, and the interpreter keeps its state."""
         ignoring = f": {self.mark}; trap '' INT; echo now; while :; do sleep 0.1; done"
         for code in (f"os.system({ignoring!r})", f"subprocess.run({ignoring!r}, shell=True)",
                      f"!{ignoring}", f"%%bash\n{ignoring}"):
@@ -106,7 +106,7 @@ class Children(Case):
         self.run_failing("os.system(3)", "TypeError")
 
     def test_background(self):
-        """What was started to go on does."""
+        """Background processes continue."""
         sleep = f"exec -a {self.mark} sleep 600"
         for code in (
             f"subprocess.Popen(['bash', '-c', {sleep!r}], start_new_session=True)",
@@ -127,7 +127,7 @@ class Children(Case):
                             f"    if subprocess.call(['pgrep', '-f', '^{self.mark}'], stdout=-3): break")
 
     def test_earlier(self):
-        """A child of an earlier execution goes on, unless this one waits for it."""
+        """A child of an earlier execution continues, unless this execution waits for it."""
         command = f"read x; {self.shell()}"
         self.run_ok(f"server = subprocess.Popen(['bash', '-c', {command!r}], stdin=-1)")
         self.run_interrupted("print('now')\nwhile True: pass")
@@ -156,7 +156,7 @@ class Children(Case):
 
 
 class Afterwards(Case):
-    """What comes behind the cell's code."""
+    """The runner's work after the cell's code can be interrupted."""
 
     def setUp(self):
         self.run_ok("kept = 5; import time")
@@ -185,7 +185,7 @@ class Afterwards(Case):
         self.assertEqual((len(execution.displays), execution.status), (1, 2))
 
     def test_traceback(self):
-        """Its formatting is interrupted: Python's own is shown, and the error stays."""
+        """The formatting of a traceback is interrupted: Python's own traceback is shown, and the error is kept."""
         self.run_ok("import stack_data\nreal = stack_data.FrameInfo.stack_data\n"
                     "def slow(*args, **kwargs):\n    stack_data.FrameInfo.stack_data = real\n"
                     "    print('now')\n    while True: pass\n")

@@ -47,7 +47,7 @@ class Loop(Case):
         self.assertEqual(self.value("await f()"), "1")
 
     def test_what_goes_on_between_executions(self):
-        """Timers and servers, too: no task of theirs is in the loop."""
+        """Timers and servers continue between executions, although the loop has no task for them."""
         self.run_ok("import os, socket\nr, w = os.pipe()\n"
                     "asyncio.get_event_loop().call_later(0.01, os.write, w, b'x')")
         after = Execution()
@@ -112,7 +112,7 @@ class Matplotlib(Case):
 
 
 class Installing(unittest.TestCase):
-    """pip's directories do not exist before its first package."""
+    """Packages can be installed, although pip's directories do not exist before the first one."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
@@ -164,7 +164,7 @@ class Shell(Case):
             self.assertIn("is not available", value)
 
     def test_kernel_is_for_pandas_only(self):
-        """Libraries that find it would talk to a front end."""
+        """Other libraries that find a kernel would send messages to a front end."""
         self.assertEqual(self.value("import pandas; hasattr(get_ipython(), 'kernel')"), "False")
 
     def test_warnings(self):

@@ -13,7 +13,7 @@ from cloche_tests.tap import main
 
 
 class Reseeding(Case):
-    """Clones that are in the same state draw other numbers when they got other entropy."""
+    """Clones with the same state draw different numbers if they get different entropy."""
 
     draws = {
         "random": "random.getrandbits(64), random.gauss(0, 1)",
@@ -51,7 +51,7 @@ others = [np.random.Generator(getattr(np.random, kind)(1))
           for kind in ('MT19937', 'Philox', 'SFC64', 'PCG64DXSM')]
 uuid._node = 1; uuid._generate_time_safe = None
 multiprocessing.current_process().authkey = b'1'
-for one in (legacy, modern, np.random): one.standard_normal()  # half of a pair, the other is kept
+for one in (legacy, modern, np.random): one.standard_normal()  # these draw pairs and keep the second number
 random.gauss(0, 1);
 """
 
@@ -59,7 +59,7 @@ random.gauss(0, 1);
         self.run_ok(self.generators)
 
     def draw(self, entropy):
-        """What a clone draws: whatever entropy it gets, all were in the same state before."""
+        """Returns what a clone draws. All clones have the same state before they get their entropy."""
         self.run_ok(self.generators)
         if entropy:
             self.assertEqual(self.runner.reseed(entropy).status, 0)
@@ -84,7 +84,7 @@ random.gauss(0, 1);
         self.assertEqual(self.value("tempfile._name_sequence is names"), "False")
 
     def test_torch(self):
-        """Only if it is loaded, and by its own way."""
+        """torch is reseeded by its own function, and only if it is loaded."""
         self.run_ok("import sys; torch = sys.modules['torch'] = types.ModuleType('torch')\n"
                     "seeds = []; torch.manual_seed = seeds.append")
         self.runner.reseed(b"c" * 32)
@@ -92,7 +92,7 @@ random.gauss(0, 1);
         self.run_ok("del sys.modules['torch']")
 
     def test_kernels_own(self):
-        """What comes from the kernel is left alone, and works."""
+        """Random numbers from the kernel are not affected."""
         code = "import secrets; uuid.uuid4(), secrets.token_hex(), random.SystemRandom().random()"
         self.runner.reseed(b"c" * 32)
         first = self.value(code)

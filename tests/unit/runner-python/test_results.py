@@ -19,7 +19,7 @@ HEAD_MAX = MIB // 4
 
 class Displays(Case):
     def shown(self, code, flags=0):
-        """(flags, display id, plain text) of each result."""
+        """Returns (flags, display id, plain text) of each result."""
         execution = self.run_ok(code, flags)
         self.assertTrue(all(saved == {} for _, _, saved in execution.details))
         return [
@@ -60,7 +60,7 @@ class Displays(Case):
 
 
 class Bounds(Case):
-    """Each just inside and just outside."""
+    """Each limit holds just inside and just outside of its bound."""
 
     def bundle(self, *pairs, also=""):
         """Displays a bundle of (MIME type, expression) and returns flags, parts, saved data."""
@@ -125,7 +125,7 @@ class Bounds(Case):
         self.assertEqual(len({os.path.dirname(name) for name in names}), 1)
 
     def test_execution(self):
-        """12 MiB: the last result that fits, and then what comes behind it."""
+        """One execution may send 12 MiB: the last result that fits, and later ones."""
         big = f"display('x' * {DATA_MAX - 1000});" * 2
         execution = self.run_ok(big + f"display('y' * {DATA_MAX}); display(1); 'z' * 5000")
         sent = sum(sum(map(len, parts.values())) for _, parts in execution.results[:3])
@@ -153,7 +153,7 @@ class Bounds(Case):
         return self.run_ok("1").main[0]["text/plain"]
 
     def test_sum_of_one_result(self):
-        """Nothing of it is too large, all of it is."""
+        """Each part fits, but their sum is too large."""
         mimes = [f"image/x{i}" for i in range(4)]
         for size, is_late in ((3 * MIB - 100, False), (3 * MIB, True)):
             flags, parts, saved = self.bundle(
@@ -189,7 +189,7 @@ class Bounds(Case):
         self.assertEqual(self.bundle(("a/b", f"bytes({DATA_MAX + 1})"))[0], CUT)
 
     def test_directory(self):
-        """That of TMPDIR, which may be wrong; one that was removed is made again."""
+        """Data is saved in TMPDIR, which may be invalid. A directory that was removed is created again."""
         code = f"display({{'a/b': bytes({DATA_MAX + 1})}}, raw=True)"
         ((_, _, saved),) = self.run_ok(code).details
         path = saved["a/b"]

@@ -14,7 +14,7 @@ from cloche_tests.tap import main
 
 
 class Shown(Case):
-    """What a notebook shows."""
+    """Results are shown as in a notebook."""
 
     def test_ready(self):
         version = ".".join(map(str, sys.version_info[:3]))
@@ -120,7 +120,7 @@ class Shown(Case):
         self.run_ok("import asyncio, os\nr, w = os.pipe()")
         self.run_ok("async def later():\n    await asyncio.sleep(0.01)\n    os.write(w, b'x')\n"
                     "task = asyncio.create_task(later()); await asyncio.sleep(0)")
-        # no top-level await, so only the time between executions can have run the task
+        # This code has no top-level await, so the task can only have run between executions.
         after = Execution()
         while not after.main or after.plain == "False":
             after = self.run_ok("task.done()")
@@ -150,7 +150,7 @@ class Shown(Case):
         self.assertEqual(image.main[0]["image/png"][:4], b"\x89PNG")
 
     def test_images(self):
-        """Shown by show() and, as E2B does, by saving them; what a library saves is its affair."""
+        """Images are shown by show() and, as in E2B, when code saves them, but not when a library saves them."""
         code = "import io, PIL.Image, pathlib\nimage = PIL.Image.new('RGB', (2, 2))\n"
         for show in ("show()", "save('a.png')", "save(pathlib.Path('b.jpg'))"):
             ((main, parts),) = self.run_ok(code + f"image.{show}").results
@@ -195,7 +195,7 @@ class Errors(Case):
         self.assertEqual((execution.out, execution.err), (b"", b""))
 
     def test_colours(self):
-        """Those that IPython has, and of the exception's own text colours and nothing else."""
+        """Tracebacks have IPython's colours. Of control sequences in the exception's text, only colours are kept."""
         bad = "raise ValueError('\x1b[32mgreen\x1b[0m \x1b[2J \x1b]0;title\x07')"
         for code in (bad, "1 +", "import asyncio\nawait asyncio.sleep('x')"):
             colour = self.runner.execute(code, COLOURS).error[2]
@@ -210,7 +210,7 @@ class Errors(Case):
         self.assertIn("\x1b[32mgreen", self.runner.execute(bad, COLOURS).error[2])
 
     def test_own_colours(self):
-        """Chosen by a magic, they are in what code prints and still in no traceback."""
+        """Colours that a magic chooses are in the output of code, but not in tracebacks."""
         self.run_ok("%colors Linux")
         self.assertNotIn("\x1b", self.run_failing("1 / 0", "ZeroDivisionError").error[2])
         self.run_ok("%colors NoColor")
@@ -222,7 +222,7 @@ class Errors(Case):
         self.run_failing("return 1", "SyntaxError")
 
     def test_half_characters(self):
-        """Python 3.13 takes them in a string and not in a docstring: the error is the cell's own."""
+        """Python 3.13 accepts lone surrogates in a string but not in a docstring; this is an error of the cell."""
         self.assertEqual(self.value("'\\ud83d'"), "'\\ud83d'")
         error = self.runner.execute("def f():\n    '\\ud83d'").error
         if sys.version_info >= (3, 13):
@@ -238,7 +238,7 @@ class Errors(Case):
             self.assertEqual(execution.err, b"")
 
     def test_deep_recursion(self):
-        """With a limit that somebody has raised; also as what another error was raised in."""
+        """Code has raised the recursion limit; the error may also be the context of another error."""
         self.run_ok("import sys; limit = sys.getrecursionlimit(); sys.setrecursionlimit(300_000)\n"
                     "def f(n): return f(n + 1)")
         error = self.run_failing("f(0)", "RecursionError").error
@@ -255,7 +255,7 @@ class Errors(Case):
         self.run_failing("class F(Exception):\n    def __bool__(self): 1 / 0\nraise F", "F")
         self.run_failing("class S(str):\n    def encode(self, *a): 1 / 0\n"
                          "class G(Exception):\n    def __str__(self): return S('s')\nraise G", "G")
-        # IPython itself stumbles over this one
+        # IPython itself fails with this exception
         self.run_failing("class M(type):\n    @property\n    def __name__(self): 1 / 0\n"
                          "class H(Exception, metaclass=M):\n    @property\n"
                          "    def __class__(self): 1 / 0\nraise H", "ZeroDivisionError")
@@ -280,7 +280,7 @@ class Errors(Case):
         self.assertEqual(self.run_ok("!cat; read x; echo $?").out, b"1\n")
 
     def test_debugger(self):
-        """It wants to ask, and there is nobody."""
+        """A debugger cannot ask for input, because there is no terminal."""
         for code in (
             "breakpoint()",
             "import pdb; pdb.set_trace()",
@@ -346,7 +346,7 @@ class Interrupts(Case):
         self.assertEqual((execution.status, execution.plain), (0, "3"))
 
     def test_while_sending(self):
-        """Interrupts that hit frames: each must arrive whole, which the client's parser checks."""
+        """Interrupts arrive while frames are sent. Each frame must be complete, which the client's parser checks."""
         for _ in range(30):
             execution = Execution()
             self.runner.begin("print('now')\nwhile True: display('x' * 300_000)")
@@ -356,7 +356,7 @@ class Interrupts(Case):
 
 
 class Checking(Case):
-    """Whether a prompt should execute code: a check executes nothing and leaves no trace."""
+    """A check reports whether a prompt should execute code. It executes nothing and leaves no trace."""
 
     def test_statuses(self):
         self.runner.assert_checks("complete", (

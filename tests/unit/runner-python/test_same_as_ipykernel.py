@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The Python runner gives the same results as ipykernel for the same sequence of cells.
 
-The cells are in same_as_ipykernel.txt, each behind a line of `===`. Where a difference is deliberate,
-that line says in what, and why: `=== error: there is no terminal`.
+The cells are in same_as_ipykernel.txt, each after a line of `===`. If a difference is deliberate,
+that line names the field and the reason: `=== error: there is no terminal`.
 
 usage: test_same_as_ipykernel.py RUN, where RUN is the runner's entry
 """
@@ -18,9 +18,9 @@ from ipykernel_side import Ipykernel
 from cloche_tests.tap import main
 
 CELLS = os.path.join(os.path.dirname(__file__), "same_as_ipykernel.txt")
-OWN_TYPES = "application/vnd.cloche."  # data for programs, which no notebook has
+OWN_TYPES = "application/vnd.cloche."  # data for programs, which a notebook does not have
 
-# What two runs of one program do not have in common.
+# Parts of the output that differ between two runs of the same program.
 _NOISE = [
     (r"\x1b\[[0-9;]*m", ""),
     (r"/[^\s'\"(]*ipykernel_\d+/\d+\.py", "CELL"),
@@ -58,7 +58,7 @@ def _describe(execution, home):
 
 
 def _forgive(ours):
-    """ipykernel prints a UsageError, and calls the cell a success. Here it is the cell's error."""
+    """ipykernel prints a UsageError and reports success; the runner reports it as the cell's error."""
     if ours["error"] and ours["error"][0] == "UsageError":
         ours["err"] += ours["error"][2] + "\n"
         ours["error"] = None

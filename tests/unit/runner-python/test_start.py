@@ -66,7 +66,7 @@ class Cold(test_runner.Case):
 
 
 class Backends(unittest.TestCase):
-    """matplotlib is imported behind the start, by code that may know which backend it wants."""
+    """matplotlib is imported after the start, by code that may choose another backend."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="cloche-runner-")
@@ -98,7 +98,7 @@ class Backends(unittest.TestCase):
         self.assertIn("image/png", execution.displays[0])
 
     def test_namesakes(self):
-        """A file or a folder of the user's that has a library's name."""
+        """A user's file or folder has the name of a library."""
         runner = start(self.folder)
         self.addCleanup(runner.close)
         runner.execute("%%writefile matplotlib.py\nown = 5")
@@ -110,7 +110,7 @@ class Backends(unittest.TestCase):
         self.assertIn("inline", self.backend("%matplotlib inline"))
 
     def test_children_have_their_own(self):
-        """In a virtual environment there may be no such backend."""
+        """Children choose their own backend, because a virtual environment may not have the runner's."""
         runner = start(self.folder)
         self.addCleanup(runner.close)
         runner.execute("import matplotlib.pyplot")

@@ -13,7 +13,7 @@ from cloche_tests.tap import main
 
 
 class Counting(Execution):
-    """Does not keep what is printed."""
+    """Counts the output instead of keeping it."""
 
     size = 0
 
@@ -32,12 +32,12 @@ class Streams(Case):
             "import os, subprocess\nprint('1', end='')\nos.system('printf 2')\n"
             "subprocess.run(['printf', '3'])\nprint('4', end='')\n!printf 5"
         )
-        # what is not a line yet waits in Python, unless IPython starts the command
+        # Python keeps an incomplete line in its buffer, unless IPython starts the command.
         self.assertEqual(sorted(execution.out.decode()), list("12345"))
         self.assertLess(execution.out.index(b"4"), execution.out.index(b"5"))
 
     def test_flood(self):
-        """Its lines are written together, and all the same before what comes behind them."""
+        """Many lines are written together, but before any output that follows them."""
         flood = "for i in range(20_000): print(i)\n"
         printed = "".join(f"{i}\n" for i in range(20_000)).encode()
         for code, after in (
@@ -54,7 +54,7 @@ class Streams(Case):
                 self.assertEqual(execution.out, printed + after)
 
     def test_end_of_a_flood(self):
-        """It is written although the code is busy, and by no thread that the code would see."""
+        """The last lines are written while the code is busy, without a thread that the code can see."""
         execution = Execution()
         self.runner.begin("import threading, time\nfor i in range(20_000): print(i)\n"
                           "count = threading.active_count()\ntime.sleep(100)")
@@ -102,7 +102,7 @@ class Streams(Case):
         self.run_failing("os.environ['CLOCHE_C']", "KeyError")
 
     def test_hundred_megabytes(self):
-        """Neither kept nor slow: not by the runner, and the client here only counts them."""
+        """The runner does not keep large output in memory. The test's client only counts it."""
         for code in ("for _ in range(1000): print('x' * 99_999)", "print('x' * 99_999_999)"):
             before = self.peak_kib()
             self.runner.begin(code)
@@ -124,7 +124,7 @@ class Streams(Case):
 
 
 class Growth(Case):
-    """Short cells leave no more than what IPython keeps of each: its text and its value."""
+    """Short cells use no more memory than IPython needs for their text and value."""
 
     def cells(self, count, code):
         for i in range(count):

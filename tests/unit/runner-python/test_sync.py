@@ -60,7 +60,7 @@ class Syncing(Case):
             self.assertIn(b"KeyboardInterrupt", said)
 
     def test_in_the_middle_of_an_answer(self):
-        """The answer's beginning went to the former host; nobody takes the rest before the sync."""
+        """The previous host read the beginning of the answer; nothing reads the rest before the sync."""
         self.runner.begin("print('now'); display('x' * 4_000_000); display('never' + ' shown')")
         self.runner.wait_for_output(Execution(), b"now\n")
         self.assertEqual(len(self.runner.socket.recv(1000)), 1000)
@@ -70,18 +70,18 @@ class Syncing(Case):
         self.assertNotIn(b"never shown", said)
 
     def test_cut_request(self):
-        """Wherever the former host's request was cut off, it is forgotten."""
-        whole = self.runner.execute_frame(MARKED, environment=["CLOCHE_S=1"])
-        for size in range(1, len(whole)):
-            self.assertEqual(self.sync(whole[:size]), b"", size)
+        """A request of the previous host is dropped, wherever it was cut off."""
+        request = self.runner.execute_frame(MARKED, environment=["CLOCHE_S=1"])
+        for size in range(1, len(request)):
+            self.assertEqual(self.sync(request[:size]), b"", size)
 
     def test_cut_request_that_is_large(self):
-        whole = self.runner.execute_frame(MARKED + "\n" * 3_000_000)
+        request = self.runner.execute_frame(MARKED + "\n" * 3_000_000)
         for size in (65535, 65536, 65536 + 8, 1 << 20, 3_000_000):
-            self.assertEqual(self.sync(whole[:size]), b"", size)
+            self.assertEqual(self.sync(request[:size]), b"", size)
 
     def test_request_that_nobody_began(self):
-        """It is whole, and nobody waits for it any more."""
+        """A complete request that the runner has not begun is dropped, too."""
         self.assertEqual(self.sync(self.runner.execute_frame(MARKED)), b"")
 
     def test_two_restarts(self):
@@ -91,7 +91,7 @@ class Syncing(Case):
 
 
 class Reading(unittest.TestCase):
-    """The runner's end of the socket, where each send is one read."""
+    """Tests the runner's end of the socket, where each send is one read."""
 
     def setUp(self):
         self.host, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -108,7 +108,7 @@ class Reading(unittest.TestCase):
         return kind, fields.data()
 
     def test_every_cut(self):
-        """The request lacks so many bytes, and the mark comes in two parts."""
+        """The request is cut off at each byte, and the mark arrives in two parts."""
         sync = SYNC_MARK + frame(SYNC, 9, text(NONCE))
         for request in (
             frame(EXECUTE, 7, struct.pack("<I", 0) + text("") + text("1") + texts([])),
@@ -122,7 +122,7 @@ class Reading(unittest.TestCase):
                 )
 
     def test_every_cut_of_a_sync(self):
-        """The nonce of the cut one may be made whole by the mark: an answer that nobody takes."""
+        """The mark may complete the nonce of a sync that was cut off; the host ignores the answer to that."""
         former, sync = (SYNC_MARK + frame(SYNC, 9, text(nonce)) for nonce in (b"f" * 16, NONCE))
         for size, first in itertools.product(range(1, len(former)), range(17)):
             self.host.send(former[:size])
@@ -133,7 +133,7 @@ class Reading(unittest.TestCase):
             self.assertEqual(answer, (SYNC, NONCE), (size, first))
 
     def test_usual_requests(self):
-        """What looks like a mark's beginning inside of one keeps nobody waiting."""
+        """A request that contains the beginning of a mark is handled without delay."""
         entropy = (SYNC_MARK[:15] + b"x") * 2
         self.assertEqual(
             self.receive(frame(RESEED, 1, text(entropy) + texts([]) + text(""))), (RESEED, entropy)

@@ -11,7 +11,7 @@ void put_text(GByteArray *out, const char *text);
 /* Frees the payload. */
 void put_frame(GByteArray *out, guint32 execution, guint8 type, GByteArray *payload);
 
-/* Whole frames. */
+/* Complete frames. */
 void put_ready(GByteArray *out);
 void put_result(GByteArray *out, guint32 execution, guint32 is_main, const char *mime,
                 const void *data, gsize size);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-runner: the host parses valid messages of a runner, refuses invalid ones, and builds
- * requests. */
+/* test-runner: the host parses valid messages of a runner, and refuses invalid ones. */
 #include "error.h"
 #include "frames.h"
 
@@ -17,7 +16,7 @@ assert_broken(RunnerParser *parser)
     }
 }
 
-/* Feeds all, takes `good` messages, and expects that what is next is refused. */
+/* Feeds the input, takes `good` messages, and expects that the next one is refused. */
 static void
 assert_refused(GByteArray *input, int good)
 {
@@ -33,7 +32,7 @@ assert_refused(GByteArray *input, int good)
     assert_broken(parser);
 }
 
-/* --- what it takes --- */
+/* --- what is accepted --- */
 
 static GByteArray *
 whole_conversation(void)
@@ -81,7 +80,7 @@ check_message(int n, const RunnerMessage *message)
     }
 }
 
-/* Fed in pieces of every size, a conversation is the same messages. */
+/* A conversation yields the same messages in pieces of every size. */
 static void
 test_pieces(void)
 {
@@ -104,7 +103,8 @@ test_pieces(void)
     }
 }
 
-/* A frame of the largest size arrives, and one byte more is refused by its header alone. */
+/* A frame of the largest size is accepted; a frame with one byte more is refused when its header
+ * arrives. */
 static void
 test_largest(void)
 {
@@ -130,7 +130,7 @@ test_largest(void)
     assert_broken(parser);
 }
 
-/* --- what it refuses --- */
+/* --- what is refused --- */
 
 static void
 test_order(void)
@@ -156,7 +156,7 @@ test_order(void)
     assert_refused(nested, 2);
 }
 
-/* One error per execution; the next execution may have its own. */
+/* An execution has at most one error; the next execution may have another. */
 static void
 test_errors(void)
 {
@@ -205,7 +205,7 @@ test_mime_types(void)
     }
 }
 
-/* A payload of numbers only, which no type but DONE has. */
+/* The payload has only numbers, which is valid for no type but DONE. */
 static void
 assert_numbers_refused(guint8 type, guint32 first, guint32 second, int more)
 {
@@ -234,7 +234,7 @@ test_numbers(void)
     assert_numbers_refused(RUNNER_READY - 1, 0, 0, 0);
 }
 
-/* Each flag that there is, and the first that there is not. */
+/* Each defined flag is accepted; the first undefined one is refused. */
 static void
 test_clear(void)
 {
@@ -258,7 +258,7 @@ test_clear(void)
     assert_broken(parser);
 }
 
-/* It belongs to an execution, as all that code shows. */
+/* CLEAR belongs to an execution, as all output of code does. */
 static void
 test_clear_of_nobody(void)
 {
@@ -304,7 +304,7 @@ test_completeness(void)
     g_assert_cmpstr(unknown->completeness.indent, ==, "");
 }
 
-/* An indent is white space within a line, and a check has one answer. */
+/* An indent must be white space within one line, and a check must have one answer. */
 static void
 test_completeness_refused(void)
 {
@@ -376,7 +376,7 @@ test_results_refused(void)
     }
 }
 
-/* All that a result may have, at its bounds. */
+/* A result with all fields, each at its bound. */
 static void
 test_result_words(void)
 {
@@ -409,7 +409,7 @@ test_result_words(void)
     g_assert_cmpstr(saved->result.saved[0].path, ==, "/tmp/1");
 }
 
-/* Each of the header's three zero bytes must be one. */
+/* Each of the header's three reserved bytes must be zero. */
 static void
 test_reserved(void)
 {
@@ -421,7 +421,7 @@ test_reserved(void)
     }
 }
 
-/* --- a host that was started anew --- */
+/* --- a host that was restarted --- */
 
 static const guint8 nonce[RUNNER_NONCE_SIZE] = {'0', '1', '2', '3', '4', '5', '6', '7',
                                                 '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
@@ -435,8 +435,8 @@ put_synced(GByteArray *out, guint32 execution, const void *bytes, gsize size)
     put_frame(out, execution, RUNNER_SYNCED, payload);
 }
 
-/* What a runner may have under way: a frame that was cut off, one that lies, whole ones, and the
- * beginning of the very answer. */
+/* What a runner may have sent before: a frame that is cut off, one with a false length, complete
+ * ones, and the beginning of the expected answer. */
 static GByteArray *
 what_is_lost(void)
 {
@@ -451,7 +451,8 @@ what_is_lost(void)
     return out;
 }
 
-/* In pieces of every size: all before the answer goes, and what is behind it counts. */
+/* In pieces of every size, everything before the answer is dropped, and everything after it is
+ * parsed. */
 static void
 test_sync(void)
 {
@@ -478,7 +479,7 @@ test_sync(void)
     }
 }
 
-/* Another number, another nonce and another length of it are no answer, and no fault either. */
+/* A frame with another number, nonce or length is neither the answer nor an error. */
 static void
 test_not_synced(void)
 {
@@ -495,7 +496,7 @@ test_not_synced(void)
     g_assert_no_error(error);
 }
 
-/* Behind the answer a runner is as any other: a second one is nothing that it may say. */
+/* After the answer, a runner is handled as usual: a second answer is refused. */
 static void
 test_synced_twice(void)
 {
@@ -510,97 +511,6 @@ test_synced_twice(void)
     g_assert_no_error(error);
     g_assert_cmpint(synced->type, ==, RUNNER_SYNCED);
     assert_broken(parser);
-}
-
-/* --- what it sends --- */
-
-static void
-test_encode_sync(void)
-{
-    g_autoptr(GByteArray) expected = g_byte_array_new();
-    GByteArray *payload = g_byte_array_new();
-    g_autoptr(GBytes) bytes = runner_encode_sync(3, nonce);
-    gsize size;
-    const guint8 *data = g_bytes_get_data(bytes, &size);
-
-    g_byte_array_append(
-        expected,
-        (const guint8 *)"\xff\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe", 16);
-    put_bytes(payload, nonce, sizeof nonce);
-    put_frame(expected, 3, 3, payload);
-    g_assert_cmpmem(data, size, expected->data, expected->len);
-}
-
-static void
-test_reseed(void)
-{
-    const char *const environment[] = {"A=1", NULL};
-    guint8 entropy[RUNNER_ENTROPY_MIN];
-    g_autoptr(GByteArray) expected = g_byte_array_new();
-    GByteArray *payload = g_byte_array_new();
-    g_autoptr(GError) error = NULL;
-
-    memset(entropy, 0xE5, sizeof entropy);
-    put_bytes(payload, entropy, sizeof entropy);
-    put_u32(payload, 1);
-    put_text(payload, "A=1");
-    put_text(payload, "/home/user");
-    put_frame(expected, 3, 1, payload);
-
-    g_autoptr(GBytes) frame =
-        runner_encode_reseed(3, entropy, sizeof entropy, environment, "/home/user", &error);
-    g_assert_no_error(error);
-    gsize size;
-    const guint8 *data = g_bytes_get_data(frame, &size);
-    g_assert_cmpmem(data, size, expected->data, expected->len);
-}
-
-static void
-test_execute(void)
-{
-    g_autoptr(GByteArray) expected = g_byte_array_new();
-    GByteArray *payload = g_byte_array_new();
-    g_autoptr(GError) error = NULL;
-
-    put_u32(payload, RUNNER_SILENT | RUNNER_NO_HISTORY);
-    put_text(payload, "typescript");
-    put_text(payload, "print('\xc3\xa4')");
-    put_u32(payload, 0);
-    put_frame(expected, G_MAXUINT32, 2, payload);
-
-    g_autoptr(GBytes) frame =
-        runner_encode_execute(G_MAXUINT32, RUNNER_SILENT | RUNNER_NO_HISTORY, "typescript",
-                              "print('\xc3\xa4')", NULL, &error);
-    g_assert_no_error(error);
-    gsize size;
-    const guint8 *data = g_bytes_get_data(frame, &size);
-    g_assert_cmpmem(data, size, expected->data, expected->len);
-}
-
-static void
-test_check(void)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) check = runner_encode_check(7, "typescript", "f(", &error);
-    g_autoptr(GBytes) execute =
-        runner_encode_execute(7, RUNNER_SILENT, "?typescript", "f(", NULL, NULL);
-
-    g_assert_no_error(error);
-    g_assert_true(g_bytes_equal(check, execute));
-}
-
-static void
-test_too_long(void)
-{
-    g_autofree char *half = g_strnfill(RUNNER_FRAME_MAX / 2, 'x');
-    const char *const environment[] = {half, NULL};
-    g_autoptr(GError) error = NULL;
-
-    g_assert_null(runner_encode_execute(1, 0, "", half, environment, &error));
-    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
-
-    g_autoptr(GBytes) frame = runner_encode_execute(1, 0, "", half, NULL, NULL);
-    g_assert_cmpuint(g_bytes_get_size(frame), ==, 12 + 4 + 4 + 4 + RUNNER_FRAME_MAX / 2 + 4);
 }
 
 int
@@ -624,10 +534,5 @@ main(int argc, char **argv)
     g_test_add_func("/runner/sync", test_sync);
     g_test_add_func("/runner/not-synced", test_not_synced);
     g_test_add_func("/runner/synced-twice", test_synced_twice);
-    g_test_add_func("/runner/encode-sync", test_encode_sync);
-    g_test_add_func("/runner/reseed", test_reseed);
-    g_test_add_func("/runner/execute", test_execute);
-    g_test_add_func("/runner/check", test_check);
-    g_test_add_func("/runner/too-long", test_too_long);
     return g_test_run();
 }

@@ -19,7 +19,6 @@ static const Record record = {.id = "abc",
                               .template = "box",
                               .boot_id = "b",
                               .metadata = (char *[]){NULL},
-                              .request = "",
                               .languages = (char *[]){NULL},
                               .user = "user",
                               .vcpus = 1,
@@ -69,7 +68,7 @@ assert_usable(Fixture *f, uid_t uid, gid_t gid)
     be(uid, gid);
     found = record_read(f->store, "abc", &error);
     g_assert_no_error(error);
-    g_assert_true(record_write(f->store, found, NULL));
+    g_assert_true(record_write(f->store, found, /* gate= */ NULL, NULL));
     g_assert_true(template_files_load(template, &error));
     be_root();
     g_assert_no_error(error);
@@ -86,7 +85,7 @@ test_both_ways(Fixture *f, gconstpointer data)
     g_assert_cmpint(chmod(f->dir, 0755), ==, 0);
     g_assert_cmpuint(open_with_help(f, 0, ours), ==, 0);
     template_files_free(make_template(f));
-    g_assert_true(record_write(f->store, &record, NULL));
+    g_assert_true(record_write(f->store, &record, /* gate= */ NULL, NULL));
     assert_usable(f, 0, ours);
 
     g_assert_cmpuint(open_with_help(f, SERVICE, theirs), ==, 3);
@@ -105,7 +104,7 @@ test_record(Fixture *f, gconstpointer data)
 
     g_assert_cmpint(chmod(f->dir, 0755), ==, 0);
     open_with_help(f, SERVICE, gid);
-    g_assert_true(record_write(f->store, &record, NULL));
+    g_assert_true(record_write(f->store, &record, /* gate= */ NULL, NULL));
     g_clear_pointer(&f->store, store_free);
     f->store = open_as(f, SERVICE, gid, &error);
     g_assert_null(f->store);

@@ -158,6 +158,27 @@ test_place(Fixture *f, gconstpointer data)
     assert_is(target, STRANGER, OTHER_GROUP, 0700);
 }
 
+/* Root changes the owner of a folder only where nobody else can have made it. */
+static void
+test_folder_of_stranger(Fixture *f, gconstpointer data)
+{
+    g_autofree char *folder = path_in(f, "shared/ram");
+    g_autofree char *shared = path_in(f, "shared");
+    const Ownership wanted = {.type = S_IFDIR, .mode = 0710, .gid = GROUP, .folder = folder};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+    set_all(folder, STRANGER, OTHER_GROUP, 0700);
+    set_all(shared, 0, 0, 01777);
+    g_assert_false(ownership_set_folder(folder, &wanted, &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED);
+    assert_says(error, (const char *const[]){folder, "user 1800000004", "Remove it", NULL});
+    assert_is(folder, STRANGER, OTHER_GROUP, 0700);
+    set_all(shared, 0, 0, 0755);
+    g_assert_true(ownership_set_folder(folder, &wanted, NULL));
+    assert_is(folder, 0, GROUP, 0710);
+}
+
 /* --- files that must only be readable --- */
 
 static void
@@ -220,6 +241,7 @@ main(int argc, char **argv)
     ADD("ours/with-right", test_ours_with_right);
     ADD("links", test_links);
     ADD("place", test_place);
+    ADD("place/folder-of-stranger", test_folder_of_stranger);
     ADD("readable", test_readable);
     ADD("readable/without-right", test_readable_without_right);
     return g_test_run();

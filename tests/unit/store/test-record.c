@@ -26,7 +26,6 @@ static const Record smallest = {
     .template = S("box"),
     .boot_id = S(""),
     .metadata = no_words,
-    .request = S(""),
     .languages = no_words,
     .user = S("user"),
 };
@@ -42,7 +41,7 @@ static const Record largest = {
     .boot_id = S("8c4b6e0a-0000-4000-8000-000000000000"),
     .metadata = odd_metadata,
     .idempotency_key = S(";key"),
-    .request = S("box\n\nname\n\n300"),
+    .request_digest = S("0123456789abcdef"),
     .languages = two_languages,
     .user = S("user"),
     .vcpus = G_MAXUINT32,
@@ -66,7 +65,7 @@ assert_same(const Record *a, const Record *b)
     g_assert_cmpstr(a->boot_id, ==, b->boot_id);
     g_assert_cmpstrv(a->metadata, b->metadata);
     g_assert_cmpstr(a->idempotency_key, ==, b->idempotency_key);
-    g_assert_cmpstr(a->request, ==, b->request);
+    g_assert_cmpstr(a->request_digest, ==, b->request_digest);
     g_assert_cmpstrv(a->languages, b->languages);
     g_assert_cmpstr(a->user, ==, b->user);
     g_assert_cmpuint(a->vcpus, ==, b->vcpus);
@@ -81,7 +80,7 @@ write_record(Fixture *f, const Record *record)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(record_write(f->store, record, &error));
+    g_assert_true(record_write(f->store, record, /* gate= */ NULL, &error));
     g_assert_no_error(error);
 }
 
@@ -127,7 +126,7 @@ test_list(Fixture *f, gconstpointer data)
     one = store_list_records(f->store);
     g_assert_cmpuint(g_strv_length(one), ==, 1);
     g_assert_cmpstr(one[0], ==, "a");
-    record_remove(f->store, "a");
+    record_remove(f->store, "a", /* gate= */ NULL);
     gone = store_list_records(f->store);
     g_assert_cmpuint(g_strv_length(gone), ==, 0);
 }
@@ -165,6 +164,7 @@ write_with(Fixture *f, const char *key, const char *value)
 static void
 test_missing_keys(Fixture *f, gconstpointer data)
 {
+    static const char *const optional[] = {"IdempotencyKey", "RequestDigest", "TemplateKey", NULL};
     g_autofree char *path = path_of(f, largest.id);
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_auto(GStrv) keys = NULL;
@@ -174,7 +174,7 @@ test_missing_keys(Fixture *f, gconstpointer data)
     keys = g_key_file_get_keys(file, "Sandbox", NULL, NULL);
     for (char **key = keys; *key; key++) {
         write_with(f, *key, NULL);
-        if (!g_str_equal(*key, "IdempotencyKey") && !g_str_equal(*key, "TemplateKey"))
+        if (!g_strv_contains(optional, *key))
             assert_refused(f, largest.id, *key);
     }
 }
@@ -188,6 +188,37 @@ test_no_template_key(Fixture *f, gconstpointer data)
     record.template_key = NULL;
     write_with(f, "TemplateKey", NULL);
     assert_read(f, &record);
+}
+
+/* An earlier version wrote the request itself: that is reported, so that it is replaced. */
+static void
+test_request(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Record) record = NULL, good = NULL;
+
+    write_with(f, "Request", "box\\n\\nTOKEN=secret");
+    record = record_read(f->store, largest.id, NULL);
+    g_assert_true(record->has_request);
+    write_record(f, &largest);
+    good = record_read(f->store, largest.id, NULL);
+    g_assert_false(good->has_request);
+}
+
+/* A record that was removed while it was being written does not come back. */
+static void
+test_gate(Fixture *f, gconstpointer data)
+{
+    g_autofree char *path = path_of(f, "a"), *fresh = path_of(f, "a.new");
+    RecordGate gate;
+
+    record_gate_init(&gate);
+    g_assert_true(record_write(f->store, &smallest, &gate, NULL));
+    assert_read(f, &smallest);
+    record_remove(f->store, "a", &gate);
+    g_assert_true(record_write(f->store, &smallest, &gate, NULL));
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    g_assert_false(g_file_test(fresh, G_FILE_TEST_EXISTS));
+    record_gate_clear(&gate);
 }
 
 static void
@@ -266,12 +297,12 @@ test_full_disk(Fixture *f, gconstpointer data)
     write_record(f, &smallest);
     filling = fill_up(sandboxes);
 
-    g_assert_false(record_write(f->store, &largest, &fresh));
+    g_assert_false(record_write(f->store, &largest, /* gate= */ NULL, &fresh));
     g_assert_nonnull(strstr(fresh->message, "abcdefghijklmnop"));
     g_assert_nonnull(strstr(fresh->message, "No space left on device"));
     g_assert_false(g_file_test(unfinished, G_FILE_TEST_EXISTS));
     renewed.deadline_us = 7;
-    g_assert_false(record_write(f->store, &renewed, &again));
+    g_assert_false(record_write(f->store, &renewed, /* gate= */ NULL, &again));
     assert_read(f, &smallest);
 
     g_assert_cmpint(g_unlink(filling), ==, 0);
@@ -290,6 +321,8 @@ main(int argc, char **argv)
     ADD("list", test_list);
     ADD("missing-keys", test_missing_keys);
     ADD("no-template-key", test_no_template_key);
+    ADD("request", test_request);
+    ADD("gate", test_gate);
     ADD("wrong-values", test_wrong_values);
     ADD("no-record", test_no_record);
     ADD("no-id", test_no_id);

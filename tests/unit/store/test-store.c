@@ -300,6 +300,31 @@ test_sweep_links(Fixture *f, gconstpointer data)
     assert_each(f, outside, TRUE);
 }
 
+/* A folder that was replaced by another user is not emptied. */
+static void
+test_clear_replaced(Fixture *f, gconstpointer data)
+{
+    static const char *const precious[] = {"precious", "precious/box-0123", NULL};
+    g_autofree char *ram = path_in(f, "ram"), *target = path_in(f, "precious");
+
+    make_each(f, precious);
+    g_assert_cmpint(rmdir(ram), ==, 0);
+    g_assert_cmpint(symlink(target, ram), ==, 0);
+    g_assert_cmpint(lchown(ram, 1800000004, 1800000004), ==, 0);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*symbolic link of the user 1800000004*");
+    store_clear_ram(f->store);
+    g_test_assert_expected_messages();
+    assert_each(f, precious, TRUE);
+
+    g_assert_cmpint(unlink(ram), ==, 0);
+    g_assert_cmpint(rename(target, ram), ==, 0);
+    g_assert_cmpint(chown(ram, 1800000004, 1800000004), ==, 0);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*belongs to the user 1800000004*");
+    store_clear_ram(f->store);
+    g_test_assert_expected_messages();
+    assert_each(f, (const char *const[]){"ram/box-0123", NULL}, TRUE);
+}
+
 /* --- folders --- */
 
 static void
@@ -368,6 +393,7 @@ main(int argc, char **argv)
     ADD("sweep/all", test_sweep);
     ADD("sweep/links", test_sweep_links);
     ADD("sweep/ram", test_clear_ram);
+    ADD("sweep/replaced", test_clear_replaced);
     ADD("folders", test_folders);
     ADD("no-group", test_no_group);
     return g_test_run();

@@ -99,6 +99,7 @@ test_boot(void)
     assert_has(xml, "<source mode='bind' path='/run/a.sock'/>");
     assert_has(xml, "<serial type='file'>\n      <source path='/s/console'/>");
     assert_has(xml, "'memory-backend-file,id=cloche.ram,size=512M,mem-path=/t/ram,share=on,");
+    assert_has(xml, "'memory-backend=cloche.ram,sata=off,smbus=off,i8042=off'");
     assert_lacks(xml, "-incoming");
     assert_lacks(xml, "readonly=on");
 }

@@ -150,6 +150,18 @@ test_early_stall(Fixture *f, gconstpointer data)
     g_assert_cmpuint(f->stalls, ==, 1);
 }
 
+/* A machine that its owner holds has stalled when libvirt has suspended it. */
+static void
+test_held(Fixture *f, gconstpointer data)
+{
+    vm_machine_give(f->machine, 1);
+    f->machine->is_held = TRUE;
+    apply(f, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
+    g_assert_cmpuint(f->stalls, ==, 1);
+    apply(f, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
+    g_assert_cmpuint(f->resumes, ==, 1);
+}
+
 /* A stalled machine that ends is not resumed any more. */
 static void
 test_stall_then_end(Fixture *f, gconstpointer data)
@@ -172,6 +184,75 @@ test_unknown(Fixture *f, gconstpointer data)
     g_assert_cmpuint(f->ends, ==, 0);
 }
 
+/* --- resuming a stalled machine --- */
+
+static guint failed_resumes;
+
+static void
+on_resume_failed(Vm *vm)
+{
+    failed_resumes++;
+}
+
+/* A machine whose disk has room again, so that it is resumed after a second; libvirt refuses. */
+static void
+begin_resume(Fixture *f)
+{
+    static const ConnectionEvents none = {0};
+
+    failed_resumes = 0;
+    f->table.resume_failed = on_resume_failed;
+    f->table.connection = connection_new("no-such-driver:///", /* is_embedded= */ FALSE, &none, f);
+    f->table.workers = workers_new(/* starts_qemu= */ FALSE);
+    vm_machine_give(f->machine, 1);
+    vm_machine_set_stalled(f->machine, TRUE);
+    while (!f->machine->order)
+        g_main_context_iteration(/* context= */ NULL, /* may_block= */ TRUE);
+}
+
+/* The worker has answered, and its answer was delivered. */
+static void
+end_resume(Fixture *f)
+{
+    workers_free(f->table.workers);
+    run_main_loop();
+    connection_free(f->table.connection);
+}
+
+static void
+test_resume_that_fails(Fixture *f, gconstpointer data)
+{
+    begin_resume(f);
+    end_resume(f);
+    g_assert_cmpuint(failed_resumes, ==, 1);
+    g_assert_null(f->machine->order);
+    vm_machine_end(f->machine);
+    assert_ended(f, MACHINE_SHUT_DOWN);
+}
+
+static void
+test_end_during_resume(Fixture *f, gconstpointer data)
+{
+    begin_resume(f);
+    vm_machine_note_end(f->machine, MACHINE_DIED);
+    vm_machine_end(f->machine);
+    end_resume(f);
+    g_assert_cmpuint(failed_resumes, ==, 0);
+    g_assert_cmpuint(f->ends, ==, 1);
+}
+
+/* Its owner destroys the machine: the answer finds no machine. */
+static void
+test_free_during_resume(Fixture *f, gconstpointer data)
+{
+    begin_resume(f);
+    vm_machine_free(f->machine);
+    end_resume(f);
+    g_assert_cmpuint(failed_resumes, ==, 0);
+    g_hash_table_unref(f->table.by_uuid);
+    set_up(f, data); /* for tear_down() */
+}
+
 int
 main(int argc, char **argv)
 {
@@ -183,8 +264,12 @@ main(int argc, char **argv)
     ADD("kill", test_kill);
     ADD("early-end", test_early_end);
     ADD("stall", test_stall);
+    ADD("held", test_held);
     ADD("early-stall", test_early_stall);
     ADD("stall-then-end", test_stall_then_end);
     ADD("unknown", test_unknown);
+    ADD("resume-that-fails", test_resume_that_fails);
+    ADD("end-during-resume", test_end_during_resume);
+    ADD("free-during-resume", test_free_during_resume);
     return g_test_run();
 }

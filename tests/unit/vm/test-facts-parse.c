@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "vm-facts-parse.h"
+#include "vm-facts-value.h"
 
 static void
 test_between(void)

@@ -65,16 +65,6 @@ test_ends(void)
     g_assert_nonnull(strstr(kvm_end_reason(MACHINE_DIED), "QEMU died"));
 }
 
-static void
-test_pauses(void)
-{
-    static const guint expected_s[] = {1, 5, 30, 60, 60};
-
-    for (guint i = 0; i < G_N_ELEMENTS(expected_s); i++)
-        g_assert_cmpuint(kvm_pause_s(i + 1), ==, expected_s[i]);
-    g_assert_cmpuint(kvm_pause_s(G_MAXUINT), ==, 60);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -83,6 +73,5 @@ main(int argc, char **argv)
     g_test_add_func("/vm/kvm/reason", test_reason);
     g_test_add_func("/vm/kvm/long-reason", test_long_reason);
     g_test_add_func("/vm/kvm/ends", test_ends);
-    g_test_add_func("/vm/kvm/pauses", test_pauses);
     return g_test_run();
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-limits: the limits of a machine's scope follow from its size. test-vm shows that systemd
  * accepts them. */
+#include <string.h>
+
+#include "error.h"
 #include "vm-limits.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
@@ -26,17 +29,44 @@ test_tasks(void)
     g_assert_cmpuint(limits_tasks(&large), ==, 160);
 }
 
-/* There is no such process, or it is in no unit: said once, and no reason to stop. */
+static void
+assert_refused(pid_t pid)
+{
+    const MachineSpec spec = {.memory_mib = 256};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(limits_set(pid, &spec, /* emulated= */ TRUE, &error));
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY);
+    g_assert_nonnull(strstr(error->message, "cannot be bounded"));
+}
+
+/* There is no such process, or none that is known: each time an error, so no machine runs without
+ * bounds. */
 static void
 test_refused(void)
 {
-    const MachineSpec spec = {.memory_mib = 256};
+    assert_refused(G_MAXINT32);
+    assert_refused(G_MAXINT32);
+    assert_refused(0);
+}
 
-    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "Machines have no bounds of memory and *");
-    limits_set(G_MAXINT32, &spec, /* emulated= */ TRUE);
-    g_test_assert_expected_messages();
-    limits_set(G_MAXINT32, &spec, /* emulated= */ TRUE);
-    limits_set(0, &spec, /* emulated= */ TRUE);
+/* A process id may be another machine's by the time at which it is used. */
+static void
+test_scope(void)
+{
+    static const char scope[] =
+        "/org/freedesktop/systemd1/unit/machine_2dqemu_5cx2d7_5cx2dcloche_5cx2dabcd_2escope";
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(limits_is_scope_of(scope, "cloche-abcd"));
+    g_assert_false(limits_is_scope_of(scope, "cloche-bcd"));
+    g_assert_false(limits_is_scope_of(scope, "cloche-efgh"));
+    g_assert_false(
+        limits_is_scope_of("/org/freedesktop/systemd1/unit/polkit_2eservice", "cloche-abcd"));
+    g_assert_false(
+        limits_is_scope_of("/org/freedesktop/systemd1/unit/abcd_2escope", "cloche-abcd"));
+    g_assert_false(limits_kill(G_MAXINT32, "cloche-abcd", &error)); /* there is no bus */
+    g_assert_nonnull(error);
 }
 
 int
@@ -47,5 +77,6 @@ main(int argc, char **argv)
     g_test_add_func("/vm/limits/memory", test_memory);
     g_test_add_func("/vm/limits/tasks", test_tasks);
     g_test_add_func("/vm/limits/refused", test_refused);
+    g_test_add_func("/vm/limits/scope", test_scope);
     return g_test_run();
 }

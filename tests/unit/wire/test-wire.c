@@ -59,7 +59,7 @@ test_frame_bounds(void)
     g_assert_cmpint(get_made((WireHeader){0, 0, 0, 0}), ==, -EPROTO);
     g_assert_cmpint(get_made((WireHeader){0, 1, WIRE_DATA, _WIRE_CHANNELS - 1}), ==, 1);
     g_assert_cmpint(get_made((WireHeader){0, 1, WIRE_DATA, _WIRE_CHANNELS}), ==, -EPROTO);
-    /* Types are the reader's business. */
+    /* The codec does not check the type; its caller does. */
     g_assert_cmpint(get_made((WireHeader){0, 1, 255, 0}), ==, 1);
 
     for (guint i = 10; i < WIRE_HEADER_SIZE; i++) {
@@ -94,7 +94,7 @@ test_byte_by_byte(void)
         g_assert_cmpint(wire_frame_get(frame, n, &header, &payload, &whole), ==, 0);
         g_assert_cmpuint(whole, ==, 77); /* untouched */
     }
-    /* What follows does not matter. */
+    /* Bytes after the frame do not matter. */
     for (gsize n = size; n < size + 8; n++) {
         g_assert_cmpint(wire_frame_get(frame, n, &header, &payload, &whole), ==, 1);
         g_assert_cmpuint(whole, ==, size);
@@ -106,7 +106,7 @@ test_byte_by_byte(void)
     }
 }
 
-/* Of every frame that is cut off anywhere, the pad makes one that is refused. */
+/* A frame that is cut off at any byte becomes invalid by the pad that follows it. */
 static void
 test_pad_condemns(void)
 {
@@ -131,7 +131,7 @@ test_find(void)
     gsize keep = 0;
 
     for (gsize at = 0; at + WIRE_MAGIC_SIZE <= sizeof data; at++) {
-        memset(data, wire_magic[0], sizeof data); /* each byte could be its beginning */
+        memset(data, wire_magic[0], sizeof data); /* each byte could begin the pattern */
         memcpy(data + at, wire_magic, WIRE_MAGIC_SIZE);
         g_assert_cmpint(wire_find(data, sizeof data, wire_magic, WIRE_MAGIC_SIZE, &keep), ==, at);
         g_assert_cmpint(
@@ -216,7 +216,7 @@ test_fields(void)
     g_assert_cmpint(read_fields(payload, header.length + 1), ==, -EBADMSG);
 }
 
-/* A buffer that is one byte too small; whatever the size, nothing is written behind it. */
+/* The buffer is too small, in the last case by one byte. Nothing is written beyond it. */
 static void
 test_writer_bounds(void)
 {
@@ -271,7 +271,7 @@ test_strings(void)
     g_assert_true(failed);
     g_assert_null(read_string("\3\0\0\0a\0c", 7, 3, &failed)); /* NUL */
     g_assert_true(failed);
-    g_assert_null(read_string("\4\0\0\0abc", 7, 9, &failed)); /* lies */
+    g_assert_null(read_string("\4\0\0\0abc", 7, 9, &failed)); /* false length */
     g_assert_true(failed);
     g_assert_null(read_string("\xff\xff\xff\xff", 4, G_MAXSIZE, &failed));
     g_assert_true(failed);
@@ -303,10 +303,10 @@ test_vectors(void)
     g_assert_null(read_strv(two, size, 1, 2)); /* too many */
     g_assert_null(read_strv(two, size, 2, 1)); /* too long */
     g_assert_null(read_strv(two, size - 1, 2, 2));
-    g_assert_null(read_strv("\xff\xff\xff\xff\0\0\0\0", 8, G_MAXSIZE, 9)); /* lies */
+    g_assert_null(read_strv("\xff\xff\xff\xff\0\0\0\0", 8, G_MAXSIZE, 9)); /* false length */
 }
 
-/* After the first failure everything fails, though there are bytes left. */
+/* After the first failure all reads fail, even if bytes are left. */
 static void
 test_failure_lasts(void)
 {
@@ -321,7 +321,7 @@ test_failure_lasts(void)
     g_assert_cmpint(wire_reader_end(&r), ==, -EBADMSG);
 }
 
-/* Its number and form are fixed: agents in machines that live are as old as their templates. */
+/* The frame's number and form are fixed, because running machines may have an older agent. */
 static void
 test_clock(void)
 {

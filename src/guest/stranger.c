@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stranger: reads a descriptor that a caller passed. */
+#include "stranger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "complete-stream.h"
+#include "inlet.h"
+#include "util.h"
+
+/* After poll() reported bytes that were not there. */
+#define PAUSE_MS 20
+
+typedef enum { STRANGER_OTHER, STRANGER_SOCKET, STRANGER_PIPE } StrangerKind;
+
+struct Stranger {
+    StrangerKind kind;
+    int from, to;
+    int between[2]; /* our own pipe, if `from` is a pipe; else -1 */
+    void (*gone)(gpointer data);
+    gpointer data;
+};
+
+static void
+close_all(Stranger *stranger)
+{
+    int *const fds[] = {&stranger->from, &stranger->to, &stranger->between[0],
+                        &stranger->between[1]};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(fds); i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+/* --- in the thread --- */
+
+/* FALSE: the reader has closed its end. */
+static gboolean
+wait_readable(const Stranger *stranger)
+{
+    struct pollfd fds[] = {{.fd = stranger->from, .events = POLLIN}, {.fd = stranger->to}};
+
+    while (poll(fds, G_N_ELEMENTS(fds), -1) < 0)
+        if (errno != EINTR)
+            return FALSE;
+    return fds[1].revents == 0;
+}
+
+/* So that a descriptor that always seems readable does not keep a processor busy. */
+static void
+pause_reading(const Stranger *stranger)
+{
+    struct pollfd reader = {.fd = stranger->to};
+
+    poll(&reader, 1, PAUSE_MS);
+}
+
+/* Moves the bytes to our own pipe first: that call never blocks, and read() of a pipe does. */
+static gssize
+read_pipe(const Stranger *stranger, guint8 *bytes)
+{
+    gssize n =
+        splice(stranger->from, NULL, stranger->between[1], NULL, INLET_SIZE, SPLICE_F_NONBLOCK);
+
+    return n > 0 ? read(stranger->between[0], bytes, (gsize)n) : n;
+}
+
+static gssize
+read_some(const Stranger *stranger, guint8 *bytes)
+{
+    switch (stranger->kind) {
+    case STRANGER_SOCKET:
+        return recv(stranger->from, bytes, INLET_SIZE, MSG_DONTWAIT);
+    case STRANGER_PIPE:
+        return read_pipe(stranger, bytes);
+    default:
+        return read(stranger->from, bytes, INLET_SIZE);
+    }
+}
+
+static gboolean
+send_all(const Stranger *stranger, const guint8 *bytes, gsize size)
+{
+    while (size > 0) {
+        gssize n = send(stranger->to, bytes, size, MSG_NOSIGNAL);
+
+        if (n < 0 && errno != EINTR)
+            return FALSE;
+        bytes += MAX(n, 0);
+        size -= (gsize)MAX(n, 0);
+    }
+    return TRUE;
+}
+
+/* Returns TRUE if the descriptor has ended, and everything was sent. */
+static gboolean
+copy_all(const Stranger *stranger)
+{
+    guint8 bytes[INLET_SIZE];
+
+    while (wait_readable(stranger)) {
+        gssize n = read_some(stranger, bytes);
+
+        if (n == 0)
+            return TRUE;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return FALSE;
+        if (n < 0)
+            pause_reading(stranger);
+        else if (!send_all(stranger, bytes, (gsize)n))
+            return FALSE;
+    }
+    return FALSE;
+}
+
+static gboolean
+on_thread_ended(gpointer data)
+{
+    Stranger *stranger = data;
+
+    if (stranger->gone)
+        stranger->gone(stranger->data);
+    g_free(stranger);
+    return G_SOURCE_REMOVE;
+}
+
+static gpointer
+copy_in_thread(gpointer data)
+{
+    Stranger *stranger = data;
+
+    if (copy_all(stranger))
+        complete_stream_finish(stranger->to);
+    close_all(stranger);
+    g_idle_add(on_thread_ended, stranger);
+    return NULL;
+}
+
+/* --- in the main context --- */
+
+/* Finds out how to read it. */
+static gboolean
+examine(Stranger *stranger, GError **error)
+{
+    struct stat st;
+
+    if (fstat(stranger->from, &st) < 0)
+        return util_set_errno(error, errno, "Cannot examine a descriptor");
+    if (S_ISSOCK(st.st_mode))
+        stranger->kind = STRANGER_SOCKET;
+    else if (S_ISFIFO(st.st_mode))
+        stranger->kind = STRANGER_PIPE;
+    if (stranger->kind == STRANGER_PIPE && pipe2(stranger->between, O_CLOEXEC) < 0)
+        return util_set_errno(error, errno, "Cannot make a pipe");
+    return TRUE;
+}
+
+static gboolean
+start(Stranger *stranger, int *ret_fd, GError **error)
+{
+    GThread *thread;
+    int ours;
+
+    if (!examine(stranger, error) || !complete_stream_open(&stranger->to, &ours, error))
+        return FALSE;
+    g_unix_set_fd_nonblocking(ours, TRUE, NULL);
+    thread = g_thread_try_new("stranger", copy_in_thread, stranger, error);
+    if (!thread) {
+        close(ours);
+        return FALSE;
+    }
+    g_thread_unref(thread);
+    *ret_fd = ours;
+    return TRUE;
+}
+
+Stranger *
+stranger_new(int fd, int *ret_fd, void (*gone)(gpointer data), gpointer data, GError **error)
+{
+    Stranger *stranger = g_new0(Stranger, 1);
+
+    stranger->from = fd;
+    stranger->to = stranger->between[0] = stranger->between[1] = -1;
+    stranger->gone = gone;
+    stranger->data = data;
+    if (start(stranger, ret_fd, error))
+        return stranger;
+    close_all(stranger);
+    g_free(stranger);
+    return NULL;
+}
+
+void
+stranger_leave(Stranger *stranger)
+{
+    stranger->gone = NULL;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main: cloche-vm, the only program of cloche that talks to libvirt.
+ *
+ * As a service it listens on the socket that systemd passes, and serves the user of cloched. As a
+ * child of cloched it serves the socket that it inherits, and ends with it. Its machines continue
+ * when it ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <grp.h>
+#include <locale.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "error.h"
+#include "util.h"
+#include "vm-libvirt.h"
+#include "vmd-files.h"
+#include "vmd-server.h"
+
+#define STATUS_CONFIG 78 /* EX_CONFIG: a restart does not help */
+/* The previous instance ends its work with libvirt. */
+#define LOCK_TRIES 600u
+#define LOCK_PAUSE_US (100 * 1000)
+
+typedef struct {
+    GMainLoop *loop;
+    char *path; /* of the configuration, or NULL */
+    gboolean user_mode;
+    int child_fd; /* socket to the parent; -1: a service */
+    char *peer;   /* user of cloched, for a service */
+    int listening;
+    int lock;
+    Config *config;
+    VmdConfig limits;
+    Vm *vm;
+    VmdServer *server;
+} Program;
+
+/* --- connections --- */
+
+static void
+on_connection_ended(gpointer data)
+{
+    Program *program = data;
+
+    if (program->child_fd >= 0)
+        g_main_loop_quit(program->loop);
+}
+
+static gboolean
+is_allowed(const Program *program, int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return FALSE;
+    if (peer.uid == program->limits.peer)
+        return TRUE;
+    g_warning("The uid %u may not use this service", (unsigned)peer.uid);
+    return FALSE;
+}
+
+static gboolean
+on_listening(int fd, GIOCondition condition, gpointer data)
+{
+    Program *program = data;
+    int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (connection >= 0 && is_allowed(program, connection))
+        vmd_server_accept(program->server, connection);
+    else if (connection >= 0)
+        close(connection);
+    return G_SOURCE_CONTINUE;
+}
+
+/* cloched waits for the first message. */
+static void
+report_failure(const Program *program, const GError *error)
+{
+    VmAnswer answer;
+
+    if (program->child_fd < 0)
+        return;
+    vm_answer_init(&answer, VM_ANSWER_FAILED, /* serial= */ 0);
+    vm_answer_set_error(&answer, error);
+    send(program->child_fd, &answer, sizeof answer, MSG_NOSIGNAL);
+}
+
+/* --- start --- */
+
+static gboolean
+find_peer(Program *program, GError **error)
+{
+    const struct passwd *user;
+
+    program->limits.peer = geteuid();
+    if (!program->peer)
+        return TRUE;
+    user = getpwnam(program->peer);
+    if (!user) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "There is no user '%s'",
+                    program->peer);
+        return FALSE;
+    }
+    program->limits.peer = user->pw_uid;
+    return TRUE;
+}
+
+static gboolean
+set_limits(Program *program, GError **error)
+{
+    const Config *config = program->config;
+    VmdConfig *limits = &program->limits;
+    const struct group *group = config->group ? getgrnam(config->group) : NULL;
+    const char *own = g_getenv("RUNTIME_DIRECTORY"); /* of the unit */
+
+    limits->state = config->state;
+    limits->ram = config->ram;
+    limits->own =
+        own && program->child_fd < 0 ? g_strdup(own) : g_build_filename(config->run, "vm", NULL);
+    limits->uid_first = config->core.uid_first;
+    limits->uid_count = config->core.uid_count;
+    limits->gid = group ? group->gr_gid : (gid_t)-1;
+    limits->vcpus_max = config->core.limits_of_all.amount[QUOTA_VCPUS];
+    limits->memory_max_mib = config->core.limits_of_all.amount[QUOTA_MEMORY_MIB];
+    limits->may_emulate = config->core.emulation != EMULATION_NO;
+    return find_peer(program, error);
+}
+
+/* Only one instance may use the folder and libvirt's embedded driver. */
+static gboolean
+take_lock(Program *program, GError **error)
+{
+    program->lock = open(program->limits.own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (guint tries = 1; program->lock >= 0 && tries <= LOCK_TRIES; tries++) {
+        if (flock(program->lock, LOCK_EX | LOCK_NB) == 0)
+            return TRUE;
+        g_usleep(LOCK_PAUSE_US);
+    }
+    return util_set_errno(error, errno, "Cannot lock the folder '%s'", program->limits.own);
+}
+
+static gboolean
+open_libvirt(Program *program, GError **error)
+{
+    const VmdConfig *limits = &program->limits;
+    g_autofree char *boot = vmd_files_path(limits->own, "boot", NULL);
+
+    if (!vmd_files_open(limits->own, limits->uid_count > 0, error) || !take_lock(program, error))
+        return FALSE;
+    program->vm = libvirt_vm_open(program->config->connection, boot, error);
+    if (!program->vm)
+        return FALSE;
+    program->server = vmd_server_new(limits, program->vm, on_connection_ended, program);
+    return TRUE;
+}
+
+static gboolean
+find_socket(Program *program, GError **error)
+{
+    if (program->child_fd >= 0)
+        return TRUE;
+    if (sd_listen_fds(/* unset_environment= */ 1) == 1 &&
+        sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, /* listening= */ 1) > 0) {
+        program->listening = SD_LISTEN_FDS_START;
+        return TRUE;
+    }
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                "cloche-vm is started by cloched or by cloche-vm.socket");
+    return FALSE;
+}
+
+static gboolean
+build(Program *program, GError **error)
+{
+    program->config = config_load(program->path, program->user_mode, error);
+    return program->config && set_limits(program, error) && find_socket(program, error) &&
+           open_libvirt(program, error);
+}
+
+/* --- run --- */
+
+static gboolean
+on_terminate(gpointer data)
+{
+    g_main_loop_quit(((Program *)data)->loop);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+serve(Program *program)
+{
+    if (program->child_fd >= 0) {
+        vmd_server_accept(program->server, program->child_fd);
+    } else {
+        g_unix_signal_add(SIGTERM, on_terminate, program);
+        g_unix_signal_add(SIGINT, on_terminate, program);
+        g_unix_set_fd_nonblocking(program->listening, TRUE, /* error= */ NULL);
+        g_unix_fd_add(program->listening, G_IO_IN, on_listening, program);
+    }
+    sd_notify(/* unset_environment= */ 0, "READY=1");
+    g_main_loop_run(program->loop);
+}
+
+/* FALSE: the program ends with *ret_status. */
+static gboolean
+parse_options(Program *program, int argc, char **argv, int *ret_status)
+{
+    const GOptionEntry entries[] = {
+        {"user", 0, 0, G_OPTION_ARG_NONE, &program->user_mode, "Serve your own user", NULL},
+        {"config", 0, 0, G_OPTION_ARG_FILENAME, &program->path,
+         "Read FILE and FILE.d/*.conf instead of the system's cloched.conf", "FILE"},
+        {"socket-fd", 0, 0, G_OPTION_ARG_INT, &program->child_fd,
+         "Serve this socket, and end with it", "FD"},
+        {"peer", 0, 0, G_OPTION_ARG_STRING, &program->peer,
+         "Serve only USER on the socket that systemd passes", "USER"},
+        G_OPTION_ENTRY_NULL,
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("- talks to libvirt for cloched");
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    *ret_status = 2;
+    if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
+        return TRUE;
+    g_printerr("cloche-vm: %s\n", error ? error->message : "unexpected argument");
+    return FALSE;
+}
+
+/* A terminal sends its signals to cloched's child as well, which has to end machines first. */
+static void
+set_signals(const Program *program)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (program->child_fd < 0)
+        return;
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    fcntl(program->child_fd, F_SETFD, FD_CLOEXEC);
+    g_unix_set_fd_nonblocking(program->child_fd, TRUE, /* error= */ NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    Program program = {.child_fd = -1, .lock = -1};
+    g_autoptr(GError) error = NULL;
+    int status = 0;
+
+    setlocale(LC_ALL, "");
+    if (!parse_options(&program, argc, argv, &status))
+        return status;
+    set_signals(&program);
+    program.loop = g_main_loop_new(NULL, FALSE);
+    if (build(&program, &error)) {
+        status = 0;
+        serve(&program);
+    } else {
+        g_printerr("cloche-vm: %s\n", error->message);
+        report_failure(&program, error);
+        status =
+            g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT) ? STATUS_CONFIG : 1;
+    }
+    /* Machines continue. What libvirt is asked for now has no end in sight, and no file of it is
+     * left: the next instance destroys machines that nobody adopts. */
+    _exit(status);
+}
