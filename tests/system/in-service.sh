@@ -43,10 +43,13 @@ start_service() {
 
 count=0 bad=0
 
-# report OK WHAT: prints a case's result
+# report OK WHAT: prints a case's result, and before the first failure the journal's last warnings
 report() {
     count=$((count + 1))
-    [ "$1" = ok ] || bad=$((bad + 1))
+    if [ "$1" != ok ]; then
+        [ "$bad" != 0 ] || journalctl -p warning -n 8 -o short-monotonic -u cloched -u cloche-vm -u libvirtd | sed 's/^/# /'
+        bad=$((bad + 1))
+    fi
     echo "$1 $count - $2"
 }
 
