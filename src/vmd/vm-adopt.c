@@ -19,6 +19,7 @@
 #include "vm-destroy.h"
 #include "vm-error.h"
 #include "vm-files.h"
+#include "vm-limits.h"
 #include "vm-look.h"
 
 /* Between attempts. A new connection to libvirt ends the pause. */
@@ -418,10 +419,27 @@ add_stray(MachineSweep *sweep, virDomainPtr domain)
     g_array_append_val(sweep->strays, stray);
 }
 
+/* Stops the scopes of machines that are not in libvirt's list, which was made after theirs. */
+static void
+stop_scopes(MachineSweep *sweep, char **units, virDomainPtr *domains, int count)
+{
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (int i = 0; i < count; i++)
+        g_hash_table_add(names, (char *)virDomainGetName(domains[i]));
+    for (guint i = 0; units && units[i]; i++) {
+        g_autofree char *machine = limits_scope_machine(units[i]);
+
+        if (machine && !g_hash_table_contains(names, machine))
+            limits_stop_scope(units[i]);
+    }
+}
+
 static gboolean
 list_strays(MachineSweep *sweep, GError **error)
 {
     g_autoptr(virConnect) libvirt = connection_get(sweep->vm->connection, error);
+    g_auto(GStrv) units = sweep->vm->has_slice ? limits_list_scopes(sweep->prefix) : NULL;
     virDomainPtr *domains = NULL;
     int found;
 
@@ -430,6 +448,7 @@ list_strays(MachineSweep *sweep, GError **error)
     found = virConnectListAllDomains(libvirt, &domains, /* flags= */ 0);
     if (found < 0)
         return vm_error_set(error, "cannot list the machines");
+    stop_scopes(sweep, units, domains, found);
     for (int i = 0; i < found; i++) {
         add_stray(sweep, domains[i]);
         virDomainFree(domains[i]);

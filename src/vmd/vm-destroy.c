@@ -32,20 +32,42 @@ typedef struct {
 
 static void try_destroy(Destroy *destroy);
 
-gboolean
-vm_destroy_domain(virDomainPtr domain, GError **error)
+/*
+ * Whether libvirtd was killed while it started the machine, before there was a QEMU. The next
+ * libvirtd lists such a machine, restores the job of its start, and waits for ever for its end,
+ * even after further restarts.
+ */
+static gboolean
+was_never_started(virDomainPtr domain, const Destroy *destroy)
 {
-    const char *name = virDomainGetName(domain); /* before the call: it resets the last error */
+    pid_t pid = vm_read_pid(&destroy->vm->embed, destroy->name);
+    int state, reason;
+
+    if (pid > 0 && vm_is_alive(pid))
+        return FALSE;
+    return virDomainGetState(domain, &state, &reason, /* flags= */ 0) == 0 &&
+           state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_STARTING_UP;
+}
+
+/* A machine that is gone or about to end counts as destroyed. */
+static gboolean
+destroy_domain(virDomainPtr domain, const Destroy *destroy, GError **error)
+{
+    int code;
 
     if (virDomainDestroy(domain) == 0)
         return TRUE;
-    switch (virGetLastErrorCode()) {
-    case VIR_ERR_NO_DOMAIN:
-    case VIR_ERR_OPERATION_INVALID:
+    code = virGetLastErrorCode();
+    if (code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID)
         return TRUE;
-    default:
-        return vm_error_set(error, "machine '%s' was not destroyed", name);
-    }
+    vm_error_set(error, "machine '%s' was not destroyed", destroy->name);
+    if (code != VIR_ERR_OPERATION_TIMEOUT || !was_never_started(domain, destroy))
+        return FALSE;
+    g_clear_error(error);
+    g_warning("libvirtd was killed while it started machine '%s', and goes on listing it; it has "
+              "no QEMU, and needs nothing",
+              destroy->name);
+    return TRUE;
 }
 
 /* Its deadline holds, or its user wants its end, although libvirt does not answer. */
@@ -62,6 +84,16 @@ kill_without_libvirt(Destroy *destroy)
         g_debug("machine '%s' was not killed: %s", destroy->name, error->message);
 }
 
+/* What libvirt does not know any more, it cannot remove. */
+static void
+stop_scopes(const Destroy *destroy)
+{
+    g_auto(GStrv) units = destroy->vm->has_slice ? limits_list_scopes(destroy->name) : NULL;
+
+    for (guint i = 0; units && units[i]; i++)
+        limits_stop_scope(units[i]);
+}
+
 static gboolean
 destroy_now(Destroy *destroy, GError **error)
 {
@@ -76,8 +108,10 @@ destroy_now(Destroy *destroy, GError **error)
     domain = virDomainLookupByUUIDString(libvirt, destroy->uuid);
     if (!domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         return vm_error_set(error, "machine '%s' was not destroyed", destroy->name);
-    if (domain && !vm_destroy_domain(domain, error))
+    if (domain && !destroy_domain(domain, destroy, error))
         return FALSE;
+    if (!domain)
+        stop_scopes(destroy);
     vm_remove_files(&destroy->vm->embed, destroy->name, destroy->socket);
     return TRUE;
 }

@@ -4,9 +4,6 @@
 
 #include "vm-private.h"
 
-/* Destroys a domain; one that is gone or about to end counts as destroyed. Blocks. */
-gboolean vm_destroy_domain(virDomainPtr domain, GError **error);
-
 /* Tries again at once to destroy each machine that waits for its next attempt. */
 void vm_retry_destroys(LibvirtVm *vm);
 

@@ -3,6 +3,7 @@
 #include "vm-files.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,6 +22,12 @@ vm_read_pid(const Embed *embed, const char *name)
     if (!g_file_get_contents(path, &text, /* length= */ NULL, /* error= */ NULL))
         return 0;
     return (pid_t)g_ascii_strtoll(text, /* endptr= */ NULL, 10);
+}
+
+gboolean
+vm_is_alive(pid_t pid)
+{
+    return kill(pid, 0) == 0 || errno == EPERM;
 }
 
 /* libvirt makes the listening socket before it starts QEMU, so connect() waits only when the queue

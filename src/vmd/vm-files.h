@@ -7,6 +7,8 @@
 /* The process id of a machine's QEMU: libvirt has no call for it, but keeps a file. 0: there is no
  * such file. */
 pid_t vm_read_pid(const Embed *embed, const char *name);
+/* Whether there is a process with this id, of whichever user. */
+gboolean vm_is_alive(pid_t pid);
 
 /* Connects to a machine's channel: a new non-blocking descriptor, or -1 with an error, which is
  * CLOCHE_ERROR_BUSY if QEMU has not accepted earlier connections yet. */

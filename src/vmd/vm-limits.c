@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * vm-limits: bounds on memory, threads and processor time of a machine's QEMU, set by systemd, and
- * its end while libvirt does not answer.
+ * its end while libvirt does not answer, or does not know the machine any more.
  *
  * libvirt cannot set them: its hard limit of memory also raises the limit of locked memory, which a
  * libvirtd in a container may not do, and it has no bound of tasks. polkit/cloche.rules allows the
- * service's user to set properties of these scopes and to kill them, and no other units.
+ * service's user to set properties of these scopes, to kill and to stop them, and no other units.
  */
 #include "vm-limits.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
 #include "error.h"
+#include "vm-files.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SCOPES "/org/freedesktop/systemd1/unit/machine_2dqemu_5cx2d"
@@ -111,13 +111,6 @@ try_limits(pid_t pid, guint64 memory, guint64 tasks, GError **error)
     return unit && set_properties(bus, unit, memory, tasks, error);
 }
 
-/* EPERM: the process exists but runs as another user. */
-static gboolean
-is_alive(pid_t pid)
-{
-    return kill(pid, 0) == 0 || errno == EPERM;
-}
-
 gboolean
 limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated, GError **error)
 {
@@ -131,7 +124,7 @@ limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated, GError **error
                     "its memory cannot be bounded: libvirt has not written its process id");
         return FALSE;
     }
-    while (!try_limits(pid, memory, tasks, &cause) && --tries > 0 && is_alive(pid)) {
+    while (!try_limits(pid, memory, tasks, &cause) && --tries > 0 && vm_is_alive(pid)) {
         g_clear_error(&cause);
         g_usleep(PAUSE_US);
     }
@@ -169,4 +162,86 @@ limits_kill(pid_t pid, const char *name, GError **error)
     answer = call(bus, unit, SYSTEMD ".Unit", "Kill", g_variant_new("(si)", "all", SIGKILL), "()",
                   error);
     return answer != NULL;
+}
+
+/* --- scopes that libvirt has left --- */
+
+#define SCOPE_PREFIX "machine-qemu\\x2d"
+#define SCOPE_SUFFIX ".scope"
+#define ESCAPED_DASH "\\x2d"
+
+static void
+replace_all(GString *text, const char *find, const char *replacement)
+{
+    g_string_replace(text, find, replacement, /* limit= */ 0);
+}
+
+/* Names of units have other special characters than patterns of fnmatch(). */
+static char *
+make_pattern(const char *prefix)
+{
+    GString *pattern = g_string_new(prefix);
+
+    replace_all(pattern, "-", "?x2d");
+    g_string_prepend(pattern, "machine-qemu?x2d*?x2d");
+    g_string_append(pattern, "*" SCOPE_SUFFIX);
+    return g_string_free(pattern, FALSE);
+}
+
+char **
+limits_list_scopes(const char *prefix)
+{
+    g_autoptr(GDBusConnection) bus = get_bus(/* error= */ NULL);
+    g_autofree char *pattern = make_pattern(prefix);
+    const char *const states[] = {NULL}, *const patterns[] = {pattern, NULL};
+    g_autoptr(GVariant) answer =
+        bus ? call(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "ListUnitsByPatterns",
+                   g_variant_new("(^as^as)", states, patterns), "(a(ssssssouso))",
+                   /* error= */ NULL)
+            : NULL;
+    g_autoptr(GVariantIter) iter = NULL;
+    GStrvBuilder *units;
+    char **list;
+    const char *unit;
+
+    if (!answer)
+        return NULL;
+    units = g_strv_builder_new();
+    g_variant_get(answer, "(a(ssssssouso))", &iter);
+    while (g_variant_iter_loop(iter, "(&s&s&s&s&s&s&ou&s&o)", &unit, NULL, NULL, NULL, NULL, NULL,
+                               NULL, NULL, NULL, NULL))
+        g_strv_builder_add(units, unit);
+    list = g_strv_builder_end(units);
+    g_strv_builder_unref(units);
+    return list;
+}
+
+/* libvirt's name of a scope has its number of the machine before the machine's name. */
+char *
+limits_scope_machine(const char *unit)
+{
+    const char *number = unit + strlen(SCOPE_PREFIX), *name;
+    GString *machine;
+
+    if (!g_str_has_prefix(unit, SCOPE_PREFIX) || !g_str_has_suffix(unit, SCOPE_SUFFIX) ||
+        !(name = strstr(number, ESCAPED_DASH)))
+        return NULL;
+    machine = g_string_new(name + strlen(ESCAPED_DASH));
+    g_string_truncate(machine, machine->len - strlen(SCOPE_SUFFIX));
+    replace_all(machine, ESCAPED_DASH, "-");
+    return g_string_free(machine, FALSE);
+}
+
+void
+limits_stop_scope(const char *unit)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDBusConnection) bus = get_bus(&error);
+    g_autoptr(GVariant) answer =
+        bus ? call(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "StopUnit",
+                   g_variant_new("(ss)", unit, "replace"), "(o)", &error)
+            : NULL;
+
+    if (!answer)
+        g_debug("scope '%s' was not stopped: %s", unit, error->message);
 }

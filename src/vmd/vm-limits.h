@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-limits: bounds on memory, threads and processor time of a machine's QEMU, set by systemd. */
+/* vm-limits: the scope of a machine's QEMU: bounds on memory, threads and processor time, and its
+ * end. */
 #pragma once
 
 #include <sys/types.h>
@@ -23,3 +24,14 @@ gboolean limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated, GErro
 gboolean limits_kill(pid_t pid, const char *name, GError **error);
 /* Whether this object of systemd is the scope of the machine. */
 gboolean limits_is_scope_of(const char *path, const char *name);
+
+/*
+ * The scopes of machines whose names begin with `prefix`: unit names, or NULL if systemd does not
+ * answer. Blocks. If libvirtd ends while it starts a machine, the machine's scope may stay when
+ * libvirt does not know the machine any more.
+ */
+char **limits_list_scopes(const char *prefix);
+/* The name of the machine whose scope this is: a new string, or NULL. */
+char *limits_scope_machine(const char *unit);
+/* Stops a scope, and kills what is in it. Blocks. */
+void limits_stop_scope(const char *unit);

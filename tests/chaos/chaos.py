@@ -24,14 +24,13 @@ from caller import read_digest
 from ledger import Ledger, boottime
 
 from cloche_tests import tap
-from cloche_tests.service import KILL, TOP, USERS, Failure, GLib, Sandbox, SystemService, output, systemctl, wait_until
+from cloche_tests.service import KILL, LIBVIRT, TOP, USERS, Failure, GLib, Sandbox, SystemService, output, systemctl, wait_until
 
 SECONDS = int(os.environ.get("CHAOS_SECONDS", "120"))
 SEED = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
 ROUND_S = 30
 CALLERS = 3
 LATE_S = 2 # beyond which a deadline is reported
-LIBVIRT = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service")
 FOLDER = pathlib.Path("/run/chaos")
 PAUSE = FOLDER / "pause"
 
@@ -220,7 +219,7 @@ class Chaos(unittest.TestCase):
         if service.bus.is_closed():
             service.reconnect()
         service.wait_for_answer()
-        self.remove_stuck_domains()
+        killer.counts["domains without a QEMU"] += service.remove_stuck_domains()
         self.remove_empty_scopes()
         things = service.settled(90)
         listed = {path.rpartition("/")[2]: properties for path, properties in service.manager(
@@ -286,22 +285,6 @@ class Chaos(unittest.TestCase):
             if failure.name not in ("NoSuchSandbox", "GuestLost") or not expected.may_expire(boottime()):
                 raise
         self.__class__.looked += 1
-
-    def remove_stuck_domains(self):
-        """A libvirtd that was killed while it started a machine may keep the job of that start, without a QEMU: it
-        cannot destroy the machine. Often until it is restarted, seldom until its status file is removed, too."""
-        def has_none():
-            things = service.things()
-            return set(things["domains"]) <= set(things["qemu"])
-        try:
-            wait_until(has_none, 20, "domains with a QEMU")
-        except AssertionError:
-            killer.counts["domains with a job that never ends"] += 1
-            things = service.things()
-            systemctl("stop", *LIBVIRT)
-            for id in set(things["domains"]) - set(things["qemu"]):
-                pathlib.Path(f"/run/libvirt/qemu/cloche-{id}.xml").unlink(missing_ok=True)
-            systemctl("start", *LIBVIRT)
 
     def remove_empty_scopes(self):
         """libvirtd and systemd leave them if libvirtd is stopped while it starts a machine."""

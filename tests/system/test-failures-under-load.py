@@ -18,10 +18,9 @@ import unittest
 from witness import INTERRUPTED, Witness, load
 
 from cloche_tests import tap
-from cloche_tests.service import KILL, USERS, Failure, SystemService, journal_names, number, output, systemctl, text, wait_until
+from cloche_tests.service import KILL, LIBVIRT, USERS, Failure, SystemService, journal_names, number, output, systemctl, text, wait_until
 
 SLOW_STOP = pathlib.Path("/run/systemd/system/libvirtd.service.d/slow-stop.conf")
-LIBVIRT = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service")
 
 
 def setUpModule():
@@ -66,6 +65,7 @@ class Survival(unittest.TestCase):
             for sandbox in user.sandboxes():
                 if sandbox.id not in [w.sandbox.id for w in self.witnesses]:
                     sandbox.kill()
+        service.remove_stuck_domains()
         after = service.settled()
         self.assertEqual(after["records"], self.before["records"])
         for kind in ("ram", "templates"):
@@ -275,6 +275,15 @@ class Machines(Survival):
             service.signal(service.qemus()[machine], KILL)
         wait_until(lambda: not idle & set(service.qemus()), 10, "their end")
         self.assertFalse(idle & set(service.settled()["qemu"]))
+
+
+    def test_of_a_scope_is_gone(self):
+        """libvirtd and systemd may keep a scope whose machine libvirt does not know any more."""
+        unit = "machine-qemu\\x2d900\\x2dcloche\\x2dabcdefgh.scope"
+        with subprocess.Popen(["systemd-run", "--quiet", "--scope", f"--unit={unit}", "sleep", "infinity"]) as left:
+            wait_until(lambda: systemctl("show", "-P", "ActiveState", unit) == "active", 30, unit)
+            systemctl("restart", "cloched.service")
+            self.assertEqual(left.wait(30), -signal.SIGTERM)
 
 
 class Bus(Survival):

@@ -235,9 +235,10 @@ class ServicesOwn(unittest.TestCase):
         self.assertEqual(self.as_service("systemctl", "--no-ask-password", "set-property", "--runtime", scope,
                                          "CPUWeight=99").returncode, 0)
         self.assertEqual(systemctl("show", "-P", "CPUWeight", scope), "99")
-        found = self.as_service("systemctl", "--no-ask-password", "stop", scope)
-        self.assertNotEqual(found.returncode, 0)
-        self.assertRegex(found.stdout, "authentication required|Access denied")
+        for verb in ("freeze", "restart"):
+            found = self.as_service("systemctl", "--no-ask-password", verb, scope)
+            self.assertNotEqual(found.returncode, 0)
+            self.assertRegex(found.stdout, "authentication required|Access denied")
         self.assertEqual(sandbox.run("true")[0], 0)
         sandbox.kill()
 

@@ -28,6 +28,7 @@ PROCESS = "org.cloche1.Process"
 ERROR = "org.cloche1.Error."
 BUS_ERROR = "org.freedesktop.DBus.Error."
 USERS = ("cloche-test-a", "cloche-test-b")
+LIBVIRT = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service")
 
 
 class Failure(Exception):
@@ -355,6 +356,24 @@ class SystemService(Service):
 
     def kinds_per_machine(self):
         return (*super().kinds_per_machine(), "scopes", "domains")
+
+    def remove_stuck_domains(self):
+        """Removes what a libvirtd that was killed while it started machines lists of them for ever, and returns their number.
+        The service treats them as destroyed after half a minute."""
+        def without_qemu(kind):
+            things = self.things()
+            return set(things[kind]) - set(things["qemu"])
+        try:
+            wait_until(lambda: not without_qemu("domains"), 20, "domains with a QEMU")
+            return 0
+        except AssertionError:
+            wait_until(lambda: not without_qemu("overlays"), 60, "the end of machines without a QEMU")
+        stuck = without_qemu("domains")
+        systemctl("stop", *LIBVIRT)
+        for machine in stuck:
+            pathlib.Path(f"/run/libvirt/qemu/cloche-{machine}.xml").unlink(missing_ok=True)
+        systemctl("start", *LIBVIRT)
+        return len(stuck)
 
     def is_answering(self):
         try:

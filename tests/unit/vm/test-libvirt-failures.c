@@ -378,6 +378,25 @@ test_sweep_refused(Fixture *f, gconstpointer data)
     vm_stop_trying(f->vm);
 }
 
+/* libvirtd was killed while it started a machine, and lists it for ever. */
+static void
+test_sweep_never_started(Fixture *f, gconstpointer data)
+{
+    Result result = {.fixture = f};
+
+    fake_libvirt.domains[0].state = VIR_DOMAIN_PAUSED;
+    fake_libvirt.domains[0].reason = VIR_DOMAIN_PAUSED_STARTING_UP;
+    fake_libvirt.refuses_destroy = TRUE;
+    open_vm(f);
+    wait_for(&f->answers, 1);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*" NAME "*has no QEMU*");
+    vm_sweep_async(f->vm, "cloche-", on_swept, &result);
+    wait_for(&result.done, 1);
+    g_assert_no_error(result.error);
+    g_assert_cmpint(result.swept, ==, 1);
+    g_test_assert_expected_messages();
+}
+
 /* A machine whose adoption waits is no stray. */
 static void
 test_sweep_keeps(Fixture *f, gconstpointer data)
@@ -504,6 +523,7 @@ main(int argc, char **argv)
     ADD("sweep/lost/list", test_sweep_lost_in, "virConnectListAllDomains");
     ADD("sweep/lost/destroy", test_sweep_lost_in, "virDomainDestroy");
     ADD("sweep/refused", test_sweep_refused, NULL);
+    ADD("sweep/never-started", test_sweep_never_started, NULL);
     ADD("sweep/keeps", test_sweep_keeps, NULL);
     ADD("probe/lost/facts", test_probe, "virConnectGetDomainCapabilities");
     ADD("probe/lost/start", test_probe, "virDomainCreateXML");

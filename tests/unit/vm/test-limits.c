@@ -69,6 +69,20 @@ test_scope(void)
     g_assert_nonnull(error);
 }
 
+/* The unit is named by libvirt and systemd. */
+static void
+test_scope_machine(void)
+{
+    g_autofree char *machine =
+        limits_scope_machine("machine-qemu\\x2d10\\x2dcloche\\x2dprobe\\x2dabcd.scope");
+
+    g_assert_cmpstr(machine, ==, "cloche-probe-abcd");
+    g_assert_null(limits_scope_machine("machine-qemu\\x2d10.scope"));
+    g_assert_null(limits_scope_machine("machine-lxc\\x2d10\\x2dcloche\\x2dabcd.scope"));
+    g_assert_null(limits_scope_machine("machine-qemu\\x2d10\\x2dcloche\\x2dabcd.service"));
+    g_assert_null(limits_list_scopes("cloche-")); /* there is no bus */
+}
+
 int
 main(int argc, char **argv)
 {
@@ -78,5 +92,6 @@ main(int argc, char **argv)
     g_test_add_func("/vm/limits/tasks", test_tasks);
     g_test_add_func("/vm/limits/refused", test_refused);
     g_test_add_func("/vm/limits/scope", test_scope);
+    g_test_add_func("/vm/limits/scope-machine", test_scope_machine);
     return g_test_run();
 }
