@@ -151,7 +151,7 @@ send_now(ClientCall *call)
 static GError *
 no_connection(void)
 {
-    return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+    return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                        "there is no connection to cloche-vm; cloched tries to connect");
 }
 
@@ -207,7 +207,7 @@ become_destroy(ClientCall *call)
     vm_request_init(&request, VM_REQUEST_DESTROY, 0);
     memcpy(request.name, call->request.name, sizeof request.name);
     call->request = request;
-    call->error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+    call->error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                               "machine '%s' did not start: the connection to cloche-vm was lost",
                               request.name);
 }

@@ -279,7 +279,7 @@ class MachineService(SandboxTest):
         try:
             return service.create("minimal")
         except Failure as failure:
-            self.assertEqual(failure.name, "Failed")
+            self.assertEqual(failure.name, "Busy")
             return None
 
     def test_sandboxes_go_on(self):
