@@ -200,6 +200,7 @@ trap 'exit 143' TERM
 
 read_clock
 export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export LSAN_OPTIONS=suppressions=$top/tests/lib/lsan.supp:print_suppressions=0
 mkdir -p "$made"
 remove_leftovers
 # shellcheck disable=SC2086,SC2046
