@@ -86,8 +86,8 @@ authority_clear(gpointer data)
     Authority *authority = data;
 
     g_hash_table_unref(authority->waiting);
-    slots_free(authority->queries);
-    slots_free(authority->prompts);
+    slots_unref(authority->queries);
+    slots_unref(authority->prompts);
     g_object_unref(authority->connection);
 }
 
@@ -151,7 +151,7 @@ enter(GTask *task, Slots *slots)
     Query *query = g_task_get_task_data(task);
 
     query->slots = slots;
-    slots_add(slots, query->peer->viewer.uid, task);
+    slots_add(slots, GUINT_TO_POINTER(query->peer->viewer.uid), task);
 }
 
 /* If the peer has left, the task fails, whatever is returned here: GTask checks its cancellable. */
@@ -208,7 +208,7 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
         check(task);
         return;
     }
-    slots_release(query->slots, query->peer->viewer.uid);
+    slots_release(query->slots, GUINT_TO_POINTER(query->peer->viewer.uid));
     if (answer)
         decide(task, answer);
     else
@@ -258,7 +258,7 @@ on_left(GCancellable *left, gpointer data)
     GTask *task = data;
     const Query *query = g_task_get_task_data(task);
 
-    if (slots_remove(query->slots, query->peer->viewer.uid, task)) {
+    if (slots_remove(query->slots, GUINT_TO_POINTER(query->peer->viewer.uid), task)) {
         g_task_return_error_if_cancelled(task);
         g_object_unref(task);
     } else if (is_prompt(query)) {

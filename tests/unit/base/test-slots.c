@@ -27,7 +27,7 @@ set_up(Fixture *f, gconstpointer data)
 static void
 tear_down(Fixture *f, gconstpointer data)
 {
-    slots_free(f->slots);
+    slots_unref(f->slots);
     g_string_free(begun, TRUE);
 }
 
@@ -37,7 +37,7 @@ add(Fixture *f, guint32 uid, const char *jobs)
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g"};
 
     for (; *jobs; jobs++)
-        slots_add(f->slots, uid, (gpointer)names[*jobs - 'a']);
+        slots_add(f->slots, GUINT_TO_POINTER(uid), (gpointer)names[*jobs - 'a']);
 }
 
 static void
@@ -50,7 +50,7 @@ static void
 release(Fixture *f, guint32 uid, guint count)
 {
     for (guint i = 0; i < count; i++)
-        slots_release(f->slots, uid);
+        slots_release(f->slots, GUINT_TO_POINTER(uid));
 }
 
 static void
@@ -132,13 +132,14 @@ test_remove(Fixture *f, gconstpointer data)
 {
     char a[] = "a", b[] = "b", c[] = "c", d[] = "d";
 
-    slots_add(f->slots, 1, a);
-    slots_add(f->slots, 1, b);
-    slots_add(f->slots, 1, c);
-    slots_add(f->slots, 1, d);
-    g_assert_false(slots_remove(f->slots, 1, b)); /* has begun, and keeps its slot */
-    g_assert_true(slots_remove(f->slots, 1, c));
-    g_assert_false(slots_remove(f->slots, 1, c));
+    slots_add(f->slots, GUINT_TO_POINTER(1), a);
+    slots_add(f->slots, GUINT_TO_POINTER(1), b);
+    slots_add(f->slots, GUINT_TO_POINTER(1), c);
+    slots_add(f->slots, GUINT_TO_POINTER(1), d);
+    g_assert_false(
+        slots_remove(f->slots, GUINT_TO_POINTER(1), b)); /* has begun, and keeps its slot */
+    g_assert_true(slots_remove(f->slots, GUINT_TO_POINTER(1), c));
+    g_assert_false(slots_remove(f->slots, GUINT_TO_POINTER(1), c));
     assert_begun("ab");
     release(f, 1, 1);
     assert_begun("abd");
@@ -154,12 +155,12 @@ test_remove_from_turns(Fixture *f, gconstpointer data)
     add(f, 1, "aa");
     add(f, 2, "bb");
     add(f, 3, "c");
-    slots_add(f->slots, 4, d);
+    slots_add(f->slots, GUINT_TO_POINTER(4), d);
     add(f, 5, "e");
-    g_assert_true(slots_remove(f->slots, 4, d));
+    g_assert_true(slots_remove(f->slots, GUINT_TO_POINTER(4), d));
     release(f, 1, 1);
     assert_begun("aabbce");
-    slots_add(f->slots, 4, d);
+    slots_add(f->slots, GUINT_TO_POINTER(4), d);
     release(f, 1, 1);
     assert_begun("aabbced");
     release(f, 2, 2);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * slots: jobs of which only some may be in progress, and the others wait.
+ *
+ * A job that begins takes a slot, which slots_release() returns when the job has ended. Each party
+ * (a user, a sandbox) has a number of slots, and so have all parties together. A party's jobs begin
+ * in the order of their arrival. Parties take turns: one with a thousand jobs that wait delays the
+ * job of another by one job.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct Slots Slots;
+
+/* `each_max`, `all_max`: the slots of each party, and of all. `begin` begins a job. */
+Slots *slots_new(guint each_max, guint all_max, void (*begin)(gpointer job));
+Slots *slots_ref(Slots *slots);
+/* NULL is fine. With the last reference, no job may wait. */
+void slots_unref(Slots *slots);
+
+/* Begins the job, at once or in its turn. */
+void slots_add(Slots *slots, gpointer key, gpointer job);
+/* Forgets a job that waits. Returns FALSE if it has begun. */
+gboolean slots_remove(Slots *slots, gpointer key, gpointer job);
+/* A job of the party has ended. Begins those that may begin now. */
+void slots_release(Slots *slots, gpointer key);
