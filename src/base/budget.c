@@ -40,14 +40,20 @@ budget_unref(Budget *budget)
 }
 
 gboolean
+budget_has_room(const Budget *budget, gsize bytes)
+{
+    for (; budget; budget = budget->whole)
+        if (budget->used > budget->max || bytes > budget->max - budget->used)
+            return FALSE;
+    return TRUE;
+}
+
+gboolean
 budget_take(Budget *budget, gsize bytes)
 {
-    if (!budget)
-        return TRUE;
-    if (budget->used > budget->max || bytes > budget->max - budget->used ||
-        !budget_take(budget->whole, bytes))
+    if (!budget_has_room(budget, bytes))
         return FALSE;
-    budget->used += bytes;
+    budget_take_anyway(budget, bytes);
     return TRUE;
 }
 

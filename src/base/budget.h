@@ -18,7 +18,9 @@ Budget *budget_ref(Budget *budget);
 void budget_unref(Budget *budget);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Budget, budget_unref)
 
-/* FALSE: there is no room, and nothing was taken. A budget of NULL always has room. */
+/* A budget of NULL always has room. */
+gboolean budget_has_room(const Budget *budget, gsize bytes);
+/* FALSE: there is no room, and nothing was taken. */
 gboolean budget_take(Budget *budget, gsize bytes);
 /* Takes them even if there is no room. */
 void budget_take_anyway(Budget *budget, gsize bytes);

@@ -287,6 +287,12 @@ instance_link(Instance *instance)
     return instance->link;
 }
 
+void
+instance_set_owner(Instance *instance, Budget *buffers, Slots *large_frames)
+{
+    guest_link_set_owner(instance->link, buffers, large_frames);
+}
+
 GPtrArray *
 instance_contexts(Instance *instance)
 {

@@ -71,6 +71,8 @@ guint32 instance_uid(const Instance *instance);
 const char *instance_id(const Instance *instance);
 const Template *instance_template(const Instance *instance);
 GuestLink *instance_link(Instance *instance);
+/* See guest_link_set_owner(). */
+void instance_set_owner(Instance *instance, Budget *buffers, Slots *large_frames);
 /* Whether the machine has stopped because the host's disk is full, or is held. */
 gboolean instance_is_stalled(const Instance *instance);
 /* See machine_hold(). */

@@ -3,13 +3,20 @@
 #include "quota.h"
 
 #include "error.h"
+#include "large-frames.h"
+
+/* What the operations and the connections of one user share. */
+typedef struct {
+    Budget *buffers;
+    Slots *large_frames;
+} Share;
 
 struct Quota {
     QuotaAmounts all, each; /* the limits */
     QuotaAmounts used;      /* by all */
     GHashTable *accounts;   /* uid → QuotaAmounts; only users that have something */
     Budget *buffers;        /* of all */
-    GHashTable *buffers_of; /* uid → Budget; users that had something */
+    GHashTable *shares;     /* uid → Share; users that had something */
 };
 
 static const struct {
@@ -33,6 +40,30 @@ quota_resource_name(QuotaResource resource)
     return resources[resource].name;
 }
 
+static void
+share_free(gpointer data)
+{
+    Share *share = data;
+
+    budget_unref(share->buffers);
+    slots_unref(share->large_frames);
+    g_free(share);
+}
+
+static Share *
+share_of(Quota *quota, guint32 uid)
+{
+    Share *share = g_hash_table_lookup(quota->shares, GUINT_TO_POINTER(uid));
+
+    if (!share) {
+        share = g_new0(Share, 1);
+        share->buffers = budget_new(QUOTA_BUFFERS_EACH, quota->buffers);
+        share->large_frames = large_frames_new();
+        g_hash_table_insert(quota->shares, GUINT_TO_POINTER(uid), share);
+    }
+    return share;
+}
+
 Quota *
 quota_new(const QuotaAmounts *all, const QuotaAmounts *each)
 {
@@ -40,7 +71,7 @@ quota_new(const QuotaAmounts *all, const QuotaAmounts *each)
 
     quota->accounts = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     quota->buffers = budget_new(QUOTA_BUFFERS_ALL, /* whole= */ NULL);
-    quota->buffers_of = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)budget_unref);
+    quota->shares = g_hash_table_new_full(NULL, NULL, NULL, share_free);
     quota_set_limits(quota, all, each);
     return quota;
 }
@@ -49,7 +80,7 @@ void
 quota_free(Quota *quota)
 {
     g_hash_table_unref(quota->accounts);
-    g_hash_table_unref(quota->buffers_of);
+    g_hash_table_unref(quota->shares);
     budget_unref(quota->buffers);
     g_free(quota);
 }
@@ -57,13 +88,13 @@ quota_free(Quota *quota)
 Budget *
 quota_buffers(Quota *quota, guint32 uid)
 {
-    Budget *buffers = g_hash_table_lookup(quota->buffers_of, GUINT_TO_POINTER(uid));
+    return share_of(quota, uid)->buffers;
+}
 
-    if (!buffers) {
-        buffers = budget_new(QUOTA_BUFFERS_EACH, quota->buffers);
-        g_hash_table_insert(quota->buffers_of, GUINT_TO_POINTER(uid), buffers);
-    }
-    return buffers;
+Slots *
+quota_large_frames(Quota *quota, guint32 uid)
+{
+    return share_of(quota, uid)->large_frames;
 }
 
 gboolean
@@ -88,9 +119,9 @@ quota_take_buffers(Quota *quota, guint32 uid, gsize bytes, GError **error)
 gsize
 quota_buffers_used(const Quota *quota, guint32 uid)
 {
-    const Budget *buffers = g_hash_table_lookup(quota->buffers_of, GUINT_TO_POINTER(uid));
+    const Share *share = g_hash_table_lookup(quota->shares, GUINT_TO_POINTER(uid));
 
-    return buffers ? budget_used(buffers) : 0;
+    return share ? budget_used(share->buffers) : 0;
 }
 
 gsize

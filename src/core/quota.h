@@ -8,6 +8,7 @@
 #pragma once
 
 #include "budget.h"
+#include "slots.h"
 
 typedef enum {
     QUOTA_SANDBOXES,
@@ -20,8 +21,8 @@ typedef enum {
 } QuotaResource;
 
 /* Bytes that the service holds for the operations of a user, and of all users: standard input and
- * code that the guest has not taken yet, output, results and answers of tasks, and the arguments of
- * processes. */
+ * code that the guest has not taken yet, output, results and answers of tasks, the arguments of
+ * processes, and frames that a guest does not read (unsent.h). */
 #define QUOTA_BUFFERS_EACH (64u * 1024 * 1024)
 #define QUOTA_BUFFERS_ALL (384u * 1024 * 1024)
 #define QUOTA_BUFFERS_NAME "buffer-size"
@@ -48,7 +49,9 @@ void quota_release(Quota *quota, guint32 uid, const QuotaAmounts *what);
 
 /* The user's part of the buffers; the quota owns it. */
 Budget *quota_buffers(Quota *quota, guint32 uid);
-/* Takes bytes of it. CLOCHE_ERROR_QUOTA_EXCEEDED names the limit and the amount in use. */
+/* The slots of the user's sandboxes for large frames (large-frames.h); the quota owns them. */
+Slots *quota_large_frames(Quota *quota, guint32 uid);
+/* Takes bytes of the buffers. CLOCHE_ERROR_QUOTA_EXCEEDED names the limit and the amount in use. */
 gboolean quota_take_buffers(Quota *quota, guint32 uid, gsize bytes, GError **error);
 /* Bytes in use. */
 gsize quota_buffers_used(const Quota *quota, guint32 uid);

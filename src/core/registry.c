@@ -132,7 +132,11 @@ static const InstanceEvents instance_events = {on_lost, on_stalled};
 void
 registry_use_instance(Sandbox *sandbox, Instance *instance)
 {
+    Quota *quota = sandbox->core->quota;
+
     sandbox->instance = instance;
+    instance_set_owner(instance, quota_buffers(quota, sandbox->owner),
+                       quota_large_frames(quota, sandbox->owner));
     sandbox_clock_start(sandbox);
     instance_watch(instance, &instance_events, sandbox);
 }

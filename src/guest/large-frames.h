@@ -1,39 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * large-frames: bounds what unfinished frames of a sandbox's runners take.
+ * large-frames: bounds what unfinished frames of runners take.
  *
  * A runner's frame may have 16 MiB, and the host holds it until it has arrived. So only some of a
- * sandbox's runners may have a frame under way that is larger than a window. The others get no
- * credit for more bytes until one of those has finished its frame or ended.
+ * sandbox's runners, and of the runners of all sandboxes of a user, may have a frame under way that
+ * is larger than a window. The others get no credit for more bytes until one of those has finished
+ * its frame or ended. Sandboxes take turns: one that never finishes its frames leaves the other
+ * slots of its owner to the others.
  */
 #pragma once
 
-#include <glib.h>
-
+#include "slots.h"
 #include "wire.h"
 
-/* Runners of a sandbox that may have a large frame under way. */
-#define LARGE_FRAMES_MAX 2u
-/* Frames up to this size need no permission. */
+/* Runners of each sandbox, and of all sandboxes of a user, that may have a large frame under way.
+ */
+#define LARGE_FRAMES_EACH 2u
+#define LARGE_FRAMES_ALL 4u
+/* Frames up to this size need no slot. */
 #define LARGE_FRAME_MIN WIRE_WINDOW
 
 typedef struct {
-    gboolean is_permitted, waits;
-    GList link;                        /* in `waiting`, while it waits */
+    Slots *slots; /* in which it has a slot or waits; NULL: it needs none */
+    gpointer sandbox;
+    gboolean is_permitted;
     void (*permitted)(gpointer owner); /* it may go on */
     gpointer owner;
 } LargeFrame;
 
-typedef struct {
-    guint permitted;
-    GQueue waiting; /* of LargeFrame */
-} LargeFrames;
-
-void large_frames_init(LargeFrames *frames);
+/* The slots of a user, whose parties are the sandboxes and whose jobs are frames. */
+Slots *large_frames_new(void);
 
 void large_frame_init(LargeFrame *frame, void (*permitted)(gpointer owner), gpointer owner);
-/* The runner has `unfinished` bytes of a frame. FALSE: it must wait; `permitted` is called when it
- * may go on. */
-gboolean large_frame_grow(LargeFrames *frames, LargeFrame *frame, gsize unfinished);
+/* The runner has `unfinished` bytes of a frame. A frame that needs a slot takes it from `slots`, at
+ * once or later: `permitted` is called, and large_frame_waits() is FALSE from then on. */
+void large_frame_grow(LargeFrame *frame, Slots *slots, gpointer sandbox, gsize unfinished);
+gboolean large_frame_waits(const LargeFrame *frame);
 /* The runner has ended. */
-void large_frame_end(LargeFrames *frames, LargeFrame *frame);
+void large_frame_end(LargeFrame *frame);

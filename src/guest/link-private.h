@@ -14,7 +14,8 @@ guint32 link_next_number(GuestLink *link);
  * Adds a stream and sends the frame that opens it; `size` is what wire_frame_end() returned, and
  * `channels` are those on which the guest may send (exchanges.h). An answer is due. FALSE with
  * CLOCHE_ERROR_GUEST_LOST, CLOCHE_ERROR_INVALID_ARGUMENT (the frame is too long) or
- * CLOCHE_ERROR_BUSY (too many streams, or too many unsent bytes).
+ * CLOCHE_ERROR_BUSY (too many streams, or too many unsent bytes), or CLOCHE_ERROR_QUOTA_EXCEEDED
+ * (the owner's budget has no room for unsent bytes).
  */
 gboolean link_add_stream(GuestLink *link, LinkStream *stream, guint channels, const guint8 *frame,
                          ptrdiff_t size, GError **error);
@@ -27,8 +28,8 @@ void link_set_due(GuestLink *link, LinkStream *stream, gboolean is_due);
 void link_send_request(GuestLink *link, WireWriter *w, WireType type, GAsyncReadyCallback callback,
                        gpointer data);
 
-/* Of all runners behind the link. */
-LargeFrames *link_large_frames(GuestLink *link);
+/* For the runners behind the link. */
+Slots *link_large_frames(const GuestLink *link);
 
 /* Sends a frame that wire_frame_end() finished. */
 void link_send(GuestLink *link, const guint8 *frame, gsize size);

@@ -14,16 +14,12 @@
 
 #include "clock-sync.h"
 #include "error.h"
+#include "greeting.h"
+#include "large-frames.h"
 #include "link-requests.h"
 #include "quiet-watch.h"
-#include "util.h"
+#include "unsent.h"
 
-/* While fewer bytes are unsent, streams take turns: a new frame never waits long. */
-#define LINK_AHEAD (64u * 1024)
-/* With more unsent bytes, new streams are refused: the guest takes nothing. */
-#define LINK_UNSENT_MAX (8u * 1024 * 1024)
-/* With more unsent bytes, the guest is lost: it sends frames that cause answers, and reads none. */
-#define LINK_UNSENT_END (64u * 1024 * 1024)
 /* With more numbers in use, new streams are refused: the guest does not answer. */
 #define LINK_EXCHANGES_MAX (4u * WIRE_STREAMS_MAX)
 /* With more streams that the guest may not know to be closed, it is asked whether it does. */
@@ -33,9 +29,10 @@
 
 struct GuestLink {
     int fd;
-    guint in_source, out_source, greet_timer;
+    guint in_source, out_source, excess_source, greet_timer;
     guint greet_timeout_s;
-    GByteArray *in, *out;
+    GByteArray *in;
+    Unsent unsent;
     guint8 nonce[WIRE_NONCE_SIZE];
     gboolean greeted; /* magic and nonce were found */
     QuietWatch quiet;
@@ -46,7 +43,7 @@ struct GuestLink {
     Exchanges exchanges;
     StreamTable streams;
     LinkRequests requests;
-    LargeFrames large_frames;
+    Slots *large_frames; /* of the owner's sandboxes; of this one before it has an owner */
     ClockSync clock;
     gboolean clock_is_due; /* set the clock when the agent has greeted */
     GTask *greeting;
@@ -69,8 +66,9 @@ finalize(gpointer data)
     stream_table_clear(&link->streams);
     link_requests_clear(&link->requests);
     exchanges_clear(&link->exchanges);
+    slots_unref(link->large_frames);
+    unsent_clear(&link->unsent);
     g_byte_array_unref(link->in);
-    g_byte_array_unref(link->out);
 }
 
 static void
@@ -103,9 +101,11 @@ disconnect(GuestLink *link)
     link->dead = TRUE;
     g_clear_handle_id(&link->in_source, g_source_remove);
     g_clear_handle_id(&link->out_source, g_source_remove);
+    g_clear_handle_id(&link->excess_source, g_source_remove);
     quiet_watch_set_due(&link->quiet, FALSE);
     g_clear_handle_id(&link->greet_timer, g_source_remove);
     stream_table_stop(&link->streams);
+    unsent_drop(&link->unsent);
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;
@@ -133,7 +133,7 @@ may_send(gpointer data)
 {
     GuestLink *link = data;
 
-    return !link->dead && link->out->len < LINK_AHEAD;
+    return !link->dead && unsent_is_short(&link->unsent);
 }
 
 void
@@ -146,47 +146,50 @@ static gboolean
 on_writable(int fd, GIOCondition condition, gpointer data)
 {
     g_autoptr(HeldLink) link = g_rc_box_acquire(data);
-    gssize n = send(link->fd, link->out->data, link->out->len, MSG_NOSIGNAL);
+    int r = unsent_send(&link->unsent, link->fd);
 
-    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+    if (r < 0) {
         link->out_source = 0;
-        lose_guest(link, GUEST_GONE, "writing to the agent failed: %s", g_strerror(errno));
+        lose_guest(link, GUEST_GONE, "writing to the agent failed: %s", g_strerror(-r));
         return G_SOURCE_REMOVE;
     }
-    if (n > 0)
-        g_byte_array_remove_range(link->out, 0, (guint)n);
     stream_table_send(&link->streams);
-    if (link->out->len > 0)
+    if (unsent_size(&link->unsent) > 0)
         return G_SOURCE_CONTINUE;
     link->out_source = 0;
     return G_SOURCE_REMOVE;
 }
 
+static gboolean
+on_excess(gpointer data)
+{
+    g_autoptr(HeldLink) link = g_rc_box_acquire(data);
+
+    link->excess_source = 0;
+    if (unsent_is_excessive(&link->unsent))
+        lose_guest(link, GUEST_BROKE_PROTOCOL, "its agent does not read what it is sent");
+    return G_SOURCE_REMOVE;
+}
+
+/* Callers go on with their stream afterwards, so the link cannot end here. */
 void
 link_send(GuestLink *link, const guint8 *frame, gsize size)
 {
-    gssize n;
-
     if (link->dead)
         return;
-    n = link->out->len == 0 ? send(link->fd, frame, size, MSG_NOSIGNAL) : 0;
-    n = MAX(n, 0); /* on_readable() notices a broken socket */
-    if ((gsize)n == size)
-        return;
-    g_byte_array_append(link->out, frame + n, (guint)(size - (gsize)n));
-    if (link->out_source == 0)
+    unsent_add(&link->unsent, link->fd, frame, size);
+    if (link->out_source == 0 && unsent_size(&link->unsent) > 0)
         link->out_source = g_unix_fd_add(link->fd, G_IO_OUT, on_writable, link);
+    if (link->excess_source == 0 && unsent_is_excessive(&link->unsent))
+        link->excess_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_excess, link, NULL);
 }
 
 static void
 send_preamble(GuestLink *link)
 {
-    g_autofree guint8 *pad = g_malloc0(WIRE_PREAMBLE_PAD);
+    g_autoptr(GBytes) preamble = greeting_begin(link->nonce);
 
-    util_random(link->nonce, sizeof(link->nonce));
-    link_send(link, pad, WIRE_PREAMBLE_PAD);
-    link_send(link, wire_magic, WIRE_MAGIC_SIZE);
-    link_send(link, link->nonce, WIRE_NONCE_SIZE);
+    link_send(link, g_bytes_get_data(preamble, NULL), g_bytes_get_size(preamble));
 }
 
 /* --- silence --- */
@@ -243,13 +246,12 @@ check_opening(const GuestLink *link, ptrdiff_t size, GError **error)
     else if (size < 0)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                     "Arguments and environment are too long together");
-    else if (link->out->len > LINK_UNSENT_MAX ||
-             stream_table_size(&link->streams) >= WIRE_STREAMS_MAX ||
+    else if (stream_table_size(&link->streams) >= WIRE_STREAMS_MAX ||
              exchanges_count(&link->exchanges) >= LINK_EXCHANGES_MAX)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
                     "Too many processes are under way in this sandbox");
     else
-        return TRUE;
+        return unsent_check_room(&link->unsent, (gsize)size, error);
     return FALSE;
 }
 
@@ -288,10 +290,18 @@ link_add_moved(GuestLink *link, LinkStream *stream, gsize size)
     stream_table_add_moved(&link->streams, stream, size);
 }
 
-LargeFrames *
-link_large_frames(GuestLink *link)
+Slots *
+link_large_frames(const GuestLink *link)
 {
-    return &link->large_frames;
+    return link->large_frames;
+}
+
+void
+guest_link_set_owner(GuestLink *link, Budget *buffers, Slots *large_frames)
+{
+    unsent_set_budget(&link->unsent, buffers);
+    slots_unref(link->large_frames);
+    link->large_frames = slots_ref(large_frames);
 }
 
 gboolean
@@ -356,15 +366,10 @@ static gboolean
 handle_hello(GuestLink *link, const WireHeader *header, const guint8 *payload)
 {
     g_autoptr(GTask) greeting = NULL;
-    WireReader r;
-    g_autofree char *id = NULL, *release = NULL;
+    g_autofree char *id = NULL;
     guint32 version;
 
-    wire_reader_init(&r, payload, header->length);
-    version = wire_get_u32(&r);
-    id = wire_get_string(&r, 64);
-    release = wire_get_string(&r, 256);
-    if (wire_reader_end(&r) < 0 || !link->greeting)
+    if (!link->greeting || !greeting_read_hello(header, payload, &version, &id))
         return FALSE;
     greeting = g_steal_pointer(&link->greeting); /* its callback may free the link */
     g_clear_handle_id(&link->greet_timer, g_source_remove);
@@ -422,30 +427,13 @@ handle_frame(GuestLink *link, const WireHeader *header, const guint8 *payload)
     return TRUE; /* the host has closed the stream */
 }
 
-/* Discards what an earlier connection left, up to and including our nonce. */
-static void
-find_greeting(GuestLink *link)
-{
-    guint8 needle[WIRE_MAGIC_SIZE + WIRE_NONCE_SIZE];
-    gsize keep = 0;
-    ptrdiff_t at;
-
-    memcpy(needle, wire_magic, WIRE_MAGIC_SIZE);
-    memcpy(needle + WIRE_MAGIC_SIZE, link->nonce, WIRE_NONCE_SIZE);
-    at = wire_find(link->in->data, link->in->len, needle, sizeof(needle), &keep);
-    link->greeted = at >= 0;
-    g_byte_array_remove_range(link->in, 0,
-                              link->greeted ? (guint)(at + (ptrdiff_t)sizeof(needle))
-                                            : (guint)(link->in->len - keep));
-}
-
 static void
 handle_bytes(GuestLink *link)
 {
     gsize used = 0;
 
     if (!link->greeted)
-        find_greeting(link);
+        link->greeted = greeting_find(link->nonce, link->in);
     while (link->greeted && !link->dead) {
         WireHeader header;
         const guint8 *payload;
@@ -484,8 +472,6 @@ on_readable(int fd, GIOCondition condition, gpointer data)
     }
     quiet_watch_heard(&link->quiet);
     handle_bytes(link);
-    if (!link->dead && link->out->len > LINK_UNSENT_END)
-        lose_guest(link, GUEST_BROKE_PROTOCOL, "its agent sends frames and reads none");
     return link->dead ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 
@@ -498,11 +484,11 @@ guest_link_new(int fd, GuestLost lost, gpointer data)
 
     link->fd = fd;
     link->in = g_byte_array_new();
-    link->out = g_byte_array_new();
+    unsent_init(&link->unsent);
     exchanges_init(&link->exchanges);
     stream_table_init(&link->streams, may_send, link);
     link_requests_init(&link->requests);
-    large_frames_init(&link->large_frames);
+    link->large_frames = large_frames_new();
     quiet_watch_init(&link->quiet, GUEST_QUIET_S * 1000, GUEST_HUNG_S * 1000, &quiet_events, link);
     clock_sync_init(&link->clock, send_clock, link);
     link->lost = lost;

@@ -10,6 +10,8 @@
 
 #include <gio/gio.h>
 
+#include "budget.h"
+#include "slots.h"
 #include "wire.h"
 
 typedef struct GuestLink GuestLink;
@@ -40,6 +42,10 @@ void guest_link_free(GuestLink *link, const char *why);
 /* Closes and frees it for a sandbox that continues without this process: streams and requests end
  * with CLOCHE_ERROR_SERVICE_STOPPING. */
 void guest_link_leave(GuestLink *link);
+/* From now on, the unsent frames and the large frames of runners (large-frames.h) count for a user
+ * who owns the sandbox. Before, each link has slots for large frames of its own, and nobody pays.
+ */
+void guest_link_set_owner(GuestLink *link, Budget *buffers, Slots *large_frames);
 /* While the machine is stopped, silence does not count. */
 void guest_link_set_stalled(GuestLink *link, gboolean is_stalled);
 

@@ -128,8 +128,7 @@ static void
 forget_runner(RunnerProcess *process)
 {
     stop_timers(process);
-    if (process->stream) /* otherwise the link may be gone */
-        large_frame_end(link_large_frames(process->link), &process->large_frame);
+    large_frame_end(&process->large_frame);
     g_clear_pointer(&process->stream, guest_stream_free);
     g_clear_pointer(&process->parser, runner_parser_free);
     memset(process->owed, 0, sizeof(process->owed));
@@ -272,7 +271,7 @@ keep_startup_output(RunnerProcess *process, const guint8 *bytes, gsize size)
 static void
 give_credit(RunnerProcess *process, WireChannel channel, gsize size)
 {
-    if (process->is_held || (channel == WIRE_CONTROL && process->large_frame.waits))
+    if (process->is_held || (channel == WIRE_CONTROL && large_frame_waits(&process->large_frame)))
         process->owed[channel] += size;
     else
         guest_stream_credit(process->stream, channel, size);
@@ -303,7 +302,7 @@ runner_process_hold(RunnerProcess *process, gboolean is_held)
 static void
 watch_large_frame(RunnerProcess *process)
 {
-    large_frame_grow(link_large_frames(process->link), &process->large_frame,
+    large_frame_grow(&process->large_frame, link_large_frames(process->link), process->link,
                      runner_parser_unfinished(process->parser));
 }
 

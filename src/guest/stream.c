@@ -17,7 +17,7 @@ typedef struct {
     gboolean refused;   /* the guest takes no more */
     guint32 out_window; /* bytes that may still be sent */
     guint32 in_window;  /* bytes that the guest may still send */
-    guint32 owed;       /* credit that is not sent while another stream has priority */
+    guint32 owed;       /* credit that waits for the stream's turn */
     gboolean ending, ended;
 } HostChannel;
 
@@ -106,10 +106,26 @@ send_next_of(GuestStream *stream, WireChannel number)
 }
 
 static gboolean
+send_owed(GuestStream *stream, WireChannel channel)
+{
+    guint32 owed = stream->channels[channel].owed;
+
+    if (owed == 0 || link_must_wait(stream->link, &stream->base))
+        return FALSE;
+    stream->channels[channel].owed = 0;
+    stream->channels[channel].in_window += owed;
+    send_simple(stream, WIRE_CREDIT, channel, &owed);
+    return TRUE;
+}
+
+static gboolean
 send_next(LinkStream *base)
 {
     GuestStream *stream = from_base(base);
 
+    for (WireChannel i = 0; i < _WIRE_CHANNELS; i++)
+        if (send_owed(stream, i))
+            return TRUE;
     return send_next_of(stream, WIRE_CONTROL) || send_next_of(stream, WIRE_STDIN);
 }
 
@@ -164,25 +180,14 @@ guest_stream_resize(GuestStream *stream, guint32 columns, guint32 rows)
               (gsize)wire_frame_end(&w, stream->base.number, WIRE_RESIZE, WIRE_STDIN));
 }
 
-static void
-send_owed(GuestStream *stream, WireChannel channel)
-{
-    guint32 owed = stream->channels[channel].owed;
-
-    if (owed == 0 || link_must_wait(stream->link, &stream->base))
-        return;
-    stream->channels[channel].owed = 0;
-    stream->channels[channel].in_window += owed;
-    send_simple(stream, WIRE_CREDIT, channel, &owed);
-}
-
+/* A guest that reads nothing gets no credit, so it cannot make the host answer more and more. */
 void
 guest_stream_credit(GuestStream *stream, WireChannel channel, gsize size)
 {
     if (!stream->link)
         return;
     stream->channels[channel].owed += (guint32)size;
-    send_owed(stream, channel);
+    link_wake(stream->link, &stream->base);
 }
 
 static void
@@ -190,8 +195,6 @@ resume(LinkStream *base)
 {
     GuestStream *stream = from_base(base);
 
-    for (WireChannel i = 0; i < _WIRE_CHANNELS; i++)
-        send_owed(stream, i);
     link_wake(stream->link, &stream->base);
 }
 

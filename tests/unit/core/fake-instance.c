@@ -21,6 +21,8 @@ typedef struct {
 
 GQueue fake_starts = G_QUEUE_INIT;
 guint fake_living, fake_ended, fake_failing_claims;
+Budget *fake_last_buffers;
+Slots *fake_last_large_frames;
 static Instance *last;
 static guint numbers;
 
@@ -37,6 +39,7 @@ char *__wrap_instance_disk(const Instance *instance);
 const char *__wrap_instance_id(const Instance *instance);
 const Template *__wrap_instance_template(const Instance *instance);
 GuestLink *__wrap_instance_link(Instance *instance);
+void __wrap_instance_set_owner(Instance *instance, Budget *buffers, Slots *large_frames);
 void __wrap_instance_reseed(Instance *instance, const char *const *environment);
 void __wrap_guest_link_claim_async(GuestLink *link, const GuestClaim *claim,
                                    GAsyncReadyCallback callback, gpointer data);
@@ -48,6 +51,8 @@ fake_reset(void)
     g_queue_clear_full(&fake_starts, g_object_unref);
     fake_living = fake_ended = fake_failing_claims = 0;
     last = NULL;
+    fake_last_buffers = NULL;
+    fake_last_large_frames = NULL;
 }
 
 /* --- starts --- */
@@ -204,6 +209,13 @@ GuestLink *
 __wrap_instance_link(Instance *instance)
 {
     return NULL;
+}
+
+void
+__wrap_instance_set_owner(Instance *instance, Budget *buffers, Slots *large_frames)
+{
+    fake_last_buffers = buffers;
+    fake_last_large_frames = large_frames;
 }
 
 void

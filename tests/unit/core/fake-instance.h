@@ -14,6 +14,10 @@ extern guint fake_living;         /* instances that have not ended */
 extern guint fake_ended;          /* instances that have ended */
 extern guint fake_failing_claims; /* how many claims fail from now on */
 
+/* Of the owner that an instance got last. */
+extern Budget *fake_last_buffers;
+extern Slots *fake_last_large_frames;
+
 /* Resets the state that an earlier test left. */
 void fake_reset(void);
 /* The oldest start succeeds, or fails. */

@@ -9,6 +9,8 @@
 #include "core.h"
 #include "error.h"
 #include "fake-instance.h"
+#include "registry.h"
+#include "sandbox-clock.h"
 #include "util.h"
 #include "vm-ops.h"
 
@@ -245,6 +247,30 @@ test_created(Fixture *f, gconstpointer data)
     create_clear(&one);
 }
 
+/* The sandbox's connection counts for its owner: after the claim, and when a new instance of the
+ * service takes up the machine. */
+static void
+test_owner(Fixture *f, gconstpointer data)
+{
+    Sandbox *sandbox;
+    Create one;
+
+    template_finish(f->box);
+    create(f, &one);
+    await(&one);
+    g_assert_true(fake_last_buffers == quota_buffers(f->core->quota, OWNER));
+    g_assert_true(fake_last_large_frames == quota_large_frames(f->core->quota, OWNER));
+    g_assert_true(fake_last_large_frames != quota_large_frames(f->core->quota, OWNER + 1));
+    sandbox = registry_lookup(f->core, one.id);
+    sandbox_clock_stop(sandbox);
+    fake_last_buffers = NULL;
+    fake_last_large_frames = NULL;
+    registry_use_instance(sandbox, sandbox->instance);
+    g_assert_true(fake_last_buffers == quota_buffers(f->core->quota, OWNER));
+    g_assert_true(fake_last_large_frames == quota_large_frames(f->core->quota, OWNER));
+    create_clear(&one);
+}
+
 static void
 test_refused(Fixture *f, gconstpointer data)
 {
@@ -390,6 +416,7 @@ main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_FATAL_MASK); /* claims that are lost are logged */
 #define ADD(name, function) g_test_add("/create/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("created", test_created);
+    ADD("owner", test_owner);
     ADD("refused", test_refused);
     ADD("charged", test_charged);
     ADD("lost-claims", test_lost_claims);
