@@ -302,7 +302,7 @@ class Ends(InsideTest):
             self.check_gone()
 
     def test_timeout_of_all(self):
-        process = self.scatter(timeout=t(5))
+        process = self.scatter(timeout=t(15))  # it must not end before all are there
         self.assertEqual(process.wait(), (signal.SIGKILL, "timed-out"))
         self.check_gone()
 
