@@ -48,10 +48,15 @@ static void
 flood(uint32_t stream)
 {
     static const uint8_t zeros[WIRE_DATA_MAX];
+    const uint8_t *payload;
+    WireHeader header;
 
     send_started(stream);
-    for (;;) /* regardless of its credit */
+    for (;;) { /* regardless of the credit that it gets */
         port_send_frame(stream, WIRE_DATA, WIRE_STDOUT, zeros, sizeof zeros);
+        while (port_next(0, &header, &payload) > 0)
+            ;
+    }
 }
 
 static void
