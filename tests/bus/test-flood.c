@@ -138,7 +138,7 @@ test_create_beside_others(void)
         fixture_wait_for_machines(fixture, 0);
         for (guint j = 0; j < GREEDY_CREATES; j++)
             g_ptr_array_add(pending, call_start(greedy, MANAGER, "CreateSandbox", NO_OPTIONS));
-        wait_for_pool(greedy, "minimal", "waiting", GREEDY_CREATES);
+        g_variant_unref(call(greedy, MANAGER, "GetQuota", "()")); /* begins after those */
         ms[i] = measure_create();
         for (guint j = 0; j < GREEDY_CREATES; j++) {
             Pending *created = pending->pdata[j];
