@@ -46,7 +46,7 @@ vmd_machine_release(VmdMachine *machine, gboolean is_gone)
         vmd_files_remove(machine->server->config->own, machine->name);
     }
     if (next)
-        vmd_request_begin(next);
+        next->begin(next, &next->request);
     else if (is_gone)
         g_hash_table_remove(machine->server->machines, machine->name); /* frees it */
 }

@@ -35,9 +35,14 @@ typedef struct {
     gboolean may_live; /* it was left, or could not be adopted yet; no sweep has begun since */
 } VmdMachine;
 
-/* A request under way. */
-typedef struct {
+typedef struct VmdWork VmdWork;
+/* Carries out a request; takes the work. `request` is the work's. */
+typedef void (*VmdBegin)(VmdWork *work, const VmRequest *request);
+
+/* A request under way, or one that waits for its machine. */
+struct VmdWork {
     VmdServer *server;
+    VmdBegin begin;
     guint connection; /* that it came from */
     VmRequest request;
     VmdMachine *machine; /* NULL: none */
@@ -45,12 +50,14 @@ typedef struct {
     VmdPaths paths;
     VmFacts facts; /* of the answer; the strings are owned */
     int fd;        /* owned; -1: none */
-} VmdWork;
+};
 
-/* --- vmd-server.c --- */
+/* --- vmd-work.c --- */
 
 /* Answers to the present connection. */
 void vmd_answer(VmdServer *server, const VmAnswer *answer, int fd);
+/* Takes `fd`. */
+VmdWork *vmd_work_new(VmdServer *server, VmdBegin begin, const VmRequest *request, int fd);
 /* Whether the connection that the request came from is there still. */
 gboolean vmd_work_is_wanted(const VmdWork *work);
 /* These answer, if the answer is wanted. They free the work. The second one takes the error. */
@@ -71,16 +78,14 @@ void vmd_machine_release(VmdMachine *machine, gboolean is_gone);
 /* Leaves it, for the next adoption. */
 void vmd_machine_leave(VmdMachine *machine);
 void vmd_machines_leave_all(VmdServer *server);
-/* Forgets all with this prefix that nobody holds: they were destroyed. */
 /* Machines that nobody holds now are strays from now on. */
 void vmd_machines_begin_sweep(VmdServer *server);
+/* Forgets all with this prefix that nobody holds: they were destroyed. */
 void vmd_machines_forget_strays(VmdServer *server, const char *prefix);
 /* Whether a machine runs as this uid, or is about to. */
 gboolean vmd_machines_use_uid(const VmdServer *server, uid_t uid);
 
 /* --- vmd-requests.c --- */
 
-/* Begins a request that had to wait. */
-void vmd_request_begin(VmdWork *work);
 /* Carries out a request. Takes `fd`. */
 void vmd_request(VmdServer *server, const VmRequest *request, int fd);

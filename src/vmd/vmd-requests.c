@@ -2,7 +2,7 @@
 /*
  * vmd-requests: carries out requests, after it has checked them.
  *
- * While a request changes a machine, other requests about the same machine fail. When the
+ * While a request changes a machine, other requests about the same machine wait. When the
  * connection that a request came from has ended, nobody knows of a machine that it has started, so
  * that machine is destroyed.
  */
@@ -14,19 +14,6 @@
 #include "vm-facts-value.h"
 #include "vmd-files.h"
 #include "vmd-private.h"
-
-static VmdWork *
-work_new(VmdServer *server, const VmRequest *request, int fd)
-{
-    VmdWork *work = g_new0(VmdWork, 1);
-
-    work->server = server;
-    work->connection = server->connection;
-    work->request = *request;
-    work->fd = fd;
-    server->works++;
-    return work;
-}
 
 static void
 fail(VmdWork *work, ClocheError code, const char *message)
@@ -516,9 +503,9 @@ begin_stop_trying(VmdWork *work, const VmRequest *request)
 }
 
 void
-vmd_request_begin(VmdWork *work)
+vmd_request(VmdServer *server, const VmRequest *request, int fd)
 {
-    static void (*const begin[_VM_REQUEST_MAX])(VmdWork *work, const VmRequest *request) = {
+    static const VmdBegin begins[_VM_REQUEST_MAX] = {
         [VM_REQUEST_PROBE] = begin_probe,
         [VM_REQUEST_RECALL] = begin_recall,
         [VM_REQUEST_BOOT] = begin_start,
@@ -534,12 +521,7 @@ vmd_request_begin(VmdWork *work)
         [VM_REQUEST_CANCEL] = begin_cancel,
         [VM_REQUEST_STOP_TRYING] = begin_stop_trying,
     };
+    VmdWork *work = vmd_work_new(server, begins[request->type], request, fd);
 
-    begin[work->request.type](work, &work->request);
-}
-
-void
-vmd_request(VmdServer *server, const VmRequest *request, int fd)
-{
-    vmd_request_begin(work_new(server, request, fd));
+    work->begin(work, &work->request);
 }
