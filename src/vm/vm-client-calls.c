@@ -10,7 +10,6 @@
 
 #include "error.h"
 #include "vm-client-private.h"
-#include "vm-facts-value.h"
 
 #define PAUSE_S 1
 
@@ -29,9 +28,8 @@ static const struct {
     [VM_REQUEST_SWEEP] = {VM_ANSWER_DONE, TRUE},
 };
 
-/* The client itself asks for these, to find out what became of its machines. */
-static gboolean
-is_recovery(const ClientCall *call)
+gboolean
+client_call_is_recovery(const ClientCall *call)
 {
     return call->request.type == VM_REQUEST_RECALL || call->request.type == VM_REQUEST_REJOIN;
 }
@@ -160,7 +158,7 @@ client_call_submit(ClientCall *call)
 {
     VmClient *client = call->client;
 
-    if (client->is_ready && (client->recovering == 0 || is_recovery(call)))
+    if (client->is_ready && (client->recovering == 0 || client_call_is_recovery(call)))
         send_now(call);
     else if (!rules[call->request.type].waits || client->stops_trying)
         client_call_fail(call, no_connection());
@@ -216,7 +214,7 @@ static void
 lose(ClientCall *call)
 {
     stop_watching(call);
-    if (is_recovery(call)) {
+    if (client_call_is_recovery(call)) {
         client_call_done(call);
         return;
     }
@@ -248,7 +246,7 @@ client_calls_lose(VmClient *client)
     for (GList *l = pausing; l; l = l->next) {
         ClientCall *call = l->data;
 
-        if (is_recovery(call)) {
+        if (client_call_is_recovery(call)) {
             g_queue_remove(&client->pausing, call);
             client_call_done(call);
         }
@@ -267,75 +265,22 @@ client_calls_stop_trying(VmClient *client)
 
 /* --- answers --- */
 
-static void
-take_done(ClientCall *call, const VmAnswer *answer)
-{
-    g_autoptr(GTask) task = g_steal_pointer(&call->task);
-    GError *error = g_steal_pointer(&call->error);
-    gint32 number = answer->number;
-    gboolean is_sweep = call->request.type == VM_REQUEST_SWEEP;
-
-    client_call_done(call);
-    if (error)
-        g_task_return_error(task, error);
-    else if (is_sweep)
-        g_task_return_int(task, number);
-    else
-        g_task_return_boolean(task, TRUE);
-}
-
-static void
-take_facts(ClientCall *call, const VmFactsAnswer *answer)
-{
-    VmClient *client = call->client;
-    g_autoptr(GTask) task = g_steal_pointer(&call->task);
-    VmFacts facts;
-
-    client_call_done(call);
-    vm_answer_get_facts(answer, &facts);
-    facts_clear(&client->facts);
-    facts_copy(&client->facts, &facts);
-    g_clear_pointer(&client->change, g_free);
-    g_task_return_boolean(task, TRUE);
-}
-
-static void
-take_failure(ClientCall *call, const VmAnswer *answer)
-{
-    if (call->request.type == VM_REQUEST_DESTROY && !call->client->stops_trying) {
-        g_warning("%s; trying again", answer->text);
-        client_call_pause(call);
-    } else {
-        client_call_fail(call, vm_answer_get_error(answer));
-    }
-}
-
-static gboolean
-is_failure(const VmAnswer *answer)
+gboolean
+client_answer_is_failure(const VmAnswer *answer)
 {
     return answer->type == VM_ANSWER_FAILED || answer->type == VM_ANSWER_CANCELLED;
 }
 
-gboolean
-client_take_answer(VmClient *client, const VmFactsAnswer *answer, int fd)
+ClientCall *
+client_call_answered(VmClient *client, const VmAnswer *answer)
 {
-    gpointer serial = GUINT_TO_POINTER(answer->head.serial);
+    gpointer serial = GUINT_TO_POINTER(answer->serial);
     ClientCall *call = g_hash_table_lookup(client->sent, serial);
 
     if (!call ||
-        (!is_failure(&answer->head) && answer->head.type != rules[call->request.type].answer))
-        return FALSE;
+        (!client_answer_is_failure(answer) && answer->type != rules[call->request.type].answer))
+        return NULL;
     g_hash_table_remove(client->sent, serial);
     stop_watching(call);
-    if (is_recovery(call))
-        client_take_recovery(call, answer);
-    else if (is_failure(&answer->head))
-        take_failure(call, &answer->head);
-    else if (answer->head.type == VM_ANSWER_MACHINE)
-        client_take_machine(call, &answer->head, fd);
-    else if (answer->head.type == VM_ANSWER_FACTS)
-        take_facts(call, answer);
-    else
-        take_done(call, &answer->head);
-    return TRUE;
+    return call;
 }

@@ -76,8 +76,11 @@ void client_calls_flush(VmClient *client);
 /* The connection was lost. */
 void client_calls_lose(VmClient *client);
 void client_calls_stop_trying(VmClient *client); /* those that wait fail */
-/* A packet of cloche-vm. FALSE: it violates the protocol. */
-gboolean client_take_answer(VmClient *client, const VmFactsAnswer *answer, int fd);
+/* Whether the client itself sent the request, to find out what became of its machines. */
+gboolean client_call_is_recovery(const ClientCall *call);
+/* The request that cloche-vm answers with this. NULL: the answer violates the protocol. */
+ClientCall *client_call_answered(VmClient *client, const VmAnswer *answer);
+gboolean client_answer_is_failure(const VmAnswer *answer);
 
 /* --- vm-client-machine.c --- */
 
@@ -101,8 +104,3 @@ void client_hold(Machine *machine, gboolean holds);
 void client_machine_hold_again(ClientMachine *machine);
 void client_leave(Machine *machine);
 pid_t client_pid(const Machine *machine);
-
-/* --- vm-client.c --- */
-
-/* An answer to a request that finds facts or a machine again. */
-void client_take_recovery(ClientCall *call, const VmFactsAnswer *answer);

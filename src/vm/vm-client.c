@@ -65,8 +65,9 @@ recover_facts(VmClient *client, const VmFactsAnswer *answer)
     client->change = facts_find_change(&client->facts, &now);
 }
 
-void
-client_take_recovery(ClientCall *call, const VmFactsAnswer *answer)
+/* An answer to a request that finds facts or a machine again. */
+static void
+take_recovery(ClientCall *call, const VmFactsAnswer *answer)
 {
     VmClient *client = call->client;
     gboolean failed =
@@ -116,6 +117,72 @@ recover(VmClient *client)
         client_call_submit(call);
     }
     finish_recovery(client);
+}
+
+/* --- answers --- */
+
+static void
+take_done(ClientCall *call, const VmAnswer *answer)
+{
+    g_autoptr(GTask) task = g_steal_pointer(&call->task);
+    GError *error = g_steal_pointer(&call->error);
+    gint32 number = answer->number;
+    gboolean is_sweep = call->request.type == VM_REQUEST_SWEEP;
+
+    client_call_done(call);
+    if (error)
+        g_task_return_error(task, error);
+    else if (is_sweep)
+        g_task_return_int(task, number);
+    else
+        g_task_return_boolean(task, TRUE);
+}
+
+static void
+take_facts(ClientCall *call, const VmFactsAnswer *answer)
+{
+    VmClient *client = call->client;
+    g_autoptr(GTask) task = g_steal_pointer(&call->task);
+    VmFacts facts;
+
+    client_call_done(call);
+    vm_answer_get_facts(answer, &facts);
+    facts_clear(&client->facts);
+    facts_copy(&client->facts, &facts);
+    g_clear_pointer(&client->change, g_free);
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+take_failure(ClientCall *call, const VmAnswer *answer)
+{
+    if (call->request.type == VM_REQUEST_DESTROY && !call->client->stops_trying) {
+        g_warning("%s; trying again", answer->text);
+        client_call_pause(call);
+    } else {
+        client_call_fail(call, vm_answer_get_error(answer));
+    }
+}
+
+/* Returns FALSE if the answer violates the protocol. Takes `fd`, except then. */
+static gboolean
+take_answer(VmClient *client, const VmFactsAnswer *answer, int fd)
+{
+    ClientCall *call = client_call_answered(client, &answer->head);
+
+    if (!call)
+        return FALSE;
+    if (client_call_is_recovery(call))
+        take_recovery(call, answer);
+    else if (client_answer_is_failure(&answer->head))
+        take_failure(call, &answer->head);
+    else if (answer->head.type == VM_ANSWER_MACHINE)
+        client_take_machine(call, &answer->head, fd);
+    else if (answer->head.type == VM_ANSWER_FACTS)
+        take_facts(call, answer);
+    else
+        take_done(call, &answer->head);
+    return TRUE;
 }
 
 /* --- the connection --- */
@@ -170,7 +237,7 @@ on_packet(const void *packet, gsize size, int fd, gpointer data)
         is_good = take_first(client, &answer.head);
     else if (is_good && answer.head.serial == 0)
         is_good = answer.head.type != VM_ANSWER_READY && take_event(client, &answer.head);
-    else if (is_good && client_take_answer(client, &answer, fd))
+    else if (is_good && take_answer(client, &answer, fd))
         return TRUE;
     else
         is_good = FALSE;
