@@ -47,6 +47,13 @@ update(Slots *slots, Party *party)
 }
 
 static void
+take(Slots *slots, Party *party)
+{
+    party->taken++;
+    slots->taken++;
+}
+
+static void
 serve(Slots *slots)
 {
     while (slots->taken < slots->all_max && slots->next.length > 0) {
@@ -54,21 +61,24 @@ serve(Slots *slots)
         gpointer job = g_queue_pop_head(&party->waiting);
 
         party->is_next = FALSE;
-        party->taken++;
-        slots->taken++;
+        take(slots, party);
         update(slots, party);
         slots->begin(job);
     }
 }
 
-void
-slots_add(Slots *slots, gpointer key, gpointer job)
+gboolean
+slots_take(Slots *slots, gpointer key, gpointer job)
 {
     Party *party = find_party(slots, key);
 
+    if (slots->taken < slots->all_max && party->taken < slots->each_max) {
+        take(slots, party);
+        return TRUE;
+    }
     g_queue_push_tail(&party->waiting, job);
     update(slots, party);
-    serve(slots);
+    return FALSE;
 }
 
 gboolean

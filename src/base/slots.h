@@ -13,14 +13,16 @@
 
 typedef struct Slots Slots;
 
-/* `each_max`, `all_max`: the slots of each party, and of all. `begin` begins a job. */
+/* `each_max`, `all_max`: the slots of each party, and of all. `begin` begins a job that has
+ * waited. */
 Slots *slots_new(guint each_max, guint all_max, void (*begin)(gpointer job));
 Slots *slots_ref(Slots *slots);
 /* NULL is fine. With the last reference, no job may wait. */
 void slots_unref(Slots *slots);
 
-/* Begins the job, at once or in its turn. */
-void slots_add(Slots *slots, gpointer key, gpointer job);
+/* Returns TRUE if the job has a slot now: the caller begins it. Otherwise the job waits, and the
+ * function `begin` begins it in its turn. */
+gboolean slots_take(Slots *slots, gpointer key, gpointer job);
 /* Forgets a job that waits. Returns FALSE if it has begun. */
 gboolean slots_remove(Slots *slots, gpointer key, gpointer job);
 /* A job of the party has ended. Begins those that may begin now. */

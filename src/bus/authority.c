@@ -144,14 +144,17 @@ report_failure(GTask *task, GError *error)
     g_object_unref(task);
 }
 
-/* Takes the task. */
+static void check(gpointer job);
+
+/* Begins the query when it has one of these slots. Takes the task. */
 static void
 enter(GTask *task, Slots *slots)
 {
     Query *query = g_task_get_task_data(task);
 
     query->slots = slots;
-    slots_add(slots, GUINT_TO_POINTER(query->peer->viewer.uid), task);
+    if (slots_take(slots, GUINT_TO_POINTER(query->peer->viewer.uid), task))
+        check(task);
 }
 
 /* If the peer has left, the task fails, whatever is returned here: GTask checks its cancellable. */
@@ -176,8 +179,6 @@ decide(GTask *task, GVariant *answer)
 }
 
 /* --- asking --- */
-
-static void check(gpointer job);
 
 static void
 on_changed(Authority *authority)

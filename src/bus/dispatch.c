@@ -277,7 +277,8 @@ wait_for_turn(Server *server, Peer *peer, GDBusMethodInvocation *invocation)
                 message_weight(g_dbus_method_invocation_get_parameters(invocation), G_MAXSIZE),
     };
 
-    turns_add(server->turns, peer, &call);
+    if (turns_add(server->turns, peer, &call))
+        on_begin(peer, invocation, server);
 }
 
 /* `peer` NULL: the caller has left. */

@@ -216,7 +216,7 @@ park(Turns *turns, User *user, Peer *peer, const TurnsCall *given)
     g_queue_push_tail(&line_of(turns, user, peer)->calls, g_memdup2(&call, sizeof call));
 }
 
-void
+gboolean
 turns_add(Turns *turns, Peer *peer, const TurnsCall *call)
 {
     User *user;
@@ -226,10 +226,10 @@ turns_add(Turns *turns, Peer *peer, const TurnsCall *call)
     schedule(turns);
     if (!user->had_turn && user->lines.length == 0 && turns->events.may_begin(peer, turns->data)) {
         user->had_turn = TRUE;
-        turns->events.begin(peer, call->object, turns->data);
-    } else {
-        park(turns, user, peer, call);
+        return TRUE;
     }
+    park(turns, user, peer, call);
+    return FALSE;
 }
 
 /* --- life --- */

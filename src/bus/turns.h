@@ -38,7 +38,7 @@ typedef struct {
 
 typedef struct {
     gboolean (*may_begin)(const Peer *peer, gpointer data);
-    /* Takes the call. */
+    /* Begins a call that has waited. Takes it. */
     void (*begin)(Peer *peer, gpointer call, gpointer data);
     /* Answers the call with this serial. */
     void (*refuse)(Peer *peer, guint32 serial, gpointer data);
@@ -48,8 +48,8 @@ Turns *turns_new(const TurnsEvents *events, gpointer data);
 /* Refuses all calls that wait. */
 void turns_free(Turns *turns);
 
-/* Begins the call if the user has none that waits and has not had this turn; else it waits. Takes
- * the object. */
-void turns_add(Turns *turns, Peer *peer, const TurnsCall *call);
+/* Returns TRUE if the user has no call that waits and has not had this turn: the caller begins the
+ * call. Otherwise the call waits, and its object is taken. */
+gboolean turns_add(Turns *turns, Peer *peer, const TurnsCall *call);
 /* A connection may have a call begun again, or has left. */
 void turns_resume(Turns *turns);

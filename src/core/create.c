@@ -167,16 +167,32 @@ begin_claim(GTask *task, Instance *instance)
 }
 
 static void
-on_taken(GObject *source, GAsyncResult *result, gpointer data)
+on_waited(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
     GError *error = NULL;
-    Instance *instance = pool_take_finish(result, &error);
+    Instance *instance = pool_wait_finish(result, &error);
 
     if (instance)
         begin_claim(task, instance);
     else
         finish(task, NULL, error);
+}
+
+static void
+take_machine(GTask *task, Pool *pool)
+{
+    const Creation *creation = g_task_get_task_data(task);
+    GCancellable *cancellable = g_task_get_cancellable(task);
+    Instance *instance;
+    GError *error = NULL;
+
+    if (g_cancellable_set_error_if_cancelled(cancellable, &error))
+        finish(task, NULL, error);
+    else if ((instance = pool_take(pool)))
+        begin_claim(task, instance);
+    else
+        pool_wait_async(pool, creation->owner, cancellable, on_waited, task);
 }
 
 /* "minimal, python" */
@@ -212,7 +228,7 @@ take_another(GTask *task)
     GError *error = NULL;
 
     if (pool) {
-        pool_take_async(pool, creation->owner, g_task_get_cancellable(task), on_taken, task);
+        take_machine(task, pool);
         return;
     }
     error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE, "template '%s' was removed",
@@ -380,8 +396,7 @@ core_create_async(Core *core, guint32 owner, const CreateRequest *request,
     g_task_set_task_data(
         task, creation_new(core, template, sandbox, request, g_steal_pointer(&share_key)),
         creation_free);
-    pool_take_async(pools_find(core->pools, template), owner, g_task_get_cancellable(task),
-                    on_taken, task);
+    take_machine(task, pools_find(core->pools, template));
 }
 
 char *

@@ -230,20 +230,27 @@ wait_in_line(Pool *pool, guint32 owner, GTask *task, GError **error)
     return callers_add(pool->callers, owner, task, error);
 }
 
+Instance *
+pool_take(Pool *pool)
+{
+    Instance *instance = g_queue_pop_head(&pool->ready);
+
+    if (!instance)
+        return NULL;
+    if (pool->failures == 0)
+        pause_refill(pool, pool->host->pace->claim_pause_ms);
+    let_go(pool, instance);
+    return instance;
+}
+
 void
-pool_take_async(Pool *pool, guint32 owner, GCancellable *cancellable, GAsyncReadyCallback callback,
+pool_wait_async(Pool *pool, guint32 owner, GCancellable *cancellable, GAsyncReadyCallback callback,
                 gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
-    Instance *instance = g_queue_pop_head(&pool->ready);
     GError *error = NULL;
 
-    if (instance) {
-        if (pool->failures == 0)
-            pause_refill(pool, pool->host->pace->claim_pause_ms);
-        let_go(pool, instance);
-        g_task_return_pointer(task, instance, end_instance);
-    } else if (wait_in_line(pool, owner, g_object_ref(task), &error)) {
+    if (wait_in_line(pool, owner, g_object_ref(task), &error)) {
         if (pool->failures == 0)
             g_clear_handle_id(&pool->pause_source, g_source_remove);
         host_changed(pool->host);
@@ -254,7 +261,7 @@ pool_take_async(Pool *pool, guint32 owner, GCancellable *cancellable, GAsyncRead
 }
 
 Instance *
-pool_take_finish(GAsyncResult *result, GError **error)
+pool_wait_finish(GAsyncResult *result, GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
 }

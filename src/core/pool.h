@@ -36,11 +36,14 @@ void pool_update(Pool *pool);
 /* Ends machines beyond the target. */
 void pool_reconfigure(Pool *pool, const PoolConfig *config);
 
-/* A machine, which belongs to the caller, on behalf of this user. CLOCHE_ERROR_BUSY when none
- * became ready within CALLERS_WAIT_S or too many callers wait, or the error of the template. */
-void pool_take_async(Pool *pool, guint32 owner, GCancellable *cancellable,
+/* A machine that is ready, which belongs to the caller from now on; NULL: none is ready. */
+Instance *pool_take(Pool *pool);
+/* Waits for a machine, on behalf of this user, after pool_take() has returned none. The machine
+ * belongs to the caller. CLOCHE_ERROR_BUSY when none became ready within CALLERS_WAIT_S or too many
+ * callers wait, or the error of the template. */
+void pool_wait_async(Pool *pool, guint32 owner, GCancellable *cancellable,
                      GAsyncReadyCallback callback, gpointer data);
-Instance *pool_take_finish(GAsyncResult *result, GError **error);
+Instance *pool_wait_finish(GAsyncResult *result, GError **error);
 
 /* libvirt answers again: starts machines without waiting for the end of a pause. */
 void pool_retry(Pool *pool);

@@ -42,7 +42,7 @@ large_frame_grow(LargeFrame *frame, Slots *slots, gpointer sandbox, gsize unfini
     } else if (!frame->slots) {
         frame->slots = slots_ref(slots);
         frame->sandbox = sandbox;
-        slots_add(slots, sandbox, frame);
+        frame->is_permitted = slots_take(slots, sandbox, frame);
     }
 }
 

@@ -24,7 +24,7 @@ typedef struct {
     Slots *slots; /* in which it has a slot or waits; NULL: it needs none */
     gpointer sandbox;
     gboolean is_permitted;
-    void (*permitted)(gpointer owner); /* it may go on */
+    void (*permitted)(gpointer owner); /* it has waited, and may go on */
     gpointer owner;
 } LargeFrame;
 
@@ -32,8 +32,8 @@ typedef struct {
 Slots *large_frames_new(void);
 
 void large_frame_init(LargeFrame *frame, void (*permitted)(gpointer owner), gpointer owner);
-/* The runner has `unfinished` bytes of a frame. A frame that needs a slot takes it from `slots`, at
- * once or later: `permitted` is called, and large_frame_waits() is FALSE from then on. */
+/* The runner has `unfinished` bytes of a frame. A frame that needs a slot takes it from `slots`. If
+ * it has to wait for the slot, large_frame_waits() is TRUE until `permitted` is called. */
 void large_frame_grow(LargeFrame *frame, Slots *slots, gpointer sandbox, gsize unfinished);
 gboolean large_frame_waits(const LargeFrame *frame);
 /* The runner has ended. */

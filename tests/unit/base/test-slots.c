@@ -32,12 +32,19 @@ tear_down(Fixture *f, gconstpointer data)
 }
 
 static void
+add_job(Fixture *f, guint32 uid, gpointer job)
+{
+    if (slots_take(f->slots, GUINT_TO_POINTER(uid), job))
+        on_begin(job);
+}
+
+static void
 add(Fixture *f, guint32 uid, const char *jobs)
 {
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g"};
 
     for (; *jobs; jobs++)
-        slots_add(f->slots, GUINT_TO_POINTER(uid), (gpointer)names[*jobs - 'a']);
+        add_job(f, uid, (gpointer)names[*jobs - 'a']);
 }
 
 static void
@@ -132,10 +139,10 @@ test_remove(Fixture *f, gconstpointer data)
 {
     char a[] = "a", b[] = "b", c[] = "c", d[] = "d";
 
-    slots_add(f->slots, GUINT_TO_POINTER(1), a);
-    slots_add(f->slots, GUINT_TO_POINTER(1), b);
-    slots_add(f->slots, GUINT_TO_POINTER(1), c);
-    slots_add(f->slots, GUINT_TO_POINTER(1), d);
+    add_job(f, 1, a);
+    add_job(f, 1, b);
+    add_job(f, 1, c);
+    add_job(f, 1, d);
     g_assert_false(
         slots_remove(f->slots, GUINT_TO_POINTER(1), b)); /* has begun, and keeps its slot */
     g_assert_true(slots_remove(f->slots, GUINT_TO_POINTER(1), c));
@@ -155,12 +162,12 @@ test_remove_from_turns(Fixture *f, gconstpointer data)
     add(f, 1, "aa");
     add(f, 2, "bb");
     add(f, 3, "c");
-    slots_add(f->slots, GUINT_TO_POINTER(4), d);
+    add_job(f, 4, d);
     add(f, 5, "e");
     g_assert_true(slots_remove(f->slots, GUINT_TO_POINTER(4), d));
     release(f, 1, 1);
     assert_begun("aabbce");
-    slots_add(f->slots, GUINT_TO_POINTER(4), d);
+    add_job(f, 4, d);
     release(f, 1, 1);
     assert_begun("aabbced");
     release(f, 2, 2);

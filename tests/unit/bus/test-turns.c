@@ -70,7 +70,8 @@ add_large(Fixture *f, Peer *peer, guint count, gsize size)
                                 .is_answered = TRUE,
                                 .size = size};
 
-        turns_add(f->turns, peer, &call);
+        if (turns_add(f->turns, peer, &call))
+            on_begin(peer, call.object, f);
     }
 }
 
