@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* slots: jobs of which only some may be in progress, and the others wait. */
+/* slots: a number of jobs may be in progress, and further jobs wait. */
 #include "slots.h"
 
 typedef struct {
@@ -14,7 +14,7 @@ struct Slots {
     void (*begin)(gpointer job);
     GHashTable *parties; /* key → Party: those that have jobs */
     guint taken;
-    GQueue next; /* of Party: a job waits, and only a slot of all is missing; in turn */
+    GQueue next; /* of Party, in turn: each has a job that waits and a free slot of its own */
 };
 
 static Party *
@@ -31,7 +31,8 @@ find_party(Slots *slots, gpointer key)
     return party;
 }
 
-/* A party that takes part already keeps the place. Frees a party without jobs. */
+/* Adds the party to Slots.next, where it keeps its place, or removes it. Frees a party without
+ * jobs. */
 static void
 update(Slots *slots, Party *party)
 {

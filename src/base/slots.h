@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * slots: jobs of which only some may be in progress, and the others wait.
+ * slots: a number of jobs may be in progress, and further jobs wait.
  *
  * A job that begins takes a slot, which slots_release() returns when the job has ended. Each party
  * (a user, a sandbox) has a number of slots, and so have all parties together. A party's jobs begin
- * in the order of their arrival. Parties take turns: one with a thousand jobs that wait delays the
- * job of another by one job.
+ * in the order of their arrival. Parties take turns: one with a thousand jobs that wait delays a
+ * job of another party by one job.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ typedef struct Slots Slots;
  * waited. */
 Slots *slots_new(guint each_max, guint all_max, void (*begin)(gpointer job));
 Slots *slots_ref(Slots *slots);
-/* NULL is fine. With the last reference, no job may wait. */
+/* NULL is fine. When the last reference is returned, no job may wait. */
 void slots_unref(Slots *slots);
 
 /* Returns TRUE if the job has a slot now: the caller begins it. Otherwise the job waits, and the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* large-frames: bounds what unfinished frames of runners take. */
+/* large-frames: bounds the memory of unfinished frames of runners. */
 #include "large-frames.h"
 
 static void
@@ -29,7 +29,7 @@ large_frame_waits(const LargeFrame *frame)
     return frame->slots && !frame->is_permitted;
 }
 
-/* The sandbox may have got another owner: the slot goes back to where it is from. */
+/* Keeps `slots`, because the sandbox may have another owner when the slot is returned. */
 void
 large_frame_grow(LargeFrame *frame, Slots *slots, gpointer sandbox, gsize unfinished)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * large-frames: bounds what unfinished frames of runners take.
+ * large-frames: bounds the memory of unfinished frames of runners.
  *
  * A runner's frame may have 16 MiB, and the host holds it until it has arrived. So only some of a
  * sandbox's runners, and of the runners of all sandboxes of a user, may have a frame under way that
  * is larger than a window. The others get no credit for more bytes until one of those has finished
- * its frame or ended. Sandboxes take turns: one that never finishes its frames leaves the other
- * slots of its owner to the others.
+ * its frame or ended. Sandboxes take turns: one that never finishes its frames keeps its own
+ * slots, and leaves the other slots of its owner to the other sandboxes.
  */
 #pragma once
 

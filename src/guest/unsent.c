@@ -22,7 +22,7 @@ cost_of(gsize size)
     return size > UNSENT_FREE ? 2 * (size - UNSENT_FREE) : 0;
 }
 
-/* What the budget has no room for is not charged. */
+/* If the budget has no room, the charge stays as it is. */
 static void
 charge(Unsent *unsent)
 {
@@ -39,7 +39,7 @@ give_back(Unsent *unsent)
     unsent->charged = 0;
 }
 
-/* An array never becomes smaller, so another one takes its place. */
+/* A GByteArray never releases memory, so a smaller one replaces it. */
 static void
 shrink(Unsent *unsent)
 {
@@ -104,7 +104,7 @@ unsent_check_room(const Unsent *unsent, gsize size, GError **error)
 
 /* --- sending --- */
 
-/* on_readable() of the link notices a broken socket. */
+/* Ignores errors: on_readable() of the link notices a broken socket. */
 void
 unsent_add(Unsent *unsent, int fd, const guint8 *frame, gsize size)
 {

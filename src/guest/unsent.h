@@ -2,22 +2,23 @@
 /*
  * unsent: the frames for a guest that its socket has not taken yet.
  *
- * The first UNSENT_FREE bytes cost nobody anything: they have room for the data of streams, which
- * take turns and are charged to their operations. What is beyond is charged to the owner of the
- * sandbox: frames that open streams, whose operations may have ended, and the small frames that
- * streams and requests send at any time. It is charged until no more than UNSENT_FREE is left.
+ * The first UNSENT_FREE bytes are not charged. They have room for the data of streams, which take
+ * turns and whose data is charged to their operations. Bytes beyond UNSENT_FREE are charged to the
+ * owner of the sandbox. They are frames that open streams, whose operations may have ended, and
+ * small frames that streams and requests send at any time. The charge ends when no more than
+ * UNSENT_FREE bytes are left.
  */
 #pragma once
 
 #include "budget.h"
 
-/* While fewer bytes are unsent, streams take turns: a new frame never waits long. */
+/* Streams send data and credit while fewer bytes are unsent, so a new frame never waits long. */
 #define UNSENT_AHEAD (64u * 1024)
 /* A preamble and the frame that opens a stream. */
 #define UNSENT_FREE (512u * 1024)
 /* With more unsent bytes, new streams are refused: the guest takes nothing. */
 #define UNSENT_MAX (8u * 1024 * 1024)
-/* With more unsent bytes, the guest is lost: it causes frames, and reads none. */
+/* With more unsent bytes, the guest is lost: it makes the host send frames, and reads none. */
 #define UNSENT_END (16u * 1024 * 1024)
 /* With more bytes for which the owner's budget had no room, the guest is lost, too. */
 #define UNSENT_UNPAID_END UNSENT_FREE

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-destroy: ends machines, and tries again until libvirt can.
+ * vm-destroy: destroys machines, and tries again until libvirt can.
  *
  * Only libvirt can end a QEMU that runs as another user, and libvirtd may not be running. An
  * attempt occupies a worker; the pause between two attempts is a timer, so machines that cannot be
@@ -34,8 +34,8 @@ static void try_destroy(Destroy *destroy);
 
 /*
  * Whether libvirtd was killed while it started the machine, before there was a QEMU. The next
- * libvirtd lists such a machine, restores the job of its start, and waits for ever for its end,
- * even after further restarts.
+ * libvirtd lists such a machine, restores the job that started it, and waits for ever for the end
+ * of that job, even after further restarts.
  */
 static gboolean
 was_never_started(virDomainPtr domain, const Destroy *destroy)
@@ -64,13 +64,13 @@ destroy_domain(virDomainPtr domain, const Destroy *destroy, GError **error)
     if (code != VIR_ERR_OPERATION_TIMEOUT || !was_never_started(domain, destroy))
         return FALSE;
     g_clear_error(error);
-    g_warning("libvirtd was killed while it started machine '%s', and goes on listing it; it has "
-              "no QEMU, and needs nothing",
+    g_warning("libvirtd was killed while it started machine '%s', and still lists it; it has no "
+              "QEMU, and uses nothing",
               destroy->name);
     return TRUE;
 }
 
-/* Its deadline holds, or its user wants its end, although libvirt does not answer. */
+/* A deadline or a kill takes effect even while libvirt does not answer. */
 static void
 kill_without_libvirt(Destroy *destroy)
 {
@@ -84,7 +84,7 @@ kill_without_libvirt(Destroy *destroy)
         g_debug("machine '%s' was not killed: %s", destroy->name, error->message);
 }
 
-/* What libvirt does not know any more, it cannot remove. */
+/* libvirt cannot remove the scope of a machine that it does not know any more. */
 static void
 stop_scopes(const Destroy *destroy)
 {

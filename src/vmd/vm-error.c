@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-error: converts libvirt's errors.
+ * vm-error: errors of libvirt, and the one of a service that stops.
  *
  * libvirt keeps the last error of each thread, so the thread that made the call must convert it
  * before its next call.
@@ -22,4 +22,11 @@ vm_error_set(GError **error, const char *format, ...)
     va_end(args);
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "%s: %s", text, virGetLastErrorMessage());
     return FALSE;
+}
+
+GError *
+vm_error_stopping(void)
+{
+    return g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_SERVICE_STOPPING,
+                               "the service stops; its next instance tries again");
 }

@@ -13,6 +13,7 @@
 #include "vm-probe.h"
 #include "vm-save.h"
 #include "vm-start.h"
+#include "vm-sweep.h"
 
 static pid_t
 libvirt_pid(const Machine *machine)
@@ -61,6 +62,7 @@ libvirt_stop_trying(Vm *vm)
     self->stops_trying = TRUE;
     vm_stop_destroys(self);
     vm_stop_adoptions(self);
+    vm_stop_sweeps(self);
 }
 
 static void
@@ -113,6 +115,7 @@ on_looked(LibvirtVm *vm, gboolean connected)
     if (connected) {
         vm_retry_destroys(vm);
         vm_retry_adoptions(vm);
+        vm_retry_sweeps(vm);
     }
     vm_report_answers(&vm->base, connected);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-limits: bounds on memory, threads and processor time of a machine's QEMU, set by systemd, and
- * its end while libvirt does not answer, or does not know the machine any more.
+ * vm-limits: the systemd scope of a machine's QEMU.
  *
- * libvirt cannot set them: its hard limit of memory also raises the limit of locked memory, which a
- * libvirtd in a container may not do, and it has no bound of tasks. polkit/cloche.rules allows the
- * service's user to set properties of these scopes, to kill and to stop them, and no other units.
+ * systemd bounds the memory, threads and processor time of a QEMU, and ends it while libvirt does
+ * not answer, or does not know the machine any more. libvirt cannot set the bounds: its hard limit
+ * of memory also raises the limit of locked memory, which a libvirtd in a container may not do, and
+ * it cannot bound tasks. polkit/cloche.rules allows the service's user to set properties of these
+ * scopes, to kill and to stop them, and no other units.
  */
 #include "vm-limits.h"
 
@@ -114,7 +115,7 @@ try_limits(pid_t pid, guint64 memory, guint64 tasks, GError **error)
 gboolean
 limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated, GError **error)
 {
-    static int has_failed; /* for the last machine: try only once, workers are few */
+    static int has_failed; /* the last machine got no bounds: try once, because workers are few */
     guint tries = g_atomic_int_get(&has_failed) ? 1 : TRIES;
     guint64 memory = limits_memory(spec, emulated), tasks = limits_tasks(spec);
     GError *cause = NULL;
@@ -176,7 +177,7 @@ replace_all(GString *text, const char *find, const char *replacement)
     g_string_replace(text, find, replacement, /* limit= */ 0);
 }
 
-/* Names of units have other special characters than patterns of fnmatch(). */
+/* In a pattern, the backslash of an escaped dash would be an escape itself, so `?` matches it. */
 static char *
 make_pattern(const char *prefix)
 {
@@ -216,7 +217,7 @@ limits_list_scopes(const char *prefix)
     return list;
 }
 
-/* libvirt's name of a scope has its number of the machine before the machine's name. */
+/* libvirt composes the name of a scope from its number of the machine and the machine's name. */
 char *
 limits_scope_machine(const char *unit)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-limits: the scope of a machine's QEMU: bounds on memory, threads and processor time, and its
- * end. */
+/* vm-limits: the systemd scope of a machine's QEMU: its bounds on memory, threads and processor
+ * time, and its end. */
 #pragma once
 
 #include <sys/types.h>
@@ -20,7 +20,7 @@ guint limits_tasks(const MachineSpec *spec);
 gboolean limits_set(pid_t pid, const MachineSpec *spec, gboolean emulated, GError **error);
 
 /* Kills the processes in the scope of the machine `name` whose QEMU is `pid`. Blocks. For machines
- * that must end while libvirt does not answer; libvirt removes the rest when it does. */
+ * that must end while libvirt does not answer. When it answers again, it removes the rest. */
 gboolean limits_kill(pid_t pid, const char *name, GError **error);
 /* Whether this object of systemd is the scope of the machine. */
 gboolean limits_is_scope_of(const char *path, const char *name);

@@ -2,17 +2,17 @@
 /*
  * vm-look: finds out what became of machines while no event could be received.
  *
- * Events arrive over a connection, so those between two connections are missed, and those of a
- * machine before it was adopted. A worker asks libvirt for the states. Meanwhile events may change
- * a machine; they are newer than what the worker found.
+ * Events arrive over a connection. So events between two connections are missed, and so are events
+ * of a machine before its adoption. A worker asks libvirt for the states. Meanwhile events may
+ * change a machine; they are newer than what the worker found.
  */
 #include "vm-look.h"
 
 #include <libvirt/virterror.h>
 
-/* Between attempts to connect, and between looks at a machine that libvirt is busy with. Each other
- * use of the connection is an attempt, too. The pause does not grow: callers wait for machines, and
- * a refused connection costs nothing. */
+/* Between attempts to connect, and between looks at a machine that libvirt is busy with. Any other
+ * use of the connection is an attempt to connect as well. The pause does not grow: callers wait for
+ * machines, and a refused connection costs nothing. */
 #define PAUSE_MS 500
 
 typedef enum { FOUND_NOTHING_NEW, FOUND_BUSY, FOUND_GONE, FOUND_RUNNING, FOUND_STALLED } Found;

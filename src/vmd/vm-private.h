@@ -26,12 +26,12 @@ struct LibvirtVm {
         gboolean again;       /* start another one when this one has finished */
         guint timer;          /* of the pause before the next look; 0: none */
         gboolean is_stopped;  /* vm_look() does nothing any more */
-        gboolean must_report; /* `done` was not told yet that libvirt answers */
+        gboolean must_report; /* `done` must be called when libvirt answers */
         void (*done)(LibvirtVm *vm, gboolean connected); /* a look is over */
     } look;                                              /* vm-look.c */
     GPtrArray *adoptions; /* vm-adopt.c: of MachineAdoption, under way */
-    GPtrArray *sweeps;    /* vm-adopt.c: of MachineSweep, which wait for their next attempt */
+    GPtrArray *sweeps;    /* vm-sweep.c: of MachineSweep, which wait for their next attempt */
     GPtrArray *retries;   /* vm-destroy.c: machines that libvirt could not destroy yet */
     gboolean stops_trying;
-    guint stops; /* how often vm_stop_adoptions() was called */
+    guint stops; /* how often vm_stop_sweeps() was called */
 };
