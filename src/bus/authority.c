@@ -25,7 +25,7 @@ G_STATIC_ASSERT(AUTHORITY_QUERIES_ALL + AUTHORITY_PROMPTS_ALL + WINDOW_ALL_PINGS
 struct Authority {
     GDBusConnection *connection;
     guint changed_signal, owner_signal;
-    GHashTable *waiting; /* uid → Waiting; only users that have pending queries */
+    GHashTable *waiting; /* uid → UserQueries; only users that have pending queries */
     Slots *queries;      /* of GTask: without a prompt */
     Slots *prompts;      /* of GTask: with one */
     guint64 last_number;
@@ -49,17 +49,17 @@ typedef struct {
 typedef struct {
     guint count;
     gsize size;
-} Waiting;
+} UserQueries;
 
 /* --- pending queries per user --- */
 
 static gboolean
 begin_waiting(Authority *authority, guint32 uid, gsize size)
 {
-    Waiting *waiting = g_hash_table_lookup(authority->waiting, GUINT_TO_POINTER(uid));
+    UserQueries *waiting = g_hash_table_lookup(authority->waiting, GUINT_TO_POINTER(uid));
 
     if (!waiting) {
-        waiting = g_new0(Waiting, 1);
+        waiting = g_new0(UserQueries, 1);
         g_hash_table_insert(authority->waiting, GUINT_TO_POINTER(uid), waiting);
     } else if (waiting->count >= AUTHORITY_WAITING_MAX ||
                waiting->size + size > AUTHORITY_WAITING_SIZE) {
@@ -73,7 +73,7 @@ begin_waiting(Authority *authority, guint32 uid, gsize size)
 static void
 end_waiting(Authority *authority, guint32 uid, gsize size)
 {
-    Waiting *waiting = g_hash_table_lookup(authority->waiting, GUINT_TO_POINTER(uid));
+    UserQueries *waiting = g_hash_table_lookup(authority->waiting, GUINT_TO_POINTER(uid));
 
     waiting->size -= size;
     if (--waiting->count == 0)

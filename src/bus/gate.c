@@ -192,7 +192,7 @@ take_bytes(Gate *gate, Flow *flow, gsize size)
 static FlowState
 read_some(Gate *gate, Flow *flow)
 {
-    /* Of the authentication, one: a message may follow its last line at once. */
+    /* One byte during the authentication: a message may follow its last line at once. */
     gsize size = gate->has_begun ? MIN(flow->rest, BUFFER_SIZE - flow->filled) : 1;
     gssize n;
 

@@ -19,7 +19,7 @@ guint guard_fds_max(const char *interface, const char *method);
 
 /* Returns what polkit has to permit for this call. */
 GuardQuestion guard_ask(const Call *call);
-/* The answer was yes: records what of it holds for later calls, and for this one. */
+/* Records that polkit has permitted the call: for the call, and for later ones where this holds. */
 void guard_remember(Call *call);
 /* Whether the question is about what the caller has or makes, so that a refusal may be reported. */
 gboolean guard_is_about_own(const GuardQuestion *question);

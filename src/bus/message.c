@@ -9,7 +9,7 @@
 /* A value on the bus is at most so many times larger than in a GVariant: an empty structure or
  * array needs one byte there, and is aligned to 8 bytes here. */
 #define GROWTH_MAX 8u
-/* Of a message that is certainly small enough, no more growth than this is counted. */
+/* Growth that is counted for a message that is small enough whatever its growth is. */
 #define GROWTH_COUNTED_MAX (16u * 1024)
 /* The same for an entry of a list, which has few values beside text. */
 #define ENTRY_GROWTH 1024u

@@ -20,7 +20,7 @@ struct Peers {
 typedef struct {
     PeerFound found;
     gpointer data;
-} Waiter;
+} PeerWaiter;
 
 /* A query of the bus for a peer's uid. All calls of the peer that arrive meanwhile wait for the
  * same query, so that they stay in order. */
@@ -125,7 +125,7 @@ on_uid(GObject *source, GAsyncResult *result, gpointer data)
     if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) /* else `peers` was freed */
         g_hash_table_remove(request->peers->asked, request->name);
     for (guint i = 0; i < request->waiters->len; i++) {
-        const Waiter *waiter = &g_array_index(request->waiters, Waiter, i);
+        const PeerWaiter *waiter = &g_array_index(request->waiters, PeerWaiter, i);
 
         waiter->found(peer, waiter->data);
     }
@@ -141,7 +141,7 @@ ask(Peers *peers, const char *name)
 
     request->peers = peers;
     request->name = g_strdup(name);
-    request->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    request->waiters = g_array_new(FALSE, FALSE, sizeof(PeerWaiter));
     g_hash_table_insert(peers->asked, request->name, request);
     g_dbus_connection_call(peers->connection, BUS, "/org/freedesktop/DBus", BUS,
                            "GetConnectionUnixUser", g_variant_new("(s)", name),
@@ -153,7 +153,7 @@ ask(Peers *peers, const char *name)
 void
 peers_find(Peers *peers, const char *name, PeerFound found, gpointer data)
 {
-    const Waiter waiter = {found, data};
+    const PeerWaiter waiter = {found, data};
     UidRequest *request = g_hash_table_lookup(peers->asked, name);
 
     if (!request)

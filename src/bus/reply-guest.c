@@ -5,7 +5,8 @@
 
 #include "reply.h"
 
-/* Of the arguments of one program in ListProcesses(): bytes, with so many for each argument. */
+/* Limits on the arguments of one program in ListProcesses(): bytes in all, where each argument
+ * counts for its own bytes and these. */
 #define REPLY_ARGV_MAX 4096u
 #define REPLY_ARGUMENT_SIZE 8u
 

@@ -5,25 +5,25 @@
 typedef struct {
     guint calls, numbers, fds;
     gsize size;
-} Waiting;
+} WaitingCalls;
 
 typedef struct {
     guint32 uid;
     gboolean had_turn; /* a call was begun since the last turn */
-    GQueue lines;      /* of Line: connections whose calls wait */
-    Waiting waiting;
-} User;
+    GQueue lines;      /* of PeerLine: connections whose calls wait */
+    WaitingCalls waiting;
+} TurnsUser;
 
 typedef struct {
     Peer *peer;
     GQueue calls; /* of TurnsCall; without an object, only the number is kept */
-} Line;
+} PeerLine;
 
 struct Turns {
     TurnsEvents events;
     gpointer data;
-    GHashTable *users; /* uid → User: whose calls wait, or who had this turn */
-    GHashTable *lines; /* Peer → Line */
+    GHashTable *users; /* uid → TurnsUser: whose calls wait, or who had this turn */
+    GHashTable *lines; /* Peer → PeerLine */
     guint source;      /* of the next turn; 0: nothing can be begun */
     gint64 last_turn_us;
 };
@@ -31,7 +31,7 @@ struct Turns {
 /* --- calls that wait --- */
 
 static void
-uncount(User *user, const TurnsCall *call)
+uncount(TurnsUser *user, const TurnsCall *call)
 {
     if (call->object) {
         user->waiting.calls--;
@@ -43,7 +43,7 @@ uncount(User *user, const TurnsCall *call)
 }
 
 static void
-drop_call(User *user, TurnsCall *call)
+drop_call(TurnsUser *user, TurnsCall *call)
 {
     uncount(user, call);
     g_clear_object(&call->object);
@@ -51,7 +51,7 @@ drop_call(User *user, TurnsCall *call)
 }
 
 static void
-drop_line(Turns *turns, User *user, Line *line)
+drop_line(Turns *turns, TurnsUser *user, PeerLine *line)
 {
     TurnsCall *call;
 
@@ -63,13 +63,13 @@ drop_line(Turns *turns, User *user, Line *line)
     g_free(line);
 }
 
-static User *
+static TurnsUser *
 user_of(Turns *turns, guint32 uid)
 {
-    User *user = g_hash_table_lookup(turns->users, GUINT_TO_POINTER(uid));
+    TurnsUser *user = g_hash_table_lookup(turns->users, GUINT_TO_POINTER(uid));
 
     if (!user) {
-        user = g_new0(User, 1);
+        user = g_new0(TurnsUser, 1);
         user->uid = uid;
         g_queue_init(&user->lines);
         g_hash_table_insert(turns->users, GUINT_TO_POINTER(uid), user);
@@ -77,13 +77,13 @@ user_of(Turns *turns, guint32 uid)
     return user;
 }
 
-static Line *
-line_of(Turns *turns, User *user, Peer *peer)
+static PeerLine *
+line_of(Turns *turns, TurnsUser *user, Peer *peer)
 {
-    Line *line = g_hash_table_lookup(turns->lines, peer);
+    PeerLine *line = g_hash_table_lookup(turns->lines, peer);
 
     if (!line) {
-        line = g_new0(Line, 1);
+        line = g_new0(PeerLine, 1);
         line->peer = peer_ref(peer);
         g_queue_init(&line->calls);
         g_hash_table_insert(turns->lines, peer, line);
@@ -96,7 +96,7 @@ line_of(Turns *turns, User *user, Peer *peer)
 
 /* Begins the next call of the connection. */
 static void
-begin_next(Turns *turns, User *user, Line *line)
+begin_next(Turns *turns, TurnsUser *user, PeerLine *line)
 {
     g_autofree TurnsCall *call = g_queue_pop_head(&line->calls);
     g_autoptr(Peer) peer = peer_ref(line->peer);
@@ -112,12 +112,12 @@ begin_next(Turns *turns, User *user, Line *line)
 
 /* Begins one call of the user; FALSE: there is none that may be begun. */
 static gboolean
-serve(Turns *turns, User *user)
+serve(Turns *turns, TurnsUser *user)
 {
     guint lines = user->lines.length;
 
     for (guint i = 0; i < lines; i++) {
-        Line *line = g_queue_pop_head(&user->lines);
+        PeerLine *line = g_queue_pop_head(&user->lines);
 
         g_queue_push_tail(&user->lines, line);
         if (g_cancellable_is_cancelled(line->peer->left)) {
@@ -139,7 +139,7 @@ take_turn(Turns *turns)
 
     turns->last_turn_us = g_get_monotonic_time();
     for (GList *l = uids; l; l = l->next) {
-        User *user = g_hash_table_lookup(turns->users, l->data);
+        TurnsUser *user = g_hash_table_lookup(turns->users, l->data);
 
         user->had_turn = serve(turns, user);
         has_begun = has_begun || user->had_turn;
@@ -189,7 +189,7 @@ turns_resume(Turns *turns)
 /* --- arrival --- */
 
 static gboolean
-has_room(const User *user, const TurnsCall *call)
+has_room(const TurnsUser *user, const TurnsCall *call)
 {
     return user->waiting.calls < TURNS_CALLS_MAX &&
            user->waiting.size + call->size <= TURNS_SIZE_MAX &&
@@ -197,7 +197,7 @@ has_room(const User *user, const TurnsCall *call)
 }
 
 static void
-park(Turns *turns, User *user, Peer *peer, const TurnsCall *given)
+park(Turns *turns, TurnsUser *user, Peer *peer, const TurnsCall *given)
 {
     TurnsCall call = *given;
 
@@ -219,7 +219,7 @@ park(Turns *turns, User *user, Peer *peer, const TurnsCall *given)
 gboolean
 turns_add(Turns *turns, Peer *peer, const TurnsCall *call)
 {
-    User *user;
+    TurnsUser *user;
 
     take_overdue_turn(turns); /* may free the user */
     user = user_of(turns, peer->viewer.uid);
@@ -253,7 +253,7 @@ turns_free(Turns *turns)
 
     g_clear_handle_id(&turns->source, g_source_remove);
     for (GList *l = lines; l; l = l->next) {
-        Line *line = l->data;
+        PeerLine *line = l->data;
 
         for (GList *call = line->calls.head; call; call = call->next)
             turns->events.refuse(line->peer, ((TurnsCall *)call->data)->serial, turns->data);

@@ -15,7 +15,7 @@
 
 #include "peers.h"
 
-/* Of one user: calls that wait, their memory and their descriptors. */
+/* Limits for one user: calls that wait, their memory and their descriptors. */
 #define TURNS_CALLS_MAX 4096u
 #define TURNS_SIZE_MAX (16u * 1024 * 1024)
 #define TURNS_FDS_MAX 64u

@@ -17,29 +17,29 @@ typedef struct {
     gsize waiting; /* bytes of messages that wait */
     guint pings;
     GQueue wanting; /* of Window: they need a Ping, and there are too many already */
-} User;
+} WindowsUser;
 
 typedef struct {
     Windows *windows;
     Peer *peer; /* a reference */
-    User *user;
+    WindowsUser *user;
     gulong left_handler;
     Amount unread;
     Amount pinged; /* of it, what was sent before the Ping that is under way */
     gboolean is_pinged, is_wanting;
-    GQueue waiting; /* of Waiting */
+    GQueue waiting; /* of WaitingMessage */
 } Window;
 
 typedef struct {
     GDBusMessage *message;
     Amount amount;
-} Waiting;
+} WaitingMessage;
 
 struct Windows {
     GDBusConnection *connection;
     gboolean is_private, is_stopped, has_warned;
     GHashTable *by_peer; /* Peer → Window */
-    GHashTable *users;   /* uid → User */
+    GHashTable *users;   /* uid → WindowsUser */
     GQueue blocked;      /* of Window: messages wait for them */
     gint queued;         /* messages that GDBus has not written; atomic */
     guint retry_source;
@@ -97,7 +97,7 @@ is_all_read(const Amount *amount)
 static gboolean
 has_room(const Window *window, const Amount *what)
 {
-    const User *user = window->user;
+    const WindowsUser *user = window->user;
 
     if (is_all_read(&window->unread) && what->bytes <= WINDOW_FIRST_SIZE)
         return TRUE;
@@ -115,13 +115,13 @@ is_half_used(const Window *window)
 
 /* --- windows and users --- */
 
-static User *
+static WindowsUser *
 user_of(Windows *windows, guint32 uid)
 {
-    User *user = g_hash_table_lookup(windows->users, GUINT_TO_POINTER(uid));
+    WindowsUser *user = g_hash_table_lookup(windows->users, GUINT_TO_POINTER(uid));
 
     if (!user) {
-        user = g_new0(User, 1);
+        user = g_new0(WindowsUser, 1);
         user->uid = uid;
         g_queue_init(&user->wanting);
         g_hash_table_insert(windows->users, GUINT_TO_POINTER(uid), user);
@@ -131,7 +131,7 @@ user_of(Windows *windows, guint32 uid)
 
 /* A Ping may end after the connection: the bus answers it then. */
 static void
-forget_user(Windows *windows, User *user)
+forget_user(Windows *windows, WindowsUser *user)
 {
     if (user->connections == 0 && user->pings == 0)
         g_hash_table_remove(windows->users, GUINT_TO_POINTER(user->uid));
@@ -141,7 +141,7 @@ forget_user(Windows *windows, User *user)
 static GDBusMessage *
 take_waiting(Window *window)
 {
-    g_autofree Waiting *first = g_queue_pop_head(&window->waiting);
+    g_autofree WaitingMessage *first = g_queue_pop_head(&window->waiting);
 
     window->user->waiting -= first->amount.bytes;
     return first->message;
@@ -151,7 +151,7 @@ static void
 window_free(gpointer data)
 {
     Window *window = data;
-    User *user = window->user;
+    WindowsUser *user = window->user;
     Amount unread = window->unread;
 
     g_signal_handler_disconnect(window->peer->left, window->left_handler);
@@ -232,7 +232,7 @@ give(Window *window, GDBusMessage *message, const Amount *amount)
 static void
 give_waiting(Window *window)
 {
-    Waiting *first;
+    WaitingMessage *first;
 
     while ((first = g_queue_peek_head(&window->waiting)) && has_room(window, &first->amount)) {
         const Amount amount = first->amount;
@@ -278,7 +278,7 @@ wait_for_room(Window *window, GDBusMessage *message, Amount amount)
 {
     gboolean is_signal = g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_SIGNAL;
     gboolean is_full = window->waiting.length >= WINDOW_WAITING_MAX;
-    Waiting *waiting;
+    WaitingMessage *waiting;
 
     if (is_signal ? is_full || window->user->waiting + amount.bytes > WINDOW_WAITING_SIZE
                   : window->waiting.length >= 2 * WINDOW_WAITING_MAX) {
@@ -293,8 +293,8 @@ wait_for_room(Window *window, GDBusMessage *message, Amount amount)
         message = busy;
         amount = amount_of(message);
     }
-    waiting = g_new(Waiting, 1);
-    *waiting = (Waiting){message, amount};
+    waiting = g_new(WaitingMessage, 1);
+    *waiting = (WaitingMessage){message, amount};
     g_queue_push_tail(&window->waiting, waiting);
     window->user->waiting += amount.bytes;
     if (window->waiting.length == 1)
@@ -380,7 +380,7 @@ ping(Window *window)
 }
 
 static gboolean
-may_ping(const User *user, const Windows *windows)
+may_ping(const WindowsUser *user, const Windows *windows)
 {
     return user->pings == 0 ||
            (user->pings < WINDOW_USER_PINGS && windows->pings < WINDOW_ALL_PINGS);
@@ -407,7 +407,7 @@ ping_wanting(Windows *windows)
 
     g_hash_table_iter_init(&iter, windows->users);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        User *user = value;
+        WindowsUser *user = value;
 
         while (user->wanting.length > 0 && may_ping(user, windows)) {
             Window *window = g_queue_pop_head(&user->wanting);
@@ -448,8 +448,8 @@ on_retry(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Whether the answer shows that the messages before the Ping were read. An error of the connection
- * itself shows it, too; one of the bus does not. */
+/* Whether the answer shows that the messages before the Ping were read. So does an error that the
+ * peer itself returns, but not one that the bus returns. */
 static gboolean
 shows_reading(Windows *windows, const Peer *peer, GDBusMessage *answer)
 {
@@ -480,7 +480,7 @@ on_pinged(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GDBusMessage) answer = g_dbus_connection_send_message_with_reply_finish(
         G_DBUS_CONNECTION(source), result, /* error= */ NULL);
     Window *window;
-    User *user;
+    WindowsUser *user;
 
     if (windows->is_stopped)
         return;

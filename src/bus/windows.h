@@ -33,8 +33,8 @@
 #define WINDOW_USER_PINGS 4u
 #define WINDOW_ALL_PINGS 48u
 
-/* Messages that GDBus' thread has not written yet. Beyond it, no call is begun: an answer is
- * written after those before it, whoever gets them. */
+/* While GDBus' thread has this number of messages to write, no call is begun: it writes the answers
+ * for all connections one after the other. */
 #define WINDOWS_QUEUED_MAX 32
 
 typedef struct Windows Windows;

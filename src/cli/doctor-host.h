@@ -57,9 +57,9 @@ void host_group_clear(HostGroup *group);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HostGroup, host_group_clear)
 
 /*
- * Groups and users of /etc/group and /etc/passwd. Those of system services are in these files,
- * because services need them before other sources of users are available. FALSE with errno: ENOENT
- * if there is none.
+ * Groups and users of /etc/group and /etc/passwd. The groups and users of system services are in
+ * these files, because services need them before other sources of users are available. FALSE with
+ * errno: ENOENT if there is none.
  */
 gboolean host_find_group(const DoctorHost *host, const char *name, HostGroup *ret_group);
 /* Returns the name of a group, or its number if it has no name. */

@@ -70,7 +70,7 @@ show(guint8 control, GByteArray *out)
     g_byte_array_append(out, (const guint8 *)shown, strlen(shown));
 }
 
-/* Those that move the cursor or ring the bell; terminals ignore NUL. */
+/* Control characters that move the cursor or ring the bell; terminals ignore NUL. */
 static gboolean
 is_harmless(guint8 byte)
 {

@@ -257,7 +257,7 @@ check_size(const Template *template, const CreateRequest *request, GError **erro
     return FALSE;
 }
 
-/* Of what a second call with the same key must request again. */
+/* The digest of what a second call with the same key must request again. */
 static char *
 digest_request(const Core *core, const CreateRequest *request, const char *template)
 {

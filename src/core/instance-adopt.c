@@ -21,12 +21,12 @@ typedef struct {
     gpointer heard_data;
     GSource *first_byte; /* NULL: it was heard, or nothing can be */
     int first_fd;        /* its descriptor */
-} MachineAdoption;
+} InstanceAdoption;
 
 /* --- the first byte --- */
 
 static void
-stop_listening(MachineAdoption *adoption)
+stop_listening(InstanceAdoption *adoption)
 {
     if (!adoption->first_byte)
         return;
@@ -38,7 +38,7 @@ stop_listening(MachineAdoption *adoption)
 static gboolean
 on_first_byte(int fd, GIOCondition condition, gpointer data)
 {
-    MachineAdoption *adoption = data;
+    InstanceAdoption *adoption = data;
 
     if (condition & G_IO_IN)
         adoption->heard(adoption->heard_data);
@@ -49,7 +49,7 @@ on_first_byte(int fd, GIOCondition condition, gpointer data)
 /* A source of higher priority than the link's, so it is dispatched before the link reads. The link
  * may close its descriptor at any time, so the source has one of its own. */
 static void
-listen_for_first_byte(MachineAdoption *adoption, int fd)
+listen_for_first_byte(InstanceAdoption *adoption, int fd)
 {
     adoption->first_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (adoption->first_fd < 0)
@@ -63,7 +63,7 @@ listen_for_first_byte(MachineAdoption *adoption, int fd)
 static void
 adoption_free(gpointer data)
 {
-    MachineAdoption *adoption = data;
+    InstanceAdoption *adoption = data;
 
     stop_listening(adoption);
     if (adoption->instance)
@@ -76,7 +76,7 @@ adoption_free(gpointer data)
 static void
 give_up(GTask *task, EndReason why, GError *error)
 {
-    MachineAdoption *adoption = g_task_get_task_data(task);
+    InstanceAdoption *adoption = g_task_get_task_data(task);
 
     stop_listening(adoption);
     adoption->why = why;
@@ -94,7 +94,7 @@ end_unwanted(gpointer instance)
 static void
 finish(GTask *task)
 {
-    MachineAdoption *adoption = g_task_get_task_data(task);
+    InstanceAdoption *adoption = g_task_get_task_data(task);
     Instance *instance = adoption->instance;
 
     stop_listening(adoption);
@@ -124,7 +124,7 @@ check_identity(const Instance *instance, GError **error)
 static void
 on_greeted(GObject *source, GAsyncResult *result, gpointer data)
 {
-    Instance *instance = ((MachineAdoption *)g_task_get_task_data(data))->instance;
+    Instance *instance = ((InstanceAdoption *)g_task_get_task_data(data))->instance;
     GError *error = NULL;
 
     if (guest_link_greet_finish(instance->link, result, &error) && check_identity(instance, &error))
@@ -148,7 +148,7 @@ static void
 on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    MachineAdoption *adoption = g_task_get_task_data(task);
+    InstanceAdoption *adoption = g_task_get_task_data(task);
     Instance *instance = adoption->instance;
     GError *error = NULL;
     int fd;
@@ -177,7 +177,7 @@ instance_adopt_async(Host *host, const Record *record, Template *template,
                      void (*heard)(gpointer data), GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, NULL, callback, data);
-    MachineAdoption *adoption = g_new0(MachineAdoption, 1);
+    InstanceAdoption *adoption = g_new0(InstanceAdoption, 1);
     MachineUser user = host_keep_user(host, record->machine_uid);
     Instance *instance = instance_new(host, record->id, &user, template);
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
@@ -195,7 +195,7 @@ instance_adopt_async(Host *host, const Record *record, Template *template,
 Instance *
 instance_adopt_finish(GAsyncResult *result, EndReason *ret_why, GError **error)
 {
-    const MachineAdoption *adoption = g_task_get_task_data(G_TASK(result));
+    const InstanceAdoption *adoption = g_task_get_task_data(G_TASK(result));
     Instance *instance = g_task_propagate_pointer(G_TASK(result), error);
 
     if (!instance)

@@ -4,7 +4,7 @@
 
 struct JournalBudget {
     JournalLimits limits;
-    GHashTable *windows; /* uid → Window; only users with a line in their window */
+    GHashTable *windows; /* uid → JournalWindow; only users with a line in their window */
 };
 
 typedef struct {
@@ -13,12 +13,12 @@ typedef struct {
     guint lines[_JOURNAL_KIND_MAX];
     guint left_out;
     guint source; /* of its end */
-} Window;
+} JournalWindow;
 
 static void
 window_free(gpointer data)
 {
-    Window *window = data;
+    JournalWindow *window = data;
 
     g_source_remove(window->source);
     if (window->left_out > 0)
@@ -29,19 +29,19 @@ window_free(gpointer data)
 static gboolean
 on_end(gpointer data)
 {
-    Window *window = data;
+    JournalWindow *window = data;
 
     g_hash_table_remove(window->budget->windows, GUINT_TO_POINTER(window->owner));
     return G_SOURCE_CONTINUE; /* window_free() has removed it */
 }
 
-static Window *
+static JournalWindow *
 window_of(JournalBudget *budget, guint32 owner)
 {
-    Window *window = g_hash_table_lookup(budget->windows, GUINT_TO_POINTER(owner));
+    JournalWindow *window = g_hash_table_lookup(budget->windows, GUINT_TO_POINTER(owner));
 
     if (!window) {
-        window = g_new0(Window, 1);
+        window = g_new0(JournalWindow, 1);
         window->budget = budget;
         window->owner = owner;
         window->source = g_timeout_add(budget->limits.window_ms, on_end, window);
@@ -53,7 +53,7 @@ window_of(JournalBudget *budget, guint32 owner)
 gboolean
 journal_budget_take(JournalBudget *budget, guint32 owner, JournalKind kind)
 {
-    Window *window = window_of(budget, owner);
+    JournalWindow *window = window_of(budget, owner);
 
     if (window->lines[kind] < budget->limits.lines[kind]) {
         window->lines[kind]++;

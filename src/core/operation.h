@@ -4,8 +4,8 @@
  *
  * A run, a task, an execution, a process, a transfer and a stream of code have one each, from the
  * request until nothing of it is under way any more. It charges a user with a process for that
- * time. It is found at its sandbox, and may outlive it: a reader may still have to take data that
- * the guest sent before.
+ * time. The sandbox lists it. It may outlive the sandbox: a reader may still have to take data
+ * that the guest sent before.
  */
 #pragma once
 

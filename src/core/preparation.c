@@ -11,7 +11,7 @@
 #include "image.h"
 #include "util.h"
 
-/* Of the method by which snapshots are taken and restored: a change makes all templates anew. */
+/* The version of the method that saves and restores machines. A change rebuilds all templates. */
 #define FORMAT_VERSION "3"
 #define KEY_LENGTH 16
 /* Before the next try, doubled by each failure: a try boots a guest. */

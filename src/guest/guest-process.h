@@ -38,7 +38,7 @@ void guest_process_connect_output(GuestProcess *process, WireChannel channel, in
 guint32 guest_process_pid(const GuestProcess *process);
 /* Bytes of input that were sent to it. */
 guint64 guest_process_input_size(const GuestProcess *process);
-/* The end of the standard error of a GUEST_PROCESS_COMPLETE: a new string. */
+/* The last bytes that a GUEST_PROCESS_COMPLETE wrote to its standard error: a new string. */
 char *guest_process_dup_error_text(const GuestProcess *process);
 /* Unread output was discarded. */
 gboolean guest_process_has_lost_output(const GuestProcess *process);

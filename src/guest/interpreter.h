@@ -46,7 +46,7 @@ void guest_interpreter_restart_async(GuestInterpreter *interpreter, GAsyncReadyC
 /* Interrupts the execution that is under way, if there is one. */
 void guest_interpreter_interrupt(GuestInterpreter *interpreter);
 
-/* Finds the runner that is there in a machine of a previous instance of the service. Executions
+/* Attaches to the runner in a machine that a previous instance of the service has left. Executions
  * wait until it is idle, or until another was started because it did not become idle. */
 void guest_interpreter_adopt(GuestInterpreter *interpreter);
 

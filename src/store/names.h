@@ -5,9 +5,10 @@
 
 #include <glib.h>
 
-/* Of an image and its template: [a-z][a-z0-9-]{0,31}. */
+/* Whether this is a name of an image, which is its template's as well: [a-z][a-z0-9-]{0,31}. */
 gboolean image_name_is_valid(const char *name);
-/* Of a version of a template: [0-9a-f]{1,64}. */
+/* Whether this is the key of a version of a template: [0-9a-f]{1,64}. */
 gboolean template_key_is_valid(const char *key);
-/* Of a sandbox, its record and its folders: [a-z0-9]{1,64}. */
+/* Whether this is the id of a sandbox, which its record and folders have as well: [a-z0-9]{1,64}.
+ */
 gboolean record_id_is_valid(const char *id);

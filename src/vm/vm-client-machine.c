@@ -87,12 +87,12 @@ client_machine_free(ClientMachine *machine)
 typedef struct {
     ClientMachine *machine;
     int fd;
-} Arrival;
+} MachineArrival;
 
 static void
 arrival_free(gpointer data)
 {
-    Arrival *arrival = data;
+    MachineArrival *arrival = data;
 
     if (arrival->fd >= 0)
         close(arrival->fd);
@@ -105,7 +105,7 @@ static GTask *
 arrival_task(ClientMachine *machine, GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data);
-    Arrival *arrival = g_new0(Arrival, 1);
+    MachineArrival *arrival = g_new0(MachineArrival, 1);
 
     arrival->machine = machine;
     arrival->fd = -1;
@@ -118,7 +118,7 @@ client_take_machine(ClientCall *call, const VmAnswer *answer, int fd)
 {
     VmClient *client = call->client;
     GTask *task = g_object_ref(call->task);
-    Arrival *arrival = g_task_get_task_data(task);
+    MachineArrival *arrival = g_task_get_task_data(task);
     ClientMachine *machine = arrival->machine;
 
     arrival->fd = fd;
@@ -133,7 +133,7 @@ client_take_machine(ClientCall *call, const VmAnswer *answer, int fd)
 Machine *
 client_machine_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
 {
-    Arrival *arrival = g_task_get_task_data(G_TASK(result));
+    MachineArrival *arrival = g_task_get_task_data(G_TASK(result));
     ClientMachine *machine;
 
     if (!g_task_propagate_boolean(G_TASK(result), error))

@@ -4,7 +4,7 @@
 
 #include "vm-private.h"
 
-/* Tries again at once what waits for its next attempt. */
+/* Begins the next attempt now, for all that wait for it. */
 void vm_retry_adoptions(LibvirtVm *vm);
 /* All that wait for their next attempt fail. */
 void vm_stop_adoptions(LibvirtVm *vm);

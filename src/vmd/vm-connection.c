@@ -43,7 +43,8 @@ on_lifecycle(virConnectPtr libvirt, virDomainPtr domain, int event, int detail, 
     return 0;
 }
 
-/* Takes no lock: a worker may hold it while it connects, and the main context must not wait. */
+/* Takes no lock: a worker may hold the lock while it connects, and the main context must not wait.
+ */
 static void
 on_closed(virConnectPtr libvirt, int reason, void *opaque)
 {

@@ -64,7 +64,7 @@ find_qemu_user(void)
     return NULL;
 }
 
-/* Tries it in a child process, because groups and access lists count. */
+/* Tries to open it in a child process, because the result depends on groups and access lists. */
 static gboolean
 user_can_open_kvm(const struct passwd *user)
 {

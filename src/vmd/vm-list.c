@@ -21,12 +21,12 @@ vm_list_parse_uid(const char *xml)
 typedef struct {
     LibvirtVm *vm;
     char *prefix;
-} List;
+} MachineList;
 
 static void
 list_free(gpointer data)
 {
-    List *list = data;
+    MachineList *list = data;
 
     g_free(list->prefix);
     g_free(list);
@@ -57,7 +57,7 @@ add(GPtrArray *all, virDomainPtr domain)
 }
 
 static GPtrArray *
-list_machines(const List *list, GError **error)
+list_machines(const MachineList *list, GError **error)
 {
     g_autoptr(virConnect) libvirt = connection_get(list->vm->connection, error);
     GPtrArray *all;
@@ -97,7 +97,7 @@ void
 libvirt_list_async(Vm *vm, const char *prefix, GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data);
-    List *list = g_new0(List, 1);
+    MachineList *list = g_new0(MachineList, 1);
 
     list->vm = (LibvirtVm *)vm;
     list->prefix = g_strdup(prefix);

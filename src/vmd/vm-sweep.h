@@ -4,7 +4,7 @@
 
 #include "vm-private.h"
 
-/* Tries again at once what waits for its next attempt. */
+/* Begins the next attempt now, for all that wait for it. */
 void vm_retry_sweeps(LibvirtVm *vm);
 /* All that wait for their next attempt fail, and those under way make no further attempt. */
 void vm_stop_sweeps(LibvirtVm *vm);

@@ -14,7 +14,7 @@
 #define MANAGE_OTHERS "org.cloche1.manage-others"
 #define REPLIES_MAX 128u
 
-/* Of one user and of all: questions at a time. */
+/* Queries in progress, of one user and of all. */
 #define QUERIES_EACH 2u
 #define QUERIES_ALL 16u
 #define PROMPTS_EACH 4u

@@ -11,7 +11,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 BAD = ("error", "failure", "skipped")
-# Of what was said before a failed case, the end is printed. The first failures often cause the others.
+# The last lines before a failed case are printed. The first failures often cause the others.
 LINES_OF_CASE, LINES_OF_ALL, WIDTH = 16, 48, 300
 
 

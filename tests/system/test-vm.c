@@ -151,8 +151,8 @@ assert_word(pid_t pid, const char *name, const char *expected)
     g_assert_cmpstr(word, ==, expected);
 }
 
-/* Each QEMU is a stranger to all others, in no group but one, and may not call all of the kernel.
- */
+/* Each QEMU runs under a uid of its own, in one group, without capabilities, and with a filter of
+ * system calls. */
 static void
 test_users(void)
 {
@@ -171,7 +171,7 @@ test_users(void)
     }
 }
 
-/* What is ours was given to nobody. */
+/* The service still owns its files. */
 static void
 test_owners(void)
 {

@@ -14,7 +14,7 @@ extern guint fake_living;         /* instances that have not ended */
 extern guint fake_ended;          /* instances that have ended */
 extern guint fake_failing_claims; /* how many claims fail from now on */
 
-/* Of the owner that an instance got last. */
+/* What belongs to the owner that an instance got last. */
 extern Budget *fake_last_buffers;
 extern Slots *fake_last_large_frames;
 

@@ -311,8 +311,8 @@ test_failures(Fixture *f, gconstpointer data)
     take_clear(&later);
 }
 
-/* Who waits for a template that is being prepared needs no machine yet, and keeps no other pool
- * from starting its own. */
+/* A caller that waits for a template that is being prepared needs no machine yet, so the other
+ * pools start their own. */
 static void
 test_preparing(Fixture *f, gconstpointer data)
 {

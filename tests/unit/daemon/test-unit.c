@@ -9,12 +9,13 @@
 /* Threads and descriptors of one operation: stranger.c, guest-process.c. */
 #define OPERATION_THREADS 1
 #define OPERATION_FDS 6
-/* Of machines: the channel, and the watch of QEMU. */
+/* Descriptors for each machine: its channel, and the watch of its QEMU. */
 #define MACHINE_FDS 2
 /* Worker threads, the bus, libvirt, and what waits to be sent. */
 #define OTHER_THREADS 200
 #define OTHER_FDS 4096
-/* Of the host's memory, for what users make the service hold ("Bounds" of docs/ARCHITECTURE.md). */
+/* The part of the host's memory that users can make the service hold ("Bounds" of
+ * docs/ARCHITECTURE.md). */
 #define USER_PERCENT 30
 
 /* The number behind `key` in a unit. */

@@ -206,7 +206,7 @@ test_template_full(Fixture *f, gconstpointer data)
     unmount(f->store->ram);
 }
 
-/* Of each part one byte, or the last byte, or the whole. */
+/* A part with a damaged byte is noticed, and so is one whose last byte is missing. */
 static void
 test_template_damaged(Fixture *f, gconstpointer data)
 {
