@@ -78,7 +78,7 @@ struct Method {
     gsize weight_max; /* of the arguments, see message_weight() */
     /* Fills the fields of the call that the guard reads, or NULL. */
     gboolean (*unpack)(Call *call, GError **error);
-    gboolean is_short; /* the handler answers it */
+    gboolean is_short; /* it ends soon: a user with DISPATCH_LASTING_MAX calls may make it, too */
     guint fds_max;     /* descriptors that it takes */
     /* It does not use the machine of the sandbox whose object is called. */
     gboolean without_machine;

@@ -11,7 +11,7 @@
 
 typedef struct Lease Lease;
 
-/* The timeout, in seconds, to create a sandbox with that is going to be leased. */
+/* The timeout in seconds for the creation of a sandbox that will be leased. */
 guint64 lease_seconds(ClocheManager *manager);
 
 /* Extends the timeout from now on, in the main loop. */

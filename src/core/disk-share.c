@@ -36,8 +36,8 @@ judge_shares(GHashTable *users, const DiskSpace *space)
     }
 }
 
-/* Of the users who run and take more than the reserve, the one whose disks take most; NULL: there
- * is none. */
+/* Returns the user whose disks take most, among those whose sandboxes run and take more than the
+ * reserve; NULL: there is no such user. */
 static DiskUser *
 find_largest(GHashTable *users, guint64 reserve, guint *ret_stopped)
 {

@@ -60,8 +60,8 @@ has_virtualization(void)
            kvm_is_promised(info);
 }
 
-/* FALSE with an error if libvirt was away since the facts were collected: then a failure of the
- * guest is libvirt's, and says nothing about KVM. */
+/* FALSE with an error if libvirt was away since the facts were collected: then the guest failed
+ * because of libvirt, which says nothing about KVM. */
 static gboolean
 set_unless_still(const Probe *probe, GError **error)
 {

@@ -340,6 +340,28 @@ test_lost_claims(Fixture *f, gconstpointer data)
     g_assert_cmpuint(used(f, QUOTA_SANDBOXES), ==, 1);
 }
 
+/* A caller that has left takes no machine out of the pool. */
+static void
+test_left(Fixture *f, gconstpointer data)
+{
+    const PoolConfig config = {.target = 1, .memory_max_mib = 1024};
+    const CreateRequest request = request_for(NULL);
+    g_autoptr(GCancellable) left = g_cancellable_new();
+    Create one = {.core = f->core};
+
+    pools_reconfigure(f->core->pools, &config);
+    template_finish(f->box);
+    fake_complete_all_starts();
+    g_cancellable_cancel(left);
+    core_create_async(f->core, OWNER, &request, left, on_created, &one);
+    fake_run_due();
+    g_assert_true(one.done);
+    g_assert_error(one.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    g_assert_cmpuint(pool_figures(pools_find(f->core->pools, f->box)).ready, ==, 1);
+    g_assert_cmpuint(used(f, QUOTA_SANDBOXES), ==, 0);
+    create_clear(&one);
+}
+
 /* Calls with one key share one sandbox, before it is created and afterwards. */
 static void
 test_idempotency(Fixture *f, gconstpointer data)
@@ -420,6 +442,7 @@ main(int argc, char **argv)
     ADD("refused", test_refused);
     ADD("charged", test_charged);
     ADD("lost-claims", test_lost_claims);
+    ADD("left", test_left);
     ADD("idempotency", test_idempotency);
     ADD("removed", test_removed);
     ADD("disks-are-looked-at", test_disks_are_looked_at);
