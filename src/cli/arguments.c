@@ -189,7 +189,7 @@ arguments_prepare(const GOptionEntry *entries, char *const *argv, gboolean has_c
     ArgumentScan scan = {.verb = argv[0], .entries = entries, .next = argv + 1, .out = out};
     gboolean may_begin =
         has_command_after_id && !g_strv_contains((const char *const *)argv + 1, "--");
-    guint n_words = 0;
+    guint n_arguments = 0;
 
     put(&scan, argv[0]);
     while (*scan.next != NULL && !g_str_equal(*scan.next, "--")) {
@@ -200,7 +200,7 @@ arguments_prepare(const GOptionEntry *entries, char *const *argv, gboolean has_c
                 return NULL;
             continue;
         }
-        if (may_begin && ++n_words == 2) {
+        if (may_begin && ++n_arguments == 2) {
             put(&scan, "--");
             scan.next--;
             break;
@@ -214,10 +214,10 @@ arguments_prepare(const GOptionEntry *entries, char *const *argv, gboolean has_c
 }
 
 gboolean
-arguments_have(char *const *words, const char *option)
+arguments_have(char *const *argv, const char *option)
 {
-    for (; *words != NULL && !g_str_equal(*words, "--"); words++) {
-        if (g_str_equal(*words, option))
+    for (; *argv != NULL && !g_str_equal(*argv, "--"); argv++) {
+        if (g_str_equal(*argv, option))
             return TRUE;
     }
     return FALSE;

@@ -16,10 +16,10 @@ run(Cli *cli, char **argv)
     };
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 2, /* max= */ 2, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 2, /* max= */ 2, &status))
         return status;
     if (!cli_connect(cli, &error) ||
-        !program_attach(cli, cli->words[0], cli->words[1], &program, &error))
+        !program_attach(cli, cli->arguments[0], cli->arguments[1], &program, &error))
         return cli_fail(cli, error);
     return program_follow(cli, &program, with_stdin);
 }

@@ -75,9 +75,9 @@ run(Cli *cli, char **argv)
     const GOptionEntry entries[] = {guest_user_entry(&guest), G_OPTION_ENTRY_NULL};
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ G_MAXUINT, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 1, /* max= */ G_MAXUINT, &status))
         return status;
-    for (char **word = cli->words; *word != NULL; word++) {
+    for (char **word = cli->arguments; *word != NULL; word++) {
         if (show(cli, &guest, *word, &error))
             continue;
         if (g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_PIPE))

@@ -27,14 +27,14 @@ print_help(const Cli *cli, GOptionContext *context)
 /* Returns the arguments before "--" for GOption, which reorders and shortens its copy, and those
  * after it separately. */
 static char **
-split_arguments(char **argv, char ***ret_behind)
+split_arguments(char **argv, char ***ret_after_dashes)
 {
     GPtrArray *before = g_ptr_array_new();
 
-    *ret_behind = NULL;
+    *ret_after_dashes = NULL;
     for (gsize i = 0; argv[i] != NULL; i++) {
         if (g_str_equal(argv[i], "--")) {
-            *ret_behind = g_strdupv(argv + i + 1);
+            *ret_after_dashes = g_strdupv(argv + i + 1);
             break;
         }
         g_ptr_array_add(before, g_strdup(argv[i]));
@@ -90,26 +90,26 @@ make_context(const Cli *cli, const GArray *entries)
 static int
 ask_for_command(Cli *cli)
 {
-    if (*cli->words != NULL && !cli->verb->has_command_after_id)
+    if (*cli->arguments != NULL && !cli->verb->has_command_after_id)
         return cli_usage(
             cli,
             "the command is missing: it follows '--', as in cloche %s -- %s; --template "
             "names a template",
-            cli->verb->name, *cli->words);
+            cli->verb->name, *cli->arguments);
     return cli_usage(cli, "the command is missing: cloche %s %s", cli->verb->name,
                      cli->verb->synopsis);
 }
 
 static gboolean
-check_command(Cli *cli, char **behind, int *ret_status)
+check_command(Cli *cli, char **after_dashes, int *ret_status)
 {
-    if (cli->verb->command_is_optional && behind == NULL)
+    if (cli->verb->command_is_optional && after_dashes == NULL)
         return TRUE;
-    if (behind == NULL || behind[0] == NULL) {
+    if (after_dashes == NULL || after_dashes[0] == NULL) {
         *ret_status = ask_for_command(cli);
         return FALSE;
     }
-    cli->command = g_strdupv(behind);
+    cli->command = g_strdupv(after_dashes);
     return TRUE;
 }
 
@@ -118,13 +118,13 @@ check_command(Cli *cli, char **behind, int *ret_status)
 static char **
 prepare(Cli *cli, const GArray *entries, char **argv, GError **error)
 {
-    char **words = NULL;
+    char **arguments = NULL;
 
     if (text_check_utf8((const char *const *)argv, "", error))
-        words = arguments_prepare((const GOptionEntry *)entries->data, argv,
-                                  cli->verb->has_command_after_id, error);
-    cli->json = cli->json || arguments_have(words != NULL ? words : argv, "--json");
-    return words;
+        arguments = arguments_prepare((const GOptionEntry *)entries->data, argv,
+                                      cli->verb->has_command_after_id, error);
+    cli->json = cli->json || arguments_have(arguments != NULL ? arguments : argv, "--json");
+    return arguments;
 }
 
 /* For the hints about errors: they depend on the user who was refused. */
@@ -146,11 +146,11 @@ cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
     g_autoptr(GArray) all = join_entries(cli, entries, &help);
     g_autoptr(GOptionContext) context = make_context(cli, all);
     g_autoptr(GError) error = NULL;
-    g_auto(GStrv) behind = NULL;
+    g_auto(GStrv) after_dashes = NULL;
     g_auto(GStrv) prepared = prepare(cli, all, argv, &error);
-    g_auto(GStrv) words = prepared != NULL ? split_arguments(prepared, &behind) : NULL;
+    g_auto(GStrv) arguments = prepared != NULL ? split_arguments(prepared, &after_dashes) : NULL;
 
-    if (words == NULL || !g_option_context_parse_strv(context, &words, &error)) {
+    if (arguments == NULL || !g_option_context_parse_strv(context, &arguments, &error)) {
         *ret_status = cli_usage(cli, "%s", error->message);
         return FALSE;
     }
@@ -160,25 +160,25 @@ cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status)
         return FALSE;
     }
     note_user(cli, entries);
-    cli->words = join_arguments(words + 1, cli->verb->takes_command ? NULL : behind);
-    return !cli->verb->takes_command || check_command(cli, behind, ret_status);
+    cli->arguments = join_arguments(arguments + 1, cli->verb->takes_command ? NULL : after_dashes);
+    return !cli->verb->takes_command || check_command(cli, after_dashes, ret_status);
 }
 
 gboolean
-cli_parse_words(Cli *cli, const GOptionEntry *entries, char **argv, guint min, guint max,
-                int *ret_status)
+cli_parse_arguments(Cli *cli, const GOptionEntry *entries, char **argv, guint min, guint max,
+                    int *ret_status)
 {
     guint n;
 
     if (!cli_parse(cli, entries, argv, ret_status))
         return FALSE;
-    n = g_strv_length(cli->words);
+    n = g_strv_length(cli->arguments);
     if (n < min)
         *ret_status = cli_usage(cli, "too few arguments: cloche %s %s%s%s", cli->verb->name,
                                 cli->verb->synopsis, cli->verb->when_missing != NULL ? "; " : "",
                                 cli->verb->when_missing != NULL ? cli->verb->when_missing : "");
     else if (n > max)
-        *ret_status = cli_usage(cli, "unexpected argument '%s'%s%s%s", cli->words[max],
+        *ret_status = cli_usage(cli, "unexpected argument '%s'%s%s%s", cli->arguments[max],
                                 cli->verb->takes_command ? " before '--'" : "",
                                 cli->verb->when_too_many != NULL ? ": " : "",
                                 cli->verb->when_too_many != NULL ? cli->verb->when_too_many : "");

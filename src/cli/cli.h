@@ -48,7 +48,7 @@ struct Cli {
     gboolean json, no_ask_password;
     /* Set by cli_parse(): the arguments that are not options, and those after "--" of a verb that
      * takes a command. */
-    char **words;
+    char **arguments;
     char **command;
     gboolean has_user;      /* set by cli_parse(): the verb has an option --user */
     const char *user;       /* its value, or NULL */
@@ -68,8 +68,8 @@ struct Cli {
 gboolean cli_parse(Cli *cli, const GOptionEntry *entries, char **argv, int *ret_status);
 
 /* Also checks the number of arguments that are not options. max: G_MAXUINT for no limit. */
-gboolean cli_parse_words(Cli *cli, const GOptionEntry *entries, char **argv, guint min, guint max,
-                         int *ret_status);
+gboolean cli_parse_arguments(Cli *cli, const GOptionEntry *entries, char **argv, guint min,
+                             guint max, int *ret_status);
 
 /* Connects to the service, and handles signals from then on. */
 gboolean cli_connect(Cli *cli, GError **error);

@@ -25,50 +25,51 @@ typedef struct {
     char *save;
     char *timeout;
     char **environment;
-} CodeOptions;
+} CodeSettings;
 
 static void
-code_options_clear(CodeOptions *words)
+code_settings_clear(CodeSettings *settings)
 {
-    g_free(words->code);
-    g_free(words->language);
-    g_free(words->template);
-    g_free(words->sandbox);
-    g_free(words->context);
-    g_free(words->save);
-    g_free(words->timeout);
-    g_strfreev(words->environment);
+    g_free(settings->code);
+    g_free(settings->language);
+    g_free(settings->template);
+    g_free(settings->sandbox);
+    g_free(settings->context);
+    g_free(settings->save);
+    g_free(settings->timeout);
+    g_strfreev(settings->environment);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CodeOptions, code_options_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CodeSettings, code_settings_clear)
 
 /* --- the code --- */
 
 /* Reads the code. Its language is that of --language or of the file's name; a context has one. */
 static gboolean
-take_code(Cli *cli, CodeOptions *words, GError **error)
+take_code(Cli *cli, CodeSettings *settings, GError **error)
 {
-    const char *file = cli->words[0] != NULL ? cli->words[0] : "-";
-    g_autofree char *given = g_steal_pointer(&words->language);
+    const char *file = cli->arguments[0] != NULL ? cli->arguments[0] : "-";
+    g_autofree char *given = g_steal_pointer(&settings->language);
 
     if (given != NULL)
-        words->language = languages_canonical(given);
-    else if (words->context == NULL)
-        words->language = g_strdup(languages_of_file(file));
-    if (words->code == NULL)
-        words->code = source_read(file, error);
-    return words->code != NULL;
+        settings->language = languages_canonical(given);
+    else if (settings->context == NULL)
+        settings->language = g_strdup(languages_of_file(file));
+    if (settings->code == NULL)
+        settings->code = source_read(file, error);
+    return settings->code != NULL;
 }
 
 /* --- running it --- */
 
 static GVariant *
-code_options(const CodeOptions *words, GError **error)
+code_options(const CodeSettings *settings, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-    const char *timeout = words->sandbox == NULL ? OWN_TIMEOUT : NULL;
+    const char *timeout = settings->sandbox == NULL ? OWN_TIMEOUT : NULL;
 
-    if (!options_add_timeout(&options, words->timeout != NULL ? words->timeout : timeout, error) ||
-        !options_add_environment(&options, words->environment, error))
+    if (!options_add_timeout(&options, settings->timeout != NULL ? settings->timeout : timeout,
+                             error) ||
+        !options_add_environment(&options, settings->environment, error))
         return NULL;
     g_variant_dict_insert(&options, "drain", "b", TRUE);
     return g_variant_dict_end(&options);
@@ -76,89 +77,92 @@ code_options(const CodeOptions *words, GError **error)
 
 /* The language determines which context Ctrl-C interrupts. */
 static gboolean
-find_language(Cli *cli, CodeOptions *words, ClocheSandbox *sandbox, GError **error)
+find_language(Cli *cli, CodeSettings *settings, ClocheSandbox *sandbox, GError **error)
 {
     g_autoptr(GError) problem = NULL;
 
-    if (words->language == NULL && words->context == NULL)
-        words->language = language_of_sandbox(cli, sandbox, &problem);
+    if (settings->language == NULL && settings->context == NULL)
+        settings->language = language_of_sandbox(cli, sandbox, &problem);
     if (problem != NULL)
         g_propagate_error(error, g_steal_pointer(&problem));
     return *error == NULL;
 }
 
 static int
-run_in(Cli *cli, CodeOptions *words, ClocheSandbox *sandbox, GVariant *options, Gallery *gallery)
+run_in(Cli *cli, CodeSettings *settings, ClocheSandbox *sandbox, GVariant *options,
+       Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
     Execution execution = {.sandbox = sandbox,
-                           .context = words->context,
+                           .context = settings->context,
                            .options = options,
                            .gallery = gallery,
-                           .is_alone = words->sandbox == NULL};
+                           .is_alone = settings->sandbox == NULL};
     int status;
 
-    if (!find_language(cli, words, sandbox, &error))
+    if (!find_language(cli, settings, sandbox, &error))
         return cli_fail(cli, error);
     gallery->sandbox = sandbox;
-    execution.language = words->language;
+    execution.language = settings->language;
     if (cli->json)
-        return execution_print(cli, &execution, words->code);
-    status = execution_run(cli, &execution, words->code, &error);
+        return execution_print(cli, &execution, settings->code);
+    status = execution_run(cli, &execution, settings->code, &error);
     return error != NULL ? cli_fail(cli, error) : status;
 }
 
 static int
-run_leased(Cli *cli, CodeOptions *words, GVariant *options, Gallery *gallery)
+run_leased(Cli *cli, CodeSettings *settings, GVariant *options, Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(SandboxLease) lease = sandbox_lease(cli, words->template, &error);
+    g_autoptr(SandboxLease) lease = sandbox_lease(cli, settings->template, &error);
 
     if (lease == NULL)
         return cli_fail(cli, error);
-    return run_in(cli, words, sandbox_lease_get(lease), options, gallery);
+    return run_in(cli, settings, sandbox_lease_get(lease), options, gallery);
 }
 
 static int
-run_living(Cli *cli, CodeOptions *words, GVariant *options, Gallery *gallery)
+run_living(Cli *cli, CodeSettings *settings, GVariant *options, Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(ClocheSandbox) sandbox = sandbox_find(cli, words->sandbox, &error);
+    g_autoptr(ClocheSandbox) sandbox = sandbox_find(cli, settings->sandbox, &error);
 
     if (sandbox == NULL)
         return cli_fail(cli, error);
     template_warn_emulated(cli);
-    return run_in(cli, words, sandbox, options, gallery);
+    return run_in(cli, settings, sandbox, options, gallery);
 }
 
 static int
-run_code(Cli *cli, CodeOptions *words)
+run_code(Cli *cli, CodeSettings *settings)
 {
-    Gallery gallery = {
-        .cli = cli, .directory = words->save, .stays = words->sandbox != NULL, .next_number = 1};
+    Gallery gallery = {.cli = cli,
+                       .directory = settings->save,
+                       .stays = settings->sandbox != NULL,
+                       .next_number = 1};
     g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) options = code_options(words, &error);
+    g_autoptr(GVariant) options = code_options(settings, &error);
 
     if (options != NULL)
         g_variant_ref_sink(options);
-    if (options == NULL || !take_code(cli, words, &error) || !gallery_prepare(&gallery, &error) ||
-        !cli_connect(cli, &error))
+    if (options == NULL || !take_code(cli, settings, &error) ||
+        !gallery_prepare(&gallery, &error) || !cli_connect(cli, &error))
         return cli_fail(cli, error);
-    return words->sandbox != NULL ? run_living(cli, words, options, &gallery)
-                                  : run_leased(cli, words, options, &gallery);
+    return settings->sandbox != NULL ? run_living(cli, settings, options, &gallery)
+                                     : run_leased(cli, settings, options, &gallery);
 }
 
 static int
-check_words(Cli *cli, const CodeOptions *words)
+check_settings(Cli *cli, const CodeSettings *settings)
 {
-    if (words->code != NULL && cli->words[0] != NULL)
+    if (settings->code != NULL && cli->arguments[0] != NULL)
         return cli_usage(cli, "-c cannot be given with a file");
-    if (words->sandbox != NULL && words->template != NULL)
+    if (settings->sandbox != NULL && settings->template != NULL)
         return cli_usage(cli, "--template cannot be given with --sandbox, which already has one");
-    if (words->context != NULL && words->sandbox == NULL)
+    if (settings->context != NULL && settings->sandbox == NULL)
         return cli_usage(cli,
                          "--context needs --sandbox ID: it names a context of an existing sandbox");
-    if (words->context != NULL && words->language != NULL)
+    if (settings->context != NULL && settings->language != NULL)
         return cli_usage(cli, "--language cannot be given with --context, which already has one");
     return CLI_OK;
 }
@@ -166,31 +170,31 @@ check_words(Cli *cli, const CodeOptions *words)
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(CodeOptions) words = {0};
+    g_auto(CodeSettings) settings = {0};
     const GOptionEntry entries[] = {
-        {"code", 'c', 0, G_OPTION_ARG_FILENAME, &words.code, "Code to run", "CODE"},
-        {"language", 'l', 0, G_OPTION_ARG_FILENAME, &words.language,
+        {"code", 'c', 0, G_OPTION_ARG_FILENAME, &settings.code, "Code to run", "CODE"},
+        {"language", 'l', 0, G_OPTION_ARG_FILENAME, &settings.language,
          "Language (default: by the file's name, or the template's first)", "LANGUAGE"},
-        {"sandbox", 's', 0, G_OPTION_ARG_FILENAME, &words.sandbox,
+        {"sandbox", 's', 0, G_OPTION_ARG_FILENAME, &settings.sandbox,
          "Run it in this sandbox, which keeps variables", "ID"},
-        {"context", 0, 0, G_OPTION_ARG_FILENAME, &words.context,
+        {"context", 0, 0, G_OPTION_ARG_FILENAME, &settings.context,
          "With --sandbox: the context (default: that of the language)", "ID"},
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "Template of a new sandbox",
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &settings.template, "Template of a new sandbox",
          "NAME"},
-        {"save", 0, 0, G_OPTION_ARG_FILENAME, &words.save,
+        {"save", 0, 0, G_OPTION_ARG_FILENAME, &settings.save,
          "Save pictures, PDF and HTML to this directory, as 001.png and so on", "DIR"},
-        {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &words.timeout,
+        {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &settings.timeout,
          "Stop the code after this time: 90, 5m, 2h (default: 1m; with --sandbox: never)", "TIME"},
-        {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
+        {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &settings.environment,
          "Set an environment variable; may be repeated", "KEY=VALUE"},
         G_OPTION_ENTRY_NULL,
     };
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
         return status;
-    status = check_words(cli, &words);
-    return status == CLI_OK ? run_code(cli, &words) : status;
+    status = check_settings(cli, &settings);
+    return status == CLI_OK ? run_code(cli, &settings) : status;
 }
 
 const Verb verb_code = {

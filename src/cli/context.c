@@ -13,16 +13,16 @@ typedef struct {
     char *language;
     char *cwd;
     char **environment;
-} ContextOptions;
+} ContextSettings;
 
 static void
-context_options_clear(ContextOptions *words)
+context_settings_clear(ContextSettings *settings)
 {
-    g_free(words->language);
-    g_free(words->cwd);
-    g_strfreev(words->environment);
+    g_free(settings->language);
+    g_free(settings->cwd);
+    g_strfreev(settings->environment);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ContextOptions, context_options_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ContextSettings, context_settings_clear)
 
 /* --- list --- */
 
@@ -106,7 +106,7 @@ print_json(const char *key, JsonNode *value)
 }
 
 static gboolean
-do_list(Cli *cli, ClocheSandbox *sandbox, const ContextOptions *words, GError **error)
+do_list(Cli *cli, ClocheSandbox *sandbox, const ContextSettings *settings, GError **error)
 {
     g_autoptr(GVariant) contexts = context_list(cli, sandbox, error);
 
@@ -122,25 +122,25 @@ do_list(Cli *cli, ClocheSandbox *sandbox, const ContextOptions *words, GError **
 /* --- create --- */
 
 static GVariant *
-create_options(const ContextOptions *words, GError **error)
+create_options(const ContextSettings *settings, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
     g_autofree char *language =
-        words->language != NULL ? languages_canonical(words->language) : NULL;
+        settings->language != NULL ? languages_canonical(settings->language) : NULL;
 
     options_add_text(&options, "language", language);
-    options_add_text(&options, "cwd", words->cwd);
-    if (!options_add_environment(&options, words->environment, error))
+    options_add_text(&options, "cwd", settings->cwd);
+    if (!options_add_environment(&options, settings->environment, error))
         return NULL;
     return g_variant_dict_end(&options);
 }
 
 static gboolean
-do_create(Cli *cli, ClocheSandbox *sandbox, const ContextOptions *words, GError **error)
+do_create(Cli *cli, ClocheSandbox *sandbox, const ContextSettings *settings, GError **error)
 {
     g_autoptr(GAsyncResult) reply = NULL;
     g_autofree char *id = NULL;
-    GVariant *options = create_options(words, error);
+    GVariant *options = create_options(settings, error);
 
     if (options == NULL)
         return FALSE;
@@ -196,7 +196,7 @@ take_away(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error)
 /* Has one of the two functions: for the sandbox, or for each named context. */
 typedef struct {
     const char *name;
-    gboolean (*on_sandbox)(Cli *cli, ClocheSandbox *sandbox, const ContextOptions *words,
+    gboolean (*on_sandbox)(Cli *cli, ClocheSandbox *sandbox, const ContextSettings *settings,
                            GError **error);
     gboolean (*on_context)(Cli *cli, ClocheSandbox *sandbox, const char *id, GError **error);
 } Action;
@@ -224,22 +224,22 @@ find_action(const char *name)
 
 /* Returns CLI_OK, or prints what is wrong. */
 static int
-check_words(Cli *cli, const Action *action, const ContextOptions *words)
+check_settings(Cli *cli, const Action *action, const ContextSettings *settings)
 {
     gboolean has_options =
-        words->language != NULL || words->cwd != NULL || words->environment != NULL;
+        settings->language != NULL || settings->cwd != NULL || settings->environment != NULL;
     const char *context;
 
     if (action == NULL)
         return cli_usage(cli, "unknown action '%s': use list, create, restart, interrupt or remove",
-                         cli->words[0]);
-    if (cli->words[1] == NULL)
+                         cli->arguments[0]);
+    if (cli->arguments[1] == NULL)
         return cli_usage(cli, "the sandbox is missing: cloche context %s ID%s", action->name,
                          action->on_context != NULL ? " CONTEXT..." : "");
-    context = cli->words[2];
+    context = cli->arguments[2];
     if (action->on_context != NULL && context == NULL)
         return cli_usage(cli, "the context is missing: 'cloche context list %s' shows the contexts",
-                         cli->words[1]);
+                         cli->arguments[1]);
     if (action->on_sandbox != NULL && context != NULL)
         return cli_usage(cli, "unexpected argument '%s'", context);
     if (action->on_sandbox != do_create && has_options)
@@ -253,10 +253,10 @@ act_on_contexts(Cli *cli, ClocheSandbox *sandbox, const Action *action)
 {
     int status = CLI_OK;
 
-    for (gsize i = 2; cli->words[i] != NULL && cli->signal == 0; i++) {
+    for (gsize i = 2; cli->arguments[i] != NULL && cli->signal == 0; i++) {
         g_autoptr(GError) error = NULL;
 
-        if (action->on_context(cli, sandbox, cli->words[i], &error))
+        if (action->on_context(cli, sandbox, cli->arguments[i], &error))
             continue;
         status = cli_fail(cli, error);
         if (cli->json)
@@ -266,18 +266,18 @@ act_on_contexts(Cli *cli, ClocheSandbox *sandbox, const Action *action)
 }
 
 static int
-act(Cli *cli, const Action *action, const ContextOptions *words)
+act(Cli *cli, const Action *action, const ContextSettings *settings)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(ClocheSandbox) sandbox = NULL;
 
     if (cli_connect(cli, &error))
-        sandbox = sandbox_find(cli, cli->words[1], &error);
+        sandbox = sandbox_find(cli, cli->arguments[1], &error);
     if (sandbox == NULL)
         return cli_fail(cli, error);
     if (action->on_context != NULL)
         return act_on_contexts(cli, sandbox, action);
-    if (!action->on_sandbox(cli, sandbox, words, &error))
+    if (!action->on_sandbox(cli, sandbox, settings, &error))
         return cli_fail(cli, error);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
@@ -285,24 +285,24 @@ act(Cli *cli, const Action *action, const ContextOptions *words)
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(ContextOptions) words = {0};
+    g_auto(ContextSettings) settings = {0};
     const GOptionEntry entries[] = {
-        {"language", 'l', 0, G_OPTION_ARG_FILENAME, &words.language,
+        {"language", 'l', 0, G_OPTION_ARG_FILENAME, &settings.language,
          "With create: the language (default: the template's first)", "LANGUAGE"},
-        {"cwd", 'w', 0, G_OPTION_ARG_FILENAME, &words.cwd,
+        {"cwd", 'w', 0, G_OPTION_ARG_FILENAME, &settings.cwd,
          "With create: the working directory (default: the user's home)", "DIR"},
-        {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
+        {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &settings.environment,
          "With create: set an environment variable; may be repeated", "KEY=VALUE"},
         G_OPTION_ENTRY_NULL,
     };
     const Action *action;
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ G_MAXUINT, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 1, /* max= */ G_MAXUINT, &status))
         return status;
-    action = find_action(cli->words[0]);
-    status = check_words(cli, action, &words);
-    return status == CLI_OK ? act(cli, action, &words) : status;
+    action = find_action(cli->arguments[0]);
+    status = check_settings(cli, action, &settings);
+    return status == CLI_OK ? act(cli, action, &settings) : status;
 }
 
 const Verb verb_context = {

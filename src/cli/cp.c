@@ -28,7 +28,7 @@ is_stream(const char *word)
 static int
 copy(Cli *cli, Guest *guest)
 {
-    const char *source = cli->words[0], *target = cli->words[1];
+    const char *source = cli->arguments[0], *target = cli->arguments[1];
     gboolean is_upload = guest_path_is(target);
     g_auto(GuestPath) place = {0};
     g_autoptr(GError) error = NULL;
@@ -66,7 +66,7 @@ run(Cli *cli, char **argv)
     };
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 2, /* max= */ 2, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 2, /* max= */ 2, &status))
         return status;
     return copy(cli, &guest);
 }

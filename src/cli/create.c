@@ -11,31 +11,31 @@ typedef struct {
     char **metadata;
     char **environment;
     char *key;
-} CreateOptions;
+} CreateSettings;
 
 static void
-create_options_clear(CreateOptions *words)
+create_settings_clear(CreateSettings *settings)
 {
-    g_free(words->template);
-    g_free(words->timeout);
-    g_free(words->name);
-    g_strfreev(words->metadata);
-    g_strfreev(words->environment);
-    g_free(words->key);
+    g_free(settings->template);
+    g_free(settings->timeout);
+    g_free(settings->name);
+    g_strfreev(settings->metadata);
+    g_strfreev(settings->environment);
+    g_free(settings->key);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CreateOptions, create_options_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CreateSettings, create_settings_clear)
 
 static GVariant *
-create_options(const CreateOptions *words, GError **error)
+create_options(const CreateSettings *settings, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
 
-    options_add_text(&options, "template", words->template);
-    options_add_text(&options, "name", words->name);
-    options_add_text(&options, "idempotency-key", words->key);
-    if (!options_add_lifetime(&options, words->timeout, error) ||
-        !options_add_pairs(&options, "metadata", words->metadata, error) ||
-        !options_add_environment(&options, words->environment, error))
+    options_add_text(&options, "template", settings->template);
+    options_add_text(&options, "name", settings->name);
+    options_add_text(&options, "idempotency-key", settings->key);
+    if (!options_add_lifetime(&options, settings->timeout, error) ||
+        !options_add_pairs(&options, "metadata", settings->metadata, error) ||
+        !options_add_environment(&options, settings->environment, error))
         return NULL;
     return g_variant_dict_end(&options);
 }
@@ -56,11 +56,11 @@ show(Cli *cli, const char *path)
 }
 
 static int
-create(Cli *cli, const CreateOptions *words)
+create(Cli *cli, const CreateSettings *settings)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *path = NULL;
-    GVariant *options = create_options(words, &error);
+    GVariant *options = create_options(settings, &error);
 
     if (options == NULL)
         return cli_fail(cli, error);
@@ -77,7 +77,7 @@ create(Cli *cli, const CreateOptions *words)
     }
     /* The id was not printed, so the new sandbox is killed. With a key, an earlier caller may know
      * the id. */
-    if (words->key == NULL)
+    if (settings->key == NULL)
         sandbox_kill(cli, client_sandbox_id(path), /* error= */ NULL);
     return cli->signal != 0 ? 128 + cli->signal : CLI_FAILED;
 }
@@ -85,26 +85,26 @@ create(Cli *cli, const CreateOptions *words)
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(CreateOptions) words = {0};
+    g_auto(CreateSettings) settings = {0};
     const GOptionEntry entries[] = {
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "Template of the sandbox",
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &settings.template, "Template of the sandbox",
          "NAME"},
-        {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &words.timeout,
+        {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &settings.timeout,
          "Lifetime: 90, 5m, 1h30m, 2d (default: 5m)", "TIME"},
-        {"name", 'n', 0, G_OPTION_ARG_FILENAME, &words.name, "Name of the sandbox", "NAME"},
-        {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.metadata,
+        {"name", 'n', 0, G_OPTION_ARG_FILENAME, &settings.name, "Name of the sandbox", "NAME"},
+        {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &settings.metadata,
          "Metadata of the sandbox; may be repeated", "KEY=VALUE"},
-        {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &words.environment,
+        {"env", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &settings.environment,
          "Set an environment variable for all its processes; may be repeated", "KEY=VALUE"},
-        {"idempotency-key", 0, 0, G_OPTION_ARG_FILENAME, &words.key,
+        {"idempotency-key", 0, 0, G_OPTION_ARG_FILENAME, &settings.key,
          "Return the existing sandbox that was created with the same key, if there is one", "KEY"},
         G_OPTION_ENTRY_NULL,
     };
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
         return status;
-    return create(cli, &words);
+    return create(cli, &settings);
 }
 
 const Verb verb_create = {

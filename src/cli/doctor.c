@@ -162,7 +162,7 @@ run(Cli *cli, char **argv)
         G_OPTION_ENTRY_NULL,
     };
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
         return status;
     report = examine(cli);
     if (cli->json)

@@ -53,8 +53,8 @@ run(Cli *cli, char **argv)
     int status;
 
     g_array_append_vals(entries, own_entries, G_N_ELEMENTS(own_entries));
-    if (!cli_parse_words(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 1,
-                         /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 1,
+                             /* max= */ 1, &status))
         return status;
     if (!command_check(cli, &options))
         return CLI_USAGE;
@@ -62,7 +62,7 @@ run(Cli *cli, char **argv)
     if (call_options == NULL || !cli_connect(cli, &error))
         return cli_fail(cli, error);
     g_variant_ref_sink(call_options);
-    sandbox = sandbox_find(cli, cli->words[0], &error);
+    sandbox = sandbox_find(cli, cli->arguments[0], &error);
     if (sandbox == NULL)
         return cli_fail(cli, error);
     return options.is_kept ? leave_behind(cli, sandbox, &options, call_options)

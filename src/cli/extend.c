@@ -37,13 +37,13 @@ run(Cli *cli, char **argv)
     guint64 seconds;
     int status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ 2, &status))
+    if (!cli_parse_arguments(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ 2, &status))
         return status;
-    if (!options_to_lifetime(cli->words[1], &seconds, &error))
+    if (!options_to_lifetime(cli->arguments[1], &seconds, &error))
         return cli_usage(cli, "%s", error->message);
     if (!cli_connect(cli, &error))
         return cli_fail(cli, error);
-    sandbox = sandbox_find(cli, cli->words[0], &error);
+    sandbox = sandbox_find(cli, cli->arguments[0], &error);
     if (sandbox == NULL || !set_timeout(cli, sandbox, seconds, &error))
         return cli_fail(cli, error);
     return show(cli, sandbox_id(sandbox), seconds);

@@ -158,9 +158,9 @@ listen_on(Forwarding *forwarding, const char *word, GError **error)
 }
 
 static gboolean
-check_words(Cli *cli, GError **error)
+check_arguments(Cli *cli, GError **error)
 {
-    for (char **word = cli->words + 1; *word != NULL; word++) {
+    for (char **word = cli->arguments + 1; *word != NULL; word++) {
         g_auto(ForwardAddress) place = {0};
 
         if (!forward_address_parse(*word, &place, error))
@@ -200,7 +200,7 @@ serve(Forwarding *forwarding, GError **error)
     gulong interrupted;
     gboolean is_good = TRUE;
 
-    for (char **word = cli->words + 1; *word != NULL && is_good; word++)
+    for (char **word = cli->arguments + 1; *word != NULL && is_good; word++)
         is_good = listen_on(forwarding, *word, error);
     if (is_good && cli_flush()) {
         interrupted = g_cancellable_connect(cli->interrupted, G_CALLBACK(on_interrupted),
@@ -220,12 +220,12 @@ run(Cli *cli, char **argv)
     g_autoptr(GError) error = NULL;
     int status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ G_MAXUINT,
-                         &status))
+    if (!cli_parse_arguments(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ G_MAXUINT,
+                             &status))
         return status;
-    if (!check_words(cli, &error))
+    if (!check_arguments(cli, &error))
         return cli_usage(cli, "%s", error->message);
-    forwarding.id = cli->words[0];
+    forwarding.id = cli->arguments[0];
     forwarding.loop = g_main_loop_new(/* context= */ NULL, /* is_running= */ FALSE);
     forwarding.services = g_ptr_array_new_with_free_func(g_object_unref);
     if (guest_open(&forwarding.guest, cli, forwarding.id, &error))

@@ -43,20 +43,20 @@ verbs_print_help(void)
 static int
 show_help(Cli *cli, char **argv)
 {
-    g_auto(GStrv) words = NULL;
+    g_auto(GStrv) arguments = NULL;
     int status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 1, &status))
         return status;
-    words = g_steal_pointer(&cli->words);
-    if (words[0] == NULL) {
+    arguments = g_steal_pointer(&cli->arguments);
+    if (arguments[0] == NULL) {
         verbs_print_help();
         return cli_flush() ? CLI_OK : CLI_FAILED;
     }
-    cli->verb = verbs_find(words[0]);
+    cli->verb = verbs_find(arguments[0]);
     if (cli->verb == NULL)
-        return verbs_fail(cli, words[0]);
-    return cli->verb->run(cli, (char *[]){words[0], "--help", NULL});
+        return verbs_fail(cli, arguments[0]);
+    return cli->verb->run(cli, (char *[]){arguments[0], "--help", NULL});
 }
 
 static int
@@ -65,7 +65,7 @@ show_version(Cli *cli, char **argv)
     JsonNode *node;
     int status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 0, &status))
+    if (!cli_parse_arguments(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ 0, &status))
         return status;
     if (cli->json) {
         node = json_node_new(JSON_NODE_OBJECT);

@@ -55,7 +55,7 @@ extension_hint(const Cli *cli, const GError *error)
         return g_strdup("copy out what you need ('cloche cp'), and create a new sandbox");
     return g_strdup_printf("it may live for another %" G_GUINT64_FORMAT
                            "m: 'cloche extend %s %" G_GUINT64_FORMAT "m'",
-                           minutes - 1, cli->words[0], minutes - 1);
+                           minutes - 1, cli->arguments[0], minutes - 1);
 }
 
 static char *

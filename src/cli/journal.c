@@ -61,11 +61,11 @@ run(Cli *cli, char **argv)
         G_OPTION_ENTRY_NULL,
     };
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
         return status;
     if (lines != NULL && !g_ascii_string_to_unsigned(lines, 10, 0, G_MAXINT32, NULL, NULL))
         return cli_usage(cli, "--lines: '%s' is not a number", lines);
-    id = find_id(cli, *cli->words, &error);
+    id = find_id(cli, *cli->arguments, &error);
     if (id == NULL)
         return cli_fail(cli, error);
     if (cli->bus == G_BUS_TYPE_SYSTEM && access(JOURNAL_SOCKET, F_OK) == 0)

@@ -37,8 +37,8 @@ find_all(Cli *cli, gboolean all_users, GError **error)
         g_variant_get_child(sandboxes->pdata[i], 0, "&o", &path);
         g_strv_builder_add(ids, client_sandbox_id(path));
     }
-    g_strfreev(cli->words);
-    cli->words = g_strv_builder_end(ids);
+    g_strfreev(cli->arguments);
+    cli->arguments = g_strv_builder_end(ids);
     return TRUE;
 }
 
@@ -55,13 +55,13 @@ kill_one(Cli *cli, const char *word, JsonArray *killed, JsonArray *failed, GErro
 }
 
 static int
-check_words(Cli *cli, gboolean all, gboolean all_users)
+check_arguments(Cli *cli, gboolean all, gboolean all_users)
 {
-    if (all && *cli->words != NULL)
-        return cli_usage(cli, "'%s' cannot be given with --all", *cli->words);
+    if (all && *cli->arguments != NULL)
+        return cli_usage(cli, "'%s' cannot be given with --all", *cli->arguments);
     if (!all && all_users)
         return cli_usage(cli, "--all-users needs --all");
-    if (!all && *cli->words == NULL)
+    if (!all && *cli->arguments == NULL)
         return cli_usage(cli, "too few arguments: cloche kill ID...");
     return CLI_OK;
 }
@@ -81,19 +81,19 @@ run(Cli *cli, char **argv)
         G_OPTION_ENTRY_NULL,
     };
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ G_MAXUINT, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ G_MAXUINT, &status))
         return status;
-    status = check_words(cli, all, all_users);
+    status = check_arguments(cli, all, all_users);
     if (status != CLI_OK)
         return status;
     if (!cli_connect(cli, &first) || (all && !find_all(cli, all_users, &first)))
         return cli_fail(cli, first);
     killed = json_array_new();
     failed = json_array_new();
-    for (gsize i = 0; cli->words[i] != NULL; i++) {
+    for (gsize i = 0; cli->arguments[i] != NULL; i++) {
         g_autoptr(GError) error = NULL;
 
-        kill_one(cli, cli->words[i], killed, failed, &error);
+        kill_one(cli, cli->arguments[i], killed, failed, &error);
         if (error == NULL)
             continue;
         client_tidy_error(error);

@@ -212,7 +212,7 @@ run(Cli *cli, char **argv)
     };
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
         return status;
     if (all)
         g_variant_dict_insert(&filter, "all-users", "b", TRUE);

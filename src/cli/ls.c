@@ -224,7 +224,7 @@ list(Cli *cli, Listing *listing)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!guest_path_parse(cli->words[0], &listing->place, &error))
+    if (!guest_path_parse(cli->arguments[0], &listing->place, &error))
         return cli_usage(cli, "%s", error->message);
     if (cli->json)
         listing->entries = json_array_new();
@@ -250,7 +250,7 @@ run(Cli *cli, char **argv)
     };
     int status;
 
-    if (cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
+    if (cli_parse_arguments(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
         status = list(cli, &listing);
     guest_clear(&listing.guest);
     guest_path_clear(&listing.place);

@@ -39,7 +39,7 @@ run_verb(Cli *cli, char **argv)
     }
     cli->interrupted = g_cancellable_new();
     status = cli_end_status(cli->verb->run(cli, argv));
-    g_strfreev(cli->words);
+    g_strfreev(cli->arguments);
     g_strfreev(cli->command);
     g_clear_object(&cli->manager);
     g_object_unref(cli->interrupted);

@@ -59,13 +59,13 @@ options_to_lifetime(const char *text, guint64 *ret_seconds, GError **error)
 }
 
 gboolean
-options_add_pairs(GVariantDict *options, const char *key, char **words, GError **error)
+options_add_pairs(GVariantDict *options, const char *key, char **texts, GError **error)
 {
     GVariant *pairs;
 
-    if (words == NULL)
+    if (texts == NULL)
         return TRUE;
-    pairs = text_to_pairs((const char *const *)words, error);
+    pairs = text_to_pairs((const char *const *)texts, error);
     if (pairs == NULL)
         return FALSE;
     g_variant_dict_insert_value(options, key, pairs);
@@ -73,16 +73,16 @@ options_add_pairs(GVariantDict *options, const char *key, char **words, GError *
 }
 
 gboolean
-options_add_environment(GVariantDict *options, char **words, GError **error)
+options_add_environment(GVariantDict *options, char **texts, GError **error)
 {
     g_autoptr(GStrvBuilder) pairs = g_strv_builder_new();
     g_auto(GStrv) all = NULL;
 
-    for (; words != NULL && *words != NULL; words++) {
-        gboolean is_name = **words != '\0' && strchr(*words, '=') == NULL;
-        const char *value = is_name ? g_getenv(*words) : NULL;
+    for (; texts != NULL && *texts != NULL; texts++) {
+        gboolean is_name = **texts != '\0' && strchr(*texts, '=') == NULL;
+        const char *value = is_name ? g_getenv(*texts) : NULL;
         g_autofree char *pair =
-            value != NULL ? g_strconcat(*words, "=", value, NULL) : g_strdup(*words);
+            value != NULL ? g_strconcat(*texts, "=", value, NULL) : g_strdup(*texts);
 
         if (!is_name || value != NULL)
             g_strv_builder_add(pairs, pair);

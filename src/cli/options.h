@@ -16,10 +16,10 @@ gboolean options_add_timeout(GVariantDict *options, const char *text, GError **e
 gboolean options_add_lifetime(GVariantDict *options, const char *text, GError **error);
 gboolean options_to_lifetime(const char *text, guint64 *ret_seconds, GError **error);
 
-/* Adds words of the form KEY=VALUE as an a{ss}. */
-gboolean options_add_pairs(GVariantDict *options, const char *key, char **words, GError **error);
+/* Adds texts of the form KEY=VALUE as an a{ss}. */
+gboolean options_add_pairs(GVariantDict *options, const char *key, char **texts, GError **error);
 
-/* Adds words of the form KEY=VALUE as the a{ss} "environment". NAME without "=" takes its value
+/* Adds texts of the form KEY=VALUE as the a{ss} "environment". NAME without "=" takes its value
  * from the environment of this program, as in docker and systemd-run, and is omitted if it is not
  * set. */
-gboolean options_add_environment(GVariantDict *options, char **words, GError **error);
+gboolean options_add_environment(GVariantDict *options, char **texts, GError **error);

@@ -66,9 +66,9 @@ run(Cli *cli, char **argv)
     g_autoptr(GVariant) ports = NULL;
     int status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 1, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, /* entries= */ NULL, argv, /* min= */ 1, /* max= */ 1, &status))
         return status;
-    if (guest_open(&guest, cli, cli->words[0], &error))
+    if (guest_open(&guest, cli, cli->arguments[0], &error))
         ports = list_ports(cli, guest.sandbox, &error);
     if (ports == NULL)
         return cli_fail(cli, error);

@@ -137,9 +137,9 @@ run(Cli *cli, char **argv)
     g_autoptr(GVariant) processes = NULL;
     int status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 1, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, /* entries= */ NULL, argv, /* min= */ 1, /* max= */ 1, &status))
         return status;
-    processes = read_processes(cli, cli->words[0], &error);
+    processes = read_processes(cli, cli->arguments[0], &error);
     if (processes == NULL)
         return cli_fail(cli, error);
     if (cli->json)

@@ -15,17 +15,17 @@ typedef struct {
     char *sandbox;
     char *context;
     char *save;
-} Words;
+} ReplSettings;
 
 static void
-words_clear(Words *words)
+repl_settings_clear(ReplSettings *settings)
 {
-    g_free(words->template);
-    g_free(words->sandbox);
-    g_free(words->context);
-    g_free(words->save);
+    g_free(settings->template);
+    g_free(settings->sandbox);
+    g_free(settings->context);
+    g_free(settings->save);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplSettings, repl_settings_clear)
 
 static gboolean
 sandbox_is_gone(const GError *error)
@@ -131,28 +131,28 @@ read_and_run(Cli *cli, const Execution *execution)
 }
 
 static char *
-find_language(Cli *cli, const Words *words, ClocheSandbox *sandbox, GError **error)
+find_language(Cli *cli, const ReplSettings *settings, ClocheSandbox *sandbox, GError **error)
 {
-    if (cli->words[0] != NULL)
-        return languages_canonical(cli->words[0]);
-    if (words->context != NULL)
-        return language_of_context(cli, sandbox, words->context, error);
+    if (cli->arguments[0] != NULL)
+        return languages_canonical(cli->arguments[0]);
+    if (settings->context != NULL)
+        return language_of_context(cli, sandbox, settings->context, error);
     return language_of_sandbox(cli, sandbox, error);
 }
 
 static int
-talk(Cli *cli, const Words *words, ClocheSandbox *sandbox)
+talk(Cli *cli, const ReplSettings *settings, ClocheSandbox *sandbox)
 {
     const char *id = client_sandbox_id(g_dbus_proxy_get_object_path(G_DBUS_PROXY(sandbox)));
     Gallery gallery = {.cli = cli,
                        .sandbox = sandbox,
-                       .directory = words->save,
-                       .stays = words->sandbox != NULL,
+                       .directory = settings->save,
+                       .stays = settings->sandbox != NULL,
                        .next_number = 1};
     Execution execution = {.sandbox = sandbox,
-                           .context = words->context,
+                           .context = settings->context,
                            .gallery = &gallery,
-                           .is_alone = words->sandbox == NULL,
+                           .is_alone = settings->sandbox == NULL,
                            .is_dialog = TRUE};
     Dialog dialog = {.cli = cli, .execution = &execution};
     g_autoptr(GError) error = NULL;
@@ -160,50 +160,50 @@ talk(Cli *cli, const Words *words, ClocheSandbox *sandbox)
     int status;
 
     language =
-        gallery_prepare(&gallery, &error) ? find_language(cli, words, sandbox, &error) : NULL;
+        gallery_prepare(&gallery, &error) ? find_language(cli, settings, sandbox, &error) : NULL;
     if (error != NULL)
         return cli_fail(cli, error);
     execution.language = language;
     prompt_begin(language != NULL ? language : "code", check_entry, &dialog);
     printf("%s in sandbox %s. Ctrl-D leaves%s.\n", language != NULL ? language : "Code", id,
-           words->sandbox != NULL ? "" : ", which ends the sandbox");
+           settings->sandbox != NULL ? "" : ", which ends the sandbox");
     status = read_and_run(cli, &execution);
     prompt_end();
     return status;
 }
 
 static int
-talk_leased(Cli *cli, const Words *words)
+talk_leased(Cli *cli, const ReplSettings *settings)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(SandboxLease) lease = sandbox_lease(cli, words->template, &error);
+    g_autoptr(SandboxLease) lease = sandbox_lease(cli, settings->template, &error);
 
-    return lease != NULL ? talk(cli, words, sandbox_lease_get(lease)) : cli_fail(cli, error);
+    return lease != NULL ? talk(cli, settings, sandbox_lease_get(lease)) : cli_fail(cli, error);
 }
 
 static int
-talk_living(Cli *cli, const Words *words)
+talk_living(Cli *cli, const ReplSettings *settings)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(ClocheSandbox) sandbox = sandbox_find(cli, words->sandbox, &error);
+    g_autoptr(ClocheSandbox) sandbox = sandbox_find(cli, settings->sandbox, &error);
 
     if (sandbox == NULL)
         return cli_fail(cli, error);
     template_warn_emulated(cli);
-    return talk(cli, words, sandbox);
+    return talk(cli, settings, sandbox);
 }
 
 static int
-check_words(Cli *cli, const Words *words)
+check_settings(Cli *cli, const ReplSettings *settings)
 {
-    if (words->sandbox != NULL && words->template != NULL)
+    if (settings->sandbox != NULL && settings->template != NULL)
         return cli_usage(cli, "--template cannot be given with --sandbox, which already has one");
-    if (words->context != NULL && words->sandbox == NULL)
+    if (settings->context != NULL && settings->sandbox == NULL)
         return cli_usage(cli,
                          "--context needs --sandbox ID: it names a context of an existing sandbox");
-    if (words->context != NULL && cli->words[0] != NULL)
+    if (settings->context != NULL && cli->arguments[0] != NULL)
         return cli_usage(cli, "'%s' cannot be given with --context, which already has a language",
-                         cli->words[0]);
+                         cli->arguments[0]);
     if (cli->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return cli_usage(
             cli,
@@ -214,29 +214,29 @@ check_words(Cli *cli, const Words *words)
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(Words) words = {0};
+    g_auto(ReplSettings) settings = {0};
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
-        {"sandbox", 's', 0, G_OPTION_ARG_FILENAME, &words.sandbox,
+        {"sandbox", 's', 0, G_OPTION_ARG_FILENAME, &settings.sandbox,
          "Run it in this sandbox, which keeps variables", "ID"},
-        {"context", 0, 0, G_OPTION_ARG_FILENAME, &words.context,
+        {"context", 0, 0, G_OPTION_ARG_FILENAME, &settings.context,
          "With --sandbox: the context (default: that of the language)", "ID"},
-        {"template", 0, 0, G_OPTION_ARG_FILENAME, &words.template, "Template of a new sandbox",
+        {"template", 0, 0, G_OPTION_ARG_FILENAME, &settings.template, "Template of a new sandbox",
          "NAME"},
-        {"save", 0, 0, G_OPTION_ARG_FILENAME, &words.save,
+        {"save", 0, 0, G_OPTION_ARG_FILENAME, &settings.save,
          "Save pictures, PDF and HTML to this directory, as 001.png and so on", "DIR"},
         G_OPTION_ENTRY_NULL,
     };
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
         return status;
-    status = check_words(cli, &words);
+    status = check_settings(cli, &settings);
     if (status != CLI_OK)
         return status;
     if (!cli_connect(cli, &error))
         return cli_fail(cli, error);
-    return words.sandbox != NULL ? talk_living(cli, &words) : talk_leased(cli, &words);
+    return settings.sandbox != NULL ? talk_living(cli, &settings) : talk_leased(cli, &settings);
 }
 
 const Verb verb_repl = {

@@ -33,8 +33,8 @@ run(Cli *cli, char **argv)
     int status;
 
     g_array_prepend_vals(entries, own_entries, G_N_ELEMENTS(own_entries));
-    if (!cli_parse_words(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 0,
-                         /* max= */ 0, &status))
+    if (!cli_parse_arguments(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 0,
+                             /* max= */ 0, &status))
         return status;
     if (!command_check(cli, &options))
         return CLI_USAGE;

@@ -52,10 +52,10 @@ run(Cli *cli, char **argv)
     int status;
 
     g_array_prepend_vals(entries, own_entries, G_N_ELEMENTS(own_entries));
-    if (!cli_parse_words(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 0,
-                         /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 0,
+                             /* max= */ 1, &status))
         return status;
-    if (cli->words[0] != NULL && template != NULL)
+    if (cli->arguments[0] != NULL && template != NULL)
         return cli_usage(cli, "--template cannot be given with ID: the sandbox already has one");
     if (!command_check(cli, &options))
         return CLI_USAGE;
@@ -63,8 +63,8 @@ run(Cli *cli, char **argv)
     if (call_options == NULL || !cli_connect(cli, &error))
         return cli_fail(cli, error);
     g_variant_ref_sink(call_options);
-    return cli->words[0] != NULL ? open_living(cli, cli->words[0], call_options)
-                                 : open_leased(cli, template, call_options);
+    return cli->arguments[0] != NULL ? open_living(cli, cli->arguments[0], call_options)
+                                     : open_leased(cli, template, call_options);
 }
 
 const Verb verb_shell = {

@@ -14,7 +14,7 @@ send_signal(Cli *cli, int number, GError **error)
 
     if (!cli_connect(cli, error))
         return FALSE;
-    process = program_find(cli, cli->words[0], cli->words[1], error);
+    process = program_find(cli, cli->arguments[0], cli->arguments[1], error);
     if (process == NULL)
         return FALSE;
     cloche_process_call_signal(process, number, CLIENT_CALL, cli->interrupted, cli_on_reply,
@@ -29,9 +29,9 @@ run(Cli *cli, char **argv)
     g_autoptr(GError) error = NULL;
     int number = SIGTERM, status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ 3, &status))
+    if (!cli_parse_arguments(cli, /* entries= */ NULL, argv, /* min= */ 2, /* max= */ 3, &status))
         return status;
-    if (cli->words[2] != NULL && !text_to_signal(cli->words[2], &number, &error))
+    if (cli->arguments[2] != NULL && !text_to_signal(cli->arguments[2], &number, &error))
         return cli_usage(cli, "%s", error->message);
     return send_signal(cli, number, &error) ? CLI_OK : cli_fail(cli, error);
 }

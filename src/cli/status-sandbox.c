@@ -112,10 +112,10 @@ status_of_sandboxes(Cli *cli)
     g_autoptr(GPtrArray) shown = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
     int status = CLI_OK;
 
-    for (gsize i = 0; cli->words[i] != NULL; i++) {
+    for (gsize i = 0; cli->arguments[i] != NULL; i++) {
         g_autoptr(GError) error = NULL;
 
-        if (show(cli, cli->words[i], shown, &error))
+        if (show(cli, cli->arguments[i], shown, &error))
             continue;
         fflush(stdout); /* so that the error follows the output */
         status = cli_fail(cli, error);

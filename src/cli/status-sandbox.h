@@ -4,5 +4,5 @@
 
 #include "cli.h"
 
-/* Shows the sandboxes that cli->words name, and continues after an error. */
+/* Shows the sandboxes that cli->arguments name, and continues after an error. */
 int status_of_sandboxes(Cli *cli);

@@ -241,12 +241,12 @@ run(Cli *cli, char **argv)
     g_auto(QuotaReply) quota = {0};
     int status;
 
-    if (!cli_parse_words(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ G_MAXUINT,
-                         &status))
+    if (!cli_parse_arguments(cli, /* entries= */ NULL, argv, /* min= */ 0, /* max= */ G_MAXUINT,
+                             &status))
         return status;
     if (!cli_connect(cli, &error))
         return cli_fail(cli, error);
-    if (*cli->words != NULL)
+    if (*cli->arguments != NULL)
         return status_of_sandboxes(cli);
     templates = template_list(cli, &error);
     if (templates == NULL || !quota_read(cli, &quota, &error))

@@ -184,25 +184,25 @@ pair_key(const char *word)
 }
 
 GVariant *
-text_to_pairs(const char *const *words, GError **error)
+text_to_pairs(const char *const *texts, GError **error)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_auto(GVariantBuilder) pairs = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{ss}"));
 
-    if (!text_check_utf8(words, "", error))
+    if (!text_check_utf8(texts, "", error))
         return NULL;
-    for (gsize i = 0; words != NULL && words[i] != NULL; i++) {
-        char *key = pair_key(words[i]);
+    for (gsize i = 0; texts != NULL && texts[i] != NULL; i++) {
+        char *key = pair_key(texts[i]);
 
         if (key == NULL) {
             g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                        "'%s' is not of the form KEY=VALUE", words[i]);
+                        "'%s' is not of the form KEY=VALUE", texts[i]);
             return NULL;
         }
-        g_variant_builder_add(&pairs, "{ss}", key, words[i] + strlen(key) + 1);
+        g_variant_builder_add(&pairs, "{ss}", key, texts[i] + strlen(key) + 1);
         if (!g_hash_table_add(seen, key)) {
             g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                        "'%s': the key is given twice", words[i]);
+                        "'%s': the key is given twice", texts[i]);
             return NULL;
         }
     }
@@ -210,14 +210,14 @@ text_to_pairs(const char *const *words, GError **error)
 }
 
 gboolean
-text_check_utf8(const char *const *words, const char *what, GError **error)
+text_check_utf8(const char *const *texts, const char *what, GError **error)
 {
-    for (gsize i = 0; words != NULL && words[i] != NULL; i++) {
+    for (gsize i = 0; texts != NULL && texts[i] != NULL; i++) {
         g_autofree char *shown = NULL;
 
-        if (g_utf8_validate(words[i], -1, /* end= */ NULL))
+        if (g_utf8_validate(texts[i], -1, /* end= */ NULL))
             continue;
-        shown = g_utf8_make_valid(words[i], -1);
+        shown = g_utf8_make_valid(texts[i], -1);
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s'%s' is not UTF-8 text",
                     what, shown);
         return FALSE;

@@ -18,15 +18,15 @@
  */
 gboolean text_to_seconds(const char *text, guint64 *ret_seconds, GError **error);
 
-/* Returns a floating a{ss} of words of the form KEY=VALUE. A repeated key is an error. */
-GVariant *text_to_pairs(const char *const *words, GError **error);
+/* Returns a floating a{ss} of texts of the form KEY=VALUE. A repeated key is an error. */
+GVariant *text_to_pairs(const char *const *texts, GError **error);
 
 /* A signal from "TERM", "SIGTERM" or "15": 1 to 64. */
 gboolean text_to_signal(const char *text, int *ret_number, GError **error);
 
-/* Checks that all words are UTF-8, because D-Bus carries no other text. The error names the first
+/* Checks that all texts are UTF-8, because D-Bus carries no other text. The error names the first
  * word that is not. */
-gboolean text_check_utf8(const char *const *words, const char *what, GError **error);
+gboolean text_check_utf8(const char *const *texts, const char *what, GError **error);
 
 /* "45s", "4m 10s", "2h 5m", "3d 4h". */
 char *text_from_seconds(guint64 seconds);

@@ -97,10 +97,10 @@ run(Cli *cli, char **argv)
     };
     int status;
 
-    if (!cli_parse_words(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 1, /* max= */ 1, &status))
         return status;
     guest_init_options(&guest, &options);
-    if (!guest_path_parse(cli->words[0], &place, &error) || !add_mode(&options, mode, &error))
+    if (!guest_path_parse(cli->arguments[0], &place, &error) || !add_mode(&options, mode, &error))
         return cli_usage(cli, "%s", error->message);
     if (!guest_open(&guest, cli, place.id, &error))
         return cli_fail(cli, error);
