@@ -87,6 +87,17 @@ class Children(Case):
         for line in (f"os.system({command!r})", f"!{command}"):
             self.check(f"for i in range(100):\n    {line}\n    print('went on')")
 
+    def test_new_programs(self):
+        """A process that catches the signal just before it starts a program gets it again."""
+        starting = ("import os, time\ntry: print('ready', flush=True); time.sleep(65)\n"
+                    "except KeyboardInterrupt: end = time.process_time() + 0.03\n"
+                    "while time.process_time() < end: pass\n"
+                    "os.execvp('sleep', ['sleep', '20'])")
+        self.run_ok("from cloche_runner.children import Children\nchildren = Children(); children.begin()\n"
+                    f"p = subprocess.Popen([sys.executable, '-c', {starting!r}], stdout=-1); p.stdout.readline()\n"
+                    "children.interrupt(sys._getframe()); children.finish()")
+        self.assertEqual(self.value("p.stdout.close(); p.wait()"), "-2")
+
     def test_what_ignores_it(self):
         """A child that ignores SIGINT is killed or abandoned, and the interpreter keeps its state."""
         ignoring = f": {self.mark}; trap '' INT; echo now; while :; do sleep 0.1; done"

@@ -5,6 +5,11 @@ As on a terminal, these are the processes of the runner's process group. Process
 session or group continue, and so do processes that ignore SIGINT: those of nohup, and those that a
 non-interactive shell has started with `&`. Unlike on a terminal, children of earlier executions
 continue, too, unless this execution waits for them.
+
+A signal can be lost: a shell that is about to start a command ignores it, and so does a new process
+until it is the command (dash discards signals in a child of vfork()). So when the execution ends,
+finish() watches the interrupted processes until each has ended or sleeps as the program that got
+the signal. It counts their CPU time, because a busy machine may not let them run for a while.
 """
 
 import os
@@ -14,9 +19,17 @@ import time
 
 from IPython import get_ipython
 
-_TRIES, _TRY_S = 20, 0.01
+_PATIENCE_S = 2  # the host kills the interpreter 5 s after an interrupt
+_TRY_S = 0.01
+_TICKS = 10  # CPU time in which a process surely ends or starts the next program
 
-_GROUP, _STARTED = 2, 19  # in /proc/PID/stat, after the name
+# Fields of /proc/PID/stat, after the name
+_STATE, _GROUP, _SESSION, _TERMINAL, _FLAGS, _USER, _SYSTEM, _STARTED = 0, 2, 3, 4, 6, 11, 12, 19
+_IGNORED = 30
+_FORK_NO_EXEC = 0x40  # flag: the process still executes the program of its parent
+_SIGINT = 1 << (signal.SIGINT - 1)
+
+_SETTLED, _MOVING, _MISSED = range(3)  # what has become of an interrupted process
 
 
 def _stat(pid):
@@ -31,26 +44,45 @@ def _stat(pid):
 def _children(pid):
     """Returns the children of all its threads."""
     found = []
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):
+    for task in _threads(pid):
+        try:
             with open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as file:
                 found += map(int, file.read(1 << 20).split())
-    except OSError:
-        pass  # it has just ended
+        except OSError:
+            pass  # the thread has just ended
     return found
 
 
-def _program(pid):
-    """Returns None if the process has ended."""
+def _threads(pid):
     try:
-        return os.readlink(f"/proc/{pid}/exe")
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []  # it has just ended
+
+
+def _program(pid, stat):
+    """Returns a value that changes with execve(), too; None if the process has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe"), int(stat[_FLAGS]) & _FORK_NO_EXEC
     except OSError:
         return None
 
 
-def _is_in_group(pid, group):
+def _is_in(stat, groups):
+    return stat is not None and int(stat[_GROUP]) in groups
+
+
+def _ticks(stat):
+    return int(stat[_USER]) + int(stat[_SYSTEM])
+
+
+def _is_for_terminal(pid):
+    """Whether the process has a terminal of its own, or may be about to get one."""
     stat = _stat(pid)
-    return stat is not None and int(stat[_GROUP]) == group
+    if stat is None:
+        return False
+    leads = int(stat[_SESSION]) == pid and stat[_TERMINAL] != b"0"
+    return leads or bool(int(stat[_FLAGS]) & _FORK_NO_EXEC)
 
 
 def _send_sigint(pid):
@@ -65,26 +97,37 @@ def _waiting(frame):
     while frame is not None:
         module = frame.f_globals.get("__name__")
         package = module.partition(".")[0] if isinstance(module, str) else None
-        if package in ("subprocess", "multiprocessing", "pexpect"):
+        if module == "IPython.utils._process_posix":
+            package = "pexpect"  # which it uses in functions without such an object
+        if package in _WAITING:
             yield package, frame.f_locals.get("self")
         frame = frame.f_back
 
 
-def _waited_for(frame, group):
+_ON_TERMINALS = {"pexpect", "ptyprocess", "pty"}
+_WAITING = _ON_TERMINALS | {"subprocess", "multiprocessing"}
+
+
+def _waited_for(frame, group, own):
     """
     Returns the processes that the interrupted code waits for, also those of earlier executions:
-    {PID: process group}. A program on a separate terminal gets SIGINT as from that terminal.
+    {PID: process groups}. A program on a separate terminal gets SIGINT as from that terminal, also
+    before the code has stored its PID anywhere.
     """
-    found = {}
+    found, uses_terminal, has_terminal = {}, False, False
     for package, waiter in _waiting(frame):
+        uses_terminal = uses_terminal or package in _ON_TERMINALS
         pool = getattr(waiter, "_pool", None)  # of a result, or the workers of the pool itself
         for process in (waiter, *(getattr(pool, "_pool", pool) or ())):
             pid = getattr(process, "pid", None)
             if isinstance(pid, int):
-                found[pid] = pid if package == "pexpect" else group
+                has_terminal = has_terminal or package in _ON_TERMINALS
+                found[pid] = (pid,) if package in _ON_TERMINALS else (group,)
+    if uses_terminal and not has_terminal:
+        found |= {pid: (group, pid) for pid in own if _is_for_terminal(pid)}
     for thread in threading.enumerate():  # of a ProcessPoolExecutor, or of joblib's
         if getattr(thread, "pending_work_items", None):
-            found |= dict.fromkeys(list(getattr(thread, "processes", None) or ()), group)
+            found |= dict.fromkeys(list(getattr(thread, "processes", None) or ()), (group,))
     return found
 
 
@@ -98,8 +141,8 @@ class Children:
     def __init__(self):
         self._pid = os.getpid()
         self._earlier = {}  # PID: start time, because PIDs are reused
-        self._roots = {}  # interrupted processes: PID: process group
-        self._signalled = {}  # those and their descendants: PID: program
+        self._roots = {}  # interrupted processes: PID: process groups
+        self._signalled = {}  # those and their descendants: PID: program, CPU time until then
 
     def begin(self):
         pids = _children(self._pid)
@@ -111,46 +154,57 @@ class Children:
         """Sends SIGINT to the children of the execution whose stack this is."""
         if os.getpid() != self._pid:
             return  # a forked child has the handler, too
-        group = os.getpgrp()
-        self._roots |= dict.fromkeys(self._own(), group) | _waited_for(frame, group)
-        for root, its_group in self._roots.items():
-            self._interrupt_family(root, its_group)
+        group, own = os.getpgrp(), self._own()
+        found = dict.fromkeys(own, (group,)) | _waited_for(frame, group, own)
+        self._roots = self._roots | found  # another signal may interrupt the loop below
+        for root, groups in self._roots.items():
+            self._interrupt_family(root, groups)
 
     def finish(self):
         """
-        Called when an interrupted execution ends. A shell that is about to start a command ignores
-        the signal, and a new process loses it until it is the command. These get the signal again.
+        Called when an interrupted execution ends. Sends the signal again to those that missed it.
         """
-        for _ in range(_TRIES):
-            missed = [one for one in self._roots.items() if self._has_missed(*one)]
-            if not missed:
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            states = {root: self._state(root, groups) for root, groups in self._roots.items()}
+            if not any(states.values()):
                 return
-            for root, group in missed:
-                self._interrupt_family(root, group)
+            for root, state in states.items():
+                if state == _MISSED:
+                    self._interrupt_family(root, self._roots[root])
             time.sleep(_TRY_S)
 
-    def _has_missed(self, pid, group):
+    def _state(self, pid, groups):
         """
-        Whether the process or a descendant is new, or has become another program since the signal.
+        Whether the process or a descendant is new or has become another program since the signal
+        (_MISSED), or may be about to (_MOVING). Descendants first: the end of one wakes its parent.
         """
-        if not _is_in_group(pid, group):
-            return False
-        program = _program(pid)
-        if program is not None and self._signalled.get(pid) != program:
-            return True
-        return any(self._has_missed(child, group) for child in _children(pid))
+        if not _is_in(_stat(pid), groups):
+            return _SETTLED
+        state = max((self._state(child, groups) for child in _children(pid)), default=_SETTLED)
+        stat = _stat(pid)
+        program = stat and _program(pid, stat)
+        if program is None or int(stat[_IGNORED]) & _SIGINT:
+            return state
+        signalled, ticks = self._signalled.get(pid, (None, 0))
+        if signalled != program:
+            return _MISSED
+        is_moving = stat[_STATE] in (b"R", b"D") and _ticks(stat) - ticks < _TICKS
+        return max(state, _MOVING if is_moving else _SETTLED)
 
-    def _interrupt_family(self, pid, group):
+    def _interrupt_family(self, pid, groups):
         """
-        Signals a process and its descendants that are in this process group, parents first: a shell
-        that notices the end of its command before the signal continues.
+        Signals a process and its descendants that are in these process groups, parents first: a
+        shell that notices the end of its command before the signal continues.
         """
-        if not _is_in_group(pid, group):
+        stat = _stat(pid)
+        if not _is_in(stat, groups):
             return
-        children, self._signalled[pid] = _children(pid), _program(pid)
+        children = _children(pid)
+        self._signalled[pid] = _program(pid, stat), _ticks(stat)
         _send_sigint(pid)
         for child in dict.fromkeys(children + _children(pid)):
-            self._interrupt_family(child, group)
+            self._interrupt_family(child, groups)
 
     def _own(self):
         own = set(_children(self._pid)) - _background_scripts()
