@@ -98,6 +98,31 @@ class Children(Case):
                     "children.interrupt(sys._getframe()); children.finish()")
         self.assertEqual(self.value("p.stdout.close(); p.wait()"), "-2")
 
+    def test_before_the_pid_is_stored(self):
+        """A program on a separate terminal, when neither pexpect nor IPython knows its PID yet."""
+        command = f": {self.mark}; sleep 65; touch after"
+        self.run_ok("import pexpect\nfrom IPython.utils import io, process\n"
+                    "real, children = pexpect.spawn, []\n"
+                    "def spawn(*args, **options):\n"
+                    "    children.append(real(*args, **options))\n"
+                    f"    os.write(os.open('/proc/{self.runner.process.pid}/fd/1', os.O_WRONLY), b'now\\n')\n"
+                    "    while True: pass\n"
+                    "pexpect.spawn = spawn")
+        for code in (f"with io.capture_output():\n    !{command}",
+                     f"with io.capture_output():\n    try: get_ipython().system({command!r})\n"
+                     "    except Exception: print('went on')",
+                     f"process.system({command!r})"):
+            with self.subTest(code):
+                self.check(code + "\nprint('went on')")
+        self.assertEqual(self.value("[child.wait() for child in children]; [c.signalstatus for c in children]"),
+                         "[2, 2, 2]")
+        self.run_ok("pexpect.spawn = real")
+
+    def test_errors_of_cleanup(self):
+        """An error that the cleanup of the executed code itself raises after an interrupt is its error."""
+        execution = self.run_interrupted("try:\n    print('now')\n    while True: pass\nfinally: int('x')")
+        self.assertEqual((execution.error[0], execution.status), ("ValueError", 1))
+
     def test_what_ignores_it(self):
         """A child that ignores SIGINT is killed or abandoned, and the interpreter keeps its state."""
         ignoring = f": {self.mark}; trap '' INT; echo now; while :; do sleep 0.1; done"

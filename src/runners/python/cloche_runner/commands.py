@@ -5,6 +5,7 @@ An interrupt also ends the execution where Python or IPython would continue with
 otherwise a loop of commands could not be interrupted.
 """
 
+import contextlib
 import functools
 import os
 import signal
@@ -14,6 +15,8 @@ import time
 from os import environ  # the original, in case executed code replaces os.environ
 
 from IPython.utils.process import system
+
+from .interrupts import Kept
 
 _GRACE_S = 0.25  # as subprocess.run() waits for a child that got the same signal
 _STEP_S = 0.01
@@ -52,30 +55,25 @@ class Commands:
     def system(self, cmd):
         """`!command`. It writes to descriptor 1 itself, unless the cell's output is captured."""
         command = self.var_expand(cmd, depth=1)
-        count = self.interrupts.count
-        if self.streams.are_original:
-            self.streams.flush()
-            status = subprocess.call(command, shell=True, executable=os.environ.get("SHELL"))
-        elif command.rstrip().endswith("&"):
-            raise OSError("Background processes not supported.")
-        else:
-            status = system(command)
-        self.interrupts.raise_since(count)
+        with Kept(self.interrupts):
+            if self.streams.are_original:
+                self.streams.flush()
+                status = subprocess.call(command, shell=True, executable=os.environ.get("SHELL"))
+            elif command.rstrip().endswith("&"):
+                raise OSError("Background processes not supported.")
+            else:
+                status = system(command)
         self.user_ns["_exit_code"] = 128 - status if status > 128 else status
 
     system_raw = system_piped = system
 
     def getoutput(self, cmd, split=True, depth=0):
         """`variable = !command`"""
-        count = self.interrupts.count
-        output = super().getoutput(cmd, split, depth + 1)
-        self.interrupts.raise_since(count)
-        return output
+        with Kept(self.interrupts):
+            return super().getoutput(cmd, split, depth + 1)
 
     def run_cell_magic(self, magic_name, line, cell):
-        count = self.interrupts.count
-        result = super().run_cell_magic(magic_name, line, cell)
         magic = self.find_cell_magic(magic_name)
-        if magic.__module__ == "IPython.core.magics.script":
-            self.interrupts.raise_since(count)
-        return result
+        is_script = getattr(magic, "__module__", None) == "IPython.core.magics.script"
+        with Kept(self.interrupts) if is_script else contextlib.nullcontext():
+            return super().run_cell_magic(magic_name, line, cell)

@@ -15,6 +15,44 @@ from .channel import UNINTERRUPTIBLE
 from .children import Children
 
 
+_WITH_CLEANUP = ("IPython", "pexpect", "ptyprocess")
+_CHAIN_MAX = 20  # errors
+
+
+def interrupt_behind(error):
+    """
+    Returns the error; but if it comes from IPython's cleanup after an interrupt, the interrupt. The
+    cleanup may use a variable that is not bound yet. Errors of other code's cleanup remain.
+    """
+    cause = error
+    for _ in range(_CHAIN_MAX):
+        if cause is None or isinstance(cause, KeyboardInterrupt):
+            break
+        cause = cause.__context__
+    trace = cause and cause.__traceback__  # begins where the error was caught
+    module = trace and trace.tb_frame.f_globals.get("__name__")
+    is_cleanup = isinstance(module, str) and module.partition(".")[0] in _WITH_CLEANUP
+    return cause if is_cleanup and isinstance(cause, KeyboardInterrupt) else error
+
+
+class Kept:
+    """
+    A context that ends in KeyboardInterrupt if there was an interrupt in it. IPython swallows an
+    interrupt of a command, or its cleanup fails with another error, which the code may catch. Then
+    the code after the command would continue.
+    """
+
+    def __init__(self, interrupts):
+        self._interrupts = interrupts
+
+    def __enter__(self):
+        self._count = self._interrupts.count
+
+    def __exit__(self, kind, error, trace):
+        if self._interrupts.count != self._count and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+
+
 class Interrupts:
     def __init__(self, channel):
         self._channel = channel
@@ -41,14 +79,6 @@ class Interrupts:
     def run(self, function, *args):
         """Calls the function. SIGINT interrupts only code on the stack above this call."""
         return function(*args)
-
-    def raise_since(self, count):
-        """
-        Raises KeyboardInterrupt if there was an interrupt after this count. IPython swallows an
-        interrupt of a command, and the code after the command would continue.
-        """
-        if self.count != count:
-            raise KeyboardInterrupt
 
     def _on_sigint(self, number, frame):
         is_sending = False

@@ -29,6 +29,7 @@ from . import commands, magics
 from .commands import Commands
 from .events import Events
 from .formatters import DisplayFormatter
+from .interrupts import interrupt_behind
 from .toploop import TopLoop
 from .traces import forget_cells, speed_up
 
@@ -184,6 +185,7 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
         warnings.filterwarnings("ignore", message="To exit: use 'exit', 'quit'")
         return shell
 
+    _interrupts_before = 0
     _shown = None
     _has_colours = False
 
@@ -229,8 +231,13 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
         except UnicodeEncodeError:
             return False  # if the cell has a real docstring like that, its execution fails
 
+    def _without_cleanup(self, error):
+        was_interrupted = self.interrupts.count != self._interrupts_before
+        return interrupt_behind(error) if was_interrupted else error
+
     def _conclude(self, error):
         forget_cells()
+        error = self._without_cleanup(error)
         shown, self._shown = self._shown, None
         lines = None
         if shown is not None and shown[0] is error:
@@ -274,8 +281,13 @@ class ZMQInteractiveShell(Commands, InteractiveShell):
         self._showtraceback(type(exc), exc, [f"UsageError: {exc}"])
 
     def _get_exc_info(self, exc_tuple=None):
-        """Removes the runner's frames, such as those of input() and of the handler of SIGINT."""
+        """
+        Removes the runner's frames, such as those of input() and of the handler of SIGINT, and the
+        errors of IPython's cleanup.
+        """
         etype, value, trace = super()._get_exc_info(exc_tuple)
+        value = self._without_cleanup(value)
+        etype = type(value)
         at = trace
         while at is not None:
             below = at.tb_next
