@@ -58,6 +58,7 @@ class Children(Case):
 
     def test_commands(self):
         command = self.shell()
+        on_terminal = f"stty -opost; : {self.mark}; echo now; sleep 65; touch after"
         for code in (
             f"os.system({command!r})",
             f"subprocess.run({command!r}, shell=True)",
@@ -74,8 +75,9 @@ class Children(Case):
             f"%%sh\n{command}",
             f"%%script bash\n{command}",
             f"get_ipython().system({command!r})",
-            f"import pexpect; c = pexpect.spawn('sh', ['-c', 'read x;' {command!r}])\n"
-            "c.sendline(''); c.expect('never', timeout=None)",
+            # pexpect writes "now" from within expect(): between two calls, the code would not wait for the child
+            f"import pexpect; c = pexpect.spawn('sh', ['-c', {on_terminal!r}], encoding='utf-8')\n"
+            "c.logfile_read = sys.stdout; c.expect('never', timeout=None)",
             f"import asyncio\np = await asyncio.create_subprocess_shell({command!r})\nawait p.wait()",
         ):
             with self.subTest(code):
