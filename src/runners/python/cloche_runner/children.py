@@ -19,7 +19,7 @@ import time
 
 from IPython import get_ipython
 
-_PATIENCE_S = 2  # the host kills the interpreter 5 s after an interrupt
+_PATIENCE_S = 3  # the host kills the interpreter 5 s after an interrupt
 _TRY_S = 0.01
 _TICKS = 10  # CPU time in which a process surely ends or starts the next program
 
@@ -61,7 +61,7 @@ def _threads(pid):
 
 
 def _program(pid, stat):
-    """Returns a value that changes with execve(), too; None if the process has ended."""
+    """Returns a value that changes with execve(), too; None if the process is ending."""
     try:
         return os.readlink(f"/proc/{pid}/exe"), int(stat[_FLAGS]) & _FORK_NO_EXEC
     except OSError:
@@ -142,7 +142,7 @@ class Children:
         self._pid = os.getpid()
         self._earlier = {}  # PID: start time, because PIDs are reused
         self._roots = {}  # interrupted processes: PID: process groups
-        self._signalled = {}  # those and their descendants: PID: program, CPU time until then
+        self._signalled = {}  # with descendants: PID: program, CPU time, process groups
 
     def begin(self):
         pids = _children(self._pid)
@@ -166,13 +166,17 @@ class Children:
         """
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
-            states = {root: self._state(root, groups) for root, groups in self._roots.items()}
-            if not any(states.values()):
+            if not any([self._follow(pid) for pid in list(self._signalled)]):
                 return
-            for root, state in states.items():
-                if state == _MISSED:
-                    self._interrupt_family(root, self._roots[root])
             time.sleep(_TRY_S)
+
+    def _follow(self, pid):
+        """Parents come first, and each process has its turn: its parent may have ended."""
+        groups = self._signalled[pid][-1]
+        state = self._state(pid, groups)
+        if state == _MISSED:
+            self._interrupt_family(pid, groups)
+        return state
 
     def _state(self, pid, groups):
         """
@@ -183,11 +187,11 @@ class Children:
             return _SETTLED
         state = max((self._state(child, groups) for child in _children(pid)), default=_SETTLED)
         stat = _stat(pid)
-        program = stat and _program(pid, stat)
-        if program is None or int(stat[_IGNORED]) & _SIGINT:
+        if stat is None or int(stat[_IGNORED]) & _SIGINT:
             return state
-        signalled, ticks = self._signalled.get(pid, (None, 0))
-        if signalled != program:
+        program = _program(pid, stat)
+        signalled, ticks, _ = self._signalled.get(pid, (None, 0, groups))
+        if program is not None and signalled != program:
             return _MISSED
         is_moving = stat[_STATE] in (b"R", b"D") and _ticks(stat) - ticks < _TICKS
         return max(state, _MOVING if is_moving else _SETTLED)
@@ -201,7 +205,7 @@ class Children:
         if not _is_in(stat, groups):
             return
         children = _children(pid)
-        self._signalled[pid] = _program(pid, stat), _ticks(stat)
+        self._signalled[pid] = _program(pid, stat), _ticks(stat), groups
         _send_sigint(pid)
         for child in dict.fromkeys(children + _children(pid)):
             self._interrupt_family(child, groups)
