@@ -234,6 +234,16 @@ class Afterwards(Case):
         self.assertEqual(execution.err, b"")
 
 
+    def test_before_the_code(self):
+        """IPython itself does not catch an interrupt while it prepares the cell."""
+        self.run_ok("def slow(lines):\n    transformers.remove(slow)\n    print('now')\n    while True: pass\n"
+                    "transformers = get_ipython().input_transformers_cleanup\ntransformers.append(slow)")
+        execution = self.run_interrupted("1")
+        self.assertEqual((execution.error[0], execution.status), ("KeyboardInterrupt", 2))
+        self.assertIn("in slow", execution.error[2])
+        self.assertNotIn("cloche_runner", execution.error[2])
+
+
 class Draining(Case):
     def drain(self, code):
         execution = self.runner.execute(code, DRAIN)

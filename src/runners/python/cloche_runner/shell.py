@@ -149,8 +149,14 @@ def _format_unless_interrupted(format_traceback, etype, value, trace, *args, **k
 
 
 def _format(error):
+    """Formats it as Python does, without the runner's frames."""
     try:
-        return traceback.format_exception(error)
+        shown = traceback.TracebackException.from_exception(error)
+        one = shown
+        while one is not None:
+            one.stack[:] = [at for at in one.stack if not at.filename.startswith(_HERE)]
+            one = one.__cause__ or one.__context__
+        return list(shown.format())
     except BaseException:
         return [f"{_type_name(type(error))}: {_words(error)}"]
 
