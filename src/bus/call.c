@@ -2,7 +2,11 @@
 /* call: one method call, from the guard to its answer. */
 #include "call.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 #include "error.h"
+#include "util.h"
 
 Call *
 call_new(Server *server, Core *core, Windows *windows, GDBusMethodInvocation *invocation,
@@ -22,7 +26,7 @@ call_new(Server *server, Core *core, Windows *windows, GDBusMethodInvocation *in
     call->may_ask_user = (flags & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
     call->path = g_strdup(g_dbus_method_invocation_get_object_path(invocation));
     call->parameters = g_variant_ref(g_dbus_method_invocation_get_parameters(invocation));
-    g_set_object(&call->fds, g_dbus_message_get_unix_fd_list(message));
+    call->fds = message_ref_fds(message);
     return call;
 }
 
@@ -31,7 +35,7 @@ drop_arguments(Call *call)
 {
     g_clear_pointer(&call->options, g_variant_unref);
     g_clear_pointer(&call->parameters, g_variant_unref);
-    g_clear_object(&call->fds);
+    g_clear_pointer(&call->fds, g_array_unref);
     g_clear_pointer(&call->new_sandbox.name, g_free);
     g_clear_pointer(&call->new_sandbox.request.metadata, g_strfreev);
     g_clear_pointer(&call->new_sandbox.request.environment, g_strfreev);
@@ -145,11 +149,17 @@ call_fail(Call *call, GError *error)
 int
 call_dup_fd(Call *call, int index, GError **error)
 {
-    if (call->fds && index >= 0 && index < g_unix_fd_list_get_length(call->fds))
-        return g_unix_fd_list_get(call->fds, index, error);
-    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                        "the descriptor did not come with the call");
-    return -1;
+    int fd;
+
+    if (!call->fds || index < 0 || (guint)index >= call->fds->len) {
+        g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                            "the descriptor did not come with the call");
+        return -1;
+    }
+    fd = fcntl(g_array_index(call->fds, int, index), F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        util_set_errno(error, errno, "Cannot duplicate a descriptor");
+    return fd;
 }
 
 char *

@@ -50,7 +50,7 @@ typedef struct {
      * and a call may last for ever. */
     GVariant *parameters;
     GVariant *options; /* the last argument, checked; NULL: the method has no options */
-    GUnixFDList *fds;  /* or NULL */
+    GArray *fds;       /* or NULL */
     NewSandbox new_sandbox;
     gboolean lists_all_users; /* of ListSandboxes */
     GuardQuestion question;

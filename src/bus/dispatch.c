@@ -266,13 +266,12 @@ static void
 wait_for_turn(Server *server, Peer *peer, GDBusMethodInvocation *invocation)
 {
     GDBusMessage *message = g_dbus_method_invocation_get_message(invocation);
-    GUnixFDList *fds = g_dbus_message_get_unix_fd_list(message);
     const MessageAddress address = message_address(peer->name, message);
     const TurnsCall call = {
         .object = invocation,
         .serial = address.serial,
         .is_answered = address.is_expected,
-        .fds = fds ? (guint)g_unix_fd_list_get_length(fds) : 0,
+        .fds = message_count_fds(message),
         .size = MESSAGE_WEIGHT +
                 message_weight(g_dbus_method_invocation_get_parameters(invocation), G_MAXSIZE),
     };

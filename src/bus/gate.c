@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "closer.h"
 #include "gate-header.h"
 #include "util.h"
 
@@ -23,6 +24,7 @@ static const char last_line[] = "BEGIN\r\n"; /* of the authentication, by the cl
 /* One direction. The buffer has bytes of one message only. */
 typedef struct {
     int from, to;
+    void (*close)(int fd);
     gsize filled, sent; /* of the buffer */
     guint64 rest;       /* bytes of the message that were not read */
     gsize header;       /* bytes of the message's header */
@@ -65,7 +67,7 @@ static void
 close_fds(Flow *flow)
 {
     while (flow->n_fds > 0)
-        close(flow->fds[--flow->n_fds]);
+        flow->close(flow->fds[--flow->n_fds]);
 }
 
 static void
@@ -312,6 +314,13 @@ run(gpointer data)
 
 /* --- life --- */
 
+static void
+close_own(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 static gboolean
 connect_to_bus(Gate *gate, GError **error)
 {
@@ -361,6 +370,8 @@ gate_open_bus(Gate **ret_gate, GError **error)
     GDBusConnection *connection;
 
     gate->bus = gate->service = -1;
+    gate->in.close = closer_close;
+    gate->out.close = close_own;
     g_queue_init(&gate->refusals);
     connection = connect_to_bus(gate, error) ? open_pair(gate, error) : NULL;
     if (connection)
@@ -368,13 +379,6 @@ gate_open_bus(Gate **ret_gate, GError **error)
     else
         gate_close(gate);
     return connection;
-}
-
-static void
-close_socket(int fd)
-{
-    if (fd >= 0)
-        close(fd);
 }
 
 void
@@ -387,8 +391,8 @@ gate_close(Gate *gate)
         shutdown(gate->service, SHUT_RD);
         g_thread_join(gate->thread);
     }
-    close_socket(gate->bus);
-    close_socket(gate->service);
+    close_own(gate->bus);
+    close_own(gate->service);
     close_fds(&gate->in);
     close_fds(&gate->out);
     g_queue_clear_full(&gate->refusals, (GDestroyNotify)g_bytes_unref);

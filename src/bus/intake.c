@@ -63,16 +63,14 @@ find_excess(GDBusMessage *message)
     const char *method = g_dbus_message_get_member(message);
     gsize most = guard_weight_max(interface, method);
     GVariant *body = g_dbus_message_get_body(message);
-    GUnixFDList *fds = g_dbus_message_get_unix_fd_list(message);
-    guint fds_max = guard_fds_max(interface, method);
+    guint fds = message_count_fds(message), fds_max = guard_fds_max(interface, method);
 
     if (body && message_weight(body, most) > most)
         return g_strdup_printf("the arguments of %s are too large: together with %u for each "
                                "value, they may have %" G_GSIZE_FORMAT " bytes",
                                method, MESSAGE_VALUE_WEIGHT, most);
-    if (fds && (guint)g_unix_fd_list_get_length(fds) > fds_max)
-        return g_strdup_printf("%s takes %u descriptors, not %d", method, fds_max,
-                               g_unix_fd_list_get_length(fds));
+    if (fds > fds_max)
+        return g_strdup_printf("%s takes %u descriptors, not %u", method, fds_max, fds);
     return NULL;
 }
 
@@ -98,6 +96,7 @@ take_in(Intake *intake, GDBusMessage *message)
     GVariant *body = g_dbus_message_get_body(message);
     gboolean is_huge;
 
+    message_take_fds(message);
     if (g_dbus_message_get_message_type(message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL)
         return message;
     why = find_excess(message);

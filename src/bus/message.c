@@ -2,8 +2,10 @@
 /* message: the answers that the service sends, and the size of messages. */
 #include "message.h"
 
+#include "closer.h"
 #include "error.h"
 
+#define FDS "cloche-fds" /* of a message that has arrived */
 /* The header of an answer, with names and signature. */
 #define HEADER_SIZE_MAX 1024u
 /* A value on the bus is at most so many times larger than in a GVariant: an empty structure or
@@ -48,6 +50,49 @@ message_answer(const MessageAddress *address, GVariant *value, GUnixFDList *fds)
         g_dbus_message_set_unix_fd_list(message, fds);
     return message;
 }
+
+/* --- descriptors --- */
+
+static void
+close_fd(gpointer fd)
+{
+    closer_close(*(int *)fd);
+}
+
+void
+message_take_fds(GDBusMessage *message)
+{
+    GUnixFDList *list = g_dbus_message_get_unix_fd_list(message);
+    g_autofree int *fds = NULL;
+    GArray *taken;
+    int count;
+
+    if (!list)
+        return;
+    fds = g_unix_fd_list_steal_fds(list, &count);
+    taken = g_array_new(FALSE, FALSE, sizeof(int));
+    g_array_set_clear_func(taken, close_fd);
+    g_array_append_vals(taken, fds, (guint)count);
+    g_object_set_data_full(G_OBJECT(message), FDS, taken, (GDestroyNotify)g_array_unref);
+}
+
+guint
+message_count_fds(GDBusMessage *message)
+{
+    const GArray *fds = g_object_get_data(G_OBJECT(message), FDS);
+
+    return fds ? fds->len : 0;
+}
+
+GArray *
+message_ref_fds(GDBusMessage *message)
+{
+    GArray *fds = g_object_get_data(G_OBJECT(message), FDS);
+
+    return fds ? g_array_ref(fds) : NULL;
+}
+
+/* --- answers --- */
 
 GDBusMessage *
 message_error(const MessageAddress *address, const GError *error)

@@ -25,6 +25,15 @@ MessageAddress message_address(const char *to, GDBusMessage *call);
 GDBusMessage *message_answer(const MessageAddress *address, GVariant *value, GUnixFDList *fds);
 GDBusMessage *message_error(const MessageAddress *address, const GError *error);
 
+/*
+ * Moves the descriptors of a message that has arrived to an array, which closes them by closer.h
+ * when neither the message nor a caller of message_ref_fds() has a reference.
+ */
+void message_take_fds(GDBusMessage *message);
+guint message_count_fds(GDBusMessage *message);
+/* NULL: there are none. */
+GArray *message_ref_fds(GDBusMessage *message);
+
 /* Bytes of the message on the bus: exact where they may be more than MESSAGE_SIZE_MAX. */
 gsize message_size(GDBusMessage *message);
 

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <glib-unix.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "raw.h"
@@ -162,12 +162,12 @@ program_find(Cli *cli, const char *word, const char *number, GError **error)
 }
 
 static gboolean
-is_socket(int fd)
+are_same_socket(int fd, int other)
 {
-    int type;
-    socklen_t size = sizeof type;
+    struct stat one, two;
 
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    return fstat(fd, &one) == 0 && fstat(other, &two) == 0 && one.st_dev == two.st_dev &&
+           one.st_ino == two.st_ino;
 }
 
 gboolean
@@ -192,6 +192,6 @@ program_attach(Cli *cli, const char *id, const char *number, ProcessStreams *ret
         !take_fd(fds, output, &ret_program->output, error))
         return FALSE;
     ret_program->is_kept = TRUE;
-    ret_program->is_terminal = is_socket(ret_program->input);
+    ret_program->is_terminal = are_same_socket(ret_program->input, ret_program->output);
     return ret_program->is_terminal || take_fd(fds, problem, &ret_program->error, error);
 }

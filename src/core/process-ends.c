@@ -26,24 +26,36 @@ process_ends_clear(ProcessEnds *ends)
     }
 }
 
+/* The caller cannot write to a socket for output. It can read from one for input, because clients
+ * take a socket that is readable for one whose other end was closed. */
 static gboolean
-open_pipe(ProcessEnds *ends, WireChannel channel, GError **error)
+limit(int ours, WireChannel channel, GError **error)
 {
-    gboolean is_input = channel == WIRE_STDIN;
+    const int size = PROCESS_ENDS_BUFFER;
+
+    if (channel != WIRE_STDIN && (shutdown(ours, SHUT_RD) < 0 ||
+                                  setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) < 0))
+        return util_set_errno(error, errno, "Cannot use a socket");
+    return g_unix_set_fd_nonblocking(ours, TRUE, error);
+}
+
+static gboolean
+open_stream(ProcessEnds *ends, WireChannel channel, GError **error)
+{
     int fds[2];
 
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return util_set_errno(error, errno, "Cannot make a pipe");
-    ends->ours[channel] = fds[is_input ? 0 : 1];
-    ends->callers[channel] = fds[is_input ? 1 : 0];
-    return g_unix_set_fd_nonblocking(ends->ours[channel], TRUE, error);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return util_set_errno(error, errno, "Cannot make a socket");
+    ends->ours[channel] = fds[0];
+    ends->callers[channel] = fds[1];
+    return limit(fds[0], channel, error);
 }
 
 gboolean
-process_ends_open_pipes(ProcessEnds *ends, GError **error)
+process_ends_open_streams(ProcessEnds *ends, GError **error)
 {
-    return open_pipe(ends, WIRE_STDIN, error) && open_pipe(ends, WIRE_STDOUT, error) &&
-           open_pipe(ends, WIRE_STDERR, error);
+    return open_stream(ends, WIRE_STDIN, error) && open_stream(ends, WIRE_STDOUT, error) &&
+           open_stream(ends, WIRE_STDERR, error);
 }
 
 gboolean
@@ -62,9 +74,9 @@ process_ends_open_socket(ProcessEnds *ends, GError **error)
 }
 
 gboolean
-process_ends_open_socket_and_pipe(ProcessEnds *ends, GError **error)
+process_ends_open_socket_and_stream(ProcessEnds *ends, GError **error)
 {
-    return process_ends_open_socket(ends, error) && open_pipe(ends, WIRE_STDERR, error);
+    return process_ends_open_socket(ends, error) && open_stream(ends, WIRE_STDERR, error);
 }
 
 /* Closing one of two descriptors of a socket would not tell the caller that no output comes. */

@@ -269,10 +269,10 @@ open_ends(GTask *task, const ProcessRequest *request, GError **error)
     *ends = (ProcessEnds)PROCESS_NO_ENDS;
     g_task_set_task_data(task, start, start_free);
     if (!(is_terminal ? process_ends_open_socket(ends, error)
-                      : process_ends_open_pipes(ends, error)))
+                      : process_ends_open_streams(ends, error)))
         return NULL;
-    /* The output of a detached process is kept from its first byte; a pipe would lose what is in it
-     * when the caller closes its end. */
+    /* The output of a detached process is kept from its first byte; a socket would lose what is in
+     * it when the caller closes its end. */
     if (request->is_detached)
         process_ends_detach(ends);
     return ends;
@@ -469,8 +469,8 @@ core_attach_process(Process *process, ProcessEnds *ret_ends, GError **error)
                     "process %u was not started with 'keep'", process->number);
         return FALSE;
     }
-    if (!(process->is_terminal ? process_ends_open_socket_and_pipe(ret_ends, error)
-                               : process_ends_open_pipes(ret_ends, error)))
+    if (!(process->is_terminal ? process_ends_open_socket_and_stream(ret_ends, error)
+                               : process_ends_open_streams(ret_ends, error)))
         return FALSE;
     connect_ends(process, ret_ends);
     return TRUE;

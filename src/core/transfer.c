@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "closer.h"
 #include "complete-stream.h"
 #include "error.h"
 #include "guest-error.h"
@@ -291,7 +292,7 @@ core_transfer_in_async(Sandbox *sandbox, const TransferRequest *request, int fd,
     if (transfer->operation)
         transfer->stranger = stranger_new(fd, &ends.input, on_stranger_gone, transfer, &error);
     else
-        close(fd);
+        closer_close(fd);
     if (transfer->stranger) {
         begin(transfer, sandbox, request, &ends, /* is_complete= */ TRUE, caller);
         return;

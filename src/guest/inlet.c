@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <glib-unix.h>
-#include <unistd.h>
+#include <sys/socket.h>
+
+#include "closer.h"
 
 struct Inlet {
     int fd;
@@ -14,12 +16,27 @@ struct Inlet {
     gpointer data;
 };
 
+/* The writer gets EPIPE. If bytes remained, it would get ECONNRESET. */
+static void
+stop_writer(int fd)
+{
+    guint8 bytes[INLET_SIZE];
+    gssize n;
+
+    shutdown(fd, SHUT_RD);
+    do
+        n = closer_receive(fd, bytes, sizeof(bytes));
+    while (n > 0 || (n < 0 && errno == EPROTO));
+}
+
 static void
 disconnect(Inlet *inlet)
 {
     g_clear_handle_id(&inlet->source, g_source_remove);
-    if (inlet->fd >= 0)
-        close(inlet->fd);
+    if (inlet->fd < 0)
+        return;
+    stop_writer(inlet->fd);
+    closer_close(inlet->fd);
     inlet->fd = -1;
 }
 
@@ -28,7 +45,7 @@ on_readable(int fd, GIOCondition condition, gpointer data)
 {
     Inlet *inlet = data;
     guint8 bytes[INLET_SIZE];
-    gssize n = read(fd, bytes, sizeof(bytes));
+    gssize n = closer_receive(fd, bytes, sizeof(bytes));
     int error = n < 0 ? errno : 0;
 
     if (error == EINTR || (error == EAGAIN && !inlet->is_finishing))

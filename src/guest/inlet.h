@@ -16,10 +16,10 @@ typedef struct {
     void (*ended)(Inlet *inlet, int error, gpointer data);
 } InletEvents;
 
-/* Takes a non-blocking descriptor. */
+/* Takes a socket. A descriptor that its writer passes over it ends it with EPROTO. */
 Inlet *inlet_new(int fd, const InletEvents *events, gpointer data);
 void inlet_go_on(Inlet *inlet);
 /* The inlet ends after the bytes that the descriptor has now. */
 void inlet_finish(Inlet *inlet);
-/* Closes the descriptor: its writer gets SIGPIPE. NULL is fine. */
+/* Closes the socket: its writer gets SIGPIPE. NULL is fine. */
 void inlet_free(Inlet *inlet);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clock-sync.h"
+#include "closer.h"
 #include "error.h"
 #include "greeting.h"
 #include "large-frames.h"
@@ -107,7 +108,7 @@ disconnect(GuestLink *link)
     stream_table_stop(&link->streams);
     unsent_drop(&link->unsent);
     if (link->fd >= 0)
-        close(link->fd);
+        closer_close(link->fd);
     link->fd = -1;
 }
 
@@ -462,7 +463,7 @@ on_readable(int fd, GIOCondition condition, gpointer data)
     gssize n;
 
     g_byte_array_set_size(link->in, held + READ_SIZE);
-    n = recv(fd, link->in->data + held, READ_SIZE, 0);
+    n = closer_receive(fd, link->in->data + held, READ_SIZE);
     g_byte_array_set_size(link->in, held + (guint)MAX(n, 0));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;

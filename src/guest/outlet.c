@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "closer.h"
 #include "complete-stream.h"
 
 struct Outlet {
@@ -42,11 +43,14 @@ disconnect(Outlet *outlet)
     g_clear_handle_id(&outlet->source, g_source_remove);
     if (outlet->fd < 0)
         return;
-    if (!outlet->is_complete_stream)
-        shutdown(outlet->fd, SHUT_WR);
-    else if (outlet->all_came && outlet->kept->len == 0)
+    if (outlet->is_complete_stream && outlet->all_came && outlet->kept->len == 0)
         complete_stream_finish(outlet->fd);
-    close(outlet->fd);
+    if (outlet->is_complete_stream) {
+        close(outlet->fd);
+    } else {
+        shutdown(outlet->fd, SHUT_WR);
+        closer_close(outlet->fd);
+    }
     outlet->fd = -1;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "closer.h"
 #include "complete-stream.h"
 #include "inlet.h"
 #include "util.h"
@@ -30,14 +31,12 @@ struct Stranger {
 static void
 close_all(Stranger *stranger)
 {
-    int *const fds[] = {&stranger->from, &stranger->to, &stranger->between[0],
-                        &stranger->between[1]};
+    const int ours[] = {stranger->to, stranger->between[0], stranger->between[1]};
 
-    for (gsize i = 0; i < G_N_ELEMENTS(fds); i++) {
-        if (*fds[i] >= 0)
-            close(*fds[i]);
-        *fds[i] = -1;
-    }
+    for (gsize i = 0; i < G_N_ELEMENTS(ours); i++)
+        if (ours[i] >= 0)
+            close(ours[i]);
+    closer_close(stranger->from);
 }
 
 /* --- in the thread --- */

@@ -65,8 +65,10 @@ class Start(BoxTest):
         process, stdin, stdout, stderr = self.box.start("sh", "-c", "exec <&-; echo closed; sleep 60")
         self.assertEqual(os.read(stdout, 100), b"closed\n")
         poll = select.poll()
-        poll.register(stdin, select.POLLERR)
-        self.assertEqual(poll.poll(20000), [(stdin, select.POLLERR)])
+        poll.register(stdin, 0)
+        self.assertEqual(poll.poll(20000), [(stdin, select.POLLHUP)])
+        with self.assertRaises(BrokenPipeError):
+            os.write(stdin, b"x")
         process.call("Kill")
         self.assertEqual(process.wait(), (signal.SIGKILL, "signaled"))
         os.close(stdin), os.close(stdout), os.close(stderr)
