@@ -99,7 +99,7 @@ def keep(sandbox):
     """Starts a process that continues when this program ends. Any program of the same user may attach to it."""
     process, *fds = call(sandbox, "Sandbox.Start", "(asa{sv})", ["sh", "-c", "echo ready; read -r word; echo $word"],
                          {"keep": GLib.Variant("b", True)})
-    os.read(fds[1], 100)  # data that is in a pipe when it is closed is lost
+    os.read(fds[1], 100)  # data that is in a socket when it is closed is lost
     for fd in fds:
         os.close(fd)
     stdin, stdout, stderr = call(process, "Process.Attach")

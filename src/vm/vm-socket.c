@@ -9,10 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "closer.h"
+
 /* A peer that leaves so many packets unread is given up. */
 #define QUEUE_MAX 4096u
-/* Room for more than one descriptor, so that a second one is noticed. */
-#define FDS_MAX 4
 
 struct VmSocket {
     int fd;
@@ -78,7 +78,7 @@ take_fds(struct msghdr *message, int *ret_fd)
             if (n == 0)
                 *ret_fd = fd;
             else
-                close(fd);
+                closer_close(fd);
         }
     }
     return n;
@@ -90,7 +90,7 @@ receive(VmSocket *socket, gssize *ret_size, int *ret_fd)
 {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+        char bytes[CMSG_SPACE(sizeof(int) * CLOSER_RECEIVED_MAX)];
     } control;
     struct iovec part = {.iov_base = socket->buffer, .iov_len = socket->packet_max};
     struct msghdr message = {.msg_iov = &part,
@@ -106,7 +106,7 @@ receive(VmSocket *socket, gssize *ret_size, int *ret_fd)
     if (*ret_size > 0 && fds <= 1 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
         return TRUE;
     if (*ret_fd >= 0)
-        close(*ret_fd);
+        closer_close(*ret_fd);
     return FALSE;
 }
 
@@ -230,7 +230,7 @@ vm_socket_free(VmSocket *socket)
     if (!socket)
         return;
     stop(socket);
-    close(socket->fd);
+    closer_close(socket->fd);
     g_queue_clear_full(&socket->queue, packet_free);
     g_free(socket->buffer);
     g_free(socket);

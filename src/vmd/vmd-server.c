@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vmd-server: the connection to cloched. */
-#include <unistd.h>
-
+#include "closer.h"
 #include "vmd-private.h"
 
 /* A cloched that asks for more at a time violates the protocol. */
@@ -35,7 +34,7 @@ on_packet(const void *packet, gsize size, int fd, gpointer data)
     }
     g_warning("cloched has violated the protocol");
     if (fd >= 0)
-        close(fd);
+        closer_close(fd);
     return FALSE;
 }
 

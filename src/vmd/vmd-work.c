@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vmd-work: a request under way, and its answer. */
-#include <unistd.h>
-
+#include "closer.h"
 #include "error.h"
 #include "vm-facts-value.h"
 #include "vmd-private.h"
@@ -42,7 +41,7 @@ vmd_work_free(VmdWork *work)
         g_hash_table_remove(work->server->requests, serial);
     work->server->works--;
     if (work->fd >= 0)
-        close(work->fd);
+        closer_close(work->fd);
     g_clear_object(&work->cancellable);
     vmd_paths_clear(&work->paths);
     facts_clear(&work->facts);

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <linux/userfaultfd.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -23,8 +22,7 @@
 
 #include "client.h"
 #include "fixture.h"
-
-#define LINGER_S 120
+#include "lingering.h"
 
 static Fixture *fixture;
 static GDBusConnection *greedy, *other;
@@ -35,11 +33,7 @@ assert_other_is_served(void)
     g_variant_unref(call(other, MANAGER, "GetQuota", "()"));
 }
 
-/* --- sockets that linger --- */
-
-typedef struct {
-    int lingers, peer;
-} Pair;
+/* --- sockets --- */
 
 static void
 fill(int fd)
@@ -48,28 +42,6 @@ fill(int fd)
 
     while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
         ;
-}
-
-/* Nobody reads from the peer. */
-static Pair
-open_pair(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    const struct linger linger = {.l_onoff = 1, .l_linger = LINGER_S};
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    Pair pair = {.lingers = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-
-    g_assert_no_errno(bind(listener, (struct sockaddr *)&address, sizeof address));
-    g_assert_no_errno(listen(listener, 1));
-    g_assert_no_errno(getsockname(listener, (struct sockaddr *)&address, &size));
-    g_assert_no_errno(connect(pair.lingers, (struct sockaddr *)&address, size));
-    pair.peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    g_assert_no_errno(pair.peer);
-    fill(pair.lingers);
-    g_assert_no_errno(setsockopt(pair.lingers, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
-    close(listener);
-    return pair;
 }
 
 /* Passes the descriptor over the socket, and closes it. */
@@ -141,10 +113,10 @@ test_refused_call(void)
         g_dbus_message_new_method_call("org.cloche1", sandbox, "org.cloche1.Sandbox", "WriteFile");
     g_autoptr(GUnixFDList) fds = NULL;
     g_autoptr(GError) error = NULL;
-    Pair pair = open_pair();
+    int peer, lingering = lingering_open(&peer);
 
     g_variant_unref(run_shell(greedy, sandbox, "true")); /* polkit is asked */
-    fds = g_unix_fd_list_new_from_array(&pair.lingers, 1);
+    fds = g_unix_fd_list_new_from_array(&lingering, 1);
     g_dbus_message_set_unix_fd_list(message, fds);
     g_dbus_message_set_body(message, g_variant_new_parsed("('', @h 0, {'none': <1>})"));
     g_dbus_message_set_flags(message, G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED);
@@ -161,7 +133,7 @@ test_refused_call(void)
     g_subprocess_send_signal(fixture->service, SIGCONT);
     assert_other_is_served();
     assert_other_is_served();
-    close(pair.peer);
+    close(peer);
     kill_sandbox(greedy, sandbox);
 }
 
@@ -170,12 +142,12 @@ static void
 test_passed_over_terminal(void)
 {
     g_autofree char *sandbox = create(greedy), *process = NULL;
-    Pair pair = open_pair();
+    int peer, lingering = lingering_open(&peer);
     char byte;
     int terminal;
 
     process = open_terminal(sandbox, "read line; sleep 1000", &terminal);
-    pass(terminal, pair.lingers);
+    pass(terminal, lingering);
     assert_other_is_served();
     while (send(terminal, "x", 1, MSG_NOSIGNAL) == 1)
         g_usleep(1000);
@@ -185,7 +157,7 @@ test_passed_over_terminal(void)
     while (read(terminal, &byte, 1) > 0)
         ;
     close(terminal);
-    close(pair.peer);
+    close(peer);
     kill_sandbox(greedy, sandbox);
 }
 
@@ -196,7 +168,7 @@ test_unread_in_terminal(void)
     g_autofree char *sandbox = create(greedy), *process = NULL;
     const int more = 1 << 20;
     struct pollfd room = {.events = POLLOUT};
-    Pair pair = open_pair();
+    int peer, lingering = lingering_open(&peer);
     char byte;
 
     process = open_terminal(sandbox, "stty raw -echo; echo ready; exec sleep 1000", &room.fd);
@@ -204,13 +176,13 @@ test_unread_in_terminal(void)
     while (poll(&room, 1, /* timeout= */ 500) == 1) /* until the guest's window is full */
         fill(room.fd);
     g_assert_no_errno(setsockopt(room.fd, SOL_SOCKET, SO_SNDBUF, &more, sizeof more));
-    pass(room.fd, pair.lingers);
+    pass(room.fd, lingering);
     g_variant_unref(call(greedy, process, "Kill", "()"));
     while (read(room.fd, &byte, 1) > 0)
         ;
     assert_other_is_served();
     close(room.fd);
-    close(pair.peer);
+    close(peer);
     kill_sandbox(greedy, sandbox);
 }
 

@@ -8,6 +8,7 @@ import contextlib
 import os
 import select
 import socket
+import struct
 import sys
 import threading
 
@@ -232,10 +233,42 @@ def blocking_descriptors(sandbox):
         threading.Thread(target=repeat, args=(run,), daemon=True).start()
 
 
+def lingering():
+    """A TCP socket whose last close blocks for two minutes, and its peer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+    ours.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            ours.send(bytes(65536))
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 120))
+    return ours, peer
+
+
+def lingering_descriptors(sandbox):
+    """Sockets that block whoever closes them, passed over the sockets of terminals. Not over the bus, which would block itself."""
+    def run():
+        bus = connect()
+        _, fds = bus.call_with_unix_fd_list_sync("org.cloche1", sandbox, SANDBOX, "OpenTerminal", GLib.Variant("(qqa{sv})", (80, 24, {})), None,
+                                                 Gio.DBusCallFlags.NONE, 120_000, None, None)
+        terminal = socket.socket(fileno=fds.steal_fds()[0])
+        ours, peer = lingering()
+        with ours, contextlib.suppress(OSError):
+            socket.send_fds(terminal, [b"x"], [ours.fileno()])
+        terminal.close()
+        bus.close_sync(None)
+        held.append(peer)
+        del held[:-100]
+    held = []
+    for _ in range(4):
+        threading.Thread(target=repeat, args=(run,), daemon=True).start()
+
+
 def main(attack, sandbox):
     held = {function.__name__: function for function in (
         unread_descriptors, unread_bytes, flood, flood_of_timeouts, creations, large_inputs, many_strings, large_messages, living_processes,
-        ended_processes, blocking_descriptors)}[attack](sandbox)
+        ended_processes, blocking_descriptors, lingering_descriptors)}[attack](sandbox)
     print("attacking", flush=True)
     sys.stdin.read()
     del held

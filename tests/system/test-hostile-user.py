@@ -117,6 +117,9 @@ class HostileUser(unittest.TestCase):
     def test_blocking_descriptors(self):
         self.attack("blocking_descriptors")
 
+    def test_lingering_descriptors(self):
+        self.attack("lingering_descriptors")
+
 
 if __name__ == "__main__":
     tap.main()

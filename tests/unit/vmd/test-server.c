@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "lingering.h"
 #include "mock-vm.h"
 #include "util.h"
 #include "vmd-server.h"
@@ -448,6 +449,26 @@ test_two_descriptors(Fixture *fixture, gconstpointer data)
     await_end(fixture);
 }
 
+/* No descriptor of the attacker blocks the server when it closes it. */
+static void
+test_slow_descriptors(Fixture *fixture, gconstpointer data)
+{
+    VmRequest request = restore_of(6, "cloche-a", 2000);
+    int peers[2], fds[] = {lingering_open(&peers[0]), lingering_open(&peers[1])};
+    gint64 begin = g_get_monotonic_time();
+
+    send_bytes(fixture, &request, sizeof request, fds, 1);
+    close(fds[0]);
+    expect(fixture, 6, VM_ANSWER_FAILED, "wrong access mode");
+    fds[0] = 0;
+    send_bytes(fixture, &request, sizeof request, fds, 2);
+    close(fds[1]);
+    await_end(fixture);
+    g_assert_cmpint(g_get_monotonic_time() - begin, <, 10 * G_USEC_PER_SEC);
+    close(peers[0]);
+    close(peers[1]);
+}
+
 static void
 test_missing_descriptor(Fixture *fixture, gconstpointer data)
 {
@@ -564,6 +585,7 @@ main(int argc, char **argv)
     ADD("long-packet", test_long_packet);
     ADD("many-descriptors", test_many_descriptors);
     ADD("two-descriptors", test_two_descriptors);
+    ADD("slow-descriptors", test_slow_descriptors);
     ADD("missing-descriptor", test_missing_descriptor);
     ADD("end-during-start", test_end_during_start);
     ADD("end-during-sweep", test_end_during_sweep);
