@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define BATCH_MAX 64u
+/* A close of a file of a file system in user space can still block. */
+#define THREADS_MAX 64
 
 /* A thread with a table of descriptors of its own. */
 typedef struct {
@@ -108,33 +110,32 @@ close_batch(const int *fds, guint count)
         sem_post(&holder->may_exit);
 }
 
-static gpointer
-run(gpointer queue)
+/* Closes all descriptors that wait: often another thread was first, and there is none. */
+static void
+run(gpointer item, gpointer queue)
 {
-    for (;;) {
-        int fds[BATCH_MAX];
-        guint count = 0;
-        gpointer item = g_async_queue_pop(queue);
+    int fds[BATCH_MAX];
+    guint count = 0;
 
-        for (; item; item = count < BATCH_MAX ? g_async_queue_try_pop(queue) : NULL)
-            fds[count++] = GPOINTER_TO_INT(item) - 1;
+    while (count < BATCH_MAX && (item = g_async_queue_try_pop(queue)))
+        fds[count++] = GPOINTER_TO_INT(item) - 1;
+    if (count > 0)
         close_batch(fds, count);
-    }
-    return NULL;
 }
 
 void
 closer_close(int fd)
 {
-    static gsize queue = 0;
+    static GAsyncQueue *queue;
+    static GThreadPool *pool;
 
-    if (g_once_init_enter(&queue)) {
-        GAsyncQueue *new_queue = g_async_queue_new();
-
-        g_thread_unref(g_thread_new("closer", run, new_queue));
-        g_once_init_leave(&queue, (gsize)new_queue);
+    if (g_once_init_enter(&pool)) {
+        queue = g_async_queue_new();
+        g_once_init_leave(&pool, g_thread_pool_new(run, queue, THREADS_MAX,
+                                                   /* exclusive= */ FALSE, NULL));
     }
-    g_async_queue_push((GAsyncQueue *)queue, GINT_TO_POINTER(fd + 1));
+    g_async_queue_push(queue, GINT_TO_POINTER(fd + 1));
+    g_thread_pool_push(pool, queue, /* error= */ NULL);
 }
 
 /* --- sockets --- */

@@ -5,13 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "closer.h"
 #include "complete-stream.h"
+#include "error.h"
 #include "inlet.h"
 #include "util.h"
 
@@ -145,6 +148,30 @@ copy_in_thread(gpointer data)
 
 /* --- in the main context --- */
 
+/* The kernel shows the addresses of a process in its files of /proc to the process itself, also
+ * when another one has opened them. */
+static gboolean
+is_about_service(int fd, const struct stat *st)
+{
+    struct statfs fs;
+
+    return geteuid() != 0 && st->st_uid == geteuid() && fstatfs(fd, &fs) == 0 &&
+           fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Descriptors that are no file of any kind include signalfds, whose reader takes the signals of its
+ * own process. */
+static gboolean
+check_kind(int fd, const struct stat *st, GError **error)
+{
+    if ((st->st_mode & S_IFMT) != 0 && !is_about_service(fd, st))
+        return TRUE;
+    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                        "the descriptor must be a pipe, a socket or a file, and not a file of "
+                        "the service");
+    return FALSE;
+}
+
 /* Finds out how to read it. */
 static gboolean
 examine(Stranger *stranger, GError **error)
@@ -153,6 +180,8 @@ examine(Stranger *stranger, GError **error)
 
     if (fstat(stranger->from, &st) < 0)
         return util_set_errno(error, errno, "Cannot examine a descriptor");
+    if (!check_kind(stranger->from, &st, error))
+        return FALSE;
     if (S_ISSOCK(st.st_mode))
         stranger->kind = STRANGER_SOCKET;
     else if (S_ISFIFO(st.st_mode))

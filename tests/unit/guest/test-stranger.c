@@ -5,12 +5,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "stranger.h"
 
 #define ROUNDS 100
@@ -248,6 +253,34 @@ test_terminal(void)
     close(watched);
 }
 
+/* What they return depends on the process that reads. */
+static void
+test_refused(void)
+{
+    const uid_t nobody = 65534, uid = geteuid();
+    sigset_t signals;
+    int fds[3];
+
+    if (uid == 0) {
+        g_assert_no_errno(seteuid(nobody));
+        g_assert_no_errno(prctl(PR_SET_DUMPABLE, 1));
+    }
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    fds[0] = signalfd(-1, &signals, SFD_CLOEXEC);
+    fds[1] = eventfd(1, EFD_CLOEXEC);
+    fds[2] = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    for (guint i = 0; i < G_N_ELEMENTS(fds); i++) {
+        g_autoptr(GError) error = NULL;
+        int ours;
+
+        g_assert_null(stranger_new(fds[i], &ours, on_gone, NULL, &error));
+        g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT);
+    }
+    g_assert_no_errno(seteuid(uid));
+}
+
 /* Nobody is called who has left. */
 static void
 test_leave(void)
@@ -279,6 +312,7 @@ main(int argc, char **argv)
     g_test_add_func("/guest/stranger/low-water-mark", test_low_water_mark);
     g_test_add_func("/guest/stranger/competitor", test_competitor);
     g_test_add_func("/guest/stranger/terminal", test_terminal);
+    g_test_add_func("/guest/stranger/refused", test_refused);
     g_test_add_func("/guest/stranger/leave", test_leave);
     return g_test_run();
 }
