@@ -129,11 +129,13 @@ class Children(Case):
         """A child that ignores SIGINT is killed or abandoned, and the interpreter keeps its state."""
         ignoring = f": {self.mark}; trap '' INT; echo now; while :; do sleep 0.1; done"
         for code in (f"os.system({ignoring!r})", f"subprocess.run({ignoring!r}, shell=True)",
-                     f"!{ignoring}", f"%%bash\n{ignoring}"):
+                     f"!{ignoring}", f"%%bash -s {self.mark}\n{ignoring}"):
             with self.subTest(code):
                 self.assertEqual(self.interrupt(code).status, 2)
-        for pid in processes(self.mark):
-            os.kill(pid, signal.SIGKILL)
+                left = processes(self.mark)
+                self.assertGreaterEqual(len(left), "%%bash" in code)
+                for pid in left:
+                    os.kill(pid, signal.SIGKILL)
 
     def test_exit_statuses(self):
         self.assertEqual(self.value("os.system('exit 3'), os.system('kill -9 $$')"), "(768, 9)")
