@@ -173,8 +173,12 @@ closer_receive(int socket, void *bytes, gsize size)
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
     gssize n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    gboolean has_fds;
 
-    if (n < 0 || close_received(&message) == 0)
+    if (n < 0)
+        return n;
+    has_fds = close_received(&message) > 0;
+    if (!has_fds && !(message.msg_flags & MSG_CTRUNC)) /* that: this process can have no more */
         return n;
     errno = EPROTO;
     return -1;

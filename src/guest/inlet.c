@@ -16,7 +16,8 @@ struct Inlet {
     gpointer data;
 };
 
-/* The writer gets EPIPE. If bytes remained, it would get ECONNRESET. */
+/* The writer gets EPIPE. If bytes remained, it would get ECONNRESET. A descriptor ends the loop:
+ * further ones may be more than this process can have. They are closed with the socket. */
 static void
 stop_writer(int fd)
 {
@@ -26,7 +27,7 @@ stop_writer(int fd)
     shutdown(fd, SHUT_RD);
     do
         n = closer_receive(fd, bytes, sizeof(bytes));
-    while (n > 0 || (n < 0 && errno == EPROTO));
+    while (n > 0);
 }
 
 static void
