@@ -32,14 +32,13 @@ struct Stranger {
 };
 
 static void
-close_all(Stranger *stranger)
+close_ours(const Stranger *stranger)
 {
     const int ours[] = {stranger->to, stranger->between[0], stranger->between[1]};
 
     for (gsize i = 0; i < G_N_ELEMENTS(ours); i++)
         if (ours[i] >= 0)
             close(ours[i]);
-    closer_close(stranger->from);
 }
 
 /* --- in the thread --- */
@@ -134,6 +133,17 @@ on_thread_ended(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* The closer has few threads for all users, and the close of a file can block for as long as its
+ * owner wants. This thread is charged to the caller. */
+static void
+close_theirs(const Stranger *stranger)
+{
+    if (stranger->kind == STRANGER_SOCKET)
+        closer_close(stranger->from);
+    else
+        close(stranger->from);
+}
+
 static gpointer
 copy_in_thread(gpointer data)
 {
@@ -141,7 +151,8 @@ copy_in_thread(gpointer data)
 
     if (copy_all(stranger))
         complete_stream_finish(stranger->to);
-    close_all(stranger);
+    close_ours(stranger);
+    close_theirs(stranger);
     g_idle_add(on_thread_ended, stranger);
     return NULL;
 }
@@ -221,7 +232,8 @@ stranger_new(int fd, int *ret_fd, void (*gone)(gpointer data), gpointer data, GE
     stranger->data = data;
     if (start(stranger, ret_fd, error))
         return stranger;
-    close_all(stranger);
+    close_ours(stranger);
+    closer_close(stranger->from);
     g_free(stranger);
     return NULL;
 }
