@@ -90,8 +90,12 @@ stop_scopes(const Destroy *destroy)
 {
     g_auto(GStrv) units = destroy->vm->has_slice ? limits_list_scopes(destroy->name) : NULL;
 
-    for (guint i = 0; units && units[i]; i++)
-        limits_stop_scope(units[i]);
+    for (guint i = 0; units && units[i]; i++) {
+        g_autofree char *machine = limits_scope_machine(units[i]);
+
+        if (g_strcmp0(machine, destroy->name) == 0) /* the name may begin another one */
+            limits_stop_scope(units[i]);
+    }
 }
 
 static gboolean
