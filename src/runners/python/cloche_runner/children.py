@@ -167,8 +167,9 @@ class Children:
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
             if not any([self._follow(pid) for pid in list(self._signalled)]):
-                return
+                break
             time.sleep(_TRY_S)
+        self._roots, self._signalled = {}, {}  # an execution that cannot begin calls this, too
 
     def _follow(self, pid):
         """Parents come first, and each process has its turn: its parent may have ended."""
