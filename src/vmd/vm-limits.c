@@ -233,16 +233,20 @@ limits_scope_machine(const char *unit)
     return g_string_free(machine, FALSE);
 }
 
+/* Stopping begins with SIGTERM, and systemd waits for the end of the processes. */
 void
 limits_stop_scope(const char *unit)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GDBusConnection) bus = get_bus(&error);
-    g_autoptr(GVariant) answer =
-        bus ? call(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "StopUnit",
-                   g_variant_new("(ss)", unit, "replace"), "(o)", &error)
-            : NULL;
+    g_autoptr(GVariant) killed = NULL, answer = NULL;
 
+    if (bus) {
+        killed = call(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "KillUnit",
+                      g_variant_new("(ssi)", unit, "all", SIGKILL), "()", /* error= */ NULL);
+        answer = call(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "StopUnit",
+                      g_variant_new("(ss)", unit, "replace"), "(o)", &error);
+    }
     if (!answer)
         g_debug("scope '%s' was not stopped: %s", unit, error->message);
 }

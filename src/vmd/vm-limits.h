@@ -33,5 +33,5 @@ gboolean limits_is_scope_of(const char *path, const char *name);
 char **limits_list_scopes(const char *prefix);
 /* The name of the machine whose scope this is: a new string, or NULL. */
 char *limits_scope_machine(const char *unit);
-/* Stops a scope, and kills what is in it. Blocks. */
+/* Kills what is in a scope, and stops it. Blocks. */
 void limits_stop_scope(const char *unit);

@@ -176,12 +176,14 @@ static gboolean
 list_strays(MachineSweep *sweep, GError **error)
 {
     g_autoptr(virConnect) libvirt = connection_get(sweep->vm->connection, error);
-    g_auto(GStrv) units = sweep->vm->has_slice ? limits_list_scopes(sweep->prefix) : NULL;
+    g_auto(GStrv) units = NULL;
     virDomainPtr *domains = NULL;
     int found;
 
     if (!libvirt)
         return FALSE;
+    if (sweep->vm->has_slice)
+        units = limits_list_scopes(sweep->prefix);
     found = virConnectListAllDomains(libvirt, &domains, /* flags= */ 0);
     if (found < 0)
         return vm_error_set(error, "cannot list the machines");

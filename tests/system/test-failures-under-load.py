@@ -283,7 +283,7 @@ class Machines(Survival):
         with subprocess.Popen(["systemd-run", "--quiet", "--scope", f"--unit={unit}", "sleep", "infinity"]) as left:
             wait_until(lambda: systemctl("show", "-P", "ActiveState", unit) == "active", 30, unit)
             systemctl("restart", "cloched.service")
-            self.assertEqual(left.wait(30), -signal.SIGTERM)
+            self.assertEqual(left.wait(30), -KILL)
 
 
 class Bus(Survival):
