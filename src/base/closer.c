@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* closer: closes descriptors that others have passed. */
+/*
+ * closer: closes descriptors that others have passed.
+ *
+ * A thread with an empty table of descriptors starts a thread for each batch of sockets, which
+ * receives them over a channel, has the last reference to them, and exits. Files are closed by
+ * other threads: each close of a file, not only the last one, waits for a file system in user
+ * space. So no thread may have copies of the files of others either.
+ */
 #include "closer.h"
 
 #include <errno.h>
@@ -12,38 +19,24 @@
 #include <unistd.h>
 
 #define BATCH_MAX 64u
-/* A close of a file of a file system in user space can still block. */
-#define THREADS_MAX 64
+#define THREADS_MAX 64 /* of each pool */
+#define PAUSE_US 1000  /* before another attempt, when memory or the channel's buffer is full */
 
-/* A thread with a table of descriptors of its own. */
-typedef struct {
-    int fds[BATCH_MAX]; /* ascending */
-    guint count;
-    sem_t has_copies, may_exit;
-} Holder;
+typedef union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int) * CLOSER_RECEIVED_MAX)];
+} Control;
 
-/* --- the thread that exits --- */
+static struct {
+    int in, out;   /* the channel */
+    sem_t batches; /* that are in the channel, and closed in the table of the process */
+    sem_t is_ready;
+    GMutex lock;        /* batches are sent in the order of the semaphore */
+    GAsyncQueue *queue; /* of what the first pool closes */
+    GThreadPool *pool, *files;
+} closer;
 
-static gboolean
-close_between(int first, int last, guint flags)
-{
-    return first > last || syscall(SYS_close_range, first, last, flags) == 0;
-}
-
-/* FALSE: it still shares the table with the process. */
-static gboolean
-keep_only(const Holder *holder)
-{
-    int first = 0;
-
-    if (!close_between(holder->fds[holder->count - 1] + 1, G_MAXINT, CLOSE_RANGE_UNSHARE))
-        return FALSE;
-    for (guint i = 0; i < holder->count; i++) {
-        close_between(first, holder->fds[i] - 1, 0);
-        first = holder->fds[i] + 1;
-    }
-    return TRUE;
-}
+/* --- threads with a table of their own --- */
 
 static void
 wait_for(sem_t *semaphore)
@@ -52,90 +45,174 @@ wait_for(sem_t *semaphore)
         ;
 }
 
+/* Gives the thread its own table, which has only the end of the channel. */
+static gboolean
+leave_table(void)
+{
+    return syscall(SYS_close_range, closer.out + 1, G_MAXINT, CLOSE_RANGE_UNSHARE) == 0 &&
+           (closer.out == 0 || syscall(SYS_close_range, 0, closer.out - 1, 0) == 0);
+}
+
+static void
+try_again(void)
+{
+    g_usleep(PAUSE_US);
+    sem_post(&closer.batches);
+}
+
+/* Receives the oldest batch, and exits. */
 static void *
 hold(void *data)
 {
-    Holder *holder = data;
+    char byte;
+    Control control;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
 
-    if (!keep_only(holder))
-        g_warning_once("Cannot copy the table of descriptors: %s", g_strerror(errno));
-    sem_post(&holder->has_copies);
-    wait_for(&holder->may_exit);
-    sem_destroy(&holder->has_copies);
-    sem_destroy(&holder->may_exit);
-    g_free(holder);
+    if (!leave_table() || recvmsg(closer.out, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
+        try_again();
     return NULL;
 }
 
-/* --- the thread that closes --- */
-
-static int
-compare_fds(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
-/* FALSE: the holder is freed. */
-static gboolean
-start(Holder *holder)
+static void *
+start_holders(void *data)
 {
     pthread_t thread;
 
-    sem_init(&holder->has_copies, /* pshared= */ 0, /* value= */ 0);
-    sem_init(&holder->may_exit, /* pshared= */ 0, /* value= */ 0);
-    if (pthread_create(&thread, /* attr= */ NULL, hold, holder) != 0) {
-        g_free(holder);
-        return FALSE;
+    if (!leave_table())
+        g_error("Cannot copy the table of descriptors: %s", g_strerror(errno));
+    sem_post(&closer.is_ready);
+    for (;;) {
+        wait_for(&closer.batches);
+        if (pthread_create(&thread, /* attr= */ NULL, hold, /* arg= */ NULL) == 0)
+            pthread_detach(thread);
+        else
+            try_again();
     }
-    pthread_detach(thread);
-    return TRUE;
+    return NULL;
 }
 
-/* The holder's copies are closed last. */
-static void
-close_batch(const int *fds, guint count)
-{
-    Holder *holder = g_new0(Holder, 1);
-    gboolean has_started;
+/* --- threads of the pools --- */
 
-    memcpy(holder->fds, fds, count * sizeof *fds);
-    holder->count = count;
-    qsort(holder->fds, count, sizeof *fds, compare_fds);
-    has_started = start(holder);
-    if (has_started)
-        wait_for(&holder->has_copies);
+static gboolean
+is_socket(int fd)
+{
+    int type;
+    socklen_t size = sizeof type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+static gboolean
+send_batch(const int *fds, guint count)
+{
+    Control control = {.align = {CMSG_LEN(sizeof(int) * count), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec part = {(char *)"", 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
+
+    memcpy(CMSG_DATA(&control.align), fds, sizeof(int) * count);
+    return sendmsg(closer.in, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
+static void
+close_all(const int *fds, guint count)
+{
     for (guint i = 0; i < count; i++)
         close(fds[i]);
-    if (has_started)
-        sem_post(&holder->may_exit);
 }
 
-/* Closes all descriptors that wait: often another thread was first, and there is none. */
+/* The kernel may refuse to pass sockets with other sockets in their queues. */
 static void
-run(gpointer item, gpointer queue)
+close_sockets(const int *fds, guint count)
 {
-    int fds[BATCH_MAX];
+    gboolean is_sent, is_full;
+
+    for (;;) {
+        g_mutex_lock(&closer.lock);
+        is_sent = send_batch(fds, count);
+        is_full = !is_sent && errno == EAGAIN;
+        if (is_sent) {
+            close_all(fds, count); /* not for the last time */
+            sem_post(&closer.batches);
+        }
+        g_mutex_unlock(&closer.lock);
+        if (!is_full)
+            break;
+        g_usleep(PAUSE_US);
+    }
+    if (!is_sent)
+        close_all(fds, count);
+}
+
+static void
+close_file(gpointer item, gpointer data)
+{
+    close(GPOINTER_TO_INT(item) - 1);
+}
+
+/* Closes the sockets that wait: often another thread was first, and there is none. */
+static void
+close_waiting(gpointer item, gpointer data)
+{
+    int sockets[BATCH_MAX];
     guint count = 0;
 
-    while (count < BATCH_MAX && (item = g_async_queue_try_pop(queue)))
-        fds[count++] = GPOINTER_TO_INT(item) - 1;
+    while (count < BATCH_MAX && (item = g_async_queue_try_pop(closer.queue))) {
+        int fd = GPOINTER_TO_INT(item) - 1;
+
+        if (is_socket(fd))
+            sockets[count++] = fd;
+        else
+            g_thread_pool_push(closer.files, item, /* error= */ NULL);
+    }
     if (count > 0)
-        close_batch(fds, count);
+        close_sockets(sockets, count);
+}
+
+static GThreadPool *
+new_pool(GFunc function)
+{
+    return g_thread_pool_new(function, /* user_data= */ NULL, THREADS_MAX, /* exclusive= */ FALSE,
+                             /* error= */ NULL);
+}
+
+void
+closer_init(void)
+{
+    static gsize is_initialized;
+    pthread_t thread;
+    int channel[2];
+
+    if (!g_once_init_enter(&is_initialized))
+        return;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+        g_error("Cannot make a socket: %s", g_strerror(errno));
+    closer.in = channel[0];
+    closer.out = channel[1];
+    sem_init(&closer.batches, /* pshared= */ 0, /* value= */ 0);
+    sem_init(&closer.is_ready, /* pshared= */ 0, /* value= */ 0);
+    closer.queue = g_async_queue_new();
+    closer.pool = new_pool(close_waiting);
+    closer.files = new_pool(close_file);
+    if (pthread_create(&thread, /* attr= */ NULL, start_holders, /* arg= */ NULL) != 0)
+        g_error("Cannot start a thread");
+    pthread_detach(thread);
+    wait_for(&closer.is_ready);
+    g_once_init_leave(&is_initialized, 1);
 }
 
 void
 closer_close(int fd)
 {
-    static GAsyncQueue *queue;
-    static GThreadPool *pool;
-
-    if (g_once_init_enter(&pool)) {
-        queue = g_async_queue_new();
-        g_once_init_leave(&pool, g_thread_pool_new(run, queue, THREADS_MAX,
-                                                   /* exclusive= */ FALSE, NULL));
-    }
-    g_async_queue_push(queue, GINT_TO_POINTER(fd + 1));
-    g_thread_pool_push(pool, queue, /* error= */ NULL);
+    closer_init();
+    g_async_queue_push(closer.queue, GINT_TO_POINTER(fd + 1));
+    g_thread_pool_push(closer.pool, closer.queue, /* error= */ NULL);
 }
 
 /* --- sockets --- */
@@ -163,10 +240,7 @@ close_received(struct msghdr *message)
 gssize
 closer_receive(int socket, void *bytes, gsize size)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int) * CLOSER_RECEIVED_MAX)];
-    } control;
+    Control control;
     struct iovec part = {bytes, size};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,

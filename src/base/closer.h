@@ -12,6 +12,9 @@
 
 #define CLOSER_RECEIVED_MAX 253u /* descriptors that the kernel permits in one message */
 
+/* Call it before the process has descriptors of others. (Otherwise the first closer_close() does
+ * so.) */
+void closer_init(void);
 /* Closes `fd` soon, in a thread. From any thread. */
 void closer_close(int fd);
 /*

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 
+#include "closer.h"
 #include "confine.h"
 #include "crash-mark.h"
 #include "error.h"
@@ -205,6 +206,7 @@ build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
     daemon->store = store_open(config->state, config->ram, config->run, config->group, error);
     if (!daemon->store || (is_confined(daemon) && !confine_capabilities(error)))
         return FALSE;
+    closer_init();
     crash = store_crash_path(daemon->store);
     crash_mark_install(crash);
     daemon->vm = open_vm(config, error);

@@ -18,6 +18,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "closer.h"
 #include "config.h"
 #include "error.h"
 #include "util.h"
@@ -199,6 +200,7 @@ on_terminate(gpointer data)
 static void
 serve(Program *program)
 {
+    closer_init();
     if (program->child_fd >= 0) {
         vmd_server_accept(program->server, program->child_fd);
     } else {
