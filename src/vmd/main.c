@@ -273,7 +273,7 @@ main(int argc, char **argv)
         status =
             g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT) ? STATUS_CONFIG : 1;
     }
-    /* Machines continue. What libvirt is asked for now has no end in sight, and no file of it is
-     * left: the next instance destroys machines that nobody adopts. */
+    /* Machines continue. A call of libvirt may never return, so nothing waits for those that are in
+     * progress: the next instance destroys machines that nobody adopts. */
     _exit(status);
 }

@@ -71,21 +71,23 @@ test_lingering(void)
         close(peers[i]);
 }
 
-/* It is in the queue of a socket that is closed. */
+/* Each is in the queue of a socket that is closed. They are more than there are threads. */
 static void
 test_lingering_in_queue(void)
 {
-    int fds[2], others[2], peer, lingering = lingering_open(&peer);
+    int fds[2], peers[100];
 
-    open_sockets(fds);
-    open_sockets(others);
-    send_fds(fds[1], &lingering, 1);
-    close(lingering);
-    closer_close(fds[0]);
-    wait_until_closed(fds[1]);
-    closer_close(others[0]);
-    wait_until_closed(others[1]);
-    close(peer);
+    for (guint i = 0; i < G_N_ELEMENTS(peers); i++) {
+        int lingering = lingering_open(&peers[i]);
+
+        open_sockets(fds);
+        send_fds(fds[1], &lingering, 1);
+        close(lingering);
+        closer_close(fds[0]);
+        wait_until_closed(fds[1]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(peers); i++)
+        close(peers[i]);
 }
 
 static void
