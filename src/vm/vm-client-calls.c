@@ -101,7 +101,7 @@ client_tell(VmClient *client, VmRequest *request)
 {
     request->serial = next_serial(client);
     if (client->is_ready)
-        vm_socket_send(client->socket, request, sizeof *request, /* fd= */ -1);
+        packet_socket_send(client->socket, request, sizeof *request, /* fd= */ -1);
 }
 
 static void
@@ -139,7 +139,7 @@ send_now(ClientCall *call)
 
     call->request.serial = next_serial(client);
     g_hash_table_insert(client->sent, GUINT_TO_POINTER(call->request.serial), call);
-    vm_socket_send(client->socket, &call->request, sizeof call->request, call->fd);
+    packet_socket_send(client->socket, &call->request, sizeof call->request, call->fd);
     if (call->fd >= 0)
         close(call->fd);
     call->fd = -1;

@@ -5,14 +5,14 @@
 #include "vm-ops.h"
 #include "vm-peer.h"
 #include "vm-protocol.h"
-#include "vm-socket.h"
+#include "packet-socket.h"
 
 typedef struct ClientCall ClientCall;
 
 typedef struct {
     Vm base;
     VmPeer *peer;
-    VmSocket *socket;  /* NULL: there is no connection */
+    PacketSocket *socket;  /* NULL: there is no connection */
     gboolean is_ready; /* cloche-vm has said so */
     gboolean was_ready;
     gboolean libvirt_answers;

@@ -255,7 +255,7 @@ on_closed(gpointer data)
         g_warning("The connection to cloche-vm was lost; machines continue");
     client->is_ready = client->libvirt_answers = FALSE;
     client->recovering = 0;
-    g_clear_pointer(&client->socket, vm_socket_free);
+    g_clear_pointer(&client->socket, packet_socket_free);
     client_calls_lose(client);
     vm_report_answers(&client->base, FALSE);
     reconnect_later(client);
@@ -264,9 +264,9 @@ on_closed(gpointer data)
 static void
 use_socket(VmClient *client, int fd)
 {
-    static const VmSocketEvents events = {on_packet, on_closed};
+    static const PacketSocketEvents events = {on_packet, on_closed};
 
-    client->socket = vm_socket_new(fd, sizeof(VmFactsAnswer), &events, client);
+    client->socket = packet_socket_new(fd, sizeof(VmFactsAnswer), &events, client);
 }
 
 static gboolean
@@ -384,7 +384,7 @@ client_close(Vm *vm)
     client->stops_trying = TRUE;
     client->is_ready = FALSE;
     g_clear_handle_id(&client->timer, g_source_remove);
-    g_clear_pointer(&client->socket, vm_socket_free);
+    g_clear_pointer(&client->socket, packet_socket_free);
     client_calls_lose(client);
     client_calls_stop_trying(client);
     vm_peer_free(client->peer);

@@ -2,8 +2,8 @@
 /* vmd-private: the parts of the server. */
 #pragma once
 
+#include "packet-socket.h"
 #include "vm-ops.h"
-#include "vm-socket.h"
 #include "vmd-server.h"
 
 struct VmdServer {
@@ -11,10 +11,10 @@ struct VmdServer {
     Vm *vm;
     void (*on_end)(gpointer data);
     gpointer on_end_data;
-    VmSocket *socket;   /* NULL: nobody is connected */
-    guint connection;   /* counts them */
-    gboolean has_list;  /* all machines that there were at first are in `machines` */
-    gboolean has_facts; /* machines can be started */
+    PacketSocket *socket; /* NULL: nobody is connected */
+    guint connection;     /* counts them */
+    gboolean has_list;    /* all machines that there were at first are in `machines` */
+    gboolean has_facts;   /* machines can be started */
     enum { UNKNOWN, IS_AWAY, ANSWERS } libvirt;
     uid_t probe_uid; /* of the probe that is under way */
     gboolean is_probing;

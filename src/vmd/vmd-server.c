@@ -13,7 +13,7 @@ drop_connection(VmdServer *server)
 {
     g_autoptr(GList) works = g_hash_table_get_values(server->requests);
 
-    g_clear_pointer(&server->socket, vm_socket_free);
+    g_clear_pointer(&server->socket, packet_socket_free);
     for (GList *l = works; l; l = l->next)
         g_cancellable_cancel(((const VmdWork *)l->data)->cancellable);
     g_hash_table_remove_all(server->requests); /* serials begin anew */
@@ -71,14 +71,14 @@ on_libvirt(gboolean answers, gpointer data)
 void
 vmd_server_accept(VmdServer *server, int fd)
 {
-    static const VmSocketEvents events = {on_packet, on_closed};
+    static const PacketSocketEvents events = {on_packet, on_closed};
     VmAnswer ready;
 
     drop_connection(server);
     server->connection++;
     if (server->vm->ops->keep_trying)
         server->vm->ops->keep_trying(server->vm);
-    server->socket = vm_socket_new(fd, sizeof(VmRequest), &events, server);
+    server->socket = packet_socket_new(fd, sizeof(VmRequest), &events, server);
     vm_answer_init(&ready, VM_ANSWER_READY, /* serial= */ 0);
     vmd_answer(server, &ready, /* fd= */ -1);
     send_libvirt(server);

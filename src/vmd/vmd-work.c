@@ -9,7 +9,7 @@ void
 vmd_answer(VmdServer *server, const VmAnswer *answer, int fd)
 {
     if (server->socket)
-        vm_socket_send(server->socket, answer, vm_answer_size(answer->type), fd);
+        packet_socket_send(server->socket, answer, vm_answer_size(answer->type), fd);
 }
 
 VmdWork *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vm-socket: packets with at most one descriptor. */
-#include "vm-socket.h"
+/* packet-socket: packets with at most one descriptor. */
+#include "packet-socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,11 +14,11 @@
 /* A peer that leaves so many packets unread is given up. */
 #define QUEUE_MAX 4096u
 
-struct VmSocket {
+struct PacketSocket {
     int fd;
     gsize packet_max;
     char *buffer;
-    const VmSocketEvents *events;
+    const PacketSocketEvents *events;
     gpointer data;
     guint input, output, failure; /* sources; 0: none */
     GQueue queue;                 /* of Packet: to be sent */
@@ -41,7 +41,7 @@ packet_free(gpointer data)
 }
 
 static void
-stop(VmSocket *socket)
+stop(PacketSocket *socket)
 {
     g_clear_handle_id(&socket->input, g_source_remove);
     g_clear_handle_id(&socket->output, g_source_remove);
@@ -50,7 +50,7 @@ stop(VmSocket *socket)
 
 /* From the main loop only: `closed` may free the socket. */
 static void
-fail(VmSocket *socket)
+fail(PacketSocket *socket)
 {
     stop(socket);
     shutdown(socket->fd, SHUT_RDWR);
@@ -86,7 +86,7 @@ take_fds(struct msghdr *message, int *ret_fd)
 
 /* FALSE: the socket cannot be used any more. *ret_size is -1 when there is no packet. */
 static gboolean
-receive(VmSocket *socket, gssize *ret_size, int *ret_fd)
+receive(PacketSocket *socket, gssize *ret_size, int *ret_fd)
 {
     union {
         struct cmsghdr align;
@@ -114,7 +114,7 @@ receive(VmSocket *socket, gssize *ret_size, int *ret_fd)
 static gboolean
 on_input(int fd, GIOCondition condition, gpointer data)
 {
-    VmSocket *socket = data;
+    PacketSocket *socket = data;
     gssize size;
     int received = -1;
 
@@ -136,7 +136,7 @@ on_input(int fd, GIOCondition condition, gpointer data)
 static gboolean
 on_failure(gpointer data)
 {
-    VmSocket *socket = data;
+    PacketSocket *socket = data;
 
     socket->failure = 0;
     fail(socket);
@@ -145,7 +145,7 @@ on_failure(gpointer data)
 
 /* FALSE with errno. */
 static gboolean
-transmit(const VmSocket *socket, const void *bytes, gsize size, int fd)
+transmit(const PacketSocket *socket, const void *bytes, gsize size, int fd)
 {
     union {
         struct cmsghdr align;
@@ -168,7 +168,7 @@ transmit(const VmSocket *socket, const void *bytes, gsize size, int fd)
 static gboolean
 on_output(int fd, GIOCondition condition, gpointer data)
 {
-    VmSocket *socket = data;
+    PacketSocket *socket = data;
     Packet *packet = g_queue_peek_head(&socket->queue);
 
     if (packet && transmit(socket, packet->bytes, packet->size, packet->fd))
@@ -184,7 +184,7 @@ on_output(int fd, GIOCondition condition, gpointer data)
 /* A descriptor that cannot be duplicated is missing in the packet, which then violates the
  * protocol. */
 static void
-enqueue(VmSocket *socket, const void *bytes, gsize size, int fd)
+enqueue(PacketSocket *socket, const void *bytes, gsize size, int fd)
 {
     Packet *packet = g_malloc(sizeof *packet + size);
 
@@ -197,7 +197,7 @@ enqueue(VmSocket *socket, const void *bytes, gsize size, int fd)
 }
 
 void
-vm_socket_send(VmSocket *socket, const void *bytes, gsize size, int fd)
+packet_socket_send(PacketSocket *socket, const void *bytes, gsize size, int fd)
 {
     if (g_queue_is_empty(&socket->queue) && transmit(socket, bytes, size, fd))
         return;
@@ -209,10 +209,10 @@ vm_socket_send(VmSocket *socket, const void *bytes, gsize size, int fd)
 
 /* --- life --- */
 
-VmSocket *
-vm_socket_new(int fd, gsize packet_max, const VmSocketEvents *events, gpointer data)
+PacketSocket *
+packet_socket_new(int fd, gsize packet_max, const PacketSocketEvents *events, gpointer data)
 {
-    VmSocket *socket = g_new0(VmSocket, 1);
+    PacketSocket *socket = g_new0(PacketSocket, 1);
 
     socket->fd = fd;
     socket->packet_max = packet_max;
@@ -225,7 +225,7 @@ vm_socket_new(int fd, gsize packet_max, const VmSocketEvents *events, gpointer d
 }
 
 void
-vm_socket_free(VmSocket *socket)
+packet_socket_free(PacketSocket *socket)
 {
     if (!socket)
         return;
