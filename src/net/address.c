@@ -57,6 +57,8 @@ net_address_matches(const NetAddress *address, const NetAddress *network, guint 
 {
     NetAddress a = *address, b = *network;
 
+    if (net_address_is_v4(address) != net_address_is_v4(network))
+        return FALSE;
     net_address_mask(&a, prefix);
     net_address_mask(&b, prefix);
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
@@ -80,7 +82,18 @@ typedef struct {
     NetReach reach;
 } Special;
 
+/* The first row that contains an address decides. IPv6 that is not listed is not in use. */
 static const Special special[] = {
+    /* What clouds offer to the machine itself, in networks that are else public or private. */
+    {"168.63.129.16", 32, NET_NEVER},   /* Azure */
+    {"100.100.100.200", 32, NET_NEVER}, /* Alibaba */
+    {"fd00:100::100:200", 128, NET_NEVER},
+    {"fd00:ec2::", 32, NET_NEVER},          /* AWS: metadata, credentials, names, time */
+    {"fd20:ce::254", 128, NET_NEVER},       /* Google */
+    {"fd00:c1::a9fe:a9fe", 128, NET_NEVER}, /* Oracle */
+    {"fd00:42::42", 128, NET_NEVER},        /* Scaleway */
+    {"fd00:a9fe:a9fe::1", 128, NET_NEVER},  /* Akamai */
+
     {"0.0.0.0", 8, NET_NEVER},      /* this network */
     {"127.0.0.0", 8, NET_NEVER},    /* loopback */
     {"169.254.0.0", 16, NET_NEVER}, /* link-local, metadata services of clouds */
@@ -96,37 +109,32 @@ static const Special special[] = {
     {"192.0.2.0", 24, NET_PRIVATE},  /* documentation */
     {"198.51.100.0", 24, NET_PRIVATE},
     {"203.0.113.0", 24, NET_PRIVATE},
+    {"0.0.0.0", 0, NET_PUBLIC},
 
-    {"::", 96, NET_NEVER},             /* unspecified, loopback, IPv4-compatible */
-    {"100::", 64, NET_NEVER},          /* discard */
-    {"fe80::", 10, NET_NEVER},         /* link-local */
-    {"fec0::", 10, NET_NEVER},         /* site-local, abolished */
-    {"ff00::", 8, NET_NEVER},          /* multicast */
-    {"fd00:ec2::254", 128, NET_NEVER}, /* metadata service of a cloud */
-    {"fd00:ec2::23", 128, NET_NEVER},
-    {"fd20:ce::254", 128, NET_NEVER},
-    {"64:ff9b:1::", 48, NET_PRIVATE}, /* NAT64 of a local network */
+    {"64:ff9b::", 96, NET_PUBLIC}, /* NAT64: the IPv4 address in it decides */
     {"fc00::", 7, NET_PRIVATE},
     {"2001:db8::", 32, NET_PRIVATE}, /* documentation */
     {"3fff::", 20, NET_PRIVATE},
+    {"2001::", 32, NET_PUBLIC}, /* Teredo: the IPv4 addresses in it decide */
+    {"2001::", 23, NET_NEVER},  /* protocol assignments */
+    {"2000::", 3, NET_PUBLIC},  /* all that is assigned to hosts */
+    /* Loopback, link-local, multicast and IPv4-compatible addresses; NAT64 of a local network,
+     * where the position of the IPv4 address is not known (RFC 8215). */
+    {"::", 0, NET_NEVER},
 };
 
 static NetReach
 own_reach(const NetAddress *address)
 {
-    gboolean is_v4 = net_address_is_v4(address);
-    NetReach reach = NET_PUBLIC;
-
     for (gsize i = 0; i < G_N_ELEMENTS(special); i++) {
-        gboolean of_v4 = strchr(special[i].network, ':') == NULL;
+        guint bits = strchr(special[i].network, ':') ? 0 : 96;
         NetAddress network;
 
         net_address_parse(special[i].network, &network);
-        if (of_v4 == is_v4 &&
-            net_address_matches(address, &network, special[i].prefix + (of_v4 ? 96 : 0)))
-            reach = MAX(reach, special[i].reach);
+        if (net_address_matches(address, &network, special[i].prefix + bits))
+            return special[i].reach;
     }
-    return reach;
+    return NET_NEVER;
 }
 
 /* --- addresses inside of others --- */
@@ -143,12 +151,12 @@ begins_with(const NetAddress *address, const char *network, guint prefix)
 static guint
 find_inner(const NetAddress *address, NetAddress *inner)
 {
-    static const guint8 isatap[4] = {0x00, 0x00, 0x5e, 0xfe};
+    static const guint8 isatap[3] = {0x00, 0x5e, 0xfe};
     const guint8 *b = address->bytes;
     guint8 inverted[4];
     guint count = 0;
 
-    if (begins_with(address, "64:ff9b::", 96) || begins_with(address, "64:ff9b:1::", 48))
+    if (begins_with(address, "64:ff9b::", 96)) /* NAT64 */
         set_v4(&inner[count++], b + 12);
     if (begins_with(address, "2002::", 16)) /* 6to4 */
         set_v4(&inner[count++], b + 2);
@@ -158,7 +166,7 @@ find_inner(const NetAddress *address, NetAddress *inner)
         set_v4(&inner[count++], b + 4);
         set_v4(&inner[count++], inverted);
     }
-    if ((b[8] & ~2) == 0 && memcmp(b + 9, isatap + 1, 3) == 0)
+    if ((b[8] & ~2) == 0 && memcmp(b + 9, isatap, sizeof isatap) == 0)
         set_v4(&inner[count++], b + 12);
     return count;
 }

@@ -21,7 +21,8 @@ void net_address_from(int family, const void *in, NetAddress *ret);
 gboolean net_address_is_v4(const NetAddress *address);
 /* Writes the text of NET_ADDRESS_TEXT_MAX bytes. IPv4 is written as four numbers. */
 void net_address_write(const NetAddress *address, char *out);
-/* Whether the first `prefix` bits, of 128, are equal. */
+/* Whether both are IPv4, or both IPv6, and their first `prefix` bits, of 128, are equal. So "::/0"
+ * contains no IPv4 address. */
 gboolean net_address_matches(const NetAddress *address, const NetAddress *network, guint prefix);
 /* Clears all bits after the first `prefix`, of 128. */
 void net_address_mask(NetAddress *address, guint prefix);
@@ -29,7 +30,7 @@ void net_address_mask(NetAddress *address, guint prefix);
 typedef enum {
     NET_PUBLIC,
     NET_PRIVATE, /* of a local network, or for documentation */
-    NET_NEVER,   /* this host, a link, a group, or reserved */
+    NET_NEVER,   /* this host, its cloud's services, a link, a group, or reserved */
 } NetReach;
 
 /* Returns the reach of an address. An address that contains another one, as those of NAT64, 6to4,
