@@ -49,6 +49,21 @@ net_name_canonical(const char *name)
     return g_steal_pointer(&lower);
 }
 
+gboolean
+net_name_is_local(const char *name)
+{
+    /* RFC 6761, 6762 with appendix G, 7686, 8375; ICANN's reservation of "internal". */
+    static const char *const local[] = {"arpa",      "corp",  "home",   "internal",
+                                        "intranet",  "lan",   "local",  "localdomain",
+                                        "localhost", "onion", "private"};
+    const char *dot = strrchr(name, '.');
+
+    for (gsize i = 0; dot && i < G_N_ELEMENTS(local); i++)
+        if (g_str_equal(dot + 1, local[i]))
+            return TRUE;
+    return !dot;
+}
+
 /* --- the parts of an entry, from its end --- */
 
 static gboolean
@@ -138,8 +153,8 @@ parse_prefix(const char *text, guint bits, guint *ret)
     return TRUE;
 }
 
-/* "[ADDRESS]", "ADDRESS", and both with "/PREFIX", in the brackets or after them. FALSE: it is
- * none. */
+/* Parses "ADDRESS", "[ADDRESS]", "ADDRESS/PREFIX" or "[ADDRESS]/PREFIX". FALSE: it is none of
+ * them. */
 static gboolean
 parse_network(const char *rest, NetTarget *target)
 {
@@ -253,4 +268,31 @@ gboolean
 net_target_has_port(const NetTarget *target, guint16 port)
 {
     return port >= target->port_first && port <= target->port_last;
+}
+
+/* How closely a target describes a host. */
+static gsize
+get_precision(const NetTarget *target)
+{
+    switch (target->kind) {
+    case NET_TARGET_NAME:
+        return G_MAXSIZE;
+    case NET_TARGET_BELOW:
+        return strlen(target->name);
+    case NET_TARGET_NETWORK:
+        return target->prefix + 1;
+    case NET_TARGET_ALL:
+        break;
+    }
+    return 0;
+}
+
+gboolean
+net_target_is_narrower(const NetTarget *a, const NetTarget *b)
+{
+    gsize precision_a = get_precision(a), precision_b = get_precision(b);
+
+    if (precision_a != precision_b)
+        return precision_a > precision_b;
+    return a->port_last - a->port_first < b->port_last - b->port_first;
 }

@@ -4,8 +4,9 @@
  *
  *   TARGET[:PORT[-PORT]][/tcp|/tls|/http|/inspect]
  *
- * TARGET is a name, "*.name" (every name below it, not itself), "*" (every name and every public
- * address), an address, or a network ("10.0.0.0/8"). IPv6 is in brackets where a port follows.
+ * TARGET is a name, "*.name" (every name below it, not itself), "*" (every name and every address),
+ * an address, or a network ("10.0.0.0/8"). Where a port follows, IPv6 is in brackets, and the
+ * length of a prefix after them: "[fd00::]/8:443".
  */
 #pragma once
 
@@ -47,6 +48,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetTarget, net_target_free)
 gboolean net_target_has_name(const NetTarget *target, const char *name);
 gboolean net_target_has_address(const NetTarget *target, const NetAddress *address);
 gboolean net_target_has_port(const NetTarget *target, guint16 port);
+/* Whether `a` is the narrower one of two targets that contain the same host: a name is narrower
+ * than a pattern, a longer pattern or prefix than a shorter one. For the same hosts, fewer ports
+ * are narrower. */
+gboolean net_target_is_narrower(const NetTarget *a, const NetTarget *b);
 
 /*
  * Returns the canonical form of a host name: lower case, without the dot at its end; NULL if it is
@@ -54,4 +59,7 @@ gboolean net_target_has_port(const NetTarget *target, guint16 port);
  * digit is none, because programs may take it for an address.
  */
 char *net_name_canonical(const char *name);
+/* Whether a canonical name has a meaning only in local networks, or in no network: it has one
+ * label, or a last label that the internet's DNS does not have, as "internal". */
+gboolean net_name_is_local(const char *name);
 const char *net_protocol_name(NetProtocol protocol);
