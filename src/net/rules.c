@@ -20,7 +20,7 @@ typedef struct {
     const char *name;          /* NULL: an address was asked for */
     const NetAddress *address; /* NULL: it is not known yet */
     guint16 port;              /* 0: any */
-    NetReach reach;
+    gboolean is_local; /* a local name, or a private address: neither "*" nor a mode contains it */
 } NetQuestion;
 
 static const char off[] = "the network is off";
@@ -28,27 +28,38 @@ static const char no_layer[] = "no policy";
 static const char not_listed[] = "not in allow";
 static const char internet[] = "mode internet";
 static const char never[] = "an address that no sandbox may reach";
-static const char is_private[] = "a private address: it needs private=true and a network in allow";
+static const char local_name[] = "a local name: it needs an entry in allow";
+static const char private_address[] =
+    "a private address: it needs private=true and a network in allow";
 static const char conflict[] = "the policies demand different protocols";
 
 /* --- life --- */
 
-/* The text of a target becomes that of its verdicts. */
-static GPtrArray *
-parse_targets(const char *option, char **entries)
+/* The text of a target becomes that of its verdicts. FALSE: an entry cannot be parsed. */
+static gboolean
+parse_targets(const char *option, char **entries, GPtrArray *targets)
 {
-    GPtrArray *targets = g_ptr_array_new_with_free_func((GDestroyNotify)net_target_free);
-
     for (char **entry = entries; *entry; entry++) {
         NetTarget *target = net_target_parse(*entry, /* error= */ NULL);
 
         if (!target)
-            continue;
+            return FALSE;
         g_free(target->text);
         target->text = g_strdup_printf("%s %s", option, *entry);
         g_ptr_array_add(targets, target);
     }
-    return targets;
+    return TRUE;
+}
+
+static NetLayer *
+layer_new(void)
+{
+    NetLayer *layer = g_new0(NetLayer, 1);
+
+    layer->allow = g_ptr_array_new_with_free_func((GDestroyNotify)net_target_free);
+    layer->deny = g_ptr_array_new_with_free_func((GDestroyNotify)net_target_free);
+    layer->secrets = g_ptr_array_new_with_free_func((GDestroyNotify)net_secret_free);
+    return layer;
 }
 
 static void
@@ -90,14 +101,14 @@ lower_limit(guint64 a, guint64 b)
 void
 net_rules_add(NetRules *rules, const NetPolicy *policy, gboolean is_ceiling)
 {
-    NetLayer *layer = g_new0(NetLayer, 1);
+    NetLayer *layer = layer_new();
 
     layer->mode = policy->mode;
     layer->is_ceiling = is_ceiling;
     layer->has_private = policy->has_private;
-    layer->allow = parse_targets("allow", policy->allow);
-    layer->deny = parse_targets("deny", policy->deny);
-    layer->secrets = g_ptr_array_new_with_free_func((GDestroyNotify)net_secret_free);
+    if (!parse_targets("allow", policy->allow, layer->allow) ||
+        !parse_targets("deny", policy->deny, layer->deny))
+        layer->mode = NET_OFF;
     for (guint i = 0; i < policy->secrets->len; i++)
         g_ptr_array_add(layer->secrets, net_secret_copy(policy->secrets->pdata[i]));
     g_ptr_array_add(rules->layers, layer);
@@ -138,17 +149,16 @@ allow(NetProtocol protocol, const char *rule)
     return (NetVerdict){.is_allowed = TRUE, .protocol = protocol, .rule = rule};
 }
 
-/* Combines protocols that entries demand. FALSE: no connection satisfies both. */
+/* The protocol that satisfies both: TLS and HTTP consist of bytes, and what is inspected is TLS.
+ * FALSE: none does. */
 static gboolean
 combine(NetProtocol a, NetProtocol b, NetProtocol *ret)
 {
-    gboolean one_inspects = a == NET_INSPECT || b == NET_INSPECT;
-
-    if (a == b || b == NET_BY_PORT)
+    if (a == b || b == NET_TCP)
         *ret = a;
-    else if (a == NET_BY_PORT)
+    else if (a == NET_TCP)
         *ret = b;
-    else if (one_inspects && (a == NET_TLS || b == NET_TLS))
+    else if (a != NET_HTTP && b != NET_HTTP)
         *ret = NET_INSPECT;
     else
         return FALSE;
@@ -156,40 +166,65 @@ combine(NetProtocol a, NetProtocol b, NetProtocol *ret)
 }
 
 static gboolean
-has_port(const NetTarget *target, guint16 port)
+contains(const NetTarget *target, const NetQuestion *question)
 {
-    return port == 0 || net_target_has_port(target, port);
+    return question->address ? net_target_has_address(target, question->address)
+                             : net_target_has_name(target, question->name);
 }
 
-/* --- names --- */
+/* Returns the narrowest entry of `allow`. */
+static const NetTarget *
+find_allowed(const NetLayer *layer, const NetQuestion *question)
+{
+    const NetTarget *found = NULL;
+
+    for (guint i = 0; i < layer->allow->len; i++) {
+        const NetTarget *target = layer->allow->pdata[i];
+
+        if (!contains(target, question) || (question->is_local && target->kind == NET_TARGET_ALL) ||
+            (question->port != 0 && !net_target_has_port(target, question->port)))
+            continue;
+        if (!found || net_target_is_narrower(target, found))
+            found = target;
+    }
+    return found;
+}
+
+/* For any port, only an entry that denies all ports counts. */
+static gboolean
+denies_port(const NetTarget *target, guint16 port)
+{
+    return port == 0 ? target->port_first <= 1 && target->port_last == G_MAXUINT16
+                     : net_target_has_port(target, port);
+}
 
 static const NetTarget *
-find_name(const GPtrArray *targets, const char *name, guint16 port)
+find_denied(const NetLayer *layer, const NetQuestion *question)
 {
-    for (guint i = 0; i < targets->len; i++) {
-        const NetTarget *target = targets->pdata[i];
+    for (guint i = 0; i < layer->deny->len; i++) {
+        const NetTarget *target = layer->deny->pdata[i];
 
-        if (net_target_has_name(target, name) && has_port(target, port))
+        if (contains(target, question) && denies_port(target, question->port))
             return target;
     }
     return NULL;
 }
 
-/* An entry that denies some ports of a name denies no lookup. */
-static const NetTarget *
-find_name_denied(const NetLayer *layer, const NetQuestion *question)
+/* What `allow` says, and then the mode. */
+static NetVerdict
+judge_allowed(const NetLayer *layer, const NetQuestion *question)
 {
-    const NetTarget *target = NULL;
+    const NetTarget *allowed = find_allowed(layer, question);
 
-    for (guint i = 0; i < layer->deny->len && !target; i++) {
-        target = layer->deny->pdata[i];
-        if (!net_target_has_name(target, question->name) ||
-            (question->port == 0 ? target->port_first > 1 || target->port_last < G_MAXUINT16
-                                 : !net_target_has_port(target, question->port)))
-            target = NULL;
-    }
-    return target;
+    if (allowed)
+        return allow(allowed->protocol, allowed->text);
+    if (layer->mode != NET_INTERNET)
+        return refuse(not_listed);
+    return question->is_local && !layer->is_ceiling ? refuse(local_name)
+                                                    : allow(NET_BY_PORT, internet);
 }
+
+/* --- names --- */
 
 static gboolean
 has_secret(const NetLayer *layer, const NetQuestion *question)
@@ -206,19 +241,20 @@ has_secret(const NetLayer *layer, const NetQuestion *question)
 static NetVerdict
 judge_name(const NetLayer *layer, const NetQuestion *question)
 {
-    const NetTarget *denied = find_name_denied(layer, question);
-    const NetTarget *allowed = find_name(layer->allow, question->name, question->port);
-    NetProtocol protocol = allowed ? allowed->protocol : NET_BY_PORT;
+    const NetTarget *denied = find_denied(layer, question);
+    NetVerdict verdict;
 
     if (layer->mode == NET_OFF)
         return refuse(off);
     if (denied)
         return refuse(denied->text);
-    if (!allowed && layer->mode != NET_INTERNET)
-        return refuse(not_listed);
-    if (has_secret(layer, question) && !combine(protocol, NET_INSPECT, &protocol))
+    verdict = judge_allowed(layer, question);
+    if (!verdict.is_allowed || !has_secret(layer, question))
+        return verdict;
+    if (verdict.protocol == NET_TCP || verdict.protocol == NET_HTTP)
         return refuse(conflict);
-    return allow(protocol, allowed ? allowed->text : internet);
+    verdict.protocol = NET_INSPECT;
+    return verdict;
 }
 
 /* --- addresses --- */
@@ -233,30 +269,11 @@ static gboolean
 is_not_denied(const NetAddress *address, gpointer data)
 {
     NetDenySearch *search = data;
+    NetQuestion question = *search->question;
 
-    for (guint i = 0; i < search->layer->deny->len; i++) {
-        const NetTarget *target = search->layer->deny->pdata[i];
-
-        if (net_target_has_address(target, address) && has_port(target, search->question->port)) {
-            search->denied = target;
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-/* `only_networks`: "*" contains public addresses only. */
-static const NetTarget *
-find_address(const NetLayer *layer, const NetQuestion *question, gboolean only_networks)
-{
-    for (guint i = 0; i < layer->allow->len; i++) {
-        const NetTarget *target = layer->allow->pdata[i];
-
-        if (net_target_has_address(target, question->address) && has_port(target, question->port) &&
-            !(only_networks && target->kind != NET_TARGET_NETWORK))
-            return target;
-    }
-    return NULL;
+    question.address = address;
+    search->denied = find_denied(search->layer, &question);
+    return !search->denied;
 }
 
 static gboolean
@@ -264,27 +281,21 @@ may_be_private(const NetLayer *layer, const NetQuestion *question)
 {
     if (layer->is_ceiling && layer->mode == NET_INTERNET)
         return TRUE;
-    return (layer->is_ceiling || layer->has_private) &&
-           find_address(layer, question, /* only_networks= */ TRUE);
+    return (layer->is_ceiling || layer->has_private) && find_allowed(layer, question);
 }
 
 static NetVerdict
 judge_address(const NetLayer *layer, const NetQuestion *question)
 {
     NetDenySearch search = {.layer = layer, .question = question};
-    const NetTarget *allowed = find_address(layer, question, /* only_networks= */ FALSE);
 
     if (layer->mode == NET_OFF)
         return refuse(off);
     if (!net_address_visit(question->address, is_not_denied, &search))
         return refuse(search.denied->text);
-    if (question->reach == NET_PRIVATE && !may_be_private(layer, question))
-        return refuse(is_private);
-    if (question->name)
-        return allow(NET_BY_PORT, NULL);
-    if (!allowed && layer->mode != NET_INTERNET)
-        return refuse(not_listed);
-    return allow(allowed ? allowed->protocol : NET_BY_PORT, allowed ? allowed->text : internet);
+    if (question->is_local && !may_be_private(layer, question))
+        return refuse(private_address);
+    return question->name ? allow(NET_BY_PORT, internet) : judge_allowed(layer, question);
 }
 
 /* --- all layers --- */
@@ -295,23 +306,37 @@ protocol_of_port(guint16 port)
     return port == 443 ? NET_TLS : port == 80 ? NET_HTTP : NET_TCP;
 }
 
+/* Adds what a layer demands. FALSE: it contradicts other layers. Lookups have no protocol. */
+static gboolean
+add_protocol(const NetLayer *layer, const NetQuestion *question, NetProtocol demanded,
+             NetProtocol *protocol)
+{
+    if (demanded == NET_BY_PORT)
+        demanded = layer->is_ceiling ? NET_TCP : protocol_of_port(question->port);
+    return question->port == 0 || combine(*protocol, demanded, protocol);
+}
+
 /* The rule of the last layer, the sandbox's, is that of an allowed connection. */
 static NetVerdict
 judge(const NetRules *rules, const NetQuestion *question,
       NetVerdict (*judge_layer)(const NetLayer *layer, const NetQuestion *question))
 {
     NetVerdict verdict = refuse(no_layer);
-    NetProtocol protocol = NET_BY_PORT;
+    NetProtocol protocol = NET_TCP;
+    gboolean is_only_limited = TRUE;
 
     for (guint i = 0; i < rules->layers->len; i++) {
-        verdict = judge_layer(rules->layers->pdata[i], question);
+        const NetLayer *layer = rules->layers->pdata[i];
+
+        verdict = judge_layer(layer, question);
         if (!verdict.is_allowed)
             return verdict;
-        if (!combine(protocol, verdict.protocol, &protocol))
+        if (!add_protocol(layer, question, verdict.protocol, &protocol))
             return refuse(conflict);
+        is_only_limited = is_only_limited && layer->is_ceiling;
     }
-    verdict.protocol = protocol == NET_BY_PORT ? protocol_of_port(question->port) : protocol;
-    return verdict;
+    verdict.protocol = protocol;
+    return is_only_limited ? refuse(no_layer) : verdict;
 }
 
 NetVerdict
@@ -323,7 +348,7 @@ net_rules_judge_lookup(const NetRules *rules, const char *name)
 NetVerdict
 net_rules_judge_name(const NetRules *rules, const char *name, guint16 port)
 {
-    const NetQuestion question = {.name = name, .port = port};
+    const NetQuestion question = {.name = name, .port = port, .is_local = net_name_is_local(name)};
 
     return judge(rules, &question, judge_name);
 }
@@ -332,10 +357,17 @@ NetVerdict
 net_rules_judge_address(const NetRules *rules, const char *name, const NetAddress *address,
                         guint16 port, NetReach reach)
 {
-    const NetQuestion question = {.name = name,
-                                  .address = address,
-                                  .port = port,
-                                  .reach = MAX(reach, net_address_reach(address))};
+    const NetReach narrower = MAX(reach, net_address_reach(address));
+    const NetQuestion question = {
+        .name = name, .address = address, .port = port, .is_local = narrower != NET_PUBLIC};
+    NetVerdict of_name = {.is_allowed = TRUE}, verdict;
 
-    return question.reach == NET_NEVER ? refuse(never) : judge(rules, &question, judge_address);
+    if (name)
+        of_name = net_rules_judge_name(rules, name, port);
+    if (!of_name.is_allowed)
+        return of_name;
+    if (narrower == NET_NEVER)
+        return refuse(never);
+    verdict = judge(rules, &question, judge_address);
+    return name && verdict.is_allowed ? of_name : verdict;
 }
