@@ -118,8 +118,9 @@ refuse(GError **error, const char *format, ...)
     return FALSE;
 }
 
+/* `deny` refuses connections of every protocol, so an entry that names one would mislead. */
 static gboolean
-check_entries(const char *option, char **entries, GError **error)
+check_entries(const char *option, char **entries, gboolean may_have_protocol, GError **error)
 {
     if (g_strv_length(entries) > NET_ENTRIES_MAX)
         return refuse(error, "%s: more than %u entries", option, NET_ENTRIES_MAX);
@@ -130,6 +131,8 @@ check_entries(const char *option, char **entries, GError **error)
             g_prefix_error(error, "%s: ", option);
             return FALSE;
         }
+        if (!may_have_protocol && target->protocol != NET_BY_PORT)
+            return refuse(error, "%s: '%s': an entry here has no protocol", option, *entry);
     }
     return TRUE;
 }
@@ -185,9 +188,9 @@ check_filters(const NetSecret *secret, GError **error)
 static gboolean
 header_is_reserved(const char *header)
 {
-    static const char *const reserved[] = {"host",       "content-length", "transfer-encoding",
-                                           "connection", "upgrade",        "te",
-                                           "trailer",    "expect",         "keep-alive"};
+    static const char *const reserved[] = {
+        "host",    "content-length", "transfer-encoding", "connection",      "upgrade", "te",
+        "trailer", "expect",         "keep-alive",        "proxy-connection"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(reserved); i++)
         if (g_ascii_strcasecmp(header, reserved[i]) == 0)
@@ -259,13 +262,26 @@ check_secrets(const NetPolicy *policy, GError **error)
     return TRUE;
 }
 
+/* Several policies must fit into one message. */
+static gboolean
+check_size(const NetPolicy *policy, GError **error)
+{
+    g_autofree guint8 *buffer = g_malloc(NET_POLICY_MAX);
+    WireWriter w = {.data = buffer, .size = NET_POLICY_MAX};
+
+    net_policy_put(&w, policy);
+    return !w.overflow || refuse(error, "allow, deny and secrets together have more than %u bytes",
+                                 NET_POLICY_MAX);
+}
+
 gboolean
 net_policy_check(const NetPolicy *policy, GError **error)
 {
     if (policy->connections > NET_CONNECTIONS_MAX)
         return refuse(error, "connections: more than %u", NET_CONNECTIONS_MAX);
-    return check_entries("allow", policy->allow, error) &&
-           check_entries("deny", policy->deny, error) && check_secrets(policy, error);
+    return check_entries("allow", policy->allow, /* may_have_protocol= */ TRUE, error) &&
+           check_entries("deny", policy->deny, /* may_have_protocol= */ FALSE, error) &&
+           check_secrets(policy, error) && check_size(policy, error);
 }
 
 gboolean

@@ -17,8 +17,9 @@
 #define NET_SECRET_TEXT_MAX 256u   /* bytes of a name, a header, a format, a path */
 #define NET_METHODS_MAX 16u
 #define NET_PATHS_MAX 64u
-#define NET_CONNECTIONS_MAX 256u /* at once */
-/* A policy, or several, in a message. */
+#define NET_CONNECTIONS_MAX 256u    /* at once */
+#define NET_POLICY_MAX (40u * 1024) /* bytes of a policy as net_policy_put() writes it */
+/* Bytes of a policy, or of several, in a message. */
 #define NET_POLICY_SIZE_MAX (128u * 1024)
 
 typedef enum {
@@ -47,7 +48,7 @@ void net_secret_free(NetSecret *secret);
 
 typedef struct {
     NetMode mode;
-    char **allow, **deny; /* entries of target.h; never NULL */
+    char **allow, **deny; /* entries of target.h, those of `deny` without a protocol; never NULL */
     gboolean has_private; /* private addresses that a network in `allow` contains */
     guint64 bandwidth;    /* bytes per second in each direction; 0: no limit */
     guint64 connections;  /* at once, at most NET_CONNECTIONS_MAX; 0: that many */
