@@ -4,29 +4,41 @@
 
 #include <string.h>
 
+#include "error.h"
+
 #define PROXY_MAX 512u
 
+/* SET of all layers, each as large as net_policy_check() allows, fits into a packet. */
+G_STATIC_ASSERT(8 + PROXY_MAX + EGRESS_LAYERS_MAX * NET_POLICY_MAX <= NET_POLICY_SIZE_MAX);
+
+enum { TO_CLOCHED, FROM_CLOCHED };
 enum { NO_ID, ID };
 enum { NO_FD, FD };
+enum { ANSWER, EVENT };
 
-/* Types without a row are invalid. */
+#define TEXT_PAYLOAD (4 + EGRESS_TEXT_MAX)
+#define FIGURES_PAYLOAD (8 * 8)
+
+/* Types without a row are invalid. A request is like an ANSWER: its serial is not 0. */
 static const struct {
-    guint8 is_valid, from_cloched, has_id, has_fd, is_event;
+    gboolean is_valid;
+    guint8 from_cloched, has_id, has_fd, is_event;
+    guint32 number_max, payload_max;
 } types[] = {
-    [EGRESS_PORT] = {TRUE, TRUE, ID, FD, FALSE},
-    [EGRESS_SECRET] = {TRUE, TRUE, ID, FD, FALSE},
-    [EGRESS_SET] = {TRUE, TRUE, ID, NO_FD, FALSE},
-    [EGRESS_REMOVE] = {TRUE, TRUE, ID, NO_FD, FALSE},
-    [EGRESS_TRAFFIC] = {TRUE, TRUE, ID, NO_FD, FALSE},
-    [EGRESS_WATCH] = {TRUE, TRUE, ID, FD, FALSE},
-    [EGRESS_LIST] = {TRUE, TRUE, NO_ID, NO_FD, FALSE},
-    [EGRESS_READY] = {TRUE, FALSE, NO_ID, NO_FD, TRUE},
-    [EGRESS_DONE] = {TRUE, FALSE, ID, NO_FD, FALSE},
-    [EGRESS_FAILED] = {TRUE, FALSE, ID, NO_FD, FALSE},
-    [EGRESS_FIGURES] = {TRUE, FALSE, ID, NO_FD, FALSE},
-    [EGRESS_WORKER] = {TRUE, FALSE, ID, NO_FD, FALSE},
-    [EGRESS_LOST] = {TRUE, FALSE, ID, NO_FD, TRUE},
-    [EGRESS_EXHAUSTED] = {TRUE, FALSE, ID, NO_FD, TRUE},
+    [EGRESS_PORT] = {TRUE, FROM_CLOCHED, ID, FD, ANSWER, 0, 0},
+    [EGRESS_SECRET] = {TRUE, FROM_CLOCHED, ID, FD, ANSWER, NET_SECRETS_MAX - 1, 0},
+    [EGRESS_SET] = {TRUE, FROM_CLOCHED, ID, NO_FD, ANSWER, G_MAXUINT32, NET_POLICY_SIZE_MAX},
+    [EGRESS_REMOVE] = {TRUE, FROM_CLOCHED, ID, NO_FD, ANSWER, 0, 0},
+    [EGRESS_TRAFFIC] = {TRUE, FROM_CLOCHED, ID, NO_FD, ANSWER, 0, 0},
+    [EGRESS_WATCH] = {TRUE, FROM_CLOCHED, ID, FD, ANSWER, 0, 0},
+    [EGRESS_LIST] = {TRUE, FROM_CLOCHED, NO_ID, NO_FD, ANSWER, 0, 0},
+    [EGRESS_READY] = {TRUE, TO_CLOCHED, NO_ID, NO_FD, EVENT, 0, 0},
+    [EGRESS_DONE] = {TRUE, TO_CLOCHED, ID, NO_FD, ANSWER, 0, 4 + EGRESS_PEM_MAX},
+    [EGRESS_FAILED] = {TRUE, TO_CLOCHED, ID, NO_FD, ANSWER, _CLOCHE_ERROR_MAX - 1, TEXT_PAYLOAD},
+    [EGRESS_FIGURES] = {TRUE, TO_CLOCHED, ID, NO_FD, ANSWER, 0, FIGURES_PAYLOAD},
+    [EGRESS_WORKER] = {TRUE, TO_CLOCHED, ID, NO_FD, ANSWER, 1, 0},
+    [EGRESS_LOST] = {TRUE, TO_CLOCHED, ID, NO_FD, EVENT, 0, TEXT_PAYLOAD},
+    [EGRESS_EXHAUSTED] = {TRUE, TO_CLOCHED, ID, NO_FD, EVENT, 0, 0},
 };
 
 void
@@ -62,7 +74,8 @@ egress_unpack(const void *packet, gsize size, gboolean has_fd, gboolean from_clo
     if (head.version != EGRESS_PROTOCOL_VERSION || head.type >= G_N_ELEMENTS(types) ||
         !types[head.type].is_valid || types[head.type].from_cloched != !!from_cloched ||
         types[head.type].has_fd != !!has_fd || types[head.type].is_event != (head.serial == 0) ||
-        head.length != size - sizeof head || !id_is_valid(&head))
+        head.number > types[head.type].number_max || head.length != size - sizeof head ||
+        head.length > types[head.type].payload_max || !id_is_valid(&head))
         return FALSE;
     *ret_head = head;
     *ret_payload = (const uint8_t *)packet + sizeof head;
@@ -72,7 +85,8 @@ egress_unpack(const void *packet, gsize size, gboolean has_fd, gboolean from_clo
 void
 egress_begin(WireWriter *w, void *buffer, gsize size)
 {
-    *w = (WireWriter){.data = buffer, .size = size, .used = sizeof(EgressHead)};
+    *w = (WireWriter){
+        .data = buffer, .size = MIN(size, EGRESS_PACKET_MAX), .used = sizeof(EgressHead)};
     w->overflow = size < sizeof(EgressHead);
 }
 

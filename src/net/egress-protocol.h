@@ -2,9 +2,9 @@
 /*
  * egress-protocol: the messages between cloched and cloche-egress.
  *
- * Each message is one packet of a SOCK_SEQPACKET socket (packet-socket.h), with at most one descriptor:
- * a head of fixed size and a payload. Both programs are of the same build, so the head is copied as
- * it is; the payload has the fields of wire.h. All functions are pure.
+ * Each message is one packet of a SOCK_SEQPACKET socket (packet-socket.h), with at most one
+ * descriptor: a head of fixed size and a payload. Both programs are of the same build, so the head
+ * is copied as it is; the payload has the fields of wire.h. All functions are pure.
  *
  * To give a sandbox a network, or another policy, cloched sends PORT (if the worker does not have
  * the guest's port), SECRET for each value that is new, and then SET, with the same id and serial.
@@ -52,8 +52,8 @@ typedef enum {
 typedef struct {
     uint16_t version;
     uint16_t type;
-    uint32_t serial; /* not 0 but in READY and events */
-    uint32_t number;
+    uint32_t serial;             /* not 0 but in READY and events */
+    uint32_t number;             /* 0 where the type does not say what it is */
     uint32_t length;             /* of the payload */
     char id[EGRESS_ID_SIZE + 7]; /* [a-z0-9]+; "" in LIST, READY and their answers */
 } EgressHead;
@@ -70,8 +70,9 @@ typedef struct {
 } EgressTraffic;
 
 void egress_head_init(EgressHead *head, EgressType type, const char *id, uint32_t serial);
-/* Checks a packet: version, type, direction, id, length, and that there is a descriptor where one
- * belongs. FALSE: it violates the protocol. The payload points into the packet. */
+/* Checks a packet: version, type, direction, serial, id, number, length, and that there is a
+ * descriptor where one belongs. FALSE: it violates the protocol. The payload points into the
+ * packet. */
 gboolean egress_unpack(const void *packet, gsize size, gboolean has_fd, gboolean from_cloched,
                        EgressHead *ret_head, const uint8_t **ret_payload);
 
