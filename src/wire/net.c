@@ -38,27 +38,31 @@ get_host(WireReader *r, NetRequest *ret)
 int
 net_lookup_get(const uint8_t *payload, size_t size, NetRequest *ret)
 {
+    NetRequest request = {.port = 0};
     WireReader r;
 
     wire_reader_init(&r, payload, size);
-    ret->port = 0;
-    int error = get_host(&r, ret);
-    return error < 0 ? error : wire_reader_end(&r);
+    if (get_host(&r, &request) < 0 || wire_reader_end(&r) < 0)
+        return -EBADMSG;
+    *ret = request;
+    return 0;
 }
 
 int
 net_open_get(const uint8_t *payload, size_t size, NetRequest *ret)
 {
+    NetRequest request;
     WireReader r;
 
     wire_reader_init(&r, payload, size);
-    if (get_host(&r, ret) < 0)
+    if (get_host(&r, &request) < 0)
         return -EBADMSG;
     uint32_t port = wire_get_u32(&r);
-    if (port == 0 || port > UINT16_MAX)
+    if (port == 0 || port > UINT16_MAX || wire_reader_end(&r) < 0)
         return -EBADMSG;
-    ret->port = (uint16_t)port;
-    return wire_reader_end(&r);
+    request.port = (uint16_t)port;
+    *ret = request;
+    return 0;
 }
 
 int

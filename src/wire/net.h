@@ -68,13 +68,15 @@ typedef struct {
     uint16_t port;               /* of OPEN; not 0 */
 } NetRequest;
 
-/* Reads the payload of a LOOKUP or an OPEN. -EBADMSG: it is not well-formed. */
+/* Reads the payload of a LOOKUP or an OPEN. -EBADMSG: it is not well-formed, and `ret` is
+ * untouched. */
 int net_lookup_get(const uint8_t *payload, size_t size, NetRequest *ret);
 int net_open_get(const uint8_t *payload, size_t size, NetRequest *ret);
 /* Reads a payload that consists of one number: CREDIT, RESET, FOUND, HELLO. */
 int net_number_get(const uint8_t *payload, size_t size, uint32_t *ret);
 
-/* Each writes one frame to `out`, which has room for NET_FRAME_MAX bytes, and returns its size. */
+/* Each writes one frame to `out`, which has room for NET_FRAME_MAX bytes, and returns its size.
+ * DATA has 1 to NET_PAYLOAD_MAX bytes, which may lie in `out`. */
 size_t net_empty_put(uint8_t *out, uint32_t stream, NetType type);
 size_t net_number_put(uint8_t *out, uint32_t stream, NetType type, uint32_t number);
 size_t net_data_put(uint8_t *out, uint32_t stream, const void *data, size_t size);
