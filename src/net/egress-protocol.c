@@ -53,12 +53,17 @@ egress_head_init(EgressHead *head, EgressType type, const char *id, uint32_t ser
 static gboolean
 id_is_valid(const EgressHead *head)
 {
-    gsize length = strnlen(head->id, EGRESS_ID_SIZE);
-    gsize valid = strspn(head->id, "abcdefghijklmnopqrstuvwxyz0123456789");
+    gsize length = strnlen(head->id, sizeof head->id);
 
+    if (length >= EGRESS_ID_SIZE)
+        return FALSE;
+    for (gsize i = length; i < sizeof head->id; i++)
+        if (head->id[i] != '\0')
+            return FALSE;
     if (length == 0)
         return !types[head->type].has_id || head->type == EGRESS_DONE;
-    return length < EGRESS_ID_SIZE && valid == length && types[head->type].has_id;
+    return types[head->type].has_id &&
+           strspn(head->id, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
 }
 
 gboolean
@@ -70,7 +75,6 @@ egress_unpack(const void *packet, gsize size, gboolean has_fd, gboolean from_clo
     if (size < sizeof head || size > EGRESS_PACKET_MAX)
         return FALSE;
     memcpy(&head, packet, sizeof head);
-    head.id[sizeof head.id - 1] = '\0';
     if (head.version != EGRESS_PROTOCOL_VERSION || head.type >= G_N_ELEMENTS(types) ||
         !types[head.type].is_valid || types[head.type].from_cloched != !!from_cloched ||
         types[head.type].has_fd != !!has_fd || types[head.type].is_event != (head.serial == 0) ||

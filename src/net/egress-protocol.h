@@ -55,7 +55,7 @@ typedef struct {
     uint32_t serial;             /* not 0 but in READY and events */
     uint32_t number;             /* 0 where the type does not say what it is */
     uint32_t length;             /* of the payload */
-    char id[EGRESS_ID_SIZE + 7]; /* [a-z0-9]+; "" in LIST, READY and their answers */
+    char id[EGRESS_ID_SIZE + 7]; /* [a-z0-9]+, then zeros; "" in LIST, READY and their answers */
 } EgressHead;
 
 /* What a worker has done since it was made. */

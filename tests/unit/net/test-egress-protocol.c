@@ -183,6 +183,12 @@ test_ids(void)
     g_assert_false(unpack(set, make(&head, 0)));
     memset(head.id, 'a', sizeof head.id);
     g_assert_false(unpack(set, make(&head, 0)));
+    /* bytes after the end of an id */
+    for (gsize i = 3; i < sizeof head.id; i++) {
+        egress_head_init(&head, EGRESS_SET, "a1", 1);
+        head.id[i] = 'a';
+        g_assert_false(unpack(set, make(&head, 0)));
+    }
 }
 
 /* A buffer that is too small by one byte, and one that just suffices. */
