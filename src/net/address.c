@@ -55,13 +55,11 @@ net_address_write(const NetAddress *address, char *out)
 gboolean
 net_address_matches(const NetAddress *address, const NetAddress *network, guint prefix)
 {
-    NetAddress a = *address, b = *network;
+    const guint8 *a = address->bytes, *b = network->bytes;
+    guint bytes = prefix / 8, bits = prefix % 8;
 
-    if (net_address_is_v4(address) != net_address_is_v4(network))
-        return FALSE;
-    net_address_mask(&a, prefix);
-    net_address_mask(&b, prefix);
-    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+    return net_address_is_v4(address) == net_address_is_v4(network) && memcmp(a, b, bytes) == 0 &&
+           (bits == 0 || (a[bytes] ^ b[bytes]) >> (8 - bits) == 0);
 }
 
 void
@@ -123,15 +121,30 @@ static const Special special[] = {
     {"::", 0, NET_NEVER},
 };
 
+/* Returns the networks of the table, which are parsed once. */
+static const NetAddress *
+get_networks(void)
+{
+    static NetAddress networks[G_N_ELEMENTS(special)];
+    static gsize are_parsed;
+
+    if (g_once_init_enter(&are_parsed)) {
+        for (gsize i = 0; i < G_N_ELEMENTS(special); i++)
+            net_address_parse(special[i].network, &networks[i]);
+        g_once_init_leave(&are_parsed, 1);
+    }
+    return networks;
+}
+
 static NetReach
 own_reach(const NetAddress *address)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(special); i++) {
-        guint bits = strchr(special[i].network, ':') ? 0 : 96;
-        NetAddress network;
+    const NetAddress *networks = get_networks();
 
-        net_address_parse(special[i].network, &network);
-        if (net_address_matches(address, &network, special[i].prefix + bits))
+    for (gsize i = 0; i < G_N_ELEMENTS(special); i++) {
+        guint bits = net_address_is_v4(&networks[i]) ? 96 : 0;
+
+        if (net_address_matches(address, &networks[i], special[i].prefix + bits))
             return special[i].reach;
     }
     return NET_NEVER;
@@ -139,28 +152,23 @@ own_reach(const NetAddress *address)
 
 /* --- addresses inside of others --- */
 
-static gboolean
-begins_with(const NetAddress *address, const char *network, guint prefix)
-{
-    NetAddress parsed;
-
-    return net_address_parse(network, &parsed) && net_address_matches(address, &parsed, prefix);
-}
-
 /* Finds IPv4 addresses to which a packet for this address may go on. */
 static guint
 find_inner(const NetAddress *address, NetAddress *inner)
 {
+    static const guint8 nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+    static const guint8 six_to_four[2] = {0x20, 0x02};
+    static const guint8 teredo[4] = {0x20, 0x01};
     static const guint8 isatap[3] = {0x00, 0x5e, 0xfe};
     const guint8 *b = address->bytes;
     guint8 inverted[4];
     guint count = 0;
 
-    if (begins_with(address, "64:ff9b::", 96)) /* NAT64 */
+    if (memcmp(b, nat64, sizeof nat64) == 0)
         set_v4(&inner[count++], b + 12);
-    if (begins_with(address, "2002::", 16)) /* 6to4 */
+    if (memcmp(b, six_to_four, sizeof six_to_four) == 0)
         set_v4(&inner[count++], b + 2);
-    if (begins_with(address, "2001::", 32)) { /* Teredo: server, and client inverted */
+    if (memcmp(b, teredo, sizeof teredo) == 0) { /* the server, and the client inverted */
         for (guint i = 0; i < 4; i++)
             inverted[i] = b[12 + i] ^ 0xff;
         set_v4(&inner[count++], b + 4);
