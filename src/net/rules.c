@@ -23,6 +23,7 @@ typedef struct {
     gboolean is_local; /* a local name, or a private address: neither "*" nor a mode contains it */
 } NetQuestion;
 
+static const char not_canonical[] = "not a canonical name";
 static const char off[] = "the network is off";
 static const char no_layer[] = "no policy";
 static const char not_listed[] = "not in allow";
@@ -349,8 +350,11 @@ NetVerdict
 net_rules_judge_name(const NetRules *rules, const char *name, guint16 port)
 {
     const NetQuestion question = {.name = name, .port = port, .is_local = net_name_is_local(name)};
+    g_autofree char *canonical = net_name_canonical(name);
 
-    return judge(rules, &question, judge_name);
+    /* No entry of `deny` contains another form of its name. */
+    return g_strcmp0(name, canonical) == 0 ? judge(rules, &question, judge_name)
+                                           : refuse(not_canonical);
 }
 
 NetVerdict

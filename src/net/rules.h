@@ -9,8 +9,9 @@
  * Mode "internet" and the target "*" contain what is public: private addresses and local names need
  * an entry of their own.
  *
- * All functions are pure. A resolver asks net_rules_judge_lookup() before it resolves a name, and
- * net_rules_judge_address() about each address that it finds.
+ * All functions are pure. Names that are not canonical are refused. A resolver asks
+ * net_rules_judge_lookup() before it resolves a name, and net_rules_judge_address() about each
+ * address that it finds.
  */
 #pragma once
 

@@ -148,6 +148,13 @@ test_names(void)
         {"restricted|a.example|*:443", "a.example", 443, "no"},
         {"restricted|a.example|*:443", "a.example", 80, "http"},
         {"internet||0.0.0.0/0 ::/0", "a.example", 443, "tls"},
+        /* other forms of a name, which no entry contains */
+        {"internet||a.example", "A.example", 443, "no"},
+        {"internet||a.example", "a.example.", 443, "no"},
+        {"internet||", "a.example.", 443, "no"},
+        {"internet||", "8.8.8.8", 443, "no"},
+        {"internet||", "", 443, "no"},
+        {"internet||", "a..example", 443, "no"},
         /* an entry that cannot be parsed closes the layer */
         {"internet|a.example|1.2.3.4/33", "a.example", 443, "no"},
         {"internet|1.2.3.4/33|", "a.example", 443, "no"},
