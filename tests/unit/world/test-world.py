@@ -320,8 +320,7 @@ class Https(Test):
             name = f"{kind}.example.org"
             world.name(name, *MEMBERS)
             world.certificate(name, kind)
-            done = subprocess.run(["curl", "-sS", "--max-time", "20", f"https://{name}/hello"], capture_output=True, text=True, check=False)
-            self.assertEqual((done.returncode, text in done.stderr), (60, True), done.stderr)
+            self.assertRegex(curl("--stderr", "-", f"https://{name}/hello", status=60), text)
             self.assertEqual(world.requests(host=name), [])
             self.assertEqual(curl("--insecure", f"https://{name}/hello"), "hello\n")
 

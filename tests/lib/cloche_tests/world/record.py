@@ -5,7 +5,7 @@ Entries are dictionaries that JSON can hold. Bytes are in them as strings of one
 
 packets      each packet that begins something: the first of a TCP connection, and all that are not TCP
 queries      each question to the resolver
-connections  each TCP connection that was accepted
+connections  each TCP connection that was accepted, with TLS after its handshake
 requests     each HTTP request whose head was complete
 """
 import asyncio
