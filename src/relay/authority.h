@@ -36,5 +36,6 @@ AuthorityLeaf *authority_leaf(Authority *authority, const char *host, gint64 now
 AuthorityLeaf *authority_leaf_ref(AuthorityLeaf *leaf);
 /* NULL is fine. */
 void authority_leaf_unref(AuthorityLeaf *leaf);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AuthorityLeaf, authority_leaf_unref)
 /* Lives as long as the leaf. */
 gnutls_certificate_credentials_t authority_leaf_credentials(const AuthorityLeaf *leaf);

@@ -56,13 +56,15 @@ typedef struct HttpRelay HttpRelay;
 
 /* Copies and references what it needs of the options. */
 HttpRelay *http_relay_new(const HttpRelayOptions *options, HttpRelayQueues queues);
-/* NULL is fine. */
+/* Reports a request that has not ended. NULL is fine. */
 void http_relay_free(HttpRelay *relay);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HttpRelay, http_relay_free)
 
 /* Moves what can move, and returns whether something did. */
 gboolean http_relay_turn(HttpRelay *relay);
 HttpRelayState http_relay_state(const HttpRelay *relay);
+/* Between two requests: nothing of the next one has arrived. */
+gboolean http_relay_is_idle(const HttpRelay *relay);
 /* A request has been written for the server since the relay began. */
 gboolean http_relay_wants_server(const HttpRelay *relay);
 /* The connection to the server could not be made, or broke. The client gets `reason`, a static
@@ -70,5 +72,6 @@ gboolean http_relay_wants_server(const HttpRelay *relay);
 void http_relay_server_failed(HttpRelay *relay, const char *reason);
 /* Why the relay ended, a static text; NULL: as HTTP ends. */
 const char *http_relay_failure(const HttpRelay *relay);
-/* The client must not take what it got for complete: its connection has to end by a reset. */
+/* The client must not take what it got for complete: its connection has to end by a reset, and
+ * `client_out` does not end. */
 gboolean http_relay_is_broken(const HttpRelay *relay);

@@ -23,9 +23,8 @@ typedef struct {
 } InterceptOptions;
 
 typedef enum {
-    INTERCEPT_GREETING, /* the ClientHello or TLS handshakes are not complete: a short time limit */
-    INTERCEPT_HEAD,     /* a request, or the rest of its head, is awaited: short before the first
-                           request and within a head; otherwise the limit of idle connections */
+    INTERCEPT_GREETING, /* the ClientHello or a TLS handshake is not complete */
+    INTERCEPT_HEAD,     /* a request, or the rest of its head, is awaited */
     INTERCEPT_EXCHANGE, /* a request is with the server */
     INTERCEPT_TUNNEL,   /* after an upgrade */
     INTERCEPT_ENDED,    /* send the rest of guest_out, then an EOF; close the server's connection */
@@ -49,8 +48,9 @@ Bytes *intercept_upstream_out(Intercept *intercept);
 
 /* Moves all that can move. After the end, it discards what the guest still sends. */
 InterceptState intercept_turn(Intercept *intercept);
-/* A head has begun to arrive and is not complete, in the state INTERCEPT_HEAD. */
-gboolean intercept_is_within_head(const Intercept *intercept);
+/* Between two requests: nothing of the next one has arrived. The limit of idle connections applies,
+ * and otherwise, in the states GREETING and HEAD, a short one. */
+gboolean intercept_is_idle(const Intercept *intercept);
 /* TRUE from the time that the connection to the server is needed. */
 gboolean intercept_wants_upstream(const Intercept *intercept);
 /* The connection could not be made, or ended by an error (an EOF is upstream_in's `ended`).

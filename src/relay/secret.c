@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* secret: a checked value, which is wiped at its end. */
+#include "secret.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "http-head.h"
+
+struct Secret {
+    gatomicrefcount references;
+    char *name, *header, *format;
+    HttpFilter *filter;
+    gsize value_size;
+    guint8 *value;
+};
+
+static gboolean
+name_is_valid(const char *name)
+{
+    gsize size = strlen(name);
+
+    for (gsize i = 0; i < size; i++) {
+        if (!g_ascii_isalnum(name[i]) && name[i] != '-' && name[i] != '_')
+            return FALSE;
+    }
+    return size > 0 && size <= SECRET_NAME_MAX;
+}
+
+static gboolean
+header_is_valid(const char *header)
+{
+    HttpText name = {header, strlen(header)};
+    return name.size <= SECRET_NAME_MAX && http_name_is_valid(name) &&
+           http_field_kind(name) == HTTP_FIELD_OTHER;
+}
+
+static gboolean
+text_is_valid(const guint8 *text, gsize size, gsize size_max)
+{
+    for (gsize i = 0; i < size; i++) {
+        if (text[i] < 0x20 || text[i] == 0x7f)
+            return FALSE;
+    }
+    return size > 0 && size <= size_max && text[0] != ' ' && text[size - 1] != ' ';
+}
+
+static gboolean
+format_is_valid(const char *format)
+{
+    const char *percent = strchr(format, '%');
+    return text_is_valid((const guint8 *)format, strlen(format), SECRET_FORMAT_MAX) && percent &&
+           percent[1] == 's' && !strchr(percent + 1, '%');
+}
+
+static gboolean
+refuse(GError **error, const char *name, const char *what)
+{
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT, "secret '%s': %s", name, what);
+    return FALSE;
+}
+
+static gboolean
+check(const char *name, const char *header, const char *format, gconstpointer value,
+      gsize value_size, GError **error)
+{
+    if (!name_is_valid(name))
+        return refuse(error, name, "its name is not 1 to 64 letters, digits, '-' and '_'");
+    if (!header_is_valid(header))
+        return refuse(error, name, "its header cannot be set");
+    if (!format_is_valid(format))
+        return refuse(error, name, "its format does not contain \"%s\" once, and no other '%'");
+    if (!text_is_valid(value, value_size, SECRET_VALUE_MAX))
+        return refuse(error, name,
+                      "its value is empty or longer than 8 KiB, has a control character, or begins "
+                      "or ends with a space");
+    return TRUE;
+}
+
+Secret *
+secret_new(const char *name, const char *header, const char *format, gconstpointer value,
+           gsize value_size, const char *const *methods, const char *const *paths, GError **error)
+{
+    if (!check(name, header, format, value, value_size, error))
+        return NULL;
+    g_autoptr(HttpFilter) filter = http_filter_new(methods, paths, error);
+    if (!filter) {
+        g_prefix_error(error, "secret '%s': ", name);
+        return NULL;
+    }
+    Secret *secret = g_new0(Secret, 1);
+    g_atomic_ref_count_init(&secret->references);
+    secret->name = g_strdup(name);
+    secret->header = g_strdup(header);
+    secret->format = g_strdup(format);
+    secret->filter = g_steal_pointer(&filter);
+    secret->value = g_memdup2(value, value_size);
+    secret->value_size = value_size;
+    return secret;
+}
+
+Secret *
+secret_ref(Secret *secret)
+{
+    g_atomic_ref_count_inc(&secret->references);
+    return secret;
+}
+
+void
+secret_unref(Secret *secret)
+{
+    if (!secret || !g_atomic_ref_count_dec(&secret->references))
+        return;
+    explicit_bzero(secret->value, secret->value_size);
+    g_free(secret->value);
+    http_filter_unref(secret->filter);
+    g_free(secret->name);
+    g_free(secret->header);
+    g_free(secret->format);
+    g_free(secret);
+}
+
+const char *
+secret_name(const Secret *secret)
+{
+    return secret->name;
+}
+
+const char *
+secret_header(const Secret *secret)
+{
+    return secret->header;
+}
+
+const char *
+secret_format(const Secret *secret)
+{
+    return secret->format;
+}
+
+const guint8 *
+secret_value(const Secret *secret, gsize *ret_size)
+{
+    *ret_size = secret->value_size;
+    return secret->value;
+}
+
+const HttpFilter *
+secret_filter(const Secret *secret)
+{
+    return secret->filter;
+}
