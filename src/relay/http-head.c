@@ -388,6 +388,7 @@ parse_status_line(HttpText line, HttpHead *head)
     }
     if (head->status < 100 || head->status > 599)
         return "the status is not between 100 and 599";
+    head->reason = (HttpText){line.data + 12, 0};
     if (line.size > 13)
         head->reason = (HttpText){line.data + 13, line.size - 13};
     head->close = is_old;
