@@ -240,6 +240,7 @@ certificate_failure(guint status)
         {GNUTLS_CERT_REVOKED, "the server's certificate was revoked"},
         {GNUTLS_CERT_SIGNER_NOT_FOUND, "the server's certificate is from an unknown authority"},
         {GNUTLS_CERT_SIGNER_NOT_CA, "the server's certificate is not from an authority"},
+        {GNUTLS_CERT_SIGNATURE_FAILURE, "the server's certificate has a wrong signature"},
         {GNUTLS_CERT_INSECURE_ALGORITHM, "the server's certificate has an insecure algorithm"},
         {GNUTLS_CERT_NOT_ACTIVATED, "the server's certificate is not valid yet"},
         {GNUTLS_CERT_EXPIRED, "the server's certificate has expired"},
@@ -266,6 +267,8 @@ failure_text(const TlsSide *side, int result)
                           : "the server has refused the TLS connection";
     case GNUTLS_E_PREMATURE_TERMINATION:
         return "the connection ended within TLS";
+    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+        return "the other side does not support TLS 1.2 or later";
     case GNUTLS_E_REHANDSHAKE:
         return "TLS renegotiation is not supported";
     default:

@@ -387,6 +387,18 @@ test_response_splitting(RelayFixture *f, gconstpointer data)
     assert_client_got(f, "");
 }
 
+/* A second response to one request never becomes the response to the next request. */
+static void
+test_two_responses(RelayFixture *f, gconstpointer data)
+{
+    client_says(f, GET "GET /2 HTTP/1.1\r\n" HOST "\r\n");
+    f->piece = G_MAXSIZE;
+    server_says(f, OK "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    assert_client_got(f, OK);
+    assert_server_got(f, GET);
+    assert_ended(f, FALSE, "the server sent bytes without a request");
+}
+
 static void
 test_server_speaks_first(RelayFixture *f, gconstpointer data)
 {
@@ -602,6 +614,7 @@ static void
 add_tests_of_ends(void)
 {
     add_relay_test("/exchanges/response-splitting", test_response_splitting);
+    add_relay_test("/exchanges/two-responses", test_two_responses);
     add_relay_test("/exchanges/server-speaks-first", test_server_speaks_first);
     add_relay_test("/exchanges/no-response", test_no_response);
     add_relay_test("/exchanges/half-response", test_half_response);
