@@ -11,7 +11,6 @@
 
 #define RECORD_HEADER 5u
 #define RECORD_HANDSHAKE 22
-#define RECORD_MAX (16u * 1024)
 #define MESSAGE_HEADER 4u
 #define MESSAGE_CLIENT_HELLO 1
 #define EXTENSION_SERVER_NAME 0
@@ -149,18 +148,18 @@ read_message(Reader r, char *ret_name)
 
 /* --- records --- */
 
-/* What the header says, as far as it is there. */
+/* What the header says, as far as it is there. `collected`: bytes of the message before. */
 static ClientHello
-check_record(const guint8 *data, gsize size, gboolean is_first)
+check_record(const guint8 *data, gsize size, gsize collected)
 {
-    ClientHello wrong = is_first ? CLIENT_HELLO_NOT_TLS : CLIENT_HELLO_MALFORMED;
+    ClientHello wrong = collected == 0 ? CLIENT_HELLO_NOT_TLS : CLIENT_HELLO_MALFORMED;
 
     if ((size > 0 && data[0] != RECORD_HANDSHAKE) || (size > 1 && data[1] != 3))
         return wrong;
     if (size < RECORD_HEADER)
         return CLIENT_HELLO_MORE;
     gsize length = (gsize)data[3] << 8 | data[4];
-    if (length == 0 || length > RECORD_MAX)
+    if (length == 0 || length > CLIENT_HELLO_MAX - collected)
         return CLIENT_HELLO_MALFORMED;
     return size < RECORD_HEADER + length ? CLIENT_HELLO_MORE : CLIENT_HELLO_NAME;
 }
@@ -199,12 +198,10 @@ client_hello_read(const guint8 *data, gsize size, char ret_name[CLIENT_HELLO_NAM
     gsize collected = 0;
 
     for (guint records = 0; records < CLIENT_HELLO_RECORDS_MAX; records++) {
-        ClientHello found = check_record(data, size, records == 0);
+        ClientHello found = check_record(data, size, collected);
         if (found != CLIENT_HELLO_NAME)
             return found;
         gsize length = (gsize)data[3] << 8 | data[4];
-        if (length > sizeof message - collected)
-            return CLIENT_HELLO_MALFORMED;
         memcpy(message + collected, data + RECORD_HEADER, length);
         collected += length;
         data += RECORD_HEADER + length;

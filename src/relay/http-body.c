@@ -107,7 +107,7 @@ void
 http_body_consume(HttpBodyReader *reader, Bytes *queue, gsize size)
 {
     bytes_consume(queue, size);
-    if (reader->kind == HTTP_BODY_UNTIL_CLOSE)
+    if (size == 0 || reader->kind == HTTP_BODY_UNTIL_CLOSE)
         return;
     g_assert(size <= reader->left);
     reader->left -= size;

@@ -255,10 +255,20 @@ certificate_failure(guint status)
     return "the server's certificate is not valid";
 }
 
+/* OpenSSL as a client of TLS 1.3 refuses a certificate by an alert that is not encrypted, which
+ * GnuTLS tries to decrypt. */
+static gboolean
+is_plain_alert(const TlsSide *side, int result)
+{
+    return result == GNUTLS_E_DECRYPTION_FAILED && side->leaf && side->state == TLS_SIDE_HANDSHAKE;
+}
+
 /* Texts of GnuTLS are static. */
 static const char *
 failure_text(const TlsSide *side, int result)
 {
+    if (is_plain_alert(side, result))
+        result = GNUTLS_E_FATAL_ALERT_RECEIVED;
     switch (result) {
     case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
         return certificate_failure(gnutls_session_get_verify_cert_status(side->session));
