@@ -33,13 +33,14 @@ make_key(void)
 static gnutls_x509_crt_t
 make_certificate(gnutls_x509_privkey_t key, const char *name, time_t from, time_t to)
 {
-    static guint8 serial = 1;
+    static guint count;
+    guint8 serial[] = {1, (guint8)(count >> 8), (guint8)count};
     gnutls_x509_crt_t crt;
 
     check(gnutls_x509_crt_init(&crt));
     check(gnutls_x509_crt_set_version(crt, 3));
-    check(gnutls_x509_crt_set_serial(crt, &serial, 1));
-    serial++;
+    check(gnutls_x509_crt_set_serial(crt, serial, sizeof serial));
+    count++;
     check(gnutls_x509_crt_set_activation_time(crt, from));
     check(gnutls_x509_crt_set_expiration_time(crt, to));
     check(gnutls_x509_crt_set_key(crt, key));
