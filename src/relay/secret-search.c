@@ -36,9 +36,12 @@ next_state(const Pattern *pattern, gsize matched, guint8 byte)
 static void
 add_pattern(SecretSearch *search, const Secret *secret)
 {
-    Pattern *pattern = &search->patterns[search->n_patterns++];
+    Pattern *pattern = &search->patterns[search->n_patterns];
 
     pattern->value = secret_value(secret, &pattern->size);
+    if (pattern->size < SECRET_SEARCH_VALUE_MIN)
+        return;
+    search->n_patterns++;
     pattern->shorter = g_new0(guint16, pattern->size);
     for (gsize i = 1; i < pattern->size; i++)
         pattern->shorter[i] =

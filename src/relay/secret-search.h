@@ -12,6 +12,8 @@
 #include "secret.h"
 
 #define SECRET_SEARCH_BYTES (1024u * 1024) /* of each body that are searched */
+/* Shorter values are not searched for: they occur by chance. */
+#define SECRET_SEARCH_VALUE_MIN 8u
 /* Fewer bytes of a value are not held back: an interactive stream would stop at each 'g'. */
 #define SECRET_SEARCH_HELD_MIN 4u
 

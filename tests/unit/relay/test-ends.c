@@ -124,6 +124,17 @@ test_client_closes_in_body(RelayFixture *f, gconstpointer data)
     assert_refused(f, 400, "the body is incomplete");
 }
 
+/* What was not sent to the server does not stay in memory. */
+static void
+test_unsent(RelayFixture *f, gconstpointer data)
+{
+    f->piece = 0;
+    bytes_put(&f->client_in, GET, strlen(GET));
+    server_fails(f, "no route");
+    g_assert_null(f->server_out.data);
+    assert_ended(f, FALSE, "no route");
+}
+
 static void
 test_freed(RelayFixture *f, gconstpointer data)
 {
@@ -231,6 +242,8 @@ main(int argc, char **argv)
     add_relay_test("/relay-ends/client-closes", test_client_closes);
     add_relay_test("/relay-ends/client-closes-in-head", test_client_closes_in_head);
     add_relay_test("/relay-ends/client-closes-in-body", test_client_closes_in_body);
+    g_test_add("/relay-ends/unsent", RelayFixture, NULL, relay_set_up, test_unsent,
+               relay_tear_down);
     add_relay_test("/relay-ends/freed", test_freed);
     add_relay_test("/relay-ends/port-and-proxy", test_port_and_proxy);
     add_relay_test("/relay-ends/address", test_address);

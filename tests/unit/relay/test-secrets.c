@@ -332,12 +332,12 @@ static void
 test_search_random(void)
 {
     for (guint round = 0; round < 3000; round++) {
-        char first[8] = "", second[10] = "", text[40] = "";
-        for (gint i = g_test_rand_int_range(1, 8) - 1; i >= 0; i--)
+        char first[12] = "", second[16] = "", text[90] = "";
+        for (gint i = g_test_rand_int_range(8, 12) - 1; i >= 0; i--)
             first[i] = (char)('a' + g_test_rand_int_range(0, 2));
-        for (gint i = g_test_rand_int_range(4, 10) - 1; i >= 0; i--)
+        for (gint i = g_test_rand_int_range(8, 16) - 1; i >= 0; i--)
             second[i] = (char)('a' + g_test_rand_int_range(0, 2));
-        for (gint i = g_test_rand_int_range(0, 40) - 1; i >= 0; i--)
+        for (gint i = g_test_rand_int_range(0, 90) - 1; i >= 0; i--)
             text[i] = (char)('a' + g_test_rand_int_range(0, 2));
         g_autoptr(GPtrArray) secrets = secrets_of(first, second);
         SecretSearch *search = secret_search_new(secrets);
@@ -348,6 +348,20 @@ test_search_random(void)
         }
         secret_search_free(search);
     }
+}
+
+static void
+test_search_short_values(void)
+{
+    g_autoptr(GPtrArray) secrets = secrets_of("7 bytes", "8 bytes.");
+    SecretSearch *search = secret_search_new(secrets);
+    g_autofree char *passed = search_text(search, "are 7 bytes", 1);
+
+    g_assert_cmpstr(passed, ==, "are 7 bytes");
+    g_assert_null(search_text(search, "are 8 bytes.", 1));
+    g_assert_false(secret_search_text(search, (const guint8 *)"7 bytes", 7));
+    g_assert_true(secret_search_text(search, (const guint8 *)"8 bytes.", 8));
+    secret_search_free(search);
 }
 
 static void
@@ -509,6 +523,7 @@ main(int argc, char **argv)
     add_tests_of_requests();
     add_tests_of_responses();
     g_test_add_func("/secrets/search-random", test_search_random);
+    g_test_add_func("/secrets/search-short-values", test_search_short_values);
     g_test_add_func("/secrets/search-bound", test_search_bound);
     g_test_add_func("/secrets/search-held-at-bound", test_search_held_at_bound);
     g_test_add_func("/secrets/checks", test_checks);
