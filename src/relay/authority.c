@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* authority: each function returns the first error of GnuTLS, which becomes a GError at the top. */
 #include "authority.h"
 
 #include <gnutls/x509.h>

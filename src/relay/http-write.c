@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* http-write: a head is written into the memory of the queue, and counts only if all of it fits. */
 #include "http-write.h"
 
 #include <stdio.h>

@@ -268,11 +268,16 @@ intercept_turn(Intercept *intercept)
         turn_all(intercept);
     if (intercept->is_over)
         discard_guest(intercept);
-    if (http_relay_is_idle(intercept->relay)) {
-        for_queues(&intercept->wire, bytes_trim);
-        for_queues(&intercept->plain, bytes_trim);
-    }
+    if (http_relay_is_idle(intercept->relay))
+        intercept_trim(intercept);
     return state_of(intercept);
+}
+
+void
+intercept_trim(Intercept *intercept)
+{
+    for_queues(&intercept->wire, bytes_trim);
+    for_queues(&intercept->plain, bytes_trim);
 }
 
 /* --- what it is at --- */

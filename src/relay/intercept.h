@@ -51,6 +51,9 @@ InterceptState intercept_turn(Intercept *intercept);
 /* Between two requests: nothing of the next one has arrived. The limit of idle connections applies,
  * and otherwise, in the states GREETING and HEAD, a short one. */
 gboolean intercept_is_idle(const Intercept *intercept);
+/* Frees the memory of queues that are empty. intercept_turn() does so between requests; the caller
+ * does so when nothing has moved for some time, as while a response is awaited. */
+void intercept_trim(Intercept *intercept);
 /* TRUE from the time that the connection to the server is needed. */
 gboolean intercept_wants_upstream(const Intercept *intercept);
 /* The connection could not be made, or ended by an error (an EOF is upstream_in's `ended`).

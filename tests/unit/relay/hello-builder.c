@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hello-builder: numbers in network order, around what the test gives. */
 #include "hello-builder.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* intercept-fixture: the queues are joined by hand, as a worker does it with sockets. */
 #include "intercept-fixture.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* relay-fixture: each piece is followed by a turn, and by as many as empty the queues. */
 #include "relay-fixture.h"
 
 #include <string.h>

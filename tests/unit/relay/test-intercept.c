@@ -249,6 +249,24 @@ test_plain(void)
                     bytes_size(intercept_guest_out(intercept)), OK, strlen(OK));
 }
 
+/* The memory of a connection that waits for its response. */
+static void
+test_trim(void)
+{
+    g_autoptr(Intercept) intercept =
+        intercept_new(&(InterceptOptions){.relay = {.host = NAME, .port = 80}});
+    Bytes *out = intercept_upstream_out(intercept);
+
+    bytes_put(intercept_guest_in(intercept), GET, strlen(GET));
+    intercept_turn(intercept);
+    intercept_trim(intercept);
+    g_assert_null(intercept_guest_in(intercept)->data);
+    g_assert_cmpmem(bytes_peek(out), bytes_size(out), GET, strlen(GET));
+    bytes_consume(out, bytes_size(out));
+    intercept_trim(intercept);
+    g_assert_null(out->data);
+}
+
 static void
 test_plain_fronting(void)
 {
@@ -280,6 +298,7 @@ main(int argc, char **argv)
     add_intercept_test("guest-just-ends", test_guest_just_ends);
     add_intercept_test("damaged-hello", test_damaged_hello);
     g_test_add_func("/intercept/plain", test_plain);
+    g_test_add_func("/intercept/trim", test_trim);
     g_test_add_func("/intercept/plain-fronting", test_plain_fronting);
     return g_test_run();
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-pki: an authority and its certificates, by GnuTLS. */
 #include "test-pki.h"
 
 #include <gnutls/x509.h>
