@@ -34,6 +34,8 @@
 #define DISK "/dev/vda"
 #define NEW_ROOT "/root"
 #define PORT_NAME "org.cloche.agent"
+#define NET_PORT_NAME "org.cloche.net"
+#define PORT_NAME_MAX 64
 #define PORT_CLASS "/sys/class/virtio-ports"
 #define CGROUPS "/sys/fs/cgroup"
 #define RUNNERS "/run/cloche/runners"
@@ -121,37 +123,61 @@ look_for_disk(void)
     return check(access(DISK, F_OK));
 }
 
+/* False: the port has no name yet. */
 static bool
-has_name(const char *port)
+read_port_name(const char *port, char ret_name[PORT_NAME_MAX])
 {
-    char path[512], name[64] = "";
+    char path[512];
 
     snprintf(path, sizeof path, PORT_CLASS "/%s/name", port);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    ssize_t n = read(fd, name, sizeof name - 1);
+    ssize_t n = read(fd, ret_name, PORT_NAME_MAX - 1);
     close(fd);
-    return n > 0 && strcspn(name, "\n") == strlen(PORT_NAME) &&
-           memcmp(name, PORT_NAME, strlen(PORT_NAME)) == 0;
+    ret_name[n > 0 ? n : 0] = '\0';
+    ret_name[strcspn(ret_name, "\n")] = '\0';
+    return n > 0;
 }
 
+/* -ENOENT: it may still come. -ENODEV: there is none, because all ports have other names. */
 static int
-open_port(void)
+open_port(const char *wanted)
 {
-    char path[512] = "";
+    char name[PORT_NAME_MAX], path[512] = "";
+    int r = -ENODEV;
 
     DIR *ports = opendir(PORT_CLASS);
     if (!ports)
         return -errno;
-    for (struct dirent *entry; !*path && (entry = readdir(ports));)
-        if (entry->d_name[0] != '.' && has_name(entry->d_name))
+    for (struct dirent *entry; !*path && (entry = readdir(ports));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        if (!read_port_name(entry->d_name, name))
+            r = -ENOENT;
+        else if (strcmp(name, wanted) == 0)
             snprintf(path, sizeof path, "/dev/%s", entry->d_name);
+    }
     closedir(ports);
     if (!*path)
-        return -ENOENT;
+        return r;
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     return fd < 0 ? -errno : fd;
+}
+
+static int
+open_agent_port(void)
+{
+    int fd = open_port(PORT_NAME);
+    return fd == -ENODEV ? -ENOENT : fd;
+}
+
+/* The device announces all its ports before it gives a name to the first. So this is called when
+ * the agent's port has its name. */
+static int
+open_net_port(void)
+{
+    return open_port(NET_PORT_NAME);
 }
 
 /* --- in the initramfs --- */
@@ -168,7 +194,7 @@ mount_kernel_files(void)
 }
 
 static int
-load_module(const char *name)
+load_module(const char *name, const char *parameters)
 {
     char path[512];
 
@@ -176,14 +202,15 @@ load_module(const char *name)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int r = check((int)syscall(SYS_finit_module, fd, "", 0));
+    int r = check((int)syscall(SYS_finit_module, fd, parameters, 0));
     close(fd);
     if (r < 0 && r != -EEXIST)
         dprintf(STDERR_FILENO, "cloche-agent: module %s: %s\n", name, strerror(-r));
     return r == -EEXIST ? 0 : r;
 }
 
-/* The list is missing if the kernel has all drivers built in. */
+/* A line is the name of a file, and perhaps a space and parameters. The list is missing if the
+ * kernel has all drivers built in. */
 static int
 load_modules(void)
 {
@@ -195,8 +222,11 @@ load_modules(void)
         return errno == ENOENT ? 0 : -errno;
     while (r == 0 && fgets(line, sizeof line, order)) {
         line[strcspn(line, "\n")] = '\0';
+        char *parameters = strchrnul(line, ' ');
+        if (*parameters)
+            *parameters++ = '\0';
         if (*line)
-            r = load_module(line);
+            r = load_module(line, parameters);
     }
     fclose(order);
     return r;
@@ -372,8 +402,8 @@ copy_text(const char *from, const char *to)
 }
 
 /*
- * Files that a claim writes are on tmpfs, mounted over the originals: the first write to a disk
- * after a long pause takes ten times as long as the whole claim.
+ * Files that a claim or net-service.c writes are on tmpfs, mounted over the originals: the first
+ * write to a disk after a long pause takes ten times as long as the whole claim.
  */
 static int
 cover_identity(void)
@@ -383,6 +413,7 @@ cover_identity(void)
         {"/etc/machine-id", "/run/cloche/machine-id"},
         {"/etc/hostname", "/run/cloche/hostname"},
         {"/etc/hosts", "/run/cloche/hosts"},
+        {"/etc/resolv.conf", "/run/cloche/resolv.conf"},
     };
     int r = 0;
 
@@ -439,7 +470,7 @@ static const struct {
 };
 
 int
-init_machine(void)
+init_machine(int *ret_net_fd)
 {
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int r = steps[i].run();
@@ -448,9 +479,10 @@ init_machine(void)
             return r;
         }
     }
-    int fd = wait_for(open_port);
+    int fd = wait_for(open_agent_port);
     if (fd < 0)
         dprintf(STDERR_FILENO, "cloche-agent: port %s: %s\n", PORT_NAME, strerror(-fd));
+    *ret_net_fd = fd < 0 ? -1 : wait_for(open_net_port);
     close(uevents);
     return fd;
 }

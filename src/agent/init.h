@@ -11,10 +11,11 @@
 
 /*
  * Loads the modules, mounts the root disk, makes the system usable and opens the host's port.
- * Returns its descriptor. On failure it writes the reason to standard error and returns -errno.
+ * Returns its descriptor. *ret_net_fd is that of the network's port, or -1 if the machine has none.
+ * On failure it writes the reason to standard error and returns -errno.
  * With the kernel option cloche.probe it powers the machine off instead.
  */
-int init_machine(void);
+int init_machine(int *ret_net_fd);
 
 /*
  * From now on only processes that opened INIT_CGROUP before can move a process between cgroups or

@@ -3,8 +3,9 @@
  * cloche-agent: the guest's first process, which executes the host's requests.
  *
  * As /init it is PID 1 of a machine. With --fd and --cgroup it serves one connected socket with the
- * given cgroup2 directory, and ends when the socket's other end closes. Tests run it this way, as
- * PID 1 of namespaces on the kernel of the host.
+ * given cgroup2 directory, and ends when the socket's other end closes. With --net-fd it also makes
+ * a network, whose port is this listening socket (net-port.h). Tests run it this way, as PID 1 of
+ * namespaces on the kernel of the host.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #include "host-port.h"
 #include "init.h"
 #include "loop.h"
+#include "net-child.h"
 #include "process.h"
 #include "quiesce.h"
 #include "request.h"
@@ -60,8 +62,8 @@ reap(void)
             may_have_children_to_reap = false;
             return;
         }
-        if (!process_reaped(pid, status, &usage))
-            quiesce_reaped(pid, status);
+        if (!process_reaped(pid, status, &usage) && !quiesce_reaped(pid, status))
+            net_child_reaped(pid);
     }
 }
 
@@ -127,8 +129,9 @@ raise_descriptor_limit(void)
 }
 
 static int
-set_up(int fd, const char *cgroup, bool owns_kernel)
+set_up(int fd, int net_fd, const char *cgroup, bool owns_kernel)
 {
+    net_child_start(net_fd);
     put_itself_first(owns_kernel);
     raise_descriptor_limit();
     claim_open(owns_kernel);
@@ -175,26 +178,36 @@ serve(void)
     }
 }
 
+static bool
+read_arguments(int argc, char **argv, int *ret_fd, int *ret_net_fd, const char **ret_cgroup)
+{
+    bool has_net = argc == 7 && strcmp(argv[5], "--net-fd") == 0;
+
+    if ((argc != 5 && !has_net) || strcmp(argv[1], "--fd") != 0 || strcmp(argv[3], "--cgroup") != 0)
+        return false;
+    *ret_fd = atoi(argv[2]);
+    *ret_cgroup = argv[4];
+    *ret_net_fd = has_net ? atoi(argv[6]) : -1;
+    return true;
+}
+
 int
 main(int argc, char **argv)
 {
     bool owns_kernel = argc == 1 && strcmp(argv[0], "/init") == 0;
     const char *cgroup = INIT_CGROUP;
-    int fd;
+    int fd, net_fd;
 
     if (owns_kernel)
-        fd = init_machine();
-    else if (argc == 5 && strcmp(argv[1], "--fd") == 0 && strcmp(argv[3], "--cgroup") == 0) {
-        fd = atoi(argv[2]);
-        cgroup = argv[4];
-    } else {
-        fprintf(stderr, "usage: %s --fd N --cgroup DIRECTORY\n", argv[0]);
+        fd = init_machine(&net_fd);
+    else if (!read_arguments(argc, argv, &fd, &net_fd, &cgroup)) {
+        fprintf(stderr, "usage: %s --fd N --cgroup DIRECTORY [--net-fd N]\n", argv[0]);
         return 2;
     }
     if (fd < 0)
         return EXIT_FAILURE;
 
-    int r = set_up(fd, cgroup, owns_kernel);
+    int r = set_up(fd, net_fd, cgroup, owns_kernel);
     if (r < 0) {
         fprintf(stderr, "cloche-agent: %s\n", strerror(-r));
         return EXIT_FAILURE;

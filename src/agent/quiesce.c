@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "host-port.h"
+#include "net-child.h"
 
 static bool owns_disks;
 static pid_t writer;
@@ -21,7 +22,7 @@ quiesce_open(bool owns_kernel)
 void
 quiesce_start(uint32_t stream)
 {
-    if (!owns_disks) {
+    if (!owns_disks && !net_child_is_running()) {
         port_send(stream, WIRE_OK, 0);
         return;
     }
@@ -31,7 +32,9 @@ quiesce_start(uint32_t stream)
     }
     pid_t pid = fork();
     if (pid == 0) {
-        sync();
+        net_child_forget();
+        if (owns_disks)
+            sync();
         _exit(0);
     }
     if (pid < 0) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * quiesce: writes unsaved data to the disk before a snapshot.
+ * quiesce: writes unsaved data to the disk before a snapshot, and empties the tables of the network.
  *
- * The page cache is kept, so a restored machine can use it at once. A child writes the data,
- * because this may take seconds, during which the agent must answer.
+ * The page cache is kept, so a restored machine can use it at once. A child of the
+ * agent does both, because this may take seconds, during which the agent must answer.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* `owns_kernel`: the agent may sync the disks; otherwise nothing is written. */
+/* `owns_kernel`: the agent may sync the disks; otherwise nothing is written to disks. */
 void quiesce_open(bool owns_kernel);
 /* Answers with OK or ERROR when the child has ended. */
 void quiesce_start(uint32_t stream);
