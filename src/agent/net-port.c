@@ -19,6 +19,9 @@
 #define READ_MAX (64u * 1024)
 #define IN_SIZE (NET_FRAME_MAX + READ_MAX)
 #define OUT_SIZE (256u * 1024)
+#define NAP_US 250
+#define NAPS_MAX 6
+#define NAP_SIZE_MIN 4096u /* bytes of frames that have arrived */
 
 typedef enum {
     SEARCHING, /* for net_magic, before a connection or after noise */
@@ -265,15 +268,30 @@ net_port_has_input(void)
     return port.readable;
 }
 
-/* A virtio port returns at most a page in one read. */
+/*
+ * A virtio port returns at most a page in one read, and the pages of a frame may come one by one.
+ * To wait a moment for the rest of a frame costs less than to wake up and to look for other work
+ * after each page. With an emulated processor, this doubles the rate.
+ */
+static bool
+is_in_large_frame(void)
+{
+    return port.state == FRAMES && port.in_used >= NAP_SIZE_MIN;
+}
+
 static ssize_t
 fill(void)
 {
     size_t before = port.in_used;
+    int naps = 0;
     ssize_t n = 0;
 
     while (port.in_used - before < READ_MAX && port.in_used < IN_SIZE) {
         n = read(port.stream.fd, port.in + port.in_used, IN_SIZE - port.in_used);
+        if (n < 0 && errno == EAGAIN && is_in_large_frame() && naps++ < NAPS_MAX) {
+            usleep(NAP_US);
+            continue;
+        }
         if (n <= 0)
             return n;
         port.in_used += (size_t)n;
