@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * quiesce: writes unsaved data to the disk before a snapshot, and empties the tables of the network.
+ * quiesce: before a snapshot, writes unsaved data to the disk, and empties the tables of the
+ * network.
  *
  * The page cache is kept, so a restored machine can use it at once. A child of the
  * agent does both, because this may take seconds, during which the agent must answer.

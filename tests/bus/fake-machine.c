@@ -2,11 +2,12 @@
 /*
  * fake-machine: takes the place of QEMU: a process that outlives the daemon.
  *
- * It runs the real agent and listens on the socket of the agent's channel. Like QEMU, it serves one
- * host at a time, and listens again when the host closes the connection. Bytes that it had not
- * passed on are then lost, and bytes that the agent sends meanwhile wait. It ends when its agent
- * ends, on SIGTERM, and when the test has ended. It runs in a new session, and its parent exits
- * when the machine is ready.
+ * It runs the real agent and listens on the socket of the agent's channel. The agent itself listens
+ * on the socket of the network's channel, which has the same path with ".net" at its end. Like
+ * QEMU, it serves one host at a time, and listens again when the host closes the connection. Bytes
+ * that it had not passed on are then lost, and bytes that the agent sends meanwhile wait. It ends
+ * when its agent ends, on SIGTERM, and when the test has ended. It runs in a new session, and its
+ * parent exits when the machine is ready.
  *
  * fake-machine CONTROL NAME SOCKET AGENT RUNNERS UID
  */
@@ -168,25 +169,30 @@ end_name(int status)
 
 /* --- start --- */
 
-static void
-listen_for_host(void)
+static int
+listen_at(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    g_strlcpy(address.sun_path, self.socket, sizeof address.sun_path);
-    self.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (bind(self.listener, (struct sockaddr *)&address, sizeof address) < 0 ||
-        listen(self.listener, /* backlog= */ 1) < 0)
-        die(self.socket);
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(listener, /* backlog= */ 1) < 0)
+        die(path);
+    return listener;
 }
 
 static void
 start_agent(void)
 {
+    g_autofree char *net_socket = g_strconcat(self.socket, ".net", NULL);
     g_autoptr(GError) error = NULL;
+    FakeAgent agent = {.path = self.agent_path, .runners = self.runners};
 
-    self.cgroup = fake_record_cgroup(self.control, self.name);
-    self.pid = fake_agent_spawn(self.agent_path, self.cgroup, self.runners, &self.agent, &error);
+    agent.cgroup_dir = self.cgroup = fake_record_cgroup(self.control, self.name);
+    agent.net_listener = listen_at(net_socket);
+    self.pid = fake_agent_spawn(&agent, &self.agent, &error);
+    close(agent.net_listener);
     if (self.pid < 0) {
         g_printerr("fake-machine %s: %s\n", self.name, error->message);
         exit(EXIT_FAILURE);
@@ -253,7 +259,7 @@ main(int argc, char **argv)
 
     int ready = fork_away();
     signal(SIGPIPE, SIG_IGN); /* the daemon may die at any time */
-    listen_for_host();
+    self.listener = listen_at(self.socket);
     start_agent();
     int signals = take_signals(), test = watch_test();
     int pidfd = (int)syscall(SYS_pidfd_open, self.pid, 0);

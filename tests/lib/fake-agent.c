@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define AGENT_FD 3
+#define NET_FD 4
 #define SCRATCH "/mnt" /* covered by a tmpfs for a moment, only in the agent's mount namespace */
 
 typedef struct {
@@ -39,6 +40,7 @@ static const struct {
     {"/etc/hostname", SCRATCH "/hostname", "template\n"},
     {"/etc/hosts", SCRATCH "/hosts", "127.0.0.1\tlocalhost\n"},
     {"/etc/machine-id", SCRATCH "/machine-id", "uninitialized\n"},
+    {"/etc/resolv.conf", SCRATCH "/resolv.conf", ""},
 };
 
 /* A guest's init makes the same /run, which contains only the runners. */
@@ -116,22 +118,26 @@ make_run(const char *runners, int report_fd)
 }
 
 _Noreturn static void
-run_agent(const char *path, const char *cgroup_dir, const char *runners, int fd, int report_fd)
+run_agent(const FakeAgent *agent, int fd, int report_fd)
 {
-    char *argv[] = {(char *)path,       "--fd", G_STRINGIFY(AGENT_FD), "--cgroup",
-                    (char *)cgroup_dir, NULL};
+    gboolean has_net = agent->net_listener >= 0;
+    char *argv[] = {(char *)agent->path,       "--fd",
+                    G_STRINGIFY(AGENT_FD),     "--cgroup",
+                    (char *)agent->cgroup_dir, has_net ? "--net-fd" : NULL,
+                    G_STRINGIFY(NET_FD),       NULL};
 
-    /* Both descriptors are copied to higher numbers, in case one of them is AGENT_FD now. */
-    report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, AGENT_FD + 1);
-    fd = fcntl(fd, F_DUPFD_CLOEXEC, AGENT_FD + 1);
+    /* The descriptors are copied to higher numbers, in case one of them is AGENT_FD or NET_FD. */
+    report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, NET_FD + 1);
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, NET_FD + 1);
+    int net_fd = has_net ? fcntl(agent->net_listener, F_DUPFD_CLOEXEC, NET_FD + 1) : -1;
     make_private(report_fd);
-    if (runners)
-        make_run(runners, report_fd);
-    if (dup2(fd, AGENT_FD) < 0)
+    if (agent->runners)
+        make_run(agent->runners, report_fd);
+    if (dup2(fd, AGENT_FD) < 0 || (has_net && dup2(net_fd, NET_FD) < 0))
         fail(report_fd, "descriptor");
     /* The agent must inherit no other descriptor of the caller. */
-    close_range(AGENT_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-    execv(path, argv);
+    close_range((has_net ? NET_FD : AGENT_FD) + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    execv(agent->path, argv);
     fail(report_fd, "executing the agent");
 }
 
@@ -140,11 +146,13 @@ run_agent(const char *path, const char *cgroup_dir, const char *runners, int fd,
 /* Also clones into the cgroup, so that the agent can be frozen and killed with everything that it
  * starts. */
 static pid_t
-clone_into_namespaces(const char *cgroup_dir)
+clone_into_namespaces(const FakeAgent *agent)
 {
-    int cgroup = open(cgroup_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int cgroup = open(agent->cgroup_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    guint64 network = agent->net_listener >= 0 ? CLONE_NEWNET : 0;
     struct clone_args args = {
-        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_INTO_CGROUP,
+        .flags =
+            CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_INTO_CGROUP | network,
         .exit_signal = SIGCHLD,
         .cgroup = (guint64)cgroup,
     };
@@ -180,7 +188,7 @@ read_report(int report_fd, GError **error)
 }
 
 static pid_t
-start(const char *path, const char *cgroup_dir, const char *runners, int fd, GError **error)
+start(const FakeAgent *agent, int fd, GError **error)
 {
     int report[2];
 
@@ -188,9 +196,9 @@ start(const char *path, const char *cgroup_dir, const char *runners, int fd, GEr
         set_error(error, errno, "pipe");
         return -1;
     }
-    pid_t pid = clone_into_namespaces(cgroup_dir);
+    pid_t pid = clone_into_namespaces(agent);
     if (pid == 0)
-        run_agent(path, cgroup_dir, runners, fd, report[1]);
+        run_agent(agent, fd, report[1]);
     int clone_error = errno;
     close(report[1]);
     gboolean runs =
@@ -202,25 +210,24 @@ start(const char *path, const char *cgroup_dir, const char *runners, int fd, GEr
 }
 
 pid_t
-fake_agent_spawn(const char *agent_path, const char *cgroup_dir, const char *runners, int *ret_fd,
-                 GError **error)
+fake_agent_spawn(const FakeAgent *agent, int *ret_fd, GError **error)
 {
     int ends[2];
 
-    if (mkdir(cgroup_dir, 0755) < 0) {
-        set_error(error, errno, cgroup_dir);
+    if (mkdir(agent->cgroup_dir, 0755) < 0) {
+        set_error(error, errno, agent->cgroup_dir);
         return -1;
     }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
         set_error(error, errno, "socketpair");
-        rmdir(cgroup_dir);
+        rmdir(agent->cgroup_dir);
         return -1;
     }
-    pid_t pid = start(agent_path, cgroup_dir, runners, ends[1], error);
+    pid_t pid = start(agent, ends[1], error);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
-        rmdir(cgroup_dir);
+        rmdir(agent->cgroup_dir);
         return -1;
     }
     *ret_fd = ends[0];

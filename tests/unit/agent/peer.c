@@ -39,6 +39,12 @@ peer_answer(Peer *peer, guint32 stream)
 Peer *
 peer_new(void)
 {
+    return peer_new_with_net(/* net_listener= */ -1);
+}
+
+Peer *
+peer_new_with_net(int net_listener)
+{
     static guint count;
     g_autoptr(GError) error = NULL;
     const char *root = fake_agent_cgroup_root();
@@ -51,8 +57,8 @@ peer_new(void)
     peer->cgroup = g_strdup_printf("%s/cloche-test-%d-%u", root, (int)getpid(), count++);
     peer->in = g_byte_array_new();
     peer->streams = g_hash_table_new_full(NULL, NULL, NULL, answer_free);
-    peer->pid = fake_agent_spawn(g_getenv("CLOCHE_AGENT"), peer->cgroup, /* runners= */ NULL,
-                                 &peer->fd, &error);
+    FakeAgent agent = {g_getenv("CLOCHE_AGENT"), peer->cgroup, /* runners= */ NULL, net_listener};
+    peer->pid = fake_agent_spawn(&agent, &peer->fd, &error);
     g_assert_no_error(error);
     peer_connect(peer);
     return peer;

@@ -50,6 +50,8 @@ typedef struct {
 
 /* Starts an agent and connects. Returns NULL and skips the test if the test may not start one. */
 Peer *peer_new(void);
+/* The agent also has a network, whose host connects to this socket (FakeAgent). */
+Peer *peer_new_with_net(int net_listener);
 void peer_free(Peer *peer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peer, peer_free)
 
