@@ -49,11 +49,9 @@ run_child(int port, int own_control)
     prctl(PR_SET_NAME, NAME);
     signal(SIGPIPE, SIG_IGN);
     close_others(&port, &own_control);
-    int r = net_service_open(port, own_control);
-    if (r == 0 && write(own_control, "", 1) == 1)
+    if (net_service_open(port, own_control) == 0 && write(own_control, "", 1) == 1)
         net_service_run();
-    dprintf(STDERR_FILENO, NAME ": %s\n", strerror(-r));
-    _exit(1);
+    _exit(0);
 }
 
 /* --- in the agent --- */

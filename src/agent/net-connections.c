@@ -21,6 +21,8 @@
 #define SIZE_MIN 4096u
 #define TURNS 16 /* before the loop looks for events again */
 #define DNS_PORT 53
+/* The kernel's own default grows to 4 MiB for each connection whose program does not read. */
+#define SEND_BUFFER (64 * 1024)
 
 /* From the program to the host. */
 typedef struct {
@@ -92,19 +94,23 @@ dequeue(Connection *c)
 
 /* --- the end of a connection --- */
 
-/* The program gets ECONNRESET instead of an end. */
+/*
+ * Whether the close of the socket resets the connection, so that the program gets ECONNRESET
+ * instead of an end. This is so until both directions have ended, because the kernel closes the
+ * socket if the child dies.
+ */
 static void
-abort_socket(int fd)
+set_aborting(int fd, bool is_aborting)
 {
-    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    const struct linger linger = {.l_onoff = is_aborting, .l_linger = 0};
 
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
 static void
 refuse(int fd)
 {
-    abort_socket(fd);
+    set_aborting(fd, true);
     close(fd);
 }
 
@@ -135,8 +141,6 @@ reset(Connection *c, int error)
 {
     if (c->error)
         return;
-    if (c->source.fd >= 0)
-        abort_socket(c->source.fd);
     source_close(&c->source);
     release_buffer(&c->to_program);
     c->error = error;
@@ -150,8 +154,10 @@ finish_if_done(Connection *c)
     if (!c->to_host.eof || !c->to_program.eof)
         return;
     net_streams_remove(&c->stream);
-    if (!c->to_program.data)
-        finish(c);
+    if (c->to_program.data)
+        return;
+    set_aborting(c->source.fd, false);
+    finish(c);
 }
 
 /* --- from the host to the program --- */
@@ -427,7 +433,7 @@ open_connection(int fd, const struct sockaddr_in6 *destination)
 {
     Connection *c = find_unused();
     char host[NET_NAME_MAX + 1];
-    const int on = 1;
+    const int on = 1, send_buffer = SEND_BUFFER;
     int name;
 
     if (!net_port_is_up() || !c || !describe(&destination->sin6_addr, host, &name))
@@ -438,7 +444,9 @@ open_connection(int fd, const struct sockaddr_in6 *destination)
     c->is_used = true;
     if (name >= 0)
         net_names_hold(name);
+    set_aborting(fd, true);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
     net_port_frame_done((size_t)net_request_put(net_port_frame(), c->stream.number, host,
                                                 ntohs(destination->sin6_port)));
     if (source_open(&c->source, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, on_program_ready) < 0)

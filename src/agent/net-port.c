@@ -34,7 +34,7 @@ static struct {
     Source listener; /* fd -1: the stream is a virtio port */
     const NetPortHandlers *handlers;
     State state;
-    bool is_up;
+    bool is_up, was_closed;
     bool readable; /* an event came, and no read has returned EAGAIN since */
     uint8_t *in, *out;
     size_t in_used;
@@ -84,6 +84,7 @@ static void
 hang_up(void)
 {
     port.readable = false;
+    port.was_closed = true;
     set_up(false);
     if (port.listener.fd < 0)
         return;
@@ -122,6 +123,12 @@ bool
 net_port_is_up(void)
 {
     return port.is_up;
+}
+
+bool
+net_port_was_closed(void)
+{
+    return port.was_closed;
 }
 
 /* --- out --- */
@@ -206,6 +213,7 @@ take_nonce(const uint8_t *data, size_t size)
     if (size < WIRE_NONCE_SIZE)
         return 0;
     port.state = FRAMES;
+    port.was_closed = false;
     set_up(true);
     introduce(data);
     return WIRE_NONCE_SIZE;

@@ -30,6 +30,8 @@ typedef struct {
 int net_port_open(int fd, const NetPortHandlers *handlers);
 /* Whether a host is connected and has introduced itself. */
 bool net_port_is_up(void);
+/* Whether the host has closed its end, and has not introduced itself since. */
+bool net_port_was_closed(void);
 
 bool net_port_has_input(void);
 /* Reads what there is, up to a bound, and handles all complete frames. */

@@ -128,14 +128,14 @@ on_found(NetStream *stream, const WireHeader *header, const uint8_t *payload)
     return 0;
 }
 
-/* With a new connection to the host, a second try may succeed. */
+/* If the host replaces its connection by a new one, a second try may succeed. */
 static void
 on_lost(NetStream *stream)
 {
     Lookup *lookup = CONTAINER_OF(stream, Lookup, stream);
 
-    reply(&lookup->asker, &lookup->query, net_port_is_up() ? DNS_SERVER_FAILURE : DNS_NO_SUCH_NAME,
-          NULL, 0);
+    reply(&lookup->asker, &lookup->query,
+          net_port_was_closed() ? DNS_NO_SUCH_NAME : DNS_SERVER_FAILURE, NULL, 0);
 }
 
 static const NetStreamKind kind = {.frame = on_found, .lost = on_lost};
