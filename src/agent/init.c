@@ -29,6 +29,7 @@
 
 #include "claim.h"
 #include "initramfs-tree.h"
+#include "trust.h"
 
 #define DEVICE_TIMEOUT_S 30
 #define DISK "/dev/vda"
@@ -426,6 +427,12 @@ cover_identity(void)
 }
 
 static int
+prepare_trust(void)
+{
+    return trust_prepare(/* root= */ "");
+}
+
+static int
 raise_loopback(void)
 {
     struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
@@ -465,6 +472,7 @@ static const struct {
     {"descriptors", link_descriptors},
     {"cgroups", limit_users},
     {"identity", cover_identity},
+    {"certificates", prepare_trust},
     {"loopback", raise_loopback},
     {"defaults", set_defaults},
 };

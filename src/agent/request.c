@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "process.h"
 #include "quiesce.h"
+#include "trust.h"
 
 #define USER_MAX 256u
 #define TAG_MAX (PATH_MAX + 256u)
@@ -301,12 +302,31 @@ on_clock(const Frame *frame)
     return 0;
 }
 
+static int
+on_trust(const Frame *frame)
+{
+    WireReader reader;
+    size_t size = 0;
+
+    wire_reader_init(&reader, frame->payload, frame->size);
+    const uint8_t *pem = wire_get_bytes(&reader, &size);
+    int r = wire_reader_end(&reader);
+    if (r < 0)
+        port_send_error(frame->stream, -r, WIRE_ABOUT_REQUEST, "certificates");
+    else if ((r = trust_set(pem, size)) < 0)
+        port_send_error(frame->stream, -r, r == -EINVAL ? WIRE_ABOUT_REQUEST : WIRE_ABOUT_SYSTEM,
+                        "certificates");
+    else
+        port_send(frame->stream, WIRE_OK, 0);
+    return 0;
+}
+
 static int (*const handlers[])(const Frame *frame) = {
     [WIRE_DATA] = on_data,     [WIRE_EOF] = on_eof,         [WIRE_CREDIT] = on_credit,
     [WIRE_CLAIM] = on_claim,   [WIRE_START] = on_start,     [WIRE_ATTACH] = on_attach,
     [WIRE_SIGNAL] = on_signal, [WIRE_KILL] = on_kill,       [WIRE_CLOSE] = on_close,
     [WIRE_PING] = on_ping,     [WIRE_QUIESCE] = on_quiesce, [WIRE_RESIZE] = on_resize,
-    [WIRE_CLOCK] = on_clock,
+    [WIRE_CLOCK] = on_clock,   [WIRE_TRUST] = on_trust,
 };
 
 static int

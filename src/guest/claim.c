@@ -2,6 +2,9 @@
 /* claim: requests to the agent that concern its whole machine. */
 #include "claim.h"
 
+#include <string.h>
+
+#include "error.h"
 #include "link-private.h"
 #include "util.h"
 
@@ -46,6 +49,39 @@ guest_link_quiesce_async(GuestLink *link, GAsyncReadyCallback callback, gpointer
 
 gboolean
 guest_link_quiesce_finish(GuestLink *link, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+void
+guest_link_trust_async(GuestLink *link, const char *pem, GAsyncReadyCallback callback,
+                       gpointer data)
+{
+    g_autofree guint8 *frame = NULL;
+    gsize size = strlen(pem);
+    WireWriter w;
+
+    if (link_version(link) < WIRE_VERSION_TRUST) {
+        g_task_report_new_error(NULL, callback, data, NULL, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                                "The sandbox's agent cannot add certificates: it speaks version %u "
+                                "of the protocol, not %u",
+                                link_version(link), WIRE_VERSION_TRUST);
+        return;
+    }
+    if (size > WIRE_CERTIFICATES_MAX) {
+        g_task_report_new_error(
+            NULL, callback, data, NULL, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+            "The certificates have %zu bytes, not at most %u", size, WIRE_CERTIFICATES_MAX);
+        return;
+    }
+    frame = g_malloc(SMALL_FRAME + size);
+    wire_frame_begin(&w, frame, SMALL_FRAME + size);
+    wire_put_string(&w, pem);
+    link_send_request(link, &w, WIRE_TRUST, callback, data);
+}
+
+gboolean
+guest_link_trust_finish(GuestLink *link, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
 }

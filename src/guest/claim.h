@@ -19,3 +19,12 @@ gboolean guest_link_claim_finish(GuestLink *link, GAsyncResult *result, GError *
 /* Requests that the agent prepares for a snapshot. */
 void guest_link_quiesce_async(GuestLink *link, GAsyncReadyCallback callback, gpointer data);
 gboolean guest_link_quiesce_finish(GuestLink *link, GAsyncResult *result, GError **error);
+
+/*
+ * Programs of the guest trust these certificates in addition to those of the image, instead of
+ * those of an earlier call. `pem`: at most WIRE_CERTIFICATES_MAX bytes with a newline at the end;
+ * "" takes them back. CLOCHE_ERROR_UNSUPPORTED: the agent is too old; nothing was sent.
+ */
+void guest_link_trust_async(GuestLink *link, const char *pem, GAsyncReadyCallback callback,
+                            gpointer data);
+gboolean guest_link_trust_finish(GuestLink *link, GAsyncResult *result, GError **error);

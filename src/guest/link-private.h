@@ -23,6 +23,9 @@ void link_remove_stream(GuestLink *link, LinkStream *stream);
 /* Whether the guest owes something on this stream, so that its silence counts. */
 void link_set_due(GuestLink *link, LinkStream *stream, gboolean is_due);
 
+/* The version of the protocol that the agent speaks; 0: it has not greeted. */
+guint32 link_version(const GuestLink *link);
+
 /* Sends a request that starts no process, and waits for OK or ERROR: a task that returns a boolean.
  */
 void link_send_request(GuestLink *link, WireWriter *w, WireType type, GAsyncReadyCallback callback,

@@ -311,6 +311,12 @@ link_must_wait(const GuestLink *link, const LinkStream *stream)
     return priority_must_wait(&link->streams.priority, stream->moved);
 }
 
+guint32
+link_version(const GuestLink *link)
+{
+    return link->version;
+}
+
 /* --- requests --- */
 
 void

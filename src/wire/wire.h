@@ -17,14 +17,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 3u
+#define WIRE_VERSION 4u
 #define WIRE_VERSION_OLDEST 2u /* the oldest agent that the host accepts */
 #define WIRE_VERSION_CLOCK 3u  /* the first agent that knows CLOCK */
+#define WIRE_VERSION_TRUST 4u  /* the first agent that knows TRUST */
 #define WIRE_HEADER_SIZE 12u
 #define WIRE_PAYLOAD_MAX (256u * 1024) /* of any frame, START included */
 #define WIRE_DATA_MAX (32u * 1024)     /* of a DATA frame, so that streams take turns */
 #define WIRE_WINDOW (256u * 1024)      /* bytes of DATA without credit, per stream and channel */
 #define WIRE_STREAMS_MAX 1024u         /* open at once */
+#define WIRE_CERTIFICATES_MAX (64u * 1024) /* bytes of TRUST */
 #define WIRE_FRAME_MAX (WIRE_HEADER_SIZE + WIRE_PAYLOAD_MAX + 1u)
 /*
  * A time in nanoseconds since 1970 is a u64; with its upper three bits set it is a negative number,
@@ -40,8 +42,8 @@
  * type u8, channel u8, two zero bytes.
  *
  * The host chooses stream numbers. They are not zero and not used again in a connection. A request
- * that starts no process (CLAIM, PING, QUIESCE, CLOCK) takes a new number, and its answer has that
- * number. Only HELLO has the stream number 0.
+ * that starts no process (CLAIM, PING, QUIESCE, CLOCK, TRUST) takes a new number, and its answer
+ * has that number. Only HELLO has the stream number 0.
  *
  * Start of a connection: the host sends WIRE_PREAMBLE_PAD zero bytes, then WIRE_MAGIC and 16 random
  * bytes, the nonce. The zero bytes complete a frame that the agent may be reading, and this frame
@@ -92,6 +94,9 @@ typedef enum {
     WIRE_RESIZE,  /* columns u32, rows u32: the size of the stream's terminal */
     WIRE_CLOCK,   /* realtime_ns u64: the time of day when the frame is sent; the agent sets the
                      guest's clock, gradually if the difference is small; answer OK or ERROR */
+    WIRE_TRUST,   /* certificates b: PEM, ends with a newline; programs of the guest trust these in
+                     addition to those of the image, and no longer those of an earlier TRUST; empty:
+                     only those of the image; answer OK or ERROR */
 
     /* agent to host */
     WIRE_HELLO = 64, /* version u32, sandbox id s ("" before a claim), kernel release s */

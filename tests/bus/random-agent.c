@@ -405,6 +405,7 @@ handle(const WireHeader *header, const guint8 *payload)
     case WIRE_PING:
     case WIRE_QUIESCE:
     case WIRE_CLOCK:
+    case WIRE_TRUST:
         take_request(header);
         break;
     case WIRE_DATA:
