@@ -7,10 +7,11 @@
 #
 # shellcheck shell=bash disable=SC2154
 
-# Kernel modules of the guest, in the order in which it loads them. Modules that are built into the kernel
-# are skipped. ext4 and the random number generator of the CPU are built into all supported kernels.
+# Kernel modules of the guest, in the order in which it loads them, some with parameters. Modules that are
+# built into the kernel are skipped. ext4 and the random number generator of the CPU are built into all supported kernels.
 modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
-    virtio_console virtio-rng failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci)
+    virtio_console virtio-rng failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci
+    'dummy numdummies=0')
 
 # --- kernel ---
 
@@ -26,12 +27,13 @@ download_kernel() {
 }
 
 pick_kernel() {
-    local module file builtin
+    local line module file builtin
     mkdir "$1/modules" || return
     : >"$1/modules/order"
     install -m 644 "$work/download/boot/vmlinuz-$kernel_release" "$1/kernel" || return
     builtin=$(find "$work/download" -name modules.builtin) || return
-    for module in "${modules[@]}"; do
+    for line in "${modules[@]}"; do
+        module=${line%% *}
         ! grep -qs "/$module[.]ko$" "$builtin" || continue
         file=$(find "$work/download" -name "$module.ko" -o -name "$module.ko.xz")
         [ -n "$file" ] || { echo "$kernel_package has no module '$module'" && return 1; }
@@ -39,7 +41,7 @@ pick_kernel() {
         *.xz) xz -dc "$file" >"$1/modules/$module.ko" ;;
         *) install -m 644 "$file" "$1/modules" ;;
         esac || return
-        echo "$module.ko" >>"$1/modules/order"
+        echo "$module.ko${line#"$module"}" >>"$1/modules/order"
     done
     rm -r "$work/download"
 }
@@ -90,7 +92,7 @@ mmdebstrap_isolated() {
     done
     exec unshare --mount --propagation private --pid --fork --kill-child \
         env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" IMAGE_DEBS="$work/debs" \
-        IMAGE_NPM="$cache/npm-$name-$npm_digest" \
+        IMAGE_NPM="$cache/npm-$name-$npm_digest" IMAGE_CERTIFICATES="$certificates" \
         IMAGE_RECIPE="$(realpath "$recipe_dir")" IMAGE_USER="${recipe[User]}" \
         mmdebstrap --mode=root --variant=apt --format=directory --verbose --skip=output/dev \
         --aptopt="$work/apt.conf" --include="$(list_packages | paste -sd,)" \

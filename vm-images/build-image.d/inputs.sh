@@ -7,6 +7,9 @@
 #
 # shellcheck shell=bash disable=SC2154,SC2034
 
+# Where the administrator of this machine adds certificates that all programs shall trust.
+certificates=/usr/local/share/ca-certificates
+
 check_inputs() {
     local runner
     [ -f "$agent" ] || die "there is no agent at '$agent'; specify its path with --agent"
@@ -65,10 +68,18 @@ digest_inputs() {
 root_inputs() {
     echo "$builder $suite ${recipe[Packages]} ${recipe[User]} ${recipe[DiskMiB]}"
     echo "${recipe[Npm]:-}"
+    sum_certificates
     if [ -e "$recipe_dir/setup.sh" ]; then sha256sum <"$recipe_dir/setup.sh"; fi
     if [ -e "$recipe_dir/files" ]; then tree_digest "$recipe_dir/files"; fi
     if [ -e "$recipe_dir/packages" ]; then tree_digest "$recipe_dir/packages"; fi
 }
+
+# Prints the checksums of the certificates that update-ca-certificates finds in the folder.
+sum_certificates() (
+    [ -d "$certificates" ] || return 0
+    cd "$certificates"
+    find -L . -type f -name '*.crt' -print0 | sort -z | xargs -0 -r sha256sum
+)
 
 # Prints the names, modes and checksums of the files in a folder. The path of the folder, time stamps and
 # __pycache__ do not matter. Symbolic links are followed.

@@ -59,8 +59,9 @@ is "the runners of its languages" "$(cd "$tmp/initrd/runners" && echo *)" \
     "bash javascript jupyter python"
 is "are there" "$(initrd runners/bash/run)" "runner of bash"
 is "first module" "$(initrd modules/order | head -n 1)" virtio_ring.ko
-is "each module is there" "$(cd "$tmp/initrd/modules" && xargs cat <order | xargs)" \
-    "$(sed 's/\.ko$//' "$tmp/initrd/modules/order" | xargs)"
+is "each module is there" "$(cd "$tmp/initrd/modules" && cut -d ' ' -f 1 order | xargs cat | xargs)" \
+    "$(sed 's/\.ko.*//' "$tmp/initrd/modules/order" | xargs)"
+is "parameters of a module" "$(grep dummy "$tmp/initrd/modules/order")" "dummy.ko numdummies=0"
 is "places to mount on" "$(cd "$tmp/initrd" && echo */)" \
     "dev/ modules/ proc/ root/ run/ runners/ sys/"
 
@@ -136,8 +137,20 @@ is "which lead to them" "$(cat "$local/bin/two")" "console.log('@of/two')"
 root=$tmp/root
 mkdir -p "$root"/etc/apt "$root"/usr/share/{doc,info,man,locale} "$root/usr/share/nodejs/one" "$tmp/only"
 cp -r "$tmp/files" "$tmp/only/"
-IMAGE_USER=root IMAGE_NPM=${local%/local} IMAGE_RECIPE=$tmp/only "$builder.d/root-customize" "$root"
+mkdir -p "$tmp/certificates/more" && echo one >"$tmp/certificates/one.crt" && echo two >"$tmp/certificates/more/two.crt"
+ln -s more/two.crt "$tmp/certificates/three.crt" && echo no >"$tmp/certificates/README"
+IMAGE_USER=root IMAGE_NPM=${local%/local} IMAGE_RECIPE=$tmp/only IMAGE_CERTIFICATES=$tmp/certificates \
+    "$builder.d/root-customize" "$root"
 is "both are in the root file system" "$(cat "$root/usr/local/bin/two")" "console.log('@of/two')"
+is "this machine's certificates are in the root file system" \
+    "$(cd "$root/usr/local/share/ca-certificates" && stat -c '%n %a' * | xargs) $(cat "$root"/usr/local/share/ca-certificates/* | xargs)" \
+    "one.crt 644 three.crt 644 two.crt 644 one two two"
+# sum FOLDER: what the digest has of these certificates.
+sum() {
+    (. "$builder.d/inputs.sh" && certificates=$1 && sum_certificates | sed 's/.* //' | xargs)
+}
+is "and in its digest" "$(sum "$tmp/certificates")" "./more/two.crt ./one.crt ./three.crt"
+is "there may be none" "$(sum "$tmp/nowhere")$?" 0
 is "node finds what is not Debian's" "$(readlink "$root"/usr/share/nodejs/{one,@of})" \
     "/usr/local/lib/node_modules/@of"
 is "as the recipe's files are" "$(cat "$root/etc/one")" two

@@ -25,12 +25,12 @@ builtin='virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_p
 for module in $builtin; do echo "kernel/drivers/virtio/$module.ko"; done >"$fake/modules.builtin"
 must_build
 is "modules that are built in are not loaded, all others are, in their order" "$(modules)" \
-    "failover.ko net_failover.ko pvpanic-mmio.ko pvpanic-pci.ko pvpanic.ko virtio-rng.ko \
+    "dummy.ko failover.ko net_failover.ko pvpanic-mmio.ko pvpanic-pci.ko pvpanic.ko virtio-rng.ko \
 virtio_blk.ko virtio_net.ko virtio_blk.ko virtio-rng.ko failover.ko net_failover.ko virtio_net.ko \
-pvpanic.ko pvpanic-mmio.ko pvpanic-pci.ko"
+pvpanic.ko pvpanic-mmio.ko pvpanic-pci.ko dummy.ko numdummies=0"
 
 for module in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk \
-    virtio_console virtio-rng failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci; do
+    virtio_console virtio-rng failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci dummy; do
     echo "kernel/$module.ko"
 done >"$fake/modules.builtin"
 echo 2.0 >"$fake/kernel-version" && rm "$images"/.cache/apt-facts-*
