@@ -23,7 +23,7 @@
 
 #define NAME "cloche-net"
 #define READY_TIMEOUT_MS 30000
-#define FORGET_TIMEOUT_MS 1000
+#define FORGET_TIMEOUT_MS 10000
 
 static pid_t child;
 static int control = -1; /* the agent's end */
@@ -114,6 +114,7 @@ net_child_reaped(pid_t pid)
 {
     if (pid != child || pid == 0)
         return false;
+    dprintf(STDERR_FILENO, "cloche-agent: the network's process has ended\n");
     close_network();
     return true;
 }

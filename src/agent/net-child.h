@@ -27,5 +27,5 @@ bool net_child_is_running(void);
 bool net_child_reaped(pid_t pid);
 
 /* Makes the child forget all names and connections, and waits until it has done so. It may block
- * for a second, so the agent calls it in a process of its own. */
+ * for seconds, so the agent calls it in a process of its own. */
 void net_child_forget(void);

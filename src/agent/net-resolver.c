@@ -39,8 +39,10 @@ typedef struct {
     struct in6_pktinfo destination; /* of the query, which is the source of the answer */
 } Asker;
 
+/* It remains until the host has answered, because the host counts it until then. */
 typedef struct {
     NetStream stream; /* number 0: not in use */
+    bool has_asker;
     DnsQuery query;
     Asker asker;
 } Lookup;
@@ -103,6 +105,14 @@ reply(const Asker *asker, const DnsQuery *query, DnsStatus status, const void *a
 
 /* --- lookups --- */
 
+static void
+reply_to_lookup(Lookup *lookup, DnsStatus status, const void *address, size_t address_size)
+{
+    if (lookup->has_asker)
+        reply(&lookup->asker, &lookup->query, status, address, address_size);
+    lookup->has_asker = false;
+}
+
 static DnsStatus
 status_of(uint32_t found)
 {
@@ -118,13 +128,13 @@ on_found(NetStream *stream, const WireHeader *header, const uint8_t *payload)
     if (header->type != NET_FOUND || net_number_get(payload, header->length, &found) < 0)
         return -EPROTO;
     net_streams_remove(&lookup->stream);
-    int name = found == 0 ? net_names_give(lookup->query.name) : -1;
+    int name = found == 0 && lookup->has_asker ? net_names_give(lookup->query.name) : -1;
     if (name < 0) {
-        reply(&lookup->asker, &lookup->query, status_of(found), NULL, 0);
+        reply_to_lookup(lookup, status_of(found), NULL, 0);
         return 0;
     }
     uint32_t address = htonl(net_names_address(name));
-    reply(&lookup->asker, &lookup->query, DNS_NO_ERROR, &address, sizeof address);
+    reply_to_lookup(lookup, DNS_NO_ERROR, &address, sizeof address);
     return 0;
 }
 
@@ -132,10 +142,8 @@ on_found(NetStream *stream, const WireHeader *header, const uint8_t *payload)
 static void
 on_lost(NetStream *stream)
 {
-    Lookup *lookup = CONTAINER_OF(stream, Lookup, stream);
-
-    reply(&lookup->asker, &lookup->query,
-          net_port_was_closed() ? DNS_NO_SUCH_NAME : DNS_SERVER_FAILURE, NULL, 0);
+    reply_to_lookup(CONTAINER_OF(stream, Lookup, stream),
+                    net_port_was_closed() ? DNS_NO_SUCH_NAME : DNS_SERVER_FAILURE, NULL, 0);
 }
 
 static const NetStreamKind kind = {.frame = on_found, .lost = on_lost};
@@ -152,6 +160,7 @@ look_up(const Asker *asker, const DnsQuery *query)
         reply(asker, query, DNS_SERVER_FAILURE, NULL, 0);
         return;
     }
+    lookup->has_asker = true;
     lookup->asker = *asker;
     lookup->query = *query;
     if (asker->client)
@@ -270,13 +279,12 @@ on_client_ready(Source *source, uint32_t events)
     CONTAINER_OF(source, Client, source)->readable = true;
 }
 
-/* The lookup goes on, but nobody gets its answer. */
 static void
 drop_client(Client *client)
 {
     for (size_t i = 0; i < NET_LOOKUPS_MAX; i++)
-        if (lookups[i].stream.number != 0 && lookups[i].asker.client == client)
-            net_streams_remove(&lookups[i].stream);
+        if (lookups[i].asker.client == client)
+            lookups[i].has_asker = false;
     source_close(&client->source);
 }
 
@@ -375,11 +383,10 @@ net_resolver_turn(void)
 void
 net_resolver_reset(void)
 {
-    for (size_t i = 0; i < NET_LOOKUPS_MAX; i++)
-        if (lookups[i].stream.number != 0) {
-            net_streams_remove(&lookups[i].stream);
-            on_lost(&lookups[i].stream);
-        }
+    for (size_t i = 0; i < NET_LOOKUPS_MAX; i++) {
+        reply_to_lookup(&lookups[i], DNS_SERVER_FAILURE, NULL, 0);
+        memset(&lookups[i].query, 0, sizeof lookups[i].query);
+    }
     for (size_t i = 0; i < NET_RESOLVER_CLIENTS_MAX; i++)
         drop_client(&clients[i]);
 }

@@ -2,7 +2,8 @@
 /*
  * net-routes: what `ip` would do, as requests to rtnetlink.
  *
- *     ip link add eth0 type dummy; ip link set lo up; ip link set eth0 up
+ *     ip link add eth0 type dummy; ip link set eth0 addrgenmode none
+ *     ip link set lo up; ip link set eth0 up
  *     ip addr add 192.0.2.2/32 dev eth0; ip -6 addr add fd00:c10c::2/128 dev eth0 nodad
  *     ip [-6] route add default dev eth0
  *     ip route add local 0.0.0.0/0 dev lo src 192.0.2.2 table 100
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdbool.h>
@@ -71,6 +73,23 @@ make_interface(int fd)
     size_t nest = netlink_nest(&request, IFLA_LINKINFO);
     netlink_put(&request, IFLA_INFO_KIND, "dummy", strlen("dummy"));
     netlink_nest_end(&request, nest);
+    return netlink_ask(fd, &request);
+}
+
+/* Otherwise, the interface would have a route to its link, where nobody answers. */
+static int
+omit_link_local(int fd, unsigned interface)
+{
+    const struct ifinfomsg fixed = {.ifi_index = (int)interface};
+    const uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+    NetlinkRequest request;
+
+    netlink_begin(&request, RTM_SETLINK, 0, &fixed, sizeof fixed);
+    size_t families_nest = netlink_nest(&request, IFLA_AF_SPEC);
+    size_t ipv6_nest = netlink_nest(&request, AF_INET6);
+    netlink_put(&request, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
+    netlink_nest_end(&request, ipv6_nest);
+    netlink_nest_end(&request, families_nest);
     return netlink_ask(fd, &request);
 }
 
@@ -173,8 +192,12 @@ net_routes_open(void)
     int fd = netlink_open(/* groups= */ 0);
     if (fd < 0)
         return fd;
-    unsigned interface = if_nametoindex(make_interface(fd) == 0 ? INTERFACE : "lo");
-    int r = raise_interface(fd, if_nametoindex("lo"));
+    unsigned lo = if_nametoindex("lo"), interface = lo;
+    if (make_interface(fd) == 0)
+        interface = if_nametoindex(INTERFACE);
+    int r = interface == lo ? 0 : omit_link_local(fd, interface);
+    if (r == 0)
+        r = raise_interface(fd, lo);
     if (r == 0)
         r = raise_interface(fd, interface);
     for (size_t i = 0; r == 0 && i < FAMILIES; i++)

@@ -179,7 +179,6 @@ handle_control(void)
     is_over = send(control.fd, "", 1, MSG_NOSIGNAL) != 1;
 }
 
-/* Names and buffers are allocated last but one, and locked as they are used. */
 static const struct {
     const char *name;
     int (*run)(void);

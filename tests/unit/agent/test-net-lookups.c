@@ -191,6 +191,30 @@ test_bounds_of_dns_over_tcp(NetHost *host, gconstpointer data)
         close(fds[i]);
 }
 
+/* The host counts a lookup until it has answered it, although nobody waits for the answer. */
+static void
+test_lost_askers(NetHost *host, gconstpointer data)
+{
+    guint32 streams[64];
+    DnsPacket query;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(streams); i++) {
+        g_autofree char *name = g_strdup_printf("n%" G_GSIZE_FORMAT ".example", i);
+        int fd = guest_connect(host, "9.9.9.9", 53);
+
+        dns_packet_query(&query, 9, name, 1);
+        send_framed(fd, &query);
+        streams[i] = net_host_expect_lookup(host, name);
+        close(fd);
+    }
+    guest_expect_status(host, "one.more.example", SERVER_FAILURE);
+    for (gsize i = 0; i < G_N_ELEMENTS(streams); i++)
+        net_host_send_number(host, streams[i], NET_FOUND, 0);
+    /* Names of the 48 connections that were replaced have no address. */
+    g_autofree char *address = guest_resolve(host, "last.example");
+    g_assert_cmpstr(address, ==, "198.18.0.17");
+}
+
 /* 64 lookups wait for the host; the 65th fails. */
 static void
 test_many_lookups(NetHost *host, gconstpointer data)
@@ -223,6 +247,7 @@ static const NetTest tests[] = {
     {"malformed-queries", test_malformed_queries, NULL},
     {"dns-over-tcp", test_dns_over_tcp, NULL},
     {"bounds-of-dns-over-tcp", test_bounds_of_dns_over_tcp, NULL},
+    {"lost-askers", test_lost_askers, NULL},
     {"many-lookups", test_many_lookups, NULL},
 };
 
