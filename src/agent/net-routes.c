@@ -31,6 +31,8 @@
 #define TABLE 100u
 #define RULES_FIRST 100u /* priority; the kernel's own are 0 and 32766 */
 #define DNS_PORT 53
+#define TRIES_MAX 1000
+#define TRY_INTERVAL_US 5000
 
 static const struct {
     int family;
@@ -186,6 +188,26 @@ open_family(int fd, size_t family, unsigned interface)
     return r;
 }
 
+/* The kernel adds the route to an IPv6 address a moment after the address. */
+static int
+wait_for_ipv6(void)
+{
+    struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_port = htons(DNS_PORT)};
+    int r = -1;
+
+    inet_pton(AF_INET6, NET_ADDRESS6, &own.sin6_addr);
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    for (int i = 0; i < TRIES_MAX && r < 0; i++) {
+        if (i > 0)
+            usleep(TRY_INTERVAL_US);
+        r = connect(fd, (struct sockaddr *)&own, sizeof own) < 0 ? -errno : 0;
+    }
+    close(fd);
+    return r;
+}
+
 int
 net_routes_open(void)
 {
@@ -203,7 +225,7 @@ net_routes_open(void)
     for (size_t i = 0; r == 0 && i < FAMILIES; i++)
         r = open_family(fd, i, interface);
     close(fd);
-    return r;
+    return r < 0 ? r : wait_for_ipv6();
 }
 
 int
