@@ -216,9 +216,13 @@ static NetVerdict
 judge_allowed(const NetLayer *layer, const NetQuestion *question)
 {
     const NetTarget *allowed = find_allowed(layer, question);
+    NetVerdict verdict;
 
-    if (allowed)
-        return allow(allowed->protocol, allowed->text);
+    if (allowed) {
+        verdict = allow(allowed->protocol, allowed->text);
+        verdict.is_listed = allowed->kind == NET_TARGET_NETWORK;
+        return verdict;
+    }
     if (layer->mode != NET_INTERNET)
         return refuse(not_listed);
     return question->is_local && !layer->is_ceiling ? refuse(local_name)

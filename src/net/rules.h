@@ -23,6 +23,7 @@ typedef struct {
     gboolean is_allowed;
     NetProtocol protocol; /* of an allowed connection; never NET_BY_PORT */
     const char *rule;     /* for people: what decided; belongs to the rules; never NULL */
+    gboolean is_listed;   /* a network in the last layer's `allow` decided */
 } NetVerdict;
 
 NetRules *net_rules_new(void);
