@@ -9,7 +9,7 @@
 # shellcheck shell=bash disable=SC2154
 
 packages_to_build="gcc libc6-dev meson ninja-build pkgconf libglib2.0-dev libsystemd-dev libseccomp-dev
-    libcap-dev libacl1-dev libgnutls28-dev libvirt-dev libjson-glib-dev libssl-dev libarchive-dev
+    libcap-dev libacl1-dev libc-ares-dev libgnutls28-dev libvirt-dev libjson-glib-dev libssl-dev libarchive-dev
     libpng-dev libsixel-dev libreadline-dev libsmartcols-dev python3-docutils"
 packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps polkitd"
 packages_for_images="mmdebstrap e2fsprogs cpio xz-utils util-linux python3 apt"

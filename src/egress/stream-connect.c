@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stream-connect: from the name of a server to a connection. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "stream.h"
+
+#define PROXY_HEAD_MAX 8192u
+
+/* --- judgement --- */
+
+static NetVerdict
+judge_address(const Stream *stream, const NetAddress *address)
+{
+    Worker *worker = stream->worker;
+    NetReach reach = NET_PUBLIC;
+
+    /* Without a route, connect() says so. Through a proxy, the routes of this host do not count. */
+    if (!worker->proxy.host)
+        worker->world.reach(address, worker->now, &reach, worker->world.data);
+    return net_rules_judge_address(worker->rules, stream->name, address, stream->port, reach);
+}
+
+NetVerdict
+stream_judge(const Stream *stream)
+{
+    NetVerdict verdict, of_address;
+
+    if (!stream->name)
+        return judge_address(stream, &stream->address);
+    verdict = net_rules_judge_name(stream->worker->rules, stream->name, stream->port);
+    if (!verdict.is_allowed || !stream->has_address)
+        return verdict;
+    of_address = judge_address(stream, &stream->address);
+    return of_address.is_allowed ? verdict : of_address;
+}
+
+/* --- the connection --- */
+
+/* The last step before a connection: the address that is judged is the one that is connected to. */
+static int
+connect_checked(const NetAddress *address, gpointer data)
+{
+    Stream *stream = data;
+    const Worker *worker = stream->worker;
+    char text[NET_ADDRESS_TEXT_MAX];
+    NetVerdict verdict;
+
+    if (worker->proxy.host)
+        return worker->world.connect(address, worker->proxy.port, worker->world.data);
+    verdict = judge_address(stream, address);
+    if (verdict.is_allowed)
+        return worker->world.connect(address, stream->port, worker->world.data);
+    g_free(stream->refusal);
+    net_address_write(address, text);
+    stream->refusal = g_strdup_printf("%s: %s", text, verdict.rule);
+    return -EACCES;
+}
+
+static void
+give_up(Stream *stream)
+{
+    int error = -stream->dial.error;
+
+    if (error == EACCES && stream->refusal)
+        stream_end(stream, REPORT_REFUSED, EACCES, stream->refusal);
+    else
+        stream_end(stream, REPORT_FAILED, error, g_strerror(error));
+}
+
+void
+stream_dial(Stream *stream)
+{
+    Worker *worker = stream->worker;
+    int before[DIAL_ATTEMPTS_MAX];
+
+    for (guint i = 0; i < DIAL_ATTEMPTS_MAX; i++)
+        before[i] = stream->dial.attempts[i].fd;
+    if (dial_go_on(&stream->dial, worker->now, connect_checked, stream) == DIAL_FAILED) {
+        give_up(stream);
+        return;
+    }
+    for (guint i = 0; i < DIAL_ATTEMPTS_MAX; i++)
+        if (stream->dial.attempts[i].fd >= 0 && before[i] < 0)
+            worker_watch(worker, stream->dial.attempts[i].fd, WORKER_ATTEMPT, i, stream->number);
+    worker_wake_at(worker, stream->dial.next_at);
+}
+
+static void
+begin(Stream *stream)
+{
+    Worker *worker = stream->worker;
+    ReportEvent event = {.kind = REPORT_OPEN};
+    char address[NET_ADDRESS_TEXT_MAX];
+
+    stream->state = STREAM_OPEN;
+    worker->traffic.connections++;
+    stream_describe(stream, &event, address);
+    report_event(worker->report, &event, worker->now);
+    stream_set_deadline(stream, worker->now + STREAM_IDLE_US);
+    stream_push(stream);
+    if (stream->readable)
+        stream_make_ready(stream);
+}
+
+/* --- a proxy --- */
+
+static void
+ask_proxy(Stream *stream)
+{
+    gboolean is_v6 = !stream->name && !net_address_is_v4(&stream->address);
+    char address[NET_ADDRESS_TEXT_MAX] = "";
+    g_autofree char *host = NULL, *head = NULL;
+
+    if (!stream->name)
+        net_address_write(&stream->address, address);
+    host = g_strdup_printf("%s%s%s:%u", is_v6 ? "[" : "", stream->name ? stream->name : address,
+                           is_v6 ? "]" : "", (guint)stream->port);
+    head = g_strdup_printf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", host, host);
+    stream->state = STREAM_PROXY;
+    /* The buffer of a new socket has room for it. */
+    if (send(stream->fd, head, strlen(head), MSG_DONTWAIT | MSG_NOSIGNAL) != (gssize)strlen(head))
+        stream_end(stream, REPORT_FAILED, ECONNREFUSED, "the proxy has closed the connection");
+}
+
+/* Reads exactly the head of the answer: what follows is the server's. */
+void
+stream_read_proxy(Stream *stream)
+{
+    char head[PROXY_HEAD_MAX];
+    gssize size = recv(stream->fd, head, sizeof head, MSG_DONTWAIT | MSG_PEEK);
+    const char *end = size > 0 ? memmem(head, (gsize)size, "\r\n\r\n", 4) : NULL;
+
+    stream->readable = FALSE;
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (!end && size > 0 && (gsize)size < sizeof head)
+        return;
+    if (!end || size < 12 || memcmp(head, "HTTP/1.", 7) != 0 || memcmp(head + 8, " 200", 4) != 0) {
+        stream_end(stream, REPORT_FAILED, ECONNREFUSED, "the proxy has refused the connection");
+        return;
+    }
+    recv(stream->fd, head, (gsize)(end - head) + 4, MSG_DONTWAIT);
+    stream->readable = TRUE;
+    begin(stream);
+}
+
+/* --- from a name to addresses --- */
+
+void
+stream_take_attempt(Stream *stream, guint attempt)
+{
+    NetAddress address;
+    int fd;
+
+    if (stream->state != STREAM_CONNECTING)
+        return;
+    fd = dial_take(&stream->dial, attempt, &address);
+    if (fd == -EINPROGRESS)
+        return;
+    if (fd < 0) {
+        stream_dial(stream);
+        return;
+    }
+    stream->fd = fd;
+    stream->writable = TRUE;
+    worker_watch(stream->worker, fd, WORKER_SOCKET, 0, stream->number);
+    if (stream->worker->proxy.host) {
+        ask_proxy(stream);
+        return;
+    }
+    stream->address = address;
+    stream->has_address = TRUE;
+    begin(stream);
+}
+
+static void
+connect_to(Stream *stream, const NetAddress *addresses, guint count)
+{
+    stream->state = STREAM_CONNECTING;
+    stream_set_deadline(stream, stream->worker->now + STREAM_CONNECT_US);
+    dial_set(&stream->dial, addresses, count);
+    stream_dial(stream);
+}
+
+static void
+on_resolved(const NamesAnswer *answer, gpointer data)
+{
+    Stream *stream = data;
+
+    if (answer->status == 0)
+        connect_to(stream, answer->addresses, answer->count);
+    else if (answer->status == -ENOENT)
+        stream_end(stream, REPORT_FAILED, EHOSTUNREACH, "the name has no address");
+    else
+        stream_end(stream, REPORT_FAILED, EAGAIN, "the name could not be resolved");
+}
+
+void
+stream_seek(Stream *stream)
+{
+    Worker *worker = stream->worker;
+    const char *name = worker->proxy.host ? worker->proxy.host : stream->name;
+    NetAddress address = stream->address;
+
+    stream->state = STREAM_RESOLVING;
+    stream_set_deadline(stream, worker->now + 2 * STREAM_CONNECT_US);
+    if (!name || net_address_parse(name, &address))
+        connect_to(stream, &address, 1);
+    else
+        names_ask(worker->names, name, worker->now, on_resolved, stream);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* worker-private: the parts of a worker. */
+#pragma once
+
+#include <sys/epoll.h>
+
+#include "bucket.h"
+#include "egress-protocol.h"
+#include "guest-port.h"
+#include "names.h"
+#include "report.h"
+#include "rules.h"
+#include "secrets.h"
+#include "worker.h"
+
+/* Bytes of the guest that wait for servers, of all connections. Nothing is read from the guest
+ * while there are more. */
+#define WORKER_WAITING_MAX (12u * 1024 * 1024)
+/* Connections whose stream has ended, but whose last bytes are still being sent. */
+#define WORKER_LINGERING_MAX 256u
+#define WORKER_OPENS_PER_S 100u
+#define WORKER_OPENS_BURST 200u
+#define WORKER_LOOKUPS_PER_S 50u
+#define WORKER_LOOKUPS_BURST 100u
+
+/* What an event of epoll is about. */
+typedef enum {
+    WORKER_CONTROL,
+    WORKER_PORT,
+    WORKER_RESOLVER,
+    WORKER_SOCKET,  /* of the stream with the number */
+    WORKER_ATTEMPT, /* the same; slot: the attempt */
+} WorkerSource;
+
+/* The proxy of the administrator. */
+typedef struct {
+    char *host; /* canonical, or an address as text; NULL: there is none */
+    guint16 port;
+} WorkerProxy;
+
+typedef struct Stream Stream;
+
+struct Worker {
+    char *id;
+    int control, epoll;
+    WorkerWorld world;
+    gint64 now; /* of the step, microseconds */
+
+    GuestPort *port;     /* NULL: none */
+    int next_port;       /* of a PORT before its SET; -1: none */
+    guint32 port_events; /* that epoll watches for */
+    guint32 last_number; /* of a stream of the guest */
+    GHashTable *streams; /* number → Stream; all that have not ended */
+    guint alive;         /* of them, those that the guest may still use */
+    gsize waiting;       /* bytes in the queues of all streams */
+    GQueue ready;        /* of Stream: its server has sent bytes */
+    GPtrArray *dead;     /* of Stream: they are freed at the end of the step */
+
+    NetRules *rules; /* never NULL */
+    gboolean has_policy, is_exhausted;
+    WorkerProxy proxy;
+    Secrets *secrets;
+    Names *names;
+    gint64 resolver_at; /* when the master may be asked for a connection to the resolver */
+    Report *report;
+    EgressTraffic traffic;
+    Bucket opens, lookups, up, down;
+    gboolean is_held_up, is_held_down; /* bytes wait for tokens of the bucket */
+
+    gint64 wake_at;    /* 0: never; not later than the earliest time that is due */
+    gint64 trim_at;    /* 0: memory is trimmed */
+    gboolean has_more; /* to do, without an event */
+    gboolean is_over;
+    char control_packet[EGRESS_PACKET_MAX];
+};
+
+/* Sets wake_at to `when` if that is earlier; 0: does nothing. */
+void worker_wake_at(Worker *worker, gint64 when);
+void worker_watch(Worker *worker, int fd, WorkerSource source, guint slot, guint32 number);
+/* Ends the worker by itself. */
+void worker_fail(Worker *worker, const char *reason);
+/* The traffic of the policy is used up: resets everything. */
+void worker_check_traffic(Worker *worker);
+
+/* worker-control.c: a message of the master waits. */
+void worker_control_receive(Worker *worker);
+/* Asks for a connection to the resolver if there is none. */
+void worker_control_check_resolver(Worker *worker);
+void worker_control_send(Worker *worker, const EgressHead *head, const void *payload, gsize size);
+
+/* worker-guest.c: frames. */
+const char *worker_guest_frame(const WireHeader *header, const guint8 *payload, gpointer data);
+/* Replaces the port; -1: none. All streams end. */
+void worker_guest_connect(Worker *worker, int fd);
+/* The guest has sent bytes, or closed its port. */
+void worker_guest_receive(Worker *worker);
+/* Moves bytes of servers to the guest. TRUE: more is possible, after others have had their turn. */
+gboolean worker_guest_go_on(Worker *worker);
+
+/* worker-world.c: the network of the host. */
+typedef struct Routes Routes;
+WorkerWorld worker_world_new(Routes *routes);
