@@ -33,7 +33,7 @@ static const char *const allowed[] = {
     "close read recvfrom recvmsg shutdown write",
     "epoll_create1 epoll_ctl epoll_pwait epoll_wait poll ppoll ppoll_time64",
     "clock_gettime clock_gettime64 futex futex_time64 getrandom gettimeofday restart_syscall",
-    "exit exit_group rt_sigprocmask rt_sigreturn sched_yield sigreturn time",
+    "exit exit_group getpid rt_sigprocmask rt_sigreturn sched_yield sigreturn time",
 };
 
 static int

@@ -1,29 +1,51 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* secrets: the values of a worker's secrets. */
+/* secrets: the secrets of a worker, with their values. */
 #include "secrets.h"
 
 #include <string.h>
 
 #include "error.h"
+#include "util.h"
 
 typedef struct {
     gsize size;
-    char bytes[NET_SECRET_VALUE_MAX + 1];
-} Value;
+    char bytes[NET_SECRET_VALUE_MAX];
+} SecretsValue;
+
+typedef struct {
+    char *host;
+    guint16 port;
+    Secret *secret;
+} SecretsEntry;
 
 struct Secrets {
-    GHashTable *values; /* key → Value */
-    Value *fresh[NET_SECRETS_MAX];
+    SecretsMade *used; /* key → SecretsEntry */
+    SecretsValue *fresh[NET_SECRETS_MAX];
 };
 
-static void
-value_free(gpointer data)
-{
-    Value *value = data;
+/* --- life --- */
 
-    if (value)
-        explicit_bzero(value, sizeof *value);
+static void
+value_free(SecretsValue *value)
+{
+    explicit_bzero(value, sizeof *value);
     g_free(value);
+}
+
+static void
+entry_free(gpointer data)
+{
+    SecretsEntry *entry = data;
+
+    secret_unref(entry->secret);
+    g_free(entry->host);
+    g_free(entry);
+}
+
+static SecretsMade *
+new_table(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
 }
 
 Secrets *
@@ -31,7 +53,7 @@ secrets_new(void)
 {
     Secrets *secrets = g_new0(Secrets, 1);
 
-    secrets->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, value_free);
+    secrets->used = new_table();
     return secrets;
 }
 
@@ -48,9 +70,11 @@ secrets_free(Secrets *secrets)
     if (!secrets)
         return;
     secrets_drop_new(secrets);
-    g_hash_table_unref(secrets->values);
+    g_hash_table_unref(secrets->used);
     g_free(secrets);
 }
+
+/* --- values --- */
 
 gboolean
 secrets_put(Secrets *secrets, guint index, const void *value, gsize size)
@@ -58,7 +82,7 @@ secrets_put(Secrets *secrets, guint index, const void *value, gsize size)
     if (index >= NET_SECRETS_MAX || size > NET_SECRET_VALUE_MAX)
         return FALSE;
     g_clear_pointer(&secrets->fresh[index], value_free);
-    secrets->fresh[index] = g_new0(Value, 1);
+    secrets->fresh[index] = g_new0(SecretsValue, 1);
     secrets->fresh[index]->size = size;
     memcpy(secrets->fresh[index]->bytes, value, size);
     return TRUE;
@@ -72,56 +96,91 @@ secrets_key(const NetSecret *secret)
     return g_strdup_printf("%s:%u:%s", secret->host, (guint)secret->port, header);
 }
 
+/* Returns the new value, or the one that is in use. */
+static gconstpointer
+find_value(const Secrets *secrets, guint index, const char *key, gsize *ret_size)
+{
+    const SecretsEntry *entry = g_hash_table_lookup(secrets->used, key);
+
+    if (secrets->fresh[index]) {
+        *ret_size = secrets->fresh[index]->size;
+        return secrets->fresh[index]->bytes;
+    }
+    return entry ? secret_value(entry->secret, ret_size) : NULL;
+}
+
+/* --- secrets --- */
+
+/* A name that no guest can know: only the header is added. */
+static char *
+name_of(const NetSecret *given)
+{
+    return *given->name ? g_strdup(given->name) : util_new_id();
+}
+
 static gboolean
-all_have_values(const Secrets *secrets, const NetPolicy *policy, GError **error)
+make_one(const Secrets *secrets, guint index, const NetSecret *given, SecretsMade *made,
+         GError **error)
 {
-    for (guint i = 0; i < policy->secrets->len; i++) {
-        const NetSecret *secret = policy->secrets->pdata[i];
-        g_autofree char *key = secrets_key(secret);
+    g_autofree char *key = secrets_key(given), *name = name_of(given);
+    gsize size = 0;
+    gconstpointer value = find_value(secrets, index, key, &size);
+    g_autoptr(Secret) secret = NULL;
+    SecretsEntry *entry;
 
-        if (secrets->fresh[i] || g_hash_table_contains(secrets->values, key))
-            continue;
+    if (!value) {
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                    "secrets: the one for the header '%s' of host '%s' has no value",
-                    secret->header, secret->host);
+                    "secrets: the one for the header '%s' of host '%s' has no value", given->header,
+                    given->host);
         return FALSE;
     }
+    secret =
+        secret_new(name, given->header, given->format, value, size,
+                   (const char *const *)given->methods, (const char *const *)given->paths, error);
+    if (!secret) {
+        g_prefix_error(error, "secrets: ");
+        return FALSE;
+    }
+    entry = g_new0(SecretsEntry, 1);
+    entry->host = g_strdup(given->host);
+    entry->port = given->port;
+    entry->secret = g_steal_pointer(&secret);
+    g_hash_table_insert(made, g_steal_pointer(&key), entry);
     return TRUE;
 }
 
-gboolean
-secrets_take(Secrets *secrets, const NetPolicy *policy, GError **error)
+SecretsMade *
+secrets_make(const Secrets *secrets, const NetPolicy *policy, GError **error)
 {
-    GHashTable *taken;
+    g_autoptr(GHashTable) made = new_table();
 
-    if (!all_have_values(secrets, policy, error)) {
-        secrets_drop_new(secrets);
-        return FALSE;
-    }
-    taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, value_free);
-    for (guint i = 0; i < policy->secrets->len; i++) {
-        g_autofree char *key = secrets_key(policy->secrets->pdata[i]);
-        gpointer old_key = NULL, value = g_steal_pointer(&secrets->fresh[i]);
+    for (guint i = 0; i < policy->secrets->len; i++)
+        if (!make_one(secrets, i, policy->secrets->pdata[i], made, error))
+            return NULL;
+    return g_steal_pointer(&made);
+}
 
-        if (!value)
-            g_hash_table_steal_extended(secrets->values, key, &old_key, &value);
-        g_free(old_key);
-        g_hash_table_insert(taken, g_steal_pointer(&key), value);
-    }
+void
+secrets_use(Secrets *secrets, SecretsMade *made)
+{
     secrets_drop_new(secrets);
-    g_hash_table_unref(secrets->values);
-    secrets->values = taken;
-    return TRUE;
+    g_hash_table_unref(secrets->used);
+    secrets->used = made;
 }
 
-const char *
-secrets_value(const Secrets *secrets, const NetSecret *secret, gsize *ret_size)
+GPtrArray *
+secrets_find(const Secrets *secrets, const char *host, guint16 port)
 {
-    g_autofree char *key = secrets_key(secret);
-    const Value *value = g_hash_table_lookup(secrets->values, key);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)secret_unref);
+    GHashTableIter iter;
+    gpointer value;
 
-    if (!value)
-        return NULL;
-    *ret_size = value->size;
-    return value->bytes;
+    g_hash_table_iter_init(&iter, secrets->used);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const SecretsEntry *entry = value;
+
+        if (entry->port == port && g_str_equal(entry->host, host))
+            g_ptr_array_add(found, secret_ref(entry->secret));
+    }
+    return found->len > 0 ? g_steal_pointer(&found) : NULL;
 }

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,13 +22,16 @@
 #include "worker-private.h"
 
 #define FD_MASTER 3 /* of the spawner */
-#define FD_HIGH 64  /* beyond those that a worker begins with */
+#define TRUST "/etc/ssl/certs/ca-certificates.crt"
+#define FD_HIGH 64 /* beyond those that a worker begins with */
 /* Larger pieces of memory are returned to the kernel when they are freed. */
 #define MMAP_THRESHOLD (64 * 1024)
 
 typedef struct {
     int master, signals;
-    GHashTable *workers; /* pid → number */
+    GHashTable *workers;     /* pid → number */
+    TlsTrust *trust;         /* NULL: this host has no usable certificates */
+    struct timespec trusted; /* time of the file that it was loaded from */
 } Spawner;
 
 /* --- a worker's process --- */
@@ -73,12 +77,12 @@ set_fds(int control)
 }
 
 static void
-run_worker(const char *id)
+run_worker(const char *id, TlsTrust *trust)
 {
     gboolean has_journal = fcntl(CONFINE_FD_JOURNAL, F_GETFD) >= 0;
     WorkerWorld world = worker_world_new(routes_new(CONFINE_FD_ROUTES));
     Worker *worker =
-        worker_new(id, CONFINE_FD_CONTROL, has_journal ? CONFINE_FD_JOURNAL : -1, &world);
+        worker_new(id, CONFINE_FD_CONTROL, has_journal ? CONFINE_FD_JOURNAL : -1, &world, trust);
 
     while (worker_step(worker, /* timeout_ms= */ -1))
         ;
@@ -86,7 +90,7 @@ run_worker(const char *id)
 }
 
 static void G_GNUC_NORETURN
-become_worker(pid_t parent, const char *id, int control)
+become_worker(pid_t parent, const char *id, int control, TlsTrust *trust)
 {
     sigset_t none;
 
@@ -97,7 +101,7 @@ become_worker(pid_t parent, const char *id, int control)
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (!set_fds(control) || !confine_apply())
         _exit(1);
-    run_worker(id);
+    run_worker(id, trust);
     _exit(0);
 }
 
@@ -111,13 +115,32 @@ report_end(const Spawner *spawner, guint32 number, int status)
     send(spawner->master, &end, sizeof end, MSG_NOSIGNAL);
 }
 
+/* Loads the certificates again if they have changed. */
+static void
+load_trust(Spawner *spawner)
+{
+    g_autoptr(GError) error = NULL;
+    struct stat status = {0};
+
+    stat(TRUST, &status);
+    if (spawner->trust && memcmp(&status.st_mtim, &spawner->trusted, sizeof spawner->trusted) == 0)
+        return;
+    tls_trust_unref(spawner->trust);
+    spawner->trust = tls_trust_new(/* pem= */ NULL, &error);
+    spawner->trusted = status.st_mtim;
+    if (!spawner->trust)
+        g_warning("Requests cannot be inspected: %s", error->message);
+}
+
 static void
 fork_worker(Spawner *spawner, const SpawnerRequest *request, int control)
 {
-    pid_t self = getpid(), pid = fork();
+    pid_t self = getpid(), pid;
 
+    load_trust(spawner);
+    pid = fork();
     if (pid == 0)
-        become_worker(self, request->id, control);
+        become_worker(self, request->id, control, spawner->trust);
     if (pid < 0)
         report_end(spawner, request->number, -1);
     else
@@ -209,6 +232,7 @@ become_spawner(pid_t parent, int master)
     fds[1].fd = spawner.signals = watch_children();
     prctl(PR_SET_NAME, "egress-spawner", 0, 0, 0);
     spawner.workers = g_hash_table_new(NULL, NULL);
+    load_trust(&spawner);
     mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     for (;;) {
         poll(fds, G_N_ELEMENTS(fds), -1);

@@ -58,15 +58,28 @@ connect_checked(const NetAddress *address, gpointer data)
     return -EACCES;
 }
 
+void
+stream_fail_upstream(Stream *stream, ReportKind kind, int error, const char *reason)
+{
+    if (!stream->intercept) {
+        stream_end(stream, kind, error, reason);
+        return;
+    }
+    if (kind == REPORT_FAILED)
+        stream->worker->traffic.failed++;
+    stream_inspect_fail(stream, reason);
+    stream_inspect(stream);
+}
+
 static void
 give_up(Stream *stream)
 {
     int error = -stream->dial.error;
 
     if (error == EACCES && stream->refusal)
-        stream_end(stream, REPORT_REFUSED, EACCES, stream->refusal);
+        stream_fail_upstream(stream, REPORT_REFUSED, EACCES, stream->refusal);
     else
-        stream_end(stream, REPORT_FAILED, error, g_strerror(error));
+        stream_fail_upstream(stream, REPORT_FAILED, error, g_strerror(error));
 }
 
 void
@@ -95,13 +108,13 @@ begin(Stream *stream)
     char address[NET_ADDRESS_TEXT_MAX];
 
     stream->state = STREAM_OPEN;
+    stream->was_open = TRUE;
     worker->traffic.connections++;
     stream_describe(stream, &event, address);
     report_event(worker->report, &event, worker->now);
     stream_set_deadline(stream, worker->now + STREAM_IDLE_US);
     stream_push(stream);
-    if (stream->readable)
-        stream_make_ready(stream);
+    stream_make_ready(stream);
 }
 
 /* --- a proxy --- */
@@ -121,7 +134,8 @@ ask_proxy(Stream *stream)
     stream->state = STREAM_PROXY;
     /* The buffer of a new socket has room for it. */
     if (send(stream->fd, head, strlen(head), MSG_DONTWAIT | MSG_NOSIGNAL) != (gssize)strlen(head))
-        stream_end(stream, REPORT_FAILED, ECONNREFUSED, "the proxy has closed the connection");
+        stream_fail_upstream(stream, REPORT_FAILED, ECONNREFUSED,
+                             "the proxy has closed the connection");
 }
 
 /* Reads exactly the head of the answer: what follows is the server's. */
@@ -138,7 +152,8 @@ stream_read_proxy(Stream *stream)
     if (!end && size > 0 && (gsize)size < sizeof head)
         return;
     if (!end || size < 12 || memcmp(head, "HTTP/1.", 7) != 0 || memcmp(head + 8, " 200", 4) != 0) {
-        stream_end(stream, REPORT_FAILED, ECONNREFUSED, "the proxy has refused the connection");
+        stream_fail_upstream(stream, REPORT_FAILED, ECONNREFUSED,
+                             "the proxy has refused the connection");
         return;
     }
     recv(stream->fd, head, (gsize)(end - head) + 4, MSG_DONTWAIT);
@@ -166,12 +181,14 @@ stream_take_attempt(Stream *stream, guint attempt)
     stream->fd = fd;
     stream->writable = TRUE;
     worker_watch(stream->worker, fd, WORKER_SOCKET, 0, stream->number);
-    if (stream->worker->proxy.host) {
+    if (stream->worker->proxy.host && stream->protocol != NET_HTTP) {
         ask_proxy(stream);
         return;
     }
-    stream->address = address;
-    stream->has_address = TRUE;
+    if (!stream->worker->proxy.host) {
+        stream->address = address;
+        stream->has_address = TRUE;
+    }
     begin(stream);
 }
 
@@ -192,9 +209,9 @@ on_resolved(const NamesAnswer *answer, gpointer data)
     if (answer->status == 0)
         connect_to(stream, answer->addresses, answer->count);
     else if (answer->status == -ENOENT)
-        stream_end(stream, REPORT_FAILED, EHOSTUNREACH, "the name has no address");
+        stream_fail_upstream(stream, REPORT_FAILED, EHOSTUNREACH, "the name has no address");
     else
-        stream_end(stream, REPORT_FAILED, EAGAIN, "the name could not be resolved");
+        stream_fail_upstream(stream, REPORT_FAILED, EAGAIN, "the name could not be resolved");
 }
 
 void

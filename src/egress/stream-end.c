@@ -20,6 +20,7 @@ stream_free(Stream *stream)
         close(stream->fd);
     dial_clear(&stream->dial);
     bytes_clear(&stream->up);
+    intercept_free(stream->intercept);
     g_free(stream->host);
     g_free(stream->name);
     g_free(stream->rule);
@@ -37,6 +38,15 @@ end_for_guest(Stream *stream)
     stream->is_lingering = TRUE;
 }
 
+/* A request that is in progress is reported. */
+static void
+free_queues(Stream *stream)
+{
+    g_clear_pointer(&stream->intercept, intercept_free);
+    bytes_clear(&stream->up);
+    stream_count(stream);
+}
+
 static void
 kill_stream(Stream *stream)
 {
@@ -49,8 +59,7 @@ kill_stream(Stream *stream)
     stream->is_ready = FALSE;
     if (stream->state != STREAM_LOOKUP)
         worker->traffic.open--;
-    worker->waiting -= bytes_size(&stream->up);
-    bytes_clear(&stream->up);
+    free_queues(stream);
     dial_clear(&stream->dial);
     if (stream->fd >= 0)
         close(stream->fd);
@@ -105,6 +114,7 @@ stream_end(Stream *stream, ReportKind kind, int error, const char *reason)
 
     if (stream->state == STREAM_DEAD)
         return;
+    free_queues(stream);
     if (!has_answer)
         report(stream, kind, reason);
     if (error != 0 && !stream->is_lingering)
@@ -113,19 +123,24 @@ stream_end(Stream *stream, ReportKind kind, int error, const char *reason)
 }
 
 void
-stream_refuse(Stream *stream, const guint8 *answer, gsize size, const char *reason)
+stream_end_softly(Stream *stream, ReportKind kind, const char *reason)
 {
     Worker *worker = stream->worker;
 
-    report(stream, REPORT_REFUSED, reason);
+    free_queues(stream);
+    report(stream, kind, reason);
     stream->state = STREAM_ENDING;
-    guest_port_put_data(worker->port, stream->number, answer, size);
     guest_port_put_empty(worker->port, stream->number, NET_EOF);
     stream->server_ended = TRUE;
-    worker->waiting -= bytes_size(&stream->up);
-    bytes_clear(&stream->up);
     stream_set_deadline(stream, worker->now + STREAM_ENDING_US);
     stream_check_end(stream);
+}
+
+void
+stream_refuse(Stream *stream, const guint8 *answer, gsize size, const char *reason)
+{
+    guest_port_put_data(stream->worker->port, stream->number, answer, size);
+    stream_end_softly(stream, REPORT_REFUSED, reason);
 }
 
 /* The last bytes of the guest may still wait for the server. */

@@ -25,6 +25,34 @@ break_off(Stream *stream, int error)
     stream_end(stream, REPORT_CLOSE, error, g_strerror(error));
 }
 
+gsize
+stream_may_pump(Stream *stream, gsize wanted)
+{
+    Worker *worker = stream->worker;
+    gsize clamped = clamp_to_traffic(worker, wanted);
+    gsize allowed = bucket_allows(&worker->down, clamped, worker->now);
+
+    if (clamped > 0 && allowed == 0) {
+        worker->is_held_down = TRUE;
+        worker_wake_at(worker, bucket_next(&worker->down));
+    }
+    return allowed;
+}
+
+gsize
+stream_may_push(Stream *stream, gsize wanted)
+{
+    Worker *worker = stream->worker;
+    gsize clamped = clamp_to_traffic(worker, wanted);
+    gsize allowed = bucket_allows(&worker->up, clamped, worker->now);
+
+    if (clamped > 0 && allowed == 0) {
+        worker->is_held_up = TRUE;
+        worker_wake_at(worker, bucket_next(&worker->up));
+    }
+    return allowed;
+}
+
 /* --- to the guest --- */
 
 void
@@ -32,7 +60,8 @@ stream_make_ready(Stream *stream)
 {
     if (stream->is_ready || stream->credit == 0 || stream->server_ended)
         return;
-    if (stream->state != STREAM_OPEN)
+    if (stream->intercept ? bytes_size(intercept_guest_out(stream->intercept)) == 0
+                          : stream->state != STREAM_OPEN || !stream->readable)
         return;
     stream->is_ready = TRUE;
     g_queue_push_tail_link(&stream->worker->ready, &stream->ready_link);
@@ -48,8 +77,8 @@ take_server_eof(Stream *stream)
     stream_check_end(stream);
 }
 
-static void
-account_down(Stream *stream, gsize size)
+void
+stream_account_down(Stream *stream, gsize size)
 {
     Worker *worker = stream->worker;
 
@@ -64,21 +93,20 @@ gboolean
 stream_pump(Stream *stream)
 {
     Worker *worker = stream->worker;
-    gsize wanted = clamp_to_traffic(worker, MIN(stream->credit, NET_PAYLOAD_MAX));
-    gsize allowed = bucket_allows(&worker->down, wanted, worker->now);
+    gsize allowed;
     gssize size;
 
-    if (!stream->readable || stream->server_ended || wanted == 0)
+    if (stream->intercept)
+        return stream_inspect_pump(stream);
+    if (!stream->readable || stream->server_ended || stream->credit == 0)
         return FALSE;
-    if (allowed == 0) {
-        worker->is_held_down = TRUE;
-        worker_wake_at(worker, bucket_next(&worker->down));
-        return TRUE;
-    }
+    allowed = stream_may_pump(stream, MIN(stream->credit, NET_PAYLOAD_MAX));
+    if (allowed == 0)
+        return worker->is_held_down;
     size = recv(stream->fd, guest_port_reserve(worker->port, allowed), allowed, MSG_DONTWAIT);
     if (size > 0) {
         guest_port_commit(worker->port, stream->number, (gsize)size);
-        account_down(stream, (gsize)size);
+        stream_account_down(stream, (gsize)size);
         return stream->credit > 0;
     }
     if (size == 0)
@@ -92,8 +120,8 @@ stream_pump(Stream *stream)
 
 /* --- to the server --- */
 
-static void
-account_up(Stream *stream, gsize size)
+void
+stream_account_up(Stream *stream, gsize size)
 {
     Worker *worker = stream->worker;
 
@@ -113,18 +141,14 @@ account_up(Stream *stream, gsize size)
 static gsize
 send_up(Stream *stream, const guint8 *bytes, gsize size)
 {
-    Worker *worker = stream->worker;
-    gsize wanted = clamp_to_traffic(worker, size);
-    gsize allowed = bucket_allows(&worker->up, wanted, worker->now);
+    gsize allowed;
     gssize sent;
 
-    if (stream->state != STREAM_OPEN || !stream->writable || wanted == 0)
+    if (stream->state != STREAM_OPEN || !stream->writable)
         return 0;
-    if (allowed == 0) {
-        worker->is_held_up = TRUE;
-        worker_wake_at(worker, bucket_next(&worker->up));
+    allowed = stream_may_push(stream, size);
+    if (allowed == 0)
         return 0;
-    }
     sent = send(stream->fd, bytes, allowed, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EAGAIN)
         stream->writable = FALSE;
@@ -132,7 +156,7 @@ send_up(Stream *stream, const guint8 *bytes, gsize size)
         break_off(stream, errno);
     if (sent <= 0)
         return 0;
-    account_up(stream, (gsize)sent);
+    stream_account_up(stream, (gsize)sent);
     return (gsize)sent;
 }
 
@@ -153,26 +177,33 @@ stream_push(Stream *stream)
 {
     gsize sent = 1;
 
+    if (stream->intercept) {
+        stream_inspect(stream);
+        return;
+    }
     while (bytes_size(&stream->up) > 0 && sent > 0) {
         sent = send_up(stream, bytes_peek(&stream->up), bytes_size(&stream->up));
         if (stream->state == STREAM_DEAD)
             return;
         bytes_consume(&stream->up, sent);
-        stream->worker->waiting -= sent;
     }
     bytes_trim(&stream->up);
+    stream_count(stream);
     check_shut(stream);
 }
 
 void
 stream_push_bytes(Stream *stream, const guint8 *bytes, gsize size)
 {
-    gsize sent = bytes_size(&stream->up) == 0 ? send_up(stream, bytes, size) : 0;
+    gboolean is_direct = bytes_size(&stream->up) == 0 && !stream->intercept;
+    gsize sent = is_direct ? send_up(stream, bytes, size) : 0;
 
     if (stream->state == STREAM_DEAD || sent == size)
         return;
     bytes_put(&stream->up, bytes + sent, size - sent);
-    stream->worker->waiting += size - sent;
+    stream_count(stream);
+    if (stream->intercept)
+        stream_inspect(stream);
 }
 
 /* --- events --- */
@@ -189,6 +220,6 @@ stream_take_event(Stream *stream, guint32 events)
     if (stream->state != STREAM_OPEN)
         return;
     stream_push(stream);
-    if (stream->readable)
+    if (stream->state == STREAM_OPEN)
         stream_make_ready(stream);
 }

@@ -65,8 +65,6 @@ read_hello(Stream *stream)
 void
 stream_read_greeting(Stream *stream)
 {
-    if (stream->protocol == NET_TLS)
+    if (!stream->intercept)
         read_hello(stream);
-    else
-        stream_end(stream, REPORT_REFUSED, EACCES, "the protocol is not supported");
 }

@@ -136,8 +136,22 @@ stream_open(Worker *worker, guint32 number, const NetRequest *request)
     stream_set_deadline(stream, worker->now + STREAM_GREETING_US);
     if (verdict.protocol == NET_TCP)
         stream_seek(stream);
+    else if (verdict.protocol != NET_TLS && !stream_inspect_begin(stream))
+        stream_end(stream, REPORT_REFUSED, EACCES, "its requests cannot be inspected");
 }
 
+static gboolean
+needs_secrets(const Stream *stream)
+{
+    g_autoptr(GPtrArray) secrets =
+        stream->protocol == NET_INSPECT
+            ? secrets_find(stream->worker->secrets, stream->name, stream->port)
+            : NULL;
+
+    return stream->has_secrets || secrets != NULL;
+}
+
+/* The secrets of an inspected connection are those of its begin. */
 void
 stream_judge_again(Stream *stream)
 {
@@ -149,8 +163,8 @@ stream_judge_again(Stream *stream)
     verdict = stream_judge(stream);
     if (!verdict.is_allowed)
         stream_end(stream, REPORT_REFUSED, EACCES, verdict.rule);
-    else if (verdict.protocol != stream->protocol)
-        stream_end(stream, REPORT_REFUSED, EACCES, "the rules demand another protocol now");
+    else if (verdict.protocol != stream->protocol || needs_secrets(stream))
+        stream_end(stream, REPORT_REFUSED, EACCES, "the rules demand another treatment now");
 }
 
 /* --- further frames --- */
@@ -188,7 +202,7 @@ stream_take_eof(Stream *stream)
     stream->guest_ended = TRUE;
     if (stream->state == STREAM_GREETING)
         stream_read_greeting(stream);
-    if (stream->state == STREAM_OPEN)
+    if (stream->state == STREAM_OPEN || stream->intercept)
         stream_push(stream);
     stream_check_end(stream);
     return NULL;
@@ -203,8 +217,7 @@ stream_take_credit(Stream *stream, guint32 bytes)
         return "the guest has given credit for bytes that it has not got";
     stream->credit += bytes;
     stream->active = stream->worker->now;
-    if (stream->readable)
-        stream_make_ready(stream);
+    stream_make_ready(stream);
     return NULL;
 }
 
@@ -234,7 +247,9 @@ stream_expire(Stream *stream)
     else if (stream->state == STREAM_GREETING)
         stream_end(stream, REPORT_REFUSED, EACCES, "the guest did not send what the rules demand");
     else if (stream->state != STREAM_OPEN)
-        stream_end(stream, REPORT_FAILED, ETIMEDOUT, "the server did not answer in time");
+        stream_fail_upstream(stream, REPORT_FAILED, ETIMEDOUT, "the server did not answer in time");
+    else if (stream->is_hurried)
+        stream_end(stream, REPORT_CLOSE, ETIMEDOUT, "a greeting or a request took too long");
     else if (idle_at <= stream->worker->now)
         stream_end(stream, REPORT_CLOSE, ETIMEDOUT, "idle for too long");
     else

@@ -10,6 +10,7 @@
 
 #include "client-hello.h"
 #include "dial.h"
+#include "intercept.h"
 #include "worker-private.h"
 
 #define STREAM_GREETING_US (10 * G_USEC_PER_SEC) /* for a ClientHello, or the head of a request */
@@ -50,7 +51,12 @@ struct Stream {
     gboolean readable, writable;
     gboolean is_ready; /* in the queue of the worker */
     GList ready_link;
-    Bytes up; /* bytes of the guest that wait for the server */
+    Bytes up;                       /* bytes of the guest that wait for the server */
+    Intercept *intercept;           /* reads the requests; NULL: nobody does */
+    gboolean has_secrets;           /* its requests get them */
+    gboolean is_hurried;            /* the guest has a short time for a greeting or a head */
+    gboolean was_open;              /* the connection was made */
+    gsize counted_up, counted_down; /* bytes in queues, as the worker has counted them */
 
     guint32 credit;                     /* bytes that may be sent to the guest */
     guint32 window;                     /* bytes that the guest may send */
@@ -84,6 +90,8 @@ void stream_judge_again(Stream *stream);
 void stream_end(Stream *stream, ReportKind kind, int error, const char *reason);
 /* Refuses: the guest gets `answer` and EOF before the stream ends. */
 void stream_refuse(Stream *stream, const guint8 *answer, gsize size, const char *reason);
+/* The guest gets what was sent to it, and EOF, before the stream ends. */
+void stream_end_softly(Stream *stream, ReportKind kind, const char *reason);
 /* Fills in what is known of the stream. */
 void stream_describe(const Stream *stream, ReportEvent *event, char address[NET_ADDRESS_TEXT_MAX]);
 /* After an EOF in either direction: ends the stream if both have passed. */
@@ -101,6 +109,9 @@ void stream_take_attempt(Stream *stream, guint attempt);
 void stream_dial(Stream *stream);
 /* Reads the proxy's answer. */
 void stream_read_proxy(Stream *stream);
+/* There will be no connection: the guest gets a reset, or what intercept.h says. `reason` lives as
+ * long as the stream. */
+void stream_fail_upstream(Stream *stream, ReportKind kind, int error, const char *reason);
 /* What the rules say about a stream now. */
 NetVerdict stream_judge(const Stream *stream);
 
@@ -115,6 +126,26 @@ gboolean stream_pump(Stream *stream);
 void stream_push(Stream *stream);
 /* Moves these bytes, or keeps them for later. */
 void stream_push_bytes(Stream *stream, const guint8 *bytes, gsize size);
+
+/* How many of `wanted` bytes may be moved now to the server, to the guest. What was moved is
+ * accounted. */
+gsize stream_may_push(Stream *stream, gsize wanted);
+gsize stream_may_pump(Stream *stream, gsize wanted);
+void stream_account_up(Stream *stream, gsize size);
+void stream_account_down(Stream *stream, gsize size);
+
+/* --- stream-inspect.c --- */
+
+/* FALSE: the name cannot be inspected. */
+gboolean stream_inspect_begin(Stream *stream);
+/* Moves all that can move, but to the guest. */
+void stream_inspect(Stream *stream);
+/* Moves bytes to the guest. FALSE: nothing more is possible now. */
+gboolean stream_inspect_pump(Stream *stream);
+/* The connection to the server was not made, or broke. stream_inspect() goes on. */
+void stream_inspect_fail(Stream *stream, const char *reason);
+/* Counts the bytes in the queues of the stream, inspected or not. */
+void stream_count(Stream *stream);
 
 /* --- stream-greeting.c --- */
 

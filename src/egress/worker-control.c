@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "inspected.h"
 #include "internal.h"
 #include "proxy.h"
 #include "stream.h"
@@ -66,8 +67,9 @@ answer_set(Worker *worker, const EgressHead *question)
 {
     guint8 buffer[EGRESS_PEM_MAX + 8];
     WireWriter w = {.data = buffer, .size = sizeof buffer};
+    const char *pem = worker->authority ? authority_pem(worker->authority) : "";
 
-    wire_put_bytes(&w, "", 0);
+    wire_put_bytes(&w, pem, strlen(pem));
     answer(worker, EGRESS_DONE, question, 0, &w);
 }
 
@@ -118,25 +120,59 @@ use_rules(Worker *worker, NetRules *rules)
     worker_check_traffic(worker);
 }
 
-static gboolean
-apply(Worker *worker, const EgressSetting *setting, guint32 owner, GError **error)
-{
-    WorkerProxy proxy = {0};
+/* What a SET needs before it is in force. */
+typedef struct {
+    WorkerProxy proxy;
+    SecretsMade *secrets;
+    Authority *authority; /* NULL: no request is inspected */
+} Preparation;
 
-    if (!check_setting(worker, setting, error) || !proxy_parse(setting->proxy, &proxy, error))
+static void
+preparation_clear(Preparation *preparation)
+{
+    g_clear_pointer(&preparation->proxy.host, g_free);
+    g_clear_pointer(&preparation->secrets, g_hash_table_unref);
+    g_clear_pointer(&preparation->authority, authority_unref);
+}
+
+static gboolean
+prepare(const Worker *worker, const EgressSetting *setting, Preparation *ret, GError **error)
+{
+    const NetPolicy *last = setting->layers[setting->count - 1];
+
+    if (!check_setting(worker, setting, error) || !proxy_parse(setting->proxy, &ret->proxy, error))
         return FALSE;
-    if (!secrets_take(worker->secrets, setting->layers[setting->count - 1], error)) {
-        g_free(proxy.host);
-        return FALSE;
-    }
+    ret->secrets = secrets_make(worker->secrets, last, error);
+    return ret->secrets && inspected_make(setting, worker->authority, &ret->authority, error);
+}
+
+static void
+put_in_force(Worker *worker, const EgressSetting *setting, Preparation *preparation)
+{
     g_free(worker->proxy.host);
-    worker->proxy = proxy;
-    report_set_sandbox(worker->report, worker->id, owner);
+    worker->proxy = preparation->proxy;
+    preparation->proxy.host = NULL;
+    secrets_use(worker->secrets, g_steal_pointer(&preparation->secrets));
+    authority_unref(worker->authority);
+    worker->authority = g_steal_pointer(&preparation->authority);
     use_rules(worker, make_rules(setting));
     if (worker->next_port >= 0)
         worker_guest_connect(worker, worker->next_port);
     worker->next_port = -1;
-    return TRUE;
+}
+
+static gboolean
+apply(Worker *worker, const EgressSetting *setting, guint32 owner, GError **error)
+{
+    Preparation preparation = {0};
+    gboolean good = prepare(worker, setting, &preparation, error);
+
+    if (good) {
+        report_set_sandbox(worker->report, worker->id, owner);
+        put_in_force(worker, setting, &preparation);
+    }
+    preparation_clear(&preparation);
+    return good;
 }
 
 /* A SET that fails leaves nothing behind. */

@@ -15,7 +15,10 @@
 
 /* Bytes of the guest that wait for servers, of all connections. Nothing is read from the guest
  * while there are more. */
-#define WORKER_WAITING_MAX (12u * 1024 * 1024)
+#define WORKER_WAITING_MAX (8u * 1024 * 1024)
+/* Bytes of servers in inspected connections. While there are more, each connection gets only a
+ * few. */
+#define WORKER_HELD_MAX (4u * 1024 * 1024)
 /* Connections whose stream has ended, but whose last bytes are still being sent. */
 #define WORKER_LINGERING_MAX 256u
 #define WORKER_OPENS_PER_S 100u
@@ -52,7 +55,8 @@ struct Worker {
     guint32 last_number; /* of a stream of the guest */
     GHashTable *streams; /* number → Stream; all that have not ended */
     guint alive;         /* of them, those that the guest may still use */
-    gsize waiting;       /* bytes in the queues of all streams */
+    gsize waiting;       /* bytes in the queues to servers */
+    gsize held;          /* bytes of servers in the queues of inspected streams */
     GQueue ready;        /* of Stream: its server has sent bytes */
     GPtrArray *dead;     /* of Stream: they are freed at the end of the step */
 
@@ -60,6 +64,8 @@ struct Worker {
     gboolean has_policy, is_exhausted;
     WorkerProxy proxy;
     Secrets *secrets;
+    Authority *authority; /* NULL: no request is inspected */
+    TlsTrust *trust;      /* NULL: none can be inspected */
     Names *names;
     gint64 resolver_at; /* when the master may be asked for a connection to the resolver */
     Report *report;

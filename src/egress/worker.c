@@ -15,7 +15,7 @@
 /* --- life --- */
 
 Worker *
-worker_new(const char *id, int control, int journal, const WorkerWorld *world)
+worker_new(const char *id, int control, int journal, const WorkerWorld *world, TlsTrust *trust)
 {
     Worker *worker = g_new0(Worker, 1);
     gint64 now = g_get_monotonic_time();
@@ -31,6 +31,7 @@ worker_new(const char *id, int control, int journal, const WorkerWorld *world)
     g_queue_init(&worker->ready);
     worker->rules = net_rules_new();
     worker->secrets = secrets_new();
+    worker->trust = trust ? tls_trust_ref(trust) : NULL;
     worker->names = names_new();
     worker->report = report_new(journal);
     report_set_sandbox(worker->report, id, /* owner= */ 0);
@@ -50,6 +51,8 @@ worker_free(Worker *worker)
     g_hash_table_unref(worker->streams);
     net_rules_free(worker->rules);
     secrets_free(worker->secrets);
+    authority_unref(worker->authority);
+    tls_trust_unref(worker->trust);
     names_free(worker->names);
     report_free(worker->report);
     close(worker->control);

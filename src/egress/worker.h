@@ -9,6 +9,7 @@
 #pragma once
 
 #include "address.h"
+#include "tls-side.h"
 
 /* How the worker reaches the network. Tests replace it. */
 typedef struct {
@@ -21,8 +22,10 @@ typedef struct {
 
 typedef struct Worker Worker;
 
-/* Takes `control`, a SOCK_SEQPACKET socket to the master, and `journal`, or -1. */
-Worker *worker_new(const char *id, int control, int journal, const WorkerWorld *world);
+/* Takes `control`, a SOCK_SEQPACKET socket to the master, and `journal`, or -1. `trust`: for
+ * servers whose requests are inspected; NULL: none can be. */
+Worker *worker_new(const char *id, int control, int journal, const WorkerWorld *world,
+                   TlsTrust *trust);
 void worker_free(Worker *worker);
 
 /* Waits for events, at most `timeout_ms` (-1: for ever), and handles them. FALSE: the worker has

@@ -189,7 +189,7 @@ class Guest:
     def __init__(self, connection, greet=True):
         self.socket = connection
         self.socket.settimeout(TIMEOUT_S)
-        self.buffer = b""
+        self.buffer = bytearray()
         self.last = 0
         self.frames = collections.defaultdict(collections.deque)  # stream → (type, payload)
         self.credits = True  # credit is given for DATA that is taken
@@ -200,7 +200,8 @@ class Guest:
         pad = FRAME.size + PAYLOAD_MAX + 1
         while len(self.buffer) < pad + 32:
             self.fill()
-        preamble, self.buffer = self.buffer[:pad + 32], self.buffer[pad + 32:]
+        preamble = bytes(self.buffer[:pad + 32])
+        del self.buffer[:pad + 32]
         assert preamble[:pad] == bytes(pad) and preamble[pad:pad + 16] == MAGIC, preamble
         self.raw(preamble[pad:])
         self.frame(HELLO, 0, struct.pack("<I", version))
@@ -217,7 +218,7 @@ class Guest:
         self.raw(FRAME.pack(len(payload), stream, kind, 0) + payload + b"\xc1")
 
     def fill(self):
-        data = self.socket.recv(1 << 20)
+        data = self.socket.recv(1 << 16)
         if not data:
             raise EOFError("the worker has closed the port")
         self.buffer += data
@@ -228,8 +229,8 @@ class Guest:
             self.fill()
         length, stream, kind, channel = FRAME.unpack_from(self.buffer)
         assert channel == 0 and self.buffer[FRAME.size + length] == 0xC1 and length <= PAYLOAD_MAX
-        self.frames[stream].append((kind, self.buffer[FRAME.size:FRAME.size + length]))
-        self.buffer = self.buffer[FRAME.size + length + 1:]
+        self.frames[stream].append((kind, bytes(self.buffer[FRAME.size:FRAME.size + length])))
+        del self.buffer[:FRAME.size + length + 1]
         return stream
 
     def next(self, stream, ignored=(CREDIT,)):
@@ -282,10 +283,10 @@ class Guest:
 
     def read(self, stream, size=None):
         """Reads `size` bytes, or everything until the end."""
-        data = b""
+        data = bytearray()
         while (size is None or len(data) < size) and (piece := self.recv(stream)):
             data += piece
-        return data
+        return bytes(data)
 
     def status(self, stream):
         """Returns the errno of the RESET that must be the next frame."""
