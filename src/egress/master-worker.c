@@ -8,14 +8,13 @@
 
 #include "error.h"
 #include "master-private.h"
+#include "report.h"
 #include "secret-file.h"
 #include "util.h"
 
 #define ANSWER_MAX (sizeof(EgressHead) + EGRESS_PEM_MAX + 8)
 #define REQUESTS_MAX 64u /* without an answer; a worker with more hangs */
 #define REMOVE_MS 1000u  /* for the last lines of the log */
-
-#define LOST_MESSAGE_ID "e55483c76b2545fdacbd8f81bb07b3d4"
 
 /* --- life --- */
 
@@ -203,7 +202,7 @@ report_lost(MasterWorker *worker, const char *reason)
     WireWriter w = {.data = buffer, .size = sizeof buffer};
     EgressHead head;
 
-    g_log_structured("cloche", G_LOG_LEVEL_WARNING, "MESSAGE_ID", LOST_MESSAGE_ID, "SANDBOX_ID",
+    g_log_structured("cloche", G_LOG_LEVEL_WARNING, "MESSAGE_ID", REPORT_LOST_ID, "SANDBOX_ID",
                      worker->id, "MESSAGE", "The network of sandbox %s has ended: %s", worker->id,
                      reason);
     egress_head_init(&head, EGRESS_LOST, worker->id, /* serial= */ 0);

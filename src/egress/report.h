@@ -20,6 +20,7 @@
 #define REPORT_FAILED_ID "28b0832cbe83496abcb57e5e98bbee10"
 #define REPORT_REQUEST_ID "13d18e6f20be40fe94a8e495047b13ba"
 #define REPORT_LEFT_OUT_ID "c4af2fc2a46d4840983043e9d7d06ca0"
+#define REPORT_LOST_ID "e55483c76b2545fdacbd8f81bb07b3d4" /* the master reports it */
 
 typedef enum {
     REPORT_OPEN,    /* the connection was made */

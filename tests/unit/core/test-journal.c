@@ -6,6 +6,7 @@
 #include "instance-private.h"
 #include "journal-budget.h"
 #include "journal.h"
+#include "report.h"
 
 #define ID "abcdefghijklmnop"
 
@@ -264,6 +265,8 @@ test_catalog(void)
         JOURNAL_CREATED,    JOURNAL_EXTENDED,  JOURNAL_ENDED,         JOURNAL_ADOPTED,
         JOURNAL_LEFT,       JOURNAL_STALLED,   JOURNAL_RESUMED,       JOURNAL_REFUSED,
         JOURNAL_CLAIM_LOST, JOURNAL_DISK_HELD, JOURNAL_DISK_RELEASED, JOURNAL_LEFT_OUT,
+        REPORT_ENDED_ID,    REPORT_REFUSED_ID, REPORT_FAILED_ID,      REPORT_REQUEST_ID,
+        REPORT_LEFT_OUT_ID, REPORT_LOST_ID,
     };
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
     g_autofree char *text = NULL;

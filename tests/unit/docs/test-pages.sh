@@ -3,12 +3,12 @@
 #
 # test-pages: man pages and completions agree with the programs.
 #
-# Usage: test-pages.sh CLOCHE CLOCHED CLOCHE-VM BUILD XML, where BUILD has the pages and XML is the API.
+# Usage: test-pages.sh CLOCHE CLOCHED CLOCHE-VM CLOCHE-EGRESS BUILD XML, where BUILD has the pages and XML is the API.
 
 set -u
 top=$(dirname "$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")")
 . "$top/tests/lib/tap.sh"
-cloche=$1 cloched=$2 cloche_vm=$3 build=$4 xml=$5
+cloche=$1 cloched=$2 cloche_vm=$3 cloche_egress=$4 build=$5 xml=$6
 completions=$top/src/cli/completion
 
 verbs() {
@@ -42,7 +42,7 @@ is_clean() {
     [ -z "$said" ] && lexgrog "$1"
 }
 
-for name in cloche.1 cloched.8 cloche-vm.8 cloched.conf.5 org.cloche1.5; do
+for name in cloche.1 cloched.8 cloche-vm.8 cloche-egress.8 cloched.conf.5 org.cloche1.5; do
     check "$name is clean" is_clean "$build/$name"
 done
 check "there are verbs" test "$(verbs | wc -l)" -ge 9
@@ -58,6 +58,8 @@ done
 check "cloched(8) has its options" has_words "$(page cloched.8)" $(options "$cloched")
 # shellcheck disable=SC2046
 check "cloche-vm(8) has its options" has_words "$(page cloche-vm.8)" $(options "$cloche_vm")
+# shellcheck disable=SC2046
+check "cloche-egress(8) has its options" has_words "$(page cloche-egress.8)" $(options "$cloche_egress")
 # shellcheck disable=SC2046
 check "org.cloche1(5) has all members" has_words "$(page org.cloche1.5)" \
     $(sed -n 's/.*<\(method\|signal\|property\) name="\([A-Za-z]*\)".*/\2/p' "$xml")
