@@ -33,7 +33,7 @@ static const char *const allowed[] = {
     "close read recvfrom recvmsg shutdown write",
     "epoll_create1 epoll_ctl epoll_pwait epoll_wait poll ppoll ppoll_time64",
     "clock_gettime clock_gettime64 futex futex_time64 getrandom gettimeofday restart_syscall",
-    "exit exit_group getpid rt_sigprocmask rt_sigreturn sched_yield sigreturn time",
+    "exit exit_group getpid rt_sigprocmask rt_sigreturn sched_yield sigaltstack sigreturn time",
 };
 
 static int
@@ -178,7 +178,7 @@ confine_apply(void)
         return FALSE;
 #endif
     return limit(RLIMIT_NOFILE, FILES_MAX) && limit(RLIMIT_NPROC, 0) && limit(RLIMIT_CORE, 0) &&
-           limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_MEMLOCK, 0) &&
-           prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           limit(RLIMIT_MEMLOCK, 0) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
 }

@@ -14,6 +14,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
@@ -143,6 +144,7 @@ build(Program *program, GError **error)
         return FALSE;
     if (!program->is_resolver)
         return build_master(program, error);
+    prctl(PR_SET_NAME, "egress-resolver", 0, 0, 0);
     program->resolver = resolver_new(error);
     return program->resolver != NULL;
 }

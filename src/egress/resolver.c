@@ -87,20 +87,22 @@ on_tick(gpointer data)
 
 /* --- the channel --- */
 
+/* Without the list of search domains, because ares_getaddrinfo() heeds no ARES_FLAG_NOSEARCH. */
 static gboolean
 open_channel(Resolver *resolver, GError **error)
 {
     struct ares_options options = {
-        .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+        .flags = ARES_FLAG_NOALIASES,
         .timeout = SERVER_TIMEOUT_MS,
         .tries = SERVER_TRIES,
         .lookups = (char *)"fb",
+        .ndomains = 0,
         .sock_state_cb = on_socket_state,
         .sock_state_cb_data = resolver,
     };
     int r = ares_init_options(&resolver->channel, &options,
                               ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                                  ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+                                  ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS | ARES_OPT_SOCK_STATE_CB);
 
     if (r == ARES_SUCCESS)
         return TRUE;

@@ -140,6 +140,7 @@ void
 stream_refuse(Stream *stream, const guint8 *answer, gsize size, const char *reason)
 {
     guest_port_put_data(stream->worker->port, stream->number, answer, size);
+    stream_account_down(stream, size);
     stream_end_softly(stream, REPORT_REFUSED, reason);
 }
 
