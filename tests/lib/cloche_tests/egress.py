@@ -57,6 +57,29 @@ def memfd(value):
     return fd
 
 
+def command(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def descendants(pid):
+    """Returns the pids of all children of the process, and theirs, in the order of their start."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(child) for child in file.read().split()]
+    except OSError:
+        return []
+    return [each for child in children for each in (child, *descendants(child))]
+
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+
 Message = collections.namedtuple("Message", "type serial number id payload")
 
 
@@ -67,15 +90,18 @@ class Failed(Exception):
 class Egress:
     """cloche-egress, started with `--child`."""
 
-    def __init__(self, program, *options, state=None, env=None):
+    def __init__(self, program, *options, state=None):
         self.state = state or tempfile.mkdtemp(prefix="cloche-egress-")
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(TIMEOUT_S)
-        self.process = subprocess.Popen([program, "--child", str(theirs.fileno()), "--state", self.state, *options],
-                                        pass_fds=[theirs.fileno()], env=env)
-        theirs.close()
-        self.serial = 0
         self.events = []
+        self.serial = 0
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.process = subprocess.Popen([program, "--child", str(theirs.fileno()), "--state", self.state, *options],
+                                        pass_fds=[theirs.fileno()])
+        theirs.close()
+        self.begin()
+
+    def begin(self):
+        self.socket.settimeout(TIMEOUT_S)
         if self.receive().type != READY:
             raise AssertionError("READY is expected first")
 
@@ -138,6 +164,10 @@ class Egress:
     def remove(self, sandbox):
         self.answer(self.send(REMOVE, sandbox))
 
+    def workers(self):
+        """Returns the pids of the processes of sandboxes."""
+        return [pid for pid in descendants(self.process.pid) if command(pid) == "egress-worker"]
+
     def list(self):
         serial, found = self.send(LIST), {}
         while (message := self.answer(serial)).type == WORKER:
@@ -165,10 +195,49 @@ class Egress:
         return guest
 
 
+class Service(Egress):
+    """cloche-egress, started as systemd starts it."""
+
+    def __init__(self, program, *options):
+        self.state = tempfile.mkdtemp(prefix="cloche-egress-")
+        self.events = []
+        self.serial = 0
+        self.path = os.path.join(self.state, "socket")
+        self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listening.bind(self.path)
+        self.listening.listen()
+        self.start(program, *options)
+
+    def start(self, program, *options):
+        environment = {**os.environ, "STATE_DIRECTORY": self.state, "LISTEN_FDS": "1"}
+        # systemd's function checks that LISTEN_PID is its own process.
+        command = 'exec 3<&"$1"; shift; LISTEN_PID=$$ exec "$@"'
+        self.process = subprocess.Popen(["bash", "-c", command, "bash", str(self.listening.fileno()), program, *options],
+                                        pass_fds=[self.listening.fileno()], env=environment)
+        self.connect()
+
+    def connect(self):
+        """A new cloched. The connection of the old one, if there is one, stays open."""
+        self.events = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.connect(self.path)
+        self.begin()
+
+    def close(self):
+        self.socket.close()
+        self.process.terminate()
+        self.listening.close()
+        return self.process.wait(TIMEOUT_S)
+
+
 class Watcher:
     def __init__(self, connection):
         self.socket = connection
         self.file = connection.makefile("rb")
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
 
     def next(self, event=None):
         """Returns the next line, or the next about this event."""
@@ -197,6 +266,10 @@ class Guest:
             self.greet()
 
     def greet(self, version=1):
+        self.receive_preamble()
+        self.frame(HELLO, 0, struct.pack("<I", version))
+
+    def receive_preamble(self):
         pad = FRAME.size + PAYLOAD_MAX + 1
         while len(self.buffer) < pad + 32:
             self.fill()
@@ -204,7 +277,6 @@ class Guest:
         del self.buffer[:pad + 32]
         assert preamble[:pad] == bytes(pad) and preamble[pad:pad + 16] == MAGIC, preamble
         self.raw(preamble[pad:])
-        self.frame(HELLO, 0, struct.pack("<I", version))
 
     def close(self):
         self.socket.close()
