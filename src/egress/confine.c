@@ -97,12 +97,16 @@ allow_options(scmp_filter_ctx filter)
 {
     const struct scmp_arg_cmp no_delay[] = {SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
                                             SCMP_A2(SCMP_CMP_EQ, TCP_NODELAY)};
+    const struct scmp_arg_cmp unsent[] = {SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
+                                          SCMP_A2(SCMP_CMP_EQ, TCP_NOTSENT_LOWAT)};
     const struct scmp_arg_cmp keepalive[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
                                              SCMP_A2(SCMP_CMP_EQ, SO_KEEPALIVE)};
     const struct scmp_arg_cmp error[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
                                          SCMP_A2(SCMP_CMP_EQ, SO_ERROR)};
     int r = allow_if(filter, "setsockopt", 2, no_delay);
 
+    if (r == 0)
+        r = allow_if(filter, "setsockopt", 2, unsent);
     if (r == 0)
         r = allow_if(filter, "setsockopt", 2, keepalive);
     return r < 0 ? r : allow_if(filter, "getsockopt", 2, error);

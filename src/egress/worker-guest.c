@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* worker-guest: the frames of the guest, and the turns of its streams. */
+#include <errno.h>
+
 #include "stream.h"
 
 /* Pieces of at most NET_PAYLOAD_MAX bytes in one step. */
@@ -125,6 +127,37 @@ worker_guest_receive(Worker *worker)
         worker_guest_connect(worker, /* fd= */ -1);
 }
 
+static gint
+compare_waiting(gconstpointer a, gconstpointer b)
+{
+    const Stream *first = a, *second = b;
+
+    return (first->counted_up < second->counted_up) - (first->counted_up > second->counted_up);
+}
+
+void
+worker_guest_check_pause(Worker *worker)
+{
+    g_autoptr(GList) streams = NULL;
+
+    if (worker->pause_end == 0 || worker->pause_end > worker->now)
+        return;
+    worker->pause_end = 0;
+    streams = g_list_sort(g_hash_table_get_values(worker->streams), compare_waiting);
+    for (GList *l = streams; l && worker->waiting > WORKER_WAITING_MAX / 2; l = l->next)
+        stream_end(l->data, REPORT_CLOSE, ENOBUFS, "too many bytes wait for servers");
+}
+
+static void
+note_pause(Worker *worker)
+{
+    if (worker->waiting < WORKER_WAITING_MAX)
+        worker->pause_end = 0;
+    else if (worker->pause_end == 0)
+        worker->pause_end = worker->now + WORKER_PAUSE_US;
+    worker_wake_at(worker, worker->pause_end);
+}
+
 /* Nothing is read from a guest that does not read, or whose bytes wait for servers. */
 static void
 watch_port(Worker *worker)
@@ -135,6 +168,7 @@ watch_port(Worker *worker)
         (waiting < GUEST_PORT_QUEUE_MAX && worker->waiting < WORKER_WAITING_MAX ? EPOLLIN : 0u);
     struct epoll_event event = {.events = events, .data.u64 = (guint64)WORKER_PORT << 56};
 
+    note_pause(worker);
     if (events == worker->port_events)
         return;
     epoll_ctl(worker->epoll, EPOLL_CTL_MOD, guest_port_fd(worker->port), &event);

@@ -16,6 +16,8 @@
 /* Bytes of the guest that wait for servers, of all connections. Nothing is read from the guest
  * while there are more. */
 #define WORKER_WAITING_MAX (8u * 1024 * 1024)
+/* If that lasts so long, connections with the most bytes are ended. */
+#define WORKER_PAUSE_US (10 * G_USEC_PER_SEC)
 /* Bytes of servers in inspected connections. While there are more, each connection gets only a
  * few. */
 #define WORKER_HELD_MAX (4u * 1024 * 1024)
@@ -52,6 +54,7 @@ struct Worker {
     GuestPort *port;     /* NULL: none */
     int next_port;       /* of a PORT before its SET; -1: none */
     guint32 port_events; /* that epoll watches for */
+    gint64 pause_end;    /* 0: the guest is read */
     guint32 last_number; /* of a stream of the guest */
     GHashTable *streams; /* number → Stream; all that have not ended */
     guint alive;         /* of them, those that the guest may still use */
@@ -100,6 +103,9 @@ const char *worker_guest_frame(const WireHeader *header, const guint8 *payload, 
 void worker_guest_connect(Worker *worker, int fd);
 /* The guest has sent bytes, or closed its port. */
 void worker_guest_receive(Worker *worker);
+/* Ends connections whose servers have taken nothing for too long, if their bytes block the guest.
+ */
+void worker_guest_check_pause(Worker *worker);
 /* Moves bytes of servers to the guest. TRUE: more is possible, after others have had their turn. */
 gboolean worker_guest_go_on(Worker *worker);
 

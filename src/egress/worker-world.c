@@ -10,6 +10,9 @@
 #include "routes.h"
 #include "worker-private.h"
 
+/* Bytes that the kernel keeps for a server that does not take them, besides those on their way. */
+#define UNSENT_MAX (128 * 1024)
+
 typedef union {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -38,11 +41,12 @@ connect_to(const NetAddress *address, guint16 port, gpointer data)
     Address target;
     socklen_t size = fill(&target, address, port);
     int fd = socket(target.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error;
-    const int on = 1;
+    const int on = 1, unsent = UNSENT_MAX;
 
     if (fd < 0)
         return -errno;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     if (connect(fd, &target.any, size) == 0 || errno == EINPROGRESS)
         return fd;

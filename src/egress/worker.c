@@ -163,6 +163,8 @@ run_times(Worker *worker)
         worker_wake_at(worker, stream->deadline);
         worker_wake_at(worker, stream->dial.next_at);
     }
+    worker_guest_check_pause(worker);
+    worker_wake_at(worker, worker->pause_end);
     worker_wake_at(worker, names_expire(worker->names, worker->now));
     worker_wake_at(worker, report_expire(worker->report, worker->now));
     if (worker->trim_at != 0 && worker->trim_at <= worker->now)
