@@ -193,6 +193,36 @@ must_repeat(const Query *query, const GError *error)
     return error && !is_of_polkit(error) && !query->is_repeated;
 }
 
+typedef struct {
+    Authority *authority; /* a reference */
+    Slots *slots;         /* the authority's */
+    guint32 uid;
+} HeldSlot;
+
+static gboolean
+on_held_long_enough(gpointer data)
+{
+    g_autofree HeldSlot *slot = data;
+
+    slots_release(slot->slots, GUINT_TO_POINTER(slot->uid));
+    g_rc_box_release_full(slot->authority, authority_clear);
+    return G_SOURCE_REMOVE;
+}
+
+/* Ends the query of a peer that has left. polkit's reply may be an error about the peer, which says
+ * nothing about polkit. */
+static void
+finish_left(GTask *task)
+{
+    const Query *query = g_task_get_task_data(task);
+    HeldSlot *slot = g_new(HeldSlot, 1);
+
+    *slot = (HeldSlot){g_rc_box_acquire(query->authority), query->slots, query->peer->viewer.uid};
+    g_timeout_add(AUTHORITY_LEFT_MS, on_held_long_enough, slot);
+    g_task_return_error_if_cancelled(task);
+    g_object_unref(task);
+}
+
 static void
 on_checked(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -202,6 +232,10 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GVariant) answer =
         g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
 
+    if (g_cancellable_is_cancelled(query->peer->left)) {
+        finish_left(task);
+        return;
+    }
     if (error)
         on_changed(query->authority); /* previous replies may be out of date */
     if (must_repeat(query, error)) {

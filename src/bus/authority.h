@@ -27,6 +27,10 @@
 #define AUTHORITY_QUERIES_ALL 16u
 #define AUTHORITY_PROMPTS_EACH 4u
 #define AUTHORITY_PROMPTS_ALL 48u
+/* A query whose caller has left before polkit's reply occupies its slot for this time after the
+ * reply. Callers who come and go cost polkit more than others, because nothing is remembered of
+ * them; and each query of polkit 122 has a small chance to block polkit for 15 seconds. */
+#define AUTHORITY_LEFT_MS 100
 
 typedef struct Authority Authority;
 

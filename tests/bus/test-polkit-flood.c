@@ -19,6 +19,7 @@
 #define QUERIES_ALL 16u
 #define PROMPTS_EACH 4u
 #define PROMPTS_ALL 48u
+#define LEFT_US 100000 /* a query occupies its slot after its caller has left */
 
 /* Of Debian; the bus refuses uids that have no user. */
 static const uid_t uids[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 33, 34};
@@ -223,6 +224,52 @@ test_polkit_restarts(void)
     g_assert_cmpint(count_managed(fixture->bus), ==, 0);
 }
 
+/* Callers that come and go make their own user's queries wait, and not those of others. */
+static void
+test_pause(void)
+{
+    g_autoptr(GPtrArray) callers = set_up("hold");
+    const Caller *greedy, *patient;
+    gint64 released_us;
+
+    come_and_go(GREEDY_UID, QUERIES_EACH);
+    add_callers(callers, GREEDY_UID, 1, FALSE);
+    add_callers(callers, OTHER_UID, 1, FALSE);
+    greedy = callers->pdata[0];
+    patient = callers->pdata[1];
+    assert_held(QUERIES_EACH + 1, 0);
+    released_us = g_get_monotonic_time();
+    answer_all(FALSE);
+    pending_wait(patient->asked);
+    g_assert_false(greedy->asked->done);
+    pending_wait(greedy->asked);
+    g_assert_cmpint(g_get_monotonic_time() - released_us, >=, LEFT_US);
+}
+
+static void
+list_all(void)
+{
+    g_variant_unref(call(other, MANAGER, "ListSandboxes", "({'all-users': <true>},)"));
+}
+
+/* An error about a caller that has left says nothing about polkit. */
+static void
+test_error_about_nobody(void)
+{
+    g_autoptr(GPtrArray) callers = set_up("lost-once");
+
+    polkit_set_answer(fixture, MANAGE_OTHERS, "yes");
+    list_all();
+    polkit_question_free(polkit_take_question(fixture));
+    g_subprocess_send_signal(fixture->polkit, SIGSTOP);
+    caller_free(caller_new(GREEDY_UID, FALSE));
+    g_subprocess_send_signal(fixture->polkit, SIGCONT);
+    polkit_question_free(polkit_take_question(fixture));
+    settle();
+    list_all(); /* it is still permitted */
+    g_assert_cmpuint(polkit_count_questions(fixture), ==, 0);
+}
+
 /* --- dialogs --- */
 
 static void
@@ -310,6 +357,8 @@ main(int argc, char **argv)
     g_test_add_func("/polkit-flood/user", test_user);
     g_test_add_func("/polkit-flood/users", test_users);
     g_test_add_func("/polkit-flood/polkit-restarts", test_polkit_restarts);
+    g_test_add_func("/polkit-flood/pause", test_pause);
+    g_test_add_func("/polkit-flood/error-about-nobody", test_error_about_nobody);
     g_test_add_func("/polkit-flood/dialogs-of-user", test_dialogs_of_user);
     g_test_add_func("/polkit-flood/no-dialog-for-nobody", test_no_dialog_for_nobody);
     g_test_add_func("/polkit-flood/dialogs-of-users", test_dialogs_of_users);
