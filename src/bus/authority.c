@@ -20,7 +20,9 @@
 
 /* The limit max_replies_per_connection of the system bus; all calls that may wait for long. */
 #define BUS_REPLIES_MAX 128u
-G_STATIC_ASSERT(AUTHORITY_QUERIES_ALL + AUTHORITY_PROMPTS_ALL + WINDOW_ALL_PINGS < BUS_REPLIES_MAX);
+G_STATIC_ASSERT(AUTHORITY_QUERIES_ALL + AUTHORITY_PROMPTS_ALL + AUTHORITY_PROBES +
+                    WINDOW_ALL_PINGS <
+                BUS_REPLIES_MAX);
 
 struct Authority {
     GDBusConnection *connection;
@@ -28,6 +30,7 @@ struct Authority {
     GHashTable *waiting; /* uid → UserQueries; only users that have pending queries */
     Slots *queries;      /* of GTask: without a prompt */
     Slots *prompts;      /* of GTask: with one */
+    guint probes;        /* in progress */
     guint64 last_number;
     void (*changed)(gpointer data);
     gpointer changed_data;
@@ -44,6 +47,8 @@ typedef struct {
     gboolean may_prompt;
     Slots *slots; /* the authority's: where it waits or is in progress */
     gboolean is_repeated;
+    GCancellable *lost; /* cancelled when polkit's reply was lost */
+    guint overdue_source;
 } Query;
 
 typedef struct {
@@ -97,6 +102,7 @@ query_free(gpointer data)
     Query *query = data;
 
     g_signal_handler_disconnect(query->peer->left, query->left_handler);
+    g_clear_object(&query->lost);
     end_waiting(query->authority, query->peer->viewer.uid, query->size);
     g_rc_box_release_full(query->authority, authority_clear);
     peer_unref(query->peer);
@@ -232,6 +238,7 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GVariant) answer =
         g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
 
+    g_clear_handle_id(&query->overdue_source, g_source_remove);
     if (g_cancellable_is_cancelled(query->peer->left)) {
         finish_left(task);
         return;
@@ -256,6 +263,59 @@ is_prompt(const Query *query)
     return query->slots == query->authority->prompts;
 }
 
+/* --- lost replies --- */
+
+typedef struct {
+    Authority *authority; /* a reference */
+    GCancellable *lost;   /* of the query */
+} Probe;
+
+/* polkit replies in order, so it has replied to the query, too. */
+static void
+on_probed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Probe *probe = data;
+    g_autoptr(GVariant) answer =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, /* error= */ NULL);
+
+    probe->authority->probes--;
+    if (answer)
+        g_cancellable_cancel(probe->lost);
+    g_object_unref(probe->lost);
+    g_rc_box_release_full(probe->authority, authority_clear);
+}
+
+/* Any property of polkit will do. */
+static gboolean
+on_overdue(gpointer data)
+{
+    const Query *query = data;
+    Authority *authority = query->authority;
+    Probe *probe;
+
+    if (authority->probes >= AUTHORITY_PROBES)
+        return G_SOURCE_CONTINUE;
+    authority->probes++;
+    probe = g_new(Probe, 1);
+    *probe = (Probe){g_rc_box_acquire(authority), g_object_ref(query->lost)};
+    g_dbus_connection_call(authority->connection, POLKIT, POLKIT_PATH,
+                           "org.freedesktop.DBus.Properties", "Get",
+                           g_variant_new("(ss)", POLKIT_INTERFACE, "BackendVersion"),
+                           G_VARIANT_TYPE("(v)"), G_DBUS_CALL_FLAGS_NO_AUTO_START,
+                           /* timeout= */ G_MAXINT, /* cancellable= */ NULL, on_probed, probe);
+    return G_SOURCE_CONTINUE;
+}
+
+/* A reply to a query with a prompt may come after replies to later calls. */
+static void
+watch_reply(Query *query)
+{
+    g_clear_object(&query->lost);
+    query->lost = g_cancellable_new();
+    if (!is_prompt(query))
+        query->overdue_source = g_timeout_add_seconds(AUTHORITY_OVERDUE_S, on_overdue, query);
+}
+
 /* Begins a query that has a slot. */
 static void
 check(gpointer job)
@@ -264,6 +324,7 @@ check(gpointer job)
     Query *query = g_task_get_task_data(task);
     g_autofree char *number = NULL;
 
+    watch_reply(query);
     query->number = ++query->authority->last_number;
     number = g_strdup_printf("%" G_GUINT64_FORMAT, query->number);
     g_dbus_connection_call(
@@ -272,7 +333,7 @@ check(gpointer job)
                              query->peer->name, query->action, query->details,
                              is_prompt(query) ? POLKIT_ALLOW_PROMPT : 0, number),
         G_VARIANT_TYPE("((bba{ss}))"), G_DBUS_CALL_FLAGS_NONE,
-        /* timeout= */ G_MAXINT, /* cancellable= */ NULL, on_checked, task);
+        /* timeout= */ G_MAXINT, query->lost, on_checked, task);
 }
 
 /* Closes the dialog. polkit then replies to the query. */

@@ -32,6 +32,13 @@
  * them; and each query of polkit 122 has a small chance to block polkit for 15 seconds. */
 #define AUTHORITY_LEFT_MS 100
 
+/* The bus drops a message, also a reply, to a connection with more than 64 unread descriptors
+ * (max_outgoing_unix_fds), which any user can cause for a moment. After this time without a reply
+ * to a query without a prompt, polkit is probed by another call. If it replies to that one, the
+ * query is repeated once. Probes are few, because they wait as the queries do if polkit hangs. */
+#define AUTHORITY_OVERDUE_S 20
+#define AUTHORITY_PROBES 8u
+
 typedef struct Authority Authority;
 
 /* Calls `changed` when previous replies of polkit may have become invalid. `connection`: to the

@@ -24,6 +24,7 @@ static const char xml[] =
     "</method>"
     "<method name='CancelCheckAuthorization'><arg name='cancellation' type='s'/></method>"
     "<signal name='Changed'/>"
+    "<property name='BackendVersion' type='s' access='read'/>"
     "</interface><interface name='org.cloche1.FakePolkit'>"
     "<method name='SetAnswer'><arg name='action' type='s'/><arg name='answer' type='s'/></method>"
     "<method name='Release'><arg name='permit' type='b'/></method>"
@@ -133,6 +134,11 @@ check(GDBusMethodInvocation *invocation, GVariant *parameters)
                                                    "The test's polkit has left");
         return;
     }
+    if (g_str_equal(answer, "lose-once")) {
+        g_hash_table_insert(answers, g_strdup(action), g_strdup("yes"));
+        g_object_unref(invocation);
+        return;
+    }
     if (g_str_equal(answer, "hold") || (g_str_equal(answer, "auth") && (flags & 1)))
         hold(invocation, action, cancellation, flags & 1);
     else
@@ -237,7 +243,14 @@ on_call(GDBusConnection *bus, const char *sender, const char *path, const char *
     g_dbus_method_invocation_return_value(invocation, NULL);
 }
 
-static const GDBusInterfaceVTable vtable = {.method_call = on_call};
+static GVariant *
+get_property(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+             const char *property, GError **error, gpointer data)
+{
+    return g_variant_new_string("fake");
+}
+
+static const GDBusInterfaceVTable vtable = {.method_call = on_call, .get_property = get_property};
 
 static void
 on_bus(GDBusConnection *bus, const char *name, gpointer data)

@@ -6,7 +6,8 @@
 
 /* "yes"; "no"; "auth": the user is asked, if the caller permits it, until polkit_release(); "hold":
  * every question waits for polkit_release(); "lost-once": the bus reports that polkit has left
- * before it answered, and then "yes"; "": the answer of the policy's file. */
+ * before it answered, and then "yes"; "lose-once": no answer, and then "yes"; "": the answer of the
+ * policy's file. */
 void polkit_set_answer(Fixture *fixture, const char *action, const char *answer);
 /* Answers all waiting questions. */
 void polkit_release(Fixture *fixture, gboolean permit);

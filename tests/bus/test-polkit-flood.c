@@ -270,6 +270,33 @@ test_error_about_nobody(void)
     g_assert_cmpuint(polkit_count_questions(fixture), ==, 0);
 }
 
+/* The bus can drop replies to the service. */
+static void
+test_lost_reply(void)
+{
+    g_autoptr(GPtrArray) callers = set_up("lose-once");
+
+    add_callers(callers, GREEDY_UID, 1, FALSE);
+    assert_permitted(callers->pdata[0]);
+    g_assert_cmpuint(polkit_count_questions(fixture), ==, 2);
+}
+
+/* The queries of callers that have left return their slots. */
+static void
+test_lost_replies_about_nobody(void)
+{
+    g_autoptr(GPtrArray) callers = set_up("");
+
+    for (guint i = 0; i < QUERIES_EACH; i++) {
+        polkit_set_answer(fixture, CREATE, "lose-once");
+        come_and_go(GREEDY_UID, 1);
+        polkit_question_free(polkit_take_question(fixture));
+    }
+    add_callers(callers, GREEDY_UID, 1, FALSE);
+    assert_permitted(callers->pdata[0]);
+    g_assert_cmpuint(polkit_count_questions(fixture), ==, 1);
+}
+
 /* --- dialogs --- */
 
 static void
@@ -359,6 +386,8 @@ main(int argc, char **argv)
     g_test_add_func("/polkit-flood/polkit-restarts", test_polkit_restarts);
     g_test_add_func("/polkit-flood/pause", test_pause);
     g_test_add_func("/polkit-flood/error-about-nobody", test_error_about_nobody);
+    g_test_add_func("/polkit-flood/lost-reply", test_lost_reply);
+    g_test_add_func("/polkit-flood/lost-replies-about-nobody", test_lost_replies_about_nobody);
     g_test_add_func("/polkit-flood/dialogs-of-user", test_dialogs_of_user);
     g_test_add_func("/polkit-flood/no-dialog-for-nobody", test_no_dialog_for_nobody);
     g_test_add_func("/polkit-flood/dialogs-of-users", test_dialogs_of_users);
