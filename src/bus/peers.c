@@ -8,12 +8,13 @@
 #include "peers.h"
 
 #define BUS "org.freedesktop.DBus"
+#define BUS_PATH "/org/freedesktop/DBus"
 
 struct Peers {
     GDBusConnection *connection;
     GHashTable *known; /* name → Peer */
     GHashTable *asked; /* name → UidRequest, while the bus is queried for its uid */
-    guint subscription;
+    guint subscription, sweep_source;
     GCancellable *cancellable;
 };
 
@@ -52,17 +53,69 @@ peer_unref(Peer *peer)
 }
 
 static void
+forget(Peers *peers, const char *name)
+{
+    g_autoptr(Peer) peer = NULL;
+
+    if (g_hash_table_steal_extended(peers->known, name, NULL, (gpointer *)&peer))
+        g_cancellable_cancel(peer->left);
+}
+
+static void
 on_owner_changed(GDBusConnection *connection, const char *sender, const char *path,
                  const char *interface, const char *signal, GVariant *parameters, gpointer data)
 {
     Peers *peers = data;
     const char *name, *before, *now;
-    g_autoptr(Peer) peer = NULL;
 
     g_variant_get(parameters, "(&s&s&s)", &name, &before, &now);
-    if (*now == '\0' && g_hash_table_steal_extended(peers->known, name, NULL, (gpointer *)&peer))
-        g_cancellable_cancel(peer->left);
+    if (*now == '\0')
+        forget(peers, name);
 }
+
+/* --- signals that were lost --- */
+
+typedef struct {
+    Peers *peers;
+    char **names; /* of the peers that were known when the bus was asked */
+} Sweep;
+
+static void
+on_names(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Sweep *sweep = data;
+    g_auto(GStrv) names = sweep->names;
+    g_autofree const char **connected = NULL;
+    g_autoptr(GVariant) answer =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, /* error= */ NULL);
+
+    if (!answer) /* without a reply of the bus, or `peers` was freed */
+        return;
+    g_variant_get(answer, "(^a&s)", &connected);
+    for (char **name = names; *name; name++)
+        if (!g_strv_contains(connected, *name))
+            forget(sweep->peers, *name);
+}
+
+/* Queries the bus for all names. */
+static gboolean
+on_sweep(gpointer data)
+{
+    Peers *peers = data;
+    g_autofree gpointer *names = g_hash_table_get_keys_as_array(peers->known, /* length= */ NULL);
+    Sweep *sweep;
+
+    if (g_hash_table_size(peers->known) == 0)
+        return G_SOURCE_CONTINUE;
+    sweep = g_new(Sweep, 1);
+    *sweep = (Sweep){peers, g_strdupv((char **)names)};
+    g_dbus_connection_call(peers->connection, BUS, BUS_PATH, BUS, "ListNames",
+                           /* parameters= */ NULL, G_VARIANT_TYPE("(as)"), G_DBUS_CALL_FLAGS_NONE,
+                           /* timeout= */ -1, peers->cancellable, on_names, sweep);
+    return G_SOURCE_CONTINUE;
+}
+
+/* --- life --- */
 
 Peers *
 peers_new(GDBusConnection *connection)
@@ -74,8 +127,9 @@ peers_new(GDBusConnection *connection)
     peers->asked = g_hash_table_new(g_str_hash, g_str_equal);
     peers->cancellable = g_cancellable_new();
     peers->subscription = g_dbus_connection_signal_subscribe(
-        connection, BUS, BUS, "NameOwnerChanged", "/org/freedesktop/DBus", /* arg0= */ NULL,
+        connection, BUS, BUS, "NameOwnerChanged", BUS_PATH, /* arg0= */ NULL,
         G_DBUS_SIGNAL_FLAGS_NONE, on_owner_changed, peers, NULL);
+    peers->sweep_source = g_timeout_add_seconds(PEERS_SWEEP_S, on_sweep, peers);
     return peers;
 }
 
@@ -84,6 +138,7 @@ peers_free(Peers *peers)
 {
     if (!peers)
         return;
+    g_source_remove(peers->sweep_source);
     g_cancellable_cancel(peers->cancellable);
     g_object_unref(peers->cancellable);
     g_dbus_connection_signal_unsubscribe(peers->connection, peers->subscription);
@@ -92,6 +147,8 @@ peers_free(Peers *peers)
     g_object_unref(peers->connection);
     g_free(peers);
 }
+
+/* --- uids --- */
 
 static Peer *
 add(Peers *peers, const char *name, guint32 uid)
@@ -143,10 +200,10 @@ ask(Peers *peers, const char *name)
     request->name = g_strdup(name);
     request->waiters = g_array_new(FALSE, FALSE, sizeof(PeerWaiter));
     g_hash_table_insert(peers->asked, request->name, request);
-    g_dbus_connection_call(peers->connection, BUS, "/org/freedesktop/DBus", BUS,
-                           "GetConnectionUnixUser", g_variant_new("(s)", name),
-                           G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, /* timeout= */ -1,
-                           peers->cancellable, on_uid, request);
+    g_dbus_connection_call(peers->connection, BUS, BUS_PATH, BUS, "GetConnectionUnixUser",
+                           g_variant_new("(s)", name), G_VARIANT_TYPE("(u)"),
+                           G_DBUS_CALL_FLAGS_NONE, /* timeout= */ -1, peers->cancellable, on_uid,
+                           request);
     return request;
 }
 

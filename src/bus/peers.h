@@ -17,6 +17,10 @@ Peer *peer_ref(Peer *peer);
 void peer_unref(Peer *peer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peer, peer_unref)
 
+/* The bus drops signals to a connection with more than 64 unread descriptors, which any user can
+ * cause for a moment. So it is asked after this time which peers are still there. */
+#define PEERS_SWEEP_S 60
+
 typedef struct Peers Peers;
 
 Peers *peers_new(GDBusConnection *connection);
