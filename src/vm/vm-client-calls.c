@@ -26,6 +26,7 @@ static const struct {
     [VM_REQUEST_SAVE] = {VM_ANSWER_DONE, FALSE},
     [VM_REQUEST_DESTROY] = {VM_ANSWER_DONE, TRUE},
     [VM_REQUEST_SWEEP] = {VM_ANSWER_DONE, TRUE},
+    [VM_REQUEST_OPEN_NET] = {VM_ANSWER_NET, FALSE},
 };
 
 gboolean

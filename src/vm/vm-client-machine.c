@@ -261,6 +261,32 @@ client_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer da
     client_call_submit(call);
 }
 
+void
+client_open_net_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
+{
+    const ClientMachine *self = (const ClientMachine *)machine;
+    GTask *task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data);
+    ClientCall *call = client_call_new((VmClient *)machine->vm, VM_REQUEST_OPEN_NET, task);
+
+    vm_field_set(call->request.name, VM_NAME_SIZE, self->name);
+    client_call_submit(call);
+}
+
+void
+client_take_net(ClientCall *call, int fd)
+{
+    g_autoptr(GTask) task = g_steal_pointer(&call->task);
+
+    client_call_done(call);
+    g_task_return_int(task, fd);
+}
+
+int
+client_open_net_finish(Vm *vm, GAsyncResult *result, GError **error)
+{
+    return (int)g_task_propagate_int(G_TASK(result), error);
+}
+
 static void
 tell(const ClientMachine *machine, VmRequestType type)
 {

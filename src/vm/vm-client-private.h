@@ -2,18 +2,18 @@
 /* vm-client-private: the parts of a Vm whose machines are those of cloche-vm. */
 #pragma once
 
+#include "packet-socket.h"
 #include "vm-ops.h"
 #include "vm-peer.h"
 #include "vm-protocol.h"
-#include "packet-socket.h"
 
 typedef struct ClientCall ClientCall;
 
 typedef struct {
     Vm base;
     VmPeer *peer;
-    PacketSocket *socket;  /* NULL: there is no connection */
-    gboolean is_ready; /* cloche-vm has said so */
+    PacketSocket *socket; /* NULL: there is no connection */
+    gboolean is_ready;    /* cloche-vm has said so */
     gboolean was_ready;
     gboolean libvirt_answers;
     guint recovering; /* requests without an answer that find facts and machines again */
@@ -99,6 +99,10 @@ void client_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *ev
 Machine *client_machine_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
 void client_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
 void client_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
+void client_open_net_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
+int client_open_net_finish(Vm *vm, GAsyncResult *result, GError **error);
+/* The answer; takes `fd`. */
+void client_take_net(ClientCall *call, int fd);
 void client_hold(Machine *machine, gboolean holds);
 /* After a new connection: whether the machine is held. */
 void client_machine_hold_again(ClientMachine *machine);

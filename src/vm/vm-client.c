@@ -178,6 +178,8 @@ take_answer(VmClient *client, const VmFactsAnswer *answer, int fd)
         take_failure(call, &answer->head);
     else if (answer->head.type == VM_ANSWER_MACHINE)
         client_take_machine(call, &answer->head, fd);
+    else if (answer->head.type == VM_ANSWER_NET)
+        client_take_net(call, fd);
     else if (answer->head.type == VM_ANSWER_FACTS)
         take_facts(call, answer);
     else
@@ -408,6 +410,8 @@ static const VmOps client_ops = {
     .save_finish = client_save_finish,
     .destroy_async = client_destroy_async,
     .destroy_finish = client_destroy_finish,
+    .open_net_async = client_open_net_async,
+    .open_net_finish = client_open_net_finish,
     .hold = client_hold,
     .leave = client_leave,
     .stop_trying = client_stop_trying,

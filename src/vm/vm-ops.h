@@ -47,6 +47,10 @@ typedef struct {
     void (*destroy_async)(Machine *machine, GAsyncReadyCallback callback, gpointer data);
     gboolean (*destroy_finish)(Vm *vm, GAsyncResult *result, GError **error);
 
+    /* NULL in cloche-vm, which connects to the socket itself. */
+    void (*open_net_async)(Machine *machine, GAsyncReadyCallback callback, gpointer data);
+    int (*open_net_finish)(Vm *vm, GAsyncResult *result, GError **error);
+
     void (*hold)(Machine *machine, gboolean holds);
     void (*leave)(Machine *machine);
     void (*stop_trying)(Vm *vm);

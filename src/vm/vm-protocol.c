@@ -94,6 +94,7 @@ static const struct {
     [VM_REQUEST_GO_ON] = {USES_NAME, 0, FALSE},
     [VM_REQUEST_CANCEL] = {USES_TARGET, 0, FALSE},
     [VM_REQUEST_STOP_TRYING] = {0, 0, FALSE},
+    [VM_REQUEST_OPEN_NET] = {USES_NAME, 0, TRUE},
 };
 
 void
@@ -255,13 +256,18 @@ is_event(const VmAnswer *answer)
     return is_about_machine(answer) || answer->type == VM_ANSWER_LIBVIRT;
 }
 
+static guint
+count_fds(guint type)
+{
+    return type == VM_ANSWER_MACHINE || type == VM_ANSWER_NET ? 1 : 0;
+}
+
 static gboolean
 head_is_valid(const VmAnswer *head, guint n_fds)
 {
     if (head->version != VM_PROTOCOL_VERSION || head->type == 0 || head->type >= _VM_ANSWER_MAX)
         return FALSE;
-    if (n_fds != (head->type == VM_ANSWER_MACHINE ? 1u : 0u) ||
-        (is_event(head) && head->serial != 0))
+    if (n_fds != count_fds(head->type) || (is_event(head) && head->serial != 0))
         return FALSE;
     if (head->number < numbers[head->type].min || head->number > numbers[head->type].max ||
         head->pid < 0)

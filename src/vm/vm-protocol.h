@@ -14,7 +14,7 @@
 
 #include "vm.h"
 
-#define VM_PROTOCOL_VERSION 1u
+#define VM_PROTOCOL_VERSION 2u
 
 /* Sizes of texts, with the zero byte that ends them. */
 #define VM_NAME_SIZE 64u
@@ -39,6 +39,7 @@ typedef enum {
     VM_REQUEST_GO_ON,       /* the same, when they run again */
     VM_REQUEST_CANCEL,      /* target: of a request; no answer of its own */
     VM_REQUEST_STOP_TRYING, /* no answer */
+    VM_REQUEST_OPEN_NET,    /* name: its port for connections is connected */
     _VM_REQUEST_MAX,
 } VmRequestType;
 
@@ -67,6 +68,7 @@ typedef enum {
     VM_ANSWER_ENDED,     /* an event, serial 0: name; number: a MachineEnd */
     VM_ANSWER_STALLED,   /* an event, serial 0: name; number: whether it is */
     VM_ANSWER_LIBVIRT,   /* an event, serial 0; number: whether libvirt answers */
+    VM_ANSWER_NET,       /* with the port of a machine */
     _VM_ANSWER_MAX,
 } VmAnswerType;
 

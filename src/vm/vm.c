@@ -122,6 +122,18 @@ machine_hold(Machine *machine, gboolean holds)
     machine->vm->ops->hold(machine, holds);
 }
 
+void
+machine_open_net_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
+{
+    machine->vm->ops->open_net_async(machine, callback, data);
+}
+
+int
+machine_open_net_finish(Vm *vm, GAsyncResult *result, GError **error)
+{
+    return vm->ops->open_net_finish(vm, result, error);
+}
+
 pid_t
 machine_pid(const Machine *machine)
 {

@@ -43,6 +43,8 @@ typedef struct {
     int state_fd;       /* an open descriptor of it, which is borrowed; 0: `state` is opened */
     const char *socket; /* where the agent's channel is bound, at most 107 bytes. cloche-vm chooses
                            this path and the next one itself. */
+    const char *net_socket; /* the same for the port of the guest's connections (net.h); NULL: it
+                               has none. cloche-vm chooses this path, too */
     const char *console; /* file for the serial console of a machine that boots, or NULL; a restored
                             machine has none, because its guest could fill the disk */
     MachineUser user;
@@ -155,6 +157,15 @@ void vm_stop_trying(Vm *vm);
  * when there is space on the disk. `stalled` is called when it has happened. If it did not happen,
  * the call can be repeated. */
 void machine_hold(Machine *machine, gboolean holds);
+
+/*
+ * Connects to the port of the guest's connections. Finishes with a non-blocking stream socket,
+ * which is owned by the caller, or with -1: CLOCHE_ERROR_UNSUPPORTED when the machine has no such
+ * port, because an earlier version started it; CLOCHE_ERROR_BUSY when it cannot be connected now.
+ * QEMU serves one connection at a time: another one waits until the earlier one is closed.
+ */
+void machine_open_net_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
+int machine_open_net_finish(Vm *vm, GAsyncResult *result, GError **error);
 
 /* The process id of QEMU; 0: it has ended. */
 pid_t machine_pid(const Machine *machine);

@@ -131,17 +131,26 @@ add_disk(GString *xml, const MachineSpec *spec)
 }
 
 static void
-add_channel(GString *xml, const char *socket)
+add_channel(GString *xml, const char *name, guint port, const char *socket)
 {
     add(xml,
-        "    <controller type='virtio-serial' index='0'>\n"
-        "      <address type='pci' domain='0' bus='0' slot='3' function='0'/>\n"
-        "    </controller>\n"
         "    <channel type='unix'>\n"
         "      <source mode='bind' path='%s'/>\n"
-        "      <target type='virtio' name='org.cloche.agent'/>\n"
+        "      <target type='virtio' name='%s'/>\n"
+        "      <address type='virtio-serial' controller='0' bus='0' port='%u'/>\n"
         "    </channel>\n",
-        socket);
+        socket, name, port);
+}
+
+static void
+add_channels(GString *xml, const MachineSpec *spec)
+{
+    g_string_append(xml, "    <controller type='virtio-serial' index='0'>\n"
+                         "      <address type='pci' domain='0' bus='0' slot='3' function='0'/>\n"
+                         "    </controller>\n");
+    add_channel(xml, "org.cloche.agent", 1, spec->socket);
+    if (spec->net_socket)
+        add_channel(xml, "org.cloche.net", 2, spec->net_socket);
 }
 
 /* A restored machine has no console file: its guest is hostile, and could fill the host's disk. */
@@ -169,7 +178,7 @@ add_devices(GString *xml, const MachineSpec *spec)
     if (spec->disk)
         add_disk(xml, spec);
     if (spec->socket)
-        add_channel(xml, spec->socket);
+        add_channels(xml, spec);
     add_console(xml, spec);
     add(xml,
         "    <rng model='virtio-non-transitional'>\n"
@@ -283,8 +292,13 @@ domain_xml(const DomainPlan *plan)
 char *
 domain_definition(const VmFacts *facts)
 {
-    const MachineSpec spec = {
-        .name = "", .kernel = "", .initrd = "", .disk = "", .ram = "", .socket = ""};
+    const MachineSpec spec = {.name = "",
+                              .kernel = "",
+                              .initrd = "",
+                              .disk = "",
+                              .ram = "",
+                              .socket = "",
+                              .net_socket = ""};
     const DomainPlan plan = {.spec = &spec, .facts = facts, .uuid = "", .kernel = ""};
 
     return domain_xml(&plan);

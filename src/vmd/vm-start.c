@@ -52,6 +52,7 @@ start_new(LibvirtVm *vm, const MachineSpec *spec, const VmFacts *facts, const ch
     start->spec.ram = g_strdup(spec->ram);
     start->spec.state = g_strdup(spec->state);
     start->spec.socket = g_strdup(spec->socket);
+    start->spec.net_socket = g_strdup(spec->net_socket);
     start->spec.console = g_strdup(spec->console);
     start->facts = *facts;
     start->checks_facts = facts == &vm->known.facts;
@@ -74,6 +75,7 @@ start_free(MachineStart *start)
     g_free((char *)start->spec.ram);
     g_free((char *)start->spec.state);
     g_free((char *)start->spec.socket);
+    g_free((char *)start->spec.net_socket);
     g_free((char *)start->spec.console);
     g_free(start->uuid);
     g_free(start->kernel_options);
@@ -220,14 +222,21 @@ on_start_tried(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static gboolean
-check_spec(const MachineSpec *spec, GError **error)
+check_socket(const char *machine, const char *path, GError **error)
 {
-    if (!spec->socket || strlen(spec->socket) < sizeof((struct sockaddr_un *)NULL)->sun_path)
+    if (!path || strlen(path) < sizeof((struct sockaddr_un *)NULL)->sun_path)
         return TRUE;
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                "machine '%s' did not start: the path of its socket is too long: '%s'", spec->name,
-                spec->socket);
+                "machine '%s' did not start: the path of its socket is too long: '%s'", machine,
+                path);
     return FALSE;
+}
+
+static gboolean
+check_spec(const MachineSpec *spec, GError **error)
+{
+    return check_socket(spec->name, spec->socket, error) &&
+           check_socket(spec->name, spec->net_socket, error);
 }
 
 void

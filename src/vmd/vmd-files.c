@@ -10,7 +10,7 @@
 #include "folder.h"
 #include "util.h"
 
-static const char *const folders[] = {"agent", "boot", "console"};
+static const char *const folders[] = {"agent", "boot", "console", "net"};
 
 char *
 vmd_files_path(const char *own, const char *folder, const char *name)
@@ -18,17 +18,20 @@ vmd_files_path(const char *own, const char *folder, const char *name)
     return g_build_filename(own, folder, name, NULL);
 }
 
-/* libvirtd makes the sockets; the folder's access list makes them ours. Machines need no access. */
+/* libvirtd makes the sockets; the access lists of their folders make them ours. Machines need no
+ * access. */
 gboolean
 vmd_files_open(const char *own, gboolean has_users, GError **error)
 {
     g_autofree char *agent = vmd_files_path(own, "agent", NULL);
     g_autofree char *boot = vmd_files_path(own, "boot", NULL);
     g_autofree char *console = vmd_files_path(own, "console", NULL);
+    g_autofree char *net = vmd_files_path(own, "net", NULL);
 
     return folder_make(own, 0711, error) && folder_make(agent, 0700, error) &&
            folder_make(boot, 0711, error) && folder_make(console, 0711, error) &&
-           (!has_users || access_inherit(agent, error));
+           folder_make(net, 0700, error) &&
+           (!has_users || (access_inherit(agent, error) && access_inherit(net, error)));
 }
 
 gboolean

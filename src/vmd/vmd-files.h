@@ -5,6 +5,7 @@
  *   OWN/agent/NAME     the socket of a machine's channel
  *   OWN/boot/NAME      the stub of a kernel, while a machine is being restored
  *   OWN/console/NAME   the console of a machine that boots
+ *   OWN/net/NAME       the socket of a machine's port for connections
  *
  * libvirtd makes sockets and consoles as root. In a folder of cloched, an attacker who has taken
  * over cloched could replace the folder by a link to any other one. So they are here.

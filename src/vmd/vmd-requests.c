@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "vm-facts-value.h"
+#include "vm-files.h"
 #include "vmd-files.h"
 #include "vmd-private.h"
 
@@ -199,6 +200,7 @@ begin_start(VmdWork *work, const VmRequest *request)
 {
     const VmdConfig *config = work->server->config;
     g_autofree char *socket = vmd_files_path(config->own, "agent", work->request.name);
+    g_autofree char *net = vmd_files_path(config->own, "net", work->request.name);
     g_autofree char *console = vmd_files_path(config->own, "console", work->request.name);
     GError *error = NULL;
 
@@ -221,6 +223,7 @@ begin_start(VmdWork *work, const VmRequest *request)
         .state = work->request.type == VM_REQUEST_RESTORE ? "the state" : NULL,
         .state_fd = work->request.type == VM_REQUEST_RESTORE ? work->fd : 0,
         .socket = socket,
+        .net_socket = net,
         .console = work->request.type == VM_REQUEST_BOOT ? console : NULL,
         .user = {.uid = request->uid, .gid = request->uid ? config->gid : 0},
         .vcpus = request->vcpus,
@@ -270,6 +273,43 @@ begin_adopt(VmdWork *work, const VmRequest *request)
         return;
     vmd_machine_leave(work->machine);
     vm_adopt_async(work->server->vm, &spec, &vmd_machine_events, work->machine, on_adopted, work);
+}
+
+/* --- the port for connections --- */
+
+static int
+open_net(const VmdWork *work, GError **error)
+{
+    const VmdMachine *machine = vmd_machine_find(work->server, work->request.name);
+    g_autofree char *path = vmd_files_path(work->server->config->own, "net", work->request.name);
+
+    if (!machine || !machine->machine)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "machine '%s': it is not held",
+                    work->request.name);
+    else if (access(path, F_OK) < 0)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                    "the machine has no port for connections, because an earlier version of "
+                    "cloche started it");
+    else
+        return vm_connect_socket(path, error);
+    return -1;
+}
+
+static void
+begin_open_net(VmdWork *work, const VmRequest *request)
+{
+    GError *error = NULL;
+    VmAnswer answer;
+    int fd = open_net(work, &error);
+
+    if (fd < 0) {
+        vmd_work_fail(work, error);
+        return;
+    }
+    vm_answer_init(&answer, VM_ANSWER_NET, request->serial);
+    vmd_answer(work->server, &answer, fd);
+    close(fd);
+    vmd_work_free(work);
 }
 
 /* --- save --- */
@@ -520,6 +560,7 @@ vmd_request(VmdServer *server, const VmRequest *request, int fd)
         [VM_REQUEST_GO_ON] = begin_stand_still,
         [VM_REQUEST_CANCEL] = begin_cancel,
         [VM_REQUEST_STOP_TRYING] = begin_stop_trying,
+        [VM_REQUEST_OPEN_NET] = begin_open_net,
     };
     VmdWork *work = vmd_work_new(server, begins[request->type], request, fd);
 

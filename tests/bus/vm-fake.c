@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -170,6 +172,42 @@ hold(Machine *base, gboolean holds)
     if (machine->is_held != holds)
         fake_machine_stall(machine, holds);
     machine->is_held = holds;
+}
+
+/* A machine without this socket is one of an earlier version. */
+static int
+connect_net(const FakeMachine *machine, GError **error)
+{
+    g_autofree char *path = g_strconcat(machine->socket, ".net", NULL);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    g_set_error(error, CLOCHE_ERROR, errno == ENOENT ? CLOCHE_ERROR_UNSUPPORTED : CLOCHE_ERROR_BUSY,
+                "%s: %s", path, g_strerror(errno));
+    close(fd);
+    return -1;
+}
+
+static void
+open_net_async(Machine *base, GAsyncReadyCallback callback, gpointer data)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+    GError *error = NULL;
+    int fd = connect_net((const FakeMachine *)base, &error);
+
+    if (fd >= 0)
+        g_task_return_int(task, fd);
+    else
+        g_task_return_error(task, error);
+}
+
+static int
+open_net_finish(Vm *vm, GAsyncResult *result, GError **error)
+{
+    return (int)g_task_propagate_int(G_TASK(result), error);
 }
 
 static void
@@ -341,6 +379,8 @@ static const VmOps ops = {
     .save_finish = save_finish,
     .destroy_async = destroy_async,
     .destroy_finish = destroy_finish,
+    .open_net_async = open_net_async,
+    .open_net_finish = open_net_finish,
     .hold = hold,
     .leave = leave,
     .stop_trying = stop_trying,

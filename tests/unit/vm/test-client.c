@@ -2,13 +2,15 @@
 /* test-client: what a client asks for again when it has lost cloche-vm. */
 #include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "util.h"
+#include "vm-ops.h"
 #include "vm-protocol.h"
-#include "vm.h"
 
 #define ADOPTIONS 40u
 
@@ -16,7 +18,8 @@ typedef struct {
     char *folder, *path;
     int listening, fd; /* cloche-vm's ends */
     Vm *vm;
-    guint done; /* calls that have finished */
+    guint done;     /* calls that have finished */
+    guint expected; /* calls that finish */
 } Fixture;
 
 static void
@@ -58,7 +61,7 @@ tear_down(Fixture *fixture, gconstpointer data)
     vm_stop_trying(fixture->vm);
     close(fixture->fd);
     close(fixture->listening);
-    while (fixture->done < ADOPTIONS + 1)
+    while (fixture->done < fixture->expected)
         iterate();
     vm_close(fixture->vm);
     g_assert_true(util_remove_tree(fixture->folder, /* error= */ NULL));
@@ -116,6 +119,7 @@ test_order(Fixture *fixture, gconstpointer data)
 {
     static const MachineEvents no_events;
 
+    fixture->expected = ADOPTIONS + 1;
     accept_client(fixture);
     for (guint i = 0; i < ADOPTIONS; i++) {
         g_autofree char *name = g_strdup_printf("cloche-%u", i);
@@ -130,11 +134,130 @@ test_order(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(fixture->done, ==, 0);
 }
 
+/* --- the port for connections --- */
+
+static void
+answer_with(const Fixture *fixture, VmAnswerType type, guint32 serial, int fd)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.bytes = {0}};
+    VmAnswer answer;
+    struct iovec part = {.iov_base = &answer, .iov_len = sizeof answer};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+
+    vm_answer_init(&answer, type, serial);
+    control.align.cmsg_level = SOL_SOCKET;
+    control.align.cmsg_type = SCM_RIGHTS;
+    control.align.cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(&control.align), &fd, sizeof fd);
+    g_assert_cmpint(sendmsg(fixture->fd, &message, MSG_NOSIGNAL), ==, sizeof answer);
+}
+
+static void
+on_adopted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    Machine **machine = data;
+    int fd;
+
+    *machine = vm_adopt_finish((*machine)->vm, result, &fd, &error);
+    g_assert_no_error(error);
+    close(fd);
+}
+
+static Machine *
+adopt_one(Fixture *fixture)
+{
+    static const MachineEvents no_events;
+    const MachineSpec spec = {.name = "cloche-a"};
+    Machine none = {fixture->vm}, *machine = &none;
+    int fds[2];
+
+    accept_client(fixture);
+    vm_adopt_async(fixture->vm, &spec, &no_events, NULL, on_adopted, &machine);
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+    answer_with(fixture, VM_ANSWER_MACHINE, receive(fixture).serial, fds[0]);
+    close(fds[0]);
+    close(fds[1]);
+    while (machine == &none)
+        iterate();
+    return machine;
+}
+
+typedef struct {
+    Vm *vm;
+    int fd;
+    GError *error;
+    gboolean is_done;
+} Opening;
+
+static void
+on_net_open(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Opening *opening = data;
+
+    opening->fd = machine_open_net_finish(opening->vm, result, &opening->error);
+    opening->is_done = TRUE;
+}
+
+static void
+test_open_net(Fixture *fixture, gconstpointer data)
+{
+    Machine *machine = adopt_one(fixture);
+    Opening opening = {.vm = fixture->vm};
+    VmRequest request;
+    char byte;
+    int fds[2];
+
+    machine_open_net_async(machine, on_net_open, &opening);
+    request = receive(fixture);
+    g_assert_cmpint(request.type, ==, VM_REQUEST_OPEN_NET);
+    g_assert_cmpstr(request.name, ==, "cloche-a");
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+    answer_with(fixture, VM_ANSWER_NET, request.serial, fds[0]);
+    close(fds[0]);
+    while (!opening.is_done)
+        iterate();
+    g_assert_no_error(opening.error);
+    g_assert_cmpint(write(fds[1], "x", 1), ==, 1);
+    g_assert_cmpint(read(opening.fd, &byte, 1), ==, 1);
+    close(opening.fd);
+    close(fds[1]);
+    machine_leave(machine);
+}
+
+/* Its caller tries again when there is a connection. */
+static void
+test_lost_while_opening(Fixture *fixture, gconstpointer data)
+{
+    Machine *machine = adopt_one(fixture);
+    Opening opening = {.vm = fixture->vm};
+
+    machine_open_net_async(machine, on_net_open, &opening);
+    receive(fixture);
+    close(fixture->fd);
+    fixture->fd = -1;
+    while (!opening.is_done)
+        iterate();
+    g_assert_error(opening.error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY);
+    g_assert_cmpint(opening.fd, ==, -1);
+    g_clear_error(&opening.error);
+    machine_leave(machine);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* warnings are expected */
     g_test_add("/vm/client/order", Fixture, NULL, set_up, test_order, tear_down);
+    g_test_add("/vm/client/open-net", Fixture, NULL, set_up, test_open_net, tear_down);
+    g_test_add("/vm/client/lost-while-opening", Fixture, NULL, set_up, test_lost_while_opening,
+               tear_down);
     return g_test_run();
 }

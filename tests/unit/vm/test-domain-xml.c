@@ -19,6 +19,7 @@ spec_of(const char *state)
                          .ram = "/t/ram",
                          .state = state,
                          .socket = "/run/a.sock",
+                         .net_socket = "/run/a.net",
                          .console = "/s/console",
                          .vcpus = 2,
                          .memory_mib = 512};
@@ -96,7 +97,12 @@ test_boot(void)
     assert_has(xml, "<feature policy='disable' name='erms'/>");
     assert_has(xml, "<feature policy='disable' name='fsrm'/>");
     assert_has(xml, "<tb-cache unit='MiB'>128</tb-cache>");
-    assert_has(xml, "<source mode='bind' path='/run/a.sock'/>");
+    assert_has(xml, "<source mode='bind' path='/run/a.sock'/>\n"
+                    "      <target type='virtio' name='org.cloche.agent'/>\n"
+                    "      <address type='virtio-serial' controller='0' bus='0' port='1'/>");
+    assert_has(xml, "<source mode='bind' path='/run/a.net'/>\n"
+                    "      <target type='virtio' name='org.cloche.net'/>\n"
+                    "      <address type='virtio-serial' controller='0' bus='0' port='2'/>");
     assert_has(xml, "<serial type='file'>\n      <source path='/s/console'/>");
     assert_has(xml, "'memory-backend-file,id=cloche.ram,size=512M,mem-path=/t/ram,share=on,");
     assert_has(xml, "'memory-backend=cloche.ram,sata=off,smbus=off,i8042=off'");
@@ -188,6 +194,19 @@ test_slice(void)
 }
 
 /* A template is kept by it: it tells nothing of a user or of where a machine is put. */
+/* Machines of tests without this port. */
+static void
+test_no_net(void)
+{
+    MachineSpec spec = spec_of(NULL);
+    g_autofree char *xml = NULL;
+
+    spec.net_socket = NULL;
+    xml = xml_of(&spec, &tcg, NULL, FALSE);
+    assert_has(xml, "org.cloche.agent");
+    assert_lacks(xml, "org.cloche.net");
+}
+
 static void
 test_definition(void)
 {
@@ -323,6 +342,7 @@ main(int argc, char **argv)
     g_test_add_func("/vm/domain-xml/user", test_user);
     g_test_add_func("/vm/domain-xml/user-bounds", test_user_bounds);
     g_test_add_func("/vm/domain-xml/slice", test_slice);
+    g_test_add_func("/vm/domain-xml/no-net", test_no_net);
     g_test_add_func("/vm/domain-xml/definition", test_definition);
     g_test_add_func("/vm/domain-xml/accelerators", test_accelerators);
     g_test_add_func("/vm/domain-xml/kernel-options", test_kernel_options);

@@ -259,6 +259,12 @@ test_bad_answers(void)
     answer.pid = -1;
     g_assert_false(vm_answer_unpack(&answer, sizeof answer, 1, &unpacked));
 
+    vm_answer_init(&answer, VM_ANSWER_NET, 1);
+    g_assert_true(vm_answer_unpack(&answer, sizeof answer, 1, &unpacked));
+    g_assert_false(vm_answer_unpack(&answer, sizeof answer, 0, &unpacked));
+    answer.number = 1;
+    g_assert_false(vm_answer_unpack(&answer, sizeof answer, 1, &unpacked));
+
     vm_answer_init(&answer, VM_ANSWER_ENDED, 0);
     g_assert_false(vm_answer_unpack(&answer, sizeof answer, 0, &unpacked)); /* no name */
     g_assert_true(vm_field_set(answer.name, VM_NAME_SIZE, "cloche-a"));

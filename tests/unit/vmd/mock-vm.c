@@ -17,8 +17,10 @@ mock_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events, g
     self->events_data = events_data;
     g_free(self->last_disk);
     g_free(self->last_socket);
+    g_free(self->last_net_socket);
     self->last_disk = g_strdup(spec->disk);
     self->last_socket = g_strdup(spec->socket);
+    self->last_net_socket = g_strdup(spec->net_socket);
     if (self->holds_starts) {
         self->held_start = task;
         return;

@@ -8,7 +8,7 @@ typedef struct {
     Vm base;
     guint starts, lives, destroyed, swept;
     gboolean holds;
-    char *last_disk, *last_socket;
+    char *last_disk, *last_socket, *last_net_socket;
     Machine *last;
     const MachineEvents *events;
     gpointer events_data;

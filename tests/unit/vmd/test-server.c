@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -105,7 +106,7 @@ expect(Fixture *fixture, guint32 serial, VmAnswerType type, const char *text)
     g_assert_cmpuint(answer.head.serial, ==, serial);
     if (text && !strstr(answer.head.text, text))
         g_error("'%s' is not in: %s", text, answer.head.text);
-    g_assert_cmpint(fd >= 0, ==, type == VM_ANSWER_MACHINE);
+    g_assert_cmpint(fd >= 0, ==, type == VM_ANSWER_MACHINE || type == VM_ANSWER_NET);
     if (fd >= 0)
         close(fd);
 }
@@ -226,6 +227,7 @@ tear_down(Fixture *fixture, gconstpointer data)
     close(fixture->fd);
     g_free(fixture->vm.last_disk);
     g_free(fixture->vm.last_socket);
+    g_free(fixture->vm.last_net_socket);
     g_free(fixture->config.state);
     g_free(fixture->config.ram);
     g_free(fixture->config.own);
@@ -249,6 +251,64 @@ test_restore(Fixture *fixture, gconstpointer data)
     expect(fixture, 6, VM_ANSWER_DONE, NULL);
     g_assert_cmpuint(fixture->vm.destroyed, ==, 1);
     g_assert_false(g_file_test(socket, G_FILE_TEST_EXISTS));
+}
+
+/* QEMU's end of the port. */
+static int
+listen_at(const char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(listen(fd, 1), ==, 0);
+    return fd;
+}
+
+static void
+test_open_net(Fixture *fixture, gconstpointer data)
+{
+    VmRequest open_net = request_of(VM_REQUEST_OPEN_NET, 6, "cloche-a");
+    VmRequest destroy = request_of(VM_REQUEST_DESTROY, 7, "cloche-a");
+    g_autofree char *path = path_of(fixture, "own/net/cloche-a");
+    int listening = listen_at(path), fd, qemu;
+    char byte;
+
+    send_plain(fixture, &open_net);
+    expect(fixture, 6, VM_ANSWER_FAILED, "it is not held");
+    restore(fixture, 5, "cloche-a", 2000);
+    g_assert_cmpstr(fixture->vm.last_net_socket, ==, path);
+    send_plain(fixture, &open_net);
+    g_assert_cmpint(receive(fixture, &fd).head.type, ==, VM_ANSWER_NET);
+    qemu = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    g_assert_cmpint(write(qemu, "x", 1), ==, 1);
+    g_assert_cmpint(read(fd, &byte, 1), ==, 1);
+    close(fd);
+    close(qemu);
+    close(listening);
+    send_plain(fixture, &open_net);
+    expect(fixture, 6, VM_ANSWER_FAILED, "Connection refused");
+    send_plain(fixture, &destroy);
+    expect(fixture, 7, VM_ANSWER_DONE, NULL);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+/* An earlier version of cloche-vm has started it. */
+static void
+test_no_net(Fixture *fixture, gconstpointer data)
+{
+    VmRequest open_net = request_of(VM_REQUEST_OPEN_NET, 6, "cloche-a");
+    VmFactsAnswer answer;
+    int fd;
+
+    restore(fixture, 5, "cloche-a", 2000);
+    send_plain(fixture, &open_net);
+    answer = receive(fixture, &fd);
+    g_assert_cmpint(answer.head.type, ==, VM_ANSWER_FAILED);
+    g_assert_cmpint(answer.head.number, ==, CLOCHE_ERROR_UNSUPPORTED);
 }
 
 static void
@@ -571,6 +631,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* warnings are expected */
     ADD("restore", test_restore);
+    ADD("open-net", test_open_net);
+    ADD("no-net", test_no_net);
     ADD("events", test_events);
     ADD("hold", test_hold);
     ADD("save", test_save);
