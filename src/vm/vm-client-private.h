@@ -11,7 +11,7 @@ typedef struct ClientCall ClientCall;
 
 typedef struct {
     Vm base;
-    VmPeer *peer;
+    ServicePeer *peer;
     PacketSocket *socket; /* NULL: there is no connection */
     gboolean is_ready;    /* cloche-vm has said so */
     gboolean was_ready;

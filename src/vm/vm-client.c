@@ -276,7 +276,7 @@ on_reconnect(gpointer data)
 {
     VmClient *client = data;
     g_autoptr(GError) error = NULL;
-    int fd = vm_peer_connect(client->peer, &error);
+    int fd = service_peer_connect(client->peer, /* ret_is_missing= */ NULL, &error);
 
     client->timer = 0;
     if (fd >= 0) {
@@ -389,7 +389,7 @@ client_close(Vm *vm)
     g_clear_pointer(&client->socket, packet_socket_free);
     client_calls_lose(client);
     client_calls_stop_trying(client);
-    vm_peer_free(client->peer);
+    service_peer_free(client->peer);
     g_hash_table_unref(client->sent);
     g_hash_table_unref(client->machines);
     facts_clear(&client->facts);
@@ -421,7 +421,7 @@ static const VmOps client_ops = {
 };
 
 static VmClient *
-client_new(VmPeer *peer)
+client_new(ServicePeer *peer)
 {
     VmClient *client = g_new0(VmClient, 1);
 
@@ -436,7 +436,7 @@ client_new(VmPeer *peer)
 }
 
 static Vm *
-open_service(VmPeer *peer)
+open_service(ServicePeer *peer)
 {
     VmClient *client = client_new(peer);
 
@@ -446,15 +446,15 @@ open_service(VmPeer *peer)
 
 /* A mistake in the configuration of the embedded driver is reported at once. */
 static Vm *
-open_child(VmPeer *peer, GError **error)
+open_child(ServicePeer *peer, GError **error)
 {
-    int fd = vm_peer_connect(peer, error);
+    int fd = service_peer_connect(peer, /* ret_is_missing= */ NULL, error);
     VmClient *client;
 
     if (fd < 0 || !vm_peer_wait(fd, error)) {
         if (fd >= 0)
             close(fd);
-        vm_peer_free(peer);
+        service_peer_free(peer);
         return NULL;
     }
     client = client_new(peer);
@@ -466,7 +466,7 @@ open_child(VmPeer *peer, GError **error)
 Vm *
 vm_open(const VmAccess *access, GError **error)
 {
-    VmPeer *peer = vm_peer_new(access);
+    ServicePeer *peer = vm_peer_new(access);
 
     return access->socket ? open_service(peer) : open_child(peer, error);
 }
