@@ -99,6 +99,37 @@ read_code(const Image *image, GKeyFile *file, const char *prefix, GHashTable *re
     }
 }
 
+/* Returns the optional key; an empty list if there is none. */
+static char **
+get_entries(GKeyFile *file, const char *key)
+{
+    char **entries = g_key_file_get_string_list(file, "Image", key, NULL, NULL);
+
+    return entries ? entries : g_new0(char *, 1);
+}
+
+static gboolean
+read_network(Image *image, GKeyFile *file, const char *path, GError **error)
+{
+    g_autofree char *mode = g_key_file_get_string(file, "Image", "Network", NULL);
+    g_autoptr(NetPolicy) policy = net_policy_new();
+    g_autoptr(GError) cause = NULL;
+
+    if (!mode)
+        return TRUE;
+    g_strfreev(policy->allow);
+    g_strfreev(policy->deny);
+    policy->allow = get_entries(file, "NetworkAllow");
+    policy->deny = get_entries(file, "NetworkDeny");
+    if (!net_mode_parse(mode, &policy->mode) || !net_policy_check(policy, &cause)) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: [Image] Network: %s",
+                    path, cause ? cause->message : "it is not off, restricted or internet");
+        return FALSE;
+    }
+    image->network = g_steal_pointer(&policy);
+    return TRUE;
+}
+
 static gboolean
 read_fields(Image *image, GKeyFile *file, const char *path, GError **error)
 {
@@ -113,7 +144,8 @@ read_fields(Image *image, GKeyFile *file, const char *path, GError **error)
         !check_runners(image, path, error) ||
         !read_number(file, path, "MemoryMiB", MEMORY_MIB_MIN, MEMORY_MIB_MAX, &image->memory_mib,
                      error) ||
-        !read_number(file, path, "Vcpus", 1, VCPUS_MAX, &vcpus, error))
+        !read_number(file, path, "Vcpus", 1, VCPUS_MAX, &vcpus, error) ||
+        !read_network(image, file, path, error))
         return FALSE;
     image->vcpus = (guint)vcpus;
     read_code(image, file, "Startup.", image->startup);
@@ -236,6 +268,7 @@ image_free(Image *image)
     g_free(image->kernel_release);
     g_free(image->dir);
     g_strfreev(image->languages);
+    net_policy_free(image->network);
     g_strfreev(image->runners);
     g_hash_table_unref(image->startup);
     g_hash_table_unref(image->exercise);

@@ -2,6 +2,7 @@
 /* image: a recipe that build-image has built; input for a template. */
 #pragma once
 
+#include "policy.h"
 #include "store.h"
 
 typedef struct {
@@ -11,6 +12,8 @@ typedef struct {
     char **runners;       /* languages whose runner is started before the snapshot */
     GHashTable *startup;  /* language → code that is executed once, before the snapshot */
     GHashTable *exercise; /* language → code that is executed in each machine, without a trace */
+    NetPolicy *network;   /* the most that its sandboxes may reach, and what they get without a
+                             request; NULL: nothing is said */
     guint vcpus;
     guint64 memory_mib;
     guint64 disk_mib; /* the maximum size of its disk */

@@ -11,10 +11,13 @@
 
 #include "error.h"
 #include "names.h"
+#include "record-network.h"
 #include "record.h"
 #include "util.h"
 
 #define SECTION "Sandbox"
+#define NETWORK "Network"
+#define NETWORK_BASE "Network.Template"
 #define NEW_SUFFIX ".new"
 
 static char *
@@ -59,6 +62,12 @@ fill_file(const Record *record)
     g_key_file_set_uint64(file, SECTION, "OneShot", record->is_one_shot ? 1 : 0);
     if (record->deaths > 0)
         g_key_file_set_uint64(file, SECTION, "Deaths", record->deaths);
+    if (record->network)
+        record_network_write(file, NETWORK, record->network);
+    if (record->network_base)
+        record_network_write(file, NETWORK_BASE, record->network_base);
+    if (record->network_closed)
+        g_key_file_set_string(file, SECTION, "NetworkClosed", record->network_closed);
     return file;
 }
 
@@ -182,6 +191,24 @@ check_texts(RecordReader *reader, const Record *record, const char *id)
     check(reader, "TemplateKey", cause);
 }
 
+/* A policy that this version does not accept closes the network, and is no reason to end the
+ * sandbox. */
+static void
+read_network(const RecordReader *reader, Record *record)
+{
+    g_autoptr(GError) cause = NULL;
+
+    record->network_closed = g_key_file_get_string(reader->file, SECTION, "NetworkClosed", NULL);
+    record->network = record_network_read(reader->file, NETWORK, &cause);
+    if (!cause)
+        record->network_base = record_network_read(reader->file, NETWORK_BASE, &cause);
+    if (!cause)
+        return;
+    g_clear_pointer(&record->network, net_policy_free);
+    g_free(record->network_closed);
+    record->network_closed = g_strdup_printf("its record is invalid: %s", cause->message);
+}
+
 static void
 read_fields(RecordReader *reader, Record *record)
 {
@@ -207,6 +234,7 @@ read_fields(RecordReader *reader, Record *record)
     record->is_one_shot = get_number(reader, "OneShot", 1) == 1;
     if (g_key_file_has_key(reader->file, SECTION, "Deaths", /* error= */ NULL))
         record->deaths = (guint)get_number(reader, "Deaths", G_MAXUINT16);
+    read_network(reader, record);
 }
 
 Record *
@@ -245,6 +273,9 @@ record_copy(const Record *record)
     copy->request_digest = g_strdup(record->request_digest);
     copy->languages = g_strdupv(record->languages);
     copy->user = g_strdup(record->user);
+    copy->network = record->network ? net_policy_copy(record->network) : NULL;
+    copy->network_base = record->network_base ? net_policy_copy(record->network_base) : NULL;
+    copy->network_closed = g_strdup(record->network_closed);
     return copy;
 }
 
@@ -263,6 +294,9 @@ record_free(Record *record)
     g_free(record->request_digest);
     g_strfreev(record->languages);
     g_free(record->user);
+    net_policy_free(record->network);
+    net_policy_free(record->network_base);
+    g_free(record->network_closed);
     g_free(record);
 }
 

@@ -2,6 +2,7 @@
 /* record: the properties of a sandbox, written before its machine is claimed. */
 #pragma once
 
+#include "policy.h"
 #include "store.h"
 
 typedef struct {
@@ -22,9 +23,12 @@ typedef struct {
     char *user; /* in the guest */
     guint vcpus;
     guint64 memory_mib, disk_mib;
-    guint32 machine_uid;  /* 0: the machine has no uid of its own */
-    gboolean is_one_shot; /* the sandbox ends with the call that created it */
-    guint deaths;         /* of the service, in a row, while it adopted the machine */
+    guint32 machine_uid;     /* 0: the machine has no uid of its own */
+    gboolean is_one_shot;    /* the sandbox ends with the call that created it */
+    guint deaths;            /* of the service, in a row, while it adopted the machine */
+    NetPolicy *network;      /* NULL: it has none, or an earlier version wrote the record */
+    NetPolicy *network_base; /* the template's; NULL: it has none */
+    char *network_closed;    /* why it is closed until it is set again; NULL: it is not */
 } Record;
 
 /* Lets a record be removed by one thread while another one writes it. */

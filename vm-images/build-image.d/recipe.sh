@@ -28,6 +28,10 @@ value_fault() {
     Languages | Runners)
         fits "$value" '([a-z][a-z0-9-]*(;|$))*' "be names of languages, separated by ';'"
         ;;
+    Network) fits "$value" 'off|restricted|internet' "be off, restricted or internet" ;;
+    NetworkAllow | NetworkDeny)
+        fits "$value" '([][A-Za-z0-9_.*:/-]+(;|$))*' "be entries of a network, separated by ';'"
+        ;;
     MemoryMiB | DiskMiB) fits_range "$value" 64 1048576 ;;
     Vcpus) fits_range "$value" 1 64 ;;
     Description | Startup.* | Exercise.*) [ -n "$value" ] || echo "is empty" ;;
@@ -97,6 +101,9 @@ check_keys() {
     done
     for key in "${recipe_keys[@]}"; do
         case $key in
+        NetworkAllow | NetworkDeny)
+            [ -n "${recipe[Network]+set}" ] || die "$file: $key is set, but Network is not"
+            ;;
         Startup.* | Exercise.*)
             has_item Runners "${key#*.}" ||
                 die "$file: $key is set, but Runners does not name ${key#*.}"

@@ -56,6 +56,10 @@ bad "startup for nobody" 's/^Exercise.bash/Startup.typescript/' \
 bad "empty startup" 's/^Exercise.bash=.*/Startup.bash=/' ":10: Startup.bash is empty"
 bad "empty exercise" 's/^Exercise.bash=.*/Exercise.bash=/' ":10: Exercise.bash is empty"
 
+bad "network of another mode" 's/^Exercise.bash=.*/Network=on/' ":10: Network must be off, restricted or internet"
+bad "entry with a space" 's/^Exercise.bash=.*/NetworkAllow=a b/' ":10: NetworkAllow must be entries of a network, separated by ';'"
+bad "entries without a network" 's/^Exercise.bash=.*/NetworkAllow=a.com;[fd00::1]:80/' ": NetworkAllow is set, but Network is not"
+
 memory="MemoryMiB must be a number from 64 to 1048576"
 bad "no memory" 's/^MemoryMiB=.*/MemoryMiB=0/' ":11: $memory"
 bad "too little memory" 's/^MemoryMiB=.*/MemoryMiB=63/' ":11: $memory"
