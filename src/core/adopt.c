@@ -19,6 +19,7 @@
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "network-private.h"
 #include "process.h"
 #include "registry.h"
 #include "sandbox-clock.h"
@@ -36,8 +37,26 @@ typedef struct {
     Record *record;
 } Adoption;
 
+/* What the previous instance of the service has handed over may be in force. */
+static void
+find_network(Core *core, Sandbox *sandbox, const Record *record)
+{
+    NetPolicy *base = record->network_base ? net_policy_copy(record->network_base) : NULL;
+    Network *network = network_new(
+        core, base, record->network ? net_policy_copy(record->network) : net_policy_new());
+
+    sandbox->network = network;
+    network_enter(network, sandbox);
+    network->is_spent = record->network_closed != NULL;
+    network->must_hand_over = TRUE;
+    if (network->is_spent)
+        network_set_state(network, NETWORK_CLOSED, record->network_closed);
+    else if (network_is_on(network))
+        network_set_state(network, NETWORK_STARTING, NULL);
+}
+
 static Sandbox *
-sandbox_from_record(const Record *record)
+sandbox_from_record(Core *core, const Record *record)
 {
     Sandbox *sandbox = sandbox_new();
 
@@ -56,6 +75,7 @@ sandbox_from_record(const Record *record)
     sandbox->vcpus = record->vcpus;
     sandbox->memory_mib = record->memory_mib;
     sandbox->disk_mib = record->disk_mib;
+    find_network(core, sandbox, record);
     return sandbox;
 }
 
@@ -234,7 +254,7 @@ adopt(Core *core, const char *id, gboolean has_crashed)
     }
     if (has_crashed && record->deaths > 0)
         record->deaths += DEATHS_OF_CRASH - 1; /* one was counted before */
-    sandbox = sandbox_from_record(record);
+    sandbox = sandbox_from_record(core, record);
     amounts = sandbox_amounts(sandbox);
     quota_charge_anyway(core->quota, sandbox->owner, &amounts);
     why = adopt_judge(record, util_boot_id(), util_boottime_us(), &detail);

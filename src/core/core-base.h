@@ -2,9 +2,11 @@
 /* core-base: the types that all parts of the core and those above it share. */
 #pragma once
 
+#include "policy.h"
 #include "quota.h"
 
 typedef struct Core Core;
+typedef struct Network Network;
 typedef struct Process Process;
 typedef struct Sandbox Sandbox;
 
@@ -28,6 +30,8 @@ typedef struct {
     guint64 lifetime_max_s;       /* of a sandbox, from its creation */
     guint32 uid_first, uid_count; /* of machines; 0: libvirt chooses the user */
     Emulation emulation;
+    NetPolicy *network;       /* the most that any sandbox may reach */
+    const char *proxy;        /* of cloche-egress; "": none */
     gint64 clock_interval_us; /* CORE_CLOCK_INTERVAL_US; tests set a shorter one */
 } CoreConfig;
 
@@ -41,6 +45,8 @@ typedef struct {
     void (*sandbox_added)(const Sandbox *sandbox, gpointer data);
     /* Its deadline changed. */
     void (*sandbox_changed)(const Sandbox *sandbox, gpointer data);
+    /* Its network changed. */
+    void (*network_changed)(const Sandbox *sandbox, gpointer data);
     /* Its state and end reason are final. */
     void (*sandbox_ended)(const Sandbox *sandbox, gpointer data);
     /* A process that had started ended by itself. */

@@ -5,6 +5,7 @@
 #include "acceleration.h"
 #include "deadline.h"
 #include "disk-watch.h"
+#include "egress.h"
 #include "pools.h"
 #include "record-writer.h"
 #include "templates.h"
@@ -31,9 +32,12 @@ struct Core {
     GHashTable *sandboxes; /* id → Sandbox, running ones; owned */
     GQueue ended;          /* of registry.c: the oldest first */
     gint64 last_born_us;
-    GQueue operations;    /* of Operation, under way */
-    GQueue settling;      /* of settle.c: calls that wait */
-    GHashTable *creating; /* "uid key" → Creation with an idempotency key that is under way */
+    Egress *egress;         /* NULL: sandboxes have no network */
+    gboolean knows_workers; /* cloche-egress has listed its workers */
+    GHashTable *networks;   /* id → Network, of running sandboxes and of new ones */
+    GQueue operations;      /* of Operation, under way */
+    GQueue settling;        /* of settle.c: calls that wait */
+    GHashTable *creating;   /* "uid key" → Creation with an idempotency key that is under way */
 
     gboolean is_stopping;      /* from core_stop_async() on */
     GTask *stopping;           /* NULL: it does not stop, or has stopped */

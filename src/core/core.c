@@ -7,6 +7,7 @@
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "network-private.h"
 #include "operation.h"
 #include "preparation.h"
 
@@ -136,6 +137,20 @@ add_templates(Core *core)
     }
 }
 
+/* Copies what the config only points to. */
+static void
+set_config(Core *core, const CoreConfig *config)
+{
+    NetPolicy *network = config->network ? net_policy_copy(config->network) : net_policy_new();
+
+    g_free((char *)core->config.default_template);
+    g_free((char *)core->config.proxy);
+    net_policy_free(core->config.network);
+    core->config.default_template = g_strdup(config->default_template);
+    core->config.proxy = g_strdup(config->proxy ? config->proxy : "");
+    core->config.network = network;
+}
+
 Core *
 core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
 {
@@ -147,7 +162,9 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
         return NULL;
     core = g_new0(Core, 1);
     core->config = *config;
-    core->config.default_template = g_strdup(config->default_template);
+    core->config.default_template = core->config.proxy = NULL;
+    core->config.network = NULL;
+    set_config(core, config);
     core->quota = quota_new(&config->limits_of_all, &config->limits_of_each);
     host_init(&core->host, vm, store, config->uid_first, config->uid_count);
     core->host.on_change = on_host_changed;
@@ -160,6 +177,7 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core->preparations = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)preparation_free);
     core->sandboxes = g_hash_table_new(g_str_hash, g_str_equal);
     core->creating = g_hash_table_new(g_str_hash, g_str_equal);
+    core->networks = g_hash_table_new(g_str_hash, g_str_equal);
     g_queue_init(&core->operations);
     g_queue_init(&core->settling);
     g_queue_init(&core->ended);
@@ -167,6 +185,12 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core->record_writer = record_writer_new(&core->host);
     add_templates(core);
     return core;
+}
+
+void
+core_use_egress(Core *core, Egress *egress)
+{
+    core->egress = egress;
 }
 
 void
@@ -227,6 +251,7 @@ void
 core_start(Core *core)
 {
     vm_watch(core->host.vm, on_libvirt_answers, core);
+    networks_start(core);
     host_hold(&core->host);
     core_sweep_async(core, on_swept, core);
 }
@@ -247,6 +272,7 @@ core_stop_async(Core *core, gboolean leave_sandboxes, GAsyncReadyCallback callba
     core->leaves_sandboxes = leave_sandboxes;
     host_hold(&core->host); /* until everything below has been called */
     registry_stop_all(core);
+    networks_stop(core);
     g_hash_table_remove_all(core->preparations);
     pools_stop(core->pools, why);
     host_release(&core->host);
@@ -267,6 +293,8 @@ core_free(Core *core)
     registry_clear(core);
     operations_abandon(core);
     g_hash_table_unref(core->creating);
+    g_hash_table_unref(core->networks);
+    egress_close(core->egress);
     g_hash_table_unref(core->preparations);
     pools_free(core->pools);
     templates_free(core->templates);
@@ -278,6 +306,8 @@ core_free(Core *core)
     deadlines_free(core->deadlines);
     journal_flush();
     g_free((char *)core->config.default_template);
+    g_free((char *)core->config.proxy);
+    net_policy_free(core->config.network);
     g_free(core);
 }
 
@@ -286,14 +316,16 @@ core_reconfigure(Core *core, const CoreConfig *config)
 {
     PoolConfig pool_config = {config->pool_target, config->memory_max_mib};
 
-    g_free((char *)core->config.default_template);
-    core->config.default_template = g_strdup(config->default_template);
+    set_config(core, config);
+    core->config.limits_of_all = config->limits_of_all;
+    core->config.limits_of_each = config->limits_of_each;
     core->config.pool_target = config->pool_target;
     core->config.memory_max_mib = config->memory_max_mib;
     core->config.lifetime_max_s = config->lifetime_max_s;
     core->config.disk_use_percent = config->disk_use_percent;
     quota_set_limits(core->quota, &config->limits_of_all, &config->limits_of_each);
     pools_reconfigure(core->pools, &pool_config);
+    networks_reconfigure(core);
     core->events->manager_changed(core->events_data);
 }
 

@@ -13,6 +13,7 @@
 #include "contexts.h"
 #include "create.h"
 #include "guest-calls.h"
+#include "network.h"
 #include "oneshot.h"
 #include "pool.h"
 #include "process-list.h"
@@ -24,6 +25,9 @@
 /* Copies the config. Installs a template for each image of the store; that of a damaged image has
  * failed. */
 Core *core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error);
+/* Gives sandboxes their network by this; takes it. Without it they have none. Call it before
+ * core_start(). */
+void core_use_egress(Core *core, Egress *egress);
 void core_set_events(Core *core, const CoreEvents *events, gpointer data);
 /* Calls `changed` whenever core_summary() or core_is_checked() may return something else. */
 void core_watch(Core *core, void (*changed)(gpointer data), gpointer data);

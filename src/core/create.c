@@ -12,6 +12,7 @@
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "network-private.h"
 #include "registry.h"
 #include "secret.h"
 #include "util.h"
@@ -25,6 +26,10 @@ typedef struct {
     guint32 owner;
     Sandbox *sandbox; /* NULL once it is registered */
     char **environment;
+    GArray *secrets;   /* of int: files of the network's secrets */
+    guint parts;       /* of the claim, under way */
+    GError *error;     /* of the claim: the machine was lost */
+    GError *net_error; /* of the network */
     guint64 timeout_s;
     Template *template;
     guint claims;
@@ -40,6 +45,7 @@ drop_sandbox(Creation *creation)
 
     if (!creation->sandbox)
         return;
+    network_end(creation->sandbox->network);
     amounts = sandbox_amounts(creation->sandbox);
     quota_release(creation->core->quota, creation->owner, &amounts);
     sandbox_free(g_steal_pointer(&creation->sandbox));
@@ -55,6 +61,9 @@ creation_free(gpointer data)
     drop_sandbox(creation);
     template_unref(creation->template);
     g_strfreev(creation->environment);
+    g_array_unref(creation->secrets);
+    g_clear_error(&creation->error);
+    g_clear_error(&creation->net_error);
     g_free(creation->share_key);
     g_ptr_array_unref(creation->followers);
     g_free(creation);
@@ -94,6 +103,7 @@ lose_claim(GTask *task, GError *error)
     Sandbox *sandbox = creation->sandbox;
 
     record_writer_remove(creation->core->record_writer, sandbox->id);
+    network_end(sandbox->network);
     instance_end(g_steal_pointer(&sandbox->instance), "The machine could not be claimed");
     if (!creation->core->is_stopping)
         journal_claim_lost(sandbox, error->message);
@@ -106,19 +116,11 @@ lose_claim(GTask *task, GError *error)
 }
 
 static void
-on_claimed(GObject *source, GAsyncResult *result, gpointer data)
+announce(GTask *task)
 {
-    GTask *task = data;
     Creation *creation = g_task_get_task_data(task);
     Sandbox *sandbox = creation->sandbox;
-    GError *error = NULL;
 
-    if (guest_link_claim_finish(NULL, result, &error))
-        registry_check_running(creation->core, &error);
-    if (error) {
-        lose_claim(task, error);
-        return;
-    }
     /* The exercise has reseeded the interpreters already (exercise.h). */
     if (*creation->environment)
         instance_reseed(sandbox->instance, (const char *const *)creation->environment);
@@ -127,6 +129,68 @@ on_claimed(GObject *source, GAsyncResult *result, gpointer data)
     registry_add(creation->core, sandbox);
     journal_created(sandbox);
     finish(task, sandbox->id, NULL);
+}
+
+/* The sandbox does not begin without the network that was requested. Takes the error. */
+static void
+fail_network(GTask *task, GError *error)
+{
+    const Creation *creation = g_task_get_task_data(task);
+
+    record_writer_remove(creation->core->record_writer, creation->sandbox->id);
+    finish(task, NULL, error);
+}
+
+static void
+on_trusted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+
+    if (network_trust_finish(result, &error))
+        announce(data);
+    else
+        fail_network(data, error);
+}
+
+/* Both the claim and the network have an answer. */
+static void
+conclude(GTask *task)
+{
+    Creation *creation = g_task_get_task_data(task);
+
+    if (--creation->parts > 0)
+        return;
+    if (!creation->error)
+        registry_check_running(creation->core, &creation->error);
+    if (creation->error) {
+        g_clear_error(&creation->net_error);
+        lose_claim(task, g_steal_pointer(&creation->error));
+    } else if (creation->net_error) {
+        fail_network(task, g_steal_pointer(&creation->net_error));
+    } else if (network_is_on(creation->sandbox->network)) {
+        network_trust_async(creation->sandbox->network, on_trusted, task);
+    } else {
+        announce(task);
+    }
+}
+
+static void
+on_claimed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Creation *creation = g_task_get_task_data(data);
+
+    if (!guest_link_claim_finish(NULL, result, &creation->error))
+        network_end(creation->sandbox->network); /* what is under way fails at once */
+    conclude(data);
+}
+
+static void
+on_network_open(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Creation *creation = g_task_get_task_data(data);
+
+    network_open_finish(result, &creation->net_error);
+    conclude(data);
 }
 
 /* The record is there before the guest knows whose it is. */
@@ -145,6 +209,11 @@ on_recorded(GObject *source, GAsyncResult *result, gpointer data)
     claim.id = claim.hostname = creation->sandbox->id;
     claim.user = creation->template->user;
     claim.environment = (const char *const *)creation->environment;
+    creation->parts = 1;
+    if (network_is_on(creation->sandbox->network)) {
+        creation->parts++;
+        network_open_async(creation->sandbox->network, creation->secrets, on_network_open, task);
+    }
     guest_link_claim_async(instance_link(creation->sandbox->instance), &claim, on_claimed, task);
 }
 
@@ -163,6 +232,7 @@ begin_claim(GTask *task, Instance *instance)
     sandbox->born_us = MAX(util_boottime_us(), creation->core->last_born_us + 1);
     creation->core->last_born_us = sandbox->born_us;
     sandbox->deadline_us = sandbox->born_us + (gint64)creation->timeout_s * G_USEC_PER_SEC;
+    network_enter(sandbox->network, sandbox);
     registry_write_record_async(creation->core, sandbox, sandbox->deadline_us, on_recorded, task);
 }
 
@@ -257,6 +327,19 @@ check_size(const Template *template, const CreateRequest *request, GError **erro
     return FALSE;
 }
 
+/* Without the values of secrets, which this service does not read. */
+static void
+add_policy(StoreDigest *digest, const NetPolicy *policy)
+{
+    g_autofree uint8_t *buffer = g_malloc0(NET_POLICY_SIZE_MAX);
+    WireWriter w = {.data = buffer, .size = NET_POLICY_SIZE_MAX};
+    g_autofree char *sum = NULL;
+
+    net_policy_put(&w, policy);
+    sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, buffer, w.used);
+    store_digest_add(digest, sum);
+}
+
 /* The digest of what a second call with the same key must request again. */
 static char *
 digest_request(const Core *core, const CreateRequest *request, const char *template)
@@ -269,11 +352,22 @@ digest_request(const Core *core, const CreateRequest *request, const char *templ
     store_digest_add(digest, timeout);
     store_digest_add_list(digest, request->metadata);
     store_digest_add_list(digest, request->environment);
+    if (request->network)
+        add_policy(digest, request->network->policy);
     return store_digest_finish(digest);
 }
 
+static Network *
+network_for(Core *core, const Template *template, const CreateRequest *request)
+{
+    const NetPolicy *policy = request->network ? request->network->policy : template->network;
+
+    return network_new(core, template->network ? net_policy_copy(template->network) : NULL,
+                       policy ? net_policy_copy(policy) : net_policy_new());
+}
+
 static Sandbox *
-sandbox_for(const Core *core, const Template *template, guint32 owner, const CreateRequest *request)
+sandbox_for(Core *core, const Template *template, guint32 owner, const CreateRequest *request)
 {
     Sandbox *sandbox = sandbox_new();
 
@@ -288,6 +382,7 @@ sandbox_for(const Core *core, const Template *template, guint32 owner, const Cre
     sandbox->languages = g_strdupv(template->languages);
     sandbox->idempotency_key = g_strdup(request->idempotency_key);
     sandbox->is_one_shot = request->is_one_shot;
+    sandbox->network = network_for(core, template, request);
     if (request->idempotency_key)
         sandbox->request_digest = digest_request(core, request, template->name);
     return sandbox;
@@ -298,19 +393,19 @@ static Sandbox *
 accept_request(Core *core, const Template *template, guint32 owner, const CreateRequest *request,
                GError **error)
 {
-    Sandbox *sandbox;
+    g_autoptr(Sandbox) sandbox = NULL;
     QuotaAmounts amounts;
 
     if (!registry_check_running(core, error) || !check_size(template, request, error) ||
         !core_check_timeout(core, request->timeout_s, error))
         return NULL;
     sandbox = sandbox_for(core, template, owner, request);
+    if ((request->network && !network_check_values(request->network, NULL, error)) ||
+        !network_check(core, template->network, network_policy(sandbox->network), error))
+        return NULL;
     amounts = sandbox_amounts(sandbox);
     amounts.amount[QUOTA_CREATES] = 1;
-    if (account_charge(core->quota, owner, &amounts, error))
-        return sandbox;
-    sandbox_free(sandbox);
-    return NULL;
+    return account_charge(core->quota, owner, &amounts, error) ? g_steal_pointer(&sandbox) : NULL;
 }
 
 /* Takes the sandbox, and the key (or NULL) under which other calls may share it. */
@@ -324,7 +419,9 @@ creation_new(Core *core, Template *template, Sandbox *sandbox, const CreateReque
     creation->owner = sandbox->owner;
     creation->template = template_ref(template);
     creation->sandbox = sandbox;
-    creation->environment = g_strdupv(request->environment);
+    creation->environment =
+        network_environment(network_policy(sandbox->network), request->environment);
+    creation->secrets = network_copy_secrets(request->network ? request->network->secrets : NULL);
     creation->timeout_s = request->timeout_s;
     creation->followers = g_ptr_array_new_with_free_func(g_object_unref);
     creation->share_key = share_key;

@@ -7,15 +7,21 @@
 #include "core-base.h"
 
 typedef struct {
+    NetPolicy *policy;
+    GArray *secrets; /* of int: the file of each secret's value, borrowed; -1: it has none */
+} NetworkRequest;
+
+typedef struct {
     const char *template; /* NULL: the default one */
     const char *name;     /* "": none */
     guint64 timeout_s;
-    char **metadata;             /* key, value, …, sorted by key */
-    char **environment;          /* NAME=value, sorted */
-    guint vcpus;                 /* 0: the template's */
-    guint64 memory_mib;          /* 0: the template's */
-    const char *idempotency_key; /* NULL: none */
-    gboolean is_one_shot;        /* set by core_run_code_async() */
+    char **metadata;               /* key, value, …, sorted by key */
+    char **environment;            /* NAME=value, sorted */
+    guint vcpus;                   /* 0: the template's */
+    guint64 memory_mib;            /* 0: the template's */
+    const char *idempotency_key;   /* NULL: none */
+    const NetworkRequest *network; /* NULL: the template's */
+    gboolean is_one_shot;          /* set by core_run_code_async() */
 } CreateRequest;
 
 void core_create_async(Core *core, guint32 owner, const CreateRequest *request,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* instance: a machine with its connection and files: its use, its loss, its end. */
+#include "claim.h"
 #include "instance-private.h"
 #include "languages.h"
 #include "util.h"
@@ -273,6 +274,25 @@ instance_hold(Instance *instance, gboolean holds)
     if (instance->machine && !instance->is_lost && (holds || instance->is_held))
         machine_hold(instance->machine, holds);
     instance->is_held = holds;
+}
+
+void
+instance_open_net_async(Instance *instance, GAsyncReadyCallback callback, gpointer data)
+{
+    machine_open_net_async(instance->machine, callback, data);
+}
+
+void
+instance_trust_async(Instance *instance, const char *certificates, GAsyncReadyCallback callback,
+                     gpointer data)
+{
+    guest_link_trust_async(instance->link, certificates, callback, data);
+}
+
+gboolean
+instance_trust_finish(GAsyncResult *result, GError **error)
+{
+    return guest_link_trust_finish(/* link= */ NULL, result, error);
 }
 
 char *

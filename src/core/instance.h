@@ -77,6 +77,13 @@ void instance_set_owner(Instance *instance, Budget *buffers, Slots *large_frames
 gboolean instance_is_stalled(const Instance *instance);
 /* See machine_hold(). */
 void instance_hold(Instance *instance, gboolean holds);
+/* See machine_open_net_async(): finish with machine_open_net_finish(). */
+void instance_open_net_async(Instance *instance, GAsyncReadyCallback callback, gpointer data);
+/* Makes the programs of the guest trust these certificates (PEM) beside those of its image; "":
+ * only those. */
+void instance_trust_async(Instance *instance, const char *certificates,
+                          GAsyncReadyCallback callback, gpointer data);
+gboolean instance_trust_finish(GAsyncResult *result, GError **error);
 /* The path of its disk's overlay, a new string. */
 char *instance_disk(const Instance *instance);
 /* Of Context: all contexts that were started or requested; owned by the instance. */

@@ -3,6 +3,7 @@
 #include "journal.h"
 
 #include "journal-budget.h"
+#include "network.h"
 
 #define NUMBER_SIZE 24
 
@@ -51,7 +52,9 @@ static JournalKind
 kind_of(const char *message_id)
 {
     return g_str_equal(message_id, JOURNAL_EXTENDED) || g_str_equal(message_id, JOURNAL_STALLED) ||
-                   g_str_equal(message_id, JOURNAL_RESUMED)
+                   g_str_equal(message_id, JOURNAL_RESUMED) ||
+                   g_str_equal(message_id, JOURNAL_NETWORK_SET) ||
+                   g_str_equal(message_id, JOURNAL_NETWORK_LOST)
                ? JOURNAL_OTHER
                : JOURNAL_LIFE;
 }
@@ -166,6 +169,24 @@ journal_claim_lost(const Sandbox *sandbox, const char *why)
 {
     tell(sandbox, G_LOG_LEVEL_WARNING, JOURNAL_CLAIM_LOST, NULL,
          "Machine %s could not be claimed for uid %u: %s", sandbox->id, sandbox->owner, why);
+}
+
+void
+journal_network_set(const Sandbox *sandbox)
+{
+    const NetPolicy *policy = network_policy(sandbox->network);
+    const Extra extra = {"NETWORK", net_mode_name(policy->mode)};
+
+    tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_NETWORK_SET, &extra,
+         "The network of sandbox %s of uid %u has the mode %s", sandbox->id, sandbox->owner,
+         extra.value);
+}
+
+void
+journal_network_lost(const Sandbox *sandbox, const char *why)
+{
+    tell(sandbox, G_LOG_LEVEL_WARNING, JOURNAL_NETWORK_LOST, NULL,
+         "The network of sandbox %s of uid %u is closed: %s", sandbox->id, sandbox->owner, why);
 }
 
 void

@@ -23,6 +23,8 @@
 #define JOURNAL_DISK_RELEASED "c1a3f0b5be234f5fa9d4a1b6f0e27c38"
 #define JOURNAL_CLAIM_LOST "efb7865cb4a343299f04af1b0b565b29"
 #define JOURNAL_REFUSED "a88ce9a7bf6a4b4eb1521d188df4a270"
+#define JOURNAL_NETWORK_SET "3f1b0a7c52d84e6b9d0e8c4f6a217b95"
+#define JOURNAL_NETWORK_LOST "b7d92e1f04c6483aa85e3c1d7f90e264"
 #define JOURNAL_LEFT_OUT "5d0d3d5b1c0e4f6c9a58c1f6b1a7e2d4"
 
 #define JOURNAL_LIFE_MAX 1200u
@@ -42,6 +44,10 @@ void journal_disk_held(guint32 owner, gboolean is_held, guint64 used, guint64 le
 void journal_ended(const Sandbox *sandbox, const char *detail);
 /* The machine was lost during the claim, before the sandbox was announced. */
 void journal_claim_lost(const Sandbox *sandbox, const char *why);
+/* Its network has another policy. */
+void journal_network_set(const Sandbox *sandbox);
+/* Its network is closed until it is set again. `why` is a line of cloche-egress. */
+void journal_network_lost(const Sandbox *sandbox, const char *why);
 /* A limit refused something to a user. */
 void journal_refused(guint32 owner, const char *why);
 

@@ -82,6 +82,7 @@ set_facts(Template *template, const Image *image)
     replace_list(&template->runners, image->runners);
     copy_code(template->startup, image->startup);
     copy_code(template->exercise, image->exercise);
+    template->network = image->network ? net_policy_copy(image->network) : NULL;
     template->vcpus = image->vcpus;
     template->memory_mib = image->memory_mib;
     template->disk_mib = image->disk_mib;

@@ -31,6 +31,10 @@ static const struct {
     [QUOTA_DISK_MIB] = {"disk-mib", "DiskMiB", " MiB", "end a sandbox"},
     [QUOTA_PROCESSES] = {"processes", "Processes", "", "wait for one to end"},
     [QUOTA_CREATES] = {"creates", "Creates", "", "wait for one to be ready"},
+    [QUOTA_CONNECTIONS] = {"connections", "Connections", "",
+                           "set a lower limit of a network, end a sandbox"},
+    [QUOTA_TRAFFIC_MIB] = {"traffic-mib", "TrafficMiB", " MiB",
+                           "set a lower limit of a network, end a sandbox"},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(resources) == _QUOTA_MAX);
 

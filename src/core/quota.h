@@ -14,9 +14,11 @@ typedef enum {
     QUOTA_SANDBOXES,
     QUOTA_MEMORY_MIB,
     QUOTA_VCPUS,
-    QUOTA_DISK_MIB,  /* the sizes to which disks may grow */
-    QUOTA_PROCESSES, /* operations under way */
-    QUOTA_CREATES,   /* creations under way */
+    QUOTA_DISK_MIB,    /* the sizes to which disks may grow */
+    QUOTA_PROCESSES,   /* operations under way */
+    QUOTA_CREATES,     /* creations under way */
+    QUOTA_CONNECTIONS, /* that networks of sandboxes may have at once */
+    QUOTA_TRAFFIC_MIB, /* that networks of sandboxes may move in all */
     _QUOTA_MAX,
 } QuotaResource;
 

@@ -5,6 +5,7 @@
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "network-private.h"
 #include "process.h"
 #include "sandbox-clock.h"
 #include "settle.h"
@@ -91,6 +92,8 @@ core_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
     remember(core, sandbox);
     release_charge(core, sandbox);
     journal_ended(sandbox, detail);
+    if (sandbox->network)
+        network_end(sandbox->network);
 
     why = g_strdup_printf("sandbox '%s' has ended: %s", sandbox->id, end_reason_name(reason));
     if (sandbox->instance)
@@ -139,6 +142,7 @@ registry_use_instance(Sandbox *sandbox, Instance *instance)
                        quota_large_frames(quota, sandbox->owner));
     sandbox_clock_start(sandbox);
     instance_watch(instance, &instance_events, sandbox);
+    network_go_on(sandbox->network);
 }
 
 void
@@ -159,6 +163,8 @@ void
 registry_write_record_async(Core *core, const Sandbox *sandbox, gint64 deadline_us,
                             GAsyncReadyCallback callback, gpointer data)
 {
+    const Network *network = sandbox->network;
+    const NetPolicy *policy = network_recorded_policy(network);
     const Record record = {
         .id = sandbox->id,
         .name = sandbox->name,
@@ -179,6 +185,9 @@ registry_write_record_async(Core *core, const Sandbox *sandbox, gint64 deadline_
         .disk_mib = sandbox->disk_mib,
         .machine_uid = instance_uid(sandbox->instance),
         .is_one_shot = sandbox->is_one_shot,
+        .network = policy->mode != NET_OFF ? (NetPolicy *)policy : NULL,
+        .network_base = network->base,
+        .network_closed = network->is_spent ? network->reason : NULL,
     };
 
     record_writer_write_async(core->record_writer, &record, callback, data);
@@ -390,6 +399,7 @@ leave(Core *core, Sandbox *sandbox)
     g_hash_table_steal(core->sandboxes, sandbox->id);
     deadline_remove(g_steal_pointer(&sandbox->deadline));
     sandbox_clock_stop(sandbox);
+    network_leave(sandbox->network);
     core->host.machines_stay = TRUE; /* also one that is being adopted */
     if (sandbox->instance)
         instance_leave(g_steal_pointer(&sandbox->instance));

@@ -3,6 +3,7 @@
 #include "sandbox.h"
 
 #include "error.h"
+#include "network-private.h"
 #include "util.h"
 
 enum { STAYS = -1 };
@@ -56,6 +57,7 @@ sandbox_free(Sandbox *sandbox)
     g_assert(!sandbox->instance && !sandbox->deadline && !sandbox->clock &&
              !sandbox->operations.head && g_hash_table_size(sandbox->processes) == 0);
     g_hash_table_unref(sandbox->processes);
+    network_unref(sandbox->network);
     g_free(sandbox->id);
     g_free(sandbox->name);
     g_free(sandbox->template);
@@ -70,12 +72,13 @@ sandbox_free(Sandbox *sandbox)
 QuotaAmounts
 sandbox_amounts(const Sandbox *sandbox)
 {
-    return (QuotaAmounts){{
-        [QUOTA_SANDBOXES] = 1,
-        [QUOTA_MEMORY_MIB] = sandbox->memory_mib,
-        [QUOTA_VCPUS] = sandbox->vcpus,
-        [QUOTA_DISK_MIB] = sandbox->disk_mib,
-    }};
+    QuotaAmounts amounts = sandbox->network ? sandbox->network->charged : (QuotaAmounts){0};
+
+    amounts.amount[QUOTA_SANDBOXES] = 1;
+    amounts.amount[QUOTA_MEMORY_MIB] = sandbox->memory_mib;
+    amounts.amount[QUOTA_VCPUS] = sandbox->vcpus;
+    amounts.amount[QUOTA_DISK_MIB] = sandbox->disk_mib;
+    return amounts;
 }
 
 gint64

@@ -53,6 +53,7 @@ struct Sandbox {
     char
         *request_digest; /* to compare with a second call that has the same key; NULL: see Record */
     Instance *instance;  /* NULL once it has ended, and while its machine is being adopted */
+    Network *network;    /* NULL in tests of other parts */
     GHashTable *processes; /* number → Process; of process.c */
     GQueue operations;     /* of Operation: what is under way in it */
     guint32 last_process;

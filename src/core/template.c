@@ -37,6 +37,7 @@ template_free(Template *template)
     g_free(template->description);
     g_free(template->user);
     g_strfreev(template->languages);
+    net_policy_free(template->network);
     g_strfreev(template->runners);
     g_hash_table_unref(template->startup);
     g_hash_table_unref(template->exercise);

@@ -10,6 +10,7 @@
 
 #include <glib.h>
 
+#include "policy.h"
 #include "template-files.h"
 
 typedef enum {
@@ -40,6 +41,8 @@ struct Template {
     char **runners;       /* languages whose runner runs in each machine from the start */
     GHashTable *startup;  /* language → code that is executed once, before the snapshot */
     GHashTable *exercise; /* language → code that is executed in each machine, without a trace */
+    NetPolicy *network;   /* the most that its sandboxes may reach, and what they get without a
+                             request; NULL: nothing is said */
     guint vcpus;
     guint64 memory_mib, disk_mib;
     char *kernel, *initrd; /* paths; NULL: no machine can be made of it */

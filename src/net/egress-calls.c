@@ -305,7 +305,7 @@ take_worker(EgressCall *call, const EgressHead *head)
 {
     if (g_hash_table_size(call->workers) >= EGRESS_WORKERS_MAX)
         return FALSE;
-    g_hash_table_add(call->workers, g_strdup(head->id));
+    g_hash_table_insert(call->workers, g_strdup(head->id), GINT_TO_POINTER(head->number != 0));
     return TRUE;
 }
 
@@ -383,7 +383,7 @@ egress_set_finish(GAsyncResult *result, GError **error)
 void
 egress_remove(Egress *egress, const char *id)
 {
-    if (egress->is_ready)
+    if (egress && egress->is_ready)
         submit(call_new(egress, EGRESS_REMOVE, id, /* task= */ NULL));
 }
 

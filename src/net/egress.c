@@ -134,6 +134,13 @@ egress_try_again(Egress *egress)
     connect_now(egress);
 }
 
+gboolean
+egress_is_missing(Egress *egress)
+{
+    egress_try_again(egress);
+    return egress->is_missing;
+}
+
 /* --- life --- */
 
 Egress *

@@ -45,6 +45,9 @@ void egress_start(Egress *egress, const EgressEvents *events, gpointer data);
 /* Requests that have not ended fail. NULL: does nothing. */
 void egress_close(Egress *egress);
 
+/* Whether this host has no cloche-egress, so that requests fail. Looks for it again. */
+gboolean egress_is_missing(Egress *egress);
+
 /*
  * Requests fail with CLOCHE_ERROR_UNSUPPORTED when this host has no cloche-egress, with
  * CLOCHE_ERROR_BUSY when there is no connection or it was lost, with CLOCHE_ERROR_TIMED_OUT, or
@@ -68,7 +71,7 @@ void egress_set_async(Egress *egress, const EgressOrder *order, GAsyncReadyCallb
 char *egress_set_finish(GAsyncResult *result, GError **error);
 
 /* Ends a worker, and forgets its secrets. Without a connection it does nothing: the worker is in
- * the list of the next one. */
+ * the list of the next one. `egress` may be NULL. */
 void egress_remove(Egress *egress, const char *id);
 
 void egress_traffic_async(Egress *egress, const char *id, GAsyncReadyCallback callback,
@@ -79,5 +82,6 @@ gboolean egress_traffic_finish(GAsyncResult *result, EgressTraffic *ret, GError 
 gboolean egress_watch(Egress *egress, const char *id, int fd, GError **error);
 
 void egress_list_async(Egress *egress, GAsyncReadyCallback callback, gpointer data);
-/* Returns the ids of all workers as a set of strings. */
+/* Returns the ids of sandboxes about which cloche-egress knows something → whether a policy is in
+ * force, as GINT_TO_POINTER(). */
 GHashTable *egress_list_finish(GAsyncResult *result, GError **error);

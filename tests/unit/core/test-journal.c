@@ -6,6 +6,7 @@
 #include "instance-private.h"
 #include "journal-budget.h"
 #include "journal.h"
+#include "network-private.h"
 #include "report.h"
 
 #define ID "abcdefghijklmnop"
@@ -166,6 +167,24 @@ test_claim_lost(void)
     assert_field("PRIORITY", "4");
 }
 
+static void
+test_network(void)
+{
+    NetPolicy policy = {.mode = NET_RESTRICTED};
+    Network network = {.policy = &policy};
+    Sandbox sandbox = example();
+
+    sandbox.network = &network;
+    journal_network_set(&sandbox);
+    assert_line(JOURNAL_NETWORK_SET,
+                "The network of sandbox " ID " of uid 1000 has the mode restricted");
+    assert_field("NETWORK", "restricted");
+    journal_network_lost(&sandbox, "100 %s");
+    assert_line(JOURNAL_NETWORK_LOST,
+                "The network of sandbox " ID " of uid 1000 is closed: 100 %s");
+    g_assert_cmpint(last_level, ==, G_LOG_LEVEL_WARNING);
+}
+
 /* A refusal concerns a user and no sandbox. The user's text in it is not used as a format. */
 static void
 test_refused(void)
@@ -266,7 +285,7 @@ test_catalog(void)
         JOURNAL_LEFT,       JOURNAL_STALLED,   JOURNAL_RESUMED,       JOURNAL_REFUSED,
         JOURNAL_CLAIM_LOST, JOURNAL_DISK_HELD, JOURNAL_DISK_RELEASED, JOURNAL_LEFT_OUT,
         REPORT_ENDED_ID,    REPORT_REFUSED_ID, REPORT_FAILED_ID,      REPORT_REQUEST_ID,
-        REPORT_LEFT_OUT_ID, REPORT_LOST_ID,
+        REPORT_LEFT_OUT_ID, REPORT_LOST_ID,    JOURNAL_NETWORK_SET,   JOURNAL_NETWORK_LOST,
     };
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
     g_autofree char *text = NULL;
@@ -297,6 +316,7 @@ main(int argc, char **argv)
     g_test_add_func("/journal/life", test_life);
     g_test_add_func("/journal/stalled", test_stalled);
     g_test_add_func("/journal/disk-held", test_disk_held);
+    g_test_add_func("/journal/network", test_network);
     g_test_add_func("/journal/ended", test_ended);
     g_test_add_func("/journal/claim-lost", test_claim_lost);
     g_test_add_func("/journal/refused", test_refused);

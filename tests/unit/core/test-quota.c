@@ -8,8 +8,8 @@
 #define BOB 1001u
 #define NOBODY_HIGH 4294967294u /* a uid beyond 31 bits */
 
-static const QuotaAmounts all = {{10, 4096, 20, 8192, 12, 6}};
-static const QuotaAmounts each = {{5, 3072, 15, 6144, 9, 4}};
+static const QuotaAmounts all = {{10, 4096, 20, 8192, 12, 6, 512, 100}};
+static const QuotaAmounts each = {{5, 3072, 15, 6144, 9, 4, 256, 50}};
 
 static QuotaAmounts
 only(QuotaResource resource, guint64 amount)
@@ -133,8 +133,8 @@ test_infinity(void)
 static void
 test_message(void)
 {
-    static const char *const names[] = {"sandboxes", "memory-mib", "vcpus",
-                                        "disk-mib",  "processes",  "creates"};
+    static const char *const names[] = {"sandboxes", "memory-mib", "vcpus",       "disk-mib",
+                                        "processes", "creates",    "connections", "traffic-mib"};
     Quota *quota = quota_new(&all, &each);
     g_autoptr(GError) own = NULL, others = NULL;
 
@@ -159,7 +159,7 @@ test_message(void)
 static void
 test_less(void)
 {
-    const QuotaAmounts little = {{1, 64, 1, 64, 1, 1}};
+    const QuotaAmounts little = {{1, 64, 1, 64, 1, 1, 1, 1}};
     Quota *quota = quota_new(&all, &each);
 
     g_assert_true(charge(quota, ALICE, QUOTA_SANDBOXES, 3, NULL));

@@ -301,7 +301,9 @@ test_list(Fixture *fixture, gconstpointer data)
     await(&answer);
     g_assert_no_error(answer.error);
     g_assert_cmpuint(g_hash_table_size(answer.workers), ==, 2);
+    g_assert_cmpint(GPOINTER_TO_INT(g_hash_table_lookup(answer.workers, "abc")), ==, TRUE);
     g_assert_true(g_hash_table_contains(answer.workers, "def"));
+    g_assert_cmpint(GPOINTER_TO_INT(g_hash_table_lookup(answer.workers, "def")), ==, FALSE);
     g_hash_table_unref(answer.workers);
 }
 
