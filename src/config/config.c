@@ -17,6 +17,7 @@
 #include "conf-file.h"
 #include "error.h"
 #include "names.h"
+#include "target.h"
 
 #define NAME "cloched.conf"
 #define EMBEDDED "qemu:///embed"
@@ -27,6 +28,7 @@
 #define PATH_LENGTH_MAX 3000
 /* The folder contains vm/agent/cloche-ID, and the path of a socket has at most 107 bytes. */
 #define RUN_LENGTH_MAX 74
+#define PROXY_LENGTH_MAX 500
 #define MIB (1024 * 1024)
 /* Disks contain only changes, so their sizes say little. What a user's disks really take is bounded
  * by DiskUsePercent=. */
@@ -200,6 +202,70 @@ parse_uids(const Setting *setting, const char *text, gpointer value, GError **er
     return check_uids_unused(core, error);
 }
 
+/* --- the network --- */
+
+static gboolean
+parse_mode(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    NetPolicy *policy = *(NetPolicy **)value;
+
+    return net_mode_parse(text, &policy->mode) ||
+           invalid(error, "'%s' is not 'off', 'restricted' or 'internet'", text);
+}
+
+/* Entries are added to those of earlier lines; an empty value removes them. */
+static gboolean
+parse_entries(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    NetPolicy *policy = *(NetPolicy **)value;
+    char ***list = g_str_equal(setting->key, "Allow") ? &policy->allow : &policy->deny;
+    g_auto(GStrv) entries = g_strsplit_set(text, " \t", /* max_tokens= */ -1);
+    g_autoptr(GStrvBuilder) all = g_strv_builder_new();
+
+    if (*text != '\0')
+        g_strv_builder_addv(all, (const char **)*list);
+    for (char **entry = entries; *entry; entry++) {
+        g_autoptr(NetTarget) target = **entry ? net_target_parse(*entry, error) : NULL;
+
+        if (**entry && !target)
+            return FALSE;
+        if (target)
+            g_strv_builder_add(all, *entry);
+    }
+    g_strfreev(*list);
+    *list = g_strv_builder_end(all);
+    return TRUE;
+}
+
+static gboolean
+parse_network_limit(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    NetPolicy *policy = *(NetPolicy **)value;
+    guint64 number = 0;
+
+    if (!g_str_equal(text, "infinity") && !parse_number(setting, text, &number, error))
+        return FALSE;
+    if (g_str_equal(setting->key, "Bandwidth"))
+        policy->bandwidth = number;
+    else if (g_str_equal(setting->key, "Connections"))
+        policy->connections = number;
+    else
+        policy->traffic = number * MIB;
+    return TRUE;
+}
+
+/* An empty value means none. */
+static gboolean
+parse_proxy(const Setting *setting, const char *text, gpointer value, GError **error)
+{
+    if (*text != '\0' && !g_str_has_prefix(text, "http://"))
+        return invalid(error, "'%s' does not begin with http://", text);
+    if (strlen(text) > setting->max)
+        return invalid(error, "it is longer than %" G_GUINT64_FORMAT " bytes", setting->max);
+    set_text(value, text);
+    return TRUE;
+}
+
 /* --- the table of settings --- */
 
 /* clang-format off */
@@ -220,8 +286,17 @@ static const Setting settings[] = {
     LIMIT("DiskMiB", QUOTA_DISK_MIB, 1, G_MAXUINT32),
     LIMIT("Processes", QUOTA_PROCESSES, 1, 1000000),
     LIMIT("Creates", QUOTA_CREATES, 1, 100000),
+    LIMIT("Connections", QUOTA_CONNECTIONS, 1, 1000000),
+    LIMIT("TrafficMiB", QUOTA_TRAFFIC_MIB, 1, G_MAXUINT32),
     {"UserLimits", "DiskUsePercent", parse_number, AT(core.disk_use_percent), 1, 100},
     {"Limits", "LifetimeSec", parse_limit, AT(core.lifetime_max_s), 1, SANDBOX_TIMEOUT_MAX_S},
+    {"Network", "Mode", parse_mode, AT(core.network)},
+    {"Network", "Allow", parse_entries, AT(core.network)},
+    {"Network", "Deny", parse_entries, AT(core.network)},
+    {"Network", "Bandwidth", parse_network_limit, AT(core.network), 16384, G_MAXINT64},
+    {"Network", "Connections", parse_network_limit, AT(core.network), 1, NET_CONNECTIONS_MAX},
+    {"Network", "TrafficMiB", parse_network_limit, AT(core.network), 1, G_MAXUINT32},
+    {"Network", "Proxy", parse_proxy, AT(proxy), 0, PROXY_LENGTH_MAX},
     {"Templates", "Default", parse_template, AT(default_template)},
     {"Folders", "State", parse_folder, AT(state), 0, PATH_LENGTH_MAX},
     {"Folders", "Run", parse_folder, AT(run), 0, RUN_LENGTH_MAX},
@@ -309,6 +384,9 @@ config_new(gboolean user_mode)
 
     config->user_mode = user_mode;
     config->default_template = g_strdup("python");
+    config->proxy = g_strdup("");
+    config->core.network = net_policy_new();
+    config->core.network->mode = NET_INTERNET;
     config->core.emulation = EMULATION_AUTO;
     config->core.clock_interval_us = CORE_CLOCK_INTERVAL_US;
     config->core.pool_target = 2;
@@ -320,6 +398,8 @@ config_new(gboolean user_mode)
         [QUOTA_VCPUS] = 16 * (guint64)g_get_num_processors(),
         [QUOTA_PROCESSES] = 1024,
         [QUOTA_CREATES] = 32,
+        [QUOTA_CONNECTIONS] = 16384,
+        [QUOTA_TRAFFIC_MIB] = G_MAXUINT64,
     }};
     if (!user_mode) {
         config->connection = g_strdup("qemu:///system");
@@ -390,9 +470,14 @@ load(char **paths, gboolean user_mode, GError **error)
     if (!config->ram)
         config->ram = g_build_filename(config->run, "ram", NULL);
     finish_limits(config);
+    if (!net_policy_check(config->core.network, error)) {
+        g_prefix_error(error, "[Network] ");
+        return NULL;
+    }
     if (!finish_users(config, reading.has_uids, error))
         return NULL;
     config->core.default_template = config->default_template;
+    config->core.proxy = config->proxy;
     return g_steal_pointer(&config);
 }
 
@@ -434,6 +519,8 @@ config_free(Config *config)
     g_free(config->ram);
     g_free(config->group);
     g_free(config->default_template);
+    g_free(config->proxy);
+    net_policy_free(config->core.network);
     g_free(config);
 }
 

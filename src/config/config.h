@@ -4,9 +4,11 @@
  *
  *   [Machines]    Connection=  Group=  Uids=  AllowEmulation=
  *   [Pool]        Target=
- *   [Limits]      Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=  LifetimeSec=
+ *   [Limits]      Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=
+ *                 Connections=  TrafficMiB=  LifetimeSec=
  *   [UserLimits]  Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=
- *                 DiskUsePercent=
+ *                 Connections=  TrafficMiB=  DiskUsePercent=
+ *   [Network]     Mode=  Allow=  Deny=  Bandwidth=  Connections=  TrafficMiB=  Proxy=
  *   [Templates]   Default=
  *   [Folders]     State=  Run=  Ram=
  */
@@ -23,6 +25,7 @@ typedef struct {
     char *state, *run, *ram; /* folders */
     char *group;             /* of the machines' users; NULL: libvirt chooses user and group */
     char *default_template;
+    char *proxy;
     CoreConfig core;
 } Config;
 

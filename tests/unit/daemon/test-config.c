@@ -63,8 +63,9 @@ test_defaults(void)
     const CoreConfig *core = &config->core;
     const guint64 memory = host_mib(), vcpus = 16 * g_get_num_processors();
     const guint64 disk = disk_mib("/var/lib") * 4;
-    const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32}};
-    const QuotaAmounts each = {{50, memory * 7 / 8, vcpus * 7 / 8, disk / 4, 512, 16}};
+    const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32, 16384, G_MAXUINT64}};
+    const QuotaAmounts each = {
+        {50, memory * 7 / 8, vcpus * 7 / 8, disk / 4, 512, 16, 8192, G_MAXUINT64}};
 
     g_assert_cmpstr(config->connection, ==, "qemu:///system");
     g_assert_cmpstr(config->group, ==, "libvirt-qemu");
@@ -114,9 +115,11 @@ static const char all_keys[] =
     "AllowEmulation=no\n"
     "[Pool]\nTarget=0\n"
     "[Limits]\nSandboxes=1\nMemoryMiB=64\nVCpus=3\nDiskMiB=4\nProcesses=5\nCreates=6\n"
-    "LifetimeSec=7\n"
+    "Connections=15\nTrafficMiB=16\nLifetimeSec=7\n"
     "[UserLimits]\nSandboxes=8\nMemoryMiB=65\nVCpus=10\nDiskMiB=11\nProcesses=12\nCreates=13\n"
-    "DiskUsePercent=14\n"
+    "Connections=17\nTrafficMiB=18\nDiskUsePercent=14\n"
+    "[Network]\nMode=restricted\nAllow=a.com b.com:22\nDeny=c.com\nBandwidth=16384\n"
+    "Connections=19\nTrafficMiB=20\nProxy=http://proxy:3128\n"
     "[Templates]\nDefault=minimal\n"
     "[Folders]\nState=/a\nRun=/b\nRam=/c\n";
 
@@ -124,7 +127,8 @@ static void
 test_all_keys(void)
 {
     g_autoptr(Config) config = load_good(all_keys);
-    const QuotaAmounts all = {{1, 64, 3, 4, 5, 6}}, each = {{8, 65, 10, 11, 12, 13}};
+    const QuotaAmounts all = {{1, 64, 3, 4, 5, 6, 15, 16}};
+    const QuotaAmounts each = {{8, 65, 10, 11, 12, 13, 17, 18}};
 
     g_assert_cmpstr(config->connection, ==, "test:///x");
     g_assert_cmpstr(config->group, ==, "root");
@@ -137,10 +141,36 @@ test_all_keys(void)
     g_assert_cmpuint(config->core.memory_max_mib, ==, 64);
     g_assert_cmpuint(config->core.lifetime_max_s, ==, 7);
     g_assert_cmpuint(config->core.disk_use_percent, ==, 14);
+    g_assert_cmpint(config->core.network->mode, ==, NET_RESTRICTED);
+    g_assert_cmpstr(config->core.network->allow[0], ==, "a.com");
+    g_assert_cmpstr(config->core.network->allow[1], ==, "b.com:22");
+    g_assert_null(config->core.network->allow[2]);
+    g_assert_cmpstr(config->core.network->deny[0], ==, "c.com");
+    g_assert_cmpuint(config->core.network->bandwidth, ==, 16384);
+    g_assert_cmpuint(config->core.network->connections, ==, 19);
+    g_assert_cmpuint(config->core.network->traffic, ==, 20 * 1024 * 1024);
+    g_assert_cmpstr(config->core.proxy, ==, "http://proxy:3128");
     g_assert_cmpstr(config->core.default_template, ==, "minimal");
     g_assert_cmpstr(config->state, ==, "/a");
     g_assert_cmpstr(config->run, ==, "/b");
     g_assert_cmpstr(config->ram, ==, "/c");
+}
+
+static void
+test_network(void)
+{
+    g_autoptr(Config) none = load_good("");
+    g_autoptr(Config) lines = load_good("[Network]\nDeny=a.com\nDeny=b.com  c.com\n");
+    g_autoptr(Config) anew = load_good("[Network]\nDeny=a.com\nDeny=\nDeny=b.com\n"
+                                       "Connections=5\nConnections=infinity\n");
+
+    g_assert_cmpint(none->core.network->mode, ==, NET_INTERNET);
+    g_assert_cmpstr(none->core.proxy, ==, "");
+    g_assert_cmpuint(g_strv_length(lines->core.network->deny), ==, 3);
+    g_assert_cmpstr(lines->core.network->deny[2], ==, "c.com");
+    g_assert_cmpuint(g_strv_length(anew->core.network->deny), ==, 1);
+    g_assert_cmpstr(anew->core.network->deny[0], ==, "b.com");
+    g_assert_cmpuint(anew->core.network->connections, ==, 0);
 }
 
 /* A limit of one user that is not set is a share of the limit of all. */
@@ -149,7 +179,7 @@ test_user_limits_follow(void)
 {
     g_autoptr(Config) config = load_good("[Limits]\nSandboxes=1\nMemoryMiB=1000\nVCpus=infinity\n"
                                          "DiskMiB=1\nProcesses=9\nCreates=infinity\n");
-    const QuotaAmounts each = {{1, 875, G_MAXUINT64, 1, 4, G_MAXUINT64}};
+    const QuotaAmounts each = {{1, 875, G_MAXUINT64, 1, 4, G_MAXUINT64, 8192, G_MAXUINT64}};
 
     assert_amounts(&config->core.limits_of_each, &each);
 }
@@ -180,8 +210,8 @@ test_infinity(void)
 static void
 test_limits_have_their_keys(void)
 {
-    static const char *const keys[] = {"Sandboxes", "MemoryMiB", "VCpus",
-                                       "DiskMiB",   "Processes", "Creates"};
+    static const char *const keys[] = {"Sandboxes", "MemoryMiB", "VCpus",       "DiskMiB",
+                                       "Processes", "Creates",   "Connections", "TrafficMiB"};
 
     for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
         g_autofree char *text = g_strdup_printf("[UserLimits]\n%s=77\n", keys[r]);
@@ -235,6 +265,13 @@ static const struct {
     {"Limits", "Processes", "1000000", "1000001"},
     {"Limits", "Creates", "1", "0"},
     {"Limits", "Creates", "100000", "100001"},
+    {"Limits", "Connections", "1", "0"},
+    {"Limits", "Connections", "1000000", "1000001"},
+    {"UserLimits", "TrafficMiB", "4294967295", "4294967296"},
+    {"Network", "Bandwidth", "16384", "16383"},
+    {"Network", "Connections", "1", "0"},
+    {"Network", "Connections", "256", "257"},
+    {"Network", "TrafficMiB", "1", "0"},
     {"Limits", "LifetimeSec", "1", "0"},
     {"Limits", "LifetimeSec", "315360000", "315360001"},
     {"UserLimits", "Sandboxes", "1", "0"},
@@ -301,6 +338,12 @@ test_refused(void)
         {"UserLimits", "LifetimeSec", "1"},
         {"limits", "Sandboxes", "1"},
         {"Other", "A", "1"},
+        {"Network", "Mode", "on"},
+        {"Network", "Mode", ""},
+        {"Network", "Allow", "a..com"},
+        {"Network", "Allow", "a.com b..com"},
+        {"Network", "Proxy", "proxy:3128"},
+        {"Network", "Private", "yes"},
         {"Templates", "Default", "Python"},
         {"Templates", "Default", "../python"},
         {"Folders", "State", "var"},
@@ -512,6 +555,7 @@ main(int argc, char **argv)
     g_test_add_func("/config/ram-follows-run", test_ram_follows_run);
     g_test_add_func("/config/all-keys", test_all_keys);
     g_test_add_func("/config/user-limits-follow", test_user_limits_follow);
+    g_test_add_func("/config/network", test_network);
     g_test_add_func("/config/disk-of-state", test_disk_of_state);
     g_test_add_func("/config/infinity", test_infinity);
     g_test_add_func("/config/limits-have-their-keys", test_limits_have_their_keys);
