@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "error.h"
+#include "network-options.h"
 #include "util.h"
 
 Call *
@@ -36,6 +37,7 @@ drop_arguments(Call *call)
     g_clear_pointer(&call->options, g_variant_unref);
     g_clear_pointer(&call->parameters, g_variant_unref);
     g_clear_pointer(&call->fds, g_array_unref);
+    network_options_clear(&call->network);
     g_clear_pointer(&call->new_sandbox.name, g_free);
     g_clear_pointer(&call->new_sandbox.request.metadata, g_strfreev);
     g_clear_pointer(&call->new_sandbox.request.environment, g_strfreev);

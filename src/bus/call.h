@@ -52,12 +52,15 @@ typedef struct {
     GVariant *options; /* the last argument, checked; NULL: the method has no options */
     GArray *fds;       /* or NULL */
     NewSandbox new_sandbox;
+    NetworkRequest network;   /* of CreateSandbox, RunCode and SetNetwork; no policy: not given */
     gboolean lists_all_users; /* of ListSandboxes */
     GuardQuestion question;
-    gboolean asks_own; /* the question is about what the caller has or makes */
-    Viewer viewer;     /* the caller, with what polkit permits for this call */
-    Sandbox *sandbox;  /* the object's; valid until the handler returns; NULL for the manager */
-    Process *process;  /* the same; NULL unless the object is a process */
+    gboolean has_access;  /* polkit has permitted to create, use or manage */
+    gboolean has_network; /* and the network */
+    gboolean asks_own;    /* the question is about what the caller has or makes */
+    Viewer viewer;        /* the caller, with what polkit permits for this call */
+    Sandbox *sandbox;     /* the object's; valid until the handler returns; NULL for the manager */
+    Process *process;     /* the same; NULL unless the object is a process */
 } Call;
 
 /* Who may call a method. Without a row in the table: nobody. */

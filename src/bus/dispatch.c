@@ -98,6 +98,31 @@ hides_refusal(const Call *call, const GError *error)
            (!g_str_equal(call->path, MANAGER_PATH) || call->method->access == ACCESS_NAMED);
 }
 
+/* On a user's own bus, and for root, nothing has to be permitted. */
+static gboolean
+needs_permission(Call *call)
+{
+    if (!call->server->authority || call->viewer.uid == 0)
+        return FALSE;
+    g_strfreev(call->question.details);
+    call->question = guard_ask(call);
+    if (!call->question.action)
+        return FALSE;
+    call->asks_own = guard_is_about_own(&call->question);
+    return TRUE;
+}
+
+static void on_permitted(GObject *source, GAsyncResult *result, gpointer data);
+
+static void
+ask(Call *call)
+{
+    g_hash_table_add(call->server->asking, call);
+    authority_ask_async(call->server->authority, call->peer, call->question.action,
+                        (const char *const *)call->question.details, call->may_ask_user,
+                        message_weight(call->parameters, G_MAXSIZE), on_permitted, call);
+}
+
 static void
 on_permitted(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -112,23 +137,12 @@ on_permitted(GObject *source, GAsyncResult *result, gpointer data)
     g_hash_table_remove(call->server->asking, call);
     if (is_permitted)
         guard_remember(call);
-    if (is_permitted || hides_refusal(call, error))
+    if (is_permitted && needs_permission(call))
+        ask(call);
+    else if (is_permitted || hides_refusal(call, error))
         handle(call);
     else
         call_fail(call, g_steal_pointer(&error));
-}
-
-/* On a user's own bus, and for root, nothing has to be permitted. */
-static gboolean
-needs_permission(Call *call)
-{
-    if (!call->server->authority || call->viewer.uid == 0)
-        return FALSE;
-    call->question = guard_ask(call);
-    if (!call->question.action)
-        return FALSE;
-    call->asks_own = guard_is_about_own(&call->question);
-    return TRUE;
 }
 
 /* --- the beginning --- */
@@ -223,14 +237,10 @@ on_begin(Peer *peer, gpointer object, gpointer data)
 
     if (!call)
         return;
-    if (!needs_permission(call)) {
+    if (needs_permission(call))
+        ask(call);
+    else
         handle(call);
-        return;
-    }
-    g_hash_table_add(server->asking, call);
-    authority_ask_async(server->authority, call->peer, call->question.action,
-                        (const char *const *)call->question.details, call->may_ask_user,
-                        message_weight(call->parameters, G_MAXSIZE), on_permitted, call);
 }
 
 static gboolean

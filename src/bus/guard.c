@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "handlers.h"
+#include "network-options.h"
 #include "reply.h"
 
 #define MANAGER "org.cloche1.Manager"
@@ -31,9 +32,9 @@ G_STATIC_ASSERT(OPTION_CODE_MAX >= OPTION_STDIN_MAX);
 
 static const Method methods[] = {
     {MANAGER, "CreateSandbox", ACCESS_CREATOR, manager_create_sandbox_options,
-     manager_create_sandbox, REQUEST, manager_unpack_create},
+     manager_create_sandbox, REQUEST, manager_unpack_create, !IS_SHORT, NET_SECRETS_MAX},
     {MANAGER, "RunCode", ACCESS_CREATOR, manager_run_code_options, manager_run_code, CODE,
-     manager_unpack_run_code},
+     manager_unpack_run_code, !IS_SHORT, NET_SECRETS_MAX},
     {MANAGER, "GetSandbox", ACCESS_NAMED, NULL, manager_get_sandbox, SMALL, NULL, IS_SHORT},
     {MANAGER, "ListSandboxes", ACCESS_LISTER, manager_list_sandboxes_options,
      manager_list_sandboxes, REQUEST, manager_unpack_list, IS_SHORT},
@@ -83,6 +84,11 @@ static const Method methods[] = {
     {SANDBOX, "OpenPort", ACCESS_SANDBOX, sandbox_open_port_options, sandbox_open_port, SMALL},
     {SANDBOX, "ListPorts", ACCESS_SANDBOX, NULL, sandbox_list_ports, SMALL},
     {SANDBOX, "SetTimeout", ACCESS_SANDBOX, NULL, sandbox_set_timeout, SMALL, NULL, IS_SHORT},
+    {SANDBOX, "SetNetwork", ACCESS_SANDBOX, network_options, sandbox_set_network, REQUEST,
+     sandbox_unpack_set_network, !IS_SHORT, NET_SECRETS_MAX},
+    {SANDBOX, "GetTraffic", ACCESS_SANDBOX, NULL, sandbox_get_traffic, SMALL},
+    {SANDBOX, "WatchConnections", ACCESS_SANDBOX, sandbox_watch_connections_options,
+     sandbox_watch_connections, SMALL},
     {SANDBOX, "Kill", ACCESS_SANDBOX, NULL, sandbox_kill, SMALL, NULL, IS_SHORT,
      .without_machine = TRUE},
 
@@ -134,12 +140,14 @@ guard_methods(gsize *ret_count)
 
 /* --- questions to polkit --- */
 
-enum { CREATE, USE, MANAGE_OTHERS };
+enum { CREATE, USE, MANAGE_OTHERS, NETWORK, NETWORK_PRIVATE };
 
 static const char *const actions[] = {
     [CREATE] = "org.cloche1.create",
     [USE] = "org.cloche1.use",
     [MANAGE_OTHERS] = "org.cloche1.manage-others",
+    [NETWORK] = "org.cloche1.network",
+    [NETWORK_PRIVATE] = "org.cloche1.network-private",
 };
 
 #define ID_MAX 64u
@@ -183,15 +191,35 @@ add_number(GStrvBuilder *details, const char *key, guint64 number)
     add_detail(details, key, text);
 }
 
+static const Template *
+template_of(const Call *call)
+{
+    const char *named = call->new_sandbox.request.template;
+    const char *name = named ? named : core_config(call->core)->default_template;
+
+    return templates_find(core_templates(call->core), name);
+}
+
+/* The network that the call gives to a sandbox; NULL: none. */
+static const NetPolicy *
+network_of(const Call *call)
+{
+    const Template *template = call->method->access == ACCESS_CREATOR ? template_of(call) : NULL;
+    const NetPolicy *policy = call->network.policy;
+
+    if (!policy && template)
+        policy = template->network;
+    return policy && policy->mode != NET_OFF ? policy : NULL;
+}
+
 /* What will be made. No text of the caller is included, because an administrator who is asked for a
  * password reads these details. */
 static GuardQuestion
 ask_create(const Call *call)
 {
     g_autoptr(GStrvBuilder) details = g_strv_builder_new();
-    const char *named = call->new_sandbox.request.template;
-    const char *name = named ? named : core_config(call->core)->default_template;
-    const Template *template = templates_find(core_templates(call->core), name);
+    const Template *template = template_of(call);
+    const NetPolicy *network = network_of(call);
 
     if (template) {
         add_detail(details, "template", template->name);
@@ -199,7 +227,7 @@ ask_create(const Call *call)
         add_number(details, "vcpus", template->vcpus);
     }
     add_number(details, "timeout", call->new_sandbox.timeout_s);
-    add_detail(details, "network", "none");
+    add_detail(details, "network", network ? net_mode_name(network->mode) : "none");
     add_number(details, "owner", call->viewer.uid);
     return (GuardQuestion){actions[CREATE], g_strv_builder_end(details)};
 }
@@ -238,11 +266,34 @@ ask_list(const Call *call)
     return (GuardQuestion){actions[MANAGE_OTHERS], g_new0(char *, 1)};
 }
 
-GuardQuestion
-guard_ask(const Call *call)
+/* Targets are entries that were parsed, so no other text of the caller is among them. A call that
+ * cannot succeed asks nothing. */
+static GuardQuestion
+ask_network(const Call *call, const char *id)
 {
-    guint32 process;
-    g_autofree char *object_id = guard_object_id(call->path, &process);
+    g_autoptr(GStrvBuilder) details = g_strv_builder_new();
+    const NetPolicy *policy = network_of(call);
+    const Sandbox *sandbox = id ? core_find(call->core, &call->viewer, id, NULL) : NULL;
+    g_autofree char *targets = NULL;
+    gboolean is_private;
+
+    if (!policy || (id && !sandbox))
+        return (GuardQuestion){0};
+    is_private = net_policy_wants_private(policy);
+    targets = g_strjoinv(" ", policy->allow);
+    add_detail(details, "mode", net_mode_name(policy->mode));
+    add_detail(details, "private", is_private ? "true" : "false");
+    add_detail(details, "targets", targets);
+    if (sandbox)
+        add_detail(details, "sandbox", sandbox->id);
+    add_number(details, "owner", sandbox ? sandbox->owner : call->viewer.uid);
+    return (GuardQuestion){actions[is_private ? NETWORK_PRIVATE : NETWORK],
+                           g_strv_builder_end(details)};
+}
+
+static GuardQuestion
+ask_access(const Call *call, const char *object_id)
+{
     const char *id = object_id;
 
     if (id)
@@ -260,6 +311,20 @@ guard_ask(const Call *call)
     }
 }
 
+GuardQuestion
+guard_ask(const Call *call)
+{
+    guint32 process;
+    g_autofree char *id = guard_object_id(call->path, &process);
+    GuardQuestion question = {0};
+
+    if (!call->has_access)
+        question = ask_access(call, id);
+    if (!question.action && !call->has_network)
+        question = ask_network(call, id);
+    return question;
+}
+
 gboolean
 guard_is_about_own(const GuardQuestion *question)
 {
@@ -269,6 +334,11 @@ guard_is_about_own(const GuardQuestion *question)
 void
 guard_remember(Call *call)
 {
+    gboolean is_network = g_str_equal(call->question.action, actions[NETWORK]) ||
+                          g_str_equal(call->question.action, actions[NETWORK_PRIVATE]);
+
+    call->has_access = TRUE;
+    call->has_network = call->has_network || is_network;
     if (g_str_equal(call->question.action, actions[USE]))
         call->peer->may_use = TRUE;
     if (!g_str_equal(call->question.action, actions[MANAGE_OTHERS]))

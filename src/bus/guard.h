@@ -17,7 +17,7 @@ gsize guard_weight_max(const char *interface, const char *method);
 /* Returns how many descriptors a caller may pass to a method; the same holds. */
 guint guard_fds_max(const char *interface, const char *method);
 
-/* Returns what polkit has to permit for this call. */
+/* Returns what polkit has to permit for this call, after what it has permitted already. */
 GuardQuestion guard_ask(const Call *call);
 /* Records that polkit has permitted the call: for the call, and for later ones where this holds. */
 void guard_remember(Call *call);

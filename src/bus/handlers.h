@@ -72,6 +72,11 @@ void sandbox_download(Call *call, GVariant *parameters);
 void sandbox_upload(Call *call, GVariant *parameters);
 void sandbox_open_port(Call *call, GVariant *parameters);
 void sandbox_list_ports(Call *call, GVariant *parameters);
+extern const Option sandbox_watch_connections_options[];
+gboolean sandbox_unpack_set_network(Call *call, GError **error);
+void sandbox_set_network(Call *call, GVariant *parameters);
+void sandbox_get_traffic(Call *call, GVariant *parameters);
+void sandbox_watch_connections(Call *call, GVariant *parameters);
 void sandbox_set_timeout(Call *call, GVariant *parameters);
 void sandbox_kill(Call *call, GVariant *parameters);
 

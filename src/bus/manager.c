@@ -5,6 +5,7 @@
 #include "error.h"
 #include "handlers.h"
 #include "languages.h"
+#include "network-options.h"
 #include "reply.h"
 
 /* One-shot code: its sandbox ends so long after the timeout of the code, if nothing ends it before.
@@ -14,17 +15,36 @@
 /* --- options --- */
 
 const Option manager_create_sandbox_options[] = {
-    {"template", "s"}, {"timeout", "t"},      {"on-timeout", "s"},
-    {"name", "s"},     {"metadata", "a{ss}"}, {"environment", "a{ss}"},
-    {"vcpus", "u"},    {"memory-mib", "t"},   {"idempotency-key", "s"},
-    {NULL, NULL},
+    {"template", "s"},        {"timeout", "t"},         {"on-timeout", "s"}, {"name", "s"},
+    {"metadata", "a{ss}"},    {"environment", "a{ss}"}, {"vcpus", "u"},      {"memory-mib", "t"},
+    {"idempotency-key", "s"}, {"network", "a{sv}"},     {NULL, NULL},
 };
 
 const Option manager_run_code_options[] = {
-    {"template", "s"},        {"timeout", "t"}, {"name", "s"},
-    {"metadata", "a{ss}"},    {"vcpus", "u"},   {"memory-mib", "t"},
-    {"environment", "a{ss}"}, {"colors", "b"},  {NULL, NULL},
+    {"template", "s"},
+    {"timeout", "t"},
+    {"name", "s"},
+    {"metadata", "a{ss}"},
+    {"vcpus", "u"},
+    {"memory-mib", "t"},
+    {"environment", "a{ss}"},
+    {"colors", "b"},
+    {"network", "a{sv}"},
+    {NULL, NULL},
 };
+
+static gboolean
+unpack_network(Call *call, GError **error)
+{
+    g_autoptr(GVariant) dict = g_variant_lookup_value(call->options, "network", NULL);
+
+    if (!dict)
+        return TRUE;
+    if (!network_options_unpack(call, dict, error))
+        return FALSE;
+    call->new_sandbox.request.network = &call->network;
+    return TRUE;
+}
 
 /* What both CreateSandbox and RunCode take. The other strings of the request belong to the
  * options. */
@@ -46,7 +66,7 @@ unpack_sandbox(Call *call, guint64 default_timeout_s, GError **error)
     if (!request->metadata)
         return FALSE;
     request->environment = options_environment(call->options, "environment", error);
-    return request->environment != NULL;
+    return request->environment && unpack_network(call, error);
 }
 
 static gboolean

@@ -230,6 +230,7 @@ reply_sandbox(const Sandbox *sandbox)
     add(&dict, "Metadata", reply_metadata(sandbox->metadata));
     add(&dict, "Vcpus", g_variant_new_uint32(sandbox->vcpus));
     add(&dict, "MemoryMiB", g_variant_new_uint64(sandbox->memory_mib));
+    add(&dict, "Network", reply_network(sandbox->network));
     add(&dict, "EndReason", g_variant_new_string(end_reason_name(sandbox->end_reason)));
     return g_variant_builder_end(&dict);
 }

@@ -23,6 +23,10 @@ GVariant *reply_context(const Context *context);
 GVariant *reply_execution(const GuestExecution *execution);
 /* All properties of a sandbox: a{sv}, floating. */
 GVariant *reply_sandbox(const Sandbox *sandbox);
+/* The property Network: a{sv}, floating. */
+GVariant *reply_network(const Network *network);
+/* The reply of GetTraffic(): a{st}, floating. */
+GVariant *reply_traffic(const EgressTraffic *traffic);
 /* An entry of ListTemplates(): a{sv}, floating. */
 GVariant *reply_template(const Template *template);
 /* The reply of GetQuota(), (a{s(tt)}a{s(tt)}): use and limits of the user, and of all users

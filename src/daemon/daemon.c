@@ -198,7 +198,7 @@ is_confined(const Daemon *daemon)
 }
 
 static gboolean
-build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
+build(Daemon *daemon, DaemonOpenVm open_vm, DaemonOpenEgress open_egress, GError **error)
 {
     Config *config = daemon->config;
     g_autofree char *crash = NULL;
@@ -215,6 +215,7 @@ build(Daemon *daemon, DaemonOpenVm open_vm, GError **error)
     daemon->core = core_new(&config->core, daemon->vm, daemon->store, error);
     if (!daemon->core || !open_bus(daemon, error))
         return FALSE;
+    core_use_egress(daemon->core, open_egress(config));
     daemon->server = server_new(daemon->connection, daemon->core, daemon->user_mode, error);
     return daemon->server && (!is_confined(daemon) || confine_system_calls(error));
 }
@@ -301,7 +302,7 @@ parse_options(Daemon *daemon, int argc, char **argv, gboolean *ret_checks, int *
 }
 
 int
-daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
+daemon_main(int argc, char **argv, DaemonOpenVm open_vm, DaemonOpenEgress open_egress)
 {
     g_autoptr(GError) error = NULL;
     gboolean checks = FALSE;
@@ -318,7 +319,7 @@ daemon_main(int argc, char **argv, DaemonOpenVm open_vm)
     daemon.config = config_load(daemon.path, daemon.user_mode, &error);
     if (!daemon.config)
         daemon.status = STATUS_CONFIG;
-    else if (!checks && build(&daemon, open_vm, &error))
+    else if (!checks && build(&daemon, open_vm, open_egress, &error))
         serve(&daemon);
     else if (!checks) /* STATUS_CONFIG: an administrator must change stored files; 1: a restart may
                          help */

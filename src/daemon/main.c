@@ -1,36 +1,49 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* main: cloched on the machines of cloche-vm. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include "daemon.h"
+#include "folder.h"
+#include "util.h"
 
-#define SERVICE_SOCKET "/run/cloche-vm.socket"
+#define VM_SOCKET "/run/cloche-vm.socket"
+#define EGRESS_SOCKET "/run/cloche-egress.socket"
+#define EGRESS_USER "cloche-egress"
 
 /* The program of the child is beside this program, or in the same build folder. */
 static char *
-find_program(void)
+find_program(const char *name, const char *build_folder)
 {
     g_autofree char *self = g_file_read_link("/proc/self/exe", /* error= */ NULL);
     g_autofree char *folder = g_path_get_dirname(self ? self : "");
-    char *beside = g_build_filename(folder, "cloche-vm", NULL);
+    char *beside = g_build_filename(folder, name, NULL);
 
     if (access(beside, X_OK) == 0)
         return beside;
     g_free(beside);
-    return g_build_filename(folder, "..", "vmd", "cloche-vm", NULL);
+    return g_build_filename(folder, "..", build_folder, name, NULL);
+}
+
+static gboolean
+is_embedded(const Config *config)
+{
+    return g_str_has_prefix(config->connection, "qemu:///embed");
 }
 
 /* libvirt's own service is used by the service cloche-vm only. */
 static Vm *
 open_vm(Config *config, GError **error)
 {
-    g_autofree char *program = find_program();
+    g_autofree char *program = find_program("cloche-vm", "vmd");
     g_autofree char *path = g_strconcat("--config=", config->path, NULL);
     const char *argv[4] = {program};
-    const VmAccess service = {.socket = SERVICE_SOCKET}, child = {.argv = argv};
+    const VmAccess service = {.socket = VM_SOCKET}, child = {.argv = argv};
     int n = 1;
 
-    if (!g_str_has_prefix(config->connection, "qemu:///embed"))
+    if (!is_embedded(config))
         return vm_open(&service, error);
     if (config->user_mode)
         argv[n++] = "--user";
@@ -39,8 +52,49 @@ open_vm(Config *config, GError **error)
     return vm_open(&child, error);
 }
 
+/* Makes the folder of secrets, which belongs to the user of the child. */
+static gboolean
+make_egress_folder(const char *path, GError **error)
+{
+    const struct passwd *user = getpwnam(EGRESS_USER);
+    int fd = user ? folder_open(path, 0700, error) : -1;
+    gboolean ok;
+
+    if (fd < 0)
+        return FALSE;
+    ok = fchownat(fd, "", user->pw_uid, user->pw_gid, AT_EMPTY_PATH) == 0 ||
+         util_set_errno(error, errno, "Cannot change the owner of '%s'", path);
+    close(fd);
+    return ok;
+}
+
+/* As with cloche-vm: a child where this service is not one of systemd. Root without this user has
+ * no cloche-egress, which does not run as root. */
+static Egress *
+open_egress(const Config *config)
+{
+    g_autofree char *program = find_program("cloche-egress", "egress");
+    g_autofree char *state = g_build_filename(config->state, "egress", NULL);
+    const char *argv[6] = {program, "--state", state};
+    const EgressAccess service = {.socket = EGRESS_SOCKET}, child = {.argv = argv};
+    g_autoptr(GError) error = NULL;
+
+    if (!is_embedded(config))
+        return egress_open(&service);
+    if (geteuid() == 0 && !make_egress_folder(state, &error)) {
+        if (error)
+            g_warning("%s", error->message);
+        return NULL;
+    }
+    if (geteuid() == 0) {
+        argv[3] = "--user";
+        argv[4] = EGRESS_USER;
+    }
+    return egress_open(&child);
+}
+
 int
 main(int argc, char **argv)
 {
-    return daemon_main(argc, argv, open_vm);
+    return daemon_main(argc, argv, open_vm, open_egress);
 }

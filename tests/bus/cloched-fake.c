@@ -4,7 +4,8 @@
  *
  * FAKE_MACHINE is the program of fake-machine, CLOCHE_AGENT the agent, CLOCHE_RUNNERS the folder of
  * the runners, and CLOCHE_FAKE_DIR the folder in which a test controls the machines (vm-fake.h).
- * FAKE_CLOCK_MS sets how often the service sets clocks.
+ * FAKE_CLOCK_MS sets how often the service sets clocks. FAKE_EGRESS is the socket of cloche-egress;
+ * without it, sandboxes have no network.
  */
 #include <stdlib.h>
 
@@ -29,8 +30,16 @@ open_fake(Config *config, GError **error)
     return vm_fake_open(&fake, error);
 }
 
+static Egress *
+open_egress(const Config *config)
+{
+    const EgressAccess access = {.socket = getenv("FAKE_EGRESS")};
+
+    return access.socket ? egress_open(&access) : NULL;
+}
+
 int
 main(int argc, char **argv)
 {
-    return daemon_main(argc, argv, open_fake);
+    return daemon_main(argc, argv, open_fake, open_egress);
 }

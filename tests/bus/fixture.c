@@ -245,6 +245,7 @@ fixture_launch(Fixture *fixture)
         g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_INHERIT);
     const char *argv[] = {g_getenv("CLOCHED_FAKE"), "--config", fixture->config, NULL};
     g_autofree char *notify = g_build_filename(fixture->dir, "notify", NULL);
+    g_autofree char *egress = g_build_filename(fixture->control, "egress", NULL);
     g_autofree char *clock_ms = g_strdup_printf("%u", fixture->options.clock_ms);
 
     fixture->is_ready = FALSE;
@@ -252,6 +253,8 @@ fixture_launch(Fixture *fixture)
     g_subprocess_launcher_setenv(launcher, "CLOCHE_FAKE_DIR", fixture->control, TRUE);
     g_subprocess_launcher_setenv(launcher, "NOTIFY_SOCKET", notify, TRUE);
     g_subprocess_launcher_setenv(launcher, "G_DEBUG", "fatal-criticals", TRUE);
+    if (fixture->options.has_egress)
+        g_subprocess_launcher_setenv(launcher, "FAKE_EGRESS", egress, TRUE);
     if (fixture->options.clock_ms > 0)
         g_subprocess_launcher_setenv(launcher, "FAKE_CLOCK_MS", clock_ms, TRUE);
     if (fixture->options.has_log)

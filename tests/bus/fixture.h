@@ -20,6 +20,7 @@ typedef struct {
     gboolean has_other;              /* a second template like "minimal" */
     gboolean has_log;                /* for fixture_log_has() */
     gboolean no_polkit;
+    gboolean has_egress;         /* the socket of egress.h, where nobody listens yet */
     gboolean has_virtualization; /* of the processor */
     const char *kvm;             /* of vm-fake.h; NULL: it does not work */
     guint target;                /* machines to keep ready */

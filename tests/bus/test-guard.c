@@ -79,7 +79,7 @@ test_actions_are_whole(void)
     g_auto(GStrv) actions = g_strsplit(policy, "<action id=\"", -1);
     guint count = g_strv_length(actions) - 1;
 
-    g_assert_cmpuint(count, ==, 6);
+    g_assert_cmpuint(count, ==, 7);
     for (guint i = 1; i <= count; i++)
         for (gsize part = 0; part < G_N_ELEMENTS(parts); part++)
             if (!g_regex_match_simple(parts[part], actions[i], 0, 0))
@@ -94,7 +94,7 @@ test_actions_are_declared(void)
     gsize count;
     const char *const *actions = guard_actions(&count);
 
-    g_assert_cmpuint(count, ==, 3);
+    g_assert_cmpuint(count, ==, 5);
     for (gsize i = 0; i < count; i++) {
         g_autofree char *declaration = g_strdup_printf("<action id=\"%s\">", actions[i]);
 
