@@ -25,6 +25,8 @@ typedef struct {
     char *save;
     char *timeout;
     char **environment;
+    NetworkOptions network_options;
+    NetworkPolicy network;
 } CodeSettings;
 
 static void
@@ -38,6 +40,8 @@ code_settings_clear(CodeSettings *settings)
     g_free(settings->save);
     g_free(settings->timeout);
     g_strfreev(settings->environment);
+    network_options_clear(&settings->network_options);
+    network_policy_clear(&settings->network);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CodeSettings, code_settings_clear)
 
@@ -57,6 +61,16 @@ take_code(Cli *cli, CodeSettings *settings, GError **error)
     if (settings->code == NULL)
         settings->code = source_read(file, error);
     return settings->code != NULL;
+}
+
+static gboolean
+read_network(const Cli *cli, CodeSettings *settings, GError **error)
+{
+    gboolean is_code_input = settings->code == NULL &&
+                             (cli->arguments[0] == NULL || g_str_equal(cli->arguments[0], "-"));
+
+    return network_options_read(&settings->network_options, is_code_input ? "the code" : NULL,
+                                &settings->network, error);
 }
 
 /* --- running it --- */
@@ -114,7 +128,8 @@ static int
 run_leased(Cli *cli, CodeSettings *settings, GVariant *options, Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(SandboxLease) lease = sandbox_lease(cli, settings->template, &error);
+    g_autoptr(SandboxLease) lease =
+        sandbox_lease(cli, settings->template, &settings->network, &error);
 
     if (lease == NULL)
         return cli_fail(cli, error);
@@ -145,8 +160,9 @@ run_code(Cli *cli, CodeSettings *settings)
 
     if (options != NULL)
         g_variant_ref_sink(options);
-    if (options == NULL || !take_code(cli, settings, &error) ||
-        !gallery_prepare(&gallery, &error) || !cli_connect(cli, &error))
+    if (options == NULL || !read_network(cli, settings, &error) ||
+        !take_code(cli, settings, &error) || !gallery_prepare(&gallery, &error) ||
+        !cli_connect(cli, &error))
         return cli_fail(cli, error);
     return settings->sandbox != NULL ? run_living(cli, settings, options, &gallery)
                                      : run_leased(cli, settings, options, &gallery);
@@ -155,10 +171,16 @@ run_code(Cli *cli, CodeSettings *settings)
 static int
 check_settings(Cli *cli, const CodeSettings *settings)
 {
+    const char *network_option = network_options_given(&settings->network_options);
+
     if (settings->code != NULL && cli->arguments[0] != NULL)
         return cli_usage(cli, "-c cannot be given with a file");
     if (settings->sandbox != NULL && settings->template != NULL)
         return cli_usage(cli, "--template cannot be given with --sandbox, which already has one");
+    if (settings->sandbox != NULL && network_option != NULL)
+        return cli_usage(
+            cli, "--%s cannot be given with --sandbox: 'cloche network %s' changes its network",
+            network_option, settings->sandbox);
     if (settings->context != NULL && settings->sandbox == NULL)
         return cli_usage(cli,
                          "--context needs --sandbox ID: it names a context of an existing sandbox");
@@ -189,9 +211,11 @@ run(Cli *cli, char **argv)
          "Set an environment variable; may be repeated", "KEY=VALUE"},
         G_OPTION_ENTRY_NULL,
     };
+    g_autoptr(GArray) all = network_options_entries(&settings.network_options, entries);
     int status;
 
-    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, (const GOptionEntry *)all->data, argv, /* min= */ 0, /* max= */ 1,
+                             &status))
         return status;
     status = check_settings(cli, &settings);
     return status == CLI_OK ? run_code(cli, &settings) : status;
@@ -212,6 +236,7 @@ const Verb verb_code = {
         "Examples:\n"
         "  cloche code -c 'sum(range(10))'\n"
         "  cloche code --save charts plot.py\n"
+        "  cloche code --network internet download.py\n"
         "  id=$(cloche create); cloche code -s $id -c 'x = 6'; cloche code -s $id -c 'x * 7'",
     .when_too_many = "'cloche exec ID -- python3 FILE ARGUMENT...' runs a program with arguments",
     .run = run,

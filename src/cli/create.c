@@ -11,6 +11,7 @@ typedef struct {
     char **metadata;
     char **environment;
     char *key;
+    NetworkOptions network;
 } CreateSettings;
 
 static void
@@ -22,11 +23,12 @@ create_settings_clear(CreateSettings *settings)
     g_strfreev(settings->metadata);
     g_strfreev(settings->environment);
     g_free(settings->key);
+    network_options_clear(&settings->network);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CreateSettings, create_settings_clear)
 
 static GVariant *
-create_options(const CreateSettings *settings, GError **error)
+create_options(const CreateSettings *settings, const NetworkPolicy *network, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
 
@@ -37,6 +39,7 @@ create_options(const CreateSettings *settings, GError **error)
         !options_add_pairs(&options, "metadata", settings->metadata, error) ||
         !options_add_environment(&options, settings->environment, error))
         return NULL;
+    network_policy_add(network, &options);
     return g_variant_dict_end(&options);
 }
 
@@ -60,13 +63,16 @@ create(Cli *cli, const CreateSettings *settings)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *path = NULL;
-    GVariant *options = create_options(settings, &error);
+    g_auto(NetworkPolicy) network = {0};
+    GVariant *options = NULL;
 
+    if (network_options_read(&settings->network, /* stdin_reader= */ NULL, &network, &error))
+        options = create_options(settings, &network, &error);
     if (options == NULL)
         return cli_fail(cli, error);
     g_variant_ref_sink(options);
     if (cli_connect(cli, &error))
-        path = sandbox_create(cli, options, &error);
+        path = sandbox_create(cli, options, network.fds, &error);
     g_variant_unref(options);
     if (path == NULL)
         return cli_fail(cli, error);
@@ -100,9 +106,11 @@ run(Cli *cli, char **argv)
          "Return the existing sandbox that was created with the same key, if there is one", "KEY"},
         G_OPTION_ENTRY_NULL,
     };
+    g_autoptr(GArray) all = network_options_entries(&settings.network, entries);
     int status;
 
-    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ 0, &status))
+    if (!cli_parse_arguments(cli, (const GOptionEntry *)all->data, argv, /* min= */ 0, /* max= */ 0,
+                             &status))
         return status;
     return create(cli, &settings);
 }
@@ -113,11 +121,14 @@ const Verb verb_create = {
     .summary = "Create a sandbox and print its id.",
     .description =
         "The sandbox ends when its timeout expires. 'cloche extend' changes the timeout, 'cloche\n"
-        "kill' ends the sandbox at once.\n"
+        "kill' ends the sandbox at once. It has no network unless an option gives it one; 'cloche\n"
+        "network' shows and changes it.\n"
         "\n"
         "Examples:\n"
         "  id=$(cloche create --timeout 1h --name build --metadata task=17)\n"
-        "  cloche exec $id -- hostname",
+        "  cloche exec $id -- hostname\n"
+        "  cloche create --allow pypi.org --allow files.pythonhosted.org\n"
+        "  cloche create --secret 'api.example.com:Authorization=Bearer @token'",
     .when_too_many = "--template names a template, --name the sandbox",
     .run = run,
 };

@@ -67,7 +67,11 @@ static const ForeignName options[] = {
      .verbs = STARTERS},
     {"-p --publish -P --publish-all --expose",
      "'cloche forward ID PORT' forwards a port of this machine to a sandbox", .verbs = STARTERS},
-    {"--network --net --link --dns --add-host", "a sandbox has no network"},
+    {"--net --link --dns --add-host",
+     "--network and --allow give a sandbox a network, without addresses of its own",
+     .verbs = STARTERS},
+    {"--network --allow --deny --private --secret --bandwidth --traffic --connections",
+     "'cloche network ID' changes the network of a sandbox"},
     {"-d --detach", "'cloche create' creates a sandbox that continues to run, 'cloche exec --keep' "
                     "leaves a command running in it"},
     {"--name", "'cloche create --name NAME' names a sandbox"},

@@ -15,6 +15,8 @@ typedef struct {
     char *sandbox;
     char *context;
     char *save;
+    NetworkOptions network_options;
+    NetworkPolicy network;
 } ReplSettings;
 
 static void
@@ -24,6 +26,8 @@ repl_settings_clear(ReplSettings *settings)
     g_free(settings->sandbox);
     g_free(settings->context);
     g_free(settings->save);
+    network_options_clear(&settings->network_options);
+    network_policy_clear(&settings->network);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplSettings, repl_settings_clear)
 
@@ -176,7 +180,8 @@ static int
 talk_leased(Cli *cli, const ReplSettings *settings)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(SandboxLease) lease = sandbox_lease(cli, settings->template, &error);
+    g_autoptr(SandboxLease) lease =
+        sandbox_lease(cli, settings->template, &settings->network, &error);
 
     return lease != NULL ? talk(cli, settings, sandbox_lease_get(lease)) : cli_fail(cli, error);
 }
@@ -196,8 +201,14 @@ talk_living(Cli *cli, const ReplSettings *settings)
 static int
 check_settings(Cli *cli, const ReplSettings *settings)
 {
+    const char *network_option = network_options_given(&settings->network_options);
+
     if (settings->sandbox != NULL && settings->template != NULL)
         return cli_usage(cli, "--template cannot be given with --sandbox, which already has one");
+    if (settings->sandbox != NULL && network_option != NULL)
+        return cli_usage(
+            cli, "--%s cannot be given with --sandbox: 'cloche network %s' changes its network",
+            network_option, settings->sandbox);
     if (settings->context != NULL && settings->sandbox == NULL)
         return cli_usage(cli,
                          "--context needs --sandbox ID: it names a context of an existing sandbox");
@@ -227,14 +238,17 @@ run(Cli *cli, char **argv)
          "Save pictures, PDF and HTML to this directory, as 001.png and so on", "DIR"},
         G_OPTION_ENTRY_NULL,
     };
+    g_autoptr(GArray) all = network_options_entries(&settings.network_options, entries);
     int status;
 
-    if (!cli_parse_arguments(cli, entries, argv, /* min= */ 0, /* max= */ 1, &status))
+    if (!cli_parse_arguments(cli, (const GOptionEntry *)all->data, argv, /* min= */ 0, /* max= */ 1,
+                             &status))
         return status;
     status = check_settings(cli, &settings);
     if (status != CLI_OK)
         return status;
-    if (!cli_connect(cli, &error))
+    if (!network_options_read(&settings.network_options, "the prompt", &settings.network, &error) ||
+        !cli_connect(cli, &error))
         return cli_fail(cli, error);
     return settings.sandbox != NULL ? talk_living(cli, &settings) : talk_leased(cli, &settings);
 }

@@ -5,10 +5,11 @@
 #include "verbs.h"
 
 static int
-run_leased(Cli *cli, const char *template, const CommandOptions *options, GVariant *call_options)
+run_leased(Cli *cli, const char *template, const NetworkPolicy *network,
+           const CommandOptions *options, GVariant *call_options)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(SandboxLease) lease = sandbox_lease(cli, template, &error);
+    g_autoptr(SandboxLease) lease = sandbox_lease(cli, template, network, &error);
 
     if (lease == NULL)
         return cli_fail(cli, error);
@@ -16,11 +17,21 @@ run_leased(Cli *cli, const char *template, const CommandOptions *options, GVaria
                        call_options);
 }
 
+/* What of the command reads standard input; NULL: nothing. */
+static const char *
+stdin_reader(const CommandOptions *options)
+{
+    return options->with_stdin || options->with_terminal ? "the command" : NULL;
+}
+
 static int
 run(Cli *cli, char **argv)
 {
     g_auto(CommandOptions) options = {0};
+    g_auto(NetworkOptions) network_options = {0};
+    g_auto(NetworkPolicy) network = {0};
     g_autoptr(GArray) entries = command_entries(&options, /* stream_flags= */ 0);
+    g_autoptr(GArray) all = NULL;
     g_autofree char *template = NULL;
     gboolean is_removed = TRUE;
     const GOptionEntry own_entries[] = {
@@ -33,16 +44,19 @@ run(Cli *cli, char **argv)
     int status;
 
     g_array_prepend_vals(entries, own_entries, G_N_ELEMENTS(own_entries));
-    if (!cli_parse_arguments(cli, (const GOptionEntry *)entries->data, argv, /* min= */ 0,
+    all = network_options_entries(&network_options, (const GOptionEntry *)entries->data);
+    if (!cli_parse_arguments(cli, (const GOptionEntry *)all->data, argv, /* min= */ 0,
                              /* max= */ 0, &status))
         return status;
     if (!command_check(cli, &options))
         return CLI_USAGE;
+    if (!network_options_read(&network_options, stdin_reader(&options), &network, &error))
+        return cli_fail(cli, error);
     call_options = command_call_options(cli, &options, &error);
     if (call_options == NULL || !cli_connect(cli, &error))
         return cli_fail(cli, error);
     g_variant_ref_sink(call_options);
-    return run_leased(cli, template, &options, call_options);
+    return run_leased(cli, template, &network, &options, call_options);
 }
 
 const Verb verb_run = {
@@ -50,7 +64,8 @@ const Verb verb_run = {
     .synopsis = "-- COMMAND...",
     .summary = "Run a command in a new sandbox.",
     .description =
-        "The sandbox is killed when the command ends. Interrupting cloche kills both.\n"
+        "The sandbox is killed when the command ends. Interrupting cloche kills both. It has no\n"
+        "network unless an option gives it one.\n"
         "The exit status is that of the command: 128 plus the number of the signal if a signal\n"
         "ended it, 124 if its --timeout expired.\n"
         "\n"
@@ -58,6 +73,7 @@ const Verb verb_run = {
         "  cloche run -- uname -a\n"
         "  echo 1 2 3 | cloche run --stdin -- wc -w\n"
         "  cloche run -it -- bash\n"
+        "  cloche run --allow example.com -- curl -sS https://example.com/\n"
         "  cloche run --timeout 10 --env NAME=x --user root -- sh -c 'id; echo $NAME'",
     .takes_command = TRUE,
     .run = run,

@@ -18,13 +18,13 @@ struct SandboxLease {
 };
 
 char *
-sandbox_create(Cli *cli, GVariant *options, GError **error)
+sandbox_create(Cli *cli, GVariant *options, GUnixFDList *fds, GError **error)
 {
     TermProgress progress = {0};
     g_autoptr(GAsyncResult) reply = NULL;
     char *path;
 
-    creation_async(cli->manager, options, template_show_progress, &progress, cli->interrupted,
+    creation_async(cli->manager, options, fds, template_show_progress, &progress, cli->interrupted,
                    cli_on_reply, &reply);
     cli_await(&reply);
     term_progress_end(&progress);
@@ -171,7 +171,7 @@ sandbox_kill(Cli *cli, const char *id, GError **error)
 }
 
 SandboxLease *
-sandbox_lease(Cli *cli, const char *template, GError **error)
+sandbox_lease(Cli *cli, const char *template, const NetworkPolicy *network, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
     guint64 seconds = lease_seconds(cli->manager);
@@ -182,7 +182,8 @@ sandbox_lease(Cli *cli, const char *template, GError **error)
     g_variant_dict_insert(&options, "timeout", "t", seconds);
     if (template != NULL)
         g_variant_dict_insert(&options, "template", "s", template);
-    path = sandbox_create(cli, g_variant_dict_end(&options), error);
+    network_policy_add(network, &options);
+    path = sandbox_create(cli, g_variant_dict_end(&options), network->fds, error);
     if (path == NULL)
         return NULL;
     sandbox = client_sandbox(cli->manager, path, error);

@@ -8,13 +8,14 @@
 #pragma once
 
 #include "cli.h"
+#include "network-options.h"
 
 /*
- * Creates a sandbox, and shows the progress while the service prepares its template. options: as
- * of creation_async(). Returns the object path, also when a signal came during the creation: look
- * at cli->signal.
+ * Creates a sandbox, and shows the progress while the service prepares its template. options, fds:
+ * as of creation_async(). Returns the object path, also when a signal came during the creation:
+ * look at cli->signal.
  */
-char *sandbox_create(Cli *cli, GVariant *options, GError **error);
+char *sandbox_create(Cli *cli, GVariant *options, GUnixFDList *fds, GError **error);
 
 /*
  * Returns the id of the sandbox that a word names: by its id, its object path, or, for the caller's
@@ -35,8 +36,10 @@ gboolean sandbox_kill(Cli *cli, const char *id, GError **error);
 
 typedef struct SandboxLease SandboxLease;
 
-/* Creates a sandbox that lives until sandbox_lease_end(), which kills it. */
-SandboxLease *sandbox_lease(Cli *cli, const char *template, GError **error);
+/* Creates a sandbox that lives until sandbox_lease_end(), which kills it. template: NULL for the
+ * default. */
+SandboxLease *sandbox_lease(Cli *cli, const char *template, const NetworkPolicy *network,
+                            GError **error);
 ClocheSandbox *sandbox_lease_get(SandboxLease *lease);
 const char *sandbox_lease_id(SandboxLease *lease);
 void sandbox_lease_end(SandboxLease *lease);

@@ -143,6 +143,30 @@ text_to_seconds(const char *text, guint64 *ret_seconds, GError **error)
 
 /* --- other values --- */
 
+gboolean
+text_to_size(const char *text, guint64 *ret_bytes, GError **error)
+{
+    static const char units[] = "KMGT";
+    gsize digits = strspn(text, "0123456789");
+    g_autofree char *number = g_strndup(text, digits);
+    const char *unit = text[digits] != '\0' ? strchr(units, text[digits]) : NULL;
+    guint64 factor = 1, count;
+
+    for (gssize i = 0; unit != NULL && i <= unit - units; i++)
+        factor *= 1000;
+    if ((unit != NULL ? text[digits + 1] : text[digits]) != '\0' ||
+        !g_ascii_string_to_unsigned(number, 10, 1, G_MAXINT64 / factor, &count,
+                                    /* error= */ NULL)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "'%s' is not a size: use a number of bytes, or one with K, M, G or T, as in "
+                    "10M",
+                    text);
+        return FALSE;
+    }
+    *ret_bytes = count * factor;
+    return TRUE;
+}
+
 static int
 signal_of_name(const char *name)
 {

@@ -21,6 +21,10 @@ gboolean text_to_seconds(const char *text, guint64 *ret_seconds, GError **error)
 /* Returns a floating a{ss} of texts of the form KEY=VALUE. A repeated key is an error. */
 GVariant *text_to_pairs(const char *const *texts, GError **error);
 
+/* Bytes from "500", "10K", "10M", "2G" or "1T", with units of powers of 1000 as text_from_size()
+ * has them: at least 1. */
+gboolean text_to_size(const char *text, guint64 *ret_bytes, GError **error);
+
 /* A signal from "TERM", "SIGTERM" or "15": 1 to 64. */
 gboolean text_to_signal(const char *text, int *ret_number, GError **error);
 

@@ -9,7 +9,8 @@
 
 typedef struct {
     GVariant *options;
-    char *template; /* NULL: the default */
+    GUnixFDList *fds; /* NULL: none */
+    char *template;   /* NULL: the default */
     TemplateProgress progress;
     gpointer progress_data;
     GError *refusal; /* of the last CreateSandbox() */
@@ -21,6 +22,7 @@ creation_free(gpointer data)
     SandboxCreation *creation = data;
 
     g_variant_unref(creation->options);
+    g_clear_object(&creation->fds);
     g_free(creation->template);
     g_clear_error(&creation->refusal);
     g_free(creation);
@@ -50,9 +52,12 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
     GTask *task = data;
     SandboxCreation *creation = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_proxy_call_with_unix_fd_list_finish(
+        G_DBUS_PROXY(source), /* ret_fds= */ NULL, result, &error);
     char *path = NULL;
 
-    if (cloche_manager_call_create_sandbox_finish(CLOCHE_MANAGER(source), &path, result, &error)) {
+    if (answer != NULL) {
+        g_variant_get(answer, "(o)", &path);
         g_task_return_pointer(task, path, g_free);
         g_object_unref(task);
     } else if (may_be_preparing(error)) {
@@ -82,20 +87,23 @@ on_waited(GObject *source, GAsyncResult *result, gpointer data)
         g_object_unref(task);
         return;
     }
-    cloche_manager_call_create_sandbox(CLOCHE_MANAGER(source), creation->options, CLIENT_CALL,
-                                       /* cancellable= */ NULL, on_created, task);
+    /* The generated function passes no descriptors: the method's signature has no handle. */
+    g_dbus_proxy_call_with_unix_fd_list(G_DBUS_PROXY(source), "CreateSandbox",
+                                        g_variant_new("(@a{sv})", creation->options), CLIENT_CALL,
+                                        creation->fds, /* cancellable= */ NULL, on_created, task);
 }
 
 void
-creation_async(ClocheManager *manager, GVariant *options, TemplateProgress progress,
-               gpointer progress_data, GCancellable *cancellable, GAsyncReadyCallback callback,
-               gpointer data)
+creation_async(ClocheManager *manager, GVariant *options, GUnixFDList *fds,
+               TemplateProgress progress, gpointer progress_data, GCancellable *cancellable,
+               GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(manager, cancellable, callback, data);
     SandboxCreation *creation = g_new0(SandboxCreation, 1);
 
     g_task_set_check_cancellable(task, FALSE);
     creation->options = g_variant_ref_sink(options);
+    g_set_object(&creation->fds, fds);
     g_variant_lookup(options, "template", "s", &creation->template);
     creation->progress = progress;
     creation->progress_data = progress_data;

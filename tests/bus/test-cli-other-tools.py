@@ -63,7 +63,7 @@ class Habits(CliTest):
         for option in "-d", "--detach":
             number = self.out("exec", option, self.box, "echo", "kept").strip()
             self.assertEqual(self.out("attach", self.box, number), "kept\n")
-        for option, hint in {"-v": "cloche cp", "--volume": "cloche cp", "-p": "cloche forward", "--network": "no network",
+        for option, hint in {"-v": "cloche cp", "--volume": "cloche cp", "-p": "cloche forward", "--dns": "--network and --allow",
                              "-d": "cloche create", "--name": "--name NAME", "--memory": "the template determines",
                              "--privileged": "--user root"}.items():
             with self.subTest(option=option):

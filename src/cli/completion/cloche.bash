@@ -15,12 +15,12 @@ _cloche() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word words i
     local -a __cloche_bus=()
     local -A options=(
-        [run]='--template --cwd --env --user --timeout --stdin --tty --json --help'
-        [code]='--code --sandbox --context --language --template --env --timeout --save --json --help'
-        [repl]='--sandbox --context --template --save --json --help'
-        [create]='--template --timeout --name --metadata --env --idempotency-key --json --help'
+        [run]='--template --cwd --env --user --timeout --stdin --tty --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
+        [code]='--code --sandbox --context --language --template --env --timeout --save --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
+        [repl]='--sandbox --context --template --save --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
+        [create]='--template --timeout --name --metadata --env --idempotency-key --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [exec]='--cwd --env --user --timeout --stdin --tty --keep --tag --json --help'
-        [shell]='--template --cwd --env --user --timeout --json --help'
+        [shell]='--template --cwd --env --user --timeout --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [attach]='--stdin --json --help'
         [ps]='--json --help'
         [signal]='--json --help'
@@ -57,6 +57,8 @@ _cloche() {
         words=$(__cloche_ids)
     elif [ "$prev" = --language ] || [ "$prev" = -l ] || [ "$verb $prev" = 'repl repl' ] && [[ $cur != -* ]]; then
         words='python javascript typescript bash r'
+    elif [ "$prev" = --network ]; then
+        words='off restricted internet'
     elif [ "$prev" = --save ] || [ "$verb" = code ] && [[ $cur != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return 0

@@ -218,6 +218,45 @@ test_signals(void)
 }
 
 static void
+test_sizes_from_text(void)
+{
+    static const struct {
+        const char *text;
+        guint64 bytes; /* 0: refused */
+    } cases[] = {
+        {"1", 1},
+        {"500K", 500000},
+        {"10M", 10000000},
+        {"2G", 2000000000},
+        {"1T", 1000000000000},
+        {"9223372036854775807", G_MAXINT64},
+        {"9223372036854775808", 0},
+        {"9223372T", 9223372000000000000},
+        {"9223373T", 0},
+        {"", 0},
+        {"0", 0},
+        {"0K", 0},
+        {"K", 0},
+        {"-1", 0},
+        {"1.5G", 0},
+        {"1KB", 0},
+        {"1k", 0},
+        {"1 K", 0},
+        {" 1", 0},
+        {"1P", 0},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        guint64 bytes = 0;
+        g_autoptr(GError) error = NULL;
+
+        g_assert_cmpint(text_to_size(cases[i].text, &bytes, &error), ==, cases[i].bytes != 0);
+        g_assert_cmpuint(bytes, ==, cases[i].bytes);
+        g_assert_true((error == NULL) == (cases[i].bytes != 0));
+    }
+}
+
+static void
 test_width(void)
 {
     g_assert_cmpuint(text_width(""), ==, 0);
@@ -237,6 +276,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/text/bad-pairs", test_bad_pairs);
     g_test_add_func("/cli/text/spans", test_spans);
     g_test_add_func("/cli/text/sizes", test_sizes);
+    g_test_add_func("/cli/text/sizes-from-text", test_sizes_from_text);
     g_test_add_func("/cli/text/escape", test_escape);
     g_test_add_func("/cli/text/signals", test_signals);
     g_test_add_func("/cli/text/width", test_width);

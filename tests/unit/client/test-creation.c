@@ -9,8 +9,8 @@ create(FakeService *fake, TemplateProgress progress, GCancellable *cancellable, 
 {
     g_autoptr(GAsyncResult) reply = NULL;
 
-    creation_async(fake->manager, g_variant_new_parsed("{'template': <'python'>}"), progress, fake,
-                   cancellable, fake_service_on_reply, &reply);
+    creation_async(fake->manager, g_variant_new_parsed("{'template': <'python'>}"), /* fds= */ NULL,
+                   progress, fake, cancellable, fake_service_on_reply, &reply);
     fake_service_await(&reply);
     return creation_finish(reply, error);
 }
