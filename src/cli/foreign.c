@@ -32,6 +32,8 @@ static const ForeignName verbs[] = {
     {"python ipython python3 js node javascript r",
      "'cloche repl' opens a prompt for a language, 'cloche code FILE' executes a file"},
     {"eval execute", "'cloche code -c CODE' executes code"},
+    {"net firewall egress proxy allow deny",
+     "'cloche network ID' shows and changes the network of a sandbox"},
     {"top htop stats", "'cloche ps ID' shows the processes of a sandbox, with memory and time"},
     {"port port-forward publish expose tunnel",
      "'cloche ports ID' shows the listening ports of a sandbox, 'cloche forward ID PORT' forwards "

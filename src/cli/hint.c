@@ -12,10 +12,7 @@ static const char *const hints[] = {
     [CLOCHE_ERROR_TEMPLATE_NOT_READY] =
         "'cloche status' shows the state of each template, 'cloche doctor' what is wrong here",
     [CLOCHE_ERROR_TEMPLATE_DAMAGED] = "see the journal of the service: journalctl -u cloched",
-    [CLOCHE_ERROR_NOT_PERMITTED] =
-        "an administrator can permit it by a polkit rule: see cloched(8)",
     [CLOCHE_ERROR_BUSY] = "try again in a moment",
-    [CLOCHE_ERROR_UNSUPPORTED] = "'cloche status' shows the languages of each template",
     [CLOCHE_ERROR_GUEST_LOST] =
         "the data of the sandbox is lost; 'cloche create' creates a new sandbox",
     [CLOCHE_ERROR_TIMED_OUT] = "try again, or end the sandbox: cloche kill ID",
@@ -84,11 +81,36 @@ quota_hint(Cli *cli, const GError *error)
     if (g_str_has_prefix(error->message, "The limit buffer-size "))
         return g_strdup("try again when a call or a process has ended; 'cloche ps ID' shows what "
                         "runs in a sandbox");
+    if (g_str_has_prefix(error->message, "The limit connections ") ||
+        g_str_has_prefix(error->message, "The limit traffic-mib "))
+        return g_strdup(
+            "--connections and --traffic ask for less; 'cloche list' shows your "
+            "sandboxes, 'cloche network ID off' or 'cloche kill ID' frees what one has");
+    if (g_str_has_suffix(error->message, " needs the option traffic"))
+        return g_strdup("--traffic SIZE is the most bytes that it may send and receive: 500M, 2G");
     if (g_str_has_prefix(error->message, "The limit creates "))
         return g_strdup("try again in a moment");
     if (g_str_has_prefix(error->message, "The limit "))
         return g_strdup("'cloche list' shows your sandboxes, 'cloche kill ID' frees what one uses");
     return NULL; /* the message itself says what to do */
+}
+
+/* The network needs another program, and a machine that this version has started. */
+static char *
+unsupported_hint(const Cli *cli, const GError *error)
+{
+    if (strstr(error->message, "cloche-egress") != NULL)
+        return g_strdup("'cloche doctor' says what is missing");
+    if (g_str_has_suffix(error->message, " has no network"))
+        return g_strdup_printf("'cloche network %s --mode internet' gives it one",
+                               cli->arguments[0]);
+    if (strstr(error->message, " is closed") != NULL)
+        return g_strdup_printf("'cloche network %s MODE' sets it anew", cli->arguments[0]);
+    if (g_str_equal(cli->verb->name, "network"))
+        return g_strdup("a new sandbox can have a network: cloche create --network MODE");
+    if (g_str_has_prefix(error->message, "network: "))
+        return NULL;
+    return g_strdup("'cloche status' shows the languages of each template");
 }
 
 /* --- a command --- */
@@ -142,6 +164,15 @@ permission_hint(const Cli *cli, const GError *error)
 /* --- the service --- */
 
 static char *
+refusal_hint(const GError *error)
+{
+    if (g_str_has_prefix(error->message, "network: "))
+        return g_strdup("an administrator can permit it in [Network] of cloched.conf(5), or in the "
+                        "recipe of the template");
+    return g_strdup("an administrator can permit it by a polkit rule: see cloched(8)");
+}
+
+static char *
 bus_hint(Cli *cli, const GError *error)
 {
     gboolean is_system = cli->bus == G_BUS_TYPE_SYSTEM;
@@ -181,6 +212,10 @@ hint_for_error(Cli *cli, const GError *error)
     switch (error->code) {
     case CLOCHE_ERROR_QUOTA_EXCEEDED:
         return quota_hint(cli, error);
+    case CLOCHE_ERROR_NOT_PERMITTED:
+        return refusal_hint(error);
+    case CLOCHE_ERROR_UNSUPPORTED:
+        return unsupported_hint(cli, error);
     case CLOCHE_ERROR_NO_SUCH_PROGRAM:
         return program_hint(cli);
     case CLOCHE_ERROR_PERMISSION_DENIED:

@@ -26,11 +26,17 @@ network_policy_clear(NetworkPolicy *policy)
     g_clear_object(&policy->fds);
 }
 
+static const char *
+mode_option(const NetworkOptions *options)
+{
+    return options->mode_option != NULL ? options->mode_option : "network";
+}
+
 GArray *
 network_options_entries(NetworkOptions *options, const GOptionEntry *entries)
 {
     const GOptionEntry own[] = {
-        {"network", 0, 0, G_OPTION_ARG_FILENAME, &options->mode,
+        {mode_option(options), 0, 0, G_OPTION_ARG_FILENAME, &options->mode,
          "off, restricted (what --allow permits) or internet (default: restricted with --allow or "
          "--secret, else off)",
          "MODE"},
@@ -85,7 +91,7 @@ given_beside_mode(const NetworkOptions *options)
 const char *
 network_options_given(const NetworkOptions *options)
 {
-    return options->mode != NULL ? "network" : given_beside_mode(options);
+    return options->mode != NULL ? mode_option(options) : given_beside_mode(options);
 }
 
 /* --- the mode --- */
@@ -116,7 +122,8 @@ find_mode(const NetworkOptions *options, GError **error)
         refuse(error, "'%s' is not a mode of the network: off, restricted or internet",
                options->mode);
     else if (options->mode == NULL && !permits)
-        refuse(error, "--%s permits nothing by itself: add --network internet, or --allow", other);
+        refuse(error, "--%s permits nothing by itself: add --%s internet, or --allow", other,
+               mode_option(options));
     else if (g_strcmp0(options->mode, "off") == 0 && other != NULL)
         refuse(error, "--%s cannot be given when the network is off", other);
     else if (g_strcmp0(options->mode, "restricted") == 0 && !permits)

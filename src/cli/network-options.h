@@ -11,6 +11,7 @@
 
 /* The values of the options; NULL: not given. */
 typedef struct {
+    const char *mode_option; /* the name of the option for the mode; NULL: "network" */
     char *mode;
     char **allow, **deny, **secrets;
     gboolean is_private;

@@ -35,6 +35,7 @@ _cloche() {
         [extend]='--json --help'
         [status]='--json --help'
         [context]='--language --cwd --env --json --help'
+        [network]='--log --mode --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [help]='--json --help'
         [version]='--json --help'
         [doctor]='--problems --json --help'
@@ -57,7 +58,7 @@ _cloche() {
         words=$(__cloche_ids)
     elif [ "$prev" = --language ] || [ "$prev" = -l ] || [ "$verb $prev" = 'repl repl' ] && [[ $cur != -* ]]; then
         words='python javascript typescript bash r'
-    elif [ "$prev" = --network ]; then
+    elif [ "$prev" = --network ] || [ "$prev" = --mode ] && [ "$verb" != write ]; then
         words='off restricted internet'
     elif [ "$prev" = --save ] || [ "$verb" = code ] && [[ $cur != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -69,7 +70,7 @@ _cloche() {
     else
         words=''
         case $verb in
-        exec | shell | attach | ps | signal | kill | extend | status | journal | forward | ports) words=$(__cloche_ids) ;;
+        exec | shell | attach | ps | signal | kill | extend | status | journal | network | forward | ports) words=$(__cloche_ids) ;;
         context)
             words='list create restart interrupt remove'
             [ "$prev" = context ] || words=$(__cloche_ids)

@@ -95,6 +95,9 @@ check "no ids where a path is" prints '^$' complete_bash cloche ls abc1 : ''
 check "places for cp" prints '^abc1:$' complete_bash cloche cp abc
 check "files for cp" prints "^$completions/_cloche\$" complete_bash cloche cp "$completions/_cl"
 check "actions" prints '^restart remove$' complete_bash cloche context re
+check "ids for network" prints '^abc1$' complete_bash cloche network ''
+check "modes of a network" prints '^internet$' complete_bash cloche run --network i
+check "modes of a network that exists" prints '^off$' complete_bash cloche network abc1 --mode o
 check "ids behind an action" prints '^abc1$' complete_bash cloche context list ''
 check "verbs to be helped with" prints '^kill$' complete_bash cloche help ki
 check "templates" prints '^python$' complete_bash cloche run --template ''
