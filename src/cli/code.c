@@ -107,6 +107,7 @@ run_in(Cli *cli, CodeSettings *settings, ClocheSandbox *sandbox, GVariant *optio
        Gallery *gallery)
 {
     g_autoptr(GError) error = NULL;
+    g_autoptr(NetworkHint) hint = NULL;
     Execution execution = {.sandbox = sandbox,
                            .context = settings->context,
                            .options = options,
@@ -120,6 +121,8 @@ run_in(Cli *cli, CodeSettings *settings, ClocheSandbox *sandbox, GVariant *optio
     execution.language = settings->language;
     if (cli->json)
         return execution_print(cli, &execution, settings->code);
+    hint = network_hint_new(cli, sandbox, execution.is_alone);
+    execution.hint = hint;
     status = execution_run(cli, &execution, settings->code, &error);
     return error != NULL ? cli_fail(cli, error) : status;
 }

@@ -169,11 +169,16 @@ command_run(Cli *cli, ClocheSandbox *sandbox, const char *id, const CommandOptio
             GVariant *call_options)
 {
     g_autoptr(GError) error = NULL;
+    g_autoptr(NetworkHint) hint = NULL;
     g_auto(ProcessStreams) program = PROGRAM_NONE;
 
     if (is_captured(cli, options))
         return run_captured(cli, sandbox, id, call_options);
+    if (!options->with_terminal)
+        hint = network_hint_new(cli, sandbox, options->is_alone);
+    program.hint = hint;
     if (!program_begin(cli, sandbox, options->with_terminal, call_options, &program, &error))
         return cli_fail(cli, error);
+    network_hint_follow(hint);
     return program_follow(cli, &program, options->with_stdin);
 }

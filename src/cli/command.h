@@ -16,6 +16,7 @@ typedef struct {
     gboolean with_terminal;
     gboolean is_kept; /* only of "exec", as the tag */
     char *tag;
+    gboolean is_alone; /* set by the verb: the sandbox exists only for this command */
 } CommandOptions;
 
 void command_options_clear(CommandOptions *options);

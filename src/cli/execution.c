@@ -104,6 +104,8 @@ follow(const Running *running, const char *code, GError **error)
     Stream events = {.interrupted = running->leaving};
 
     events.fd = open_events(running, code, error);
+    if (events.fd >= 0)
+        network_hint_follow(running->execution->hint);
     return events.fd >= 0 &&
            transfer_finish(transfer_start(running->cli, &events, show_follow, running->show),
                            error);
@@ -129,6 +131,8 @@ tell_end(const Show *show)
                  show->tells_limit ? "" : "the code was stopped because its timeout expired; ");
     else if (status == EXECUTION_INTERRUPTED && !show->has_error)
         cli_note("the code was interrupted");
+    else if (status == CLI_CODE_RAISED)
+        network_hint_give(show->hint);
     return show->gallery->has_failed && status == CLI_OK ? CLI_FAILED : status;
 }
 
@@ -167,13 +171,15 @@ int
 execution_run(Cli *cli, const Execution *execution, const char *code, GError **error)
 {
     g_autoptr(GCancellable) leaving = g_cancellable_new();
-    g_auto(Show) show = {.gallery = execution->gallery, .is_dialog = execution->is_dialog};
+    g_auto(Show) show = {
+        .gallery = execution->gallery, .hint = execution->hint, .is_dialog = execution->is_dialog};
     Running running = {.cli = cli, .execution = execution, .leaving = leaving, .show = &show};
     gulong connection = g_cancellable_connect(cli->interrupted, G_CALLBACK(on_signal), leaving,
                                               /* destroy= */ NULL);
     int status;
 
     execution->gallery->saved = 0;
+    network_hint_reset(execution->hint);
     cli->on_interrupt = on_interrupt;
     cli->interrupt_data = &running;
     status = run(&running, code, error);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "gallery.h"
+#include "network-hint.h"
 
 /* The exit status if Ctrl-C has interrupted the code, in addition to those of cli.h. */
 #define EXECUTION_INTERRUPTED 130
@@ -18,6 +19,7 @@ typedef struct {
     const char *context;  /* NULL: the default context of the language */
     GVariant *options;    /* further options of StreamCode() and RunCode() */
     Gallery *gallery;
+    NetworkHint *hint;  /* explains failures; NULL: nothing does */
     gboolean is_alone;  /* no other client executes code in the sandbox */
     gboolean is_dialog; /* a prompt follows, at the start of a line */
 } Execution;

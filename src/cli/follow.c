@@ -163,7 +163,13 @@ pass_output(const guint8 *bytes, gsize size, GByteArray *out, gpointer data)
 static gboolean
 pass_error(const guint8 *bytes, gsize size, GByteArray *out, gpointer data)
 {
-    terminal_filter(&((Session *)data)->error_filter, bytes, size, out);
+    Session *session = data;
+
+    network_hint_add(session->program->hint, bytes, size);
+    if (isatty(STDERR_FILENO))
+        terminal_filter(&session->error_filter, bytes, size, out);
+    else
+        g_byte_array_append(out, bytes, (guint)size);
     return size > 0;
 }
 
@@ -176,8 +182,7 @@ begin_output(Session *session)
 
     if (!program->is_terminal)
         session->error =
-            copy_new(program->error, STDERR_FILENO, isatty(STDERR_FILENO) ? pass_error : NULL,
-                     on_error_ended, session);
+            copy_new(program->error, STDERR_FILENO, pass_error, on_error_ended, session);
     session->output = copy_new(program->output, STDOUT_FILENO, is_filtered ? pass_output : NULL,
                                on_output_ended, session);
 }
@@ -277,6 +282,8 @@ exit_status(Session *session)
         return cli_fail(session->cli, error);
     }
     note_end(how, status);
+    if (g_str_equal(how, "exited") && status != 0)
+        network_hint_give(session->program->hint);
     return session->has_failed ? CLI_FAILED : exit_status_from(how, status);
 }
 

@@ -6,12 +6,13 @@
  */
 #pragma once
 
-#include "cli.h"
+#include "network-hint.h"
 
 typedef struct {
     ClocheProcess *process;
     int input, output, error; /* its descriptors; -1: closed, or the error of a terminal */
     gboolean is_terminal, is_kept;
+    NetworkHint *hint; /* borrowed; NULL: none is given. It gets the error output. */
 } ProcessStreams;
 
 #define PROGRAM_NONE {.input = -1, .output = -1, .error = -1}

@@ -159,6 +159,8 @@ talk(Cli *cli, const ReplSettings *settings, ClocheSandbox *sandbox)
                            .is_alone = settings->sandbox == NULL,
                            .is_dialog = TRUE};
     Dialog dialog = {.cli = cli, .execution = &execution};
+    /* Another terminal can change the network while the prompt is open. */
+    g_autoptr(NetworkHint) hint = network_hint_new(cli, sandbox, /* is_alone= */ FALSE);
     g_autoptr(GError) error = NULL;
     g_autofree char *language = NULL;
     int status;
@@ -168,6 +170,7 @@ talk(Cli *cli, const ReplSettings *settings, ClocheSandbox *sandbox)
     if (error != NULL)
         return cli_fail(cli, error);
     execution.language = language;
+    execution.hint = hint;
     prompt_begin(language != NULL ? language : "code", check_entry, &dialog);
     printf("%s in sandbox %s. Ctrl-D leaves%s.\n", language != NULL ? language : "Code", id,
            settings->sandbox != NULL ? "" : ", which ends the sandbox");

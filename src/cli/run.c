@@ -27,7 +27,7 @@ stdin_reader(const CommandOptions *options)
 static int
 run(Cli *cli, char **argv)
 {
-    g_auto(CommandOptions) options = {0};
+    g_auto(CommandOptions) options = {.is_alone = TRUE};
     g_auto(NetworkOptions) network_options = {0};
     g_auto(NetworkPolicy) network = {0};
     g_autoptr(GArray) entries = command_entries(&options, /* stream_flags= */ 0);

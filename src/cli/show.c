@@ -134,6 +134,13 @@ show_result(Follow *follow, JsonObject *result)
 /* --- the other events --- */
 
 static int
+show_stderr(Follow *follow, const char *text)
+{
+    network_hint_add(follow->show->hint, text, strlen(text));
+    return write_output(follow, &follow->err, &follow->err_filter, text);
+}
+
+static int
 show_error(Follow *follow, JsonObject *event)
 {
     const char *traceback = event_text(event, "traceback");
@@ -143,6 +150,7 @@ show_error(Follow *follow, JsonObject *event)
             : g_strdup_printf("%s: %s", event_text(event, "name"), event_text(event, "value"));
     g_autofree char *shown = NULL;
 
+    network_hint_add(follow->show->hint, text, strlen(text));
     follow->show->has_error = TRUE;
     follow->show->tells_limit =
         *traceback == '\0' && g_str_equal(event_text(event, "name"), "TimeoutError");
@@ -182,7 +190,7 @@ show_event(Follow *follow, JsonObject *event)
     if (g_str_equal(type, "stdout"))
         return write_output(follow, &follow->out, &follow->out_filter, event_text(event, "text"));
     if (g_str_equal(type, "stderr"))
-        return write_output(follow, &follow->err, &follow->err_filter, event_text(event, "text"));
+        return show_stderr(follow, event_text(event, "text"));
     if (g_str_equal(type, "result"))
         return show_result(follow, event);
     if (g_str_equal(type, "error"))

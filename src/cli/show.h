@@ -9,9 +9,11 @@
 
 #include "event.h"
 #include "gallery.h"
+#include "network-hint.h"
 
 typedef struct {
     Gallery *gallery;
+    NetworkHint *hint;  /* gets the error output; may be NULL */
     char *status;       /* of the end event; NULL: it has not arrived */
     GError *lost;       /* why the execution failed, if not because of its code */
     gboolean is_dialog; /* also show output that was written between two executions */

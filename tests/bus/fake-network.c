@@ -28,7 +28,6 @@
 #define PROCESS "/org/cloche1/process/" ID "_1"
 
 static char *folder;
-static guint n_traffic;
 static int held = -1;
 static GDBusMethodInvocation *waiting; /* of Wait() */
 static gint wait_status = -1;          /* of the process that has ended */
@@ -53,6 +52,15 @@ read_value(const char *name, const char *type, const char *otherwise)
 
     g_assert_no_error(error);
     return value;
+}
+
+static void
+write_value(const char *name, GVariant *value)
+{
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *text = g_variant_print(value, /* type_annotate= */ TRUE);
+
+    g_assert_true(g_file_set_contents(path, text, -1, /* error= */ NULL));
 }
 
 /* --- calls --- */
@@ -131,26 +139,44 @@ watch(GDBusMethodInvocation *call)
     return_fd(call, open_text(events != NULL ? events : "", hold != NULL));
 }
 
+/* Returns the first answer of the file, and leaves the others for the next calls. */
 static void
 return_traffic(GDBusMethodInvocation *call)
 {
     g_autoptr(GVariant) all = read_value("traffic", "aa{st}", "[{'refused': 0}]");
-    gsize n = MIN(n_traffic++, g_variant_n_children(all) - 1);
-    g_autoptr(GVariant) figures = g_variant_get_child_value(all, n);
+    g_autoptr(GVariant) figures = g_variant_get_child_value(all, 0);
+    g_auto(GVariantBuilder) others = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{st}"));
+    g_autoptr(GVariant) rest = NULL;
 
+    for (gsize i = 1; i < g_variant_n_children(all); i++) {
+        g_autoptr(GVariant) other = g_variant_get_child_value(all, i);
+
+        g_variant_builder_add_value(&others, other);
+    }
+    rest = g_variant_ref_sink(g_variant_builder_end(&others));
+    if (g_variant_n_children(rest) > 0)
+        write_value("traffic", rest);
     g_dbus_method_invocation_return_value(call, g_variant_new("(@a{st})", figures));
 }
 
 /* --- processes --- */
 
 static void
+return_end(int number, const char *how)
+{
+    g_dbus_method_invocation_return_value(g_steal_pointer(&waiting),
+                                          g_variant_new("(isa{sv})", number, how, NULL));
+}
+
+static void
 answer_wait(void)
 {
     if (waiting == NULL || wait_status < 0)
         return;
-    g_dbus_method_invocation_return_value(
-        g_steal_pointer(&waiting),
-        g_variant_new("(isa{sv})", WEXITSTATUS(wait_status), "exited", NULL));
+    if (WIFEXITED(wait_status))
+        return_end(WEXITSTATUS(wait_status), "exited");
+    else
+        return_end(WTERMSIG(wait_status), "signaled");
 }
 
 static void
@@ -223,6 +249,7 @@ on_call(GDBusConnection *bus, const char *sender, const char *path, const char *
         {"GetSandbox", "(objectpath '" SANDBOX "',)"},
         {"ListTemplates",
          "([{'name': <'python'>, 'state': <'ready'>, 'languages': <['python']>}],)"},
+        {"Run", "(1, '', 'Could not resolve host: a', {'how': <'exited'>})"},
         {"ListSandboxes", "(@a(oa{sv}) [], '')"},
     };
 

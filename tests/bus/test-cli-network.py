@@ -28,10 +28,10 @@ LIMITED = "{'mode': <'restricted'>, 'state': <'on'>, 'allow': <['pypi.org']>}"
 
 class NetworkTest(unittest.TestCase):
     def setUp(self):
-        self.secret = tempfile.NamedTemporaryFile("w")
-        self.addCleanup(self.secret.close)
-        self.secret.write(SECRET + "\n")
-        self.secret.flush()
+        self.file = tempfile.NamedTemporaryFile("w")
+        self.addCleanup(self.file.close)
+        self.file.write(SECRET + "\n")
+        self.file.flush()
         self.addCleanup(self.forget)
 
     def forget(self):
@@ -87,7 +87,7 @@ class Options(NetworkTest):
 
     def test_all_options(self):
         network, fds = self.created("create", "--allow", "pypi.org", "--allow=10.0.0.0/8:22", "--private", "--bandwidth", "10M", "--traffic",
-                                    "2G", "--connections", "9", "--secret", f"api.example/v1:Authorization=Bearer @{self.secret.name}")
+                                    "2G", "--connections", "9", "--secret", f"api.example/v1:Authorization=Bearer @{self.file.name}")
         for part in ("'mode': <'restricted'>", "'allow': <['pypi.org', '10.0.0.0/8:22', 'api.example:443']>", "'private': <true>",
                      "'bandwidth': <uint64 10000000>", "'traffic': <uint64 2000000000>", "'connections': <uint32 9>",
                      "'host': <'api.example'>", "'port': <uint16 443>", "'header': <'Authorization'>", "'format': <'Bearer %s'>",
@@ -223,7 +223,7 @@ class Verb(NetworkTest):
         self.assertEqual(self.set("off"), ("({'mode': <'off'>},)", []))
 
     def test_policy(self):
-        policy, fds = self.set("--allow", "a", "--deny", "b", "--secret", f"c:H=@{self.secret.name}")
+        policy, fds = self.set("--allow", "a", "--deny", "b", "--secret", f"c:H=@{self.file.name}")
         for part in "'mode': <'restricted'>", "'allow': <['a', 'c:443']>", "'deny': <['b']>", "'value': <handle 0>":
             self.assertIn(part, policy)
         self.assertEqual(fds, [f"fd {ALL_SEALS} {SECRET}"])
@@ -323,6 +323,114 @@ class Verb(NetworkTest):
         self.assertIn("too long", self.err("network", BOX, "--log", status=125))
         self.control("events", '{"event": [], "host": {}, "port": "x", "time": null}\n')
         self.assertRegex(self.out("network", BOX, "--log"), r"^\d\d:\d\d:\d\d +\n$")
+
+
+class Hints(NetworkTest):
+    """A failure is explained by the network of the sandbox only if the network is the reason."""
+
+    OFF = f"cloche: the sandbox has no network: 'cloche network {BOX} --mode internet' gives it one, '--allow HOST' only one host\n"
+    UNRESOLVED = "curl: (6) Could not resolve host: pypi.org\n"
+    RESET = "curl: (56) Recv failure: Connection reset by peer\n"
+
+    def command(self, error, status):
+        self.file.seek(0)
+        self.file.truncate()
+        self.file.write(error)
+        self.file.flush()
+        return "sh", "-c", f"cat {self.file.name} >&2; exit {status}"
+
+    def exec(self, error, status=1, **options):
+        """Runs a command that writes the text to standard error, and returns what follows it there."""
+        err = self.err("exec", BOX, "--", *self.command(error, status), status=status, **options)
+        self.assertTrue(err.startswith(error), err)
+        return err.removeprefix(error)
+
+    def run_(self, error):
+        err = self.err("run", "--allow", "pypi.org", "--", *self.command(error, 1), status=1)
+        return err.removeprefix(error)
+
+    def code(self, *events, status=1, options=("-s", BOX)):
+        end = {"type": "end", "status": "ok" if status == 0 else "error"}
+        return self.err("code", *options, "-c", "\n".join(json.dumps(event) for event in [*events, end]), status=status)
+
+    def test_off(self):
+        self.assertEqual(self.exec(self.UNRESOLVED), self.OFF)
+        self.assertEqual(self.exec("x" * 100000 + "\n" + self.UNRESOLVED + "x" * 60000), self.OFF)
+
+    def test_off_in_a_new_sandbox(self):
+        for arguments in ["run", "--", "sh", "-c", "echo 'Could not resolve host: a' >&2; exit 6"],:
+            self.assertEqual(self.err(*arguments, status=6), "Could not resolve host: a\ncloche: the sandbox has no network: '--network internet' gives it "
+                                                             "one, '--allow HOST' only one host\n")
+
+    def test_off_in_code(self):
+        traceback = {"type": "error", "name": "URLError", "value": "x", "traceback":
+                     "Traceback (most recent call last):\nurllib.error.URLError: <urlopen error [Errno -2] Name or service not known>\n"}
+        self.assertTrue(self.code(traceback).endswith(self.OFF))
+        self.assertTrue(self.code({"type": "stderr", "text": self.UNRESOLVED}).endswith(self.OFF))
+        self.assertIn("'--network internet' gives it one", self.code(traceback, options=()))
+        self.assertEqual(self.code({"type": "stderr", "text": self.UNRESOLVED}, status=0), self.UNRESOLVED)
+        self.assertEqual(self.code({"type": "error", "name": "E", "value": "x", "traceback": "E: x\n"}), "E: x\n")
+
+    def test_no_hint(self):
+        self.assertEqual(self.exec(self.UNRESOLVED, status=0), "")
+        for text in ("", "cp: cannot stat 'x': No such file or directory\n", self.RESET, "sudo: unable to resolve host abc: Name or service not known\n",
+                     "curl: (6) Could not resolve host: localhost\n", self.UNRESOLVED + "x" * 200000):
+            with self.subTest(text[:50]):
+                self.assertEqual(self.exec(text), "")
+        self.assertEqual(self.calls("WatchConnections"), [])
+
+    def test_no_hint_about_a_network_that_refuses_nothing(self):
+        self.control("network", LIMITED)
+        self.control("traffic", "[{'refused': uint64 7}]")
+        self.assertEqual(self.exec(self.UNRESOLVED), "")
+
+    def test_no_hint_for_programs(self):
+        """Standard output with --json is the whole answer."""
+        done = self.cloche("--json", "exec", BOX, "--", "true", status=1)
+        self.assertIn("Could not resolve host", json.loads(done.stdout)["stderr"])
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(self.calls("GetTraffic"), [])
+
+    def test_killed(self):
+        err = self.err("exec", BOX, "--", "sh", "-c", "echo 'Could not resolve host: a' >&2; kill $$", status=128 + signal.SIGTERM)
+        self.assertNotIn("network", err)
+
+    def test_closed(self):
+        self.control("network", "{'mode': <'internet'>, 'state': <'closed'>, 'reason': <'its traffic is used up'>}")
+        self.assertEqual(self.exec(self.RESET), "cloche: the network of the sandbox is closed: its traffic is used up\n")
+
+    def test_refused_in_the_meantime(self):
+        self.control("network", LIMITED)
+        for traffic, said in (("[{'refused': uint64 7}, {'refused': 8}]", "1 connection"), ("[{'refused': uint64 0}, {'refused': 3}]", "3 connections")):
+            for text in self.UNRESOLVED, self.RESET:
+                self.control("traffic", traffic)
+                self.assertEqual(self.exec(text), f"cloche: the network of the sandbox refused {said} in the meantime: 'cloche network {BOX}' shows what "
+                                                  "it permits, with --log what it refuses\n")
+
+    def test_service_that_does_not_say(self):
+        self.control("network", LIMITED)
+        self.control("fail-GetTraffic", "org.cloche1.Error.Busy cloche-egress is not running")
+        self.assertEqual(self.exec(self.UNRESOLVED), "")
+        self.control("fail-GetTraffic", "org.freedesktop.DBus.Error.UnknownMethod no such method")
+        self.assertEqual(self.exec(self.UNRESOLVED), "")
+
+    def test_refused_in_a_new_sandbox(self):
+        self.control("network", LIMITED)
+        self.control("traffic", "[{'refused': uint64 2}]")
+        for hold in False, True:
+            for event, said in (({"event": "refused", "host": "evil.example", "port": 443, "reason": "not in allow"},
+                                 "evil.example:443: '--allow evil.example:443' permits it"),
+                                ({"event": "refused", "host": "evil.example", "reason": "not in allow"}, "evil.example: '--allow evil.example' permits it"),
+                                ({"event": "refused", "host": "10.0.0.1", "port": 1, "reason": "a private\naddress"}, "10.0.0.1:1: a private\n  address")):
+                others = [{"event": "refused", "host": "first", "port": 1, "reason": "x"}, event, {"event": "open", "host": "pypi.org", "port": 443}] * 500
+                self.control("events", "".join(json.dumps(each) + "\n" for each in others))
+                if hold:
+                    self.control("hold", "")
+                self.assertEqual(self.run_(self.UNRESOLVED), f"cloche: the network of the sandbox refused {said}\n")
+        order = re.findall(r"^(Start|WatchConnections) ", (FOLDER / "calls").read_text(), re.MULTILINE)
+        self.assertEqual(order[:2], ["Start", "WatchConnections"])  # it must not take the place of the command
+        self.control("fail-WatchConnections", "org.cloche1.Error.QuotaExceeded too many")
+        self.assertEqual(self.run_(self.UNRESOLVED), "cloche: the network of the sandbox refused 2 connections in the meantime: '--allow HOST' permits them\n")
 
 
 tap.main()

@@ -70,7 +70,11 @@ _cloche() {
     else
         words=''
         case $verb in
-        exec | shell | attach | ps | signal | kill | extend | status | journal | network | forward | ports) words=$(__cloche_ids) ;;
+        exec | shell | attach | ps | signal | kill | extend | status | journal | forward | ports) words=$(__cloche_ids) ;;
+        network)
+            words='off restricted internet'
+            [ "$prev" != network ] || words=$(__cloche_ids)
+            ;;
         context)
             words='list create restart interrupt remove'
             [ "$prev" = context ] || words=$(__cloche_ids)

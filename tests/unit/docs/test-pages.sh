@@ -97,6 +97,7 @@ check "files for cp" prints "^$completions/_cloche\$" complete_bash cloche cp "$
 check "actions" prints '^restart remove$' complete_bash cloche context re
 check "ids for network" prints '^abc1$' complete_bash cloche network ''
 check "modes of a network" prints '^internet$' complete_bash cloche run --network i
+check "modes after an id" prints '^restricted$' complete_bash cloche network abc1 r
 check "modes of a network that exists" prints '^off$' complete_bash cloche network abc1 --mode o
 check "ids behind an action" prints '^abc1$' complete_bash cloche context list ''
 check "verbs to be helped with" prints '^kill$' complete_bash cloche help ki
