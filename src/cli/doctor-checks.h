@@ -17,6 +17,12 @@ void doctor_check_nested(const DoctorHost *host, Report *report);
 void doctor_check_vulnerabilities(const DoctorHost *host, Report *report);
 void doctor_check_ksm(const DoctorHost *host, Report *report);
 
+/* --- doctor-network.c --- */
+
+/* Checks the user and the sockets of the services that give sandboxes a network. Reports nothing if
+ * systemd does not run the service. */
+void doctor_check_network(const DoctorHost *host, Report *report);
+
 /* --- doctor-confine.c --- */
 
 /* Checks AppArmor or SELinux, and their rules for cloche's files. */

@@ -13,6 +13,8 @@
 
 #define WORD_MAX 4096
 #define ACCOUNTS_MAX (4 * 1024 * 1024)
+#define SOCKETS_MAX (16 * 1024 * 1024) /* some 150,000 sockets */
+#define ACCEPTS_CONNECTIONS 0x10000    /* __SO_ACCEPTCON */
 
 char *
 host_path(const DoctorHost *host, const char *path)
@@ -47,13 +49,19 @@ host_has_in(const DoctorHost *host, const char *const *folders, const char *name
 }
 
 gboolean
-host_has_unit(const DoctorHost *host)
+host_has_unit_file(const DoctorHost *host, const char *unit)
 {
     static const char *const folders[] = {
         "/etc/systemd/system/",     "/run/systemd/system/", "/usr/local/lib/systemd/system/",
         "/usr/lib/systemd/system/", "/lib/systemd/system/", NULL};
 
-    return host_has_in(host, folders, "cloched.service");
+    return host_has_in(host, folders, unit);
+}
+
+gboolean
+host_has_unit(const DoctorHost *host)
+{
+    return host_has_unit_file(host, "cloched.service");
 }
 
 /* O_NONBLOCK: do not wait if the path is a FIFO or a device. */
@@ -250,4 +258,41 @@ host_user_name(const DoctorHost *host, uid_t uid)
     if (find_user(host, /* name= */ NULL, uid, &name, &uid, &gid))
         return name;
     return g_strdup_printf("%u", uid);
+}
+
+/* --- sockets --- */
+
+/* "NUM: REFCOUNT PROTOCOL FLAGS TYPE STATE INODE PATH" */
+static gboolean
+line_listens(const char *line, const char *path)
+{
+    unsigned flags;
+    int start = -1;
+
+    if (sscanf(line, "%*s %*s %*s %x %*s %*s %*s %n", &flags, &start) != 1 || start < 0)
+        return FALSE;
+    return (flags & ACCEPTS_CONNECTIONS) != 0 && g_str_equal(line + start, path);
+}
+
+static gboolean
+somebody_listens(const char *list, const char *path)
+{
+    g_auto(GStrv) lines = g_strsplit(list, "\n", /* max_tokens= */ -1);
+    /* A socket has the name under which it was bound, and /var/run is a link to /run. */
+    g_autofree char *old_path = g_strconcat("/var", path, NULL);
+
+    for (char **line = lines; *line != NULL; line++)
+        if (line_listens(*line, path) || line_listens(*line, old_path))
+            return TRUE;
+    return FALSE;
+}
+
+int
+host_listens(const DoctorHost *host, const char *path)
+{
+    g_autofree char *list = host_read(host, HOST_SOCKETS, SOCKETS_MAX, /* ret_is_cut= */ NULL);
+
+    if (list == NULL)
+        return -1;
+    return somebody_listens(list, path) ? 1 : 0;
 }

@@ -28,8 +28,9 @@ gboolean host_has(const DoctorHost *host, const char *path);
 /* Whether PID 1 is systemd. */
 gboolean host_has_systemd(const DoctorHost *host);
 
-/* Whether cloched.service is installed, started or not. */
+/* Whether a unit is installed, started or not; host_has_unit(): cloched.service. */
 gboolean host_has_unit(const DoctorHost *host);
+gboolean host_has_unit_file(const DoctorHost *host, const char *unit);
 
 /* Whether a file is in one of the folders (each ends with a slash; NULL at the end). */
 gboolean host_has_in(const DoctorHost *host, const char *const *folders, const char *name);
@@ -46,6 +47,12 @@ char *host_word(const DoctorHost *host, const char *path);
 /* Reports that a file could not be read, because of errno. */
 void host_report_unreadable(const DoctorHost *host, Report *report, const char *name,
                             const char *path);
+
+#define HOST_SOCKETS "/proc/net/unix"
+
+/* Whether a process listens on a socket, by the kernel's list of sockets: 1 or 0; -1 with errno if
+ * HOST_SOCKETS cannot be read. */
+int host_listens(const DoctorHost *host, const char *path);
 
 typedef struct {
     char *name;

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* doctor-libvirt: the kernel's list of sockets shows whether a daemon listens. */
+/* doctor-libvirt: libvirt's daemon, and the version of QEMU. */
 #include "doctor-libvirt.h"
 
-#include <errno.h>
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SOCKETS "/proc/net/unix"
-#define SOCKETS_MAX (16 * 1024 * 1024) /* some 150,000 sockets */
-#define ACCEPTS_CONNECTIONS 0x10000    /* __SO_ACCEPTCON */
 #define QEMU "/usr/bin/qemu-system-x86_64"
 #define VERSION_MAX 4096
 #define VERSION_TIMEOUT_MS 10000
@@ -21,39 +17,14 @@
 
 static const char *const sockets[] = {"/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock"};
 
-/* "NUM: REFCOUNT PROTOCOL FLAGS TYPE STATE INODE PATH" */
-static gboolean
-line_listens(const char *line, const char *path)
-{
-    unsigned flags;
-    int start = -1;
-
-    if (sscanf(line, "%*s %*s %*s %x %*s %*s %*s %n", &flags, &start) != 1 || start < 0)
-        return FALSE;
-    return (flags & ACCEPTS_CONNECTIONS) != 0 && g_str_equal(line + start, path);
-}
-
-static gboolean
-somebody_listens(const char *list, const char *path)
-{
-    g_auto(GStrv) lines = g_strsplit(list, "\n", /* max_tokens= */ -1);
-    /* A socket has the name under which it was bound, and /var/run is a link to /run. */
-    g_autofree char *old_path = g_strconcat("/var", path, NULL);
-
-    for (char **line = lines; *line != NULL; line++)
-        if (line_listens(*line, path) || line_listens(*line, old_path))
-            return TRUE;
-    return FALSE;
-}
-
 static void
 check_listener(const DoctorHost *host, Report *report, const char *path)
 {
-    g_autofree char *list = host_read(host, SOCKETS, SOCKETS_MAX, /* ret_is_cut= */ NULL);
+    int listens = host_listens(host, path);
 
-    if (list == NULL) {
-        host_report_unreadable(host, report, "libvirt", SOCKETS);
-    } else if (somebody_listens(list, path)) {
+    if (listens < 0) {
+        host_report_unreadable(host, report, "libvirt", HOST_SOCKETS);
+    } else if (listens > 0) {
         report_add(report, VERDICT_OK, "libvirt", "listens on %s", path);
     } else {
         report_add(report, VERDICT_PROBLEM, "libvirt", "no process listens on %s", path);

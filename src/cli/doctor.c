@@ -64,6 +64,7 @@ check_service(const DoctorHost *host, Report *report, const ServiceFacts *facts,
     report_begin(report, "Service");
     doctor_check_service(host, report, facts);
     doctor_check_user(host, report, facts);
+    doctor_check_network(host, report);
     doctor_check_accelerator(report, facts, processor->flag != NULL);
     doctor_check_templates(report, facts);
 }
