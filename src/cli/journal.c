@@ -31,8 +31,9 @@ exec_journalctl(Cli *cli, const char *id, gboolean follow, const char *lines)
 
     g_ptr_array_add(argv, "journalctl");
     g_ptr_array_add(argv, match);
-    g_ptr_array_add(
-        argv, "_SYSTEMD_UNIT=cloched.service"); /* other programs may write such fields, too */
+    /* Other programs may write such fields, too. */
+    g_ptr_array_add(argv, "_SYSTEMD_UNIT=cloched.service");
+    g_ptr_array_add(argv, "_SYSTEMD_UNIT=cloche-egress.service");
     if (cli->json)
         g_ptr_array_add(argv, "--output=json");
     if (follow)

@@ -259,8 +259,8 @@ class CliTest(unittest.TestCase):
             done = subprocess.run([CLOCHE, "--json", "journal", "-f", "-n", "5", "abcdefghij234567"],
                                   env={**os.environ, "PATH": path}, capture_output=True, text=True)
         if os.path.exists("/run/systemd/journal/socket"):
-            self.assertEqual(done.stdout, "SANDBOX_ID=abcdefghij234567 _SYSTEMD_UNIT=cloched.service --output=json "
-                                          "--follow --lines 5\n")
+            self.assertEqual(done.stdout, "SANDBOX_ID=abcdefghij234567 _SYSTEMD_UNIT=cloched.service "
+                                          "_SYSTEMD_UNIT=cloche-egress.service --output=json --follow --lines 5\n")
         else:
             self.assertEqual((done.returncode, done.stdout), (125, ""))
             self.assertIn("standard error", done.stderr)
