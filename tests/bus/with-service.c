@@ -7,12 +7,14 @@
  * with its sandboxes. The command finds the folder of vm-fake.h's files in FIXTURE_CONTROL.
  * FIXTURE_RUNNERS names the runners that machines of the template 'interpreter' have started, and
  * FIXTURE_DEFAULT_RUNNERS those of the default template 'python' (default: none, because most of
- * the time in which a machine becomes ready is the start of its runners).
+ * the time in which a machine becomes ready is the start of its runners). With FIXTURE_EGRESS,
+ * sandboxes can have a network, by fake-egress.
  */
 #include <gio/gio.h>
 #include <glib-unix.h>
 
 #include "client.h"
+#include "fake-egress.h"
 #include "fixture.h"
 
 static void
@@ -52,6 +54,7 @@ main(int argc, char **argv)
                                     .python_runners = python_runners ? python_runners : "",
                                     .interpreter_runners =
                                         interpreter_runners ? interpreter_runners : "",
+                                    .has_egress = g_getenv("FIXTURE_EGRESS") != NULL,
                                     .target = 1,
                                     .default_template = "python"};
     g_autoptr(Fixture) fixture = fixture_new(&options);
@@ -60,6 +63,8 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     gboolean is_over = FALSE;
 
+    if (options.has_egress)
+        egress_start_fake(fixture);
     g_variant_unref(wait_for_template(fixture->bus, "python"));
     g_subprocess_launcher_setenv(launcher, "DBUS_SYSTEM_BUS_ADDRESS", fixture->address, TRUE);
     g_subprocess_launcher_setenv(launcher, "DBUS_SESSION_BUS_ADDRESS", fixture->address, TRUE);

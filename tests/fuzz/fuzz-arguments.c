@@ -12,6 +12,9 @@
 #include "event.h"
 #include "forward-address.h"
 #include "guest-path.h"
+#include "network-message.h"
+#include "network-text.h"
+#include "secret.h"
 #include "source.h"
 #include "table.h"
 #include "text.h"
@@ -28,14 +31,30 @@ require_error(gboolean is_good, GError *const *error)
 static void
 read_numbers(const char *word)
 {
-    g_autoptr(GError) no_duration = NULL, no_signal = NULL;
-    guint64 seconds = 0;
+    g_autoptr(GError) no_duration = NULL, no_signal = NULL, no_size = NULL;
+    guint64 seconds = 0, bytes = 0;
     int number = 0;
 
     require_error(text_to_seconds(word, &seconds, &no_duration), &no_duration);
     g_assert_true(no_duration != NULL || seconds >= 1);
     require_error(text_to_signal(word, &number, &no_signal), &no_signal);
     g_assert_true(no_signal != NULL || (number >= 1 && number <= 64));
+    require_error(text_to_size(word, &bytes, &no_size), &no_size);
+    g_assert_true(no_size != NULL || (bytes >= 1 && bytes <= G_MAXINT64));
+}
+
+static void
+read_secret(const char *word)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Secret) secret = secret_parse(word, &error);
+
+    require_error(secret != NULL, &error);
+    if (secret == NULL)
+        return;
+    g_assert_true(*secret->host != '\0' && secret->port != 0 && *secret->header != '\0' &&
+                  *secret->file != '\0');
+    g_assert_true(strchr(secret->format, '%') != NULL && g_str_has_suffix(secret->format, "%s"));
 }
 
 static void
@@ -110,11 +129,14 @@ read_event(const uint8_t *data, size_t size)
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonObject) event = event_parse((const char *)data, size, &error);
     g_autoptr(GPtrArray) found = NULL;
+    g_autofree char *line = NULL;
 
     g_assert_true((event != NULL) == (error == NULL));
     if (event == NULL)
         return;
     event_text(event, "type");
+    line = network_text_event(event);
+    require_harmless(line);
     found = event_data(event);
     for (guint i = 0; i < found->len; i++)
         g_bytes_hash(((EventDatum *)found->pdata[i])->bytes);
@@ -137,10 +159,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     read_numbers(word);
     read_pairs(word);
+    read_secret(word);
     read_places(word);
     read_code(data, size);
     show(word);
     read_event(data, size);
     pass_keys(data, size);
+    network_message_find((const char *)data, size);
     return 0;
 }
