@@ -37,8 +37,8 @@ network_options_entries(NetworkOptions *options, const GOptionEntry *entries)
 {
     const GOptionEntry own[] = {
         {mode_option(options), 0, 0, G_OPTION_ARG_FILENAME, &options->mode,
-         "off, restricted (what --allow permits) or internet (default: restricted with --allow or "
-         "--secret, else off)",
+         "off, restricted (only what --allow permits) or internet; --allow and --secret imply "
+         "restricted",
          "MODE"},
         {"allow", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->allow,
          "Permit connections to NAME, *.NAME, an address or a network; may be repeated",
@@ -48,7 +48,7 @@ network_options_entries(NetworkOptions *options, const GOptionEntry *entries)
         {"private", 0, 0, G_OPTION_ARG_NONE, &options->is_private,
          "Permit the private addresses of networks in --allow", NULL},
         {"secret", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->secrets,
-         "Add a header to requests, which the sandbox cannot see; may be repeated",
+         "Add a header, which the sandbox does not see, to requests; may be repeated",
          "HOST:HEADER=[TEXT]@FILE"},
         {"bandwidth", 0, 0, G_OPTION_ARG_FILENAME, &options->bandwidth,
          "At most so many bytes per second in each direction: 500K, 10M", "SIZE"},

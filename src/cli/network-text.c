@@ -168,19 +168,15 @@ lookup_number(GVariant *dictionary, const char *key)
     return 0;
 }
 
-/* "internet", or "restricted, closed: its traffic is used up" */
-static void
-add_mode(GString *lines, GVariant *network)
+char *
+network_text_mode(GVariant *network)
 {
     const char *mode = lookup_text(network, "mode"), *state = lookup_text(network, "state");
     const char *reason = lookup_text(network, "reason");
-    g_autofree char *text = NULL;
 
     if (g_str_equal(state, mode) || *state == '\0' || g_str_equal(state, "on"))
-        text = g_strdup(mode);
-    else
-        text = g_strconcat(mode, ", ", state, *reason != '\0' ? ": " : "", reason, NULL);
-    add_line(lines, "Network:", text);
+        return g_strdup(mode);
+    return g_strconcat(mode, ", ", state, *reason != '\0' ? ": " : "", reason, NULL);
 }
 
 static void
@@ -269,10 +265,11 @@ char *
 network_text_describe(GVariant *network, GVariant *figures)
 {
     GString *lines = g_string_new(NULL);
+    g_autofree char *mode = network_text_mode(network);
     gboolean has_private = FALSE;
 
     g_variant_lookup(network, "private", "b", &has_private);
-    add_mode(lines, network);
+    add_line(lines, "Network:", mode);
     add_entries(lines, "Allow:", network, "allow");
     add_entries(lines, "Deny:", network, "deny");
     if (has_private)

@@ -17,6 +17,9 @@ char *network_text_place(JsonObject *event);
 /* Returns what decided, or why it failed; "" if the event does not say so. */
 const char *network_text_reason(JsonObject *event);
 
+/* Returns the mode of the property Network with its state: "internet, closed: …". */
+char *network_text_mode(GVariant *network);
+
 /* Returns the lines about the property Network and the figures of GetTraffic(). figures: NULL if
  * there are none. */
 char *network_text_describe(GVariant *network, GVariant *figures);

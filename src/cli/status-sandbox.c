@@ -4,6 +4,7 @@
 
 #include "context.h"
 #include "list.h"
+#include "network-text.h"
 #include "sandbox.h"
 #include "term.h"
 #include "text.h"
@@ -66,6 +67,17 @@ print_template(GVariant *properties)
 }
 
 static void
+print_network(GVariant *properties)
+{
+    g_autoptr(GVariant) network =
+        g_variant_lookup_value(properties, "Network", G_VARIANT_TYPE_VARDICT);
+    g_autofree char *mode = network != NULL ? network_text_mode(network) : g_strdup("off");
+
+    if (!g_str_equal(mode, "off"))
+        print_line("Network:", mode);
+}
+
+static void
 print_for_people(GVariant *properties, GVariant *contexts)
 {
     g_autofree char *owner = list_owner(properties);
@@ -78,6 +90,7 @@ print_for_people(GVariant *properties, GVariant *contexts)
     print_line("State:", get_text(properties, "State"));
     print_times(properties);
     print_template(properties);
+    print_network(properties);
     print_line("Owner:", owner);
     print_line("Metadata:", metadata);
     print_line("Contexts:", states);

@@ -62,8 +62,10 @@ class Network(CliTest):
         self.assertIn("       Deny: a.example\n     Limits: at most 10.0 MB per second", self.out("network", self.box))
         self.cloche("network", self.box, "--allow", "b.example")
         self.assertEqual(self.asked(self.box)[-1], "set 0 internet, restricted: b.example")
+        self.assertIn("\n  Network: restricted\n", self.out("status", self.box))
         self.cloche("network", self.box, "off")
         self.assertEqual(self.out("network", self.box), f"{self.box}\n    Network: off\n")
+        self.assertNotIn("Network", self.out("status", self.box))
 
     def test_one_command(self):
         self.assertEqual(self.out("run", "--template", self.template, "--allow", "pypi.org", self.secret, "--", "echo", "x"), "x\n")

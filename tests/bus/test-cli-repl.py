@@ -54,6 +54,18 @@ class Repl(Terminal, CodeTest):
         self.leave()
         self.assert_own_sandbox_is_gone()
 
+    def test_hint_about_the_network(self):
+        """Only about what the failed entry has written, and once."""
+        self.repl("-s", self.box)
+        self.enter("import sys", "import sys")
+        self.enter("sys.stderr.write('Network is unreachable\\n') and None", "\r\nNetwork is unreachable")
+        self.enter("1/0", "ZeroDivisionError: division by zero")
+        raising = "raise OSError('Network is unreachable')"
+        self.enter(raising, "OSError: Network is unreachable\r\ncloche: the sandbox has no network: "
+                            f"'cloche network {self.box} --mode internet' gives it one, '--allow HOST' only one host")
+        self.enter(raising, "OSError: Network is unreachable")
+        self.leave()
+
     def test_many_lines(self):
         self.repl("-s", self.box)
         for line in "def f(x):", "    return [x,", "      1]":
