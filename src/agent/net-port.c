@@ -2,12 +2,15 @@
 /*
  * net-port: preamble, frames, and the two buffers.
  *
- * While the host is not connected, a virtio port refuses bytes and a read gives 0.
+ * While the host is not connected, a virtio port refuses bytes and a read gives 0. The device
+ * reports that the host has connected by another queue than the host's bytes, so the bytes may come
+ * first.
  */
 #include "net-port.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,6 +25,8 @@
 #define NAP_US 250
 #define NAPS_MAX 6
 #define NAP_SIZE_MIN 4096u /* bytes of frames that have arrived */
+#define RETURN_TRIES 20
+#define RETURN_INTERVAL_US 5000
 
 typedef enum {
     SEARCHING, /* for net_magic, before a connection or after noise */
@@ -92,6 +97,22 @@ hang_up(void)
     port.in_used = 0;
     port.state = SEARCHING;
     accept_host();
+}
+
+/* Whether the host is connected after all: its preamble has come, but the report only comes now. */
+static bool
+host_returns(void)
+{
+    struct pollfd state = {.fd = port.stream.fd};
+
+    if (!port.is_up || port.listener.fd >= 0)
+        return false;
+    for (int i = 0; i < RETURN_TRIES; i++) {
+        if (poll(&state, 1, 0) == 0) /* no POLLHUP */
+            return true;
+        usleep(RETURN_INTERVAL_US);
+    }
+    return false;
 }
 
 static bool
@@ -316,6 +337,6 @@ net_port_read(void)
     parse();
     if (n < 0 && error == EAGAIN)
         port.readable = false;
-    else if (n == 0 || (n < 0 && error != EINTR))
+    else if ((n == 0 && !host_returns()) || (n < 0 && error != EINTR))
         hang_up();
 }
