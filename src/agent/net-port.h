@@ -15,9 +15,8 @@
 #define NET_PORT_RESERVE (2u * NET_STREAMS_MAX * 32u)
 
 typedef struct {
-    /* The host is there, or has gone, or has replaced its connection by a new one: no stream of
-     * before exists any more. net_port_is_up() says which. */
-    void (*changed)(void);
+    /* The host has gone, or replaces its connection by a new one: no stream exists any more. */
+    void (*lost)(void);
     /* A complete frame. A negative result means that the host breaks the protocol: it is gone until
      * it connects again. */
     int (*frame)(const WireHeader *header, const uint8_t *payload);

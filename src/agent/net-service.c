@@ -130,13 +130,7 @@ drop_privileges(void)
 
 /* --- events --- */
 
-static void
-on_changed(void)
-{
-    net_streams_lose();
-}
-
-static const NetPortHandlers handlers = {.changed = on_changed, .frame = net_streams_frame};
+static const NetPortHandlers handlers = {.lost = net_streams_lose, .frame = net_streams_frame};
 
 static int
 open_port(void)

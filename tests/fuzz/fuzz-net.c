@@ -93,15 +93,9 @@ bind_locally(int type, struct sockaddr_in6 *ret_address)
 }
 
 static void
-on_changed(void)
-{
-    net_streams_lose();
-}
-
-static void
 open_once(void)
 {
-    static const NetPortHandlers handlers = {on_changed, net_streams_frame};
+    static const NetPortHandlers handlers = {net_streams_lose, net_streams_frame};
     int ends[2];
 
     if (host >= 0)
