@@ -33,7 +33,8 @@ parse_host(char *rest)
 
     if (*rest == '[' && rest[length - 1] == ']') {
         rest[length - 1] = '\0';
-        return net_address_parse(rest + 1, &address) ? g_strdup(rest + 1) : NULL;
+        return strchr(rest, ':') && net_address_parse(rest + 1, &address) ? g_strdup(rest + 1)
+                                                                          : NULL;
     }
     return net_address_parse(rest, &address) ? g_strdup(rest) : net_name_canonical(rest);
 }

@@ -132,31 +132,58 @@ ask_proxy(Stream *stream)
                            is_v6 ? "]" : "", (guint)stream->port);
     head = g_strdup_printf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", host, host);
     stream->state = STREAM_PROXY;
+    stream->proxy_head = g_string_new(NULL);
     /* The buffer of a new socket has room for it. */
     if (send(stream->fd, head, strlen(head), MSG_DONTWAIT | MSG_NOSIGNAL) != (gssize)strlen(head))
         stream_fail_upstream(stream, REPORT_FAILED, ECONNREFUSED,
                              "the proxy has closed the connection");
 }
 
+static gboolean
+grants(const GString *head)
+{
+    return head->len >= strlen("HTTP/1.1 200") && memcmp(head->str, "HTTP/1.", 7) == 0 &&
+           memcmp(head->str + 8, " 200", 4) == 0 && strchr(" \r", head->str[12]);
+}
+
+/* Adds what has arrived of the head to it. FALSE: nothing has, or the proxy has ended. */
+static gboolean
+receive_head(Stream *stream, gboolean *ret_is_complete)
+{
+    char bytes[1024];
+    gssize size = recv(stream->fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
+    gsize before = stream->proxy_head->len, taken;
+    const char *end;
+
+    if (size == 0)
+        errno = ECONNRESET;
+    if (size <= 0)
+        return FALSE;
+    g_string_append_len(stream->proxy_head, bytes, size);
+    end = g_strstr_len(stream->proxy_head->str, (gssize)stream->proxy_head->len, "\r\n\r\n");
+    taken = end ? (gsize)(end + 4 - stream->proxy_head->str) - before : (gsize)size;
+    *ret_is_complete = end != NULL;
+    return recv(stream->fd, bytes, taken, MSG_DONTWAIT) == (gssize)taken;
+}
+
 /* Reads exactly the head of the answer: what follows is the server's. */
 void
 stream_read_proxy(Stream *stream)
 {
-    char head[PROXY_HEAD_MAX];
-    gssize size = recv(stream->fd, head, sizeof head, MSG_DONTWAIT | MSG_PEEK);
-    const char *end = size > 0 ? memmem(head, (gsize)size, "\r\n\r\n", 4) : NULL;
+    gboolean is_complete = FALSE;
 
-    stream->readable = FALSE;
-    if (size < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (!end && size > 0 && (gsize)size < sizeof head)
-        return;
-    if (!end || size < 12 || memcmp(head, "HTTP/1.", 7) != 0 || memcmp(head + 8, " 200", 4) != 0) {
+    while (!is_complete && stream->proxy_head->len < PROXY_HEAD_MAX)
+        if (!receive_head(stream, &is_complete)) {
+            stream->readable = FALSE;
+            if (errno == EAGAIN || errno == EINTR)
+                return;
+            break;
+        }
+    if (!is_complete || !grants(stream->proxy_head)) {
         stream_fail_upstream(stream, REPORT_FAILED, ECONNREFUSED,
                              "the proxy has refused the connection");
         return;
     }
-    recv(stream->fd, head, (gsize)(end - head) + 4, MSG_DONTWAIT);
     stream->readable = TRUE;
     begin(stream);
 }

@@ -21,6 +21,8 @@ stream_free(Stream *stream)
     dial_clear(&stream->dial);
     bytes_clear(&stream->up);
     intercept_free(stream->intercept);
+    if (stream->proxy_head)
+        g_string_free(stream->proxy_head, TRUE);
     g_free(stream->host);
     g_free(stream->name);
     g_free(stream->rule);

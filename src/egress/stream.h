@@ -51,6 +51,7 @@ struct Stream {
     gboolean readable, writable;
     gboolean is_ready; /* in the queue of the worker */
     GList ready_link;
+    GString *proxy_head;            /* of the proxy's answer; NULL: it was not asked */
     Bytes up;                       /* bytes of the guest that wait for the server */
     Intercept *intercept;           /* reads the requests; NULL: nobody does */
     gboolean has_secrets;           /* its requests get them */
