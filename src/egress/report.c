@@ -167,12 +167,15 @@ tell_watchers(Report *report, const ReportEvent *event)
 
 /* --- the journal --- */
 
-static void
+/* FALSE: the journal does not take it now. */
+static gboolean
 write_journal(Report *report, GString *text)
 {
-    if (report->journal >= 0)
-        send(report->journal, text->str, text->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    gboolean good = report->journal < 0 ||
+                    send(report->journal, text->str, text->len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+
     g_string_free(text, TRUE);
+    return good;
 }
 
 static void
@@ -215,7 +218,8 @@ report_event(Report *report, const ReportEvent *event, gint64 now)
     report->lines++;
     text = g_string_new(NULL);
     report_text_journal(text, event, report->id, report->owner);
-    write_journal(report, text);
+    if (!write_journal(report, text))
+        report->left_out++;
 }
 
 void

@@ -59,7 +59,7 @@ set_standard_fds(void)
 
 /* Leaves the standard descriptors and those of confine.h. */
 static gboolean
-set_fds(int control)
+set_fds(int control, gboolean *ret_has_journal)
 {
     int high = fcntl(control, F_DUPFD_CLOEXEC, FD_HIGH), journal, routes;
     gboolean good = high >= 0 && set_standard_fds();
@@ -71,15 +71,15 @@ set_fds(int control)
     if (journal >= 0)
         good = good && dup2(journal, CONFINE_FD_JOURNAL) == CONFINE_FD_JOURNAL;
     good = good && dup2(high, CONFINE_FD_CONTROL) == CONFINE_FD_CONTROL;
+    *ret_has_journal = journal >= 0;
     if (journal < 0)
         close(CONFINE_FD_JOURNAL);
     return good && close_range(CONFINE_FD_FIRST, ~0u, 0) == 0;
 }
 
 static void
-run_worker(const char *id, TlsTrust *trust)
+run_worker(const char *id, gboolean has_journal, TlsTrust *trust)
 {
-    gboolean has_journal = fcntl(CONFINE_FD_JOURNAL, F_GETFD) >= 0;
     WorkerWorld world = worker_world_new(routes_new(CONFINE_FD_ROUTES));
     Worker *worker =
         worker_new(id, CONFINE_FD_CONTROL, has_journal ? CONFINE_FD_JOURNAL : -1, &world, trust);
@@ -92,6 +92,7 @@ run_worker(const char *id, TlsTrust *trust)
 static void G_GNUC_NORETURN
 become_worker(pid_t parent, const char *id, int control, TlsTrust *trust)
 {
+    gboolean has_journal = FALSE;
     sigset_t none;
 
     end_with_parent(parent);
@@ -99,9 +100,9 @@ become_worker(pid_t parent, const char *id, int control, TlsTrust *trust)
     prctl(PR_SET_NAME, "egress-worker", 0, 0, 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (!set_fds(control) || !confine_apply())
+    if (!set_fds(control, &has_journal) || !confine_apply())
         _exit(1);
-    run_worker(id, trust);
+    run_worker(id, has_journal, trust);
     _exit(0);
 }
 

@@ -2,11 +2,14 @@
 """case: tests of cloche-egress with a world outside. Tests run in network and mount namespaces of their own; their
 first argument is the program.
 """
+import contextlib
 import errno
 import itertools
 import pathlib
 import shutil
+import socket
 import ssl
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -20,11 +23,17 @@ ADDRESS = "93.184.216.30"
 ADDRESS6 = "2606:2800:220::30"
 PRIVATE = "10.9.9.9"
 
+JOURNAL = "/run/systemd/journal/socket"
+
 ids = itertools.count(1)
 
 
 def start_world():
     """To be called by setUpModule()."""
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
+    pathlib.Path(JOURNAL).parent.mkdir(parents=True)
+    Case.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    Case.journal.bind(JOURNAL)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cloche-egress-test-"))
     unittest.addModuleCleanup(shutil.rmtree, folder)
     client.use_copies(folder)
@@ -57,6 +66,15 @@ class Case(unittest.TestCase):
         guest = self.egress.guest(self.sandbox, *layers, **options)
         self.addCleanup(guest.close)
         return guest
+
+    def lines_of_journal(self):
+        """Returns the fields of all messages that have arrived."""
+        lines = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                text = self.journal.recv(65536, socket.MSG_DONTWAIT).decode("ascii")
+                lines.append(dict(line.split("=", 1) for line in text.splitlines()))
+        return lines
 
     def watch(self):
         watcher = self.egress.watch(self.sandbox)

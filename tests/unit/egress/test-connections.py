@@ -5,7 +5,7 @@ import ssl
 
 from case import ADDRESS, ADDRESS6, NAME, PRIVATE, Case, Tls, start_world
 from cloche_tests import tap
-from cloche_tests.egress import INTERNET, OFF, Failed, Reset, policy
+from cloche_tests.egress import INTERNET, OFF, Failed, Reset, policy, wait_until
 from cloche_tests.world import GATEWAY4, HOST4, HOST6, NEIGHBOUR4, NEIGHBOUR6, ON_LINK4, link
 
 setUpModule = start_world
@@ -331,6 +331,30 @@ class Reports(Case):
         self.assertEqual((closed["event"], closed["bytes_up"], closed["bytes_down"]), ("close", 4, 4))
         self.assertGreater(closed["duration_usec"], 0)
         self.assertGreaterEqual(closed["time"], opened["time"])
+
+    def test_journal(self):
+        """One line for each connection, at most 60 in a minute; the others are counted."""
+        guest = self.guest(policy(allow=[f"{NAME}:7"]), owner=1234)
+        self.lines_of_journal()
+        stream = self.assert_echo(guest, NAME)
+        guest.reset(stream)
+        guest.status(guest.open("a\nMESSAGE_ID=x\x01\xff", 22))
+        wait_until(lambda: self.egress.traffic(self.sandbox)["open"] == 0)
+        ended, refused = self.lines_of_journal()
+        for field, value in (("SANDBOX_ID", self.sandbox), ("OWNER_UID", "1234"), ("HOST", NAME), ("PORT", "7"), ("VERDICT", "allowed"),
+                             ("RULE", f"allow {NAME}:7"), ("BYTES_UP", "4"), ("BYTES_DOWN", "4"), ("PROTOCOL", "tcp"),
+                             ("SYSLOG_IDENTIFIER", "cloche-egress"), ("PRIORITY", "6")):
+            self.assertEqual(ended[field], value, field)
+        self.assertIn(ended["ADDRESS"], (ADDRESS, ADDRESS6))
+        self.assertEqual((refused["VERDICT"], refused["HOST"], refused["PRIORITY"]), ("refused", "a?MESSAGE_ID=x???", "5"))
+        self.assertNotEqual(ended["MESSAGE_ID"], refused["MESSAGE_ID"])
+        lines = 0
+        for _ in range(70):
+            guest.status(guest.open(ADDRESS, 22))
+            lines += len(self.lines_of_journal())
+        self.assertEqual(lines, 58)
+        self.egress.remove(self.sandbox)
+        self.assertIn("12 messages", self.lines_of_journal()[-1]["MESSAGE"])
 
     def test_watchers_that_do_not_read(self):
         guest = self.guest(ANY)
