@@ -2,6 +2,8 @@
 /* inspected: the hosts whose requests are inspected. */
 #include "inspected.h"
 
+#include <string.h>
+
 #include "error.h"
 #include "target.h"
 
@@ -41,6 +43,27 @@ permits_all(const Authority *authority, const char *const *hosts)
     return authority != NULL;
 }
 
+static gboolean
+refuse(GError **error)
+{
+    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                "The names of hosts whose requests are to be inspected are too many or too long");
+    return FALSE;
+}
+
+/* The certificate contains all names, and is a part of a message. */
+static Authority *
+make(const char *const *names, GError **error)
+{
+    g_autoptr(Authority) authority = authority_new(names, error);
+
+    if (authority && strlen(authority_pem(authority)) > EGRESS_PEM_MAX) {
+        refuse(error);
+        return NULL;
+    }
+    return g_steal_pointer(&authority);
+}
+
 gboolean
 inspected_make(const EgressSetting *setting, Authority *now, Authority **ret, GError **error)
 {
@@ -51,12 +74,8 @@ inspected_make(const EgressSetting *setting, Authority *now, Authority **ret, GE
 
     if (count == 0)
         return TRUE;
-    if (count > AUTHORITY_HOSTS_MAX) {
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                    "allow: requests to more than %u hosts cannot be inspected",
-                    AUTHORITY_HOSTS_MAX);
-        return FALSE;
-    }
-    *ret = permits_all(now, names) ? authority_ref(now) : authority_new(names, error);
+    if (count > AUTHORITY_HOSTS_MAX)
+        return refuse(error);
+    *ret = permits_all(now, names) ? authority_ref(now) : make(names, error);
     return *ret != NULL;
 }

@@ -302,6 +302,16 @@ parse_options(Program *program, int argc, char **argv)
     return FALSE;
 }
 
+/* The master has values of secrets. */
+static void
+protect_memory(void)
+{
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#ifndef __SANITIZE_ADDRESS__ /* which looks for leaks by ptrace() */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
 int
 main(int argc, char **argv)
 {
@@ -312,6 +322,7 @@ main(int argc, char **argv)
     if (!parse_options(&program, argc, argv))
         return 2;
     signal(SIGPIPE, SIG_IGN);
+    protect_memory();
     program.loop = g_main_loop_new(NULL, FALSE);
     if (build(&program, &error)) {
         serve(&program);

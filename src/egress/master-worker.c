@@ -98,7 +98,7 @@ take_answer(MasterWorker *worker, const EgressHead *head, const guint8 *payload)
     gboolean good = !request || fits(request, (EgressType)head->type);
 
     if (request && good) {
-        if (head->type == EGRESS_DONE) {
+        if (head->type == EGRESS_DONE && !worker->is_removed) {
             worker->has_policy = TRUE;
             master_secrets_store(worker, request);
         }

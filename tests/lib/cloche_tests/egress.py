@@ -290,7 +290,10 @@ class Guest:
         self.raw(FRAME.pack(len(payload), stream, kind, 0) + payload + b"\xc1")
 
     def fill(self):
-        data = self.socket.recv(1 << 16)
+        try:
+            data = self.socket.recv(1 << 16)
+        except ConnectionResetError:  # it was killed before it had read everything
+            data = b""
         if not data:
             raise EOFError("the worker has closed the port")
         self.buffer += data

@@ -289,6 +289,18 @@ class Secrets(Case):
         for value in (b"x\0", b"x\n\n", b"\rx", b"x\x7f"):
             self.refuse(value, "control characters")
 
+    def test_many_inspected_hosts(self):
+        """The certificate has to fit into a message."""
+        hosts = [f"{number}.{'a' * 20}.example.com" for number in range(200)]
+        guest = self.guest(policy(allow=[f"{host}/inspect" for host in hosts]))
+        self.assertLess(len(guest.certificates), 16 * 1024)
+        self.assertEqual(self.egress.set(self.sandbox, policy(allow=[f"{hosts[0]}/inspect"])), guest.certificates)
+        self.assertEqual(self.egress.set(self.sandbox, ANY), b"")
+        hosts = [f"{number}.{'a' * 60}.{'b' * 60}.example.com" for number in range(200)]
+        with self.assertRaisesRegex(Failed, "too long"):
+            self.egress.set(self.sandbox, policy(allow=[f"{host}/inspect" for host in hosts]))
+        self.assert_echo(guest, NAME)
+
     def test_files(self):
         with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
             file.write(b"x")
