@@ -331,11 +331,11 @@ class Secrets(Case):
         guest = self.set_value(b"old")
         connection = Tls(guest, SECRET["host"], SECRET["host"], guest.certificates)
         request = b"GET /hello HTTP/1.1\r\nHost: api.example.com\r\n\r\n"
-        connection.ask(request, 60)
+        connection.ask(request, 70)
         certificates = self.egress.set(self.sandbox, policy(INTERNET, secrets=[SECRET]), values={0: b"new"})
         self.assertEqual(certificates, guest.certificates)
         self.assertEqual(guest.status(connection.stream), errno.EACCES)
-        Tls(guest, SECRET["host"], SECRET["host"], certificates).ask(request, 60)
+        Tls(guest, SECRET["host"], SECRET["host"], certificates).ask(request, 70)
         heads = [request["head"] for request in self.world.requests(host=SECRET["host"])]
         self.assertIn("Bearer old\r\n", heads[0])
         self.assertIn("Bearer new\r\n", heads[1])
