@@ -109,6 +109,7 @@ start_unit() {
     find "$state" -xdev -path "$state/images" -prune -o \( ! -user cloche -o ! -group libvirt-qemu \) \
         -exec chown -h cloche:libvirt-qemu {} +
     rm -rf --one-file-system "$old_ram"
+    systemctl try-restart cloche-egress.service cloche-resolver.service
     systemctl start cloched.service || die_of_service "the service did not start"
 }
 
@@ -119,7 +120,8 @@ stop_unit() {
     systemctl stop cloched.service cloche.slice
     systemctl stop run-cloche-ram.mount 2>/dev/null || true # earlier versions have none
     systemctl stop cloche-vm.service cloche-vm.socket
-    rm -rf --one-file-system "$state"/{machines,sandboxes}/* /run/cloche /run/cloche-vm
+    systemctl stop cloche-{egress,resolver}.{service,socket} 2>/dev/null || true # earlier versions have none
+    rm -rf --one-file-system "$state"/{machines,sandboxes}/* /run/cloche /run/cloche-vm "$state"-egress/secrets
 }
 
 # --- the service, without systemd ---
@@ -173,7 +175,7 @@ stop_private() {
 # Identifies the daemon and the images. If the output differs from that of the last start, the service must be
 # restarted.
 build_stamp() {
-    stat -L -c '%n %Y %s' "$build"/src/{daemon/cloched,vmd/cloche-vm} "$state"/images/*/image.conf
+    stat -L -c '%n %Y %s' "$build"/src/{daemon/cloched,vmd/cloche-vm,egress/cloche-egress} "$state"/images/*/image.conf
 }
 
 is_running() {
