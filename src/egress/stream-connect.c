@@ -10,16 +10,22 @@
 
 /* --- judgement --- */
 
-static NetVerdict
-judge_address(const Stream *stream, const NetAddress *address)
+/* If the routes cannot be read, the address could be one of this host. Without a route, connect()
+ * would fail, too. Returns 0, or -errno: there is no route. */
+static int
+judge_address(const Stream *stream, const NetAddress *address, NetVerdict *ret)
 {
     Worker *worker = stream->worker;
     NetReach reach = NET_PUBLIC;
+    int r = 0;
 
-    /* Without a route, connect() says so. Through a proxy, the routes of this host do not count. */
+    /* Through a proxy, the routes of this host do not count. */
     if (!worker->proxy.host)
-        worker->world.reach(address, worker->now, &reach, worker->world.data);
-    return net_rules_judge_address(worker->rules, stream->name, address, stream->port, reach);
+        r = worker->world.reach(address, worker->now, &reach, worker->world.data);
+    if (r < 0)
+        reach = r == -ENETUNREACH || r == -EHOSTUNREACH ? NET_PUBLIC : NET_NEVER;
+    *ret = net_rules_judge_address(worker->rules, stream->name, address, stream->port, reach);
+    return reach == NET_NEVER ? 0 : r;
 }
 
 NetVerdict
@@ -27,13 +33,13 @@ stream_judge(const Stream *stream)
 {
     NetVerdict verdict, of_address;
 
-    if (!stream->name)
-        return judge_address(stream, &stream->address);
-    verdict = net_rules_judge_name(stream->worker->rules, stream->name, stream->port);
-    if (!verdict.is_allowed || !stream->has_address)
-        return verdict;
-    of_address = judge_address(stream, &stream->address);
-    return of_address.is_allowed ? verdict : of_address;
+    if (stream->name) {
+        verdict = net_rules_judge_name(stream->worker->rules, stream->name, stream->port);
+        if (!verdict.is_allowed || !stream->has_address)
+            return verdict;
+    }
+    judge_address(stream, &stream->address, &of_address);
+    return stream->name && of_address.is_allowed ? verdict : of_address;
 }
 
 /* --- the connection --- */
@@ -46,10 +52,13 @@ connect_checked(const NetAddress *address, gpointer data)
     const Worker *worker = stream->worker;
     char text[NET_ADDRESS_TEXT_MAX];
     NetVerdict verdict;
+    int r;
 
     if (worker->proxy.host)
         return worker->world.connect(address, worker->proxy.port, worker->world.data);
-    verdict = judge_address(stream, address);
+    r = judge_address(stream, address, &verdict);
+    if (r < 0)
+        return r;
     if (verdict.is_allowed)
         return worker->world.connect(address, stream->port, worker->world.data);
     g_free(stream->refusal);

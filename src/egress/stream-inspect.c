@@ -117,6 +117,7 @@ stream_inspect_pump(Stream *stream)
 static void
 close_server(Stream *stream)
 {
+    names_forget(stream->worker->names, stream);
     dial_clear(&stream->dial);
     if (stream->fd >= 0)
         close(stream->fd);
