@@ -139,7 +139,12 @@ worker_wake_at(Worker *worker, gint64 when)
 static void
 trim(Worker *worker)
 {
+    g_autoptr(GList) streams = g_hash_table_get_values(worker->streams);
+
     worker->trim_at = 0;
+    for (GList *l = streams; l; l = l->next)
+        if (((const Stream *)l->data)->intercept)
+            intercept_trim(((const Stream *)l->data)->intercept);
     if (worker->port)
         guest_port_trim(worker->port);
     malloc_trim(/* pad= */ 0);
