@@ -68,6 +68,16 @@ find_peer(Program *program, GError **error)
     return user || !program->peer;
 }
 
+/* The user cannot make a folder where only root can. */
+static gboolean
+hand_over_state(const char *state, const struct passwd *user, GError **error)
+{
+    if (!state ||
+        (g_mkdir_with_parents(state, 0700) == 0 && lchown(state, user->pw_uid, user->pw_gid) == 0))
+        return TRUE;
+    return util_set_errno(error, errno, "Cannot use the folder '%s'", state);
+}
+
 /* The capabilities of root go with its uid. */
 static gboolean
 become_user(const Program *program, GError **error)
@@ -77,7 +87,7 @@ become_user(const Program *program, GError **error)
     if (!program->user || geteuid() != 0)
         return TRUE;
     user = find_user(program->user, error);
-    if (!user)
+    if (!user || !hand_over_state(program->state, user, error))
         return FALSE;
     if (setgroups(0, NULL) == 0 && setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
         setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0)

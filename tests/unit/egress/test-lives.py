@@ -208,6 +208,29 @@ class Ends(Case):
             shutil.rmtree(egress.state)
 
 
+class Users(Case):
+    def test_another_user(self):
+        """A child of root becomes another user, which keeps secrets in a folder that only root can make."""
+        state = pathlib.Path(tempfile.mkdtemp(prefix="cloche-egress-"), "state")
+        self.addCleanup(shutil.rmtree, state.parent)
+        state.parent.chmod(0o711)
+        egress = Egress(PROGRAM, "--user", "nobody", state=str(state))
+        guest = egress.guest("one", policy(INTERNET, secrets=[SECRET]), values={0: b"value"})
+        self.assert_echo(guest, NAME)
+        for pid in (egress.process.pid, *descendants(egress.process.pid)):
+            status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+            self.assertRegex(status, r"\nUid:\t65534\t65534\t65534\t65534\n")
+            self.assertRegex(status, r"\nGroups:\t *\n")
+            self.assertRegex(status, r"\nCapPrm:\t0+\n")
+        self.assertEqual((stat.S_IMODE(state.stat().st_mode), state.stat().st_uid), (0o700, 65534))
+        self.assertEqual(len(list((state / "secrets" / "one").iterdir())), 1)
+        guest.close()
+        self.assertEqual(egress.close(), 0)
+
+    def test_no_such_user(self):
+        self.assertRaises(EOFError, Egress, PROGRAM, "--user", "nobody-has-this-name", state="/nowhere")
+
+
 class Restarts(Case):
     def setUp(self):
         super().setUp()
