@@ -228,6 +228,20 @@ class Protocols(Case):
                          [("GET", "/hello", 200), ("GET", "/hello", 200), ("GET", "/hello", 403)])
         self.assertEqual(self.egress.traffic(self.sandbox)["requests"], 3)
 
+    def test_http_to_an_address(self):
+        guest = self.guest(policy(allow=[f"{ADDRESS}:80", f"[{ADDRESS6}]:80"]))
+        for address, hosts in ((ADDRESS, (ADDRESS, f"{ADDRESS}:80")), (ADDRESS6, (f"[{ADDRESS6}]", f"[{ADDRESS6}]:80"))):
+            for host in hosts:
+                stream = guest.open(address, 80)
+                guest.send(stream, f"GET /hello HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                self.assertTrue(guest.read(stream).startswith(b"HTTP/1.1 200 OK\r\n"), host)
+                guest.send_eof(stream)
+        stream = guest.open(ADDRESS, 80)
+        guest.send(stream, b"GET /hello HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
+        self.assertTrue(guest.read(stream).startswith(b"HTTP/1.1 403 "))
+        guest.send_eof(stream)
+        self.assertEqual(len(self.world.connections()), 4)
+
     def test_http_refused_before_a_connection(self):
         guest = self.guest(policy(allow=[f"{NAME}:80"]))
         for request in (b"CONNECT api.example.com:80 HTTP/1.1\r\nHost: www.example.com\r\n\r\n",
