@@ -167,6 +167,7 @@ take_up(Adoption *adoption, Sandbox *sandbox, Instance *instance)
     static const char *const argv[] = {"kept", NULL};
 
     registry_use_instance(sandbox, instance);
+    network_go_on(sandbox->network);
     sandbox_clock_set(sandbox); /* for an unknown time, nobody has set it */
     if (instance_is_stalled(instance))
         settle(adoption, sandbox);

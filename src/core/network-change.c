@@ -519,8 +519,9 @@ network_go_on(Network *network)
 {
     const Core *core = network->core;
 
-    if (network->change || !network->sandbox || !network->sandbox->instance)
-        return;
+    if (network->change || !network->sandbox || !network->sandbox->core ||
+        !network->sandbox->instance)
+        return; /* a new sandbox opens its network first */
     if (network->next) {
         begin(g_steal_pointer(&network->next));
     } else if (network->must_hand_over && core->knows_workers) {

@@ -39,9 +39,12 @@ take_worker(Network *network, gpointer data)
     }
 }
 
+/* That of a new sandbox is off until it is opened. */
 static void
 hand_over(Network *network, gpointer data)
 {
+    if (network->state == NETWORK_OFF)
+        return;
     network->must_hand_over = TRUE;
     network_go_on(network);
 }

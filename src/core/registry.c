@@ -142,7 +142,6 @@ registry_use_instance(Sandbox *sandbox, Instance *instance)
                        quota_large_frames(quota, sandbox->owner));
     sandbox_clock_start(sandbox);
     instance_watch(instance, &instance_events, sandbox);
-    network_go_on(sandbox->network);
 }
 
 void
@@ -157,6 +156,7 @@ registry_add(Core *core, Sandbox *sandbox)
     disk_watch_begin(core->disk_watch);
     core->events->sandbox_added(sandbox, core->events_data);
     core_notify(core);
+    network_go_on(sandbox->network);
 }
 
 void

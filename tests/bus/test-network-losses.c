@@ -43,6 +43,48 @@ test_traffic_is_used_up(void)
     kill_sandbox(network_bus, sandbox);
 }
 
+/* The worker has answered, and ends before the change is complete. */
+static void
+test_worker_is_lost_during_change(void)
+{
+    g_autofree char *sandbox = network_create(network_bus, "{'mode': <'internet'>}");
+    g_autoptr(Pending) change = NULL;
+    const char *id = id_of(sandbox);
+
+    egress_command(network_fixture, "hold");
+    change = call_start(network_bus, sandbox, "SetNetwork", "({'mode': <'restricted'>},)");
+    egress_wait_for(network_fixture, 1, "set %s 0 internet, restricted", id);
+    egress_command(network_fixture, "lost %s it crashed", id);
+    egress_command(network_fixture, "release");
+    pending_wait(change);
+    assert_error(change->error, "Failed", "its process ended: it crashed");
+    network_assert_state(sandbox, "internet", "closed", "network: its process ended: it crashed");
+    fixture_restart(network_fixture, SIGKILL); /* it stays closed */
+    network_assert_state(sandbox, "internet", "closed", "network: its process ended: it crashed");
+    network_set(network_bus, sandbox, "{'mode': <'internet'>}");
+    network_assert_state(sandbox, "internet", "on", "");
+    kill_sandbox(network_bus, sandbox);
+}
+
+/* The network is closed, and not in force with rules of which nobody knows. */
+static void
+test_handover_fails(void)
+{
+    g_autofree char *sandbox = network_create(network_bus, "{'mode': <'internet'>}");
+    g_autoptr(Listener) listener = listener_new(network_bus);
+    const char *id = id_of(sandbox);
+
+    egress_command(network_fixture, "fail no memory");
+    fixture_reload(network_fixture);
+    network_wait_for_state(listener, sandbox, "closed");
+    network_assert_state(sandbox, "internet", "closed", "network: no memory");
+    egress_wait_for(network_fixture, 1, "remove %s", id);
+    fixture_reload(network_fixture);
+    network_wait_for_state(listener, sandbox, "on");
+    g_assert_cmpuint(egress_count(network_fixture, "port %s", id), ==, 2);
+    kill_sandbox(network_bus, sandbox);
+}
+
 /* cloche-egress is killed: its workers die with it, and it gets everything anew. */
 static void
 test_egress_is_killed(void)
@@ -230,6 +272,8 @@ main(int argc, char **argv)
     static const NetworkTest tests[] = {
         {"/network-losses/worker-is-lost", test_worker_is_lost},
         {"/network-losses/traffic-is-used-up", test_traffic_is_used_up},
+        {"/network-losses/worker-is-lost-during-change", test_worker_is_lost_during_change},
+        {"/network-losses/handover-fails", test_handover_fails},
         {"/network-losses/egress-is-killed", test_egress_is_killed},
         {"/network-losses/create-while-away", test_create_while_away},
         {"/network-losses/restart", test_restart},

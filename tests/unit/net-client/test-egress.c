@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "scripted-egress.h"
+#include "util.h"
 
 typedef struct {
     ScriptedEgress peer;
@@ -460,6 +461,45 @@ test_unknown_serial(Fixture *fixture, gconstpointer data)
     g_free(answer.certificates);
 }
 
+/* --- a child --- */
+
+/* The real cloche-egress, as cloched starts it where there is no systemd. */
+static void
+test_child(void)
+{
+    g_autofree char *state = g_dir_make_tmp("cloche-egress-XXXXXX", /* error= */ NULL);
+    const char *argv[] = {g_getenv("CLOCHE_EGRESS"), "--state", state, NULL};
+    const EgressAccess access = {.argv = argv};
+    Fixture fixture = {.egress = egress_open(&access)};
+    Answer answer = {0};
+
+    egress_start(fixture.egress, &events, &fixture);
+    egress_list_async(fixture.egress, on_list, &answer); /* waits until it is ready */
+    await(&answer);
+    g_assert_no_error(answer.error);
+    g_assert_cmpuint(fixture.connected, ==, 1);
+    g_assert_cmpuint(g_hash_table_size(answer.workers), ==, 0);
+    g_hash_table_unref(answer.workers);
+    egress_close(fixture.egress);
+    g_assert_true(util_remove_tree(state, /* error= */ NULL));
+}
+
+/* There is no such program: nothing is started again and again. */
+static void
+test_no_child(void)
+{
+    const char *argv[] = {"/nosuch/cloche-egress", NULL};
+    const EgressAccess access = {.argv = argv};
+    Fixture fixture = {.egress = egress_open(&access)};
+    Answer answer = {0};
+
+    egress_start(fixture.egress, &events, &fixture);
+    g_assert_true(egress_is_missing(fixture.egress));
+    egress_list_async(fixture.egress, on_list, &answer);
+    expect_error(&answer, CLOCHE_ERROR_UNSUPPORTED, "is not installed");
+    egress_close(fixture.egress);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -478,5 +518,7 @@ main(int argc, char **argv)
     ADD("close", NULL, test_close);
     ADD("violations", NULL, test_violations);
     ADD("unknown-serial", NULL, test_unknown_serial);
+    g_test_add_func("/net-client/egress/child", test_child);
+    g_test_add_func("/net-client/egress/no-child", test_no_child);
     return g_test_run();
 }
