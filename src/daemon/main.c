@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* main: cloched on the machines of cloche-vm. */
-#include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include "daemon.h"
-#include "folder.h"
-#include "util.h"
 
 #define VM_SOCKET "/run/cloche-vm.socket"
 #define EGRESS_SOCKET "/run/cloche-egress.socket"
@@ -52,22 +48,6 @@ open_vm(Config *config, GError **error)
     return vm_open(&child, error);
 }
 
-/* Makes the folder of secrets, which belongs to the user of the child. */
-static gboolean
-make_egress_folder(const char *path, GError **error)
-{
-    const struct passwd *user = getpwnam(EGRESS_USER);
-    int fd = user ? folder_open(path, 0700, error) : -1;
-    gboolean ok;
-
-    if (fd < 0)
-        return FALSE;
-    ok = fchownat(fd, "", user->pw_uid, user->pw_gid, AT_EMPTY_PATH) == 0 ||
-         util_set_errno(error, errno, "Cannot change the owner of '%s'", path);
-    close(fd);
-    return ok;
-}
-
 /* As with cloche-vm: a child where this service is not one of systemd. Root without this user has
  * no cloche-egress, which does not run as root. */
 static Egress *
@@ -77,15 +57,11 @@ open_egress(const Config *config)
     g_autofree char *state = g_build_filename(config->state, "egress", NULL);
     const char *argv[6] = {program, "--state", state};
     const EgressAccess service = {.socket = EGRESS_SOCKET}, child = {.argv = argv};
-    g_autoptr(GError) error = NULL;
 
     if (!is_embedded(config))
         return egress_open(&service);
-    if (geteuid() == 0 && !make_egress_folder(state, &error)) {
-        if (error)
-            g_warning("%s", error->message);
+    if (geteuid() == 0 && !getpwnam(EGRESS_USER))
         return NULL;
-    }
     if (geteuid() == 0) {
         argv[3] = "--user";
         argv[4] = EGRESS_USER;
