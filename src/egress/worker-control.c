@@ -73,6 +73,28 @@ answer_set(Worker *worker, const EgressHead *question)
     answer(worker, EGRESS_DONE, question, 0, &w);
 }
 
+void
+worker_control_check_greeting(Worker *worker)
+{
+    gboolean waits = worker->port && !guest_port_is_open(worker->port);
+
+    if (worker->greeting.serial == 0 || (waits && worker->now < worker->greeting_end))
+        return;
+    answer_set(worker, &worker->greeting);
+    worker->greeting.serial = 0;
+}
+
+/* The answer to an earlier SET is not delayed any further. */
+static void
+answer_when_greeted(Worker *worker, const EgressHead *question)
+{
+    worker->greeting_end = worker->now;
+    worker_control_check_greeting(worker);
+    worker->greeting = *question;
+    worker->greeting_end = worker->now + WORKER_GREETING_US;
+    worker_wake_at(worker, worker->greeting_end);
+}
+
 /* --- SET --- */
 
 static gboolean
@@ -195,7 +217,7 @@ take_set(Worker *worker, const EgressHead *head, const guint8 *payload)
         g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
                     "The network's settings are malformed");
     else if (apply(worker, &setting, head->number, &error))
-        answer_set(worker, head);
+        answer_when_greeted(worker, head);
     if (error) {
         drop_preparations(worker);
         answer_failed(worker, head, error);

@@ -27,6 +27,8 @@
 #define WORKER_OPENS_BURST 200u
 #define WORKER_LOOKUPS_PER_S 50u
 #define WORKER_LOOKUPS_BURST 100u
+/* A guest that does not greet for so long does not delay the answer to SET any more. */
+#define WORKER_GREETING_US (3 * G_USEC_PER_SEC)
 
 /* What an event of epoll is about. */
 typedef enum {
@@ -53,6 +55,8 @@ struct Worker {
 
     GuestPort *port;     /* NULL: none */
     int next_port;       /* of a PORT before its SET; -1: none */
+    EgressHead greeting; /* a SET that is answered when the guest has greeted; serial 0: none */
+    gint64 greeting_end; /* when it is answered in any case */
     guint32 port_events; /* that epoll watches for */
     gint64 pause_end;    /* 0: the guest is read */
     guint32 last_number; /* of a stream of the guest */
@@ -93,6 +97,8 @@ void worker_check_traffic(Worker *worker);
 
 /* worker-control.c: a message of the master waits. */
 void worker_control_receive(Worker *worker);
+/* Answers a SET whose guest has greeted: its programs can connect from now on. */
+void worker_control_check_greeting(Worker *worker);
 /* Asks for a connection to the resolver if there is none. */
 void worker_control_check_resolver(Worker *worker);
 void worker_control_send(Worker *worker, const EgressHead *head, const void *payload, gsize size);

@@ -175,6 +175,8 @@ run_times(Worker *worker)
     if (worker->trim_at != 0 && worker->trim_at <= worker->now)
         trim(worker);
     worker_wake_at(worker, worker->trim_at);
+    if (worker->greeting.serial != 0)
+        worker_wake_at(worker, worker->greeting_end);
 }
 
 /* --- steps --- */
@@ -226,6 +228,7 @@ worker_step(Worker *worker, int timeout_ms)
     if (worker->wake_at != 0 && worker->wake_at <= worker->now)
         run_times(worker);
     worker_check_traffic(worker);
+    worker_control_check_greeting(worker);
     worker_control_check_resolver(worker);
     worker->has_more = !worker->is_over && worker_guest_go_on(worker);
     if (count > 0 && worker->trim_at == 0) {

@@ -146,8 +146,8 @@ class Egress:
             assert message.serial == 0, message
             self.events.append(message)
 
-    def set(self, sandbox, *layers, port=None, values=None, proxy="", owner=1000):
-        """PORT, SECRET and SET. Returns the certificates of DONE. `port`: a socket; `values`: index → bytes or a descriptor."""
+    def ask_set(self, sandbox, *layers, port=None, values=None, proxy="", owner=1000):
+        """PORT, SECRET and SET. Returns the serial. `port`: a socket; `values`: index → bytes or a descriptor."""
         self.serial += 1
         serial = self.serial
         if port is not None:
@@ -158,8 +158,11 @@ class Egress:
             os.close(fd)
         layers = layers if len(layers) > 1 else (policy(INTERNET), *layers)
         payload = string(proxy) + struct.pack("<I", len(layers)) + b"".join(layers)
-        self.send(SET, sandbox, payload, owner, serial=serial)
-        return self.answer(serial).payload[4:]
+        return self.send(SET, sandbox, payload, owner, serial=serial)
+
+    def set(self, *arguments, **options):
+        """Returns the certificates of DONE."""
+        return self.answer(self.ask_set(*arguments, **options)).payload[4:]
 
     def remove(self, sandbox):
         self.answer(self.send(REMOVE, sandbox))
@@ -186,12 +189,16 @@ class Egress:
         return Watcher(ours)
 
     def guest(self, sandbox, *layers, **options):
-        """A guest with this network."""
+        """A guest with this network, which greets before the answer."""
         ours, theirs = socket.socketpair()
-        certificates = self.set(sandbox, *layers, port=theirs, **options)
+        serial = self.ask_set(sandbox, *layers, port=theirs, **options)
         theirs.close()
-        guest = Guest(ours)
-        guest.certificates = certificates
+        try:
+            guest = Guest(ours)
+        except EOFError:
+            self.answer(serial)  # says why
+            raise
+        guest.certificates = self.answer(serial).payload[4:]
         return guest
 
 

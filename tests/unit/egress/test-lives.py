@@ -10,11 +10,12 @@ import socket
 import stat
 import struct
 import tempfile
+import time
 
 from case import ADDRESS, NAME, PROGRAM, Case, Tls, start_world
 from cloche_tests import tap
-from cloche_tests.egress import (CREDIT, DATA, EOF, HELLO, INTERNET, LOOKUP, OPEN, PAYLOAD_MAX, RESET, WINDOW, Egress, Failed, Guest, LOST,
-                                 Service, command, descendants, policy, string, wait_until)
+from cloche_tests.egress import (CREDIT, DATA, EOF, HELLO, INTERNET, LOOKUP, LOST, OFF, OPEN, PAYLOAD_MAX, RESET, TRAFFIC, WINDOW, Egress,
+                                 Failed, Guest, Service, command, descendants, policy, string, wait_until)
 
 setUpModule = start_world
 ANY = policy(INTERNET)
@@ -24,15 +25,19 @@ SECRET = {"host": "api.example.com", "header": "Authorization", "format": "Beare
 class Violations(Case):
     """Each ends the worker, is reported with its reason, and leaves the network of another sandbox alone."""
 
-    def violate(self, reason, act, **options):
+    def violate(self, reason, act, greet=True):
         with self.subTest(reason):
             other = self.egress.guest("other", ANY)
             stream = self.assert_echo(other, NAME)
             ours, theirs = socket.socketpair()
-            self.egress.set("violator", ANY, port=theirs)
+            serial = self.egress.ask_set("violator", ANY, port=theirs)
             theirs.close()
-            guest = Guest(ours, **options)
+            guest = Guest(ours, greet)
+            if greet:
+                self.egress.answer(serial)
             act(guest)
+            if not greet:
+                self.assertRaisesRegex(Failed, reason, self.egress.answer, serial)
             self.assertIn(reason, self.egress.event(LOST, "violator"))
             with contextlib.suppress(EOFError):
                 while True:
@@ -289,6 +294,38 @@ class Restarts(Case):
         self.assertEqual(list(pathlib.Path(self.service.state, "secrets").iterdir()), [])
         with self.assertRaisesRegex(Failed, "no value"):
             self.service.guest("one", secrets)
+
+
+class Greeting(Case):
+    """SET is answered when programs can connect: when the guest has greeted."""
+
+    def setUp(self):
+        super().setUp()
+        self.ours, theirs = socket.socketpair()
+        self.addCleanup(self.ours.close)
+        self.serial = self.egress.ask_set(self.sandbox, ANY, port=theirs)
+        theirs.close()
+
+    def test_answer_follows_greeting(self):
+        figures = self.egress.send(TRAFFIC, self.sandbox)
+        self.egress.answer(figures)  # comes before that of SET
+        Guest(self.ours)
+        self.egress.answer(self.serial)
+
+    def test_silent_guest(self):
+        begin = time.monotonic()
+        self.egress.answer(self.serial)
+        self.assertGreaterEqual(time.monotonic() - begin, 2.9)
+
+    def test_next_set_does_not_wait(self):
+        later = self.egress.ask_set(self.sandbox, policy(OFF))
+        self.egress.answer(self.serial)
+        Guest(self.ours)
+        self.egress.answer(later)
+
+    def test_port_ends(self):
+        self.ours.close()
+        self.egress.answer(self.serial)
 
 
 class Secrets(Case):
