@@ -177,7 +177,7 @@ remove_leftovers() {
     find "$cache"/hosts/store-*/ "$cache"/hosts/store-*/images -mindepth 1 -maxdepth 1 \
         ! -name images ! -name .cache -exec rm -rf --one-file-system {} + 2>/dev/null || true
     rm -rf --one-file-system "$cache/hosts/written" "$cache"{,/interpreter}/templates \
-        "$cache"/{quickstart,service,installed,chaos,memory,sandboxes,guest-environment,guest-files,guest-field,guest-languages}
+        "$cache"/{quickstart,service,installed,network,chaos,memory,sandboxes,guest-environment,guest-files,guest-field,guest-languages}
 }
 
 clean_up() {
