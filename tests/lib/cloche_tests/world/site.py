@@ -20,9 +20,8 @@
 
 Where the client expects 100-continue, /upload sends it first. Numbers that are none are answered with 400.
 """
-import asyncio
-
 from . import pattern
+from .tcp import NEVER
 
 
 class Site:
@@ -115,7 +114,7 @@ class Site:
 
     async def get_hang(self, exchange):
         await exchange.read_body()
-        await asyncio.Event().wait()
+        await NEVER.wait()
 
     async def get_upgrade(self, exchange):
         await exchange.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")

@@ -14,6 +14,7 @@ from .link import plain
 
 KEPT = 4096  # first bytes of each connection in its record
 BANNER = b"SSH-2.0-world\r\n"
+NEVER = asyncio.Event()  # one that is kept: a task that waits for an event that nobody has is destroyed
 
 
 class Connection:
@@ -85,7 +86,7 @@ async def close(connection):
 
 async def hold(connection):
     """Reads nothing and sends nothing."""
-    await asyncio.Event().wait()
+    await NEVER.wait()
 
 
 SERVICES = {service.__name__: service for service in (echo, discard, speak_first, generate, reset, close, hold)}
