@@ -111,8 +111,8 @@ suite_installed() {
 # network: an installed service whose sandboxes have a network: rules, packages, secrets, hostile guests, failures
 suite_network() {
     use_templates network "$cache"
-    contained --bind "$release" "$system/in-service.sh" "$release" "$cache/network" test-network.py test-network-packages.py \
-        test-network-secrets.py test-network-hostile-guest.py test-network-failures.py
+    contained --bind "$release" "$system/in-service.sh" "$release" "$cache/network" test-network.py \
+        test-network-packages.py test-network-secrets.py test-network-hostile-guest.py test-network-failures.py
 }
 
 # chaos: an installed service of which a random part is killed, again and again (CHAOS_SECONDS, CHAOS_SEED)

@@ -73,7 +73,7 @@ class Indexes:
 
     async def serve_debian(self, exchange):
         """All suites are equal."""
-        path = exchange.path.removeprefix("/debian/")
+        path = exchange.path.removeprefix("/debian/").removeprefix("/debian-security/")
         if not path.startswith("dists/"):
             await answer_from(exchange, self.debian, path)
             return
