@@ -187,6 +187,18 @@ tour_of_code_by_bus() {
     check "Sandbox.SetTimeout" sandbox SetTimeout t 600
 }
 
+# Nothing outside of this machine is reached: names are refused before they are resolved.
+tour_of_the_network() {
+    local fetch='import urllib.request as r; r.urlopen("http://www.example.com/")'
+    check "a sandbox without a network" fails_with 'no network' cloche exec "$id" -- python3 -c "$fetch"
+    check "Sandbox.SetNetwork" sandbox SetNetwork 'a{sv}' 2 mode s restricted allow as 1 pypi.org
+    check "network" prints 'pypi.org' cloche network "$id"
+    check "a name that is not allowed" fails_with '' cloche exec "$id" -- getent hosts www.example.com
+    check "Sandbox.GetTraffic" prints '"refused":[1-9]' sandbox GetTraffic
+    check "Sandbox.WatchConnections" sandbox WatchConnections 'a{sv}' 0
+    check "network off" cloche network "$id" off
+}
+
 # Methods that take a descriptor, which busctl cannot pass. Verbs call them.
 methods_of_verbs='WriteFile Append Upload'
 
@@ -216,6 +228,7 @@ tour() {
     tour_of_programs_by_bus
     tour_of_files_by_bus
     tour_of_code_by_bus
+    tour_of_the_network
     if [ -d /run/systemd/system ]; then
         check "journal" prints 'was created, template python' command cloche journal "$id"
     else
