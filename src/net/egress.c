@@ -10,7 +10,7 @@
 /* Between attempts to connect. */
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
-#define PAUSE_MISSING_MS 60000 /* when there is nothing to connect to */
+#define PAUSE_MISSING_MS 2000 /* when there is nothing to connect to */
 
 static void connect_later(Egress *egress);
 
