@@ -13,6 +13,7 @@
 #include <linux/close_range.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -75,6 +76,20 @@ hold(void *data)
     if (!leave_table() || recvmsg(closer.out, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
         try_again();
     return NULL;
+}
+
+/* Handlers of signals write to descriptors of the process, which these threads do not have. So no
+ * handler runs in them, except for a crash. */
+static void
+block_signals(sigset_t *ret_before)
+{
+    static const int crashes[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    sigset_t all;
+
+    sigfillset(&all);
+    for (gsize i = 0; i < G_N_ELEMENTS(crashes); i++)
+        sigdelset(&all, crashes[i]);
+    pthread_sigmask(SIG_SETMASK, &all, ret_before);
 }
 
 static void *
@@ -187,6 +202,7 @@ closer_init(void)
 {
     static gsize is_initialized;
     pthread_t thread;
+    sigset_t before;
     int channel[2];
 
     if (!g_once_init_enter(&is_initialized))
@@ -200,8 +216,10 @@ closer_init(void)
     closer.queue = g_async_queue_new();
     closer.pool = new_pool(close_waiting);
     closer.files = new_pool(close_file);
+    block_signals(&before); /* for the thread, and those that it starts */
     if (pthread_create(&thread, /* attr= */ NULL, start_holders, /* arg= */ NULL) != 0)
         g_error("Cannot start a thread");
+    pthread_sigmask(SIG_SETMASK, &before, /* oldset= */ NULL);
     pthread_detach(thread);
     wait_for(&closer.is_ready);
     g_once_init_leave(&is_initialized, 1);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,6 +43,53 @@ send_fds(int socket, const int *fds, guint count)
 
     memcpy(CMSG_DATA(&control.align), fds, sizeof(int) * count);
     g_assert_cmpint(sendmsg(socket, &message, 0), ==, 1);
+}
+
+/* The number of descriptors that a thread of this process has. */
+static guint
+count_fds(const char *thread)
+{
+    g_autofree char *path = g_build_filename("/proc/self/task", thread, "fd", NULL);
+    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+    guint count = 0;
+
+    while (folder && g_dir_read_name(folder))
+        count++;
+    return count;
+}
+
+static gboolean
+blocks(const char *thread, int signal)
+{
+    g_autofree char *path = g_build_filename("/proc/self/task", thread, "status", NULL);
+    g_autofree char *status = NULL;
+    const char *mask;
+
+    g_assert_true(g_file_get_contents(path, &status, NULL, NULL));
+    mask = strstr(status, "SigBlk:");
+    g_assert_nonnull(mask);
+    return g_ascii_strtoull(mask + strlen("SigBlk:\t"), NULL, 16) >> (signal - 1) & 1;
+}
+
+/* A handler could not wake the main loop from a thread without the descriptors of the process. */
+static void
+test_signals(void)
+{
+    g_autoptr(GDir) threads = NULL;
+    const char *thread;
+    guint found = 0;
+
+    closer_init();
+    threads = g_dir_open("/proc/self/task", 0, NULL);
+    while ((thread = g_dir_read_name(threads))) {
+        if (count_fds(thread) != 1)
+            continue;
+        found++;
+        g_assert_true(blocks(thread, SIGTERM));
+        g_assert_true(blocks(thread, SIGCHLD));
+        g_assert_false(blocks(thread, SIGSEGV));
+    }
+    g_assert_cmpuint(found, ==, 1);
 }
 
 static void
@@ -121,6 +169,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/base/closer/signals", test_signals);
     g_test_add_func("/base/closer/many", test_many);
     g_test_add_func("/base/closer/lingering", test_lingering);
     g_test_add_func("/base/closer/lingering-in-queue", test_lingering_in_queue);
