@@ -76,11 +76,11 @@ check_watch(const Network *network, GError **error)
     if (network->state != NETWORK_ON)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                     "the network of the sandbox is %s", network_state_name(network->state));
-    else if (network->watches->len >= NETWORK_WATCHES_MAX)
+    else if (network->watches->len >= EGRESS_WATCHES_MAX)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
                     "%u streams of the sandbox's connections are open, and no more may be; close "
                     "one",
-                    NETWORK_WATCHES_MAX);
+                    EGRESS_WATCHES_MAX);
     else
         return TRUE;
     return FALSE;

@@ -13,9 +13,6 @@
 #include "egress.h"
 #include "sandbox.h"
 
-/* Streams of WatchConnections() of one sandbox. */
-#define NETWORK_WATCHES_MAX 8u
-
 typedef enum {
     NETWORK_OFF,
     NETWORK_STARTING, /* it is being made, or handed over */

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "egress-protocol.h"
 #include "report-text.h"
 
 #define JOURNAL_PATH "/run/systemd/journal/socket"
@@ -22,7 +23,7 @@ struct Report {
     int journal;
     char *id;
     guint32 owner;
-    Watcher watchers[REPORT_WATCHERS_MAX];
+    Watcher watchers[EGRESS_WATCHES_MAX];
     gint64 minute_end; /* 0: no line was written yet */
     guint lines, left_out;
 };
@@ -49,7 +50,7 @@ report_new(int journal_fd)
 
     report->journal = journal_fd;
     report->id = g_strdup("");
-    for (guint i = 0; i < REPORT_WATCHERS_MAX; i++)
+    for (guint i = 0; i < EGRESS_WATCHES_MAX; i++)
         report->watchers[i].fd = -1;
     return report;
 }
@@ -80,7 +81,7 @@ report_watch(Report *report, int fd)
 {
     report_check_watchers(report);
     shutdown(fd, SHUT_RD);
-    for (guint i = 0; i < REPORT_WATCHERS_MAX; i++)
+    for (guint i = 0; i < EGRESS_WATCHES_MAX; i++)
         if (report->watchers[i].fd < 0) {
             report->watchers[i].fd = fd;
             return TRUE;
@@ -138,7 +139,7 @@ write_to_watcher(Watcher *watcher, const GString *line)
 void
 report_check_watchers(Report *report)
 {
-    for (guint i = 0; i < REPORT_WATCHERS_MAX; i++) {
+    for (guint i = 0; i < EGRESS_WATCHES_MAX; i++) {
         Watcher *watcher = &report->watchers[i];
 
         if (watcher->fd >= 0 && send(watcher->fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
@@ -152,7 +153,7 @@ tell_watchers(Report *report, const ReportEvent *event)
 {
     GString *line = NULL;
 
-    for (guint i = 0; i < REPORT_WATCHERS_MAX; i++) {
+    for (guint i = 0; i < EGRESS_WATCHES_MAX; i++) {
         if (report->watchers[i].fd < 0)
             continue;
         if (!line) {
@@ -228,7 +229,7 @@ report_free(Report *report)
     if (!report)
         return;
     end_minute(report);
-    for (guint i = 0; i < REPORT_WATCHERS_MAX; i++)
+    for (guint i = 0; i < EGRESS_WATCHES_MAX; i++)
         close_watcher(&report->watchers[i]);
     if (report->journal >= 0)
         close(report->journal);

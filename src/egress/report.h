@@ -12,7 +12,6 @@
 
 #include <glib.h>
 
-#define REPORT_WATCHERS_MAX 4u
 #define REPORT_JOURNAL_MAX 60u /* lines in a minute */
 
 #define REPORT_ENDED_ID "0d3f44c684a345f7858f38e16a7caa0a"
@@ -53,7 +52,7 @@ void report_free(Report *report);
 int report_open_journal(void);
 
 void report_set_sandbox(Report *report, const char *id, guint32 owner);
-/* Takes `fd`, a stream socket. FALSE: there are too many watchers. */
+/* Takes `fd`, a stream socket. FALSE: there are EGRESS_WATCHES_MAX already. */
 gboolean report_watch(Report *report, int fd);
 /* Closes watchers that have left. */
 void report_check_watchers(Report *report);

@@ -19,6 +19,7 @@
 #define EGRESS_ID_SIZE 65u    /* of a sandbox's id, with the zero byte */
 #define EGRESS_LAYERS_MAX 3u  /* the administrator's, the template's, the sandbox's */
 #define EGRESS_TEXT_MAX 1024u /* bytes of a message for people */
+#define EGRESS_WATCHES_MAX 8u /* sockets of WATCH of one worker */
 #define EGRESS_PEM_MAX (16u * 1024)
 #define EGRESS_PACKET_MAX (sizeof(EgressHead) + NET_POLICY_SIZE_MAX)
 
@@ -35,7 +36,8 @@ typedef enum {
     EGRESS_TRAFFIC, /* answer FIGURES */
     EGRESS_WATCH,   /* with a stream socket, to which the worker writes a line of JSON for each
                        connection that begins, ends or is refused; no answer. The worker drops
-                       lines that the reader does not take */
+                       lines that the reader does not take, and closes the socket when it has
+                       EGRESS_WATCHES_MAX already */
     EGRESS_LIST,    /* answer: WORKER for each one, then DONE */
 
     /* cloche-egress to cloched */

@@ -372,8 +372,8 @@ class Reports(Case):
 
     def test_watchers_that_do_not_read(self):
         guest = self.guest(ANY)
-        watchers = [self.watch() for _ in range(5)]
-        self.assertRaises(EOFError, watchers[4].next)
+        watchers = [self.watch() for _ in range(9)]
+        self.assertRaises(EOFError, watchers[8].next)
         for _ in range(1000):
             guest.status(guest.open("a" * 200, 80))
         lines = [watchers[0].next() for _ in range(50)]
