@@ -56,8 +56,7 @@ guest_port_free(GuestPort *port)
 {
     if (!port)
         return;
-    if (port->fd >= 0)
-        close(port->fd);
+    close(port->fd);
     bytes_clear(&port->input);
     bytes_clear(&port->output);
     g_free(port);
@@ -158,19 +157,6 @@ guest_port_receive(GuestPort *port, const char **ret_reason)
     return (gsize)size == room ? GUEST_PORT_MORE : GUEST_PORT_EMPTY;
 }
 
-const char *
-guest_port_take(GuestPort *port, const void *bytes, gsize size)
-{
-    const char *reason = NULL;
-
-    for (gsize at = 0, part; at < size && !reason; at += part) {
-        part = MIN(size - at, bytes_room(&port->input));
-        bytes_put(&port->input, (const guint8 *)bytes + at, part);
-        reason = parse(port);
-    }
-    return reason;
-}
-
 /* --- output --- */
 
 void
@@ -234,12 +220,6 @@ gsize
 guest_port_waiting(const GuestPort *port)
 {
     return bytes_size(&port->output);
-}
-
-const Bytes *
-guest_port_output(const GuestPort *port)
-{
-    return &port->output;
 }
 
 void

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * guest-port: the frames to and from a guest.
- *
- * The parser takes bytes from anywhere; so it can be tested without a descriptor.
- */
+/* guest-port: the frames to and from a guest. */
 #pragma once
 
 #include "bytes.h"
@@ -21,11 +17,13 @@ typedef struct GuestPort GuestPort;
 typedef const char *(*GuestPortFrame)(const WireHeader *header, const guint8 *payload,
                                       gpointer data);
 
-/* Takes `fd`, a non-blocking stream socket, or -1 in tests; sends the preamble. */
+/* Takes `fd`, a non-blocking stream socket; sends the preamble. */
 GuestPort *guest_port_new(int fd, GuestPortFrame frame, gpointer data);
 /* NULL is fine. */
 void guest_port_free(GuestPort *port);
 int guest_port_fd(const GuestPort *port);
+/* Whether the guest has greeted. */
+gboolean guest_port_is_open(const GuestPort *port);
 
 typedef enum {
     GUEST_PORT_EMPTY,  /* all that has arrived was read */
@@ -37,10 +35,6 @@ typedef enum {
 /* Reads once, at most 64 KiB, and calls `frame` for each frame. `ret_reason` of GUEST_PORT_BROKEN:
  * a static text. */
 GuestPortInput guest_port_receive(GuestPort *port, const char **ret_reason);
-/* The same for bytes that are given. Returns NULL, or how they violate the protocol. */
-const char *guest_port_take(GuestPort *port, const void *bytes, gsize size);
-/* The guest has greeted. */
-gboolean guest_port_is_open(const GuestPort *port);
 
 /* Each adds a frame. */
 void guest_port_put_empty(GuestPort *port, guint32 stream, NetType type);
@@ -57,7 +51,5 @@ void guest_port_commit(GuestPort *port, guint32 stream, gsize size);
 /* Writes what the guest takes. FALSE: the other side has closed it. */
 gboolean guest_port_flush(GuestPort *port);
 gsize guest_port_waiting(const GuestPort *port);
-/* What waits for the guest. */
-const Bytes *guest_port_output(const GuestPort *port);
 /* Frees memory that is not in use. */
 void guest_port_trim(GuestPort *port);

@@ -75,11 +75,23 @@ report_set_sandbox(Report *report, const char *id, guint32 owner)
 
 /* --- watchers --- */
 
+static void
+close_those_that_left(Report *report)
+{
+    for (guint i = 0; i < EGRESS_WATCHES_MAX; i++) {
+        Watcher *watcher = &report->watchers[i];
+
+        if (watcher->fd >= 0 && send(watcher->fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+            errno == EPIPE)
+            close_watcher(watcher);
+    }
+}
+
 /* Nothing is read from a watcher: descriptors that it sends would be ours to close. */
 gboolean
 report_watch(Report *report, int fd)
 {
-    report_check_watchers(report);
+    close_those_that_left(report);
     shutdown(fd, SHUT_RD);
     for (guint i = 0; i < EGRESS_WATCHES_MAX; i++)
         if (report->watchers[i].fd < 0) {
@@ -134,18 +146,6 @@ write_to_watcher(Watcher *watcher, const GString *line)
         watcher->dropped = 0;
     if (watcher->dropped > 0 || !write_line(watcher, line->str, line->len))
         watcher->dropped++;
-}
-
-void
-report_check_watchers(Report *report)
-{
-    for (guint i = 0; i < EGRESS_WATCHES_MAX; i++) {
-        Watcher *watcher = &report->watchers[i];
-
-        if (watcher->fd >= 0 && send(watcher->fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
-            errno == EPIPE)
-            close_watcher(watcher);
-    }
 }
 
 static void

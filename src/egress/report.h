@@ -54,8 +54,6 @@ int report_open_journal(void);
 void report_set_sandbox(Report *report, const char *id, guint32 owner);
 /* Takes `fd`, a stream socket. FALSE: there are EGRESS_WATCHES_MAX already. */
 gboolean report_watch(Report *report, int fd);
-/* Closes watchers that have left. */
-void report_check_watchers(Report *report);
 
 /* `now`: microseconds of a monotonic clock. */
 void report_event(Report *report, const ReportEvent *event, gint64 now);

@@ -56,15 +56,6 @@ routes_new(int fd)
     return routes;
 }
 
-void
-routes_free(Routes *routes)
-{
-    if (!routes)
-        return;
-    close(routes->fd);
-    g_free(routes);
-}
-
 /* --- messages --- */
 
 static gboolean

@@ -13,10 +13,8 @@ typedef struct Routes Routes;
 
 /* Returns a descriptor for routes_new(), or -errno. */
 int routes_open(void);
-/* Takes `fd`. */
+/* Takes `fd`. They live as long as the process. */
 Routes *routes_new(int fd);
-/* NULL is fine. */
-void routes_free(Routes *routes);
 
 /* Returns 0 and the reach, or -errno if there is no route. `now`: microseconds. */
 int routes_ask(Routes *routes, const NetAddress *address, gint64 now, NetReach *ret);

@@ -74,8 +74,8 @@ go_on(Worker *worker, const WireHeader *header, const guint8 *payload)
     }
 }
 
-const char *
-worker_guest_frame(const WireHeader *header, const guint8 *payload, gpointer data)
+static const char *
+on_frame(const WireHeader *header, const guint8 *payload, gpointer data)
 {
     switch ((NetType)header->type) {
     case NET_LOOKUP:
@@ -111,7 +111,7 @@ worker_guest_connect(Worker *worker, int fd)
     worker->port_events = 0;
     if (fd < 0)
         return;
-    worker->port = guest_port_new(fd, worker_guest_frame, worker);
+    worker->port = guest_port_new(fd, on_frame, worker);
     worker_watch(worker, fd, WORKER_PORT, 0, 0);
 }
 

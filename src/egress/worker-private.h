@@ -104,7 +104,6 @@ void worker_control_check_resolver(Worker *worker);
 void worker_control_send(Worker *worker, const EgressHead *head, const void *payload, gsize size);
 
 /* worker-guest.c: frames. */
-const char *worker_guest_frame(const WireHeader *header, const guint8 *payload, gpointer data);
 /* Replaces the port; -1: none. All streams end. */
 void worker_guest_connect(Worker *worker, int fd);
 /* The guest has sent bytes, or closed its port. */

@@ -66,8 +66,8 @@ escape_is_normal(const char *text, gsize size)
            !(c < 0x80 && strchr("-._~/\\%;", (int)c));
 }
 
-gboolean
-http_path_is_normal(HttpText path)
+static gboolean
+path_is_normal(HttpText path)
 {
     if (path.size == 0 || path.data[0] != '/' || !segments_are_normal(path))
         return FALSE;
@@ -94,7 +94,7 @@ static gboolean
 path_is_valid(const char *path)
 {
     gsize size = strlen(path);
-    return size <= PATH_MAX_BYTES && http_path_is_normal((HttpText){path, size});
+    return size <= PATH_MAX_BYTES && path_is_normal((HttpText){path, size});
 }
 
 static gboolean
@@ -185,7 +185,7 @@ is_below(HttpText path, const char *prefix)
 static gboolean
 path_matches(char **paths, HttpText path)
 {
-    if (!http_path_is_normal(path))
+    if (!path_is_normal(path))
         return FALSE;
     for (; *paths; paths++) {
         if (is_below(path, *paths))

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* http-filter: methods and paths of requests that a rule or a secret is for. */
+/*
+ * http-filter: methods and paths of requests that a rule or a secret is for.
+ *
+ * A path is in normal form if all servers understand it in the same way: it begins with '/', has no
+ * "//", no "." and "..", no backslash, no dot segment with a parameter, and no percent sign that
+ * hides a character which needs no hiding (a letter, a digit, a dot, a slash, a percent sign …).
+ */
 #pragma once
 
 #include <glib.h>
@@ -31,10 +37,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HttpFilter, http_filter_unref)
 gboolean http_filter_is_open(const HttpFilter *filter);
 /* `path`: without the query. A path that is not in normal form matches no path of a filter. */
 gboolean http_filter_matches(const HttpFilter *filter, HttpText method, HttpText path);
-
-/*
- * Whether all servers understand the path in the same way: it begins with '/', has no "//", no "."
- * and "..", no backslash, no dot segment with a parameter, and no percent sign that hides a
- * character which needs no hiding (a letter, a digit, a dot, a slash, a percent sign …).
- */
-gboolean http_path_is_normal(HttpText path);
