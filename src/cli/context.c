@@ -2,6 +2,7 @@
 /* context: interpreters of a sandbox with separate variables. */
 #include "context.h"
 
+#include "dictionary.h"
 #include "language.h"
 #include "options.h"
 #include "sandbox.h"
@@ -39,15 +40,6 @@ context_list(Cli *cli, ClocheSandbox *sandbox, GError **error)
     return contexts;
 }
 
-static const char *
-get_text(GVariant *context, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(context, key, "&s", &text);
-    return text;
-}
-
 char *
 context_states(GVariant *contexts)
 {
@@ -55,11 +47,11 @@ context_states(GVariant *contexts)
 
     for (gsize i = 0; i < g_variant_n_children(contexts); i++) {
         g_autoptr(GVariant) context = g_variant_get_child_value(contexts, i);
-        const char *state = get_text(context, "state");
+        const char *state = dictionary_text(context, "state");
 
         if (!g_str_equal(state, "not-started"))
             g_string_append_printf(text, "%s%s (%s)", text->len > 0 ? ", " : "",
-                                   get_text(context, "id"), state);
+                                   dictionary_text(context, "id"), state);
     }
     return g_string_free(text, FALSE);
 }
@@ -70,11 +62,11 @@ add_row(Table *table, GVariant *context)
     guint32 count = 0;
 
     g_variant_lookup(context, "execution-count", "u", &count);
-    table_add(table, get_text(context, "id"));
-    table_add(table, get_text(context, "language"));
-    table_add(table, get_text(context, "state"));
+    table_add(table, dictionary_text(context, "id"));
+    table_add(table, dictionary_text(context, "language"));
+    table_add(table, dictionary_text(context, "state"));
     table_add_printf(table, "%u", count);
-    table_add(table, get_text(context, "cwd"));
+    table_add(table, dictionary_text(context, "cwd"));
 }
 
 static void

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "dictionary.h"
+
 #define NAME_SERVICE "service"
 #define NAME_USER "user"
 #define USER "cloche"
@@ -26,16 +28,6 @@ service_facts_clear(ServiceFacts *facts)
 
 /* --- reading the answers --- */
 
-static const char *
-lookup_text(GVariant *dictionary, const char *key)
-{
-    const char *text = "";
-
-    if (dictionary != NULL)
-        g_variant_lookup(dictionary, key, "&s", &text);
-    return text;
-}
-
 static gboolean
 is_emulated(const ServiceFacts *facts)
 {
@@ -48,7 +40,7 @@ is_emulated(const ServiceFacts *facts)
 gboolean
 service_has_accelerator(const ServiceFacts *facts)
 {
-    return *lookup_text(facts->properties, "Accelerator") != '\0';
+    return *dictionary_text(facts->properties, "Accelerator") != '\0';
 }
 
 /* A template's memory is at most a 32-bit number of MiB. */
@@ -88,7 +80,7 @@ service_needs(const ServiceFacts *facts)
 static void
 report_running(const DoctorHost *host, Report *report, const ServiceFacts *facts)
 {
-    const char *version = lookup_text(facts->properties, "Version");
+    const char *version = dictionary_text(facts->properties, "Version");
     g_autofree char *user = NULL;
 
     if (facts->call_error != NULL) {
@@ -280,8 +272,8 @@ report_emulated(Report *report, const char *reason, gboolean has_virtualization)
 void
 doctor_check_accelerator(Report *report, const ServiceFacts *facts, gboolean has_virtualization)
 {
-    const char *accelerator = lookup_text(facts->properties, "Accelerator");
-    const char *reason = lookup_text(facts->properties, "AccelerationError");
+    const char *accelerator = dictionary_text(facts->properties, "Accelerator");
+    const char *reason = dictionary_text(facts->properties, "AccelerationError");
 
     if (facts->properties == NULL)
         return;
@@ -307,19 +299,19 @@ doctor_check_accelerator(Report *report, const ServiceFacts *facts, gboolean has
 static void
 check_template(Report *report, GVariant *template)
 {
-    const char *state = lookup_text(template, "state");
-    g_autofree char *name = g_strdup_printf("template %s", lookup_text(template, "name"));
+    const char *state = dictionary_text(template, "state");
+    g_autofree char *name = g_strdup_printf("template %s", dictionary_text(template, "name"));
     double progress = 0;
 
     if (g_str_equal(state, "ready")) {
         report_add(report, VERDICT_OK, name, "is ready");
     } else if (g_str_equal(state, "failed")) {
-        report_add(report, VERDICT_PROBLEM, name, "%s", lookup_text(template, "error"));
+        report_add(report, VERDICT_PROBLEM, name, "%s", dictionary_text(template, "error"));
         report_advise(report, SEE_JOURNAL);
     } else {
         g_variant_lookup(template, "progress", "d", &progress);
         report_add(report, VERDICT_UNKNOWN, name, "%s %.0f %%: %s", state, progress * 100,
-                   lookup_text(template, "step"));
+                   dictionary_text(template, "step"));
         report_advise(report, "cloche status shows the progress");
     }
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dictionary.h"
 #include "guest.h"
 #include "network-message.h"
 #include "network-text.h"
@@ -250,13 +251,13 @@ explain(NetworkHint *hint, NetworkMessage message)
 
     if (network == NULL)
         return FALSE;
-    if (g_str_equal(network_text(network, "mode"), "off")) {
+    if (g_str_equal(dictionary_text(network, "mode"), "off")) {
         if (message == NETWORK_MESSAGE_CERTAIN)
             note_off(hint);
         return message == NETWORK_MESSAGE_CERTAIN;
     }
-    if (g_str_equal(network_text(network, "state"), "closed")) {
-        cli_note("the network of the sandbox is closed: %s", network_text(network, "reason"));
+    if (g_str_equal(dictionary_text(network, "state"), "closed")) {
+        cli_note("the network of the sandbox is closed: %s", dictionary_text(network, "reason"));
         return TRUE;
     }
     count = refused_meanwhile(hint);

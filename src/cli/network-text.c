@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "dictionary.h"
 #include "text.h"
 
 /* --- events --- */
@@ -145,34 +146,11 @@ add_line(GString *lines, const char *label, const char *text)
     g_string_append_printf(lines, "%12s %s\n", label, shown);
 }
 
-static const char *
-lookup_text(GVariant *dictionary, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(dictionary, key, "&s", &text);
-    return text;
-}
-
-static guint64
-lookup_number(GVariant *dictionary, const char *key)
-{
-    g_autoptr(GVariant) value = g_variant_lookup_value(dictionary, key, /* type= */ NULL);
-
-    if (value != NULL && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT16))
-        return g_variant_get_uint16(value);
-    if (value != NULL && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT32))
-        return g_variant_get_uint32(value);
-    if (value != NULL && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
-        return g_variant_get_uint64(value);
-    return 0;
-}
-
 char *
 network_text_mode(GVariant *network)
 {
-    const char *mode = lookup_text(network, "mode"), *state = lookup_text(network, "state");
-    const char *reason = lookup_text(network, "reason");
+    const char *mode = dictionary_text(network, "mode"), *state = dictionary_text(network, "state");
+    const char *reason = dictionary_text(network, "reason");
 
     if (g_str_equal(state, mode) || *state == '\0' || g_str_equal(state, "on"))
         return g_strdup(mode);
@@ -194,15 +172,15 @@ add_entries(GString *lines, const char *label, GVariant *network, const char *ke
 static void
 add_secret(GString *lines, GVariant *secret)
 {
-    guint64 port = lookup_number(secret, "port");
+    guint64 port = dictionary_number(secret, "port");
     g_autofree const char **paths = NULL;
     g_autofree char *joined = NULL;
     g_autofree char *text = NULL;
 
     if (g_variant_lookup(secret, "paths", "^a&s", &paths) && *paths != NULL)
         joined = g_strjoinv(" ", (char **)paths);
-    text = g_strdup_printf("%s for %s:%" G_GUINT64_FORMAT "%s%s", lookup_text(secret, "header"),
-                           lookup_text(secret, "host"), port, joined != NULL ? ", paths " : "",
+    text = g_strdup_printf("%s for %s:%" G_GUINT64_FORMAT "%s%s", dictionary_text(secret, "header"),
+                           dictionary_text(secret, "host"), port, joined != NULL ? ", paths " : "",
                            joined != NULL ? joined : "");
     add_line(lines, "Secret:", text);
 }
@@ -223,9 +201,9 @@ add_secrets(GString *lines, GVariant *network)
 static void
 add_limits(GString *lines, GVariant *network)
 {
-    guint64 bandwidth = lookup_number(network, "bandwidth");
-    guint64 traffic = lookup_number(network, "traffic");
-    guint64 connections = lookup_number(network, "connections");
+    guint64 bandwidth = dictionary_number(network, "bandwidth");
+    guint64 traffic = dictionary_number(network, "traffic");
+    guint64 connections = dictionary_number(network, "connections");
     g_autofree char *speed = text_from_size(bandwidth);
     g_autofree char *size = text_from_size(traffic);
 
@@ -245,17 +223,18 @@ add_limits(GString *lines, GVariant *network)
 static void
 add_figures(GString *lines, GVariant *figures)
 {
-    g_autofree char *up = text_from_size(lookup_number(figures, "bytes-up"));
-    g_autofree char *down = text_from_size(lookup_number(figures, "bytes-down"));
-    guint64 requests = lookup_number(figures, "requests");
+    g_autofree char *up = text_from_size(dictionary_number(figures, "bytes-up"));
+    g_autofree char *down = text_from_size(dictionary_number(figures, "bytes-down"));
+    guint64 requests = dictionary_number(figures, "requests");
 
     g_string_append_printf(lines, "%12s %s sent, %s received\n", "Traffic:", up, down);
     g_string_append_printf(lines,
                            "%12s %" G_GUINT64_FORMAT " open, %" G_GUINT64_FORMAT
                            " in all, %" G_GUINT64_FORMAT " refused, %" G_GUINT64_FORMAT " failed\n",
-                           "Connections:", lookup_number(figures, "open"),
-                           lookup_number(figures, "connections"), lookup_number(figures, "refused"),
-                           lookup_number(figures, "failed"));
+                           "Connections:", dictionary_number(figures, "open"),
+                           dictionary_number(figures, "connections"),
+                           dictionary_number(figures, "refused"),
+                           dictionary_number(figures, "failed"));
     if (requests != 0)
         g_string_append_printf(lines, "%12s %" G_GUINT64_FORMAT " inspected\n",
                                "Requests:", requests);

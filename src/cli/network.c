@@ -2,6 +2,7 @@
 /* network: shows, changes or follows the network of a sandbox. */
 #include "network.h"
 
+#include "dictionary.h"
 #include "network-options.h"
 #include "network-text.h"
 #include "sandbox.h"
@@ -34,15 +35,6 @@ network_figures(Cli *cli, ClocheSandbox *sandbox, GError **error)
     cloche_sandbox_call_get_traffic(sandbox, CLIENT_CALL, cli->interrupted, cli_on_reply, &reply);
     cli_await(&reply);
     return cloche_sandbox_call_get_traffic_finish(sandbox, &figures, reply, error) ? figures : NULL;
-}
-
-const char *
-network_text(GVariant *network, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(network, key, "&s", &text);
-    return text;
 }
 
 /* The generated function passes no descriptors: the method's signature has no handle. */
@@ -88,7 +80,7 @@ static gboolean
 read_figures(Cli *cli, ClocheSandbox *sandbox, GVariant *network, GVariant **ret_figures,
              GError **error)
 {
-    if (g_str_equal(network_text(network, "state"), "on"))
+    if (g_str_equal(dictionary_text(network, "state"), "on"))
         *ret_figures = network_figures(cli, sandbox, error);
     if (g_error_matches(*error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY))
         g_clear_error(error); /* it was closed in the meantime */
@@ -127,12 +119,12 @@ change(Cli *cli, ClocheSandbox *sandbox, const NetworkPolicy *policy)
 static gboolean
 check_is_open(GVariant *network, GError **error)
 {
-    if (g_str_equal(network_text(network, "mode"), "off"))
+    if (g_str_equal(dictionary_text(network, "mode"), "off"))
         g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                             "the sandbox has no network");
-    else if (g_str_equal(network_text(network, "state"), "closed"))
+    else if (g_str_equal(dictionary_text(network, "state"), "closed"))
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
-                    "the network of the sandbox is closed: %s", network_text(network, "reason"));
+                    "the network of the sandbox is closed: %s", dictionary_text(network, "reason"));
     else
         return TRUE;
     return FALSE;

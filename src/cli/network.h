@@ -10,9 +10,6 @@ GVariant *network_read(Cli *cli, ClocheSandbox *sandbox, GError **error);
 /* Returns the figures of GetTraffic(), an a{st}. */
 GVariant *network_figures(Cli *cli, ClocheSandbox *sandbox, GError **error);
 
-/* Returns a text of the property, such as "mode"; "" if it is missing. */
-const char *network_text(GVariant *network, const char *key);
-
 /* Shows connections until the network is switched off, the sandbox ends, or a signal arrives.
  * Returns the exit status. (network-log.c) */
 int network_log(Cli *cli, ClocheSandbox *sandbox);

@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ps: the processes of a sandbox. */
+#include "dictionary.h"
 #include "sandbox.h"
 #include "table.h"
 #include "term.h"
 #include "text.h"
 #include "verbs.h"
 
-static const char *
-get_text(GVariant *entry, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(entry, key, "&s", &text);
-    return text;
-}
-
-static guint64
-get_number(GVariant *entry, const char *key)
-{
-    guint64 number = 0;
-
-    g_variant_lookup(entry, key, "t", &number);
-    return number;
-}
-
 static void
 add_age(Table *table, GVariant *entry, gint64 now)
 {
-    guint64 started = get_number(entry, "started");
+    guint64 started = dictionary_number(entry, "started");
     g_autofree char *age =
         text_from_seconds(started < (guint64)now ? (now - started) / G_USEC_PER_SEC : 0);
 
@@ -37,7 +20,7 @@ add_age(Table *table, GVariant *entry, gint64 now)
 static void
 add_memory(Table *table, GVariant *entry)
 {
-    g_autofree char *memory = text_from_size(get_number(entry, "memory-kib") * 1024);
+    g_autofree char *memory = text_from_size(dictionary_number(entry, "memory-kib") * 1024);
 
     table_add(table, memory);
 }
@@ -74,12 +57,12 @@ add_row(Table *table, GVariant *entry, gint64 now)
     else
         table_add(table, "-");
     add_number(table, entry);
-    table_add(table, get_text(entry, "tag"));
-    table_add(table, get_text(entry, "user"));
-    table_add(table, get_text(entry, "state"));
+    table_add(table, dictionary_text(entry, "tag"));
+    table_add(table, dictionary_text(entry, "user"));
+    table_add(table, dictionary_text(entry, "state"));
     add_age(table, entry, now);
     add_memory(table, entry);
-    table_add_printf(table, "%.1fs", get_number(entry, "processor-us") / 1e6);
+    table_add_printf(table, "%.1fs", dictionary_number(entry, "processor-us") / 1e6);
     add_command(table, entry);
 }
 

@@ -3,20 +3,12 @@
 #include "status-sandbox.h"
 
 #include "context.h"
+#include "dictionary.h"
 #include "list.h"
 #include "network-text.h"
 #include "sandbox.h"
 #include "term.h"
 #include "text.h"
-
-static const char *
-get_text(GVariant *properties, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(properties, key, "&s", &text);
-    return text;
-}
 
 static void
 print_line(const char *label, const char *text)
@@ -62,7 +54,8 @@ print_template(GVariant *properties)
     g_variant_lookup(properties, "Vcpus", "u", &vcpus);
     g_variant_lookup(properties, "MemoryMiB", "t", &memory);
     text = g_strdup_printf("%s, %u vCPU%s, %" G_GUINT64_FORMAT " MiB",
-                           get_text(properties, "Template"), vcpus, vcpus == 1 ? "" : "s", memory);
+                           dictionary_text(properties, "Template"), vcpus, vcpus == 1 ? "" : "s",
+                           memory);
     print_line("Template:", text);
 }
 
@@ -84,10 +77,10 @@ print_for_people(GVariant *properties, GVariant *contexts)
     g_autofree char *metadata = list_metadata(properties);
     g_autofree char *states = context_states(contexts);
 
-    printf("%s%s%s\n", term_style(stdout, STYLE_BOLD), get_text(properties, "Id"),
+    printf("%s%s%s\n", term_style(stdout, STYLE_BOLD), dictionary_text(properties, "Id"),
            term_style(stdout, STYLE_OFF));
-    print_line("Name:", get_text(properties, "Name"));
-    print_line("State:", get_text(properties, "State"));
+    print_line("Name:", dictionary_text(properties, "Name"));
+    print_line("State:", dictionary_text(properties, "State"));
     print_times(properties);
     print_template(properties);
     print_network(properties);

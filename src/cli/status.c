@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* status: the service, its templates, its pool and its limits. */
+#include "dictionary.h"
 #include "quota.h"
 #include "status-sandbox.h"
 #include "table.h"
@@ -102,40 +103,19 @@ print_table(const char *title, const Table *table)
     printf("\n%s\n%s", title, lines);
 }
 
-static const char *
-lookup_text(GVariant *dictionary, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(dictionary, key, "&s", &text);
-    return text;
-}
-
-static guint64
-lookup_number(GVariant *dictionary, const char *key)
-{
-    g_autoptr(GVariant) value = g_variant_lookup_value(dictionary, key, /* type= */ NULL);
-
-    if (value != NULL && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT32))
-        return g_variant_get_uint32(value);
-    if (value != NULL && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
-        return g_variant_get_uint64(value);
-    return 0;
-}
-
 /* "ready", "preparing 40 %: installing packages" or "failed: why" */
 static void
 add_state(Table *table, GVariant *template)
 {
-    const char *state = lookup_text(template, "state");
+    const char *state = dictionary_text(template, "state");
     double progress = 0;
 
     g_variant_lookup(template, "progress", "d", &progress);
     if (g_str_equal(state, "preparing"))
         table_add_printf(table, "%s %.0f %%: %s", state, progress * 100,
-                         lookup_text(template, "step"));
+                         dictionary_text(template, "step"));
     else if (g_str_equal(state, "failed"))
-        table_add_printf(table, "%s: %s", state, lookup_text(template, "error"));
+        table_add_printf(table, "%s: %s", state, dictionary_text(template, "error"));
     else
         table_add(table, state);
 }
@@ -154,13 +134,13 @@ add_languages(Table *table, GVariant *template)
 static void
 add_template(Table *table, GVariant *template, const char *default_name)
 {
-    const char *name = lookup_text(template, "name");
-    g_autofree char *size = text_from_size(lookup_number(template, "size"));
+    const char *name = dictionary_text(template, "name");
+    g_autofree char *size = text_from_size(dictionary_number(template, "size"));
 
     table_add_printf(table, "%s%s", name, g_strcmp0(name, default_name) == 0 ? " (default)" : "");
     add_languages(table, template);
-    table_add_printf(table, "%" G_GUINT64_FORMAT " MiB", lookup_number(template, "memory-mib"));
-    table_add_printf(table, "%" G_GUINT64_FORMAT, lookup_number(template, "vcpus"));
+    table_add_printf(table, "%" G_GUINT64_FORMAT " MiB", dictionary_number(template, "memory-mib"));
+    table_add_printf(table, "%" G_GUINT64_FORMAT, dictionary_number(template, "vcpus"));
     table_add(table, size);
     add_state(table, template);
 }
@@ -199,7 +179,7 @@ print_pool(GVariant *pool)
     while (g_variant_iter_loop(&iter, "{&s@a{sv}}", &name, &figures)) {
         table_add(table, name);
         for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
-            table_add_printf(table, "%" G_GUINT64_FORMAT, lookup_number(figures, keys[i]));
+            table_add_printf(table, "%" G_GUINT64_FORMAT, dictionary_number(figures, keys[i]));
     }
     if (table_n_rows(table) > 0)
         print_table("Pool", table);
@@ -208,9 +188,9 @@ print_pool(GVariant *pool)
 static void
 print_limits(GVariant *limits)
 {
-    g_autofree char *lifetime = text_from_seconds(lookup_number(limits, "lifetime"));
-    g_autofree char *code = text_from_size(lookup_number(limits, "code-size"));
-    g_autofree char *output = text_from_size(lookup_number(limits, "output-size"));
+    g_autofree char *lifetime = text_from_seconds(dictionary_number(limits, "lifetime"));
+    g_autofree char *code = text_from_size(dictionary_number(limits, "code-size"));
+    g_autofree char *output = text_from_size(dictionary_number(limits, "output-size"));
 
     printf("\nLimits\n");
     printf("a sandbox lives for at most %s; at most %s of code, %s of output\n", lifetime, code,
