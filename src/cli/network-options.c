@@ -96,20 +96,6 @@ network_options_given(const NetworkOptions *options)
 
 /* --- the mode --- */
 
-static gboolean refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static gboolean
-refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(
-        error, g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
-
 /* Returns the mode that the options mean. */
 static const char *
 find_mode(const NetworkOptions *options, GError **error)
@@ -119,15 +105,15 @@ find_mode(const NetworkOptions *options, GError **error)
     const char *other = given_beside_mode(options);
 
     if (options->mode != NULL && !g_strv_contains(modes, options->mode))
-        refuse(error, "'%s' is not a mode of the network: off, restricted or internet",
-               options->mode);
+        text_refuse(error, "'%s' is not a mode of the network: off, restricted or internet",
+                    options->mode);
     else if (options->mode == NULL && !permits)
-        refuse(error, "--%s permits nothing by itself: add --%s internet, or --allow", other,
-               mode_option(options));
+        text_refuse(error, "--%s permits nothing by itself: add --%s internet, or --allow", other,
+                    mode_option(options));
     else if (g_strcmp0(options->mode, "off") == 0 && other != NULL)
-        refuse(error, "--%s cannot be given when the network is off", other);
+        text_refuse(error, "--%s cannot be given when the network is off", other);
     else if (g_strcmp0(options->mode, "restricted") == 0 && !permits)
-        refuse(error, "a restricted network permits only what --allow names: add --allow");
+        text_refuse(error, "a restricted network permits only what --allow names: add --allow");
     else
         return options->mode != NULL ? options->mode : "restricted";
     return NULL;
@@ -171,8 +157,9 @@ check_stdin(const Secret *secret, const char **stdin_reader, GError **error)
     if (!g_str_equal(secret->file, "-"))
         return TRUE;
     if (*stdin_reader != NULL)
-        return refuse(error, "--secret for %s of %s: %s already reads standard input: give @FILE",
-                      secret->header, secret->host, *stdin_reader);
+        return text_refuse(error,
+                           "--secret for %s of %s: %s already reads standard input: give @FILE",
+                           secret->header, secret->host, *stdin_reader);
     *stdin_reader = "another --secret";
     return TRUE;
 }
@@ -234,8 +221,8 @@ add_limits(const NetworkOptions *options, GVariantDict *policy, GError **error)
     if (options->connections != NULL) {
         if (!g_ascii_string_to_unsigned(options->connections, 10, 1, G_MAXUINT32, &connections,
                                         /* error= */ NULL))
-            return refuse(error, "--connections: '%s' is not a number of at least 1",
-                          options->connections);
+            return text_refuse(error, "--connections: '%s' is not a number of at least 1",
+                               options->connections);
         g_variant_dict_insert(policy, "connections", "u", (guint32)connections);
     }
     return add_size(policy, "bandwidth", options->bandwidth, error) &&

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "text.h"
+
 #define DEFAULT_PORT 443u
 #define FORM "HOST[:PORT][/PATH]:HEADER=[TEXT]@FILE"
 #define EXAMPLE "'api.example.com:Authorization=Bearer @token'"
@@ -28,24 +30,10 @@ secret_free(Secret *secret)
 
 /* --- the option --- */
 
-static gboolean refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static gboolean
-refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(
-        error, g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
-
 static gboolean
 refuse_form(GError **error)
 {
-    return refuse(error, "--secret: expected " FORM ", as in " EXAMPLE);
+    return text_refuse(error, "--secret: expected " FORM ", as in " EXAMPLE);
 }
 
 /* "api.example.com:8443/v1" */
@@ -64,7 +52,7 @@ take_place(Secret *secret, char *place, GError **error)
     if (colon != NULL) {
         *colon = '\0';
         if (!g_ascii_string_to_unsigned(colon + 1, 10, 1, G_MAXUINT16, &port, /* error= */ NULL))
-            return refuse(error, "--secret: '%s' is not a port; expected " FORM, colon + 1);
+            return text_refuse(error, "--secret: '%s' is not a port; expected " FORM, colon + 1);
     }
     secret->port = (guint16)port;
     secret->host = g_ascii_strdown(place, -1);
@@ -79,16 +67,18 @@ take_value(Secret *secret, const char *value, GError **error)
     g_autofree char *text = at != NULL ? g_strndup(value, at - value) : NULL;
 
     if (at == NULL)
-        return refuse(error,
-                      "--secret for %s of %s: other users of this machine can see the command "
-                      "line, so the value must be in a file; expected @FILE, or @- for standard "
-                      "input",
-                      secret->header, secret->host);
+        return text_refuse(
+            error,
+            "--secret for %s of %s: other users of this machine can see the command "
+            "line, so the value must be in a file; expected @FILE, or @- for standard "
+            "input",
+            secret->header, secret->host);
     if (at[1] == '\0')
         return refuse_form(error);
     if (strchr(text, '%') != NULL)
-        return refuse(error, "--secret for %s of %s: the text before '@' must not contain '%%'",
-                      secret->header, secret->host);
+        return text_refuse(error,
+                           "--secret for %s of %s: the text before '@' must not contain '%%'",
+                           secret->header, secret->host);
     secret->format = g_strconcat(text, "%s", NULL);
     secret->file = g_strdup(at + 1);
     return TRUE;

@@ -8,6 +8,18 @@
 /* The kernel's last signal. */
 #define SIGNAL_MAX 64
 
+gboolean
+text_refuse(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_propagate_error(
+        error, g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments));
+    va_end(arguments);
+    return FALSE;
+}
+
 /* --- durations --- */
 
 static gboolean

@@ -11,6 +11,9 @@
 /* The value of text_to_seconds() for "inf". */
 #define TEXT_FOREVER G_MAXUINT64
 
+/* Sets G_OPTION_ERROR_BAD_VALUE, and returns FALSE. */
+gboolean text_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
 /*
  * Seconds from "90", or from numbers with units as systemd.time(7) has them: "90s", "1.5h",
  * "1h30min", "2d"; "inf" or "infinity" is TEXT_FOREVER. At least 1; parts of a second are rounded
