@@ -11,10 +11,11 @@
 packages_to_build="gcc libc6-dev meson ninja-build pkgconf libglib2.0-dev libsystemd-dev libseccomp-dev
     libcap-dev libacl1-dev libc-ares-dev libgnutls28-dev libvirt-dev libjson-glib-dev libssl-dev libarchive-dev
     libpng-dev libsixel-dev libreadline-dev libsmartcols-dev python3-docutils"
-packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps polkitd"
+packages_to_run="qemu-system-x86 qemu-utils libvirt-daemon-system dbus-daemon libglib2.0-bin systemd procps polkitd
+    ca-certificates"
 packages_for_images="mmdebstrap e2fsprogs cpio xz-utils util-linux python3 apt"
 packages_to_test="git ccache clang-format-19 libasan8 libubsan1 slirp4netns python3-gi gjs systemd-container dbus jq acl
-    ca-certificates curl iproute2 openssl libvirt-daemon-system-systemd bash-completion zsh man-db
+    curl iproute2 openssl libvirt-daemon-system-systemd bash-completion zsh man-db
     python3-ipython python3-pip python3-numpy python3-pandas python3-matplotlib python3-pil python3-sympy
     python3-jupyter-client python3-ipykernel r-cran-irkernel nodejs node-typescript"
 
