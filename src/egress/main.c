@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include "master.h"
 #include "packet-socket.h"
 #include "resolver.h"
+#include "service-listener.h"
 #include "spawner.h"
 #include "util.h"
 
@@ -59,15 +59,6 @@ find_user(const char *name, GError **error)
     return user;
 }
 
-static gboolean
-find_peer(Program *program, GError **error)
-{
-    const struct passwd *user = program->peer ? find_user(program->peer, error) : NULL;
-
-    program->peer_uid = user ? user->pw_uid : geteuid();
-    return user || !program->peer;
-}
-
 /* The user cannot make a folder where only root can. */
 static gboolean
 hand_over_state(const char *state, const struct passwd *user, GError **error)
@@ -100,14 +91,8 @@ find_socket(Program *program, GError **error)
 {
     if (program->child_fd >= 0)
         return TRUE;
-    if (sd_listen_fds(/* unset_environment= */ 1) == 1 &&
-        sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, /* listening= */ 1) > 0) {
-        program->listening = SD_LISTEN_FDS_START;
-        return TRUE;
-    }
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                "cloche-egress is started by cloched or by its socket unit");
-    return FALSE;
+    program->listening = service_listener_find_socket("cloche-egress", error);
+    return program->listening >= 0;
 }
 
 static void
@@ -150,7 +135,8 @@ build_master(Program *program, GError **error)
 static gboolean
 build(Program *program, GError **error)
 {
-    if (!find_peer(program, error) || !become_user(program, error) || !find_socket(program, error))
+    if (!service_listener_find_user(program->peer, &program->peer_uid, error) ||
+        !become_user(program, error) || !find_socket(program, error))
         return FALSE;
     if (!program->is_resolver)
         return build_master(program, error);
@@ -162,39 +148,14 @@ build(Program *program, GError **error)
 /* --- connections --- */
 
 static void
-accept_connection(Program *program, int fd)
+on_accepted(int fd, gpointer data)
 {
+    Program *program = data;
+
     if (program->is_resolver)
         resolver_accept(program->resolver, fd);
     else
         master_accept(program->master, fd);
-}
-
-static gboolean
-is_allowed(const Program *program, int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-        return FALSE;
-    if (peer.uid == program->peer_uid)
-        return TRUE;
-    g_warning("The uid %u may not use this service", (unsigned)peer.uid);
-    return FALSE;
-}
-
-static gboolean
-on_listening(int fd, GIOCondition condition, gpointer data)
-{
-    Program *program = data;
-    int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    if (connection >= 0 && is_allowed(program, connection))
-        accept_connection(program, connection);
-    else if (connection >= 0)
-        close(connection);
-    return G_SOURCE_CONTINUE;
 }
 
 /* The master passes a connection of a worker. */
@@ -258,13 +219,10 @@ static void
 serve(Program *program)
 {
     watch_signals(program);
-    if (program->child_fd >= 0) {
+    if (program->child_fd >= 0)
         serve_parent(program);
-    } else {
-        g_unix_set_fd_nonblocking(program->listening, TRUE, /* error= */ NULL);
-        fcntl(program->listening, F_SETFD, FD_CLOEXEC);
-        g_unix_fd_add(program->listening, G_IO_IN, on_listening, program);
-    }
+    else
+        service_listener_serve(program->listening, program->peer_uid, on_accepted, program);
     sd_notify(/* unset_environment= */ 0, "READY=1");
     g_main_loop_run(program->loop);
 }

@@ -11,7 +11,6 @@
 #include <glib-unix.h>
 #include <grp.h>
 #include <locale.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 #include "closer.h"
 #include "config.h"
 #include "error.h"
+#include "service-listener.h"
 #include "util.h"
 #include "vm-libvirt.h"
 #include "vmd-files.h"
@@ -56,31 +56,10 @@ on_connection_ended(gpointer data)
         g_main_loop_quit(program->loop);
 }
 
-static gboolean
-is_allowed(const Program *program, int fd)
+static void
+on_accepted(int fd, gpointer data)
 {
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-        return FALSE;
-    if (peer.uid == program->limits.peer)
-        return TRUE;
-    g_warning("The uid %u may not use this service", (unsigned)peer.uid);
-    return FALSE;
-}
-
-static gboolean
-on_listening(int fd, GIOCondition condition, gpointer data)
-{
-    Program *program = data;
-    int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    if (connection >= 0 && is_allowed(program, connection))
-        vmd_server_accept(program->server, connection);
-    else if (connection >= 0)
-        close(connection);
-    return G_SOURCE_CONTINUE;
+    vmd_server_accept(((Program *)data)->server, fd);
 }
 
 /* cloched waits for the first message. */
@@ -97,24 +76,6 @@ report_failure(const Program *program, const GError *error)
 }
 
 /* --- start --- */
-
-static gboolean
-find_peer(Program *program, GError **error)
-{
-    const struct passwd *user;
-
-    program->limits.peer = geteuid();
-    if (!program->peer)
-        return TRUE;
-    user = getpwnam(program->peer);
-    if (!user) {
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "There is no user '%s'",
-                    program->peer);
-        return FALSE;
-    }
-    program->limits.peer = user->pw_uid;
-    return TRUE;
-}
 
 static gboolean
 set_limits(Program *program, GError **error)
@@ -134,7 +95,7 @@ set_limits(Program *program, GError **error)
     limits->vcpus_max = config->core.limits_of_all.amount[QUOTA_VCPUS];
     limits->memory_max_mib = config->core.limits_of_all.amount[QUOTA_MEMORY_MIB];
     limits->may_emulate = config->core.emulation != EMULATION_NO;
-    return find_peer(program, error);
+    return service_listener_find_user(program->peer, &limits->peer, error);
 }
 
 /* Only one instance may use the folder and libvirt's embedded driver. */
@@ -170,14 +131,8 @@ find_socket(Program *program, GError **error)
 {
     if (program->child_fd >= 0)
         return TRUE;
-    if (sd_listen_fds(/* unset_environment= */ 1) == 1 &&
-        sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, /* listening= */ 1) > 0) {
-        program->listening = SD_LISTEN_FDS_START;
-        return TRUE;
-    }
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
-                "cloche-vm is started by cloched or by cloche-vm.socket");
-    return FALSE;
+    program->listening = service_listener_find_socket("cloche-vm", error);
+    return program->listening >= 0;
 }
 
 static gboolean
@@ -206,8 +161,7 @@ serve(Program *program)
     } else {
         g_unix_signal_add(SIGTERM, on_terminate, program);
         g_unix_signal_add(SIGINT, on_terminate, program);
-        g_unix_set_fd_nonblocking(program->listening, TRUE, /* error= */ NULL);
-        g_unix_fd_add(program->listening, G_IO_IN, on_listening, program);
+        service_listener_serve(program->listening, program->limits.peer, on_accepted, program);
     }
     sd_notify(/* unset_environment= */ 0, "READY=1");
     g_main_loop_run(program->loop);
