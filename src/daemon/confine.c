@@ -15,6 +15,7 @@
 #include <sys/capability.h>
 #include <sys/socket.h>
 
+#include "call-filter.h"
 #include "util.h"
 
 static gboolean
@@ -87,31 +88,6 @@ static const char *const allowed[] = {
     "rt_sigtimedwait_time64 sigaltstack sigreturn",
 };
 
-static int
-allow_name(scmp_filter_ctx filter, const char *name)
-{
-    int number = seccomp_syscall_resolve_name(name), r;
-
-    if (number == __NR_SCMP_ERROR)
-        return -EINVAL;
-    r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-    return r == -EDOM ? 0 : r; /* the architecture lacks it */
-}
-
-static int
-allow_names(scmp_filter_ctx filter)
-{
-    int r = 0;
-
-    for (gsize i = 0; r == 0 && i < G_N_ELEMENTS(allowed); i++) {
-        g_auto(GStrv) names = g_strsplit(allowed[i], " ", 0);
-
-        for (char **name = names; r == 0 && *name; name++)
-            r = allow_name(filter, *name);
-    }
-    return r;
-}
-
 /* The daemon uses no network. */
 static int
 allow_sockets(scmp_filter_ctx filter)
@@ -142,7 +118,7 @@ load_filter(scmp_filter_ctx filter)
     int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 
     if (r == 0)
-        r = allow_names(filter);
+        r = call_filter_allow_groups(filter, allowed, G_N_ELEMENTS(allowed));
     if (r == 0)
         r = allow_sockets(filter);
     if (r == 0)

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "call-filter.h"
 #include "util.h"
 
 /* Streams, connections that send their last bytes, attempts to connect, and some others. */
@@ -36,41 +37,16 @@ static const char *const allowed[] = {
     "exit exit_group getpid rt_sigprocmask rt_sigreturn sched_yield sigaltstack sigreturn time",
 };
 
-static int
-allow_if(scmp_filter_ctx filter, const char *name, guint count, const struct scmp_arg_cmp *args)
-{
-    int number = seccomp_syscall_resolve_name(name), r;
-
-    if (number == __NR_SCMP_ERROR)
-        return -EINVAL;
-    r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, count, args);
-    return r == -EDOM ? 0 : r; /* the architecture lacks it */
-}
-
-static int
-allow_names(scmp_filter_ctx filter)
-{
-    int r = 0;
-
-    for (gsize i = 0; r == 0 && i < G_N_ELEMENTS(allowed); i++) {
-        g_auto(GStrv) names = g_strsplit(allowed[i], " ", 0);
-
-        for (char **name = names; r == 0 && *name; name++)
-            r = allow_if(filter, *name, 0, NULL);
-    }
-    return r;
-}
-
 /* Memory is never executable. */
 static int
 allow_memory(scmp_filter_ctx filter)
 {
     const struct scmp_arg_cmp not_executable = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-    int r = allow_if(filter, "mmap", 1, &not_executable);
+    int r = call_filter_allow(filter, "mmap", 1, &not_executable);
 
     if (r == 0)
-        r = allow_if(filter, "mmap2", 1, &not_executable);
-    return r < 0 ? r : allow_if(filter, "mprotect", 1, &not_executable);
+        r = call_filter_allow(filter, "mmap2", 1, &not_executable);
+    return r < 0 ? r : call_filter_allow(filter, "mprotect", 1, &not_executable);
 }
 
 /* TCP only. A datagram needs an address, which send() does not have. */
@@ -83,13 +59,13 @@ allow_sockets(scmp_filter_ctx filter)
     const struct scmp_arg_cmp v6[] = {SCMP_A0(SCMP_CMP_EQ, AF_INET6), is_stream, is_default};
     const struct scmp_arg_cmp own = SCMP_A0(SCMP_CMP_GE, CONFINE_FD_FIRST);
     const struct scmp_arg_cmp no_address = SCMP_A4(SCMP_CMP_EQ, 0);
-    int r = allow_if(filter, "socket", 3, v4);
+    int r = call_filter_allow(filter, "socket", 3, v4);
 
     if (r == 0)
-        r = allow_if(filter, "socket", 3, v6);
+        r = call_filter_allow(filter, "socket", 3, v6);
     if (r == 0)
-        r = allow_if(filter, "connect", 1, &own);
-    return r < 0 ? r : allow_if(filter, "sendto", 1, &no_address);
+        r = call_filter_allow(filter, "connect", 1, &own);
+    return r < 0 ? r : call_filter_allow(filter, "sendto", 1, &no_address);
 }
 
 static int
@@ -103,13 +79,13 @@ allow_options(scmp_filter_ctx filter)
                                              SCMP_A2(SCMP_CMP_EQ, SO_KEEPALIVE)};
     const struct scmp_arg_cmp error[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
                                          SCMP_A2(SCMP_CMP_EQ, SO_ERROR)};
-    int r = allow_if(filter, "setsockopt", 2, no_delay);
+    int r = call_filter_allow(filter, "setsockopt", 2, no_delay);
 
     if (r == 0)
-        r = allow_if(filter, "setsockopt", 2, unsent);
+        r = call_filter_allow(filter, "setsockopt", 2, unsent);
     if (r == 0)
-        r = allow_if(filter, "setsockopt", 2, keepalive);
-    return r < 0 ? r : allow_if(filter, "getsockopt", 2, error);
+        r = call_filter_allow(filter, "setsockopt", 2, keepalive);
+    return r < 0 ? r : call_filter_allow(filter, "getsockopt", 2, error);
 }
 
 /* --- the program --- */
@@ -148,7 +124,7 @@ gboolean
 confine_prepare(GError **error)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    int r = filter ? allow_names(filter) : -ENOMEM;
+    int r = filter ? call_filter_allow_groups(filter, allowed, G_N_ELEMENTS(allowed)) : -ENOMEM;
 
     if (r == 0)
         r = allow_memory(filter);
