@@ -34,8 +34,7 @@ gboolean net_mode_parse(const char *name, NetMode *ret);
 
 /* A header that requests to one host get outside the guest. */
 typedef struct {
-    char *name; /* ${secret.NAME} in a header's value is replaced, and then the header is not added;
-                   "": none */
+    char *name; /* ${secret.NAME} in a header's value is replaced; "": the header is added */
     char *host; /* canonical */
     guint16 port;
     char *header;
