@@ -180,11 +180,20 @@ def fills_windows(port, chance):
 
 
 def too_many(port, chance):
-    """In two parts, because of the limit of new connections in a second."""
-    for begin in (0, 150):
-        port.send(b"".join(open_frame(FIRST + begin + n, port=98) for n in range(150)))
-        time.sleep(2)
+    """In small parts until the host gives up, because of the limit of new connections in a second."""
+    for begin in range(0, 2000, 50):
+        port.send(b"".join(open_frame(FIRST + begin + n, port=98) for n in range(50)))
+        port.settle(0.5)
+
+
+def fills_window(port, chance, more=b""):
+    """The bytes wait in the host, because the name is not found meanwhile."""
+    port.send(open_frame(FIRST, b"slow.wild.example.com") + frame(DATA, FIRST, bytes(32768)) * 8 + more)
     port.settle()
+
+
+def overruns_window(port, chance):
+    fills_window(port, chance, frame(DATA, FIRST, b"x"))
 
 
 def twice(port, chance):

@@ -27,6 +27,7 @@ def setUpModule():
     world = World().start()
     unittest.addModuleCleanup(world.close)
     world.name("*.wild.example.com", "93.184.216.230")
+    world.name("slow.wild.example.com", silent=True)
     service = SystemService()
     a, b = (service.client(user) for user in USERS)
     before = network.processes("egress-worker")
@@ -141,7 +142,17 @@ class HostileGuest(unittest.TestCase):
         self.attack("fills_windows")
         self.assert_on()
 
+    def test_fills_window(self):
+        """Of a connection whose server is not known yet."""
+        self.attack("fills_window")
+        self.assert_on()
+
     # --- what violates the protocol ---
+
+    def test_overruns_window(self):
+        """By one byte."""
+        self.attack("overruns_window")
+        self.assert_lost("more than its window")
 
     def test_too_many_streams(self):
         self.attack("too_many")
