@@ -59,26 +59,33 @@ find_user(const char *name, GError **error)
     return user;
 }
 
-/* The user cannot make a folder where only root can. */
+/* The user cannot make a folder where only root can, nor find it below folders that only root can
+ * search. So it becomes the working directory. */
 static gboolean
-hand_over_state(const char *state, const struct passwd *user, GError **error)
+hand_over_state(Program *program, const struct passwd *user, GError **error)
 {
-    if (!state ||
-        (g_mkdir_with_parents(state, 0700) == 0 && lchown(state, user->pw_uid, user->pw_gid) == 0))
+    const char *state = program->state;
+
+    if (!state)
         return TRUE;
-    return util_set_errno(error, errno, "Cannot use the folder '%s'", state);
+    if (g_mkdir_with_parents(state, 0700) < 0 || lchown(state, user->pw_uid, user->pw_gid) < 0 ||
+        chdir(state) < 0)
+        return util_set_errno(error, errno, "Cannot use the folder '%s'", state);
+    g_free(program->state);
+    program->state = g_strdup(".");
+    return TRUE;
 }
 
 /* The capabilities of root go with its uid. */
 static gboolean
-become_user(const Program *program, GError **error)
+become_user(Program *program, GError **error)
 {
     const struct passwd *user;
 
     if (!program->user || geteuid() != 0)
         return TRUE;
     user = find_user(program->user, error);
-    if (!user || !hand_over_state(program->state, user, error))
+    if (!user || !hand_over_state(program, user, error))
         return FALSE;
     if (setgroups(0, NULL) == 0 && setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
         setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0)

@@ -80,6 +80,7 @@ spawn(ResolverLink *link, int socket)
 
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, socket, CHILD_FD);
+    posix_spawn_file_actions_addchdir_np(&actions, "/");
     r = posix_spawn(&link->pid, PROGRAM, &actions, /* attr= */ NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     return r;

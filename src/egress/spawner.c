@@ -220,7 +220,7 @@ watch_children(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Nothing of the master's but the socket remains open. */
+/* Nothing of the master's but the socket remains open, nor does its working directory. */
 static void G_GNUC_NORETURN
 become_spawner(pid_t parent, int master)
 {
@@ -228,7 +228,7 @@ become_spawner(pid_t parent, int master)
     struct pollfd fds[2] = {{.fd = FD_MASTER, .events = POLLIN}, {.events = POLLIN}};
 
     end_with_parent(parent);
-    if (dup2(master, FD_MASTER) < 0 || close_range(FD_MASTER + 1, ~0u, 0) < 0)
+    if (dup2(master, FD_MASTER) < 0 || close_range(FD_MASTER + 1, ~0u, 0) < 0 || chdir("/") < 0)
         _exit(1);
     fds[1].fd = spawner.signals = watch_children();
     prctl(PR_SET_NAME, "egress-spawner", 0, 0, 0);
