@@ -13,7 +13,7 @@ typedef struct {
 } ListeningUnit;
 
 static gboolean
-check_user(const DoctorHost *host, Report *report)
+check_user(const DoctorHost *host, Report *report, const char *advice)
 {
     uid_t uid;
     gid_t gid;
@@ -25,7 +25,7 @@ check_user(const DoctorHost *host, Report *report)
     } else {
         report_add(report, VERDICT_PROBLEM, NAME,
                    "the user " EGRESS_USER " does not exist, so sandboxes cannot have a network");
-        report_advise(report, "as root: systemd-sysusers cloche.conf");
+        report_advise(report, "%s", advice);
     }
     return FALSE;
 }
@@ -45,11 +45,28 @@ check_listens(const DoctorHost *host, Report *report, const ListeningUnit *unit)
     return listens > 0;
 }
 
-/* Elsewhere the service starts the program itself, as its own user. */
 static gboolean
 is_of_systemd(const DoctorHost *host)
 {
     return !host->of_user && host_has_unit(host) && host_has_systemd(host);
+}
+
+/* Elsewhere the service starts the program itself, as its own user, or, as root, as that of the
+ * program. */
+static gboolean
+is_child_of_root(const DoctorHost *host)
+{
+    return host->of_user ? host->is_root : !host_has_systemd(host);
+}
+
+static void
+check_child(const DoctorHost *host, Report *report)
+{
+    if (is_child_of_root(host) &&
+        check_user(host, report,
+                   "as root: useradd --system " EGRESS_USER ", then restart the service"))
+        report_add(report, VERDICT_OK, NAME,
+                   "the service starts cloche-egress as the user " EGRESS_USER);
 }
 
 void
@@ -60,15 +77,17 @@ doctor_check_network(const DoctorHost *host, Report *report)
         {"cloche-resolver.socket", "/run/cloche-resolver.socket"},
     };
 
-    if (!is_of_systemd(host))
+    if (!is_of_systemd(host)) {
+        check_child(host, report);
         return;
+    }
     if (!host_has_unit_file(host, EGRESS_UNIT)) {
         report_add(report, VERDICT_WARNING, NAME,
                    "cloche-egress is not installed, so sandboxes cannot have a network");
         report_advise(report, "sudo ./quickstart.sh in the folder of cloche's source");
         return;
     }
-    if (!check_user(host, report))
+    if (!check_user(host, report, "as root: systemd-sysusers cloche.conf"))
         return;
     for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
         if (!check_listens(host, report, &units[i]))

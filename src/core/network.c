@@ -94,9 +94,10 @@ check_egress(const Core *core, GError **error)
 {
     if (core->egress && !egress_is_missing(core->egress))
         return TRUE;
-    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
-                        "network: sandboxes of this host have none, because cloche-egress is not "
-                        "installed");
+    g_set_error_literal(
+        error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+        "network: sandboxes of this host have none, because the program or the user "
+        "cloche-egress is not installed");
     return FALSE;
 }
 

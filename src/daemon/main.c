@@ -60,8 +60,10 @@ open_egress(const Config *config)
 
     if (!is_embedded(config))
         return egress_open(&service);
-    if (geteuid() == 0 && !getpwnam(EGRESS_USER))
+    if (geteuid() == 0 && !getpwnam(EGRESS_USER)) {
+        g_warning("Sandboxes cannot have a network, because there is no user " EGRESS_USER);
         return NULL;
+    }
     if (geteuid() == 0) {
         argv[3] = "--user";
         argv[4] = EGRESS_USER;

@@ -153,7 +153,7 @@ class Options(NetworkTest):
 
     def test_errors_of_the_service(self):
         for name, text, hint in (
-                ("Unsupported", "network: sandboxes of this host have none, because cloche-egress is not installed", "cloche doctor"),
+                ("Unsupported", "network: sandboxes of this host have none, because the program or the user cloche-egress is not installed", "cloche doctor"),
                 ("NotPermitted", "network: a sandbox may not have one, because its template permits none", "cloched.conf(5)"),
                 ("NotPermitted", "polkit does not permit it", "cloched(8)"),
                 ("InvalidArgument", "network: allow: 'a b' is not a name", "see cloche create --help"),

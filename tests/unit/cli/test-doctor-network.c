@@ -39,16 +39,33 @@ test_not_of_systemd(void)
     g_autoptr(Tree) tree = make_host();
 
     tree->host.of_user = TRUE;
+    tree->host.is_root = FALSE;
     doctor_check_network(&tree->host, tree->report);
     assert_silent(tree);
     tree->host.of_user = FALSE;
     tree_remove(tree, "/usr/lib/systemd/system/cloched.service");
     doctor_check_network(&tree->host, tree->report);
     assert_silent(tree);
-    tree_write(tree, "/etc/systemd/system/cloched.service", "");
+}
+
+/* Without systemd, or with --user of root. */
+static void
+test_child_of_root(void)
+{
+    g_autoptr(Tree) tree = make_host();
+
     tree_remove(tree, "/run/systemd/system");
     doctor_check_network(&tree->host, tree->report);
-    assert_silent(tree);
+    assert_finding(tree, VERDICT_OK, "network", "starts cloche-egress as the user cloche-egress",
+                   NULL);
+    tree_write(tree, "/etc/passwd", "");
+    doctor_check_network(&tree->host, tree->report);
+    assert_finding(tree, VERDICT_PROBLEM, "network", "the user cloche-egress does not exist",
+                   "useradd --system cloche-egress");
+    tree->host.of_user = TRUE;
+    doctor_check_network(&tree->host, tree->report);
+    assert_finding(tree, VERDICT_PROBLEM, "network", "the user cloche-egress does not exist",
+                   "useradd --system cloche-egress");
 }
 
 static void
@@ -101,6 +118,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/doctor-network/good", test_good);
     g_test_add_func("/doctor-network/not-of-systemd", test_not_of_systemd);
+    g_test_add_func("/doctor-network/child-of-root", test_child_of_root);
     g_test_add_func("/doctor-network/not-installed", test_not_installed);
     g_test_add_func("/doctor-network/user", test_user);
     g_test_add_func("/doctor-network/sockets", test_sockets);
