@@ -6,7 +6,7 @@
 # Each step detects whether it has been done already, so a second run takes only some seconds. If PID 1
 # is systemd, cloche is installed in /usr/local and runs as a service on the system bus. Otherwise, this
 # script starts a private bus, and the daemon from the build folder, as root; libvirt then runs inside
-# the daemon's child cloche-vm, and only packages are installed.
+# the daemon's child cloche-vm, and only packages and the user cloche-egress are installed.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -136,6 +136,12 @@ mount_ram() {
         say "no file system can be mounted here, so the RAM of templates is in $ram on that of /run"
 }
 
+# The daemon's child cloche-egress does not run as root.
+make_egress_user() {
+    id -u cloche-egress >/dev/null 2>&1 ||
+        with_progress "creating the user of the network" systemd-sysusers --inline 'u cloche-egress - "Sandbox network"'
+}
+
 # Sandboxes survive a restart: the new daemon takes over those of the previous one, even if that was killed.
 start_private() {
     mkdir -p "$run/bin"
@@ -151,6 +157,7 @@ Run=/run/cloche
 Ram=$ram
 END
     mount_ram
+    make_egress_user
     runs "$run" dbus-daemon || start_bus "$run" || die "dbus-daemon did not start"
     start_daemon "$run" "$build/src/daemon/cloched" && return
     tail -n 20 "$run/cloched.log" | sed 's/^/  /' >&2
@@ -159,14 +166,18 @@ END
 
 # Also removes machines and files that a killed daemon has left.
 stop_private() {
-    local pid
+    local pid children=''
+    ! runs "$run" cloched || children=$(pgrep --parent "$(cat "$run/cloched.pid")" || true)
     end_process "$run" cloched 60 INT
+    for pid in $children; do
+        timeout 10 tail --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null || true
+    done
     end_process "$run" dbus-daemon 5
     for pid in $(pgrep -f '^[^ ]*qemu-system-[^ ]* .*/run/cloche/libvirt/'); do
         kill -KILL "$pid" 2>/dev/null || true
     done
     ! mountpoint -q "$ram" || umount --lazy "$ram"
-    rm -rf --one-file-system "${state:?}"/{machines,sandboxes}/* /run/cloche "${run:?}/bin"
+    rm -rf --one-file-system "${state:?}"/{machines,sandboxes}/* "$state/egress" /run/cloche "${run:?}/bin"
     rm -f "$run"/bus* "$run/started"
 }
 
