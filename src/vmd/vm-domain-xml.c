@@ -112,8 +112,10 @@ add_cpu(GString *xml, const VmFacts *facts)
 }
 
 static void
-add_disk(GString *xml, const MachineSpec *spec)
+add_disk(GString *xml, const DomainPlan *plan)
 {
+    const MachineSpec *spec = plan->spec;
+
     /* cache=unsafe: the overlay is deleted with its machine, so no flush has to reach the disk. */
     add(xml,
         "    <disk type='file' device='disk'>\n"
@@ -121,8 +123,9 @@ add_disk(GString *xml, const MachineSpec *spec)
         " detect_zeroes='unmap'/>\n"
         "      <source file='%s'>\n",
         spec->disk);
-    /* Otherwise libvirt would change the owner of the file and of the image that backs it. */
-    if (spec->user.uid == 0)
+    /* Otherwise libvirt would change the owner of the file and of the image that backs it. Where it
+     * cannot, it does not know this model. */
+    if (spec->user.uid == 0 && !plan->is_unprivileged)
         g_string_append(xml, "        <seclabel model='dac' relabel='no'/>\n");
     g_string_append(xml, "      </source>\n"
                          "      <target dev='vda' bus='virtio'/>\n"
@@ -171,12 +174,14 @@ add_console(GString *xml, const MachineSpec *spec)
 }
 
 static void
-add_devices(GString *xml, const MachineSpec *spec)
+add_devices(GString *xml, const DomainPlan *plan)
 {
+    const MachineSpec *spec = plan->spec;
+
     g_string_append(xml, "  <devices>\n"
                          "    <controller type='usb' model='none'/>\n");
     if (spec->disk)
-        add_disk(xml, spec);
+        add_disk(xml, plan);
     if (spec->socket)
         add_channels(xml, spec);
     add_console(xml, spec);
@@ -280,7 +285,7 @@ domain_xml(const DomainPlan *plan)
                          "  <on_crash>destroy</on_crash>\n");
     if (plan->in_slice)
         g_string_append(xml, "  <resource><partition>/cloche</partition></resource>\n");
-    add_devices(xml, spec);
+    add_devices(xml, plan);
     add_user(xml, &spec->user);
     if (spec->ram)
         add_ram(xml, plan);

@@ -13,6 +13,7 @@ typedef struct {
     const char *kernel;         /* the spec's, or a stub of it (vm-stub.h) */
     const char *kernel_options; /* more options for the kernel's command line, or NULL */
     gboolean in_slice;          /* systemd's cloche.slice contains the machine */
+    gboolean is_unprivileged;   /* libvirt is not root, and can change no owner */
     gboolean ram_read_only;     /* QEMU can map a file that it may not write (8.2) */
 } DomainPlan;
 

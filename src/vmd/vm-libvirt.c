@@ -4,6 +4,7 @@
 
 #include <libvirt/virterror.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "vm-adopt.h"
 #include "vm-destroy.h"
@@ -152,6 +153,7 @@ libvirt_vm_new(const char *uri, const char *boot_folder)
 
     vm->base.ops = &libvirt_ops;
     vm->boot_folder = g_strdup(boot_folder);
+    vm->is_unprivileged = g_str_has_prefix(uri, "qemu:///embed") && geteuid() != 0;
     vm->has_slice = !g_str_has_prefix(uri, "qemu:///embed") && sd_booted() > 0;
     vm->machines.vm = &vm->base;
     vm->machines.by_uuid = g_hash_table_new(g_str_hash, g_str_equal);

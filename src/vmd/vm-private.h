@@ -16,8 +16,9 @@ struct LibvirtVm {
     Connection *connection;
     Workers *workers;
     KnownFacts known;
-    char *boot_folder;  /* vm-libvirt.h */
-    gboolean has_slice; /* systemd runs, and libvirtd puts machines into its scopes */
+    char *boot_folder;        /* vm-libvirt.h */
+    gboolean is_unprivileged; /* libvirt is inside this process, which is not root */
+    gboolean has_slice;       /* systemd runs, and libvirtd puts machines into its scopes */
 
     /* All below: main context only. */
     MachineTable machines;

@@ -132,6 +132,7 @@ create_from(MachineStart *start, virConnectPtr libvirt, const char *kernel, GErr
                        .kernel = kernel,
                        .kernel_options = start->kernel_options,
                        .in_slice = start->vm->has_slice,
+                       .is_unprivileged = start->vm->is_unprivileged,
                        .ram_read_only = start->vm->known.ram_read_only};
     g_autofree char *xml = domain_xml(&plan);
     gint64 begin = g_get_monotonic_time();

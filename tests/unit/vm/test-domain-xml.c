@@ -165,6 +165,19 @@ test_user(void)
     assert_lacks(without, "<label>");
 }
 
+/* libvirt that is not root has no such model. */
+static void
+test_unprivileged(void)
+{
+    const MachineSpec spec = spec_of("/t/state");
+    const DomainPlan plan = {
+        .spec = &spec, .facts = &tcg, .uuid = UUID, .kernel = "/i/kernel", .is_unprivileged = TRUE};
+    g_autofree char *xml = domain_xml(&plan);
+
+    assert_has(xml, "<disk ");
+    assert_lacks(xml, "seclabel");
+}
+
 /* Numbers beyond what is signed are users, too. */
 static void
 test_user_bounds(void)
@@ -340,6 +353,7 @@ main(int argc, char **argv)
     g_test_add_func("/vm/domain-xml/restore", test_restore);
     g_test_add_func("/vm/domain-xml/same-devices", test_same_devices);
     g_test_add_func("/vm/domain-xml/user", test_user);
+    g_test_add_func("/vm/domain-xml/unprivileged", test_unprivileged);
     g_test_add_func("/vm/domain-xml/user-bounds", test_user_bounds);
     g_test_add_func("/vm/domain-xml/slice", test_slice);
     g_test_add_func("/vm/domain-xml/no-net", test_no_net);
