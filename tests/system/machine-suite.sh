@@ -160,6 +160,12 @@ suite_sandboxes() {
     contained --no-init "$python" "$system/test-sandboxes.py" "$release" "$cache/sandboxes"
 }
 
+# own-service-network: sandboxes have a network without systemd
+suite_own-service-network() {
+    use_templates own-service-network "$cache"
+    contained --no-init "$python" "$system/test-own-service-network.py" "$release" "$cache/own-service-network"
+}
+
 # guest-environment: what an owner can do in a real machine, also when its users have used it up
 suite_guest-environment() {
     use_templates guest-environment "$cache"

@@ -22,7 +22,7 @@ quickstart="$spaced/a clone/quickstart.sh"
 cd "$spaced" || exit 1
 
 processes() { # except those of the kernel and of this test
-    pgrep -f 'cloched|dbus-daemon|qemu-system' || true
+    pgrep -f 'cloched|cloche-vm|cloche-egress|dbus-daemon|qemu-system' || true
 }
 
 says_42() {
@@ -82,6 +82,9 @@ check "busctl finds the service" eval 'busctl call $call | says_42'
 check "gdbus finds the service" eval 'gdbus call --system --dest org.cloche1 --object-path /org/cloche1 \
     --method org.cloche1.Manager.RunCode python "6*7" "{}" | says_42'
 tour
+check "the network has a user of its own" test "$(ps -o user:32= -C cloche-egress)" = cloche-egress
+networked=$(cloche create --timeout 30m --network internet)
+check "a sandbox has a network" prints 'Network: internet$' cloche network "$networked"
 living=$(cloche create --timeout 30m)
 check "a sandbox has a variable" cloche code --sandbox "$living" -c 'x = 41'
 services=$(cat $run/cloched.pid) buses=$(cat $run/dbus-daemon.pid)
@@ -89,6 +92,7 @@ check "start of another recipe" prints '17984 primes' "$quickstart" start minima
 check "has started the service anew" test "$services" != "$(cat $run/cloched.pid)"
 check "has not started the bus anew" test "$buses" = "$(cat $run/dbus-daemon.pid)"
 check "the other recipe's template is there" prints '^there$' cloche run --template minimal -- echo there
+check "the network of a sandbox is on again" prints 'Network: internet$' cloche network "$networked"
 check "the sandbox lives, and its variable" prints '^42$' \
     cloche code --sandbox "$living" -c 'print(x + 1)'
 check "a killed service leaves a start that works" eval \

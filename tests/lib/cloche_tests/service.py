@@ -313,7 +313,7 @@ class PrivateService(Service):
     def close(self, keeps_templates=False):
         self.stop()
         self.shell('end_process "$1" dbus-daemon 5')
-        for name in ("machines", "sandboxes", *(() if keeps_templates else ("templates",))):
+        for name in ("machines", "sandboxes", "egress", *(() if keeps_templates else ("templates",))):
             shutil.rmtree(self.store / name, ignore_errors=True)
         shutil.rmtree(self.ram)
         shutil.rmtree(self.dir)
