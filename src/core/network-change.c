@@ -24,8 +24,10 @@ struct NetworkChange {
     Network *network; /* a reference */
     char *id;         /* of its sandbox */
     guint32 owner;
-    NetPolicy *policy;  /* NULL: a handover */
-    GArray *secrets;    /* of int: files, owned, or -1; by index of the policy's secrets */
+    NetPolicy *policy; /* NULL: a handover */
+    GArray *secrets;   /* of int: files, owned, or -1; by index of the policy's secrets */
+    QuotaAmounts
+        wanted;         /* what the policy needs, by the limits of the administrator at the begin */
     QuotaAmounts extra; /* charged beyond what the network is charged with */
     GPtrArray *callers; /* of GTask */
     gboolean is_first;  /* the sandbox is new: its record is there, its claim is under way */
@@ -261,16 +263,16 @@ fail_ended(NetworkChange *change)
          g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_SANDBOX, "the sandbox has ended"));
 }
 
-/* Of what was charged before and for the change, the network needs only what its policy has. */
+/* Of what was charged before and for the change, the network needs only what its policy has. The
+ * administrator's limits may have changed meanwhile, so that more would be needed now. */
 static void
 settle_charge(NetworkChange *change)
 {
     Network *network = change->network;
-    QuotaAmounts now = network_amounts(&network->core->config, network->base, change->policy);
 
     for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
-        change->extra.amount[r] += network->charged.amount[r] - now.amount[r];
-    network->charged = now; /* change_free() releases the rest */
+        change->extra.amount[r] += network->charged.amount[r] - change->wanted.amount[r];
+    network->charged = change->wanted; /* change_free() releases the rest */
 }
 
 static void
@@ -482,13 +484,15 @@ static gboolean
 charge(NetworkChange *change, GError **error)
 {
     const Network *network = change->network;
-    QuotaAmounts wanted = network_amounts(&network->core->config, network->base, change->policy);
+    QuotaAmounts extra;
 
+    change->wanted = network_amounts(&network->core->config, network->base, change->policy);
+    extra = change->wanted;
     for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
-        wanted.amount[r] -= MIN(wanted.amount[r], network->charged.amount[r]);
-    if (!account_charge(network->core->quota, change->owner, &wanted, error))
+        extra.amount[r] -= MIN(extra.amount[r], network->charged.amount[r]);
+    if (!account_charge(network->core->quota, change->owner, &extra, error))
         return FALSE;
-    change->extra = wanted;
+    change->extra = extra;
     return TRUE;
 }
 

@@ -266,6 +266,31 @@ test_ceiling(void)
     kill_sandbox(network_bus, sandbox);
 }
 
+/* A change is charged with what its policy needed when it began. */
+static void
+test_limits_change_meanwhile(void)
+{
+    g_autofree char *sandbox = NULL;
+    g_autoptr(Pending) change = NULL;
+
+    fixture_configure(network_fixture, "[Network]\nConnections=5\n");
+    fixture_reload(network_fixture);
+    sandbox = create(network_bus);
+    egress_command(network_fixture, "hold");
+    change = call_start(network_bus, sandbox, "SetNetwork", "({'mode': <'internet'>},)");
+    egress_wait_for(network_fixture, 1, "set %s 0 internet, internet", id_of(sandbox));
+    fixture_configure(network_fixture, "");
+    fixture_reload(network_fixture);
+    egress_command(network_fixture, "release");
+    pending_wait(change);
+    g_assert_no_error(change->error);
+    g_assert_cmpuint(network_connections_in_use(network_bus), ==, 5);
+    network_set(network_bus, sandbox, "{'mode': <'internet'>}");
+    g_assert_cmpuint(network_connections_in_use(network_bus), ==, 256);
+    kill_sandbox(network_bus, sandbox);
+    g_assert_cmpuint(network_connections_in_use(network_bus), ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -282,6 +307,7 @@ main(int argc, char **argv)
         {"/network-losses/all-are-killed", test_all_are_killed},
         {"/network-losses/invalid-record", test_invalid_record},
         {"/network-losses/ceiling", test_ceiling},
+        {"/network-losses/limits-change-meanwhile", test_limits_change_meanwhile},
         {NULL, NULL},
     };
 
