@@ -23,11 +23,13 @@ typedef struct {
     guint source;
 } NetworkWatch;
 
+/* The worker may go on, but the reader is not charged any more. */
 static void
 watch_end(NetworkWatch *watch)
 {
     g_ptr_array_remove_fast(watch->network->watches, watch);
     g_source_remove(watch->source);
+    shutdown(watch->fd, SHUT_RDWR);
     close(watch->fd);
     operation_end(watch->operation);
     g_free(watch);

@@ -55,11 +55,19 @@ report_new(int journal_fd)
     return report;
 }
 
+/* cloched may have a copy of the socket. */
+static void
+end_socket(int fd)
+{
+    shutdown(fd, SHUT_RDWR);
+    close(fd);
+}
+
 static void
 close_watcher(Watcher *watcher)
 {
     if (watcher->fd >= 0)
-        close(watcher->fd);
+        end_socket(watcher->fd);
     if (watcher->rest)
         g_string_free(watcher->rest, TRUE);
     *watcher = (Watcher){.fd = -1};
@@ -98,7 +106,7 @@ report_watch(Report *report, int fd)
             report->watchers[i].fd = fd;
             return TRUE;
         }
-    close(fd);
+    end_socket(fd);
     return FALSE;
 }
 

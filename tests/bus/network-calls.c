@@ -97,6 +97,20 @@ network_connections_in_use(GDBusConnection *caller)
     return used;
 }
 
+int
+network_watch(GDBusConnection *caller, const char *sandbox)
+{
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_with_unix_fd_list_sync(
+        caller, "org.cloche1", sandbox, "org.cloche1.Sandbox", "WatchConnections",
+        g_variant_new_parsed(NO_OPTIONS), NULL, G_DBUS_CALL_FLAGS_NONE, 30000, NULL, &fds, NULL,
+        &error);
+
+    g_assert_no_error(error);
+    return g_unix_fd_list_get(fds, 0, NULL);
+}
+
 char *
 network_read_record(const char *sandbox)
 {

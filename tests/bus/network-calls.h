@@ -37,4 +37,6 @@ gboolean network_has_state(const char *sandbox, const char *state);
 /* Waits for the signal. */
 void network_wait_for_state(Listener *listener, const char *sandbox, const char *state);
 guint64 network_connections_in_use(GDBusConnection *caller);
+/* WatchConnections(). */
+int network_watch(GDBusConnection *caller, const char *sandbox);
 char *network_read_record(const char *sandbox);

@@ -35,11 +35,17 @@ test_traffic_is_used_up(void)
     g_autofree char *sandbox =
         network_create(network_bus, "{'mode': <'internet'>, 'traffic': <uint64 1000>}");
     g_autoptr(Listener) listener = listener_new(network_bus);
+    int fd = network_watch(network_bus, sandbox);
+    char byte;
 
+    /* cloche-egress has the socket when it has answered this. */
+    g_variant_unref(call(network_bus, sandbox, "GetTraffic", "()"));
     egress_command(network_fixture, "exhausted %s", id_of(sandbox));
     network_wait_for_state(listener, sandbox, "closed");
     network_assert_state(sandbox, "internet", "closed",
                          "the traffic that its policy permits is used up");
+    g_assert_cmpint(read(fd, &byte, 1), ==, 0); /* the worker goes on */
+    close(fd);
     kill_sandbox(network_bus, sandbox);
 }
 

@@ -322,20 +322,6 @@ test_traffic(void)
     kill_sandbox(network_bus, without);
 }
 
-static int
-watch(GDBusConnection *caller, const char *sandbox)
-{
-    g_autoptr(GUnixFDList) fds = NULL;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) answer = g_dbus_connection_call_with_unix_fd_list_sync(
-        caller, "org.cloche1", sandbox, "org.cloche1.Sandbox", "WatchConnections",
-        g_variant_new_parsed(NO_OPTIONS), NULL, G_DBUS_CALL_FLAGS_NONE, 30000, NULL, &fds, NULL,
-        &error);
-
-    g_assert_no_error(error);
-    return g_unix_fd_list_get(fds, 0, NULL);
-}
-
 static guint64
 processes_in_use(void)
 {
@@ -352,7 +338,7 @@ test_watch(void)
 {
     g_autofree char *sandbox = network_create(network_bus, "{'mode': <'internet'>}"),
                     *off = create(network_bus);
-    int fd = watch(network_bus, sandbox);
+    int fd = network_watch(network_bus, sandbox);
     char line[64] = "";
 
     g_assert_cmpuint(processes_in_use(), ==, 1);
@@ -366,7 +352,7 @@ test_watch(void)
     while (processes_in_use() > 0)
         run_loop_for(10);
 
-    fd = watch(network_bus, sandbox); /* ends with the network */
+    fd = network_watch(network_bus, sandbox); /* ends with the network */
     network_set(network_bus, sandbox, "{'mode': <'off'>}");
     g_assert_cmpint(read(fd, line, sizeof line), ==, 0);
     g_assert_cmpuint(processes_in_use(), ==, 0);
@@ -384,7 +370,7 @@ test_watches_are_few(void)
     int fds[8];
 
     for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
-        fds[i] = watch(network_bus, sandbox);
+        fds[i] = network_watch(network_bus, sandbox);
     call_fails(network_bus, sandbox, "WatchConnections", "QuotaExceeded", "8 streams", NO_OPTIONS);
     for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
         close(fds[i]);
