@@ -39,8 +39,11 @@ typedef struct {
     char *id;
     guint32 number;
     PacketSocket *socket; /* NULL: the worker has closed it */
+    int resolver;         /* a copy of its connection to the resolver; -1: none */
+    gint64 resolver_at;   /* when it may have another one */
     gboolean has_policy;
-    GQueue requests; /* of MasterRequest */
+    gboolean is_exhausted; /* it has said so since the last SET */
+    GQueue requests;       /* of MasterRequest */
     guint32 last_serial;
     MasterValue values[NET_SECRETS_MAX]; /* for the next SET */
     GError *error;                       /* of a SECRET before the next SET */

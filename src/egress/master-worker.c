@@ -15,8 +15,21 @@
 #define ANSWER_MAX (sizeof(EgressHead) + EGRESS_PEM_MAX + 8)
 #define REQUESTS_MAX 64u /* without an answer; a worker with more hangs */
 #define REMOVE_MS 1000u  /* for the last lines of the log */
+/* Between two connections to the resolver; workers wait a little longer. */
+#define RESOLVER_PAUSE_US (G_USEC_PER_SEC / 2)
 
 /* --- life --- */
+
+/* The worker may have kept its end. */
+static void
+end_resolver(MasterWorker *worker)
+{
+    if (worker->resolver >= 0) {
+        shutdown(worker->resolver, SHUT_RDWR);
+        close(worker->resolver);
+    }
+    worker->resolver = -1;
+}
 
 static void
 request_free(gpointer data)
@@ -36,6 +49,7 @@ master_worker_free(MasterWorker *worker)
     master_values_clear(worker->values);
     g_clear_error(&worker->error);
     packet_socket_free(worker->socket);
+    end_resolver(worker);
     g_free(worker->reason);
     g_free(worker->id);
     g_free(worker);
@@ -122,6 +136,15 @@ take_reason(MasterWorker *worker, const EgressHead *head, const guint8 *payload)
         worker->reason = g_utf8_make_valid(text, -1);
 }
 
+/* One for each SET, so that no worker can occupy cloched. */
+static void
+take_exhaustion(MasterWorker *worker, const EgressHead *head)
+{
+    if (!worker->is_removed && !worker->is_exhausted)
+        master_send(worker->master, head, /* payload= */ NULL, 0);
+    worker->is_exhausted = TRUE;
+}
+
 static gboolean
 take_message(MasterWorker *worker, const EgressHead *head, const guint8 *payload)
 {
@@ -136,28 +159,32 @@ take_message(MasterWorker *worker, const EgressHead *head, const guint8 *payload
         take_reason(worker, head, payload);
         return TRUE;
     case EGRESS_EXHAUSTED:
-        if (!worker->is_removed)
-            master_send(worker->master, head, /* payload= */ NULL, 0);
+        take_exhaustion(worker, head);
         return TRUE;
     default:
         return FALSE;
     }
 }
 
+/* Each worker has one connection at a time, so that no worker can use up those of the resolver. */
 static void
 give_resolver(MasterWorker *worker)
 {
+    gint64 now = g_get_monotonic_time();
     g_autoptr(GError) error = NULL;
-    int fd = resolver_link_connect(worker->master->resolver, &error);
     EgressHead head;
 
-    if (fd < 0) {
+    if (now < worker->resolver_at)
+        return;
+    worker->resolver_at = now + RESOLVER_PAUSE_US;
+    end_resolver(worker);
+    worker->resolver = resolver_link_connect(worker->master->resolver, &error);
+    if (worker->resolver < 0) {
         g_warning("%s", error->message);
         return;
     }
     egress_head_init(&head, (EgressType)INTERNAL_RESOLVER, worker->id, /* serial= */ 0);
-    master_worker_send(worker, &head, /* payload= */ NULL, 0, fd);
-    close(fd);
+    master_worker_send(worker, &head, /* payload= */ NULL, 0, worker->resolver);
 }
 
 static gboolean
@@ -370,6 +397,7 @@ master_worker_take_set(MasterWorker *worker, const EgressHead *head, const guint
         return;
     master_secrets_send(worker, head, payload, request);
     passed.serial = request->own;
+    worker->is_exhausted = FALSE;
     master_worker_send(worker, &passed, payload, head->length, /* fd= */ -1);
 }
 
@@ -414,6 +442,7 @@ master_worker_new(Master *master, const char *id, GError **error)
     worker->master = master;
     worker->id = g_strdup(id);
     worker->number = ++master->last_number;
+    worker->resolver = -1;
     g_queue_init(&worker->requests);
     worker->socket = packet_socket_new(pair[0], ANSWER_MAX, &events, worker);
     fork_worker(worker, pair[1]);

@@ -6,10 +6,11 @@
  */
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "internal.h"
-#include "master.h"
+#include "master-private.h"
 #include "report.h"
 #include "spawner.h"
 
@@ -306,6 +307,98 @@ test_serials(void)
     tear_down(&fixture);
 }
 
+/* The traffic is reported once for each SET, however often the worker says so. */
+static void
+test_exhausted(void)
+{
+    guint32 number, serial;
+    Fixture fixture;
+    int fd;
+
+    set_up(&fixture);
+    fd = begin_worker(&fixture, "one", &number, &serial);
+    for (guint i = 0; i < 100; i++)
+        send_packet(fd, EGRESS_EXHAUSTED, "one", 0, NULL, 0);
+    send_packet(fd, EGRESS_DONE, "one", serial, "\0\0\0\0", 4);
+    g_assert_cmpint(receive_packet(fixture.cloched).head.type, ==, EGRESS_EXHAUSTED);
+    g_assert_cmpint(receive_packet(fixture.cloched).head.type, ==, EGRESS_DONE);
+    send_packet(fixture.cloched, EGRESS_SET, "one", 8, "", 0);
+    g_assert_cmpint(receive_packet(fd).head.type, ==, EGRESS_SET);
+    send_packet(fd, EGRESS_EXHAUSTED, "one", 0, NULL, 0);
+    g_assert_cmpint(receive_packet(fixture.cloched).head.type, ==, EGRESS_EXHAUSTED);
+    close(fd);
+    tear_down(&fixture);
+}
+
+static int
+listen_as_resolver(Fixture *fixture)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    g_snprintf(address.sun_path, sizeof address.sun_path, "%s/cloche-test-master-%d",
+               g_get_tmp_dir(), (int)getpid());
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(listen(fd, 200), ==, 0);
+    resolver_link_free(fixture->link);
+    fixture->link = resolver_link_new(address.sun_path);
+    fixture->master->resolver = fixture->link;
+    return fd;
+}
+
+static void
+resolver_unlink(int listening)
+{
+    struct sockaddr_un address;
+    socklen_t size = sizeof address;
+
+    g_assert_cmpint(getsockname(listening, (struct sockaddr *)&address, &size), ==, 0);
+    unlink(address.sun_path);
+    close(listening);
+}
+
+static void
+want_resolver(int worker)
+{
+    send_packet(worker, (EgressType)INTERNAL_WANT_RESOLVER, "one", 0, NULL, 0);
+}
+
+/* A worker has one connection to the resolver at a time, whatever it asks for and keeps. */
+static void
+test_resolver(void)
+{
+    SpawnerRequest request;
+    guint32 serial;
+    Fixture fixture;
+    int listening, fd, first, second;
+    char byte;
+
+    set_up(&fixture);
+    listening = listen_as_resolver(&fixture);
+    send_packet(fixture.cloched, EGRESS_SET, "one", 7, "", 0);
+    receive(fixture.spawner, &request, sizeof request, &fd);
+    g_assert_cmpint(receive_packet(fd).head.type, ==, INTERNAL_RESOLVER);
+    serial = receive_packet(fd).head.serial;
+    first = accept(listening, NULL, NULL);
+    g_assert_cmpint(first, >=, 0);
+    for (guint i = 0; i < 100; i++)
+        want_resolver(fd);
+    send_packet(fd, EGRESS_DONE, "one", serial, "\0\0\0\0", 4);
+    g_assert_cmpint(receive_packet(fixture.cloched).head.type, ==, EGRESS_DONE);
+    g_assert_cmpint(accept(listening, NULL, NULL), <, 0);
+    while ((second = accept(listening, NULL, NULL)) < 0) {
+        want_resolver(fd);
+        g_main_context_iteration(NULL, TRUE);
+    }
+    g_assert_cmpint(recv(first, &byte, 1, MSG_DONTWAIT), ==, 0);
+    g_assert_cmpint(recv(second, &byte, 1, MSG_DONTWAIT), <, 0);
+    close(first);
+    close(second);
+    resolver_unlink(listening);
+    close(fd);
+    tear_down(&fixture);
+}
+
 static void
 test_spawner_ends(void)
 {
@@ -350,6 +443,8 @@ main(int argc, char **argv)
     g_test_add_func("/master/reason", test_reason);
     g_test_add_func("/master/hanging", test_hanging);
     g_test_add_func("/master/serials", test_serials);
+    g_test_add_func("/master/exhausted", test_exhausted);
+    g_test_add_func("/master/resolver", test_resolver);
     g_test_add_func("/master/spawner-ends", test_spawner_ends);
     g_test_add_func("/master/cloched-violates", test_cloched_violates);
     return g_test_run();
