@@ -44,13 +44,22 @@ stream_judge(const Stream *stream)
 
 /* --- the connection --- */
 
+static void
+note_refusal(Stream *stream, const NetAddress *address, const char *rule)
+{
+    char text[NET_ADDRESS_TEXT_MAX];
+
+    g_free(stream->refusal);
+    net_address_write(address, text);
+    stream->refusal = g_strdup_printf("%s: %s", text, rule);
+}
+
 /* The last step before a connection: the address that is judged is the one that is connected to. */
 static int
 connect_checked(const NetAddress *address, gpointer data)
 {
     Stream *stream = data;
     const Worker *worker = stream->worker;
-    char text[NET_ADDRESS_TEXT_MAX];
     NetVerdict verdict;
     int r;
 
@@ -61,9 +70,7 @@ connect_checked(const NetAddress *address, gpointer data)
         return r;
     if (verdict.is_allowed)
         return worker->world.connect(address, stream->port, worker->world.data);
-    g_free(stream->refusal);
-    net_address_write(address, text);
-    stream->refusal = g_strdup_printf("%s: %s", text, verdict.rule);
+    note_refusal(stream, address, verdict.rule);
     return -EACCES;
 }
 
@@ -199,6 +206,24 @@ stream_read_proxy(Stream *stream)
 
 /* --- from a name to addresses --- */
 
+/* The rules may have changed since the attempt began. FALSE: they refuse the address. */
+static gboolean
+take_address(Stream *stream, const NetAddress *address)
+{
+    NetVerdict verdict;
+
+    if (stream->worker->proxy.host)
+        return TRUE;
+    stream->address = *address;
+    stream->has_address = TRUE;
+    verdict = stream_judge(stream);
+    if (verdict.is_allowed)
+        return TRUE;
+    note_refusal(stream, address, verdict.rule);
+    stream_fail_upstream(stream, REPORT_REFUSED, EACCES, stream->refusal);
+    return FALSE;
+}
+
 void
 stream_take_attempt(Stream *stream, guint attempt)
 {
@@ -215,15 +240,13 @@ stream_take_attempt(Stream *stream, guint attempt)
         return;
     }
     stream->fd = fd;
+    if (!take_address(stream, &address))
+        return;
     stream->writable = TRUE;
     worker_watch(stream->worker, fd, WORKER_SOCKET, 0, stream->number);
     if (stream->worker->proxy.host && stream->protocol != NET_HTTP) {
         ask_proxy(stream);
         return;
-    }
-    if (!stream->worker->proxy.host) {
-        stream->address = address;
-        stream->has_address = TRUE;
     }
     begin(stream);
 }

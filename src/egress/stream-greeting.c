@@ -11,12 +11,26 @@ refuse_hello(Stream *stream, const char *reason)
 }
 
 /* The program asked for an address: what it names in TLS has to be allowed by itself. */
-static void
-take_name_for_address(Stream *stream, const char *name)
+static gboolean
+may_name(const Stream *stream, const char *name)
 {
     NetVerdict verdict = net_rules_judge_name(stream->worker->rules, name, stream->port);
 
-    if (verdict.is_allowed && verdict.protocol == NET_TLS)
+    return verdict.is_allowed && verdict.protocol == NET_TLS;
+}
+
+gboolean
+stream_greeting_fits(const Stream *stream, const NetVerdict *verdict)
+{
+    if (stream->name || stream->protocol != NET_TLS || stream->state == STREAM_GREETING)
+        return TRUE;
+    return stream->sni ? may_name(stream, stream->sni) : verdict->is_listed;
+}
+
+static void
+take_name_for_address(Stream *stream, const char *name)
+{
+    if (may_name(stream, name))
         stream_seek(stream);
     else
         refuse_hello(stream, "the name in the TLS greeting is not allowed");

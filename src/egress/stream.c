@@ -163,8 +163,11 @@ stream_judge_again(Stream *stream)
     verdict = stream_judge(stream);
     if (!verdict.is_allowed)
         stream_end(stream, REPORT_REFUSED, EACCES, verdict.rule);
-    else if (verdict.protocol != stream->protocol || needs_secrets(stream))
+    else if (verdict.protocol != stream->protocol || needs_secrets(stream) ||
+             !stream_greeting_fits(stream, &verdict))
         stream_end(stream, REPORT_REFUSED, EACCES, "the rules demand another treatment now");
+    else
+        stream->is_listed = verdict.is_listed;
 }
 
 /* --- further frames --- */

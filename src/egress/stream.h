@@ -152,3 +152,6 @@ void stream_count(Stream *stream);
 
 /* Looks at the first bytes of the guest. */
 void stream_read_greeting(Stream *stream);
+/* Whether the greeting of a connection that has greeted is still allowed; `verdict`: about the
+ * stream. */
+gboolean stream_greeting_fits(const Stream *stream, const NetVerdict *verdict);

@@ -168,12 +168,34 @@ prepare(const Worker *worker, const EgressSetting *setting, Preparation *ret, GE
     return ret->secrets && inspected_make(setting, worker->authority, &ret->authority, error);
 }
 
+/* What was begun for another proxy, or without one, must not take one for the other. */
+static void
+end_unconnected(Worker *worker)
+{
+    g_autoptr(GList) streams = g_hash_table_get_values(worker->streams);
+
+    for (GList *l = streams; l; l = l->next) {
+        StreamState state = ((const Stream *)l->data)->state;
+
+        if (state != STREAM_LOOKUP && state < STREAM_OPEN)
+            stream_end(l->data, REPORT_FAILED, ECONNRESET, "the proxy has changed");
+    }
+}
+
+static void
+use_proxy(Worker *worker, WorkerProxy *proxy)
+{
+    if (g_strcmp0(worker->proxy.host, proxy->host) != 0 || worker->proxy.port != proxy->port)
+        end_unconnected(worker);
+    g_free(worker->proxy.host);
+    worker->proxy = *proxy;
+    proxy->host = NULL;
+}
+
 static void
 put_in_force(Worker *worker, const EgressSetting *setting, Preparation *preparation)
 {
-    g_free(worker->proxy.host);
-    worker->proxy = preparation->proxy;
-    preparation->proxy.host = NULL;
+    use_proxy(worker, &preparation->proxy);
     secrets_use(worker->secrets, g_steal_pointer(&preparation->secrets));
     authority_unref(worker->authority);
     worker->authority = g_steal_pointer(&preparation->authority);

@@ -67,6 +67,14 @@ class Case(unittest.TestCase):
         self.addCleanup(guest.close)
         return guest
 
+    def answer_at(self, address):
+        """Lets a silent address of the world answer: the next attempt of TCP arrives."""
+        def run(verb):
+            subprocess.run(["nsenter", "--net", f"--target={self.world.process.pid}",
+                            "ip", "route", verb, "blackhole", address, "table", "local"], check=True)
+        run("del")
+        self.addCleanup(run, "add")
+
     def lines_of_journal(self):
         """Returns the fields of all messages that have arrived."""
         lines = []

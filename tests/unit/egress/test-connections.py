@@ -148,6 +148,18 @@ class Rules(Case):
         self.assertEqual(guest.lookup(NAME), errno.EACCES)
         self.assertEqual(self.egress.traffic(self.sandbox)["open"], 0)
 
+    def test_set_during_an_attempt(self):
+        """The server answers when its address is not allowed any more."""
+        self.world.name("slow.example.com", link.SILENT4)
+        guest = self.guest(ANY)
+        stream = guest.open("slow.example.com", 7)
+        self.world.wait("packets", to=link.SILENT4)
+        self.egress.set(self.sandbox, policy(INTERNET, deny=[link.SILENT4]))
+        self.answer_at(link.SILENT4)
+        guest.send(stream, b"ping")
+        self.assertEqual(guest.status(stream), errno.EACCES)
+        self.assertEqual(self.egress.traffic(self.sandbox)["connections"], 0)
+
     def test_a_set_that_fails_changes_nothing(self):
         guest = self.guest(policy(allow=[f"{ADDRESS}:7"]))
         for bad in (policy(allow=["a b"]), policy(INTERNET, connections=257), policy(secrets=[{"host": NAME, "header": "A"}])):
@@ -202,6 +214,25 @@ class Protocols(Case):
         self.assertTrue(Tls(guest, ADDRESS, None).ask(request, 1 << 20).endswith(b"hello\n"))
         with self.assertRaises(ssl.SSLError):
             Tls(guest, ADDRESS, NAME).ask(request, 1)
+
+    def test_tls_to_an_address_after_a_set(self):
+        """The greeting is judged again, too."""
+        request = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+        listed = policy(INTERNET, allow=[f"{ADDRESS}/32:443"])
+        for sni, before, after in ((NAME, ANY, policy(INTERNET, deny=[NAME])), (None, listed, ANY)):
+            guest = self.guest(before)
+            client = Tls(guest, ADDRESS, sni)
+            client.ask(request, 70)
+            self.egress.set(self.sandbox, before)
+            client.ask(request, 70)
+            self.egress.set(self.sandbox, after)
+            with self.assertRaises(Reset):
+                client.ask(request, 70)
+        guest = self.guest(listed)
+        client = Tls(guest, ADDRESS, None)
+        self.egress.set(self.sandbox, ANY)  # it has not greeted yet
+        with self.assertRaises(ssl.SSLError):
+            client.ask(request, 70)
 
     def test_hello_in_small_pieces(self):
         guest = self.guest(policy(allow=[f"{NAME}:443"]))

@@ -7,6 +7,7 @@ import threading
 from case import ADDRESS, NAME, Case, Tls, start_world
 from cloche_tests import tap
 from cloche_tests.egress import INTERNET, Failed, policy
+from cloche_tests.world import link
 
 setUpModule = start_world
 ANY = policy(INTERNET)
@@ -56,6 +57,19 @@ class Connections(Case):
         proxy = Proxy(*arguments)
         self.addCleanup(proxy.close)
         return proxy
+
+    def test_a_set_during_an_attempt(self):
+        """A server is not taken for the proxy, nor the proxy for a server."""
+        proxy = self.proxy(echo)
+        guest = self.guest(policy(INTERNET, allow=[f"{link.SILENT4}:7"]))
+        for before, after in (("", proxy.url), (f"http://{link.SILENT4}:7", "")):
+            self.egress.set(self.sandbox, ANY, proxy=before)
+            self.world.forget()
+            stream = guest.open(link.SILENT4 if not before else NAME, 7)
+            self.world.wait("packets", to=link.SILENT4)
+            self.egress.set(self.sandbox, ANY, proxy=after)
+            self.assertEqual(guest.status(stream), errno.ECONNRESET)
+        self.assertEqual(proxy.heads, [])
 
     def test_tcp(self):
         for address in ("127.0.0.1", "::1"):
