@@ -335,45 +335,6 @@ on_change_trusted(GObject *source, GAsyncResult *result, gpointer data)
     fail(change, error);
 }
 
-static void
-on_trusted(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    Network *network = g_task_get_task_data(task);
-    GError *error = NULL;
-
-    if (!instance_trust_finish(result, &error)) {
-        g_clear_pointer(&network->trusted, g_free);
-        g_prefix_error(&error, "network: the guest did not take its certificates: ");
-        g_task_return_error(task, error);
-        return;
-    }
-    g_task_return_boolean(task, TRUE);
-}
-
-void
-network_trust_async(Network *network, GAsyncReadyCallback callback, gpointer data)
-{
-    GTask *task = g_task_new(NULL, NULL, callback, data);
-    const char *wanted = network->certificates ? network->certificates : "";
-
-    g_task_set_task_data(task, network_ref(network), (GDestroyNotify)network_unref);
-    if (g_strcmp0(network->trusted ? network->trusted : "", wanted) == 0) {
-        g_task_return_boolean(task, TRUE);
-        g_object_unref(task);
-        return;
-    }
-    g_free(network->trusted);
-    network->trusted = g_strdup(wanted);
-    instance_trust_async(network->sandbox->instance, wanted, on_trusted, task);
-}
-
-gboolean
-network_trust_finish(GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
-}
-
 /* --- cloche-egress --- */
 
 static void
@@ -426,6 +387,27 @@ send_policy(NetworkChange *change)
     change->port = -1;
 }
 
+/* Without a connection to cloche-egress, the next list of workers ends it. */
+static void
+on_removed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    NetworkChange *change = data;
+    GError *error = NULL;
+
+    if (!egress_remove_finish(result, &error) &&
+        !g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY) &&
+        !g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED)) {
+        g_prefix_error(&error, "network: ");
+        fail(change, error);
+        return;
+    }
+    g_clear_error(&error);
+    if (change->network->sandbox)
+        succeed(change);
+    else
+        fail_ended(change);
+}
+
 static void
 on_port_open(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -444,15 +426,28 @@ on_port_open(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
+switch_off(NetworkChange *change)
+{
+    Network *network = change->network;
+
+    network->has_port = FALSE;
+    g_clear_pointer(&network->certificates, g_free);
+    network_trust_async(network, /* callback= */ NULL, NULL);
+    if (!network->core->egress) {
+        succeed(change);
+        return;
+    }
+    change->is_sent = TRUE;
+    egress_remove_async(network->core->egress, change->id, on_removed, change);
+}
+
+static void
 apply(NetworkChange *change)
 {
     Network *network = change->network;
 
     if (policy_of(change)->mode == NET_OFF) {
-        remove_worker(change);
-        g_clear_pointer(&network->certificates, g_free);
-        network_trust_async(network, /* callback= */ NULL, NULL);
-        succeed(change);
+        switch_off(change);
     } else if (!network->core->egress) {
         fail(change, g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                                          "network: this service has no cloche-egress"));

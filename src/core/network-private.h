@@ -67,9 +67,6 @@ const NetPolicy *network_recorded_policy(const Network *network);
 void network_open_async(Network *network, const GArray *secrets, GAsyncReadyCallback callback,
                         gpointer data);
 gboolean network_open_finish(GAsyncResult *result, GError **error);
-/* Makes the guest of a new sandbox trust the certificates of its network, if there are any. */
-void network_trust_async(Network *network, GAsyncReadyCallback callback, gpointer data);
-gboolean network_trust_finish(GAsyncResult *result, GError **error);
 /* Begins what has to be done next, if nothing is under way. */
 void network_go_on(Network *network);
 /* The change that waits fails. */
@@ -80,6 +77,12 @@ void network_note_loss(Network *network, const char *reason);
 void network_write_record(const Network *network);
 /* Duplicates files of secrets, or -1. */
 GArray *network_copy_secrets(const GArray *secrets);
+
+/* --- network-trust.c --- */
+
+/* Makes the guest trust the certificates of its network, or none if there are none. */
+void network_trust_async(Network *network, GAsyncReadyCallback callback, gpointer data);
+gboolean network_trust_finish(GAsyncResult *result, GError **error);
 
 /* --- network-watch.c --- */
 

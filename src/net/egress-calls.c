@@ -262,6 +262,15 @@ take_set(EgressCall *call, const EgressHead *head, const uint8_t *payload)
 }
 
 static gboolean
+take_removal(EgressCall *call)
+{
+    if (call->task)
+        g_task_return_boolean(call->task, TRUE);
+    call_free(call);
+    return TRUE;
+}
+
+static gboolean
 take_figures(EgressCall *call, const EgressHead *head, const uint8_t *payload)
 {
     EgressTraffic traffic;
@@ -296,8 +305,7 @@ take_answer(EgressCall *call, const EgressHead *head, const uint8_t *payload)
         return take_set(call, head, payload);
     if (call->type == EGRESS_LIST)
         return head->length == 0 && take_list_end(call);
-    call_free(call);
-    return TRUE;
+    return take_removal(call);
 }
 
 static gboolean
@@ -385,6 +393,23 @@ egress_remove(Egress *egress, const char *id)
 {
     if (egress && egress->is_ready)
         submit(call_new(egress, EGRESS_REMOVE, id, /* task= */ NULL));
+}
+
+void
+egress_remove_async(Egress *egress, const char *id, GAsyncReadyCallback callback, gpointer data)
+{
+    EgressCall *call = call_new(egress, EGRESS_REMOVE, id, task_new(callback, data));
+
+    if (egress->is_ready)
+        submit(call);
+    else
+        call_fail(call, no_connection(egress));
+}
+
+gboolean
+egress_remove_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
 }
 
 void

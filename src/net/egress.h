@@ -73,6 +73,10 @@ char *egress_set_finish(GAsyncResult *result, GError **error);
 /* Ends a worker, and forgets its secrets. Without a connection it does nothing: the worker is in
  * the list of the next one. `egress` may be NULL. */
 void egress_remove(Egress *egress, const char *id);
+/* The same, and returns when the worker has ended. CLOCHE_ERROR_BUSY if there is no connection. */
+void egress_remove_async(Egress *egress, const char *id, GAsyncReadyCallback callback,
+                         gpointer data);
+gboolean egress_remove_finish(GAsyncResult *result, GError **error);
 
 void egress_traffic_async(Egress *egress, const char *id, GAsyncReadyCallback callback,
                           gpointer data);

@@ -11,7 +11,7 @@
  *   lost ID REASON   the worker ends
  *   exhausted ID     the worker has used up its traffic
  *   fail MESSAGE     the next SET fails
- *   hold             answers to SET wait …
+ *   hold             answers to SET and REMOVE wait …
  *   release          … until now
  *   write ID LINE    the worker writes this to all streams of connections
  *
@@ -123,12 +123,26 @@ log_set(const EgressHead *head, const EgressSetting *setting)
     fprintf(self.log, "%s%s\n", *allow ? ": " : "", allow);
 }
 
+/* `pem`: NULL: none. */
+static void
+send_done(const EgressHead *head, const char *pem)
+{
+    EgressHead answer;
+
+    egress_head_init(&answer, EGRESS_DONE, head->id, head->serial);
+    if (!self.holds) {
+        send_packet(&answer, pem);
+        return;
+    }
+    g_queue_push_tail(&self.held, g_memdup2(&answer, sizeof answer));
+    g_ptr_array_add(self.held_pems, (gpointer)pem);
+}
+
 static void
 take_set(const EgressHead *head, const uint8_t *payload)
 {
     Worker *worker = worker_of(head->id);
     EgressSetting setting;
-    EgressHead answer;
     const char *pem;
 
     if (!egress_setting_get(payload, head->length, &setting))
@@ -144,13 +158,7 @@ take_set(const EgressHead *head, const uint8_t *payload)
         return;
     }
     worker->is_set = TRUE;
-    egress_head_init(&answer, EGRESS_DONE, head->id, head->serial);
-    if (!self.holds) {
-        send_packet(&answer, pem);
-        return;
-    }
-    g_queue_push_tail(&self.held, g_memdup2(&answer, sizeof answer));
-    g_ptr_array_add(self.held_pems, (gpointer)pem);
+    send_done(head, pem);
 }
 
 static void
@@ -199,7 +207,7 @@ on_packet(const void *packet, gsize size, int fd, gpointer data)
     } else if (head.type == EGRESS_REMOVE) {
         fprintf(self.log, "remove %s\n", head.id);
         g_hash_table_remove(self.workers, head.id);
-        send_head(EGRESS_DONE, head.id, head.serial, 0, NULL);
+        send_done(&head, NULL);
     } else if (head.type == EGRESS_TRAFFIC) {
         fprintf(self.log, "traffic %s\n", head.id);
         send_figures(&head);

@@ -251,6 +251,30 @@ test_end_during_change(void)
     g_assert_cmpuint(network_connections_in_use(network_bus), ==, 0);
 }
 
+/* "off" is in force when the worker has ended, so the caller has no answer before. */
+static void
+test_off_waits(void)
+{
+    g_autofree char *sandbox = network_create(network_bus, "{'mode': <'internet'>}");
+    g_autoptr(Pending) off = NULL, on = NULL;
+    const char *id = id_of(sandbox);
+
+    egress_command(network_fixture, "hold");
+    off = call_start(network_bus, sandbox, "SetNetwork", "({'mode': <'off'>},)");
+    egress_wait_for(network_fixture, 1, "remove %s", id);
+    on = call_start(network_bus, sandbox, "SetNetwork", "({'mode': <'restricted'>},)");
+    call(network_bus, sandbox, "GetTraffic", "()"); /* all have arrived */
+    g_assert_false(off->done);
+    g_assert_cmpuint(egress_count(network_fixture, "set %s", id), ==, 1);
+    egress_command(network_fixture, "release");
+    pending_wait(off);
+    pending_wait(on);
+    g_assert_no_error(off->error);
+    g_assert_no_error(on->error);
+    network_assert_state(sandbox, "restricted", "on", "");
+    kill_sandbox(network_bus, sandbox);
+}
+
 /* --- secrets --- */
 
 static GVariant *
@@ -539,6 +563,7 @@ main(int argc, char **argv)
         {"/network/no-port", test_no_port},
         {"/network/changes-wait", test_changes_wait},
         {"/network/end-during-change", test_end_during_change},
+        {"/network/off-waits", test_off_waits},
         {"/network/secret", test_secret},
         {"/network/traffic", test_traffic},
         {"/network/watch", test_watch},
