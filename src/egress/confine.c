@@ -77,6 +77,10 @@ allow_options(scmp_filter_ctx filter)
                                           SCMP_A2(SCMP_CMP_EQ, TCP_NOTSENT_LOWAT)};
     const struct scmp_arg_cmp keepalive[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
                                              SCMP_A2(SCMP_CMP_EQ, SO_KEEPALIVE)};
+    const struct scmp_arg_cmp receive[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+                                           SCMP_A2(SCMP_CMP_EQ, SO_RCVBUF)};
+    const struct scmp_arg_cmp send[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+                                        SCMP_A2(SCMP_CMP_EQ, SO_SNDBUF)};
     const struct scmp_arg_cmp error[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
                                          SCMP_A2(SCMP_CMP_EQ, SO_ERROR)};
     int r = call_filter_allow(filter, "setsockopt", 2, no_delay);
@@ -85,6 +89,10 @@ allow_options(scmp_filter_ctx filter)
         r = call_filter_allow(filter, "setsockopt", 2, unsent);
     if (r == 0)
         r = call_filter_allow(filter, "setsockopt", 2, keepalive);
+    if (r == 0)
+        r = call_filter_allow(filter, "setsockopt", 2, receive);
+    if (r == 0)
+        r = call_filter_allow(filter, "setsockopt", 2, send);
     return r < 0 ? r : call_filter_allow(filter, "getsockopt", 2, error);
 }
 

@@ -60,16 +60,17 @@ connect_checked(const NetAddress *address, gpointer data)
 {
     Stream *stream = data;
     const Worker *worker = stream->worker;
+    gboolean is_small = worker->traffic.open > WORKER_LARGE_MAX;
     NetVerdict verdict;
     int r;
 
     if (worker->proxy.host)
-        return worker->world.connect(address, worker->proxy.port, worker->world.data);
+        return worker->world.connect(address, worker->proxy.port, is_small, worker->world.data);
     r = judge_address(stream, address, &verdict);
     if (r < 0)
         return r;
     if (verdict.is_allowed)
-        return worker->world.connect(address, stream->port, worker->world.data);
+        return worker->world.connect(address, stream->port, is_small, worker->world.data);
     note_refusal(stream, address, verdict.rule);
     return -EACCES;
 }

@@ -23,6 +23,9 @@
 #define WORKER_HELD_MAX (4u * 1024 * 1024)
 /* Connections whose stream has ended, but whose last bytes are still being sent. */
 #define WORKER_LINGERING_MAX 256u
+/* Connections at once for which the kernel may keep megabytes in each direction, as far as they
+ * are fast enough. Without a limit, servers could fill the memory of all workers with them. */
+#define WORKER_LARGE_MAX 8u
 #define WORKER_OPENS_PER_S 100u
 #define WORKER_OPENS_BURST 200u
 #define WORKER_LOOKUPS_PER_S 50u

@@ -12,6 +12,9 @@
 
 /* Bytes that the kernel keeps for a server that does not take them, besides those on their way. */
 #define UNSENT_MAX (128 * 1024)
+/* Bytes that the kernel keeps for a small socket in each direction; it accounts for twice as many.
+ */
+#define SMALL_BUFFER (128 * 1024)
 
 typedef union {
     struct sockaddr any;
@@ -35,19 +38,30 @@ fill(Address *ret, const NetAddress *address, guint16 port)
     return sizeof ret->v6;
 }
 
+static void
+set_options(int fd, gboolean is_small)
+{
+    const int on = 1, unsent = UNSENT_MAX, buffer = SMALL_BUFFER;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (is_small) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    }
+}
+
 static int
-connect_to(const NetAddress *address, guint16 port, gpointer data)
+connect_to(const NetAddress *address, guint16 port, gboolean is_small, gpointer data)
 {
     Address target;
     socklen_t size = fill(&target, address, port);
     int fd = socket(target.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error;
-    const int on = 1, unsent = UNSENT_MAX;
 
     if (fd < 0)
         return -errno;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    set_options(fd, is_small);
     if (connect(fd, &target.any, size) == 0 || errno == EINPROGRESS)
         return fd;
     error = errno;

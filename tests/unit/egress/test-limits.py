@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-limits: what a guest can make cloche-egress do and hold, just inside and just outside of each limit."""
 import errno
+import re
+import subprocess
 import threading
 import time
 
@@ -182,6 +184,20 @@ class Memory(Case):
             time.sleep(0.1)
         self.assertLess(down, MIB)
         self.assertLess(self.grown(before), 4096 * self.sanitizer())
+
+    def test_buffers_of_the_kernel(self):
+        """Buffers grow with what a connection moves, but only those of eight connections. Others have 128 KiB, counted twice."""
+        guest = self.guest(ANY)
+        streams = [guest.open(ADDRESS, GENERATE) for _ in range(12)]
+        for stream in streams:
+            guest.read(stream, 8 * MIB)
+        sockets = subprocess.run(["ss", "-tmnH"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        buffers = [(int(down), int(up)) for down, up in re.findall(r"skmem:\(r\d+,rb(\d+),t\d+,tb(\d+)", sockets)]
+        self.assertEqual(len(buffers), 12)
+        self.assertEqual(buffers.count((262144, 262144)), 4)
+        guest.reset(streams[0])
+        wait_until(lambda: self.egress.traffic(self.sandbox)["open"] == 11)
+        self.assert_echo(guest, ADDRESS)
 
     def test_servers_that_read_nothing(self):
         """What waits is bounded for all connections, and then the guest is not read. After ten seconds, connections with the
