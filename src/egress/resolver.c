@@ -120,7 +120,8 @@ configuration_time(void)
     return stat(CONFIGURATION, &status) == 0 ? status.st_mtim : (struct timespec){0};
 }
 
-/* The host's name servers may have changed. */
+/* The host's name servers may have changed. Queries to the earlier ones end, because guests could
+ * always have some in progress. */
 static void
 check_configuration(Resolver *resolver)
 {
@@ -128,11 +129,11 @@ check_configuration(Resolver *resolver)
     ares_channel old = resolver->channel;
     g_autoptr(GError) error = NULL;
 
-    if (resolver->queries > 0 || memcmp(&time, &resolver->configured, sizeof time) == 0)
+    if (memcmp(&time, &resolver->configured, sizeof time) == 0)
         return;
     if (open_channel(resolver, &error)) {
-        ares_destroy(old);
         resolver->configured = time;
+        ares_destroy(old);
     } else {
         resolver->channel = old;
         g_warning("%s", error->message);

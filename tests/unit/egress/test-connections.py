@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-connections: which connections cloche-egress makes for a guest, and what passes through them."""
 import errno
+import pathlib
 import ssl
+import struct
 
 from case import ADDRESS, ADDRESS6, NAME, PRIVATE, Case, Tls, start_world
 from cloche_tests import tap
-from cloche_tests.egress import INTERNET, OFF, Failed, Reset, policy, wait_until
+from cloche_tests.egress import INTERNET, LOOKUP, OFF, Failed, Reset, policy, string, wait_until
 from cloche_tests.world import GATEWAY4, HOST4, HOST6, NEIGHBOUR4, NEIGHBOUR6, ON_LINK4, link
 
 setUpModule = start_world
@@ -41,6 +43,22 @@ class Names(Case):
         self.world.forget()
         self.assertEqual(guest.lookup("www"), errno.ENOENT)
         self.assertEqual({query["name"] for query in self.world.queries()}, {"www"})
+
+    def test_name_servers_change(self):
+        """A guest that always asks cannot prevent that others use the new ones."""
+        self.world.name("slow.example.com", silent=True)
+        guest = self.guest(ANY)
+        other = self.egress.guest("other", ANY)
+        self.addCleanup(lambda: (self.egress.remove("other"), other.close()))
+        other.last += 1
+        other.frame(LOOKUP, other.last, string("slow.example.com"))
+        self.world.wait("queries", name="slow.example.com")
+        with open("/etc/resolv.conf", "w", encoding="ascii") as file:
+            file.write(f"nameserver {ADDRESS}\n")
+        self.addCleanup(lambda: pathlib.Path("/etc/resolv.conf").write_text(f"nameserver {GATEWAY4}\n", encoding="ascii"))
+        self.assertEqual(guest.lookup("api.example.com"), 0)
+        self.assertTrue(self.world.packets(to=ADDRESS, port=53))
+        self.assertEqual(other.next(other.last)[1], struct.pack("<I", errno.EAGAIN))
 
     def test_answers_are_kept(self):
         guest = self.guest(ANY)
