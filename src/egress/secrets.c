@@ -116,7 +116,7 @@ find_value(const Secrets *secrets, guint index, const char *key, gsize *ret_size
 
 /* --- secrets --- */
 
-/* A name that no guest can know: only the header is added. */
+/* Without a name, it gets one that no guest can know: only the header is added. */
 static char *
 name_of(const NetSecret *given)
 {
@@ -146,6 +146,8 @@ make_one(const Secrets *secrets, guint index, const NetSecret *given, SecretsMad
         g_prefix_error(error, "secrets: ");
         return FALSE;
     }
+    if (*given->name)
+        secret_only_replace(secret);
     entry = g_new0(SecretsEntry, 1);
     entry->host = g_strdup(given->host);
     entry->port = given->port;

@@ -123,13 +123,25 @@ nth_secret(const RequestWriter *r, guint i)
     return r->secrets->pdata[i];
 }
 
-/* The index of a secret that may be used in this request; -1: there is none. */
+static HttpText
+header_of(const Secret *secret)
+{
+    return (HttpText){secret_header(secret), strlen(secret_header(secret))};
+}
+
+static gboolean
+may_be_in_field(const Secret *secret, HttpText field)
+{
+    return !secret_is_only_replaced(secret) || http_names_are_same(field, header_of(secret));
+}
+
+/* The index of a secret that may be used in this field of the request; -1: there is none. */
 static int
-find_secret(const RequestWriter *r, HttpText name)
+find_secret(const RequestWriter *r, HttpText field, HttpText name)
 {
     for (guint i = 0; i < n_secrets(r); i++) {
         const Secret *secret = nth_secret(r, i);
-        if (http_text_is(name, secret_name(secret)) &&
+        if (http_text_is(name, secret_name(secret)) && may_be_in_field(secret, field) &&
             filter_matches(secret_filter(secret), r->head))
             return (int)i;
     }
@@ -169,7 +181,7 @@ check_placeholders(const RequestWriter *r)
     for (guint i = 0; i < r->head->n_fields; i++) {
         HttpText value = r->head->fields[i].value, before, name;
         while (next_placeholder(&value, &before, &name)) {
-            if (find_secret(r, name) < 0)
+            if (find_secret(r, r->head->fields[i].name, name) < 0)
                 return "a placeholder names no secret that this request may contain";
         }
     }
@@ -177,25 +189,19 @@ check_placeholders(const RequestWriter *r)
 }
 
 static void
-put_value(RequestWriter *r, HttpText value)
+put_value(RequestWriter *r, const HttpField *field)
 {
-    HttpText before, name;
+    HttpText value = field->value, before, name;
     gsize size;
 
     while (next_placeholder(&value, &before, &name)) {
-        guint i = (guint)find_secret(r, name);
+        guint i = (guint)find_secret(r, field->name, name);
         const guint8 *secret = secret_value(nth_secret(r, i), &size);
         put_text(&r->w, before);
         put(&r->w, secret, size);
         r->used |= 1u << i;
     }
     put_text(&r->w, before);
-}
-
-static HttpText
-header_of(const Secret *secret)
-{
-    return (HttpText){secret_header(secret), strlen(secret_header(secret))};
 }
 
 /* The bits of the secrets that have a field of this name. */
@@ -233,7 +239,7 @@ static void
 add_secrets(RequestWriter *r)
 {
     for (guint i = 0; i < n_secrets(r); i++) {
-        if (!((r->used | r->present) & 1u << i) &&
+        if (!((r->used | r->present) & 1u << i) && !secret_is_only_replaced(nth_secret(r, i)) &&
             filter_matches(secret_filter(nth_secret(r, i)), r->head))
             add_secret(r, i);
     }
@@ -261,7 +267,7 @@ put_request_fields(RequestWriter *r)
             continue;
         put_text(&r->w, field->name);
         put_string(&r->w, ": ");
-        put_value(r, field->value);
+        put_value(r, field);
         put_string(&r->w, "\r\n");
         if (has_placeholder(field->value))
             r->present |= secrets_of_field(r, field->name);

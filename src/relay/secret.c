@@ -11,6 +11,7 @@ struct Secret {
     gatomicrefcount references;
     char *name, *header, *format;
     HttpFilter *filter;
+    gboolean is_only_replaced;
     gsize value_size;
     guint8 *value;
 };
@@ -99,6 +100,12 @@ secret_new(const char *name, const char *header, const char *format, gconstpoint
     return secret;
 }
 
+void
+secret_only_replace(Secret *secret)
+{
+    secret->is_only_replaced = TRUE;
+}
+
 Secret *
 secret_ref(Secret *secret)
 {
@@ -149,4 +156,10 @@ const HttpFilter *
 secret_filter(const Secret *secret)
 {
     return secret->filter;
+}
+
+gboolean
+secret_is_only_replaced(const Secret *secret)
+{
+    return secret->is_only_replaced;
 }

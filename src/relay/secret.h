@@ -4,7 +4,8 @@
  *
  * A secret is for one host: the caller gives a connection only the secrets of its host. Methods and
  * paths narrow it down further. In a request, a guest can write ${secret.NAME} inside the value of
- * a field; the value of the secret replaces it. If it does not, the secret's own field is added.
+ * a field; the value of the secret replaces it. If it does not, the secret's own field is added,
+ * unless the secret is only replaced: then it is nowhere but in its own field.
  */
 #pragma once
 
@@ -26,6 +27,8 @@ typedef struct Secret Secret;
 Secret *secret_new(const char *name, const char *header, const char *format, gconstpointer value,
                    gsize value_size, const char *const *methods, const char *const *paths,
                    GError **error);
+/* To be called before the secret is used. */
+void secret_only_replace(Secret *secret);
 Secret *secret_ref(Secret *secret);
 /* The last reference wipes the value. NULL is fine. */
 void secret_unref(Secret *secret);
@@ -36,3 +39,4 @@ const char *secret_header(const Secret *secret);
 const char *secret_format(const Secret *secret);
 const guint8 *secret_value(const Secret *secret, gsize *ret_size);
 const HttpFilter *secret_filter(const Secret *secret);
+gboolean secret_is_only_replaced(const Secret *secret);

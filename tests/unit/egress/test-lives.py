@@ -349,6 +349,16 @@ class Secrets(Case):
         for value in (b"x\0", b"x\n\n", b"\rx", b"x\x7f"):
             self.refuse(value, "control characters")
 
+    def test_a_secret_with_a_name(self):
+        """It is in requests that ask for it."""
+        guest = self.guest(policy(INTERNET, secrets=[{**SECRET, "name": "token"}]), values={0: b"value of the secret"})
+        connection = Tls(guest, SECRET["host"], SECRET["host"], guest.certificates)
+        for field in (b"", b"Authorization: Basic ${secret.token}\r\n"):
+            connection.ask(b"GET /hello HTTP/1.1\r\nHost: api.example.com\r\n" + field + b"\r\n", 70)
+        heads = [request["head"] for request in self.world.requests(host=SECRET["host"])]
+        self.assertNotIn("Authorization", heads[0])
+        self.assertIn("\r\nAuthorization: Basic value of the secret\r\n", heads[1])
+
     def test_many_inspected_hosts(self):
         """The certificate has to fit into a message."""
         hosts = [f"{number}.{'a' * 20}.example.com" for number in range(200)]

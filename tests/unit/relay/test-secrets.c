@@ -55,6 +55,25 @@ test_placeholder(RelayFixture *f, gconstpointer data)
                       "GET / HTTP/1.1\r\n" HOST "authorization: token " VALUE "\r\n" PLAIN "\r\n");
 }
 
+/* It is only in its own field, and only where the guest has asked for it. */
+static void
+test_only_replaced(RelayFixture *f, gconstpointer data)
+{
+    add_token(f);
+    secret_only_replace(f->options.secrets->pdata[0]);
+    client_says(f, "GET / HTTP/1.1\r\n" HOST "A: b\r\n\r\n");
+    assert_server_got(f, "GET / HTTP/1.1\r\n" HOST "A: b\r\n" PLAIN "\r\n");
+    server_says(f, OK);
+    assert_client_got(f, OK);
+    client_says(f, "GET / HTTP/1.1\r\n" HOST "authorization: token ${secret.token}\r\n\r\n");
+    assert_server_got(f,
+                      "GET / HTTP/1.1\r\n" HOST "authorization: token " VALUE "\r\n" PLAIN "\r\n");
+    server_says(f, OK);
+    assert_client_got(f, OK);
+    client_says(f, "GET / HTTP/1.1\r\n" HOST "X: ${secret.token}\r\n\r\n");
+    assert_refused(f, 403, NO_SECRET);
+}
+
 static void
 test_placeholder_of_other(RelayFixture *f, gconstpointer data)
 {
@@ -493,6 +512,7 @@ add_tests_of_requests(void)
     add_relay_test("/secrets/added", test_added);
     add_relay_test("/secrets/own-field-dropped", test_own_field_dropped);
     add_relay_test("/secrets/placeholder", test_placeholder);
+    add_relay_test("/secrets/only-replaced", test_only_replaced);
     add_relay_test("/secrets/placeholder-of-other", test_placeholder_of_other);
     add_relay_test("/secrets/placeholder-elsewhere", test_placeholder_elsewhere);
     add_relay_test("/secrets/not-covered", test_not_covered);
