@@ -207,6 +207,12 @@ packet_socket_send(PacketSocket *socket, const void *bytes, gsize size, int fd)
         socket->failure = g_idle_add(on_failure, socket);
 }
 
+guint
+packet_socket_waiting(const PacketSocket *socket)
+{
+    return g_queue_get_length((GQueue *)&socket->queue);
+}
+
 /* --- life --- */
 
 PacketSocket *

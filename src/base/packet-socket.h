@@ -29,3 +29,5 @@ void packet_socket_free(PacketSocket *socket);
 
 /* Sends a packet, with a descriptor (which is not taken) unless `fd` is -1. */
 void packet_socket_send(PacketSocket *socket, const void *packet, gsize size, int fd);
+/* How many packets wait because the peer does not read. */
+guint packet_socket_waiting(const PacketSocket *socket);

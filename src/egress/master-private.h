@@ -48,6 +48,7 @@ typedef struct {
     MasterValue values[NET_SECRETS_MAX]; /* for the next SET */
     GError *error;                       /* of a SECRET before the next SET */
     char *reason;                        /* why it says that it ends, or NULL */
+    gboolean is_hanging;                 /* it does not read, and is being killed */
     gboolean is_removed;
     guint32 remove_serial; /* 0: cloched has no answer to expect */
     guint kill_source;

@@ -14,6 +14,7 @@
 
 #define ANSWER_MAX (sizeof(EgressHead) + EGRESS_PEM_MAX + 8)
 #define REQUESTS_MAX 64u /* without an answer; a worker with more hangs */
+#define UNREAD_MAX 512u  /* messages, of which each may have a descriptor */
 #define REMOVE_MS 1000u  /* for the last lines of the log */
 /* Between two connections to the resolver; workers wait a little longer. */
 #define RESOLVER_PAUSE_US (G_USEC_PER_SEC / 2)
@@ -312,6 +313,17 @@ master_worker_remove(MasterWorker *worker, guint32 serial)
 
 /* --- what cloched sends --- */
 
+/* FALSE: it would keep more of the master's descriptors than one worker may. */
+static gboolean
+check_reads(MasterWorker *worker)
+{
+    if (worker->is_hanging || packet_socket_waiting(worker->socket) < UNREAD_MAX)
+        return !worker->is_hanging;
+    worker->is_hanging = TRUE;
+    end_by_force(worker, "the worker does not read its messages");
+    return FALSE;
+}
+
 void
 master_worker_send(MasterWorker *worker, const EgressHead *given, const void *payload, gsize size,
                    int fd)
@@ -323,7 +335,7 @@ master_worker_send(MasterWorker *worker, const EgressHead *given, const void *pa
     memcpy(packet, &head, sizeof head);
     if (size > 0)
         memcpy(packet + sizeof head, payload, size);
-    if (worker->socket)
+    if (worker->socket && check_reads(worker))
         packet_socket_send(worker->socket, packet, sizeof head + size, fd);
     explicit_bzero(packet, sizeof head + size);
 }

@@ -281,6 +281,44 @@ test_hanging(void)
     tear_down(&fixture);
 }
 
+static void
+send_watch(int socket)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.align = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    EgressHead head;
+    struct iovec part = {.iov_base = &head, .iov_len = sizeof head};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+
+    egress_head_init(&head, EGRESS_WATCH, "one", 9);
+    memcpy(CMSG_DATA(&control.align), &socket, sizeof socket);
+    while (sendmsg(socket, &message, MSG_DONTWAIT) < 0)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* One that does not read is ended before the master has no descriptors left. */
+static void
+test_not_reading(void)
+{
+    SpawnerRequest request;
+    guint32 number;
+    Fixture fixture;
+    int fd;
+
+    set_up(&fixture);
+    fd = begin_worker(&fixture, "one", &number, NULL);
+    do
+        send_watch(fixture.cloched);
+    while (recv(fixture.spawner, &request, sizeof request, MSG_DONTWAIT | MSG_PEEK) < 0);
+    expect_kill(&fixture, fd, number, "does not read");
+    tear_down(&fixture);
+}
+
 /* An answer to a cloched that has ended reaches no other cloched, whose serial is the same. */
 static void
 test_serials(void)
@@ -442,6 +480,7 @@ main(int argc, char **argv)
     g_test_add_func("/master/nonsense", test_nonsense);
     g_test_add_func("/master/reason", test_reason);
     g_test_add_func("/master/hanging", test_hanging);
+    g_test_add_func("/master/not-reading", test_not_reading);
     g_test_add_func("/master/serials", test_serials);
     g_test_add_func("/master/exhausted", test_exhausted);
     g_test_add_func("/master/resolver", test_resolver);
