@@ -175,8 +175,8 @@ finish(NetworkChange *change, GError *error)
     g_autoptr(Network) network = network_ref(change->network);
 
     network->change = NULL;
-    if (error && change->policy)
-        network_write_record(network); /* which has the policy that failed */
+    if ((error && change->policy) || network->is_spent)
+        network_write_record(network); /* it has the policy that failed, or that is not spent */
     answer(change, error);
     g_clear_error(&error);
     change_free(change);
@@ -296,6 +296,8 @@ succeed(NetworkChange *change)
         take_policy(change);
     if (!network_is_on(network))
         network_set_state(network, NETWORK_OFF, NULL);
+    else if (network->is_spent)
+        network_set_state(network, NETWORK_CLOSED, NETWORK_EXHAUSTED);
     else if (network->has_port)
         network_set_state(network, NETWORK_ON, NULL);
     else

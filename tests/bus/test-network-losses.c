@@ -49,6 +49,29 @@ test_traffic_is_used_up(void)
     kill_sandbox(network_bus, sandbox);
 }
 
+/* A handover gives no new traffic. */
+static void
+test_traffic_is_used_up_during_handover(void)
+{
+    g_autofree char *sandbox =
+        network_create(network_bus, "{'mode': <'internet'>, 'traffic': <uint64 1000>}");
+    g_autoptr(Listener) listener = listener_new(network_bus);
+    g_autofree char *record = NULL;
+
+    egress_command(network_fixture, "hold");
+    fixture_reload(network_fixture);
+    egress_wait_for(network_fixture, 2, "set %s 0 internet, internet", id_of(sandbox));
+    egress_command(network_fixture, "exhausted %s", id_of(sandbox));
+    egress_command(network_fixture, "release");
+    network_wait_for_state(listener, sandbox, "closed");
+    do {
+        run_loop_for(10);
+        g_free(record);
+        record = network_read_record(sandbox);
+    } while (!strstr(record, "NetworkClosed="));
+    kill_sandbox(network_bus, sandbox);
+}
+
 /* The worker has answered, and ends before the change is complete. */
 static void
 test_worker_is_lost_during_change(void)
@@ -303,6 +326,8 @@ main(int argc, char **argv)
     static const NetworkTest tests[] = {
         {"/network-losses/worker-is-lost", test_worker_is_lost},
         {"/network-losses/traffic-is-used-up", test_traffic_is_used_up},
+        {"/network-losses/traffic-is-used-up-during-handover",
+         test_traffic_is_used_up_during_handover},
         {"/network-losses/worker-is-lost-during-change", test_worker_is_lost_during_change},
         {"/network-losses/handover-fails", test_handover_fails},
         {"/network-losses/egress-is-killed", test_egress_is_killed},
