@@ -15,8 +15,8 @@ import sys
 REQUEST = struct.Struct("=HHIIIQII64s112s112s")
 ANSWER = struct.Struct("=HHIii64s2048s")
 REQUESTS = ["", "probe", "recall", "boot", "restore", "adopt", "rejoin", "save", "destroy", "leave", "sweep",
-            "stand-still", "go-on", "cancel", "stop-trying"]
-ANSWERS = ["", "ready", "failed", "cancelled", "done", "machine", "rejoined", "facts", "ended", "stalled", "libvirt"]
+            "stand-still", "go-on", "cancel", "stop-trying", "open-net"]
+ANSWERS = ["", "ready", "failed", "cancelled", "done", "machine", "rejoined", "facts", "ended", "stalled", "libvirt", "net"]
 
 
 def connect():
@@ -49,7 +49,7 @@ def receive_one(connection):
 
 def pack(request, serial):
     return REQUEST.pack(
-        1, REQUESTS.index(request["type"]), serial, request.get("uid", 0), request.get("vcpus", 0),
+        2, REQUESTS.index(request["type"]), serial, request.get("uid", 0), request.get("vcpus", 0),
         request.get("memory_mib", 0), request.get("target", 0), request.get("is_emulated", 0),
         *(request.get(field, "").encode() for field in ("name", "image", "version_key")))
 

@@ -222,6 +222,10 @@ class Machines(Attacker):
         self.check_refused({"type": "save", "name": EVIL, "file": "/dev/null", "writes": 1}, "not a regular file")
         self.check_refused({"type": "save", "name": EVIL, "file": str(self.folder / "disk.qcow2"), "writes": 1}, "not held")
 
+    def test_port_of_a_stranger(self):
+        """A connection gets the ports only of machines that it holds."""
+        self.check_refused({"type": "open-net", "name": f"cloche-{sandbox.id}"}, "not held")
+
 
 if __name__ == "__main__":
     tap.main()
