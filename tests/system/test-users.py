@@ -17,7 +17,7 @@ from cloche_tests.service import MANAGER, PROCESS, SANDBOX, TOP, USERS, Failure,
 SILENT_AGENT = pathlib.Path(__file__).with_name("silent-polkit-agent.py")
 EXAMPLE = pathlib.Path("/usr/local/share/doc/cloche/cloche-example.rules")
 RULES = pathlib.Path("/etc/polkit-1/rules.d/60-cloche.rules")
-ACTIONS = ("create", "use", "manage-others", "network", "manage-templates", "manage-pool")
+ACTIONS = ("create", "use", "manage-others", "network", "network-private", "manage-templates", "manage-pool")
 ALL = {"all_users": GLib.Variant("b", True)}
 VALUES = {"s": "1", "as": ["true"], "a{sv}": {}, "t": 60, "u": 60, "q": 60, "i": 10, "h": 0}
 
