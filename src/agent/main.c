@@ -146,6 +146,8 @@ set_up(int fd, int net_fd, const char *cgroup, bool owns_kernel)
     if (r == 0)
         r = take_signals();
     if (r == 0)
+        r = net_child_watch();
+    if (r == 0)
         r = process_open(cgroup);
     if (r == 0 && owns_kernel)
         r = init_close_cgroups();

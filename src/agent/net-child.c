@@ -2,8 +2,9 @@
 /*
  * net-child: the life of the child, at both sides.
  *
- * The two share a socket. The child writes one byte when it is ready, and answers each byte that it
- * reads.
+ * The two share two sockets. On `control`, the child writes one byte when it is ready, and answers
+ * each byte that it reads. On `gate`, the agent answers. Two, because a process of the agent waits
+ * for the answer on `control` while the child may wait for that on `gate`.
  */
 #include "net-child.h"
 
@@ -13,11 +14,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop.h"
 #include "net-routes.h"
 #include "net-service.h"
 
@@ -27,29 +30,38 @@
 
 static pid_t child;
 static int control = -1; /* the agent's end */
+static Source gate = {.fd = -1};
 
 /* --- in the child --- */
 
-/* Only its own descriptors remain: low numbers are the console. */
+typedef enum {
+    PORT,
+    CONTROL,
+    GATE,
+    FDS,
+} Fd;
+
+#define FDS_FIRST (STDERR_FILENO + 1) /* lower numbers are the console */
+
+/* Only the child's own descriptors remain. */
 static void
-close_others(int *port, int *own_control)
+close_others(int fds[FDS])
 {
-    *port = fcntl(*port, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    *own_control = fcntl(*own_control, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    for (int fd = STDERR_FILENO + 1, last = *port > *own_control ? *port : *own_control; fd < last;
-         fd++)
-        if (fd != *port && fd != *own_control)
-            close(fd);
-    close_range((unsigned)(*port > *own_control ? *port : *own_control) + 1, ~0U, 0);
+    for (int i = 0; i < FDS; i++)
+        fds[i] = fcntl(fds[i], F_DUPFD, FDS_FIRST + FDS);
+    for (int i = 0; i < FDS; i++)
+        fds[i] = dup3(fds[i], FDS_FIRST + i, O_CLOEXEC);
+    close_range(FDS_FIRST + FDS, ~0U, 0);
 }
 
 _Noreturn static void
-run_child(int port, int own_control)
+run_child(int fds[FDS])
 {
     prctl(PR_SET_NAME, NAME);
     signal(SIGPIPE, SIG_IGN);
-    close_others(&port, &own_control);
-    if (net_service_open(port, own_control) == 0 && write(own_control, "", 1) == 1)
+    close_others(fds);
+    if (net_service_open(fds[PORT], fds[CONTROL], fds[GATE]) == 0 &&
+        write(fds[CONTROL], "", 1) == 1)
         net_service_run();
     _exit(0);
 }
@@ -74,26 +86,61 @@ close_network(void)
         dprintf(STDERR_FILENO, "cloche-agent: closing the network: %s\n", strerror(-r));
     close(control);
     control = -1;
+    source_close(&gate);
     child = 0;
+}
+
+/* The child waits for the answer, so there is one byte at a time. */
+static void
+on_gate_ready(Source *source, uint32_t events)
+{
+    char wanted;
+
+    if (recv(gate.fd, &wanted, 1, MSG_DONTWAIT) != 1)
+        return;
+    int r = net_routes_set_gate(wanted == NET_GATE_OPEN);
+    if (r < 0)
+        dprintf(STDERR_FILENO, "cloche-agent: the network's gate: %s\n", strerror(-r));
+    send(gate.fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Makes the child's descriptors. */
+static int
+open_sockets(int fds[FDS])
+{
+    int controls[2], gates[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, controls) < 0)
+        return -errno;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gates) < 0) {
+        int r = -errno;
+        close(controls[0]);
+        close(controls[1]);
+        return r;
+    }
+    control = controls[0];
+    gate.fd = gates[0];
+    fds[CONTROL] = controls[1];
+    fds[GATE] = gates[1];
+    return 0;
 }
 
 void
 net_child_start(int fd)
 {
-    int ends[2];
+    int fds[FDS] = {[PORT] = fd};
 
     if (fd < 0)
         return;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+    if (open_sockets(fds) < 0) {
         close(fd);
         return;
     }
-    control = ends[0];
     child = fork();
     if (child == 0)
-        run_child(fd, ends[1]);
-    close(ends[1]);
-    close(fd);
+        run_child(fds);
+    for (int i = 0; i < FDS; i++)
+        close(fds[i]);
     if (child > 0 && wait_for_byte(READY_TIMEOUT_MS))
         return;
     if (child > 0) {
@@ -101,6 +148,12 @@ net_child_start(int fd)
         waitpid(child, NULL, 0);
     }
     close_network();
+}
+
+int
+net_child_watch(void)
+{
+    return gate.fd < 0 ? 0 : source_open(&gate, gate.fd, EPOLLIN, on_gate_ready);
 }
 
 bool

@@ -6,8 +6,9 @@
  * Whether the host permits connections is decided there and later: while no host is connected to
  * the port, lookups and connections fail at once.
  *
- * The child has no privileges. It is not started again when it ends, because only root of the guest
- * can end it: then all destinations but the guest's own addresses are unreachable.
+ * The child has no privileges, so the agent opens and closes the gate of net-routes.h for it. It is
+ * not started again when it ends, because only root of the guest can end it: then all destinations
+ * but the guest's own addresses are unreachable.
  */
 #pragma once
 
@@ -21,6 +22,8 @@
  * its memory, which the child would have copies of.
  */
 void net_child_start(int fd);
+/* From now on, the agent does in its loop what the child asks for. 0 or -errno. */
+int net_child_watch(void);
 bool net_child_is_running(void);
 
 /* A child was reaped. False if it is not this one. */

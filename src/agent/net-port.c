@@ -55,6 +55,8 @@ set_up(bool is_up)
 
     port.is_up = is_up;
     port.out_begin = port.out_end = 0;
+    if (is_up != was_up)
+        port.handlers->up(is_up);
     if (was_up)
         port.handlers->lost();
 }

@@ -15,6 +15,8 @@
 #define NET_PORT_RESERVE (2u * NET_STREAMS_MAX * 32u)
 
 typedef struct {
+    /* The host has introduced itself, or has gone. Called when this changes, and before lost(). */
+    void (*up)(bool is_up);
     /* The host has gone, or replaces its connection by a new one: no stream exists any more. */
     void (*lost)(void);
     /* A complete frame. A negative result means that the host breaks the protocol: it is gone until

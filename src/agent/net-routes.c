@@ -31,6 +31,7 @@
 #define TABLE 100u
 #define RULES_FIRST 100u /* priority; the kernel's own are 0 and 32766 */
 #define DNS_PORT 53
+#define GATE 2 /* the index of its rule */
 #define TRIES_MAX 1000
 #define TRY_INTERVAL_US 5000
 
@@ -51,14 +52,20 @@ typedef enum {
     UNREACHABLE,
 } Verdict;
 
-/* In this order. */
-static const struct {
+typedef struct {
     uint8_t protocol; /* 0: any */
     uint16_t port;    /* 0: any */
     Verdict verdict;
-} rules[] = {
-    {0, 0, TO_MAIN_BUT_DEFAULT},       {IPPROTO_TCP, 0, TO_TABLE},
-    {IPPROTO_UDP, DNS_PORT, TO_TABLE}, {IPPROTO_UDP, 0, UNREACHABLE},
+} Rule;
+
+/* In this order. */
+static const Rule rules[] = {
+    {0, 0, TO_MAIN_BUT_DEFAULT},
+    {IPPROTO_TCP, DNS_PORT, TO_TABLE},
+    [GATE] = {IPPROTO_TCP, 0, UNREACHABLE}, /* while it is closed */
+    {IPPROTO_TCP, 0, TO_TABLE},
+    {IPPROTO_UDP, DNS_PORT, TO_TABLE},
+    {IPPROTO_UDP, 0, UNREACHABLE},
     {IPPROTO_ICMP, 0, UNREACHABLE}, /* or that of IPv6 */
 };
 
@@ -149,29 +156,45 @@ add_route(int fd, size_t family, uint8_t type, uint32_t table, unsigned interfac
     return netlink_ask(fd, &request);
 }
 
+/* `type`: RTM_NEWRULE or RTM_DELRULE */
 static int
-add_rule(int fd, size_t family, uint32_t priority, uint8_t protocol, uint16_t port, Verdict verdict)
+change_rule(int fd, uint16_t type, size_t family, uint32_t priority, const Rule *rule)
 {
     const struct fib_rule_hdr fixed = {
         .family = (uint8_t)families[family].family,
-        .action = verdict == UNREACHABLE ? FR_ACT_UNREACHABLE : FR_ACT_TO_TBL,
+        .action = rule->verdict == UNREACHABLE ? FR_ACT_UNREACHABLE : FR_ACT_TO_TBL,
     };
-    const struct fib_rule_port_range ports = {port, port};
+    const struct fib_rule_port_range ports = {rule->port, rule->port};
+    uint8_t protocol = rule->protocol == IPPROTO_ICMP ? families[family].icmp : rule->protocol;
     NetlinkRequest request;
 
-    netlink_begin(&request, RTM_NEWRULE, NLM_F_CREATE, &fixed, sizeof fixed);
+    netlink_begin(&request, type, type == RTM_NEWRULE ? NLM_F_CREATE : 0, &fixed, sizeof fixed);
     netlink_put_u32(&request, FRA_PRIORITY, priority);
-    if (verdict != UNREACHABLE)
-        netlink_put_u32(&request, FRA_TABLE, verdict == TO_TABLE ? TABLE : RT_TABLE_MAIN);
-    if (verdict == TO_MAIN_BUT_DEFAULT)
+    if (rule->verdict != UNREACHABLE)
+        netlink_put_u32(&request, FRA_TABLE, rule->verdict == TO_TABLE ? TABLE : RT_TABLE_MAIN);
+    if (rule->verdict == TO_MAIN_BUT_DEFAULT)
         netlink_put_u32(&request, FRA_SUPPRESS_PREFIXLEN, 0);
-    if (protocol == IPPROTO_ICMP)
-        protocol = families[family].icmp;
     if (protocol)
         netlink_put(&request, FRA_IP_PROTO, &protocol, sizeof protocol);
-    if (port)
+    if (rule->port)
         netlink_put(&request, FRA_DPORT_RANGE, &ports, sizeof ports);
     return netlink_ask(fd, &request);
+}
+
+/* For each family, also if one fails. */
+static int
+change_rules(uint16_t type, uint32_t priority, const Rule *rule)
+{
+    int r = 0;
+    int fd = netlink_open(/* groups= */ 0);
+    if (fd < 0)
+        return fd;
+    for (size_t i = 0; i < FAMILIES; i++) {
+        int result = change_rule(fd, type, i, priority, rule);
+        r = r < 0 ? r : result;
+    }
+    close(fd);
+    return r;
 }
 
 static int
@@ -183,8 +206,7 @@ open_family(int fd, size_t family, unsigned interface)
     if (r == 0)
         r = add_route(fd, family, RTN_LOCAL, TABLE, if_nametoindex("lo"));
     for (uint32_t i = 0; r == 0 && i < sizeof rules / sizeof *rules; i++)
-        r = add_rule(fd, family, RULES_FIRST + i, rules[i].protocol, rules[i].port,
-                     rules[i].verdict);
+        r = change_rule(fd, RTM_NEWRULE, family, RULES_FIRST + i, &rules[i]);
     return r;
 }
 
@@ -229,17 +251,16 @@ net_routes_open(void)
 }
 
 int
+net_routes_set_gate(bool is_open)
+{
+    return change_rules(is_open ? RTM_DELRULE : RTM_NEWRULE, RULES_FIRST + GATE, &rules[GATE]);
+}
+
+int
 net_routes_close(void)
 {
-    int r = 0;
-    int fd = netlink_open(/* groups= */ 0);
-    if (fd < 0)
-        return fd;
+    static const Rule all = {.verdict = UNREACHABLE};
+
     /* Of rules with the same priority, the new one comes last: after the users' routes. */
-    for (size_t i = 0; i < FAMILIES; i++) {
-        int result = add_rule(fd, i, RULES_FIRST, 0, 0, UNREACHABLE);
-        r = r < 0 ? r : result;
-    }
-    close(fd);
-    return r;
+    return change_rules(RTM_NEWRULE, RULES_FIRST, &all);
 }

@@ -36,7 +36,7 @@
 #define FLUSH_AT (64u * 1024)
 #define RESOLV_CONF "/etc/resolv.conf"
 
-static int port_fd = -1, tcp = -1, udp = -1;
+static int port_fd = -1, gate_fd = -1, tcp = -1, udp = -1;
 static Source control = {.fd = -1};
 static bool control_is_readable, is_over;
 
@@ -130,7 +130,18 @@ drop_privileges(void)
 
 /* --- events --- */
 
-static const NetPortHandlers handlers = {.lost = net_streams_lose, .frame = net_streams_frame};
+/* Waits until the agent has opened or closed the gate. */
+static void
+set_gate(bool is_open)
+{
+    char byte = is_open ? NET_GATE_OPEN : NET_GATE_CLOSED;
+
+    if (send(gate_fd, &byte, 1, MSG_NOSIGNAL) != 1 || recv(gate_fd, &byte, 1, 0) != 1)
+        is_over = true;
+}
+
+static const NetPortHandlers handlers = {
+    .up = set_gate, .lost = net_streams_lose, .frame = net_streams_frame};
 
 static int
 open_port(void)
@@ -192,9 +203,10 @@ static const struct {
 };
 
 int
-net_service_open(int port, int control_fd)
+net_service_open(int port, int control_fd, int gate)
 {
     port_fd = port;
+    gate_fd = gate;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int r = steps[i].run();
         if (r < 0) {

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* Of getaddrinfo(), curl and git, wget, apt, ssh, Node, Go, Rust, Java, PHP, and errno. */
+/* Of getaddrinfo(), curl and git, wget, apt, ssh, Node, Go, Rust, Java, PHP, R, Python's asyncio,
+ * and errno. */
 static const char *const certain[] = {
     "name or service not known",
     "temporary failure in name resolution",
@@ -25,6 +26,11 @@ static const char *const certain[] = {
     "the package index cannot be reached", /* pip in our images */
     "network is unreachable",
     "enetunreach",
+    " ms: couldn't connect to server",  /* curl, without the reason */
+    " ms: could not connect to server", /* its newer versions */
+    "status was 'couldn't connect to server'",
+    "status was 'could not connect to server'",
+    "connect call failed",
     "no route to host",
     "ehostunreach",
     NULL,
@@ -53,8 +59,12 @@ has_any(const char *line, const char *const *parts)
 
 /* line: in lower case. */
 static NetworkMessage
-judge(const char *line)
+judge(char *line)
 {
+    char *own_end = strstr(line, " - local ("); /* of Node, often "0.0.0.0:0" */
+
+    if (own_end != NULL)
+        *own_end = '\0';
     if (has_any(line, excluded))
         return NETWORK_MESSAGE_NONE;
     if (has_any(line, certain))

@@ -8,7 +8,7 @@ typedef enum {
     NETWORK_MESSAGE_NONE,
     /* A connection was refused or reset, as by a server. */
     NETWORK_MESSAGE_POSSIBLE,
-    /* A name was not found, or a network cannot be reached. */
+    /* A name was not found, or a network or a host cannot be reached. */
     NETWORK_MESSAGE_CERTAIN,
 } NetworkMessage;
 

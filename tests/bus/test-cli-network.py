@@ -330,6 +330,7 @@ class Hints(NetworkTest):
 
     OFF = f"cloche: the sandbox has no network: 'cloche network {BOX} --mode internet' gives it one, '--allow HOST' only one host\n"
     UNRESOLVED = "curl: (6) Could not resolve host: pypi.org\n"
+    UNREACHABLE = "curl: (7) Failed to connect to 93.184.216.34 port 80 after 0 ms: Couldn't connect to server\n"
     RESET = "curl: (56) Recv failure: Connection reset by peer\n"
 
     def command(self, error, status):
@@ -355,6 +356,7 @@ class Hints(NetworkTest):
 
     def test_off(self):
         self.assertEqual(self.exec(self.UNRESOLVED), self.OFF)
+        self.assertEqual(self.exec(self.UNREACHABLE), self.OFF)
         self.assertEqual(self.exec("x" * 100000 + "\n" + self.UNRESOLVED + "x" * 60000), self.OFF)
 
     def test_off_in_a_new_sandbox(self):

@@ -92,10 +92,17 @@ bind_locally(int type, struct sockaddr_in6 *ret_address)
     return fd;
 }
 
+/* The programs of this test connect to the listener itself. */
+static void
+on_up(bool is_up)
+{
+}
+
 static void
 open_once(void)
 {
-    static const NetPortHandlers handlers = {net_streams_lose, net_streams_frame};
+    static const NetPortHandlers handlers = {
+        .up = on_up, .lost = net_streams_lose, .frame = net_streams_frame};
     int ends[2];
 
     if (host >= 0)

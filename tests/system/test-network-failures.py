@@ -95,6 +95,7 @@ class Download(FailureTest):
         self.assertTrue(box.network()["reason"])
         world.forget()
         self.assertEqual(box.guest('lookup("www.example.com")'), "NONAME")
+        self.assertEqual(box.guest('exchange("93.184.216.30", 80)'), network.UNCONNECTED)
         world.assert_untouched()
         box.set_network("restricted", allow=ALLOW, secrets=[SECRET])
 

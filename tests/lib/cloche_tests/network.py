@@ -17,6 +17,7 @@ GUEST = pathlib.Path(__file__).with_name("guest_network.py").read_text()
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 UNIT = "cloche-egress.service"
 REFUSED = {"ECONNRESET", "EPIPE"}  # what a program sees of a connection that was refused outside
+UNCONNECTED = "ENETUNREACH"  # … and of one while no host is connected to the port
 WAIT_MS = 60_000
 
 

@@ -318,6 +318,13 @@ guest_connect(const NetHost *host, const char *address, guint16 port)
     return fd;
 }
 
+void
+guest_expect_error(const NetHost *host, const char *address, guint16 port, int error)
+{
+    g_assert_cmpint(guest_try_connect(host, address, port), ==, -1);
+    g_assert_cmpint(errno, ==, error);
+}
+
 static gssize
 read_some(int fd, void *data, gsize size)
 {

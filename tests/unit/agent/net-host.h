@@ -65,6 +65,8 @@ int guest_socket(const NetHost *host, int family, int type);
 /* Connects by TCP. Returns the socket, or -1 with errno. */
 int guest_try_connect(const NetHost *host, const char *address, guint16 port);
 int guest_connect(const NetHost *host, const char *address, guint16 port);
+/* Asserts that connect() fails with this error. */
+void guest_expect_error(const NetHost *host, const char *address, guint16 port, int error);
 /* Waits until a read gives this error. Closes the socket. */
 void guest_expect_reset(int fd);
 void guest_write(int fd, const void *data, gsize size);

@@ -203,6 +203,7 @@ expect_broken(NetHost *host, int fd)
 
     guest_expect_reset(fd);
     guest_expect_status(host, "www.example.com", NO_SUCH_NAME);
+    guest_expect_error(host, "198.18.0.1", 80, ENETUNREACH);
     net_host_greet(host);
     close(guest_open(host, "after.example", 80, &stream));
 }

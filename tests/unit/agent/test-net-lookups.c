@@ -165,6 +165,31 @@ test_dns_over_tcp(NetHost *host, gconstpointer data)
     close(fd);
 }
 
+/* Lookups by TCP are answered while no host is there, on old connections and on new ones. */
+static void
+test_dns_over_tcp_without_host(NetHost *host, gconstpointer data)
+{
+    static const char *const names[] = {"www.example.com", "localhost"};
+    static const guint statuses[] = {NO_SUCH_NAME, 0};
+    int fds[] = {guest_connect(host, "9.9.9.9", 53), -1};
+    DnsPacket query, answer;
+
+    dns_packet_query(&query, 7, "localhost", 1);
+    send_framed(fds[0], &query);
+    read_framed(fds[0], &answer);
+    net_host_hang_up(host);
+    guest_expect_status(host, "www.example.com", NO_SUCH_NAME);
+    fds[1] = guest_connect(host, "9.9.9.9", 53);
+    for (guint i = 0; i < 4; i++) {
+        dns_packet_query(&query, 8, names[i % 2], 1);
+        send_framed(fds[i / 2], &query);
+        read_framed(fds[i / 2], &answer);
+        g_assert_cmpuint(dns_packet_status(&answer), ==, statuses[i % 2]);
+    }
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* A seventeenth connection replaces the one that was silent for the longest time. A query that is
  * too long or none ends its connection. */
 static void
@@ -251,6 +276,7 @@ static const NetTest tests[] = {
     {"any-server", test_any_server, NULL},
     {"malformed-queries", test_malformed_queries, NULL},
     {"dns-over-tcp", test_dns_over_tcp, NULL},
+    {"dns-over-tcp-without-host", test_dns_over_tcp_without_host, NULL},
     {"bounds-of-dns-over-tcp", test_bounds_of_dns_over_tcp, NULL},
     {"lost-askers", test_lost_askers, NULL},
     {"many-lookups", test_many_lookups, NULL},

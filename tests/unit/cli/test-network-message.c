@@ -40,6 +40,20 @@ test_certain(void)
         "ssh: Could not resolve hostname github.com: Name or service not known",
         "OSError: [Errno 101] Network is unreachable",
         "connect ENETUNREACH 192.0.2.1:443",
+        "curl: (7) Failed to connect to 192.0.2.1 port 80 after 0 ms: Couldn't connect to server",
+        "curl: (7) Failed to connect to 192.0.2.1 port 80 after 2 ms: Could not connect to server",
+        "fatal: unable to access 'https://192.0.2.1/a/': Failed to connect to 192.0.2.1 port 443 "
+        "after 0 ms: Couldn't connect to server",
+        "  URL 'http://192.0.2.1/': status was 'Couldn't connect to server'",
+        "  URL 'http://192.0.2.1/': status was 'Could not connect to server'",
+        "Connecting to 192.0.2.1:80... failed: Network is unreachable.",
+        "W: Failed to fetch http://192.0.2.1/dists/x/InRelease  Cannot initiate the connection to "
+        "192.0.2.1:80 (192.0.2.1). - connect (101: Network is unreachable)",
+        "urllib.error.URLError: <urlopen error [Errno 101] Network is unreachable>",
+        "OSError: [Errno 101] Connect call failed ('192.0.2.1', 80)",
+        "npm ERR! network request to http://192.0.2.1/x failed, reason: connect ENETUNREACH "
+        "192.0.2.1:80 - Local (0.0.0.0:0)",
+        "ssh: connect to host 192.0.2.1 port 22: Network is unreachable",
         "ping: connect: No route to host",
         "dial tcp: lookup proxy.golang.org on 192.0.2.1:53: no such host",
         "error: failed to lookup address information: Name or service not known",
@@ -58,7 +72,7 @@ test_possible(void)
     static const char *const texts[] = {
         "curl: (56) Recv failure: Connection reset by peer",
         "curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to pypi.org:443",
-        "curl: (7) Failed to connect to 192.0.2.1 port 80 after 0 ms: Couldn't connect to server",
+        "could not connect to server: Connection refused\nIs the server running on localhost?",
         "ConnectionRefusedError: [Errno 111] Connection refused",
         "ConnectionResetError: [Errno 104] Connection reset by peer",
         "http.client.RemoteDisconnected: Remote end closed connection without response",
