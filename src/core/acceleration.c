@@ -88,7 +88,7 @@ static void
 choose(Acceleration *acceleration, const VmFacts *facts)
 {
     acceleration->facts = facts;
-    acceleration->host->pace = pace_of(facts->emulated);
+    acceleration->host->pace = *pace_of(facts->emulated);
     g_message("Machines run on %s with the accelerator %s", facts->hypervisor, facts->accelerator);
     if (facts->emulated)
         g_warning(

@@ -11,6 +11,7 @@ host_init(Host *host, Vm *vm, const Store *store, guint32 uid_first, guint32 uid
     *host = (Host){
         .vm = vm,
         .store = store,
+        .pace = *pace_of(/* emulated= */ TRUE),
         .uid_first = uid_first,
         .uid_count = uid_count,
         .uid_next = uid_count ? g_random_int() % uid_count : 0,

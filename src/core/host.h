@@ -12,12 +12,12 @@
 typedef struct {
     Vm *vm;
     const Store *store;
-    const Pace *pace;       /* NULL until an accelerator is chosen, before any machine starts */
-    guint64 memory_mib;     /* of all machines, including those that start or end */
-    guint64 ending_mib;     /* of machines that are ending */
-    guint waiting;          /* callers, in all pools whose template is ready */
-    guint count;            /* of instances and of other work that uses the store */
-    gboolean machines_stay; /* some go on without this process, and map their RAM file */
+    Pace pace;                        /* that of emulated machines until an accelerator is chosen */
+    guint64 memory_mib;               /* of all machines, including those that start or end */
+    guint64 ending_mib;               /* of machines that are ending */
+    guint waiting;                    /* callers, in all pools whose template is ready */
+    guint count;                      /* of instances and of other work that uses the store */
+    gboolean machines_stay;           /* some go on without this process, and map their RAM file */
     void (*on_change)(gpointer data); /* `count` became less, or a machine is ready */
     gpointer on_change_data;
 

@@ -163,7 +163,8 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
         give_up(task, END_NOT_YET, error);
     } else {
         listen_for_first_byte(adoption, fd);
-        instance->link = guest_link_new(fd, instance_on_link_lost, instance);
+        instance->link =
+            guest_link_new(fd, &instance->host->pace.grace_s, instance_on_link_lost, instance);
         guest_link_set_stalled(instance->link, instance->is_stalled);
         guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S,
                                instance->is_stalled ? on_late_greeting : on_greeted, task);

@@ -92,7 +92,7 @@ begin_exercise(GTask *task)
     Start *start = g_task_get_task_data(task);
 
     exercise_async(start->instance->link, start->instance->template, start->instance->contexts,
-                   start->boots ? BOOT_EXERCISES : start->instance->host->pace->exercises,
+                   start->boots ? BOOT_EXERCISES : start->instance->host->pace.exercises,
                    on_exercised, task);
 }
 
@@ -177,7 +177,8 @@ on_machine_started(GObject *source, GAsyncResult *result, gpointer data)
         return_error(data, error);
         return;
     }
-    instance->link = guest_link_new(fd, instance_on_link_lost, instance);
+    instance->link =
+        guest_link_new(fd, &instance->host->pace.grace_s, instance_on_link_lost, instance);
     guest_link_greet_async(instance->link, start->boots ? BOOT_TIMEOUT_S : RESTORE_TIMEOUT_S,
                            on_greeted, data);
     start->cancellable = g_task_get_cancellable(data);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pace: how machines are made ready, by their accelerator. */
+/* pace: one table for each kind of accelerator. */
 #include "pace.h"
 
-static const Pace emulated_pace = {.claim_pause_ms = 150, .exercises = 3, .starts_min = 1};
-static const Pace kvm_pace = {.claim_pause_ms = 20, .exercises = 1, .starts_min = 2};
+static const Pace emulated_pace = {
+    .claim_pause_ms = 150, .exercises = 3, .starts_min = 1, .grace_s = 20};
+static const Pace kvm_pace = {.claim_pause_ms = 20, .exercises = 1, .starts_min = 2, .grace_s = 5};
 
 const Pace *
 pace_of(gboolean emulated)

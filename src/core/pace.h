@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pace: how machines are made ready, by their accelerator.
+ * pace: how machines are made ready, and how patient the host is with them, by their accelerator.
  *
  * An emulated machine translates code when it runs it first, and keeps a processor of the host busy
  * with that. Hence the first rounds of exercise are slow, and a restore slows down whoever has just
- * claimed a machine. Under KVM neither is true: a restore waits for libvirt most of its time.
+ * claimed a machine. Under KVM neither is true: a restore waits for libvirt most of its time. Code
+ * takes 15 to 20 times as long, also that of an interpreter which handles an interrupt.
  */
 #pragma once
 
@@ -16,6 +17,7 @@ typedef struct {
     guint claim_pause_ms;
     guint exercises;  /* rounds in each restored machine */
     guint starts_min; /* concurrent restores, however few processors there are */
+    guint grace_s;    /* from the interrupt of an interpreter to its kill */
 } Pace;
 
 const Pace *pace_of(gboolean emulated);

@@ -162,7 +162,7 @@ may_start(const Pool *pool)
     guint waiting = callers_count(pool->callers);
 
     return memory_is_free(pool) &&
-           pool->starting < pace_starts(pool->host->pace, pool->processors,
+           pool->starting < pace_starts(&pool->host->pace, pool->processors,
                                         /* is_waited_for= */ waiting > 0) &&
            pool->ready.length + pool->starting < pool->config.target + waiting;
 }
@@ -238,7 +238,7 @@ pool_take(Pool *pool)
     if (!instance)
         return NULL;
     if (pool->failures == 0)
-        pause_refill(pool, pool->host->pace->claim_pause_ms);
+        pause_refill(pool, pool->host->pace.claim_pause_ms);
     let_go(pool, instance);
     return instance;
 }

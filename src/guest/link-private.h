@@ -33,6 +33,7 @@ void link_send_request(GuestLink *link, WireWriter *w, WireType type, GAsyncRead
 
 /* For the runners behind the link. */
 Slots *link_large_frames(const GuestLink *link);
+guint link_grace_s(const GuestLink *link);
 
 /* Sends a frame that wire_frame_end() finished. */
 void link_send(GuestLink *link, const guint8 *frame, gsize size);

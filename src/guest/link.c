@@ -30,8 +30,7 @@
 
 struct GuestLink {
     int fd;
-    guint in_source, out_source, excess_source, greet_timer;
-    guint greet_timeout_s;
+    guint in_source, out_source, excess_source, greet_timer, greet_timeout_s;
     GByteArray *in;
     Unsent unsent;
     guint8 nonce[WIRE_NONCE_SIZE];
@@ -45,6 +44,7 @@ struct GuestLink {
     StreamTable streams;
     LinkRequests requests;
     Slots *large_frames; /* of the owner's sandboxes; of this one before it has an owner */
+    const guint *grace_s;
     ClockSync clock;
     gboolean clock_is_due; /* set the clock when the agent has greeted */
     GTask *greeting;
@@ -297,6 +297,12 @@ link_large_frames(const GuestLink *link)
     return link->large_frames;
 }
 
+guint
+link_grace_s(const GuestLink *link)
+{
+    return *link->grace_s;
+}
+
 void
 guest_link_set_owner(GuestLink *link, Budget *buffers, Slots *large_frames)
 {
@@ -485,11 +491,12 @@ on_readable(int fd, GIOCondition condition, gpointer data)
 /* --- life --- */
 
 GuestLink *
-guest_link_new(int fd, GuestLost lost, gpointer data)
+guest_link_new(int fd, const guint *grace_s, GuestLost lost, gpointer data)
 {
     GuestLink *link = g_rc_box_new0(GuestLink);
 
     link->fd = fd;
+    link->grace_s = grace_s;
     link->in = g_byte_array_new();
     unsent_init(&link->unsent);
     exchanges_init(&link->exchanges);

@@ -31,8 +31,9 @@ typedef enum {
  * guest_link_close() or guest_link_free(), which ends all streams and requests. */
 typedef void (*GuestLost)(GuestLink *link, GuestLoss why, const char *message, gpointer data);
 
-/* Takes `fd`, a non-blocking stream socket. */
-GuestLink *guest_link_new(int fd, GuestLost lost, gpointer data);
+/* Takes `fd`, a non-blocking stream socket. A runner that does not stop is killed *grace_s seconds
+ * after the first interrupt; the number may change, and must live as long as the link. */
+GuestLink *guest_link_new(int fd, const guint *grace_s, GuestLost lost, gpointer data);
 /* Closes the connection, unless it is closed. All streams and requests end with
  * CLOCHE_ERROR_GUEST_LOST and the message `why`. Later ones fail with CLOCHE_ERROR_GUEST_LOST.
  * `lost` is not called any more. */

@@ -4,14 +4,13 @@
 
 #include <signal.h>
 
-#define INTERRUPT_EVERY_S 1
-
 static gboolean
 on_not_stopped(gpointer data)
 {
     RunnerInterrupt *interrupt = data;
 
-    if (++interrupt->count < GUEST_GRACE_S / INTERRUPT_EVERY_S) {
+    if (interrupt->count < RUNNER_INTERRUPTS) {
+        interrupt->count++;
         guest_stream_signal(interrupt->stream, SIGINT);
         return G_SOURCE_CONTINUE;
     }
@@ -26,9 +25,11 @@ runner_interrupt_begin(RunnerInterrupt *interrupt, GuestStream *stream)
 {
     runner_interrupt_end(interrupt);
     interrupt->stream = stream;
-    interrupt->count = 0;
+    interrupt->count = 1;
+    interrupt->grace_s = guest_stream_grace_s(stream);
     guest_stream_signal(stream, SIGINT);
-    interrupt->timer = g_timeout_add_seconds(INTERRUPT_EVERY_S, on_not_stopped, interrupt);
+    interrupt->timer =
+        g_timeout_add(interrupt->grace_s * 1000 / RUNNER_INTERRUPTS, on_not_stopped, interrupt);
 }
 
 void

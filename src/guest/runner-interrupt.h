@@ -3,20 +3,21 @@
  * runner-interrupt: stops what a runner executes.
  *
  * One SIGINT is not enough: code may catch it, and Python discards an exception that is raised
- * while an object is destroyed. So the signal is sent each second, and after GUEST_GRACE_S the
- * runner is killed.
+ * while an object is destroyed. So the signal is sent RUNNER_INTERRUPTS times in the time of
+ * grace, and after it the runner is killed. A slow machine has more time between the signals, too,
+ * because the next signal must not interrupt the code that handles the one before.
  */
 #pragma once
 
 #include "stream.h"
 
-/* From the first interrupt to the kill of a runner that does not stop. */
-#define GUEST_GRACE_S 5
+#define RUNNER_INTERRUPTS 5u
 
 typedef struct {
     GuestStream *stream;
     guint timer; /* 0: nothing is being interrupted, or it was killed */
     guint count; /* of signals since the begin */
+    guint grace_s;
     gboolean has_killed;
 } RunnerInterrupt;
 

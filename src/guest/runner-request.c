@@ -324,9 +324,9 @@ static char *
 describe_kill(const RunnerRequest *request, const char *end)
 {
     if (request->interrupt.has_killed)
-        return g_strdup_printf("it ignored the interrupt for %d seconds, and its interpreter was "
+        return g_strdup_printf("it ignored the interrupt for %u seconds, and its interpreter was "
                                "killed",
-                               GUEST_GRACE_S);
+                               request->interrupt.grace_s);
     return g_strdup_printf("its interpreter died of the interrupt (%s)", end);
 }
 
@@ -357,9 +357,9 @@ runner_request_lose(RunnerRequest *request, const GuestExit *how, const GError *
     if (how && request->interrupt.has_killed)
         lost = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
                            "The interpreter was killed because the code ignored an interrupt for "
-                           "%d seconds; its state is lost, and the next execution starts a new "
+                           "%u seconds; its state is lost, and the next execution starts a new "
                            "one",
-                           GUEST_GRACE_S);
+                           request->interrupt.grace_s);
     else if (how)
         lost = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_RUNNER_LOST,
                            "The interpreter died during the execution (%s); its state is lost, and "

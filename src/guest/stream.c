@@ -207,6 +207,12 @@ guest_stream_signal(GuestStream *stream, int signal)
         send_simple(stream, WIRE_SIGNAL, WIRE_STDIN, &value);
 }
 
+guint
+guest_stream_grace_s(const GuestStream *stream)
+{
+    return stream->link ? link_grace_s(stream->link) : 0;
+}
+
 void
 guest_stream_kill(GuestStream *stream)
 {

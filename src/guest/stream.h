@@ -55,6 +55,8 @@ void guest_stream_stop_reading(GuestStream *stream, WireChannel channel);
 void guest_stream_resize(GuestStream *stream, guint32 columns, guint32 rows);
 void guest_stream_credit(GuestStream *stream, WireChannel channel, gsize size);
 void guest_stream_signal(GuestStream *stream, int signal);
+/* From the first interrupt of the runner on this stream to its kill. */
+guint guest_stream_grace_s(const GuestStream *stream);
 /* Sends SIGKILL to all processes that the stream's process started; `ended` follows. */
 void guest_stream_kill(GuestStream *stream);
 /* The guest owes nothing on this stream until the host writes again or kills: its silence does not

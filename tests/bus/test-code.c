@@ -252,7 +252,7 @@ test_timeout_that_is_ignored(void)
     assert_text(execution, "status", "timed-out");
     assert_error_is(execution, "TimeoutError",
                     "the code ran longer than its limit of 1 second; it ignored the interrupt "
-                    "for 5 seconds, and its interpreter was killed: the interpreter's state is "
+                    "for 20 seconds, and its interpreter was killed: the interpreter's state is "
                     "lost",
                     "");
     assert_prints("print('x' in globals())", NULL, "False\n");

@@ -527,7 +527,7 @@ int
 main(int argc, char **argv)
 {
     const FixtureOptions options = {
-        .has_python = TRUE, .python_runners = "", .default_template = "python"};
+        .has_python = TRUE, .python_runners = "", .default_template = "python", .kvm = "0"};
     int status;
 
     g_test_init(&argc, &argv, NULL);

@@ -8,7 +8,7 @@
  * FIXTURE_RUNNERS names the runners that machines of the template 'interpreter' have started, and
  * FIXTURE_DEFAULT_RUNNERS those of the default template 'python' (default: none, because most of
  * the time in which a machine becomes ready is the start of its runners). With FIXTURE_EGRESS,
- * sandboxes can have a network, by fake-egress.
+ * sandboxes can have a network, by fake-egress. With FIXTURE_KVM, machines are not emulated.
  */
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -55,6 +55,7 @@ main(int argc, char **argv)
                                     .interpreter_runners =
                                         interpreter_runners ? interpreter_runners : "",
                                     .has_egress = g_getenv("FIXTURE_EGRESS") != NULL,
+                                    .kvm = g_getenv("FIXTURE_KVM") ? "0" : NULL,
                                     .target = 1,
                                     .default_template = "python"};
     g_autoptr(Fixture) fixture = fixture_new(&options);

@@ -109,7 +109,7 @@ set_up(Fixture *f, gconstpointer data)
     f->core = core_new(&config, &vm, f->store, &error);
     g_assert_no_error(error);
     core_set_events(f->core, &events, NULL);
-    f->core->host.pace = pace_of(FALSE);
+    f->core->host.pace = *pace_of(FALSE);
     f->box = templates_find(f->core->templates, "box");
     template_check(f->box, template_files_new(f->store, "box", "0123", "1", "kvm"));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-pace: the accelerator determines how machines are prepared. */
+/* test-pace: the accelerator determines how the host deals with machines. */
 #include "pace.h"
 
 static void
@@ -9,8 +9,10 @@ test_values(void)
 
     g_assert_cmpuint(emulated->claim_pause_ms, ==, 150);
     g_assert_cmpuint(emulated->exercises, ==, 3);
+    g_assert_cmpuint(emulated->grace_s, ==, 20);
     g_assert_cmpuint(kvm->claim_pause_ms, ==, 20);
     g_assert_cmpuint(kvm->exercises, ==, 1);
+    g_assert_cmpuint(kvm->grace_s, ==, 5);
 }
 
 static void

@@ -44,7 +44,7 @@ set_up(Fixture *f, gconstpointer data)
 
     fake_reset();
     host_init(&f->host, /* vm= */ NULL, /* store= */ NULL, 0, 0);
-    f->host.pace = pace_of(FALSE);
+    f->host.pace = *pace_of(FALSE);
     f->host.on_change = on_host_changed;
     f->host.on_change_data = f;
     f->pools = pools_new(&f->host, &config);

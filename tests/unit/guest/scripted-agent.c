@@ -236,7 +236,8 @@ agent_set_up(ScriptedAgent *agent)
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), ==, 0);
     agent->fd = fds[1];
     agent->received = g_byte_array_new();
-    agent->link = guest_link_new(fds[0], on_lost, agent);
+    agent->grace_s = 5;
+    agent->link = guest_link_new(fds[0], &agent->grace_s, on_lost, agent);
     guest_link_greet_async(agent->link, /* timeout_s= */ 60, on_greeted, agent);
 }
 

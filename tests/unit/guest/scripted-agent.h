@@ -11,6 +11,7 @@
 
 typedef struct {
     GuestLink *link;
+    guint grace_s; /* 5, until the test changes it */
     int fd;
     GByteArray *received;
     GBytes *payload;         /* of the frame that was expected last */

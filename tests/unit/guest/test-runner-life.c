@@ -248,20 +248,52 @@ test_leftovers(Fixture *f, gconstpointer data)
     expect_answers(f, "a=ok:\n");
 }
 
+/* After the first signal: the others, in the same intervals, and then the kill. Timers of GLib are
+ * never early, and late on a busy machine. */
+static void
+expect_grace(Fixture *f, guint seconds, gint64 begin_us)
+{
+    for (guint i = 1; i < RUNNER_INTERRUPTS; i++) {
+        agent_expect(&f->agent, WIRE_SIGNAL);
+        g_assert_cmpint(g_get_monotonic_time() - begin_us, >=,
+                        i * seconds * G_USEC_PER_SEC / RUNNER_INTERRUPTS);
+        send_output(f, "busy"); /* or the link would ask with a PING */
+    }
+    expect_kill(f);
+    g_assert_cmpint(g_get_monotonic_time() - begin_us, >=, seconds * G_USEC_PER_SEC);
+}
+
 /* A runner that does not become idle is killed, and the execution that waits starts another. */
 static void
 test_not_idle(Fixture *f, gconstpointer data)
 {
+    gint64 begin_us = g_get_monotonic_time();
+
+    f->agent.grace_s = 1;
     bring_to(f, LIFE_SYNCING);
     execute(f, "a");
-    for (guint i = 1; i < GUEST_GRACE_S; i++) {
-        agent_expect(&f->agent, WIRE_SIGNAL);
-        send_output(f, "busy"); /* or the link would ask with a PING */
-    }
-    expect_kill(f);
+    expect_grace(f, 1, begin_us);
     send_exited(f);
     become_ready(f);
     expect_execute(f, "a");
+}
+
+/* The grace is that of the time of the interrupt, and the caller learns how long it was. */
+static void
+test_not_interruptible(Fixture *f, gconstpointer data)
+{
+    gint64 begin_us = g_get_monotonic_time();
+
+    bring_to(f, LIFE_READY);
+    execute(f, "a");
+    expect_execute(f, "a");
+    f->agent.grace_s = 6;
+    guest_interpreter_interrupt(f->interpreter);
+    agent_expect(&f->agent, WIRE_SIGNAL);
+    f->agent.grace_s = 1;
+    expect_grace(f, 6, begin_us);
+    send_exited(f);
+    expect_answers(f, "a=RunnerLost\n");
 }
 
 /* Only the caller that waited for this runner gets the error; the next one starts another. */
@@ -410,6 +442,7 @@ main(int argc, char **argv)
     ADD(busy, 0);
     ADD(leftovers, 0);
     ADD(not_idle, 0);
+    ADD(not_interruptible, 0);
     ADD(unsupported, 0);
     ADD(no_program, 0);
     ADD(lost, 0);

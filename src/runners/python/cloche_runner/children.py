@@ -19,7 +19,7 @@ import time
 
 from IPython import get_ipython
 
-_PATIENCE_S = 3  # the host kills the interpreter 5 s after an interrupt
+_PATIENCE_S = 3  # the host kills the interpreter 5 s after an interrupt, or later
 _TRY_S = 0.01
 _TICKS = 10  # CPU time in which a process surely ends or starts the next program
 
