@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "secret.h"
+#include "secret-option.h"
 #include "text.h"
 
 void

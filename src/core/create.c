@@ -12,9 +12,9 @@
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "keyed-digest.h"
 #include "network-private.h"
 #include "registry.h"
-#include "secret.h"
 #include "util.h"
 
 #define CLAIMS_MAX 3

@@ -7,8 +7,8 @@
  */
 #pragma once
 
+#include "http-secret.h"
 #include "policy.h"
-#include "secret.h"
 
 typedef struct Secrets Secrets;
 /* Secrets that are ready, but not in use yet. */

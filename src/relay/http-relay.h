@@ -11,7 +11,7 @@
 
 #include "bytes.h"
 #include "http-filter.h"
-#include "secret.h"
+#include "http-secret.h"
 
 #define HTTP_RELAY_QUEUE_MIN (64u * 1024) /* the least `max` of the four queues */
 #define HTTP_PATH_LOGGED_MAX 1024u        /* bytes */

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "bytes.h"
-#include "secret.h"
+#include "http-secret.h"
 
 #define SECRET_SEARCH_BYTES (1024u * 1024) /* of each body that are searched */
 /* Shorter values are not searched for: they occur by chance. */

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "keyed-digest-private.h"
 #include "names.h"
 #include "ownership.h"
-#include "secret-private.h"
 #include "util.h"
 
 /* Machines' users can search the folder but not list it. */

@@ -9,7 +9,7 @@
  *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
  *   RUN/machines/NAME/                 a machine's socket, if it is not cloche-vm's (vmd-files.h)
  *   RUN/crashed                        the service has crashed, and was not killed
- *   RUN/request-key                    see secret.h
+ *   RUN/request-key                    see keyed-digest.h
  *
  * The folders' group gives machines' users access to shared files, and access.h to their own files.
  * A store locks STATE, so files there that belong to no running sandbox were left by a daemon that

@@ -14,7 +14,7 @@
 #include "guest-path.h"
 #include "network-message.h"
 #include "network-text.h"
-#include "secret.h"
+#include "secret-option.h"
 #include "source.h"
 #include "table.h"
 #include "text.h"

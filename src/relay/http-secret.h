@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * secret: a value that is put into requests to one host, and that the guest never has.
+ * http-secret: a value that is put into requests to one host, and that the guest never has.
  *
  * A secret is for one host: the caller gives a connection only the secrets of its host. Methods and
  * paths narrow it down further. In a request, a guest can write ${secret.NAME} inside the value of

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-secret: different texts have different digests, and only the key gives the same ones. */
+/* test-keyed-digest: different texts have different digests, and only the key gives the same ones.
+ */
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fixture.h"
-#include "secret.h"
+#include "keyed-digest.h"
 
 static char *
 digest(const Store *store, char **first, char **second)
@@ -76,7 +77,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add("/secret/unambiguous", Fixture, NULL, set_up, test_unambiguous, tear_down);
-    g_test_add("/secret/key", Fixture, NULL, set_up, test_key, tear_down);
+    g_test_add("/keyed-digest/unambiguous", Fixture, NULL, set_up, test_unambiguous, tear_down);
+    g_test_add("/keyed-digest/key", Fixture, NULL, set_up, test_key, tear_down);
     return g_test_run();
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-secret: the option --secret is parsed, errors do not quote its value, and values reach a
- * sealed memfd only if a header can have them. */
+/* test-secret-option: the option --secret is parsed, errors do not quote its value, and values
+ * reach a sealed memfd only if a header can have them. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "secret.h"
+#include "secret-option.h"
 
 /* --- the option --- */
 
@@ -184,10 +184,11 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/secret/forms", test_forms);
-    g_test_add_func("/secret/wrong-forms", test_wrong_forms);
-    g_test_add("/secret/values", Fixture, NULL, set_up, test_values, tear_down);
-    g_test_add("/secret/longest-value", Fixture, NULL, set_up, test_longest_value, tear_down);
-    g_test_add_func("/secret/no-file", test_no_file);
+    g_test_add_func("/secret-option/forms", test_forms);
+    g_test_add_func("/secret-option/wrong-forms", test_wrong_forms);
+    g_test_add("/secret-option/values", Fixture, NULL, set_up, test_values, tear_down);
+    g_test_add("/secret-option/longest-value", Fixture, NULL, set_up, test_longest_value,
+               tear_down);
+    g_test_add_func("/secret-option/no-file", test_no_file);
     return g_test_run();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* secret-private: the key of a store. */
+/* keyed-digest-private: the key of a store. */
 #pragma once
 
 #include <glib.h>

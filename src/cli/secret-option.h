@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * secret: the option --secret, a header that requests of a sandbox to one host get outside it.
+ * secret-option: the option --secret, a header that requests of a sandbox to one host get outside
+ * it.
  *
  *   HOST[:PORT][/PATH]:HEADER=[TEXT]@FILE
  *

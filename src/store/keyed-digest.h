@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * secret: keyed digests of what must not be stored.
+ * keyed-digest: keyed digests of what must not be stored.
  *
  * A record needs to tell whether a second request is the same as the first, which may contain
  * passwords. A digest without a key would permit guesses. The key is in the run folder, which only

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* secret: keyed digests of what must not be stored. */
-#include "secret.h"
+/* keyed-digest: keyed digests of what must not be stored. */
+#include "keyed-digest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "secret-private.h"
+#include "keyed-digest-private.h"
 #include "util.h"
 
 struct StoreDigest {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* secret: parses the option, and copies the value from its file to a memfd. */
-#include "secret.h"
+/* secret-option: parses the option, and copies the value from its file to a memfd. */
+#include "secret-option.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* secret: a checked value, which is wiped at its end. */
-#include "secret.h"
+/* http-secret: a checked value, which is wiped at its end. */
+#include "http-secret.h"
 
 #include <string.h>
 
