@@ -10,7 +10,6 @@
 /* The relay takes whatever a policy may have. */
 G_STATIC_ASSERT(SECRETS_MAX >= NET_SECRETS_MAX);
 G_STATIC_ASSERT(SECRET_VALUE_MAX >= NET_SECRET_VALUE_MAX);
-G_STATIC_ASSERT(SECRET_FORMAT_MAX >= NET_SECRET_TEXT_MAX);
 
 typedef struct {
     gsize size;

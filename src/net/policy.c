@@ -6,11 +6,7 @@
 
 #include "error.h"
 #include "rules.h"
-
-#define TOKEN_CHARACTERS                                                                           \
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
-#define METHOD_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+#include "secret-text.h"
 
 static const char *const modes[_NET_MODE_MAX] = {"off", "restricted", "internet"};
 
@@ -137,32 +133,27 @@ check_entries(const char *option, char **entries, gboolean may_have_protocol, GE
     return TRUE;
 }
 
-static gboolean
-consists_of(const char *text, const char *characters)
-{
-    return *text && text[strspn(text, characters)] == '\0' && strlen(text) <= NET_SECRET_TEXT_MAX;
-}
+/* In messages, the texts of a policy have one bound. */
+G_STATIC_ASSERT(SECRET_NAME_MAX <= NET_SECRET_TEXT_MAX);
+G_STATIC_ASSERT(SECRET_HEADER_MAX <= NET_SECRET_TEXT_MAX);
+G_STATIC_ASSERT(SECRET_FORMAT_MAX <= NET_SECRET_TEXT_MAX);
+G_STATIC_ASSERT(HTTP_METHOD_MAX <= NET_SECRET_TEXT_MAX);
 
-/* Printable ASCII with one "%s" and no other '%'. */
 static gboolean
-format_is_valid(const char *format)
+is_printable(const char *text)
 {
-    const char *place = strchr(format, '%');
-
-    for (const char *c = format; *c; c++)
-        if (!g_ascii_isprint(*c))
+    for (; *text; text++)
+        if (!g_ascii_isprint(*text))
             return FALSE;
-    return place && place[1] == 's' && !strchr(place + 1, '%') &&
-           strlen(format) <= NET_SECRET_TEXT_MAX;
+    return TRUE;
 }
 
+/* Escapes are refused: %c3 and %C3 are the same in a path, but not the same prefix. */
 static gboolean
 path_is_valid(const char *path)
 {
-    for (const char *c = path; *c; c++)
-        if (!g_ascii_isgraph(*c) || strchr("?#%", *c))
-            return FALSE;
-    return *path == '/' && strlen(path) <= NET_SECRET_TEXT_MAX;
+    return http_filter_path_is_valid(path) && !strchr(path, '%') &&
+           strlen(path) <= NET_SECRET_TEXT_MAX;
 }
 
 static gboolean
@@ -173,29 +164,17 @@ check_filters(const NetSecret *secret, GError **error)
     if (g_strv_length(secret->paths) > NET_PATHS_MAX)
         return refuse(error, "secrets: more than %u paths", NET_PATHS_MAX);
     for (char **method = secret->methods; *method; method++)
-        if (!consists_of(*method, METHOD_CHARACTERS))
-            return refuse(error, "secrets: '%s' is not a method", *method);
+        if (!http_filter_method_is_valid(*method))
+            return refuse(error,
+                          "secrets: '%s' is not a method: at most %u capital letters and '-'",
+                          *method, HTTP_METHOD_MAX);
     for (char **path = secret->paths; *path; path++)
         if (!path_is_valid(*path))
             return refuse(error,
-                          "secrets: '%s' is not a path: it begins with '/', and has no '%%', "
-                          "'?' or '#'",
-                          *path);
+                          "secrets: '%s' is not a path: it begins with '/', has no '%%', '?', "
+                          "'#', '\\', '//', '.' or '..' as a part, and at most %u characters",
+                          *path, NET_SECRET_TEXT_MAX);
     return TRUE;
-}
-
-/* These headers say where a request goes, and how it is framed. */
-static gboolean
-header_is_reserved(const char *header)
-{
-    static const char *const reserved[] = {
-        "host",    "content-length", "transfer-encoding", "connection",      "upgrade", "te",
-        "trailer", "expect",         "keep-alive",        "proxy-connection"};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(reserved); i++)
-        if (g_ascii_strcasecmp(header, reserved[i]) == 0)
-            return TRUE;
-    return FALSE;
 }
 
 static gboolean
@@ -207,15 +186,20 @@ check_secret(const NetSecret *secret, GError **error)
         return refuse(error, "secrets: '%s' is not the name of a host", secret->host);
     if (secret->port == 0)
         return refuse(error, "secrets: port 0 of host '%s'", secret->host);
-    if (!consists_of(secret->header, TOKEN_CHARACTERS) || header_is_reserved(secret->header))
-        return refuse(error, "secrets: '%s' is not a header that can have a secret",
-                      secret->header);
-    if (!format_is_valid(secret->format))
-        return refuse(error, "secrets: the format '%s' does not contain exactly one %%s",
-                      secret->format);
-    if (*secret->name && !consists_of(secret->name, NAME_CHARACTERS))
-        return refuse(error, "secrets: '%s' is not a name of letters, digits, '-' and '_'",
-                      secret->name);
+    if (!secret_header_is_valid(secret->header))
+        return refuse(error,
+                      "secrets: '%s' is not a header of at most %u characters that can have a "
+                      "secret",
+                      secret->header, SECRET_HEADER_MAX);
+    if (!is_printable(secret->format) || !secret_format_is_valid(secret->format))
+        return refuse(error,
+                      "secrets: the format '%s' does not contain exactly one %%s, begins or ends "
+                      "with a space, or has more than %u characters",
+                      secret->format, SECRET_FORMAT_MAX);
+    if (*secret->name && !secret_name_is_valid(secret->name))
+        return refuse(error,
+                      "secrets: '%s' is not a name of at most %u letters, digits, '-' and '_'",
+                      secret->name, SECRET_NAME_MAX);
     return check_filters(secret, error);
 }
 

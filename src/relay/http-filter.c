@@ -7,7 +7,6 @@
 #include "error.h"
 
 #define ENTRIES_MAX 64u
-#define METHOD_MAX 32u
 #define PATH_MAX_BYTES 4096u
 
 struct HttpFilter {
@@ -83,15 +82,15 @@ path_is_normal(HttpText path)
 
 /* --- the filter --- */
 
-static gboolean
-method_is_valid(const char *method)
+gboolean
+http_filter_method_is_valid(const char *method)
 {
     gsize size = strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
-    return size > 0 && size <= METHOD_MAX && method[size] == '\0';
+    return size > 0 && size <= HTTP_METHOD_MAX && method[size] == '\0';
 }
 
-static gboolean
-path_is_valid(const char *path)
+gboolean
+http_filter_path_is_valid(const char *path)
 {
     gsize size = strlen(path);
     return size <= PATH_MAX_BYTES && path_is_normal((HttpText){path, size});
@@ -127,8 +126,8 @@ copy_entries(const char *const *entries)
 HttpFilter *
 http_filter_new(const char *const *methods, const char *const *paths, GError **error)
 {
-    if (!check_entries(methods, method_is_valid, "method", error) ||
-        !check_entries(paths, path_is_valid, "path", error))
+    if (!check_entries(methods, http_filter_method_is_valid, "method", error) ||
+        !check_entries(paths, http_filter_path_is_valid, "path", error))
         return NULL;
     HttpFilter *filter = g_new0(HttpFilter, 1);
     g_atomic_ref_count_init(&filter->references);

@@ -10,6 +10,8 @@
 
 #include <glib.h>
 
+#define HTTP_METHOD_MAX 32u /* bytes */
+
 /* A piece of text inside a message, which is not terminated. */
 typedef struct {
     const char *data;
@@ -19,6 +21,10 @@ typedef struct {
 /* Compare with a string: exactly, or without regard to the case of ASCII letters. */
 gboolean http_text_is(HttpText text, const char *string);
 gboolean http_text_is_nocase(HttpText text, const char *string);
+
+/* Whether a filter can have this method (upper case) and this path (in normal form). */
+gboolean http_filter_method_is_valid(const char *method);
+gboolean http_filter_path_is_valid(const char *path);
 
 typedef struct HttpFilter HttpFilter;
 

@@ -13,7 +13,6 @@
 
 #define HTTP_HEAD_MAX (32u * 1024) /* bytes, with the empty line */
 #define HTTP_FIELDS_MAX 128u
-#define HTTP_METHOD_MAX 32u
 #define HTTP_LENGTH_DIGITS_MAX 18u /* of Content-Length */
 
 /* Fields that the relay looks at, drops, or writes itself. */

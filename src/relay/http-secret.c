@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "error.h"
-#include "http-head.h"
 
 struct Secret {
     gatomicrefcount references;
@@ -15,44 +14,6 @@ struct Secret {
     gsize value_size;
     guint8 *value;
 };
-
-static gboolean
-name_is_valid(const char *name)
-{
-    gsize size = strlen(name);
-
-    for (gsize i = 0; i < size; i++) {
-        if (!g_ascii_isalnum(name[i]) && name[i] != '-' && name[i] != '_')
-            return FALSE;
-    }
-    return size > 0 && size <= SECRET_NAME_MAX;
-}
-
-static gboolean
-header_is_valid(const char *header)
-{
-    HttpText name = {header, strlen(header)};
-    return name.size <= SECRET_NAME_MAX && http_name_is_valid(name) &&
-           http_field_kind(name) == HTTP_FIELD_OTHER;
-}
-
-static gboolean
-text_is_valid(const guint8 *text, gsize size, gsize size_max)
-{
-    for (gsize i = 0; i < size; i++) {
-        if (text[i] < 0x20 || text[i] == 0x7f)
-            return FALSE;
-    }
-    return size > 0 && size <= size_max && text[0] != ' ' && text[size - 1] != ' ';
-}
-
-static gboolean
-format_is_valid(const char *format)
-{
-    const char *percent = strchr(format, '%');
-    return text_is_valid((const guint8 *)format, strlen(format), SECRET_FORMAT_MAX) && percent &&
-           percent[1] == 's' && !strchr(percent + 1, '%');
-}
 
 static gboolean
 refuse(GError **error, const char *name, const char *what)
@@ -65,13 +26,13 @@ static gboolean
 check(const char *name, const char *header, const char *format, gconstpointer value,
       gsize value_size, GError **error)
 {
-    if (!name_is_valid(name))
+    if (!secret_name_is_valid(name))
         return refuse(error, name, "its name is not 1 to 64 letters, digits, '-' and '_'");
-    if (!header_is_valid(header))
+    if (!secret_header_is_valid(header))
         return refuse(error, name, "its header cannot be set");
-    if (!format_is_valid(format))
+    if (!secret_format_is_valid(format))
         return refuse(error, name, "its format does not contain \"%s\" once, and no other '%'");
-    if (!text_is_valid(value, value_size, SECRET_VALUE_MAX))
+    if (!secret_text_is_valid(value, value_size, SECRET_VALUE_MAX))
         return refuse(error, name,
                       "its value is empty or longer than 8 KiB, has a control character, or begins "
                       "or ends with a space");

@@ -9,11 +9,9 @@
  */
 #pragma once
 
-#include "http-filter.h"
+#include "secret-text.h"
 
-#define SECRET_NAME_MAX 64u          /* of [A-Za-z0-9_-] */
 #define SECRET_VALUE_MAX (8u * 1024) /* bytes */
-#define SECRET_FORMAT_MAX 256u       /* bytes */
 #define SECRETS_MAX 16u              /* of one host */
 
 typedef struct Secret Secret;
