@@ -39,8 +39,10 @@ typedef struct {
     char *id;
     guint32 number;
     PacketSocket *socket; /* NULL: the worker has closed it */
-    int resolver;         /* a copy of its connection to the resolver; -1: none */
-    gint64 resolver_at;   /* when it may have another one */
+    gboolean has_owner;   /* there was a SET */
+    guint32 owner;
+    int resolver;       /* a copy of its connection to the resolver; -1: none */
+    gint64 resolver_at; /* when it may have another one */
     gboolean has_policy;
     gboolean is_exhausted; /* it has said so since the last SET */
     GQueue requests;       /* of MasterRequest */

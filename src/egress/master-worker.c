@@ -167,7 +167,8 @@ take_message(MasterWorker *worker, const EgressHead *head, const guint8 *payload
     }
 }
 
-/* Each worker has one connection at a time, so that no worker can use up those of the resolver. */
+/* Each worker has one connection at a time, so that no worker can use up those of the resolver. The
+ * resolver has to know the owner. */
 static void
 give_resolver(MasterWorker *worker)
 {
@@ -175,11 +176,11 @@ give_resolver(MasterWorker *worker)
     g_autoptr(GError) error = NULL;
     EgressHead head;
 
-    if (now < worker->resolver_at)
+    if (!worker->has_owner || now < worker->resolver_at)
         return;
     worker->resolver_at = now + RESOLVER_PAUSE_US;
     end_resolver(worker);
-    worker->resolver = resolver_link_connect(worker->master->resolver, &error);
+    worker->resolver = resolver_link_connect(worker->master->resolver, worker->owner, &error);
     if (worker->resolver < 0) {
         g_warning("%s", error->message);
         return;
@@ -394,6 +395,17 @@ refuse_set(MasterWorker *worker, const EgressHead *head)
     g_clear_error(&worker->error);
 }
 
+/* A new worker gets its connection to the resolver before it can use it. */
+static void
+take_owner(MasterWorker *worker, guint32 owner)
+{
+    worker->owner = owner;
+    if (worker->has_owner)
+        return;
+    worker->has_owner = TRUE;
+    give_resolver(worker);
+}
+
 void
 master_worker_take_set(MasterWorker *worker, const EgressHead *head, const guint8 *payload)
 {
@@ -407,6 +419,7 @@ master_worker_take_set(MasterWorker *worker, const EgressHead *head, const guint
     request = new_request(worker, head);
     if (!request)
         return;
+    take_owner(worker, head->number);
     master_secrets_send(worker, head, payload, request);
     passed.serial = request->own;
     worker->is_exhausted = FALSE;
@@ -461,6 +474,5 @@ master_worker_new(Master *master, const char *id, GError **error)
     close(pair[1]);
     g_hash_table_insert(master->workers, worker->id, worker);
     g_hash_table_insert(master->numbers, GUINT_TO_POINTER(worker->number), worker);
-    give_resolver(worker);
     return worker;
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "resolver-protocol.h"
 #include "util.h"
 
 #define PROGRAM "/proc/self/exe"
@@ -135,13 +136,11 @@ pass_to_child(ResolverLink *link, int fd, GError **error)
     return pass(link->child, fd) || util_set_errno(error, errno, "The resolver does not answer");
 }
 
-int
-resolver_link_connect(ResolverLink *link, GError **error)
+static int
+connect_to_child(ResolverLink *link, GError **error)
 {
     int pair[2];
 
-    if (link->path)
-        return connect_to_service(link->path, error);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         util_set_errno(error, errno, "Cannot make a socket");
         return -1;
@@ -152,4 +151,18 @@ resolver_link_connect(ResolverLink *link, GError **error)
     }
     close(pair[1]);
     return pair[0];
+}
+
+int
+resolver_link_connect(ResolverLink *link, guint32 owner, GError **error)
+{
+    const ResolverGreeting greeting = {.owner = owner};
+    int fd = link->path ? connect_to_service(link->path, error) : connect_to_child(link, error);
+
+    if (fd < 0 || send(fd, &greeting, sizeof greeting, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+                      (gssize)sizeof greeting)
+        return fd;
+    util_set_errno(error, errno, "The resolver does not answer");
+    close(fd);
+    return -1;
 }

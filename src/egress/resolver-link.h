@@ -15,5 +15,5 @@ typedef struct ResolverLink ResolverLink;
 ResolverLink *resolver_link_new(const char *path);
 void resolver_link_free(ResolverLink *link);
 
-/* Returns a new connection for a worker, or -1 with an error. */
-int resolver_link_connect(ResolverLink *link, GError **error);
+/* Returns a new connection for a worker of a sandbox of this user, or -1 with an error. */
+int resolver_link_connect(ResolverLink *link, guint32 owner, GError **error);

@@ -11,8 +11,16 @@
 #include "net.h"
 
 #define RESOLVER_QUESTIONS_MAX 64u /* of one worker, at once; beyond it the answer is EAGAIN */
+/* Queries to name servers at once; beyond it they wait, in turn between users. */
+#define RESOLVER_USER_QUERIES_MAX 128u
+#define RESOLVER_QUERIES_MAX 512u
 #define RESOLVER_ADDRESSES_MAX 16u
 #define RESOLVER_TIMEOUT_MS 10000u /* then the answer is EAGAIN */
+
+/* The first packet of a connection. The master sends it before the worker has the connection. */
+typedef struct {
+    guint32 owner; /* uid */
+} ResolverGreeting;
 
 typedef struct {
     guint32 serial;

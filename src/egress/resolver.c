@@ -13,6 +13,7 @@
 
 #include "packet-socket.h"
 #include "resolver-protocol.h"
+#include "slots.h"
 #include "target.h"
 
 #define CONFIGURATION "/etc/resolv.conf"
@@ -22,23 +23,28 @@
 
 struct Resolver {
     ares_channel channel;
-    GHashTable *sources; /* descriptor → source, of the channel */
-    guint tick;          /* source; 0: no query is in progress */
-    guint queries;
+    GHashTable *sources;        /* descriptor → source, of the channel */
+    guint tick;                 /* source; 0: no query is in progress */
+    guint queries;              /* that c-ares has not ended */
+    Slots *slots;               /* of queries, by the owner's uid */
+    GQueue ended;               /* of Query: their slots are to be released */
+    guint release;              /* source; 0: there are none */
     struct timespec configured; /* time of the configuration that is in use */
 };
 
-/* A connection to a worker. It outlives the socket while queries are in progress. */
+/* A connection to a worker. It outlives the socket while there are queries. */
 typedef struct {
     Resolver *resolver;
     PacketSocket *socket; /* NULL: the worker has ended */
-    guint queries;        /* that c-ares has not ended */
-    guint unanswered;     /* of them, those that the worker waits for */
+    gboolean is_greeted;
+    guint32 owner;
+    guint queries; /* that wait or are in progress */
 } Client;
 
 typedef struct {
     Client *client;
     guint32 serial;
+    char *name;
     guint timeout; /* source; 0: the worker has its answer */
 } Query;
 
@@ -140,7 +146,7 @@ check_configuration(Resolver *resolver)
     }
 }
 
-/* --- queries --- */
+/* --- the end of queries --- */
 
 static void
 free_if_unused(Client *client)
@@ -150,23 +156,75 @@ free_if_unused(Client *client)
 }
 
 static void
+query_free(Query *query)
+{
+    Client *client = query->client;
+
+    client->queries--;
+    free_if_unused(client);
+    g_clear_handle_id(&query->timeout, g_source_remove);
+    g_free(query->name);
+    g_free(query);
+}
+
+static void
+release_slots(Resolver *resolver)
+{
+    Query *query;
+
+    while ((query = g_queue_pop_head(&resolver->ended))) {
+        gpointer owner = GUINT_TO_POINTER(query->client->owner);
+
+        query_free(query);
+        slots_release(resolver->slots, owner);
+    }
+}
+
+static gboolean
+on_release(gpointer data)
+{
+    Resolver *resolver = data;
+
+    resolver->release = 0;
+    release_slots(resolver);
+    return G_SOURCE_REMOVE;
+}
+
+/* The slot is released later, because the next query may end at once, and so on. */
+static void
+end(Query *query)
+{
+    Resolver *resolver = query->client->resolver;
+
+    g_queue_push_tail(&resolver->ended, query);
+    if (resolver->release == 0)
+        resolver->release =
+            g_idle_add_full(G_PRIORITY_DEFAULT, on_release, resolver, /* notify= */ NULL);
+}
+
+/* --- queries --- */
+
+static void
 answer(Query *query, const ResolverAnswer *packet)
 {
     if (query->timeout == 0)
         return;
     g_clear_handle_id(&query->timeout, g_source_remove);
-    query->client->unanswered--;
     if (query->client->socket)
         packet_socket_send(query->client->socket, packet, sizeof *packet, /* fd= */ -1);
 }
 
+/* A query that has begun ends when c-ares ends it. */
 static gboolean
 on_timeout(gpointer data)
 {
     Query *query = data;
     const ResolverAnswer packet = {.serial = query->serial, .status = EAGAIN};
+    Client *client = query->client;
 
     answer(query, &packet);
+    if (slots_remove(client->resolver->slots, GUINT_TO_POINTER(client->owner), query))
+        query_free(query);
     return G_SOURCE_REMOVE; /* answer() has removed it */
 }
 
@@ -205,7 +263,6 @@ static void
 on_found(void *data, int status, int timeouts, struct ares_addrinfo *found)
 {
     Query *query = data;
-    Client *client = query->client;
     ResolverAnswer packet = {.serial = query->serial, .status = EAGAIN};
 
     if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND)
@@ -214,47 +271,67 @@ on_found(void *data, int status, int timeouts, struct ares_addrinfo *found)
         take_addresses(&packet, found);
         ares_freeaddrinfo(found);
     }
-    client->resolver->queries--;
+    query->client->resolver->queries--;
     answer(query, &packet);
-    client->queries--;
-    free_if_unused(client);
-    g_free(query);
+    end(query);
 }
 
 /* `hints`: addresses of both families, and no order of preference. */
 static void
-ask(Client *client, const ResolverQuestion *question)
+begin(gpointer job)
 {
     const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT};
-    Resolver *resolver = client->resolver;
-    Query *query = g_new0(Query, 1);
+    Query *query = job;
+    Resolver *resolver = query->client->resolver;
 
+    if (!query->client->socket || !resolver->channel) {
+        end(query);
+        return;
+    }
     check_configuration(resolver);
-    query->client = client;
-    query->serial = question->serial;
-    query->timeout = g_timeout_add(RESOLVER_TIMEOUT_MS, on_timeout, query);
-    client->queries++;
-    client->unanswered++;
     resolver->queries++;
     if (resolver->tick == 0)
         resolver->tick = g_timeout_add(TICK_MS, on_tick, resolver);
-    ares_getaddrinfo(resolver->channel, question->name, /* service= */ NULL, &hints, on_found,
-                     query);
+    ares_getaddrinfo(resolver->channel, query->name, /* service= */ NULL, &hints, on_found, query);
+}
+
+static void
+ask(Client *client, const ResolverQuestion *question)
+{
+    Query *query = g_new0(Query, 1);
+
+    query->client = client;
+    query->serial = question->serial;
+    query->name = g_strdup(question->name);
+    query->timeout = g_timeout_add(RESOLVER_TIMEOUT_MS, on_timeout, query);
+    client->queries++;
+    if (slots_take(client->resolver->slots, GUINT_TO_POINTER(client->owner), query))
+        begin(query);
 }
 
 /* --- connections --- */
 
 static gboolean
-on_packet(const void *packet, gsize size, int fd, gpointer data)
+take_greeting(Client *client, const void *packet, gsize size)
 {
-    Client *client = data;
+    ResolverGreeting greeting;
+
+    if (size != sizeof greeting)
+        return FALSE;
+    memcpy(&greeting, packet, sizeof greeting);
+    client->owner = greeting.owner;
+    client->is_greeted = TRUE;
+    return TRUE;
+}
+
+static gboolean
+take_question(Client *client, const void *packet, gsize size)
+{
     ResolverAnswer busy = {.status = EAGAIN};
     g_autofree char *name = NULL;
     ResolverQuestion question;
 
-    if (fd >= 0)
-        close(fd);
-    if (fd >= 0 || size != sizeof question)
+    if (size != sizeof question)
         return FALSE;
     memcpy(&question, packet, sizeof question);
     question.name[sizeof question.name - 1] = '\0';
@@ -262,11 +339,24 @@ on_packet(const void *packet, gsize size, int fd, gpointer data)
     if (g_strcmp0(name, question.name) != 0)
         return FALSE;
     busy.serial = question.serial;
-    if (client->unanswered < RESOLVER_QUESTIONS_MAX)
+    if (client->queries < RESOLVER_QUESTIONS_MAX)
         ask(client, &question);
     else
         packet_socket_send(client->socket, &busy, sizeof busy, /* fd= */ -1);
     return TRUE;
+}
+
+static gboolean
+on_packet(const void *packet, gsize size, int fd, gpointer data)
+{
+    Client *client = data;
+
+    if (fd >= 0) {
+        close(fd);
+        return FALSE;
+    }
+    return client->is_greeted ? take_question(client, packet, size)
+                              : take_greeting(client, packet, size);
 }
 
 static void
@@ -295,6 +385,8 @@ resolver_new(GError **error)
 {
     Resolver *resolver = g_new0(Resolver, 1);
 
+    resolver->slots = slots_new(RESOLVER_USER_QUERIES_MAX, RESOLVER_QUERIES_MAX, begin);
+    g_queue_init(&resolver->ended);
     resolver->sources = g_hash_table_new_full(NULL, NULL, NULL, stop_watching);
     resolver->configured = configuration_time();
     if (ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS && open_channel(resolver, error))
@@ -307,7 +399,10 @@ void
 resolver_free(Resolver *resolver)
 {
     if (resolver->channel)
-        ares_destroy(resolver->channel); /* ends all queries */
+        ares_destroy(g_steal_pointer(&resolver->channel)); /* ends all queries in progress */
+    release_slots(resolver);                               /* and those that wait */
+    g_clear_handle_id(&resolver->release, g_source_remove);
+    slots_unref(resolver->slots);
     g_clear_handle_id(&resolver->tick, g_source_remove);
     g_hash_table_unref(resolver->sources);
     ares_library_cleanup();

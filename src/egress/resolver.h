@@ -5,6 +5,9 @@
  * It is the only part of cloche that talks to name servers, in a process of its own. It knows no
  * rules: workers ask only for names that theirs allow. It uses the name servers and the file of
  * hosts of this host, and no search domains: only the name that was asked for counts.
+ *
+ * Name servers that do not answer keep a query for seconds. So the queries of each user, and of all
+ * users, are bounded, and users take turns (slots.h).
  */
 #pragma once
 

@@ -12,6 +12,7 @@
 #include "internal.h"
 #include "master-private.h"
 #include "report.h"
+#include "resolver-protocol.h"
 #include "spawner.h"
 
 typedef struct {
@@ -401,7 +402,27 @@ want_resolver(int worker)
     send_packet(worker, (EgressType)INTERNAL_WANT_RESOLVER, "one", 0, NULL, 0);
 }
 
-/* A worker has one connection to the resolver at a time, whatever it asks for and keeps. */
+static void
+send_set(int cloched, guint32 owner)
+{
+    EgressHead head;
+
+    egress_head_init(&head, EGRESS_SET, "one", 7);
+    head.number = owner;
+    g_assert_cmpint(send(cloched, &head, sizeof head, 0), ==, sizeof head);
+}
+
+static void
+assert_greeting(int resolver, guint32 owner)
+{
+    ResolverGreeting greeting;
+
+    g_assert_cmpint(recv(resolver, &greeting, sizeof greeting, MSG_DONTWAIT), ==, sizeof greeting);
+    g_assert_cmpuint(greeting.owner, ==, owner);
+}
+
+/* A worker has one connection to the resolver at a time, whatever it asks for and keeps. The
+ * resolver knows whose worker it is. */
 static void
 test_resolver(void)
 {
@@ -413,7 +434,7 @@ test_resolver(void)
 
     set_up(&fixture);
     listening = listen_as_resolver(&fixture);
-    send_packet(fixture.cloched, EGRESS_SET, "one", 7, "", 0);
+    send_set(fixture.cloched, 1234);
     receive(fixture.spawner, &request, sizeof request, &fd);
     g_assert_cmpint(receive_packet(fd).head.type, ==, INTERNAL_RESOLVER);
     serial = receive_packet(fd).head.serial;
@@ -428,6 +449,8 @@ test_resolver(void)
         want_resolver(fd);
         g_main_context_iteration(NULL, TRUE);
     }
+    assert_greeting(first, 1234);
+    assert_greeting(second, 1234);
     g_assert_cmpint(recv(first, &byte, 1, MSG_DONTWAIT), ==, 0);
     g_assert_cmpint(recv(second, &byte, 1, MSG_DONTWAIT), <, 0);
     close(first);

@@ -16,6 +16,8 @@ CODES = {"NOERROR": 0, "FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, 
 TYPES = {1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV", 64: "SVCB", 65: "HTTPS"}
 NUMBERS = {name: number for number, name in TYPES.items()}
 OPT = 41
+SO_RCVBUFFORCE = 33  # Python has no name for it
+BUFFER = 8 << 20  # for tests that ask a thousand questions at once
 TRUNCATED = 0x0200
 LONGEST_CHAIN = 8
 ANSWER_KEYS = {"addresses", "cname", "code", "ttl", "silent", "truncated", "raw", "gate"}
@@ -140,6 +142,7 @@ class Resolver:
         """Answers bear the address that was asked, which asyncio's own transports cannot do."""
         self.socket = link.open_socket(socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self.socket.bind(("::", 53))
         loop.add_reader(self.socket, self.on_datagram)
 
