@@ -108,7 +108,7 @@ start_unit() {
     systemctl stop cloched.service
     find "$state" -xdev -path "$state/images" -prune -o \( ! -user cloche -o ! -group libvirt-qemu \) \
         -exec chown -h cloche:libvirt-qemu {} +
-    rm -rf --one-file-system "$old_ram"
+    rm -rf --one-file-system "$old_ram" "$state"-egress # of earlier versions
     systemctl try-restart cloche-egress.service cloche-resolver.service
     systemctl start cloched.service || die_of_service "the service did not start"
 }
@@ -121,7 +121,7 @@ stop_unit() {
     systemctl stop run-cloche-ram.mount 2>/dev/null || true # earlier versions have none
     systemctl stop cloche-vm.service cloche-vm.socket
     systemctl stop cloche-{egress,resolver}.{service,socket} 2>/dev/null || true # earlier versions have none
-    rm -rf --one-file-system "$state"/{machines,sandboxes}/* /run/cloche /run/cloche-vm "$state"-egress/secrets
+    rm -rf --one-file-system "$state"/{machines,sandboxes}/* /run/cloche{,-vm,-egress/secrets} "$state"-egress
 }
 
 # --- the service, without systemd ---
@@ -177,7 +177,7 @@ stop_private() {
         kill -KILL "$pid" 2>/dev/null || true
     done
     ! mountpoint -q "$ram" || umount --lazy "$ram"
-    rm -rf --one-file-system "${state:?}"/{machines,sandboxes}/* "$state/egress" /run/cloche "${run:?}/bin"
+    rm -rf --one-file-system "${state:?}"/{machines,sandboxes}/* /run/cloche "${run:?}/bin"
     rm -f "$run"/bus* "$run/started"
 }
 

@@ -54,8 +54,8 @@ static Egress *
 open_egress(const Config *config)
 {
     g_autofree char *program = find_program("cloche-egress", "egress");
-    g_autofree char *state = g_build_filename(config->state, "egress", NULL);
-    const char *argv[6] = {program, "--state", state};
+    g_autofree char *run = g_build_filename(config->run, "egress", NULL);
+    const char *argv[6] = {program, "--run", run};
     const EgressAccess service = {.socket = EGRESS_SOCKET}, child = {.argv = argv};
 
     if (!is_embedded(config))

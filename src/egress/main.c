@@ -33,7 +33,7 @@ typedef struct {
     int child_fd; /* socket to the parent; -1: a service */
     char *peer;   /* user who may connect to a service */
     char *user;   /* to become, or NULL */
-    char *state;  /* folder of a child, or NULL */
+    char *run;    /* folder of a child, or NULL */
     char *resolver_socket;
     uid_t peer_uid;
     int listening;
@@ -62,17 +62,17 @@ find_user(const char *name, GError **error)
 /* The user cannot make a folder where only root can, nor find it below folders that only root can
  * search. So it becomes the working directory. */
 static gboolean
-hand_over_state(Program *program, const struct passwd *user, GError **error)
+hand_over_folder(Program *program, const struct passwd *user, GError **error)
 {
-    const char *state = program->state;
+    const char *run = program->run;
 
-    if (!state)
+    if (!run)
         return TRUE;
-    if (g_mkdir_with_parents(state, 0700) < 0 || lchown(state, user->pw_uid, user->pw_gid) < 0 ||
-        chdir(state) < 0)
-        return util_set_errno(error, errno, "Cannot use the folder '%s'", state);
-    g_free(program->state);
-    program->state = g_strdup(".");
+    if (g_mkdir_with_parents(run, 0700) < 0 || lchown(run, user->pw_uid, user->pw_gid) < 0 ||
+        chdir(run) < 0)
+        return util_set_errno(error, errno, "Cannot use the folder '%s'", run);
+    g_free(program->run);
+    program->run = g_strdup(".");
     return TRUE;
 }
 
@@ -85,7 +85,7 @@ become_user(Program *program, GError **error)
     if (!program->user || geteuid() != 0)
         return TRUE;
     user = find_user(program->user, error);
-    if (!user || !hand_over_state(program, user, error))
+    if (!user || !hand_over_folder(program, user, error))
         return FALSE;
     if (setgroups(0, NULL) == 0 && setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
         setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0)
@@ -125,12 +125,12 @@ on_workers_lost(gpointer data)
 static gboolean
 build_master(Program *program, GError **error)
 {
-    const char *state = program->state ? program->state : g_getenv("STATE_DIRECTORY");
+    const char *run = program->run ? program->run : g_getenv("RUNTIME_DIRECTORY");
 
     program->spawner = spawner_start(error);
     if (program->spawner < 0)
         return FALSE;
-    program->store = store_new(state, error);
+    program->store = store_new(run, error);
     if (!program->store)
         return FALSE;
     program->link = resolver_link_new(program->resolver_socket);
@@ -245,7 +245,7 @@ clean_up(Program *program)
     g_main_loop_unref(program->loop);
     g_free(program->peer);
     g_free(program->user);
-    g_free(program->state);
+    g_free(program->run);
     g_free(program->resolver_socket);
 }
 
@@ -256,7 +256,7 @@ parse_options(Program *program, int argc, char **argv)
     const GOptionEntry entries[] = {
         {"child", 0, 0, G_OPTION_ARG_INT, &program->child_fd, "Serve this socket, and end with it",
          "FD"},
-        {"state", 0, 0, G_OPTION_ARG_FILENAME, &program->state,
+        {"run", 0, 0, G_OPTION_ARG_FILENAME, &program->run,
          "Keep secrets in this folder, instead of that of the service", "DIR"},
         {"user", 0, 0, G_OPTION_ARG_STRING, &program->user, "If started as root, become USER",
          "USER"},

@@ -4,6 +4,9 @@
  *
  * Each sandbox has a folder, each value a file whose name is a digest of the secret's key
  * (secrets.h). Only our user can read them. Main context only.
+ *
+ * The folder is one of the host's boot, on a tmpfs: no sandbox outlives the boot, no value is on a
+ * disk, and the master, which serves all sandboxes, never waits for one.
  */
 #pragma once
 
@@ -11,7 +14,7 @@
 
 typedef struct Store Store;
 
-/* `folder`: of the service; NULL: nothing is kept. */
+/* `folder`: the run-time folder of the service; NULL: nothing is kept. */
 Store *store_new(const char *folder, GError **error);
 void store_free(Store *store);
 

@@ -48,13 +48,13 @@ static void
 start_egress(void)
 {
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
-    g_autofree char *state = g_build_filename(fixture->dir, "egress-state", NULL);
+    g_autofree char *run = g_build_filename(fixture->dir, "egress-run", NULL);
     g_autoptr(GError) error = NULL;
 
-    g_mkdir_with_parents(state, 0700);
+    g_mkdir_with_parents(run, 0700);
     g_subprocess_launcher_set_child_setup(launcher, on_child, NULL, NULL);
     g_subprocess_launcher_setenv(launcher, "LISTEN_FDS", "1", TRUE);
-    g_subprocess_launcher_setenv(launcher, "STATE_DIRECTORY", state, TRUE);
+    g_subprocess_launcher_setenv(launcher, "RUNTIME_DIRECTORY", run, TRUE);
     g_subprocess_launcher_take_fd(launcher, dup(listening), 3);
     egress = g_subprocess_launcher_spawn(launcher, &error, "sh", "-c", "LISTEN_PID=$$ exec \"$0\"",
                                          g_getenv("CLOCHE_EGRESS"), NULL);

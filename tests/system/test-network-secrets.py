@@ -19,7 +19,7 @@ BEARER, TOKEN, KEY = VALUES
 BAD = ("expired", "wrong-name", "self-signed", "unknown-authority")
 HOSTS = ["api.example.com", "token.example.com", "limited.example.com", *(f"{kind}.bad.example.com" for kind in BAD)]
 ALLOW = [*HOSTS, "www.example.com", "inspected.example.com:443/inspect"]
-STORE = pathlib.Path("/var/lib/cloche-egress")
+STORE = pathlib.Path("/run/cloche-egress")
 
 
 def secrets(has_values=True):
@@ -283,7 +283,8 @@ class Hidden(SecretsTest):
         self.assertFalse([value for value in VALUES if value in str(shown)])
 
     def test_files(self):
-        """The values for restarts are only for cloche-egress."""
+        """The values for restarts are only for cloche-egress, and on no disk."""
+        self.assertEqual(output("stat", "--file-system", "--format=%T", STORE).strip(), "tmpfs")
         files = [path for path in STORE.rglob("*") if path.is_file()]
         self.assertTrue(any(BEARER.encode() in path.read_bytes() for path in files))
         owner = int(output("id", "-u", "cloche-egress"))

@@ -74,7 +74,7 @@ class Network(unittest.TestCase):
         self.check_secret(box)
         box.kill()
         wait_until(lambda: "egress-worker" not in found(), 10, "the end of the worker")
-        self.assertEqual(list(pathlib.Path(STORE, "egress/secrets").iterdir()), [])
+        self.assertEqual(list(pathlib.Path(service.run, "egress/secrets").iterdir()), [])
 
     def check_secret(self, box):
         world.forget()

@@ -95,7 +95,7 @@ class Egress:
         self.events = []
         self.serial = 0
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.process = subprocess.Popen([program, "--child", str(theirs.fileno()), "--state", self.state, *options],
+        self.process = subprocess.Popen([program, "--child", str(theirs.fileno()), "--run", self.state, *options],
                                         pass_fds=[theirs.fileno()])
         theirs.close()
         self.begin()
@@ -216,7 +216,7 @@ class Service(Egress):
         self.start(program, *options)
 
     def start(self, program, *options):
-        environment = {**os.environ, "STATE_DIRECTORY": self.state, "LISTEN_FDS": "1"}
+        environment = {**os.environ, "RUNTIME_DIRECTORY": self.state, "LISTEN_FDS": "1"}
         # systemd's function checks that LISTEN_PID is its own process.
         command = 'exec 3<&"$1"; shift; LISTEN_PID=$$ exec "$@"'
         self.process = subprocess.Popen(["bash", "-c", command, "bash", str(self.listening.fileno()), program, *options],

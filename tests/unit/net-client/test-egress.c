@@ -467,8 +467,8 @@ test_unknown_serial(Fixture *fixture, gconstpointer data)
 static void
 test_child(void)
 {
-    g_autofree char *state = g_dir_make_tmp("cloche-egress-XXXXXX", /* error= */ NULL);
-    const char *argv[] = {g_getenv("CLOCHE_EGRESS"), "--state", state, NULL};
+    g_autofree char *run = g_dir_make_tmp("cloche-egress-XXXXXX", /* error= */ NULL);
+    const char *argv[] = {g_getenv("CLOCHE_EGRESS"), "--run", run, NULL};
     const EgressAccess access = {.argv = argv};
     Fixture fixture = {.egress = egress_open(&access)};
     Answer answer = {0};
@@ -481,7 +481,7 @@ test_child(void)
     g_assert_cmpuint(g_hash_table_size(answer.workers), ==, 0);
     g_hash_table_unref(answer.workers);
     egress_close(fixture.egress);
-    g_assert_true(util_remove_tree(state, /* error= */ NULL));
+    g_assert_true(util_remove_tree(run, /* error= */ NULL));
 }
 
 /* There is no such program: nothing is started again and again. */
