@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -81,6 +83,9 @@ allow_options(scmp_filter_ctx filter)
                                            SCMP_A2(SCMP_CMP_EQ, SO_RCVBUF)};
     const struct scmp_arg_cmp send[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
                                         SCMP_A2(SCMP_CMP_EQ, SO_SNDBUF)};
+    const struct scmp_arg_cmp linger[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+                                          SCMP_A2(SCMP_CMP_EQ, SO_LINGER)};
+    const struct scmp_arg_cmp unacknowledged = SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ);
     const struct scmp_arg_cmp error[] = {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
                                          SCMP_A2(SCMP_CMP_EQ, SO_ERROR)};
     int r = call_filter_allow(filter, "setsockopt", 2, no_delay);
@@ -93,6 +98,10 @@ allow_options(scmp_filter_ctx filter)
         r = call_filter_allow(filter, "setsockopt", 2, receive);
     if (r == 0)
         r = call_filter_allow(filter, "setsockopt", 2, send);
+    if (r == 0)
+        r = call_filter_allow(filter, "setsockopt", 2, linger);
+    if (r == 0)
+        r = call_filter_allow(filter, "ioctl", 1, &unacknowledged);
     return r < 0 ? r : call_filter_allow(filter, "getsockopt", 2, error);
 }
 

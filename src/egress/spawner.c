@@ -23,7 +23,8 @@
 
 #define FD_MASTER 3 /* of the spawner */
 #define TRUST "/etc/ssl/certs/ca-certificates.crt"
-#define FD_HIGH 64 /* beyond those that a worker begins with */
+#define OOM_SCORE "500" /* of workers */
+#define FD_HIGH 64      /* beyond those that a worker begins with */
 /* Larger pieces of memory are returned to the kernel when they are freed. */
 #define MMAP_THRESHOLD (64 * 1024)
 
@@ -43,6 +44,22 @@ end_with_parent(pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent)
         _exit(1);
+}
+
+/* When memory is short, the kernel ends a worker rather than the master, whose end is that of all
+ * networks. A process whose memory is protected may not open its own files in /proc. */
+static void
+offer_to_end_first(void)
+{
+    int fd;
+
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (fd < 0 || write(fd, OOM_SCORE, strlen(OOM_SCORE)) < 0)
+        g_warning("The kernel may end another process first: %s", g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
 }
 
 /* A terminal is no place for what a worker that was taken over may write. */
@@ -100,6 +117,7 @@ become_worker(pid_t parent, const char *id, int control, TlsTrust *trust)
     prctl(PR_SET_NAME, "egress-worker", 0, 0, 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    offer_to_end_first();
     if (!set_fds(control, &has_journal) || !confine_apply())
         _exit(1);
     run_worker(id, has_journal, trust);

@@ -54,23 +54,31 @@ note_refusal(Stream *stream, const NetAddress *address, const char *rule)
     stream->refusal = g_strdup_printf("%s: %s", text, rule);
 }
 
+static guint
+choose_buffer(const Worker *worker)
+{
+    if (worker->traffic.open <= WORKER_LARGE_MAX)
+        return 0;
+    return worker->traffic.open <= WORKER_MEDIUM_MAX ? WORKER_MEDIUM_BUFFER : WORKER_SMALL_BUFFER;
+}
+
 /* The last step before a connection: the address that is judged is the one that is connected to. */
 static int
 connect_checked(const NetAddress *address, gpointer data)
 {
     Stream *stream = data;
     const Worker *worker = stream->worker;
-    gboolean is_small = worker->traffic.open > WORKER_LARGE_MAX;
+    guint buffer = choose_buffer(worker);
     NetVerdict verdict;
     int r;
 
     if (worker->proxy.host)
-        return worker->world.connect(address, worker->proxy.port, is_small, worker->world.data);
+        return worker->world.connect(address, worker->proxy.port, buffer, worker->world.data);
     r = judge_address(stream, address, &verdict);
     if (r < 0)
         return r;
     if (verdict.is_allowed)
-        return worker->world.connect(address, stream->port, is_small, worker->world.data);
+        return worker->world.connect(address, stream->port, buffer, worker->world.data);
     note_refusal(stream, address, verdict.rule);
     return -EACCES;
 }

@@ -50,6 +50,18 @@ free_queues(Stream *stream)
 }
 
 static void
+close_socket(Stream *stream)
+{
+    Worker *worker = stream->worker;
+
+    if (stream->fd < 0)
+        return;
+    epoll_ctl(worker->epoll, EPOLL_CTL_DEL, stream->fd, /* event= */ NULL);
+    closing_take(worker->closing, stream->fd, stream->is_shut);
+    stream->fd = -1;
+}
+
+static void
 kill_stream(Stream *stream)
 {
     Worker *worker = stream->worker;
@@ -63,9 +75,7 @@ kill_stream(Stream *stream)
         worker->traffic.open--;
     free_queues(stream);
     dial_clear(&stream->dial);
-    if (stream->fd >= 0)
-        close(stream->fd);
-    stream->fd = -1;
+    close_socket(stream);
     stream->state = STREAM_DEAD;
     g_hash_table_remove(worker->streams, GUINT_TO_POINTER(stream->number));
     g_ptr_array_add(worker->dead, stream);

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "bucket.h"
+#include "closing.h"
 #include "egress-protocol.h"
 #include "guest-port.h"
 #include "names.h"
@@ -26,6 +27,11 @@
 /* Connections at once for which the kernel may keep megabytes in each direction, as far as they
  * are fast enough. Without a limit, servers could fill the memory of all workers with them. */
 #define WORKER_LARGE_MAX 8u
+/* Those up to this one have medium buffers, all others small ones. The kernel accounts for twice as
+ * many bytes, in each direction. */
+#define WORKER_MEDIUM_MAX 32u
+#define WORKER_MEDIUM_BUFFER (128u * 1024)
+#define WORKER_SMALL_BUFFER (32u * 1024)
 #define WORKER_OPENS_PER_S 100u
 #define WORKER_OPENS_BURST 200u
 #define WORKER_LOOKUPS_PER_S 50u
@@ -69,6 +75,7 @@ struct Worker {
     gsize held;          /* bytes of servers in the queues of inspected streams */
     GQueue ready;        /* of Stream: its server has sent bytes */
     GPtrArray *dead;     /* of Stream: they are freed at the end of the step */
+    Closing *closing;    /* sockets of streams that have ended */
 
     NetRules *rules; /* never NULL */
     gboolean has_policy, is_exhausted;

@@ -12,9 +12,6 @@
 
 /* Bytes that the kernel keeps for a server that does not take them, besides those on their way. */
 #define UNSENT_MAX (128 * 1024)
-/* Bytes that the kernel keeps for a small socket in each direction; it accounts for twice as many.
- */
-#define SMALL_BUFFER (128 * 1024)
 
 typedef union {
     struct sockaddr any;
@@ -39,21 +36,21 @@ fill(Address *ret, const NetAddress *address, guint16 port)
 }
 
 static void
-set_options(int fd, gboolean is_small)
+set_options(int fd, guint buffer)
 {
-    const int on = 1, unsent = UNSENT_MAX, buffer = SMALL_BUFFER;
+    const int on = 1, unsent = UNSENT_MAX;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    if (is_small) {
+    if (buffer > 0) {
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     }
 }
 
 static int
-connect_to(const NetAddress *address, guint16 port, gboolean is_small, gpointer data)
+connect_to(const NetAddress *address, guint16 port, guint buffer, gpointer data)
 {
     Address target;
     socklen_t size = fill(&target, address, port);
@@ -61,7 +58,7 @@ connect_to(const NetAddress *address, guint16 port, gboolean is_small, gpointer 
 
     if (fd < 0)
         return -errno;
-    set_options(fd, is_small);
+    set_options(fd, buffer);
     if (connect(fd, &target.any, size) == 0 || errno == EINPROGRESS)
         return fd;
     error = errno;

@@ -28,6 +28,7 @@ worker_new(const char *id, int control, int journal, const WorkerWorld *world, T
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->streams = g_hash_table_new(NULL, NULL);
     worker->dead = g_ptr_array_new_with_free_func((GDestroyNotify)stream_free);
+    worker->closing = closing_new();
     g_queue_init(&worker->ready);
     worker->rules = net_rules_new();
     worker->secrets = secrets_new();
@@ -48,6 +49,7 @@ worker_free(Worker *worker)
     if (worker->next_port >= 0)
         close(worker->next_port);
     g_ptr_array_unref(worker->dead);
+    closing_free(worker->closing);
     g_hash_table_unref(worker->streams);
     net_rules_free(worker->rules);
     secrets_free(worker->secrets);

@@ -13,9 +13,9 @@
 
 /* How the worker reaches the network. Tests replace it. */
 typedef struct {
-    /* Begins to connect. `is_small`: the kernel may keep only few bytes for the socket. Returns a
-     * non-blocking socket, or -errno. */
-    int (*connect)(const NetAddress *address, guint16 port, gboolean is_small, gpointer data);
+    /* Begins to connect. `buffer`: bytes that the kernel may keep for the socket in each direction;
+     * 0: as many as it likes. Returns a non-blocking socket, or -errno. */
+    int (*connect)(const NetAddress *address, guint16 port, guint buffer, gpointer data);
     /* Returns 0 and what the host's routes say, or -errno. `now`: microseconds. */
     int (*reach)(const NetAddress *address, gint64 now, NetReach *ret, gpointer data);
     gpointer data;

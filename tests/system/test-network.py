@@ -406,7 +406,7 @@ class Changes(NetworkTest):
         box.set_network("off")
         self.assert_refused(box.guest('end("off")'))
         world.open("off")
-        world.wait("connections", state="closed")
+        world.wait("connections", state="reset")
         world.forget()
         self.assertEqual(box.guest('lookup("www.example.com")'), "NONAME")
         self.assertEqual(box.guest(f'exchange("{PUBLIC}", 7)'), UNCONNECTED)

@@ -25,7 +25,7 @@ make_pair(int type, int *ours, int *theirs)
 
 /* By the port: refuses, has bytes and closes, has bytes, or reads nothing. */
 static int
-connect_to(const NetAddress *address, guint16 port, gboolean is_small, gpointer data)
+connect_to(const NetAddress *address, guint16 port, guint buffer, gpointer data)
 {
     FakeWorld *world = data;
     int ours, theirs;

@@ -186,17 +186,21 @@ class Memory(Case):
         self.assertLess(self.grown(before), 4096 * self.sanitizer())
 
     def test_buffers_of_the_kernel(self):
-        """Buffers grow with what a connection moves, but only those of eight connections. Others have 128 KiB, counted twice."""
+        """Buffers grow with what a connection moves, but only those of eight connections. 24 others have 128 KiB, counted twice,
+        and the rest a quarter of that."""
         guest = self.guest(ANY)
-        streams = [guest.open(ADDRESS, GENERATE) for _ in range(12)]
-        for stream in streams:
+        streams = [guest.open(ADDRESS, GENERATE) for _ in range(36)]
+        for stream in streams[:12]:
             guest.read(stream, 8 * MIB)
+        for stream in streams[12:]:
+            guest.read(stream, MIB // 8)
         sockets = subprocess.run(["ss", "-tmnH"], check=True, stdout=subprocess.PIPE, text=True).stdout
         buffers = [(int(down), int(up)) for down, up in re.findall(r"skmem:\(r\d+,rb(\d+),t\d+,tb(\d+)", sockets)]
-        self.assertEqual(len(buffers), 12)
-        self.assertEqual(buffers.count((262144, 262144)), 4)
+        self.assertEqual(len(buffers), 36)
+        self.assertEqual(buffers.count((262144, 262144)), 24)
+        self.assertEqual(buffers.count((65536, 65536)), 4)
         guest.reset(streams[0])
-        wait_until(lambda: self.egress.traffic(self.sandbox)["open"] == 11)
+        wait_until(lambda: self.egress.traffic(self.sandbox)["open"] == 35)
         self.assert_echo(guest, ADDRESS)
 
     def test_servers_that_read_nothing(self):

@@ -145,6 +145,16 @@ class Ends(Case):
         self.egress.remove("other")
         other.close()
 
+    def test_without_memory(self):
+        """The kernel ends workers before all other processes."""
+        self.guest(ANY)
+        scores = {pid: int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text(encoding="ascii"))
+                  for pid in (self.egress.process.pid, *descendants(self.egress.process.pid))}
+        worker, = self.egress.workers()
+        self.assertEqual(scores.pop(worker), 500)
+        self.assertEqual(len(scores), 3)
+        self.assertLess(max(scores.values()), 500)
+
     def test_a_crashed_worker(self):
         self.guest(ANY)
         os.kill(self.egress.workers()[0], signal.SIGUSR1)
