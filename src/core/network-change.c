@@ -6,11 +6,9 @@
  * the worker does not have it, cloche-egress gets both, and the guest gets the certificates that it
  * has to trust. A handover is a change without a new policy. The sandbox may end meanwhile.
  */
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "account.h"
-#include "closer.h"
 #include "error.h"
 #include "instance.h"
 #include "journal.h"
@@ -32,6 +30,8 @@ struct NetworkChange {
     GPtrArray *callers; /* of GTask */
     gboolean is_first;  /* the sandbox is new: its record is there, its claim is under way */
     gboolean is_sent;   /* cloche-egress may have it */
+    gboolean is_set;    /* cloche-egress has put it into force */
+    gboolean is_spent;  /* its traffic is used up */
     char *lost;         /* why the worker has ended meanwhile; NULL: it has not */
     NetworkState state_before;
     char *reason_before;
@@ -51,30 +51,6 @@ network_recorded_policy(const Network *network)
 }
 
 /* --- life --- */
-
-static void
-close_secret(gpointer data)
-{
-    int fd = *(int *)data;
-
-    if (fd >= 0)
-        closer_close(fd);
-}
-
-GArray *
-network_copy_secrets(const GArray *secrets)
-{
-    GArray *copy = g_array_new(FALSE, FALSE, sizeof(int));
-
-    g_array_set_clear_func(copy, close_secret);
-    for (guint i = 0; secrets && i < secrets->len; i++) {
-        int fd = g_array_index(secrets, int, i);
-
-        fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-        g_array_append_val(copy, fd);
-    }
-    return copy;
-}
 
 static NetworkChange *
 change_new(Network *network, NetPolicy *policy, const GArray *secrets)
@@ -154,6 +130,14 @@ network_note_loss(Network *network, const char *reason)
         return;
     g_free(network->change->lost);
     network->change->lost = g_strdup(reason);
+}
+
+/* Before that, it was the traffic of the earlier policy. */
+void
+network_note_exhaustion(Network *network)
+{
+    if (network->change && network->change->is_set)
+        network->change->is_spent = TRUE;
 }
 
 /* --- the end of a change --- */
@@ -283,7 +267,7 @@ take_policy(NetworkChange *change)
     settle_charge(change);
     net_policy_free(network->policy);
     network->policy = g_steal_pointer(&change->policy);
-    network->is_spent = FALSE;
+    network->is_spent = change->is_spent;
 }
 
 static void
@@ -294,6 +278,8 @@ succeed(NetworkChange *change)
 
     if (is_new)
         take_policy(change);
+    else if (change->is_spent)
+        network->is_spent = TRUE;
     if (!network_is_on(network))
         network_set_state(network, NETWORK_OFF, NULL);
     else if (network->is_spent)
@@ -345,7 +331,7 @@ on_set(GObject *source, GAsyncResult *result, gpointer data)
     NetworkChange *change = data;
     Network *network = change->network;
     GError *error = NULL;
-    g_autofree char *certificates = egress_set_finish(result, &error);
+    g_autofree char *certificates = egress_set_finish(result, &change->is_spent, &error);
 
     if (!certificates) {
         g_prefix_error(&error, "network: ");
@@ -356,6 +342,7 @@ on_set(GObject *source, GAsyncResult *result, gpointer data)
         fail_ended(change);
         return;
     }
+    change->is_set = TRUE;
     network->has_port = TRUE;
     g_free(network->certificates);
     network->certificates = g_steal_pointer(&certificates);

@@ -55,6 +55,8 @@ char **network_environment(const NetPolicy *policy, char **environment);
 /* Whether each secret has a value, or had one in `earlier` (or NULL). */
 gboolean network_check_values(const NetworkRequest *request, const NetPolicy *earlier,
                               GError **error);
+/* Duplicates files of secrets, or -1. */
+GArray *network_copy_secrets(const GArray *secrets);
 /* CLOCHE_ERROR_NOT_PERMITTED, CLOCHE_ERROR_QUOTA_EXCEEDED or CLOCHE_ERROR_UNSUPPORTED. */
 gboolean network_check(const Core *core, const NetPolicy *base, const NetPolicy *policy,
                        GError **error);
@@ -73,10 +75,10 @@ void network_go_on(Network *network);
 void network_changes_clear(Network *network);
 /* The worker has ended by itself: a change that is under way fails. */
 void network_note_loss(Network *network, const char *reason);
+/* The worker has said that the traffic is used up. */
+void network_note_exhaustion(Network *network);
 /* Writes the record, and reports no error: the next write does it. */
 void network_write_record(const Network *network);
-/* Duplicates files of secrets, or -1. */
-GArray *network_copy_secrets(const GArray *secrets);
 
 /* --- network-trust.c --- */
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* network: the network of one sandbox: its life, its state, and what it may have. */
+#include <fcntl.h>
+
+#include "closer.h"
 #include "error.h"
 #include "journal.h"
 #include "network-private.h"
@@ -38,6 +41,32 @@ gboolean
 network_is_on(const Network *network)
 {
     return network->policy->mode != NET_OFF;
+}
+
+/* --- values of secrets --- */
+
+static void
+close_secret(gpointer data)
+{
+    int fd = *(int *)data;
+
+    if (fd >= 0)
+        closer_close(fd);
+}
+
+GArray *
+network_copy_secrets(const GArray *secrets)
+{
+    GArray *copy = g_array_new(FALSE, FALSE, sizeof(int));
+
+    g_array_set_clear_func(copy, close_secret);
+    for (guint i = 0; secrets && i < secrets->len; i++) {
+        int fd = g_array_index(secrets, int, i);
+
+        fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+        g_array_append_val(copy, fd);
+    }
+    return copy;
 }
 
 /* --- limits --- */

@@ -145,6 +145,7 @@ on_exhausted(const char *id, gpointer data)
 
     if (!network || !network_is_on(network))
         return;
+    network_note_exhaustion(network);
     journal_network_lost(network->sandbox, NETWORK_EXHAUSTED);
     spend(network, NETWORK_EXHAUSTED);
 }

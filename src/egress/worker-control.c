@@ -70,7 +70,7 @@ answer_set(Worker *worker, const EgressHead *question)
     const char *pem = worker->authority ? authority_pem(worker->authority) : "";
 
     wire_put_bytes(&w, pem, strlen(pem));
-    answer(worker, EGRESS_DONE, question, 0, &w);
+    answer(worker, EGRESS_DONE, question, worker->is_exhausted ? 1 : 0, &w);
 }
 
 void

@@ -256,6 +256,7 @@ take_set(EgressCall *call, const EgressHead *head, const uint8_t *payload)
 
     if (!certificates)
         return FALSE;
+    g_task_set_task_data(call->task, GUINT_TO_POINTER(head->number), /* destroy= */ NULL);
     g_task_return_pointer(call->task, certificates, g_free);
     call_free(call);
     return TRUE;
@@ -383,8 +384,9 @@ egress_set_async(Egress *egress, const EgressOrder *order, GAsyncReadyCallback c
 }
 
 char *
-egress_set_finish(GAsyncResult *result, GError **error)
+egress_set_finish(GAsyncResult *result, gboolean *ret_is_exhausted, GError **error)
 {
+    *ret_is_exhausted = g_task_get_task_data(G_TASK(result)) != NULL;
     return g_task_propagate_pointer(G_TASK(result), error);
 }
 

@@ -42,14 +42,14 @@ typedef enum {
 
     /* cloche-egress to cloched */
     EGRESS_READY = 64, /* the first message; serial 0 */
-    EGRESS_DONE,       /* of SET, when the guest has greeted the worker, or 3 s later; payload:
-                          certificates b (PEM of the sandbox's own authority, empty if no request is
-                          inspected); else empty */
+    EGRESS_DONE,       /* of SET, when the guest has greeted the worker, or 3 s later; number: 1 if
+                          the traffic of the policy is used up; payload: certificates b (PEM of the
+                          sandbox's own authority, empty if no request is inspected); else empty */
     EGRESS_FAILED,     /* number: a ClocheError; payload: message s */
     EGRESS_FIGURES,    /* payload: an EgressTraffic, 8 numbers u64 */
     EGRESS_WORKER,     /* number: 1 if a policy is in force */
     EGRESS_LOST,       /* an event, serial 0: the worker has ended by itself; payload: reason s */
-    EGRESS_EXHAUSTED,  /* an event, serial 0: the traffic of the policy is used up */
+    EGRESS_EXHAUSTED,  /* an event, serial 0: the traffic of the policy has been used up */
 } EgressType;
 
 typedef struct {

@@ -66,9 +66,10 @@ typedef struct {
 
 void egress_set_async(Egress *egress, const EgressOrder *order, GAsyncReadyCallback callback,
                       gpointer data);
-/* Returns the certificates of the sandbox's own authority, "" if no request is inspected. NULL with
- * an error: unless it is CLOCHE_ERROR_TIMED_OUT or _BUSY, the earlier policy is in force. */
-char *egress_set_finish(GAsyncResult *result, GError **error);
+/* Returns the certificates of the sandbox's own authority, "" if no request is inspected.
+ * *ret_is_exhausted: the traffic that the policy permits is used up already. NULL with an error:
+ * unless it is CLOCHE_ERROR_TIMED_OUT or _BUSY, the earlier policy is in force. */
+char *egress_set_finish(GAsyncResult *result, gboolean *ret_is_exhausted, GError **error);
 
 /* Ends a worker, and forgets its secrets. Without a connection it does nothing: the worker is in
  * the list of the next one. `egress` may be NULL. */

@@ -34,7 +34,8 @@
 typedef struct {
     int port; /* the guest's; -1: none */
     gboolean is_set;
-    GArray *watches; /* of int */
+    guint64 traffic, used; /* of its policy; what a guest has moved */
+    GArray *watches;       /* of int */
 } Worker;
 
 static struct {
@@ -125,11 +126,12 @@ log_set(const EgressHead *head, const EgressSetting *setting)
 
 /* `pem`: NULL: none. */
 static void
-send_done(const EgressHead *head, const char *pem)
+send_done(const EgressHead *head, const char *pem, gboolean is_exhausted)
 {
     EgressHead answer;
 
     egress_head_init(&answer, EGRESS_DONE, head->id, head->serial);
+    answer.number = is_exhausted ? 1 : 0;
     if (!self.holds) {
         send_packet(&answer, pem);
         return;
@@ -143,12 +145,17 @@ take_set(const EgressHead *head, const uint8_t *payload)
 {
     Worker *worker = worker_of(head->id);
     EgressSetting setting;
+    const NetPolicy *last;
+    gboolean is_exhausted;
     const char *pem;
 
     if (!egress_setting_get(payload, head->length, &setting))
         g_error("A malformed SET");
     log_set(head, &setting);
-    pem = setting.layers[setting.count - 1]->secrets->len > 0 ? CERTIFICATE : "";
+    last = setting.layers[setting.count - 1];
+    pem = last->secrets->len > 0 ? CERTIFICATE : "";
+    worker->traffic = last->traffic;
+    is_exhausted = last->traffic != 0 && last->traffic <= worker->used;
     egress_setting_clear(&setting);
     if (worker->port < 0 && !self.failure)
         self.failure = g_strdup("the worker has no port");
@@ -158,7 +165,7 @@ take_set(const EgressHead *head, const uint8_t *payload)
         return;
     }
     worker->is_set = TRUE;
-    send_done(head, pem);
+    send_done(head, pem, is_exhausted);
 }
 
 static void
@@ -207,7 +214,7 @@ on_packet(const void *packet, gsize size, int fd, gpointer data)
     } else if (head.type == EGRESS_REMOVE) {
         fprintf(self.log, "remove %s\n", head.id);
         g_hash_table_remove(self.workers, head.id);
-        send_done(&head, NULL);
+        send_done(&head, NULL, FALSE);
     } else if (head.type == EGRESS_TRAFFIC) {
         fprintf(self.log, "traffic %s\n", head.id);
         send_figures(&head);
@@ -261,6 +268,7 @@ obey(char **words)
         g_hash_table_remove(self.workers, id);
         send_head(EGRESS_LOST, id, 0, 0, rest);
     } else if (g_str_equal(command, "exhausted")) {
+        worker_of(id)->used = worker_of(id)->traffic;
         send_head(EGRESS_EXHAUSTED, id, 0, 0, NULL);
     } else if (g_str_equal(command, "fail")) {
         self.failure = g_strjoinv(" ", words + 1);

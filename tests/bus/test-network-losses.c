@@ -46,6 +46,12 @@ test_traffic_is_used_up(void)
                          "the traffic that its policy permits is used up");
     g_assert_cmpint(read(fd, &byte, 1), ==, 0); /* the worker goes on */
     close(fd);
+    /* What has moved counts for the next policy. */
+    network_set(network_bus, sandbox, "{'mode': <'internet'>, 'traffic': <uint64 1000>}");
+    network_assert_state(sandbox, "internet", "closed",
+                         "the traffic that its policy permits is used up");
+    network_set(network_bus, sandbox, "{'mode': <'internet'>, 'traffic': <uint64 1001>}");
+    network_assert_state(sandbox, "internet", "on", "");
     kill_sandbox(network_bus, sandbox);
 }
 

@@ -38,7 +38,8 @@ on_exhausted(const char *id, gpointer data)
 static void
 on_set(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autofree char *certificates = egress_set_finish(result, /* error= */ NULL);
+    gboolean is_exhausted;
+    g_autofree char *certificates = egress_set_finish(result, &is_exhausted, /* error= */ NULL);
 
     g_assert_true(!certificates || strlen(certificates) <= EGRESS_PEM_MAX);
     ended++;

@@ -137,6 +137,10 @@ class Traffic(Case):
         self.assertGreaterEqual(value, least)
         self.assertLessEqual(value, most)
 
+    def set_traffic(self, traffic):
+        """Returns what the answer says: whether the traffic is used up already."""
+        return self.egress.answer(self.egress.ask_set(self.sandbox, policy(INTERNET, traffic=traffic))).number
+
     def test_traffic(self):
         guest = self.guest(policy(INTERNET, traffic=100000))
         stream = guest.open(ADDRESS, 7)
@@ -150,9 +154,10 @@ class Traffic(Case):
         self.assertEqual(figures["bytes_up"] + figures["bytes_down"], 100000)
         self.assertEqual(guest.lookup(NAME), errno.EACCES)
         self.assert_refused(guest, ADDRESS, 7, why="used up")
-        self.egress.set(self.sandbox, policy(INTERNET, traffic=100000))
+        self.assertEqual(self.set_traffic(100000), 1)
         self.assert_refused(guest, ADDRESS, 7, why="used up")
-        self.egress.set(self.sandbox, policy(INTERNET, traffic=200000))
+        self.assertEqual(self.set_traffic(100001), 0)
+        self.assertEqual(self.set_traffic(200000), 0)
         self.assert_echo(guest, ADDRESS)
 
 

@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
     gboolean is_done;
     char *certificates;
+    gboolean is_exhausted;
     EgressTraffic traffic;
     GHashTable *workers;
     GError *error;
@@ -63,7 +64,7 @@ on_set(GObject *source, GAsyncResult *result, gpointer data)
 {
     Answer *answer = data;
 
-    answer->certificates = egress_set_finish(result, &answer->error);
+    answer->certificates = egress_set_finish(result, &answer->is_exhausted, &answer->error);
     answer->is_done = TRUE;
 }
 
@@ -236,6 +237,7 @@ test_set(Fixture *fixture, gconstpointer data)
     await(&answer);
     g_assert_no_error(answer.error);
     g_assert_cmpstr(answer.certificates, ==, "-----BEGIN CERTIFICATE-----\nAA==\n");
+    g_assert_false(answer.is_exhausted);
     g_free(answer.certificates);
     close(port[0]);
     close(port[1]);
@@ -353,9 +355,10 @@ test_reconnect(Fixture *fixture, gconstpointer data)
     set_policy(fixture, -1, NULL, 0, &waiting);
     egress_remove(fixture->egress, "abc"); /* nothing to remove from */
     become_ready(fixture);
-    send_text(fixture, EGRESS_DONE, receive(fixture, EGRESS_SET), 0, "");
+    send_text(fixture, EGRESS_DONE, receive(fixture, EGRESS_SET), 1, "");
     await(&waiting);
     g_assert_no_error(waiting.error);
+    g_assert_true(waiting.is_exhausted);
     g_assert_cmpstr(waiting.certificates, ==, "");
     g_free(waiting.certificates);
     egress_remove(fixture->egress, "abc");
