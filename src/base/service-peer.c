@@ -106,12 +106,16 @@ start_child(ServicePeer *peer, GError **error)
     return -1;
 }
 
+const char *
+service_peer_path(const ServicePeer *peer)
+{
+    return peer->socket ? peer->socket : peer->argv[0];
+}
+
 int
 service_peer_connect(ServicePeer *peer, gboolean *ret_is_missing, GError **error)
 {
-    const char *path = peer->socket ? peer->socket : peer->argv[0];
-
     if (ret_is_missing)
-        *ret_is_missing = access(path, F_OK) < 0 && errno == ENOENT;
+        *ret_is_missing = access(service_peer_path(peer), F_OK) < 0 && errno == ENOENT;
     return peer->socket ? connect_to(peer, error) : start_child(peer, error);
 }

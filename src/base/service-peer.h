@@ -24,3 +24,5 @@ void service_peer_free(ServicePeer *peer);
 /* Connects to the service, or starts the child: a new socket, or -1 with an error. An earlier child
  * must have ended. *ret_is_missing (or NULL): there is no such service or program. */
 int service_peer_connect(ServicePeer *peer, gboolean *ret_is_missing, GError **error);
+/* The path of the service's socket, or of the program: missing is what does not exist. */
+const char *service_peer_path(const ServicePeer *peer);

@@ -59,6 +59,7 @@ static const char *const allowed[] = {
     "sendfile64 splice sync sync_file_range",
     "getcwd getdents getdents64 mkdir mkdirat readlink readlinkat rename renameat renameat2 rmdir",
     "unlink unlinkat",
+    "inotify_add_watch inotify_init1 inotify_rm_watch",
     /* owners, modes and access lists */
     "chmod chown chown32 fchmod fchmodat fchown fchown32 fchownat lchown lchown32 umask",
     "fgetxattr flistxattr fremovexattr fsetxattr getxattr lgetxattr listxattr llistxattr",

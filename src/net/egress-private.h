@@ -4,6 +4,7 @@
 
 #include "egress.h"
 #include "packet-socket.h"
+#include "path-wait.h"
 #include "service-peer.h"
 
 struct Egress {
@@ -14,7 +15,8 @@ struct Egress {
     gboolean is_ready;    /* cloche-egress has said so */
     gboolean is_missing;  /* this host has none */
     gboolean is_closing;
-    guint timer; /* before the next attempt to connect; 0: none */
+    PathWait *wait; /* until it is installed; NULL: it is, or nothing has been tried */
+    guint timer;    /* before the next attempt to connect; 0: none */
     guint pause_ms;
     guint32 serial;
     GHashTable *sent; /* serial → EgressCall, without an answer */

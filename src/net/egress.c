@@ -10,7 +10,6 @@
 /* Between attempts to connect. */
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
-#define PAUSE_MISSING_MS 2000 /* when there is nothing to connect to */
 
 static void connect_later(Egress *egress);
 
@@ -87,6 +86,30 @@ egress_drop(Egress *egress)
         on_closed(egress);
 }
 
+static void connect_now(Egress *egress);
+
+static void
+on_installed(gpointer data)
+{
+    Egress *egress = data;
+
+    g_clear_pointer(&egress->wait, path_wait_free);
+    connect_now(egress);
+}
+
+/* Without a watch, the next request finds what was installed. */
+static void
+wait_for_installation(Egress *egress)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (egress->wait)
+        return;
+    egress->wait = path_wait_new(service_peer_path(egress->peer), on_installed, egress, &error);
+    if (!egress->wait)
+        g_warning("%s", error->message);
+}
+
 static void
 connect_now(Egress *egress)
 {
@@ -95,6 +118,8 @@ connect_now(Egress *egress)
     gboolean was_missing = egress->is_missing;
     int fd = service_peer_connect(egress->peer, &egress->is_missing, &error);
 
+    if (fd >= 0 || !egress->is_missing)
+        g_clear_pointer(&egress->wait, path_wait_free);
     if (fd >= 0) {
         egress->is_missing = FALSE;
         egress->socket = packet_socket_new(fd, EGRESS_PACKET_MAX, &events, egress);
@@ -102,9 +127,12 @@ connect_now(Egress *egress)
     }
     if (!egress->is_missing && (was_missing || egress->pause_ms == PAUSE_MIN_MS))
         g_warning("%s", error->message);
-    connect_later(egress);
-    if (egress->is_missing)
-        egress_calls_fail_waiting(egress);
+    if (!egress->is_missing) {
+        connect_later(egress);
+        return;
+    }
+    wait_for_installation(egress);
+    egress_calls_fail_waiting(egress);
 }
 
 static gboolean
@@ -120,18 +148,15 @@ on_pause_over(gpointer data)
 static void
 connect_later(Egress *egress)
 {
-    egress->timer = g_timeout_add(egress->is_missing ? PAUSE_MISSING_MS : egress->pause_ms,
-                                  on_pause_over, egress);
+    egress->timer = g_timeout_add(egress->pause_ms, on_pause_over, egress);
     egress->pause_ms = MIN(egress->pause_ms * 2, PAUSE_MAX_MS);
 }
 
 void
 egress_try_again(Egress *egress)
 {
-    if (!egress->is_missing || egress->timer == 0)
-        return;
-    g_clear_handle_id(&egress->timer, g_source_remove);
-    connect_now(egress);
+    if (egress->is_missing && !egress->is_closing)
+        connect_now(egress);
 }
 
 gboolean
@@ -175,6 +200,7 @@ egress_close(Egress *egress)
     egress->is_closing = TRUE;
     egress->is_ready = FALSE;
     g_clear_handle_id(&egress->timer, g_source_remove);
+    g_clear_pointer(&egress->wait, path_wait_free);
     g_clear_pointer(&egress->socket, packet_socket_free);
     egress_calls_lose(egress);
     egress_calls_fail_waiting(egress);

@@ -387,6 +387,17 @@ test_missing(Fixture *fixture, gconstpointer data)
     g_free(answer.certificates);
 }
 
+/* Nobody asks for it. */
+static void
+test_installed(Fixture *fixture, gconstpointer data)
+{
+    egress_start(fixture->egress, &events, fixture);
+    g_assert_true(egress_is_missing(fixture->egress));
+    scripted_egress_listen(&fixture->peer);
+    become_ready(fixture);
+    g_assert_false(egress_is_missing(fixture->egress));
+}
+
 static void
 test_close(Fixture *fixture, gconstpointer data)
 {
@@ -518,6 +529,7 @@ main(int argc, char **argv)
     ADD("events", NULL, test_events);
     ADD("reconnect", NULL, test_reconnect);
     ADD("missing", "nobody listens", test_missing);
+    ADD("installed", "nobody listens", test_installed);
     ADD("close", NULL, test_close);
     ADD("violations", NULL, test_violations);
     ADD("unknown-serial", NULL, test_unknown_serial);
