@@ -22,6 +22,7 @@
 #include "worker-private.h"
 
 #define FD_MASTER 3 /* of the spawner */
+/* The file that GnuTLS of Debian 12 and 13 is built to load. GnuTLS does not tell its name. */
 #define TRUST "/etc/ssl/certs/ca-certificates.crt"
 #define OOM_SCORE "500" /* of workers */
 #define FD_HIGH 64      /* beyond those that a worker begins with */
@@ -30,9 +31,9 @@
 
 typedef struct {
     int master, signals;
-    GHashTable *workers;     /* pid → number */
-    TlsTrust *trust;         /* NULL: this host has no usable certificates */
-    struct timespec trusted; /* time of the file that it was loaded from */
+    GHashTable *workers; /* pid → number */
+    TlsTrust *trust;     /* NULL: this host has no usable certificates */
+    struct stat trusted; /* of the file that it was loaded from */
 } Spawner;
 
 /* --- a worker's process --- */
@@ -134,6 +135,14 @@ report_end(const Spawner *spawner, guint32 number, int status)
     send(spawner->master, &end, sizeof end, MSG_NOSIGNAL);
 }
 
+/* The time of the content may be that of the package: the time of the change cannot be set. */
+static gboolean
+is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
 /* Loads the certificates again if they have changed. */
 static void
 load_trust(Spawner *spawner)
@@ -142,11 +151,11 @@ load_trust(Spawner *spawner)
     struct stat status = {0};
 
     stat(TRUST, &status);
-    if (spawner->trust && memcmp(&status.st_mtim, &spawner->trusted, sizeof spawner->trusted) == 0)
+    if (spawner->trust && is_same_file(&status, &spawner->trusted))
         return;
     tls_trust_unref(spawner->trust);
     spawner->trust = tls_trust_new(/* pem= */ NULL, &error);
-    spawner->trusted = status.st_mtim;
+    spawner->trusted = status;
     if (!spawner->trust)
         g_warning("Requests cannot be inspected: %s", error->message);
 }

@@ -369,6 +369,21 @@ class Secrets(Case):
         self.assertNotIn("Authorization", heads[0])
         self.assertIn("\r\nAuthorization: Basic value of the secret\r\n", heads[1])
 
+    def test_certificates_of_this_host(self):
+        """A new worker trusts what the file has now, also if the time of the file is the earlier one."""
+        file = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+        trusted, status = file.read_bytes(), file.stat()
+        self.addCleanup(file.write_bytes, trusted)
+        for contents, answer in ((trusted, b"HTTP/1.1 200"), (trusted.partition(self.world.authority.encode())[0], b"HTTP/1.1 502"),
+                                 (trusted, b"HTTP/1.1 200")):
+            file.write_bytes(contents)
+            os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+            guest = self.set_value(b"value")
+            connection = Tls(guest, SECRET["host"], SECRET["host"], guest.certificates)
+            found = connection.ask(b"GET /hello HTTP/1.1\r\nHost: api.example.com\r\n\r\n", 70)
+            self.assertEqual(found[:12], answer)
+            self.egress.remove(self.sandbox)
+
     def test_many_inspected_hosts(self):
         """The certificate has to fit into a message."""
         hosts = [f"{number}.{'a' * 20}.example.com" for number in range(200)]
