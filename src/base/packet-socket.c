@@ -13,6 +13,8 @@
 
 /* A peer that leaves so many packets unread is given up. */
 #define QUEUE_MAX 4096u
+/* Before a packet is tried again for which the kernel has no room. */
+#define PAUSE_MS 100u
 
 struct PacketSocket {
     int fd;
@@ -20,8 +22,9 @@ struct PacketSocket {
     char *buffer;
     const PacketSocketEvents *events;
     gpointer data;
-    guint input, output, failure; /* sources; 0: none */
-    GQueue queue;                 /* of Packet: to be sent */
+    guint input, output, failure, pause; /* sources; 0: none */
+    gboolean is_stalled;                 /* the kernel has no room for the next packet */
+    GQueue queue;                        /* of Packet: to be sent */
 };
 
 typedef struct {
@@ -46,6 +49,7 @@ stop(PacketSocket *socket)
     g_clear_handle_id(&socket->input, g_source_remove);
     g_clear_handle_id(&socket->output, g_source_remove);
     g_clear_handle_id(&socket->failure, g_source_remove);
+    g_clear_handle_id(&socket->pause, g_source_remove);
 }
 
 /* From the main loop only: `closed` may free the socket. */
@@ -165,16 +169,55 @@ transmit(const PacketSocket *socket, const void *bytes, gsize size, int fd)
     return sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (gssize)size;
 }
 
+static gboolean on_output(int fd, GIOCondition condition, gpointer data);
+
+static gboolean
+on_pause_over(gpointer data)
+{
+    PacketSocket *socket = data;
+
+    socket->pause = 0;
+    socket->output = g_unix_fd_add(socket->fd, G_IO_OUT, on_output, socket);
+    return G_SOURCE_REMOVE;
+}
+
+/* A user may have only so many descriptors on their way to processes that have not read them, and
+ * the kernel does not say when there is room again. */
+static void
+pause_output(PacketSocket *socket)
+{
+    if (!socket->is_stalled)
+        g_warning("A message waits until the kernel has room for it: %s", g_strerror(errno));
+    socket->is_stalled = TRUE;
+    socket->output = 0;
+    socket->pause = g_timeout_add(PAUSE_MS, on_pause_over, socket);
+}
+
+static void
+send_next(PacketSocket *socket)
+{
+    Packet *packet = g_queue_peek_head(&socket->queue);
+
+    if (!packet)
+        return;
+    if (transmit(socket, packet->bytes, packet->size, packet->fd)) {
+        socket->is_stalled = FALSE;
+        packet_free(g_queue_pop_head(&socket->queue));
+    } else if (errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM) {
+        pause_output(socket);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        g_queue_clear_full(&socket->queue, packet_free); /* the input reports the end */
+    }
+}
+
 static gboolean
 on_output(int fd, GIOCondition condition, gpointer data)
 {
     PacketSocket *socket = data;
-    Packet *packet = g_queue_peek_head(&socket->queue);
 
-    if (packet && transmit(socket, packet->bytes, packet->size, packet->fd))
-        packet_free(g_queue_pop_head(&socket->queue));
-    else if (packet && errno != EAGAIN && errno != EINTR)
-        g_queue_clear_full(&socket->queue, packet_free); /* the input reports the end */
+    send_next(socket);
+    if (socket->pause != 0)
+        return G_SOURCE_REMOVE;
     if (!g_queue_is_empty(&socket->queue))
         return G_SOURCE_CONTINUE;
     socket->output = 0;
@@ -192,7 +235,7 @@ enqueue(PacketSocket *socket, const void *bytes, gsize size, int fd)
     packet->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     memcpy(packet->bytes, bytes, size);
     g_queue_push_tail(&socket->queue, packet);
-    if (socket->output == 0)
+    if (socket->output == 0 && socket->pause == 0)
         socket->output = g_unix_fd_add(socket->fd, G_IO_OUT, on_output, socket);
 }
 

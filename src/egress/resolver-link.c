@@ -124,12 +124,14 @@ pass(int socket, int fd)
     return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 }
 
-/* A child that has ended is replaced. */
+/* A child that has ended is replaced, but not one that has no room for a descriptor now. */
 static gboolean
 pass_to_child(ResolverLink *link, int fd, GError **error)
 {
     if (link->child >= 0 && pass(link->child, fd))
         return TRUE;
+    if (link->child >= 0 && (errno == EAGAIN || errno == ETOOMANYREFS))
+        return util_set_errno(error, errno, "The resolver cannot get a connection");
     end_child(link);
     if (!start_child(link, error))
         return FALSE;
