@@ -16,6 +16,8 @@
 
 #define TAIL_MAX (64u * 1024)
 #define EVENTS_MAX (1024u * 1024) /* bytes that are read of the connections */
+/* The reason of src/relay/http-relay.c for the end of a connection. */
+#define CUT_OFF "the response contains a secret"
 
 /* Without a dialog of polkit: the user has not asked for these calls. */
 #define QUIET_CALL G_DBUS_CALL_FLAGS_NONE, -1
@@ -130,6 +132,13 @@ refused_meanwhile(NetworkHint *hint)
     return after > before ? after - before : 0;
 }
 
+static gboolean
+is_cut_off(JsonObject *event)
+{
+    return g_str_equal(event_text(event, "event"), "close") &&
+           g_str_equal(event_text(event, "reason"), CUT_OFF);
+}
+
 static void
 take_events(EventLines *lines, JsonObject **last)
 {
@@ -139,17 +148,18 @@ take_events(EventLines *lines, JsonObject **last)
     while (event_lines_next(lines, &line, &size) > 0) {
         g_autoptr(JsonObject) event = event_parse(line, size, /* error= */ NULL);
 
-        if (event != NULL && g_str_equal(event_text(event, "event"), "refused")) {
+        if (event != NULL &&
+            (g_str_equal(event_text(event, "event"), "refused") || is_cut_off(event))) {
             g_clear_pointer(last, json_object_unref);
             *last = g_steal_pointer(&event);
         }
     }
 }
 
-/* Returns the last refused connection, or NULL. The lines were written before the figures were
- * returned, so none is waited for. */
+/* Returns the last connection that was refused or cut off, or NULL. The lines were written before
+ * the figures were returned, so none is waited for. */
 static JsonObject *
-read_last_refused(int fd)
+read_last_event(int fd)
 {
     g_auto(EventLines) lines = {0};
     char bytes[16384];
@@ -171,7 +181,7 @@ read_last_refused(int fd)
 }
 
 static JsonObject *
-last_refused(NetworkHint *hint)
+last_event(NetworkHint *hint)
 {
     g_autoptr(GUnixFDList) fds = NULL;
     g_autoptr(GVariant) handle = NULL;
@@ -186,7 +196,7 @@ last_refused(NetworkHint *hint)
         fd = guest_take_fd(handle, fds, /* error= */ NULL);
     if (fd < 0)
         return NULL;
-    last = read_last_refused(fd);
+    last = read_last_event(fd);
     close(fd);
     return last;
 }
@@ -205,12 +215,14 @@ note_off(const NetworkHint *hint)
 }
 
 static void
-note_refused_host(JsonObject *event)
+note_event(JsonObject *event)
 {
     g_autofree char *place = network_text_place(event);
     const char *reason = network_text_reason(event);
 
-    if (g_str_equal(reason, "not in allow"))
+    if (is_cut_off(event))
+        cli_note("a response of %s was cut off, because it contains the value of a secret", place);
+    else if (g_str_equal(reason, "not in allow"))
         cli_note("the network of the sandbox refused %s: '--allow %s' permits it", place, place);
     else
         cli_note("the network of the sandbox refused %s: %s", place, reason);
@@ -231,15 +243,18 @@ note_refused_count(const NetworkHint *hint, guint64 count)
                  sandbox_id(hint->sandbox));
 }
 
-static void
-note_refused(NetworkHint *hint, guint64 count)
+/* Returns whether a connection was refused or cut off. */
+static gboolean
+note_connections(NetworkHint *hint)
 {
-    g_autoptr(JsonObject) event = last_refused(hint);
+    guint64 count = refused_meanwhile(hint);
+    g_autoptr(JsonObject) event = last_event(hint);
 
     if (event != NULL)
-        note_refused_host(event);
-    else
+        note_event(event);
+    else if (count > 0)
         note_refused_count(hint, count);
+    return event != NULL || count > 0;
 }
 
 /* Returns whether the network is the reason. */
@@ -247,7 +262,6 @@ static gboolean
 explain(NetworkHint *hint, NetworkMessage message)
 {
     g_autoptr(GVariant) network = network_read(hint->cli, hint->sandbox, /* error= */ NULL);
-    guint64 count;
 
     if (network == NULL)
         return FALSE;
@@ -260,10 +274,7 @@ explain(NetworkHint *hint, NetworkMessage message)
         cli_note("the network of the sandbox is closed: %s", dictionary_text(network, "reason"));
         return TRUE;
     }
-    count = refused_meanwhile(hint);
-    if (count > 0)
-        note_refused(hint, count);
-    return count > 0;
+    return note_connections(hint);
 }
 
 void

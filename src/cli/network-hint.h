@@ -4,8 +4,8 @@
  *
  * It keeps the end of the error output. If the command or the code fails, and the output says that
  * a host could not be reached, the service is asked whether the sandbox has no network, or has
- * refused connections in the meantime. Then a line on standard error says so, once, and what
- * changes it.
+ * refused connections, or cut off a response with the value of a secret, in the meantime. Then a
+ * line on standard error says so, once, and what changes it.
  */
 #pragma once
 

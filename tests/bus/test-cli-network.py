@@ -258,6 +258,8 @@ class Verb(NetworkTest):
         {"event": "close", "time": 1, "host": "pypi.org", "port": 443, "bytes_up": 1, "bytes_down": 0, "duration_usec": 0, "reason": "reset"},
         {"event": "refused", "time": 1, "host": "evil.example", "reason": "not in allow"},
         {"event": "refused", "time": 1, "host": "2001:db8::1", "port": 22, "rule": "deny *"},
+        {"event": "close", "time": 1, "host": "api.example", "port": 443, "bytes_up": 10, "bytes_down": 20, "duration_usec": 100000,
+         "reason": "the response contains a secret"},
         {"event": "failed", "time": 1, "host": "pypi.org", "port": 443, "reason": "Connection refused"},
         {"event": "request", "time": 1, "host": "api.example", "port": 443, "method": "GET", "path": "/v1/x", "status": 200},
         {"event": "dropped", "count": 12},
@@ -269,6 +271,7 @@ class Verb(NetworkTest):
         "close   pypi.org:443, 1 byte sent, 0 bytes received, after 0.0s: reset",
         "refused evil.example: not in allow",
         "refused [2001:db8::1]:22: deny *",
+        "close   api.example:443, 10 bytes sent, 20 bytes received, after 0.1s: the response contains a secret",
         "failed  pypi.org:443: Connection refused",
         "request api.example:443 GET /v1/x, status 200",
         "12 lines are missing: they were not read in time",
@@ -429,6 +432,12 @@ class Hints(NetworkTest):
                 if hold:
                     self.control("hold", "")
                 self.assertEqual(self.run_(self.UNRESOLVED), f"cloche: the network of the sandbox refused {said}\n")
+        self.control("traffic", "[{'refused': uint64 0}]")
+        self.control("events", json.dumps({"event": "close", "host": "api.example", "port": 443, "reason": "the response contains a secret"}) + "\n")
+        self.assertEqual(self.run_(self.RESET), "cloche: a response of api.example:443 was cut off, because it contains the value of a secret\n")
+        self.control("events", json.dumps({"event": "close", "host": "api.example", "port": 443, "reason": "idle for too long"}) + "\n")
+        self.assertEqual(self.run_(self.RESET), "")
+        self.control("traffic", "[{'refused': uint64 2}]")
         order = re.findall(r"^(Start|WatchConnections) ", (FOLDER / "calls").read_text(), re.MULTILINE)
         self.assertEqual(order[:2], ["Start", "WatchConnections"])  # it must not take the place of the command
         self.control("fail-WatchConnections", "org.cloche1.Error.QuotaExceeded too many")
