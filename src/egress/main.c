@@ -7,7 +7,6 @@
  * the part that asks name servers, for the workers of another instance.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <grp.h>
 #include <locale.h>
@@ -16,27 +15,22 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "master.h"
 #include "packet-socket.h"
 #include "resolver.h"
-#include "service-listener.h"
+#include "service-program.h"
 #include "spawner.h"
 #include "util.h"
 
 typedef struct {
-    GMainLoop *loop;
+    ServiceProgram service;
     gboolean is_resolver;
-    int child_fd; /* socket to the parent; -1: a service */
-    char *peer;   /* user who may connect to a service */
-    char *user;   /* to become, or NULL */
-    char *run;    /* folder of a child, or NULL */
+    char *user; /* to become, or NULL */
+    char *run;  /* folder of a child, or NULL */
     char *resolver_socket;
-    uid_t peer_uid;
-    int listening;
     int status;
 
     int spawner;
@@ -93,22 +87,10 @@ become_user(Program *program, GError **error)
     return util_set_errno(error, errno, "Cannot become the user '%s'", program->user);
 }
 
-static gboolean
-find_socket(Program *program, GError **error)
-{
-    if (program->child_fd >= 0)
-        return TRUE;
-    program->listening = service_listener_find_socket("cloche-egress", error);
-    return program->listening >= 0;
-}
-
 static void
 on_connection_ended(gpointer data)
 {
-    Program *program = data;
-
-    if (program->child_fd >= 0)
-        g_main_loop_quit(program->loop);
+    service_program_connection_ended(&((const Program *)data)->service);
 }
 
 static void
@@ -118,7 +100,7 @@ on_workers_lost(gpointer data)
 
     g_warning("The process that starts workers has ended");
     program->status = 1;
-    g_main_loop_quit(program->loop);
+    g_main_loop_quit(program->service.loop);
 }
 
 /* The spawner comes first: it must not have what the master has. */
@@ -142,8 +124,8 @@ build_master(Program *program, GError **error)
 static gboolean
 build(Program *program, GError **error)
 {
-    if (!service_listener_find_user(program->peer, &program->peer_uid, error) ||
-        !become_user(program, error) || !find_socket(program, error))
+    if (!service_program_find_peer(&program->service, error) || !become_user(program, error) ||
+        !service_program_find_socket(&program->service, error))
         return FALSE;
     if (!program->is_resolver)
         return build_master(program, error);
@@ -153,17 +135,6 @@ build(Program *program, GError **error)
 }
 
 /* --- connections --- */
-
-static void
-on_accepted(int fd, gpointer data)
-{
-    Program *program = data;
-
-    if (program->is_resolver)
-        resolver_accept(program->resolver, fd);
-    else
-        master_accept(program->master, fd);
-}
 
 /* The master passes a connection of a worker. */
 static gboolean
@@ -181,21 +152,22 @@ on_parent_packet(const void *packet, gsize size, int fd, gpointer data)
 static void
 on_parent_closed(gpointer data)
 {
-    g_main_loop_quit(((Program *)data)->loop);
+    g_main_loop_quit(((Program *)data)->service.loop);
 }
 
+/* A resolver that is a child gets its connections from its parent. */
 static void
-serve_parent(Program *program)
+on_accepted(int fd, gpointer data)
 {
     static const PacketSocketEvents events = {on_parent_packet, on_parent_closed};
+    Program *program = data;
 
-    fcntl(program->child_fd, F_SETFD, FD_CLOEXEC);
-    g_unix_set_fd_nonblocking(program->child_fd, TRUE, /* error= */ NULL);
-    if (program->is_resolver)
-        program->parent =
-            packet_socket_new(program->child_fd, /* packet_max= */ 1, &events, program);
+    if (!program->is_resolver)
+        master_accept(program->master, fd);
+    else if (program->service.child_fd >= 0)
+        program->parent = packet_socket_new(fd, /* packet_max= */ 1, &events, program);
     else
-        master_accept(program->master, program->child_fd);
+        resolver_accept(program->resolver, fd);
 }
 
 /* --- run --- */
@@ -203,7 +175,7 @@ serve_parent(Program *program)
 static gboolean
 on_signal(int fd, GIOCondition condition, gpointer data)
 {
-    g_main_loop_quit(((Program *)data)->loop);
+    g_main_loop_quit(((Program *)data)->service.loop);
     return G_SOURCE_REMOVE;
 }
 
@@ -218,20 +190,8 @@ watch_signals(Program *program)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_SETMASK, &set, NULL);
-    if (program->child_fd < 0)
+    if (program->service.child_fd < 0)
         g_unix_fd_add(signalfd(-1, &set, SFD_CLOEXEC), G_IO_IN, on_signal, program);
-}
-
-static void
-serve(Program *program)
-{
-    watch_signals(program);
-    if (program->child_fd >= 0)
-        serve_parent(program);
-    else
-        service_listener_serve(program->listening, program->peer_uid, on_accepted, program);
-    sd_notify(/* unset_environment= */ 0, "READY=1");
-    g_main_loop_run(program->loop);
 }
 
 static void
@@ -242,39 +202,32 @@ clean_up(Program *program)
     g_clear_pointer(&program->store, store_free);
     g_clear_pointer(&program->parent, packet_socket_free);
     g_clear_pointer(&program->resolver, resolver_free);
-    g_main_loop_unref(program->loop);
-    g_free(program->peer);
+    service_program_clear(&program->service);
     g_free(program->user);
     g_free(program->run);
     g_free(program->resolver_socket);
 }
 
-/* FALSE: the program ends with status 2. */
 static gboolean
 parse_options(Program *program, int argc, char **argv)
 {
     const GOptionEntry entries[] = {
-        {"child", 0, 0, G_OPTION_ARG_INT, &program->child_fd, "Serve this socket, and end with it",
-         "FD"},
+        {"child", 0, 0, G_OPTION_ARG_INT, &program->service.child_fd,
+         "Serve this socket, and end with it", "FD"},
         {"run", 0, 0, G_OPTION_ARG_FILENAME, &program->run,
          "Keep secrets in this folder, instead of that of the service", "DIR"},
         {"user", 0, 0, G_OPTION_ARG_STRING, &program->user, "If started as root, become USER",
          "USER"},
-        {"peer", 0, 0, G_OPTION_ARG_STRING, &program->peer,
+        {"peer", 0, 0, G_OPTION_ARG_STRING, &program->service.peer,
          "Serve only USER on the socket that systemd passes", "USER"},
         {"resolver-socket", 0, 0, G_OPTION_ARG_FILENAME, &program->resolver_socket,
          "Ask the resolver that listens there, instead of starting one", "PATH"},
         {"resolver", 0, 0, G_OPTION_ARG_NONE, &program->is_resolver, "Be the resolver", NULL},
         G_OPTION_ENTRY_NULL,
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("- connects sandboxes for cloched");
-    g_autoptr(GError) error = NULL;
 
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
-        return TRUE;
-    g_printerr("cloche-egress: %s\n", error ? error->message : "unexpected argument");
-    return FALSE;
+    return service_program_parse(&program->service, entries, "- connects sandboxes for cloched",
+                                 argc, argv);
 }
 
 /* The master has values of secrets. */
@@ -290,17 +243,20 @@ protect_memory(void)
 int
 main(int argc, char **argv)
 {
-    Program program = {.child_fd = -1, .listening = -1, .spawner = -1};
+    Program program = {.spawner = -1};
     g_autoptr(GError) error = NULL;
 
     setlocale(LC_ALL, "");
-    if (!parse_options(&program, argc, argv))
+    service_program_init(&program.service, "cloche-egress");
+    if (!parse_options(&program, argc, argv)) {
+        clean_up(&program);
         return 2;
+    }
     signal(SIGPIPE, SIG_IGN);
     protect_memory();
-    program.loop = g_main_loop_new(NULL, FALSE);
     if (build(&program, &error)) {
-        serve(&program);
+        watch_signals(&program);
+        service_program_serve(&program.service, on_accepted, &program);
     } else {
         g_printerr("cloche-egress: %s\n", error->message);
         program.status = 1;

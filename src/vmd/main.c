@@ -14,13 +14,12 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "closer.h"
 #include "config.h"
 #include "error.h"
-#include "service-listener.h"
+#include "service-program.h"
 #include "util.h"
 #include "vm-libvirt.h"
 #include "vmd-files.h"
@@ -32,12 +31,9 @@
 #define LOCK_PAUSE_US (100 * 1000)
 
 typedef struct {
-    GMainLoop *loop;
+    ServiceProgram service;
     char *path; /* of the configuration, or NULL */
     gboolean user_mode;
-    int child_fd; /* socket to the parent; -1: a service */
-    char *peer;   /* user of cloched, for a service */
-    int listening;
     int lock;
     Config *config;
     VmdConfig limits;
@@ -50,10 +46,7 @@ typedef struct {
 static void
 on_connection_ended(gpointer data)
 {
-    Program *program = data;
-
-    if (program->child_fd >= 0)
-        g_main_loop_quit(program->loop);
+    service_program_connection_ended(&((const Program *)data)->service);
 }
 
 static void
@@ -68,17 +61,17 @@ report_failure(const Program *program, const GError *error)
 {
     VmAnswer answer;
 
-    if (program->child_fd < 0)
+    if (program->service.child_fd < 0)
         return;
     vm_answer_init(&answer, VM_ANSWER_FAILED, /* serial= */ 0);
     vm_answer_set_error(&answer, error);
-    send(program->child_fd, &answer, sizeof answer, MSG_NOSIGNAL);
+    send(program->service.child_fd, &answer, sizeof answer, MSG_NOSIGNAL);
 }
 
 /* --- start --- */
 
-static gboolean
-set_limits(Program *program, GError **error)
+static void
+set_limits(Program *program)
 {
     const Config *config = program->config;
     VmdConfig *limits = &program->limits;
@@ -87,15 +80,15 @@ set_limits(Program *program, GError **error)
 
     limits->state = config->state;
     limits->ram = config->ram;
-    limits->own =
-        own && program->child_fd < 0 ? g_strdup(own) : g_build_filename(config->run, "vm", NULL);
+    limits->own = own && program->service.child_fd < 0 ? g_strdup(own)
+                                                       : g_build_filename(config->run, "vm", NULL);
     limits->uid_first = config->core.uid_first;
     limits->uid_count = config->core.uid_count;
     limits->gid = group ? group->gr_gid : (gid_t)-1;
     limits->vcpus_max = config->core.limits_of_all.amount[QUOTA_VCPUS];
     limits->memory_max_mib = config->core.limits_of_all.amount[QUOTA_MEMORY_MIB];
     limits->may_emulate = config->core.emulation != EMULATION_NO;
-    return service_listener_find_user(program->peer, &limits->peer, error);
+    limits->peer = program->service.peer_uid;
 }
 
 /* Only one instance may use the folder and libvirt's embedded driver. */
@@ -127,20 +120,14 @@ open_libvirt(Program *program, GError **error)
 }
 
 static gboolean
-find_socket(Program *program, GError **error)
-{
-    if (program->child_fd >= 0)
-        return TRUE;
-    program->listening = service_listener_find_socket("cloche-vm", error);
-    return program->listening >= 0;
-}
-
-static gboolean
 build(Program *program, GError **error)
 {
     program->config = config_load(program->path, program->user_mode, error);
-    return program->config && set_limits(program, error) && find_socket(program, error) &&
-           open_libvirt(program, error);
+    if (!program->config || !service_program_find_peer(&program->service, error) ||
+        !service_program_find_socket(&program->service, error))
+        return FALSE;
+    set_limits(program);
+    return open_libvirt(program, error);
 }
 
 /* --- run --- */
@@ -148,7 +135,7 @@ build(Program *program, GError **error)
 static gboolean
 on_terminate(gpointer data)
 {
-    g_main_loop_quit(((Program *)data)->loop);
+    g_main_loop_quit(((Program *)data)->service.loop);
     return G_SOURCE_REMOVE;
 }
 
@@ -156,40 +143,29 @@ static void
 serve(Program *program)
 {
     closer_init();
-    if (program->child_fd >= 0) {
-        vmd_server_accept(program->server, program->child_fd);
-    } else {
+    if (program->service.child_fd < 0) {
         g_unix_signal_add(SIGTERM, on_terminate, program);
         g_unix_signal_add(SIGINT, on_terminate, program);
-        service_listener_serve(program->listening, program->limits.peer, on_accepted, program);
     }
-    sd_notify(/* unset_environment= */ 0, "READY=1");
-    g_main_loop_run(program->loop);
+    service_program_serve(&program->service, on_accepted, program);
 }
 
-/* FALSE: the program ends with *ret_status. */
 static gboolean
-parse_options(Program *program, int argc, char **argv, int *ret_status)
+parse_options(Program *program, int argc, char **argv)
 {
     const GOptionEntry entries[] = {
         {"user", 0, 0, G_OPTION_ARG_NONE, &program->user_mode, "Serve your own user", NULL},
         {"config", 0, 0, G_OPTION_ARG_FILENAME, &program->path,
          "Read FILE and FILE.d/*.conf instead of the system's cloched.conf", "FILE"},
-        {"socket-fd", 0, 0, G_OPTION_ARG_INT, &program->child_fd,
+        {"socket-fd", 0, 0, G_OPTION_ARG_INT, &program->service.child_fd,
          "Serve this socket, and end with it", "FD"},
-        {"peer", 0, 0, G_OPTION_ARG_STRING, &program->peer,
+        {"peer", 0, 0, G_OPTION_ARG_STRING, &program->service.peer,
          "Serve only USER on the socket that systemd passes", "USER"},
         G_OPTION_ENTRY_NULL,
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("- talks to libvirt for cloched");
-    g_autoptr(GError) error = NULL;
 
-    g_option_context_add_main_entries(context, entries, NULL);
-    *ret_status = 2;
-    if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
-        return TRUE;
-    g_printerr("cloche-vm: %s\n", error ? error->message : "unexpected argument");
-    return FALSE;
+    return service_program_parse(&program->service, entries, "- talks to libvirt for cloched", argc,
+                                 argv);
 }
 
 /* A terminal sends its signals to cloched's child as well, which has to end machines first. */
@@ -197,29 +173,28 @@ static void
 set_signals(const Program *program)
 {
     signal(SIGPIPE, SIG_IGN);
-    if (program->child_fd < 0)
+    if (program->service.child_fd < 0)
         return;
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    fcntl(program->child_fd, F_SETFD, FD_CLOEXEC);
-    g_unix_set_fd_nonblocking(program->child_fd, TRUE, /* error= */ NULL);
 }
 
 int
 main(int argc, char **argv)
 {
-    Program program = {.child_fd = -1, .lock = -1};
+    Program program = {.lock = -1};
     g_autoptr(GError) error = NULL;
     int status = 0;
 
     setlocale(LC_ALL, "");
-    if (!parse_options(&program, argc, argv, &status))
-        return status;
+    service_program_init(&program.service, "cloche-vm");
+    if (!parse_options(&program, argc, argv)) {
+        service_program_clear(&program.service);
+        return 2;
+    }
     set_signals(&program);
-    program.loop = g_main_loop_new(NULL, FALSE);
     if (build(&program, &error)) {
-        status = 0;
         serve(&program);
     } else {
         g_printerr("cloche-vm: %s\n", error->message);
