@@ -11,6 +11,19 @@
 
 /* --- losses --- */
 
+/* A service that is killed before remembers nothing. */
+static void
+wait_for_closed_record(const char *sandbox)
+{
+    g_autofree char *record = NULL;
+
+    do {
+        run_loop_for(10);
+        g_free(record);
+        record = network_read_record(sandbox);
+    } while (!strstr(record, "NetworkClosed="));
+}
+
 static void
 test_worker_is_lost(void)
 {
@@ -62,7 +75,6 @@ test_traffic_is_used_up_during_handover(void)
     g_autofree char *sandbox =
         network_create(network_bus, "{'mode': <'internet'>, 'traffic': <uint64 1000>}");
     g_autoptr(Listener) listener = listener_new(network_bus);
-    g_autofree char *record = NULL;
 
     egress_command(network_fixture, "hold");
     fixture_reload(network_fixture);
@@ -70,11 +82,7 @@ test_traffic_is_used_up_during_handover(void)
     egress_command(network_fixture, "exhausted %s", id_of(sandbox));
     egress_command(network_fixture, "release");
     network_wait_for_state(listener, sandbox, "closed");
-    do {
-        run_loop_for(10);
-        g_free(record);
-        record = network_read_record(sandbox);
-    } while (!strstr(record, "NetworkClosed="));
+    wait_for_closed_record(sandbox);
     kill_sandbox(network_bus, sandbox);
 }
 
@@ -94,6 +102,7 @@ test_worker_is_lost_during_change(void)
     pending_wait(change);
     assert_error(change->error, "Failed", "its process ended: it crashed");
     network_assert_state(sandbox, "internet", "closed", "network: its process ended: it crashed");
+    wait_for_closed_record(sandbox);
     fixture_restart(network_fixture, SIGKILL); /* it stays closed */
     network_assert_state(sandbox, "internet", "closed", "network: its process ended: it crashed");
     network_set(network_bus, sandbox, "{'mode': <'internet'>}");
@@ -179,6 +188,7 @@ restart(int signal)
 
     egress_command(network_fixture, "lost %s why", id_of(spent));
     network_wait_for_state(listener, spent, "closed");
+    wait_for_closed_record(spent);
     egress_forget_log(network_fixture);
     fixture_restart(network_fixture, signal);
     /* The worker keeps its connections: it has the port. */
