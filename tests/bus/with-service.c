@@ -8,7 +8,9 @@
  * FIXTURE_RUNNERS names the runners that machines of the template 'interpreter' have started, and
  * FIXTURE_DEFAULT_RUNNERS those of the default template 'python' (default: none, because most of
  * the time in which a machine becomes ready is the start of its runners). With FIXTURE_EGRESS,
- * sandboxes can have a network, by fake-egress. With FIXTURE_KVM, machines are not emulated.
+ * sandboxes can have a network: "fake", by fake-egress; "own", by a cloche-egress that the command
+ * starts. FIXTURE_SANDBOXES is the limit of sandboxes (default: 64, whose machines have 4 GiB).
+ * With FIXTURE_KVM, machines are not emulated.
  */
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -49,13 +51,17 @@ main(int argc, char **argv)
 {
     const char *python_runners = g_getenv("FIXTURE_DEFAULT_RUNNERS");
     const char *interpreter_runners = g_getenv("FIXTURE_RUNNERS");
+    const char *egress = g_getenv("FIXTURE_EGRESS"), *sandboxes = g_getenv("FIXTURE_SANDBOXES");
+    const guint limit = sandboxes ? (guint)g_ascii_strtoull(sandboxes, NULL, 10) : 0;
     const FixtureOptions options = {.has_python = TRUE,
                                     .has_interpreter = TRUE,
                                     .python_runners = python_runners ? python_runners : "",
                                     .interpreter_runners =
                                         interpreter_runners ? interpreter_runners : "",
-                                    .has_egress = g_getenv("FIXTURE_EGRESS") != NULL,
+                                    .has_egress = egress != NULL,
                                     .kvm = g_getenv("FIXTURE_KVM") ? "0" : NULL,
+                                    .sandboxes = limit,
+                                    .memory_mib = limit * MEMORY_MIB,
                                     .target = 1,
                                     .default_template = "python"};
     g_autoptr(Fixture) fixture = fixture_new(&options);
@@ -64,7 +70,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     gboolean is_over = FALSE;
 
-    if (options.has_egress)
+    if (g_strcmp0(egress, "fake") == 0)
         egress_start_fake(fixture);
     g_variant_unref(wait_for_template(fixture->bus, "python"));
     g_subprocess_launcher_setenv(launcher, "DBUS_SYSTEM_BUS_ADDRESS", fixture->address, TRUE);
