@@ -20,6 +20,7 @@ old_ram=/dev/shm/cloche # of earlier versions
 work=$run
 
 . "$top/tests/lib/setup.sh"
+. "$top/tests/lib/proxy.sh"
 bus=unix:path=$run/bus
 
 usage() {
@@ -60,6 +61,37 @@ step() {
 need_root() {
     [ "$(id -u)" = 0 ] || die "this must run as root, because it installs packages and starts a service" \
         "run: sudo $(printf %q "$0") $*"
+}
+
+# --- the proxy of this host ---
+
+# Makes the proxy of the environment that of sandboxes, unless the administrator has set Proxy=. Without systemd, the
+# service keeps the proxy that it had if the environment has none now.
+take_proxy() {
+    local variable url
+    proxy=$(sed -n 's/^Proxy=//p' "$run/cloched.conf" 2>/dev/null || true)
+    read -r variable url < <(environment_proxy) || return 0
+    if has_systemd; then
+        ! grep -qs '^Proxy' /{etc,run,usr/local/lib}/cloche/cloched.conf{,.d/*.conf} || return 0
+        configure_proxy "$url"
+    elif [ "$url" = "$proxy" ]; then
+        return 0
+    fi
+    proxy=$url
+    rm -f "$run/started"
+    say "sandboxes that get a network will connect through the proxy of $variable, $url"
+}
+
+# configure_proxy URL: the unit of cloche-egress permits no addresses of local networks, which a proxy often has.
+configure_proxy() {
+    local addresses unit=/etc/systemd/system/cloche-egress.service.d
+    mkdir -p /etc/cloche/cloched.conf.d $unit
+    printf '# by quickstart.sh\n[Network]\nProxy=%s\n' "$1" >/etc/cloche/cloched.conf.d/50-proxy.conf
+    addresses=$(getent ahosts "$(proxy_host "$1")" | cut -d ' ' -f 1 | sort -u | xargs || true)
+    [ -n "$addresses" ] || return 0
+    printf '# by quickstart.sh: the proxy of cloched.conf.d/50-proxy.conf\n[Service]\nIPAddressAllow=%s\n' "$addresses" \
+        >$unit/50-proxy.conf
+    systemctl daemon-reload
 }
 
 # --- the service, if PID 1 is systemd ---
@@ -151,6 +183,8 @@ start_private() {
 [Machines]
 Connection=qemu:///embed?root=/run/cloche/libvirt
 Group=kvm
+[Network]
+Proxy=$proxy
 [Folders]
 State=$state
 Run=/run/cloche
@@ -341,6 +375,7 @@ start() {
     step "build" install_cloche
     for recipe in "${recipes[@]}"; do step "image $recipe" make_image "$recipe"; done
     use_service
+    take_proxy
     step "service" start_service
     for recipe in "${recipes[@]}"; do
         step "template $recipe (once)" prepare_template "$recipe"

@@ -67,8 +67,11 @@ check "a recipe that is not there is refused" fails_with 'available recipes: int
     "$quickstart" start nosuch
 check "help shows the words" prints 'env' "$quickstart" --help
 check "env before the start says how to start" fails_with 'sudo' "$quickstart" env
-check "the first run" prints '17984 primes' "$quickstart"
-check "it tells how long each step took" printed 'template .* s$'
+proxy=http://10.9.9.9:3128
+check "the first run, behind a proxy" prints '17984 primes' env https_proxy=$proxy "$quickstart"
+check "it tells how long each step took, and that sandboxes use the proxy" eval \
+    'printed "template .* s\$" && printed "through the proxy of https_proxy, $proxy\$"'
+check "the service knows the proxy" grep -qx "Proxy=$proxy" $run/cloched.conf
 check "it saved the chart" is_png "$spaced/cloche-charts/001.png"
 made=$(stat -c '%n %i' /var/lib/cloche/templates/*/template.conf)
 check "the second run" prints '17984 primes' "$quickstart"
@@ -90,6 +93,7 @@ check "a sandbox has a variable" cloche code --sandbox "$living" -c 'x = 41'
 services=$(cat $run/cloched.pid) buses=$(cat $run/dbus-daemon.pid)
 check "start of another recipe" prints '17984 primes' "$quickstart" start minimal
 check "has started the service anew" test "$services" != "$(cat $run/cloched.pid)"
+check "with the proxy that it had" grep -qx "Proxy=$proxy" $run/cloched.conf
 check "has not started the bus anew" test "$buses" = "$(cat $run/dbus-daemon.pid)"
 check "the other recipe's template is there" prints '^there$' cloche run --template minimal -- echo there
 check "the network of a sandbox is on again" prints 'Network: internet$' cloche network "$networked"

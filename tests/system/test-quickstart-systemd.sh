@@ -75,6 +75,18 @@ check "its files are closed to others" fails_with 'ermission' as_a ls /run/cloch
 check "images too" fails_with 'ermission' as_a ls /var/lib/cloche/images
 check "libvirt has its machines" test "$(domains)" -ge 1
 
+# --- behind a proxy; not on the machine itself, whose configuration this would change ---
+
+if [ $# = 2 ]; then
+    proxy=http://10.9.9.9:3128
+    check "a run behind a proxy" prints '17984 primes' env https_proxy=$proxy "$quickstart"
+    check "tells that sandboxes use it" printed "through the proxy of https_proxy, $proxy\$"
+    check "the service knows it" grep -qx "Proxy=$proxy" /etc/cloche/cloched.conf.d/50-proxy.conf
+    check "cloche-egress may connect to it" prints '^10.9.9.9/32$' systemctl show -P IPAddressAllow cloche-egress.service
+    check "another proxy" prints '17984 primes' env https_proxy=http://10.9.9.8:3128 "$quickstart"
+    check "does not replace it" grep -qx "Proxy=$proxy" /etc/cloche/cloched.conf.d/50-proxy.conf
+fi
+
 # --- any user, any client ---
 
 check "busctl runs code" prints '"42"' as_a busctl call org.cloche1 /org/cloche1 \
