@@ -14,11 +14,19 @@ import time
 
 from ledger import Ledger, digest
 
+from cloche_tests.network import policy
 from cloche_tests.service import SANDBOX, Failure, Gio, GLib, Sandbox, UserClient, number, options, strings, text
+from cloche_tests.world import pattern
 
 BUS = "unix:path=/run/dbus/system_bus_socket"
 FILE = "/var/tmp/chaos"
 SANDBOXES = 2
+SITE = "www.example.com"
+ALLOW = f"{SITE}:80", f"{SITE}:80 {SITE}:7" # what networks reach; no network reaches port 9
+DOWNLOAD = 500_000
+FETCH = f"""set -o pipefail; export LC_ALL=C
+exec 3<>/dev/tcp/{SITE}/80 && printf 'GET /bytes/{DOWNLOAD} HTTP/1.1\\r\\nHost: {SITE}\\r\\nConnection: close\\r\\n\\r\\n' >&3 &&
+    cat <&3 | sed '1,/^\\r$/d' | sha256sum"""
 
 
 class Caller:
@@ -67,6 +75,8 @@ class Caller:
             sandbox = self.chance.choice(usable)
             calls = [self.write] * 12 + [self.count] * 3 + [self.timeout] * 4 + [self.echo] * 12 + [self.read] * 8 + \
                 [self.kill, self.list, self.list]
+            if has_network(sandbox.tag):
+                calls += [self.fetch] * 15 + [self.network] * 6
             if sandbox.template == "python":
                 calls += [self.set] * 15
             self.chance.choice(calls)(sandbox)
@@ -79,7 +89,10 @@ class Caller:
     def create(self, tag, template):
         seconds = 1000 + int(digest(tag.encode())[:4], 16) % 100 # of the tag, because a key's options must not change
         more = {"idempotency_key": text(tag)} if tag.startswith("key-") else {}
-        self.ledger.begin("create", tag, template=template, name=f"name {tag}", seconds=seconds)
+        allow = ALLOW[0] if has_network(tag) else None
+        if allow:
+            more["network"] = GLib.Variant("a{sv}", network_of(allow))
+        self.ledger.begin("create", tag, template=template, name=f"name {tag}", seconds=seconds, allow=allow)
         made = self.client.create(template, timeout=number(seconds), name=text(f"name {tag}"), metadata=strings(chaos=tag), **more)
         self.ledger.end(True, id=made.id)
 
@@ -135,6 +148,21 @@ class Caller:
         else:
             self.ledger.end(True, right=found in expected.files)
 
+    def network(self, expected):
+        allow = self.chance.choice(ALLOW)
+        self.ledger.begin("network", expected.tag, allow=allow)
+        self.sandbox(expected).call("SetNetwork", "(a{sv})", network_of(allow))
+        self.ledger.end(True)
+
+    def fetch(self, expected):
+        """A download is complete or fails."""
+        self.ledger.begin("fetch", expected.tag)
+        status, out, err, _ = self.sandbox(expected).run("bash", "-c", FETCH)
+        if status:
+            self.ledger.end(False, error=err)
+        else:
+            self.ledger.end(True, right=out.split()[0] == digest(b"".join(pattern.blocks(DOWNLOAD))))
+
     def kill(self, expected):
         self.ledger.begin("kill", expected.tag)
         self.sandbox(expected).kill()
@@ -148,6 +176,14 @@ class Caller:
 
     def call_with_fds(self, expected, method, signature, values, fds):
         return call_with_fds(self.client, expected.id, method, signature, values, fds)
+
+
+def has_network(tag):
+    return int(digest(tag.encode())[4:6], 16) % 4 != 0
+
+
+def network_of(allow):
+    return policy(None, "restricted", allow=allow.split())
 
 
 def call_with_fds(client, id, method, signature, values, fds):

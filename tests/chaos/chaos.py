@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """chaos: nothing is lost, whatever is killed.
 
-Run by in-service.sh. Callers of two users create, use and end sandboxes, and write into ledgers what they asked for. Meanwhile
-a random one of the service, cloche-vm, libvirtd, QEMUs, polkitd and the callers is killed, stopped or restarted, on average every 0.6 s. Every
-30 seconds the killing pauses: then the sandboxes are compared with the ledgers, inside and outside, and the host with the sandboxes.
+Run by in-service.sh. Callers of two users create, use and end sandboxes, and write into ledgers what they asked for. Most sandboxes have
+a network, by which they download from a World. Meanwhile a random one of the service, cloche-vm, cloche-egress and its processes, libvirtd,
+QEMUs, polkitd and the callers is killed, stopped or restarted, on average every 0.6 s. Every 30 seconds the killing pauses: then the sandboxes
+are compared with the ledgers, inside and outside, and the host with the sandboxes.
 
     CHAOS_SECONDS=120   how long it lasts: two minutes in each test run, hours by hand
     CHAOS_SEED=N        the same kills in the same order; the moments differ
@@ -20,11 +21,12 @@ import subprocess
 import time
 import unittest
 
-from caller import read_digest
+from caller import SITE, network_of, read_digest
 from ledger import Ledger, boottime
 
-from cloche_tests import tap
-from cloche_tests.service import KILL, LIBVIRT, TOP, USERS, Failure, GLib, Sandbox, SystemService, output, systemctl, wait_until
+from cloche_tests import network, tap
+from cloche_tests.service import KILL, LIBVIRT, TOP, USERS, Failure, GLib, Sandbox, SystemService, journal_names, output, systemctl, wait_until
+from cloche_tests.world import World
 
 SECONDS = int(os.environ.get("CHAOS_SECONDS", "120"))
 SEED = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
@@ -33,6 +35,11 @@ CALLERS = 3
 LATE_S = 2 # beyond which a deadline is reported
 FOLDER = pathlib.Path("/run/chaos")
 PAUSE = FOLDER / "pause"
+ENDED = next(id for id, name in journal_names().items() if name == "ENDED")
+REFUSED_PORT = 9
+# Prints what a service that echoes answers. A worker asks for a new connection to the resolver at most once a second.
+ECHO = f"""for try in 1 2 3 4 5; do getent hosts {SITE} >/dev/null && break; sleep 1; done
+exec 3<>/dev/tcp/{SITE}/$0 && printf x >&3 && timeout 20 head -c 1 <&3"""
 
 
 class Killer:
@@ -45,7 +52,8 @@ class Killer:
         self.back = None                     # when libvirtd comes back
         self.callers = []
         self.common = [self.kill_service] * 50 + [self.kill_caller] * 28 + [self.kill_libvirtd] * 11 + \
-            [self.kill_machine_service] * 11 + [self.kill_machine] * 4 + [self.terminate_service] * 5 + [self.restart_service] * 3
+            [self.kill_machine_service] * 11 + [self.kill_machine] * 4 + [self.terminate_service] * 5 + [self.restart_service] * 3 + \
+            [self.kill_egress] * 8 + [self.kill_resolver] * 8 + [self.kill_worker] * 8 + [self.kill_spawner] * 3
         self.rare = [self.kill_polkit, self.restart_polkit, self.stop_libvirtd, self.freeze_machine]
         if os.environ.get("CHAOS_BUS"):
             self.rare.append(self.restart_bus)
@@ -107,6 +115,24 @@ class Killer:
 
     def kill_machine_service(self):
         os.kill(self.main_pid("cloche-vm.service"), KILL)
+
+    def kill_egress(self):
+        os.kill(self.main_pid(network.UNIT), KILL)
+
+    def kill_resolver(self):
+        os.kill(self.main_pid("cloche-resolver.service"), KILL)
+
+    def kill_worker(self):
+        self.kill_one_of("egress-worker")
+
+    def kill_spawner(self):
+        self.kill_one_of("egress-spawner")
+
+    def kill_one_of(self, name):
+        pids = sorted(network.processes(name))
+        if not pids:
+            raise ProcessLookupError
+        os.kill(self.chance.choice(pids), KILL)
 
     def kill_libvirtd(self):
         os.kill(self.main_pid("libvirtd.service"), KILL)
@@ -178,8 +204,10 @@ class Caller:
 
 
 def setUpModule():
-    global service, callers, killer
+    global service, callers, killer, world
     FOLDER.mkdir()
+    world = World().start()
+    unittest.addModuleCleanup(world.close)
     service = SystemService()
     killer = Killer(service, random.Random(SEED))
     callers = killer.callers
@@ -194,7 +222,7 @@ def tearDownModule():
 
 
 class Chaos(unittest.TestCase):
-    late, looked, reasons = [], 0, collections.Counter()
+    late, looked, reasons, states = [], 0, collections.Counter(), collections.Counter()
     compared = set() # ids of sandboxes whose end was compared
 
     def test_nothing_is_lost(self):
@@ -204,7 +232,13 @@ class Chaos(unittest.TestCase):
                 killer.hurt(min(ROUND_S, SECONDS - begin))
                 self.compare()
             PAUSE.unlink(missing_ok=True)
+        before = self.downloads()[True]
+        wait_until(lambda: self.downloads()[True] > before, 120, "a download that nobody disturbs")
         self.report()
+
+    def downloads(self):
+        """Returns their numbers: True: complete, False: broken off."""
+        return sum((Ledger(caller.path).downloads for caller in callers), collections.Counter())
 
     def wait_for_sandboxes(self):
         """There is something to lose, at least for most callers: they go on creating and killing."""
@@ -234,6 +268,7 @@ class Chaos(unittest.TestCase):
             self.assertNotIn('"right": false', caller.path.read_text())
             if not os.environ.get("CHAOS_BUS"):
                 self.assertNotIn("Traceback", (FOLDER / f"{caller.n}.log").read_text())
+        self.compare_workers(listed)
         for id, properties in listed.items():
             self.assertIn(properties["Metadata"].get("chaos"), tags, f"nobody asked for {id}")
         self.compare_host(things, set(listed))
@@ -249,7 +284,7 @@ class Chaos(unittest.TestCase):
             self.compare_end(expected)
 
     def compare_end(self, expected):
-        ends = [e for e in service.journal(f"SANDBOX_ID={expected.id}") if "REASON" in e]
+        ends = service.journal(f"SANDBOX_ID={expected.id}", f"MESSAGE_ID={ENDED}")
         self.assertEqual(len(ends), 1, "one end")
         reason, when = ends[0]["REASON"], int(ends[0]["__MONOTONIC_TIMESTAMP"]) / 1e6
         self.reasons[reason] += 1
@@ -273,6 +308,7 @@ class Chaos(unittest.TestCase):
         self.assertTrue(any(first - 1 <= expires <= last + 1 for first, last in expected.deadlines),
                         f"it expires at {expires}, not in {expected.deadlines}")
         try:
+            self.look_at_network(network.Networked(service, sandbox.path), expected)
             self.assertIn(read_digest(service, expected.id), expected.files)
             if expected.template == "python":
                 result = sandbox.code("globals().get('chaos')")["results"]
@@ -285,6 +321,42 @@ class Chaos(unittest.TestCase):
             if failure.name not in ("NoSuchSandbox", "GuestLost") or not expected.may_expire(boottime()):
                 raise
         self.__class__.looked += 1
+
+    def look_at_network(self, box, expected):
+        """It has a policy that its owner has set. Only a network whose worker was killed stays closed, until it is set again."""
+        if expected.networks == {None}:
+            self.assertEqual(box.network()["mode"], "off")
+            return
+        allow = " ".join(box.network()["allow"])
+        self.assertIn(allow, expected.networks)
+        try:
+            box.wait_for_state("on", 10)
+            self.states["on"] += 1
+        except AssertionError:
+            found = box.network()
+            self.states[f"{found['state']}: {found['reason']}"] += 1
+            self.assertTrue(killer.counts["kill_worker"], found)
+            self.assertIn("the worker was killed", found["reason"])
+            self.assertEqual(self.echo(box, 7), "")
+            box.call("SetNetwork", "(a{sv})", network_of(allow))
+            box.wait_for_state("on")
+        self.assertEqual(self.echo(box, 7), "x" if f"{SITE}:7" in allow.split() else "")
+        self.assertEqual(self.echo(box, REFUSED_PORT), "")
+
+    def echo(self, box, port):
+        return box.run("bash", "-c", ECHO, str(port))[1]
+
+    def compare_workers(self, listed):
+        """One for each network, and nothing has passed that no policy permits."""
+        boxes = [network.Networked(service, f"/org/cloche1/sandbox/{id}") for id in listed]
+
+        def count():
+            try:
+                return sum(box.network()["state"] == "on" for box in boxes)
+            except Failure: # its deadline has come
+                return -1
+        wait_until(lambda: len(network.processes("egress-worker")) == count() or count() < 0, 30, "a worker for each network")
+        self.assertEqual(world.packets(port=REFUSED_PORT), [])
 
     def remove_empty_scopes(self):
         """libvirtd and systemd leave them if libvirtd is stopped while it starts a machine."""
@@ -313,6 +385,8 @@ class Chaos(unittest.TestCase):
         for what, count in sorted(killer.counts.items()):
             print(f"# {what}: {count}", flush=True)
         print(f"# looked into sandboxes {self.looked} times; ends: {dict(self.reasons)}", flush=True)
+        downloads = self.downloads()
+        print(f"# networks: {dict(self.states)}; downloads: {downloads[True]} complete, {downloads[False]} broken off", flush=True)
         print(f"# deadlines more than {LATE_S} s late: {self.late}", flush=True)
 
 

@@ -4,6 +4,7 @@
 A line is written before each call (its intent) and one after it (done, or failed). Both survive the caller. A call
 that was answered has one outcome; one that failed, or has no second line, may have had an effect or not.
 """
+import collections
 import hashlib
 import json
 import time
@@ -20,8 +21,9 @@ def digest(data):
 class Expected:
     """A sandbox, with all outcomes that are acceptable."""
 
-    def __init__(self, tag, template, name):
+    def __init__(self, tag, template, name, allow):
         self.tag, self.template, self.name = tag, template, name
+        self.networks = {allow} # what its network may reach; None: it has none
         self.id = None         # until it is promised
         self.deadlines = []    # ranges of seconds since the boot
         self.files = {None}    # digests; None: there is no file
@@ -40,6 +42,7 @@ class Ledger:
         self.sandboxes = {}  # by tag
         self.last = 0
         self.open_intent = None
+        self.downloads = collections.Counter() # by whether they were complete
         if path.exists():
             for line in path.read_text().splitlines():
                 try:
@@ -55,13 +58,15 @@ class Ledger:
         else:
             if entry["done"]:
                 self.complete(self.open_intent, entry)
+            if self.open_intent and self.open_intent["operation"] == "fetch":
+                self.downloads[entry["done"]] += 1
             self.open_intent = None
 
     def intend(self, entry):
         operation, tag = entry["operation"], entry["tag"]
         sandbox = self.sandboxes.get(tag)
         if operation == "create" and not sandbox:
-            sandbox = self.sandboxes[tag] = Expected(tag, entry["template"], entry["name"])
+            sandbox = self.sandboxes[tag] = Expected(tag, entry["template"], entry["name"], entry["allow"])
         if operation in ("create", "timeout"):
             # The service reads its clock between the intent and the answer, which is not known yet.
             sandbox.deadlines.append((entry["time"] + entry["seconds"], float("inf")))
@@ -69,6 +74,8 @@ class Ledger:
             sandbox.files = sandbox.files | {entry["digest"]}
         elif operation == "set":
             sandbox.values = sandbox.values | {entry["value"]}
+        elif operation == "network":
+            sandbox.networks = sandbox.networks | {entry["allow"]}
         elif operation == "kill":
             sandbox.kill = "asked"
 
@@ -84,6 +91,8 @@ class Ledger:
             sandbox.files = {intent["digest"]}
         elif operation == "set":
             sandbox.values = {intent["value"]}
+        elif operation == "network":
+            sandbox.networks = {intent["allow"]}
         elif operation == "count":
             sandbox.counters.add(intent["counter"])
         elif operation == "kill":
