@@ -14,9 +14,14 @@ from cloche_tests.service import SANDBOX, USERS, Failure, SystemService, journal
 from cloche_tests.world import GATEWAY4, HOST4, HOST6, NEIGHBOUR4, NEIGHBOUR6, ON_LINK4, ON_LINK6, World
 
 RULES = pathlib.Path("/etc/polkit-1/rules.d/10-cloche-test.rules")
+DROP_IN = pathlib.Path("/etc/systemd/system/cloche-egress.service.d/50-cloche-test.conf")
 RULE = """polkit.addRule(function(action, subject) {
     if (action.id == "org.cloche1.network" && subject.user == "%s" && action.lookup("mode") == "internet")
         return polkit.Result.NO;
+});"""
+RULE_PRIVATE = """polkit.addRule(function(action, subject) {
+    if (action.id == "org.cloche1.network-private" && subject.user == "%s" && action.lookup("targets") == "%s")
+        return polkit.Result.YES;
 });"""
 HOST_PORT = 7777  # the host itself listens there
 ECHO, DISCARD, GENERATE, SSH, HOLD = 7, 9, 19, 22, 98
@@ -99,6 +104,7 @@ def setUpModule():
 
 def tearDownModule():
     RULES.unlink(missing_ok=True)
+    DROP_IN.unlink(missing_ok=True)
 
 
 class NetworkTest(unittest.TestCase):
@@ -338,11 +344,15 @@ class Protocols(NetworkTest):
             "other": 'hello("evil.example.com")', "other permitted": 'hello("api.example.com")', "none": "hello(None)",
             "two": 'with_second_name(hello("www.example.com"), "www.example.com", "evil.example.com")',
             "other in small records": 'in_records(hello("evil.example.com"), 1)',
+            "16 KiB": 'of_size(hello("www.example.com"), 16384)', "more": 'of_size(hello("www.example.com"), 16385)',
+            "encrypted": 'encrypted(hello("www.example.com"))', "encrypted for another": 'encrypted(hello("evil.example.com"))',
+            "encrypted without a name": 'encrypted(hello(None))',
             "not TLS": 'b"GET / HTTP/1.1\\r\\nHost: www.example.com\\r\\n\\r\\n"', "cut": 'hello("www.example.com")[:3] + b"\\xff" * 600'}
         answers = {kind: box.guest(f'greet("www.example.com", 443, {greeting})') for kind, greeting in greetings.items()}
-        self.assertEqual({kind for kind, answer in answers.items() if answer == "server"}, {"right", "small records"})
+        self.assertEqual({kind for kind, answer in answers.items() if answer == "server"},
+                         {"right", "small records", "16 KiB", "encrypted"})
         self.assertLessEqual({answer for kind, answer in answers.items() if answer != "server"}, REFUSED | {"alert"})
-        self.assertEqual(len(world.packets(port=443)), 2)
+        self.assertEqual(len(world.packets(port=443)), 4)
 
     def test_tls_to_an_address(self):
         """The name of the greeting must be permitted, or the address be listed."""
@@ -559,6 +569,31 @@ class Permission(NetworkTest):
         self.restrict("10.0.0.0/8", "10.9.9.9:7/tcp")  # without private, it permits nothing
         self.assert_refused(box.guest('exchange("10.9.9.9", 7)'))
         world.assert_untouched()
+
+    def test_private_is_permitted(self):
+        """By a rule of polkit's for these addresses, and by a drop-in of the unit's. Other private addresses remain unreachable."""
+        allow = ["10.9.9.0/24:7/tcp", "169.254.169.254/32:7/tcp", "private.example.com:7"]
+        world.name("private.example.com", "10.9.9.8")
+        world.name("foreign.example.com", "10.9.9.8")
+        self.permit_private(" ".join(allow))
+        wait_until(lambda: self.failure(box.set_network, "restricted", allow=allow, private=True) is None, 20, "polkit's new rule")
+        self.assertTrue(box.network()["private"])
+        wait_until(lambda: box.guest('exchange("10.9.9.9", 7)') == "x", 30, "a connection")
+        self.assertEqual(box.guest('exchange("private.example.com", 7)'), "x")
+        world.forget()
+        for host, port in (("10.9.9.9", 9), ("10.9.8.9", 7), ("169.254.169.254", 7), (GATEWAY4, 7), (NEIGHBOUR4, 7)):
+            self.assert_refused(box.guest(f'exchange("{host}", {port})'), host, port)
+        self.assertEqual(box.guest('exchange("foreign.example.com", 7)'), "NONAME")
+        self.assert_no_connection()
+        self.assertEqual(self.failure(box.set_network, "restricted", allow=["10.0.0.0/8"], private=True), "NotPermitted")
+
+    def permit_private(self, targets):
+        RULES.write_text(RULE_PRIVATE % (USERS[0], targets))
+        self.addCleanup(RULES.unlink)
+        DROP_IN.parent.mkdir(parents=True, exist_ok=True)
+        DROP_IN.write_text("[Service]\nIPAddressAllow=10.9.9.0/24\n")
+        self.addCleanup(lambda: (DROP_IN.unlink(), systemctl("daemon-reload")))
+        systemctl("daemon-reload")  # which applies it to the running service
 
     def test_other_users(self):
         """They see nothing of the network, and cannot change it."""

@@ -201,22 +201,46 @@ def in_records(greeting, size):
                     for at in range(0, len(body), size))
 
 
+def begin_of_extensions(greeting):
+    """Returns where their length is."""
+    at = 5 + 4 + 2 + 32
+    at += 1 + greeting[at]
+    at += 2 + int.from_bytes(greeting[at:at + 2], "big")
+    return at + 1 + greeting[at]
+
+
+def with_extensions(greeting, change):
+    """The greeting with what the function makes of its extensions. All lengths are corrected."""
+    at = begin_of_extensions(greeting)
+    extensions = change(greeting[at + 2:])
+    body = greeting[9:at] + struct.pack("!H", len(extensions)) + extensions
+    body = b"\x01" + len(body).to_bytes(3, "big") + body
+    return in_records(greeting[:5] + body, 16384)
+
+
 def with_second_name(greeting, name, other):
-    """The greeting with another name after the one that it has. All lengths are corrected."""
+    """The greeting with another name after the one that it has."""
     entry = b"\0" + struct.pack("!H", len(name)) + name.encode()
     added = b"\0" + struct.pack("!H", len(other)) + other.encode()
     old = struct.pack("!HHH", 0, len(entry) + 2, len(entry)) + entry
     new = struct.pack("!HHH", 0, len(entry + added) + 2, len(entry + added)) + entry + added
-    at = greeting.index(old)
-    begin_of_extensions = 5 + 4 + 2 + 32
-    begin_of_extensions += 1 + greeting[begin_of_extensions]
-    begin_of_extensions += 2 + int.from_bytes(greeting[begin_of_extensions:begin_of_extensions + 2], "big")
-    begin_of_extensions += 1 + greeting[begin_of_extensions]
-    size = int.from_bytes(greeting[begin_of_extensions:begin_of_extensions + 2], "big") + len(added)
-    body = greeting[9:begin_of_extensions] + struct.pack("!H", size) + greeting[begin_of_extensions + 2:at] + new + \
-        greeting[at + len(old):]
-    body = b"\x01" + len(body).to_bytes(3, "big") + body
-    return greeting[:3] + struct.pack("!H", len(body)) + body
+    return with_extensions(greeting, lambda extensions: extensions.replace(old, new))
+
+
+def with_extension(greeting, kind, data):
+    """The greeting with another extension."""
+    return with_extensions(greeting, lambda extensions: extensions + struct.pack("!HH", kind, len(data)) + data)
+
+
+def of_size(greeting, size):
+    """The greeting with an extension for private use, so that its message has this size."""
+    return with_extension(greeting, 0xff00, bytes(size - (len(greeting) - 5) - 4))
+
+
+def encrypted(greeting):
+    """The greeting with an encrypted one (RFC 9849), which only its receiver could decrypt."""
+    inner = struct.pack("!BHHBH", 0, 1, 1, 7, 32) + bytes(range(32)) + struct.pack("!H", 200) + bytes(200)
+    return with_extension(greeting, 0xfe0d, inner)
 
 
 def greet(host, port, greeting):

@@ -8,10 +8,12 @@ import struct
 from case import ADDRESS, ADDRESS6, NAME, PRIVATE, Case, Tls, start_world
 from cloche_tests import tap
 from cloche_tests.egress import INTERNET, LOOKUP, OFF, Failed, Reset, policy, string, wait_until
+from cloche_tests.guest_network import encrypted, hello, in_records, of_size
 from cloche_tests.world import GATEWAY4, HOST4, HOST6, NEIGHBOUR4, NEIGHBOUR6, ON_LINK4, link
 
 setUpModule = start_world
 ANY = policy(INTERNET)
+HANDSHAKE, ALERT = 22, 21  # types of TLS records
 
 
 class Names(Case):
@@ -219,6 +221,21 @@ class Protocols(Case):
         guest.send_eof(stream)
         self.assertEqual(guest.status(stream), errno.EACCES)
         self.assertEqual(self.world.connections(), [])
+
+    def test_large_and_encrypted_greetings(self):
+        """Up to 16 KiB; and the outer name of an encrypted one counts."""
+        guest = self.guest(policy(allow=[f"{NAME}:443"]))
+        right, other = hello(NAME), hello("api.example.com")
+        for greeting in (of_size(right, 16384), in_records(of_size(right, 16384), 1024), encrypted(right)):
+            stream = guest.open(NAME, 443)
+            guest.send(stream, greeting)
+            self.assertEqual(guest.recv(stream)[0], HANDSHAKE)
+        self.assertEqual(len(self.world.packets(port=443)), 3)
+        for greeting in (of_size(right, 16385), in_records(of_size(right, 16384), 1023), encrypted(other), encrypted(hello(None))):
+            stream = guest.open(NAME, 443)
+            guest.send(stream, greeting)
+            self.assertEqual(guest.recv(stream)[0], ALERT)
+        self.assertEqual(len(self.world.packets(port=443)), 3)
 
     def test_tls_to_an_address(self):
         """What the greeting names must be allowed by itself; without a name, a network must contain the address."""
