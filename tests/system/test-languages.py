@@ -2,19 +2,23 @@
 """test-languages: languages and packages of the image 'interpreter' in a real machine.
 
 Usage: test-languages.py BUILD STORE. STORE has the template of prepare-templates.py named interpreter. Other tests, which need no
-machine, test the runners in detail; this one tests that each runner has what it needs in this image.
+machine, test the runners in detail; this one tests that each runner has what it needs in this image, and that npm installs
+packages from a World, whose authority the guest is told to trust.
 """
 import concurrent.futures
 import os
+import subprocess
 import sys
 import unittest
 
-from cloche_tests import box, guest_cells, tap
+from cloche_tests import box, guest_cells, network, tap
 from cloche_tests.service import PrivateService
+from cloche_tests.world import World, link
 
 BUILD, STORE = sys.argv[1:3]
 BOOT_S = 300
 box.WAIT_MS = 300_000  # R starts, and imports of Python, are slow where machines are emulated
+NPM_WAIT_MS = 900_000  # as is each start of npm
 LANGUAGES = ["python", "javascript", "typescript", "bash", "r", "jupyter"]
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -71,7 +75,12 @@ console.log('key=' + crypto.generateKeyPairSync('ed25519').publicKey.export({typ
 
 
 def setUpModule():
-    global service
+    global service, world
+    link.enter_own_network()
+    if subprocess.run(["id", "cloche-egress"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        subprocess.run(["useradd", "--system", "cloche-egress"], check=True)
+    world = World().start()
+    unittest.addModuleCleanup(world.close)
     service = PrivateService(BUILD, STORE)
     service.start()
     os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = service.address
@@ -166,6 +175,31 @@ class Interpreter(box.BoxTest):
         for tool in TOOLS:
             with self.subTest(tool=tool):
                 self.assertEqual(self.box.sh(tool).strip(), "42")
+
+
+class Npm(unittest.TestCase):
+    """The user of a sandbox installs packages from the usual registry, without any configuration."""
+
+    @classmethod
+    def setUpClass(cls):
+        service.call_ms = NPM_WAIT_MS
+        cls.box = network.create(service, "restricted", template="interpreter", allow=["registry.npmjs.org:443"])
+        cls.addClassCleanup(cls.box.kill)
+        cls.box.trust(world.authority)
+
+    def test_install(self):
+        self.box.sh("mkdir app && cd app && npm install --no-progress world-greeting >../log 2>&1 || { cat ../log; exit 1; }")
+        self.assertEqual(self.box.sh("cd app && node -p \"require('world-greeting').text\""), "hello from the world\n")
+        self.assertEqual(self.box.sh("ls app"), "node_modules\npackage-lock.json\npackage.json\n")
+        self.assertEqual(self.box.traffic()["refused"], 0)
+
+    def test_npx(self):
+        """It fetches a package for one run of its command."""
+        self.assertEqual(self.box.sh("npx --yes world-greeting"), "hello from the world\n")
+
+    def test_place_of_global_packages(self):
+        """It is that of the recipe's packages, and their commands are in PATH."""
+        self.assertEqual(self.box.sh("npm prefix --global && command -v npm"), "/usr/local\n/usr/local/bin/npm\n")
 
 
 class Clones(unittest.TestCase):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-network-packages: pip, npm, apt and git install from their usual sites, without any configuration.
+"""test-network-packages: pip, apt and git install from their usual sites, without any configuration.
 
-Run by in-service.sh, with the sites of a World. The guest is told to trust the World's authority, as it trusts those of real sites, and apt that
-the World's archive is not signed.
+npm is in the largest image only, so test-languages.py tests it. Run by in-service.sh, with the sites of a World. The guest is told to trust
+the World's authority, as it trusts those of real sites, and apt that the World's archive is not signed.
 """
 import unittest
 
@@ -12,7 +12,7 @@ from cloche_tests.service import USERS, SystemService
 from cloche_tests.world import World
 
 HELLO = "hello from the world\n"
-SITES = ["pypi.org:443", "files.pythonhosted.org:443", "registry.npmjs.org:443", "deb.debian.org:80", "git.example.com:443"]
+SITES = ["pypi.org:443", "files.pythonhosted.org:443", "deb.debian.org:80", "git.example.com:443"]
 
 
 def setUpModule():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Adapts pip and matplotlib to machines without a network and without user configuration. Also does
+# Adapts pip, npm and matplotlib to machines without a network and without user configuration. Also does
 # the work that the first import would otherwise repeat in each machine: it compiles modules and
 # builds matplotlib's list of fonts.
 
@@ -26,6 +26,14 @@ END
 extend pip/_internal/index/collector.py cloche_unreached install
 extend matplotlib/font_manager.py cloche_glyphs install_in_texts
 extend matplotlib/_mathtext.py cloche_glyphs install_in_formulas
+
+# npm installs global packages where those of the recipe are, and does not look for newer versions of itself. The
+# link, by which programs could require npm, would make Debian's npm, if somebody installs it, write into this one.
+npm=/usr/local/lib/node_modules/npm
+if [ -d $npm ]; then
+    printf 'prefix=/usr/local\nupdate-notifier=false\n' >$npm/npmrc
+    rm -rf $npm/docs $npm/man /usr/share/nodejs/npm
+fi
 
 # Unifont has the glyphs that no other font has. Two of its files are sufficient.
 find /usr/share/fonts -type f -name 'unifont*' ! -name unifont.otf ! -name unifont_upper.otf -delete

@@ -109,6 +109,8 @@ class Sandbox:
 class Client:
     """A connection, and the ends of sandboxes that were reported to it."""
 
+    call_ms = 180_000
+
     def __init__(self, address):
         self.address = address
         self.ends = {}
@@ -139,7 +141,7 @@ class Client:
         try:
             reply = self.bus.call_sync("org.cloche1", path, interface, method,
                                        GLib.Variant(signature, values), None,
-                                       Gio.DBusCallFlags.NONE, 180_000, None)
+                                       Gio.DBusCallFlags.NONE, self.call_ms, None)
         except GLib.Error as error:
             raise Failure(error) from None
         return reply.unpack()

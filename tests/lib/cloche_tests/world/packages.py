@@ -4,7 +4,7 @@
 Each of the indexes has two packages, of which one requires the other:
 
 pip   world-greeting requires world-words; the command is world-greeting
-npm   world-greeting requires world-words
+npm   world-greeting (also a command) requires world-words
 apt   world-greeting (a command) depends on world-words
 git   a repository with one file, README, and two commits
 """
@@ -58,9 +58,16 @@ def wheels():
 
 # --- npm ---
 
-def npm_archive(name, code, dependencies):
+NPM_GREETING = f"""#!/usr/bin/env node
+exports.text = require('{WORDS}').text;
+if (require.main === module)
+    console.log(exports.text);
+"""
+
+
+def npm_archive(name, code, dependencies, **more):
     """Returns (package.json as a dictionary, contents of the archive)."""
-    description = {"name": name, "version": VERSION, "main": "index.js", "license": "MIT", "dependencies": dependencies}
+    description = {"name": name, "version": VERSION, "main": "index.js", "license": "MIT", "dependencies": dependencies, **more}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for path, text in (("package.json", json.dumps(description)), ("index.js", code)):
@@ -73,7 +80,7 @@ def npm_archive(name, code, dependencies):
 def npm_packages():
     return {
         WORDS: npm_archive(WORDS, f"exports.text = {json.dumps(TEXT)};\n", {}),
-        GREETING: npm_archive(GREETING, f"exports.text = require('{WORDS}').text;\n", {WORDS: "^1.0.0"}),
+        GREETING: npm_archive(GREETING, NPM_GREETING, {WORDS: "^1.0.0"}, bin={GREETING: "index.js"}),
     }
 
 
