@@ -29,6 +29,7 @@
 /* The folder contains vm/agent/cloche-ID, and the path of a socket has at most 107 bytes. */
 #define RUN_LENGTH_MAX 74
 #define PROXY_LENGTH_MAX 500
+#define SANDBOXES_DEFAULT 100
 #define MIB (1024 * 1024)
 /* Disks contain only changes, so their sizes say little. What a user's disks really take is bounded
  * by DiskUsePercent=. */
@@ -393,12 +394,12 @@ config_new(gboolean user_mode)
     config->core.lifetime_max_s = 86400;
     config->core.disk_use_percent = 25;
     config->core.limits_of_all = (QuotaAmounts){{
-        [QUOTA_SANDBOXES] = 100,
+        [QUOTA_SANDBOXES] = SANDBOXES_DEFAULT,
         [QUOTA_MEMORY_MIB] = host_memory_mib(),
         [QUOTA_VCPUS] = 16 * (guint64)g_get_num_processors(),
         [QUOTA_PROCESSES] = 1024,
         [QUOTA_CREATES] = 32,
-        [QUOTA_CONNECTIONS] = 16384,
+        [QUOTA_CONNECTIONS] = SANDBOXES_DEFAULT * NET_CONNECTIONS_MAX,
         [QUOTA_TRAFFIC_MIB] = G_MAXUINT64,
     }};
     if (!user_mode) {

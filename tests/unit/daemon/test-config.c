@@ -63,9 +63,9 @@ test_defaults(void)
     const CoreConfig *core = &config->core;
     const guint64 memory = host_mib(), vcpus = 16 * g_get_num_processors();
     const guint64 disk = disk_mib("/var/lib") * 4;
-    const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32, 16384, G_MAXUINT64}};
+    const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32, 25600, G_MAXUINT64}};
     const QuotaAmounts each = {
-        {50, memory * 7 / 8, vcpus * 7 / 8, disk / 4, 512, 16, 8192, G_MAXUINT64}};
+        {50, memory * 7 / 8, vcpus * 7 / 8, disk / 4, 512, 16, 12800, G_MAXUINT64}};
 
     g_assert_cmpstr(config->connection, ==, "qemu:///system");
     g_assert_cmpstr(config->group, ==, "libvirt-qemu");
