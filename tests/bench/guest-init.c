@@ -47,22 +47,37 @@ mount_at(const char *source, const char *target, const char *type)
 }
 
 static void
+load_module(const char *name, const char *parameters)
+{
+    char path[512];
+    int fd;
+
+    snprintf(path, sizeof path, "/modules/%s", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 ||
+        (syscall(SYS_finit_module, fd, parameters, 0) < 0 && errno != EEXIST && errno != ENODEV))
+        die("%s", path);
+    close(fd);
+}
+
+/* A line is the name of a file, and perhaps a space and parameters. */
+static void
 load_modules(void)
 {
     FILE *order = fopen("/modules/order", "r");
-    char name[128], path[160];
+    char line[256];
 
     if (!order)
         die("/modules/order");
-    while (fscanf(order, "%127s", name) == 1) {
-        int fd;
+    while (fgets(line, sizeof line, order)) {
+        char *parameters;
 
-        snprintf(path, sizeof path, "/modules/%s", name);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0 ||
-            (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST && errno != ENODEV))
-            die("%s", path);
-        close(fd);
+        line[strcspn(line, "\n")] = '\0';
+        parameters = strchrnul(line, ' ');
+        if (*parameters)
+            *parameters++ = '\0';
+        if (*line)
+            load_module(line, parameters);
     }
     fclose(order);
 }

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """network: measures the network of sandboxes, beside passt with the same image in the same run.
 
-    sudo tests/lib/python tests/bench/network.py [--state DIR] [--rounds N] [--kvm] [--only-passt] [FILE]
+    sudo tests/lib/python tests/bench/network.py [--state DIR] [--build DIR] [--rounds N] [--kvm] [--only-passt] [FILE]
 
 Servers and the guests' way to them are in network namespaces of this run (see cloche_tests.world), so the machine's own
-network is not measured and not needed. Prints a table, and writes it with all samples to FILE (network.json). DIR
-(/var/lib/cloche) has the image 'python'. passt and a C compiler must be installed; --only-passt measures no sandbox.
+network is not measured and not needed. Prints a table, and writes it with all samples to FILE (network.json). The state
+directory (/var/lib/cloche) has the image 'python', the build directory (build-quickstart) a release build. passt, a C compiler
+and the user cloche-egress are needed; --only-passt measures no sandbox.
 
 Both guests are measured in turn, so that other load on the machine is the same for both.
 """
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import statistics
 import sys
@@ -21,11 +23,14 @@ import time
 
 from cloche_tests.world import World, client
 from passt import PasstGuest
+from sandboxes import Sandboxes
 
 INSIDE = "CLOCHE_BENCH_NETWORK_INSIDE"
 MB = 64  # size of a download, in 10^6 bytes
 SMALL_GETS = 60
 WORKERS = 1000
+CLAIMS = 5  # of each kind in a round
+TOP = pathlib.Path(__file__).resolve().parents[2]
 FIGURES = {  # key: (description, unit)
     "http": ("download by HTTP", "MB/s"),
     "https": ("download by HTTPS", "MB/s"),
@@ -50,17 +55,6 @@ for _ in range({SMALL_GETS}):
             pass
     print(1e3 * (connected - begin), 1e3 * (time.perf_counter() - begin))
 """
-
-
-def open_service(world, image, work, accelerator):
-    """Starts the service in this network namespace. Returns an object with
-
-    guest            a sandbox with mode "internet", which has run(command), trust(authority) and memory_kib() as PasstGuest
-    claim(networked) creates a sandbox, and kills it; returns the milliseconds from the call to the reply
-    workers_kib(n)   the PSS of n workers at once
-    close()
-    """
-    raise RuntimeError("sandboxes of this version have no network; --only-passt measures what they are compared with")
 
 
 # --- what both guests do ---
@@ -102,8 +96,9 @@ def measure_guest(guest, sample, world):
 
 
 def measure_service(service, sample):
-    for key, networked in (("claim", False), ("claim-networked", True)):
-        sample(key, service.claim(networked))
+    for _ in range(CLAIMS):
+        for key, networked in (("claim", False), ("claim-networked", True)):
+            sample(key, service.claim(networked))
 
 
 # --- the run ---
@@ -118,7 +113,7 @@ def measure(arguments, world, work, samples):
     guests, opened = {}, []
     try:
         if not arguments.only_passt:
-            service = open_service(world, image, work / "service", accelerator)
+            service = Sandboxes(arguments.build, image, accelerator)
             opened.append(service)
             guests["sandbox"] = service.guest
         guests["passt"] = PasstGuest(image, work / "passt", accelerator)
@@ -162,6 +157,7 @@ def enter_namespaces():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--state", type=pathlib.Path, default=pathlib.Path("/var/lib/cloche"))
+    parser.add_argument("--build", type=pathlib.Path, default=TOP / "build-quickstart")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kvm", action="store_true")
     parser.add_argument("--only-passt", action="store_true")
@@ -170,6 +166,8 @@ def parse():
     for program in ("passt", "cc", "cpio", "qemu-system-x86_64"):
         if not shutil.which(program):
             parser.error(f"{program} is not installed")
+    if not arguments.only_passt and "cloche-egress" not in (user.pw_name for user in pwd.getpwall()):
+        parser.error("the user cloche-egress does not exist; docs/hosts.md says how to create it")
     return arguments
 
 
