@@ -29,7 +29,8 @@ INSIDE = "CLOCHE_BENCH_NETWORK_INSIDE"
 MB = 64  # size of a download, in 10^6 bytes
 SMALL_GETS = 60
 WORKERS = 1000
-CLAIMS = 5  # of each kind in a round
+COMMANDS = 8  # of each kind in a round
+CLAIMS = 5  # the same
 TOP = pathlib.Path(__file__).resolve().parents[2]
 FIGURES = {  # key: (description, unit)
     "http": ("download by HTTP", "MB/s"),
@@ -41,7 +42,7 @@ FIGURES = {  # key: (description, unit)
     "memory": ("the host's process for one guest (PSS)", "KiB"),
     "claim": ("CreateSandbox without network", "ms"),
     "claim-networked": ("  with network", "ms"),
-    "workers": (f"{WORKERS} workers (PSS)", "MiB"),
+    "workers": (f"{WORKERS} workers (PSS)", "MB"),
 }
 # Prints a line for each connection: milliseconds of connect() and of all until the end of the answer.
 SMALL_GET = f"""
@@ -73,9 +74,10 @@ def measure_latency(guest, sample):
 
 
 def measure_command(guest, key, sample):
-    begin = time.perf_counter()
-    guest.run("true")
-    sample(key, 1e3 * (time.perf_counter() - begin))
+    for _ in range(COMMANDS):
+        begin = time.perf_counter()
+        guest.run("true")
+        sample(key, 1e3 * (time.perf_counter() - begin))
 
 
 def measure_commands(guest, sample, world):
@@ -83,8 +85,7 @@ def measure_commands(guest, sample, world):
     world.forget()
     guest.run("curl -sS http://www.example.com/bytes/1000000000000 >/dev/null 2>&1 & echo $! >/tmp/curl")
     world.wait("requests")
-    for _ in range(5):
-        measure_command(guest, "command-beside", sample)
+    measure_command(guest, "command-beside", sample)
     guest.run("kill $(cat /tmp/curl)")
 
 
@@ -127,7 +128,7 @@ def measure(arguments, world, work, samples):
             if not arguments.only_passt:
                 measure_service(service, sampler("sandbox"))
         if not arguments.only_passt:
-            sampler("sandbox")("workers", service.workers_kib(WORKERS) / 1024)
+            sampler("sandbox")("workers", service.workers_kib(WORKERS) * 1024 / 1e6)
     finally:
         for each in reversed(opened):
             each.close()

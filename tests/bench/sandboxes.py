@@ -90,7 +90,7 @@ class Sandboxes:
             workers = egress.workers()
             if len(workers) != count:
                 raise RuntimeError(f"there are {len(workers)} workers of {count}")
-            return sum(map(memory_kib, workers))
+            return settled_kib(workers)
         finally:
             egress.close()
             shutil.rmtree(egress.state)
@@ -108,6 +108,15 @@ def copy_image(image, store):
 def raise_descriptors(count):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(count, hard)), hard))
+
+
+def settled_kib(pids):
+    """Returns the PSS of the processes when it falls no more: idle workers return memory to the kernel."""
+    last, now = None, sum(map(memory_kib, pids))
+    while last is None or now < last:
+        time.sleep(1)
+        last, now = now, sum(map(memory_kib, pids))
+    return now
 
 
 def use(guest):
