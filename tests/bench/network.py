@@ -16,6 +16,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -175,6 +176,7 @@ def parse():
 def main():
     arguments = parse()
     enter_namespaces()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leaves nothing behind
     samples = {}
     with tempfile.TemporaryDirectory(prefix="cloche-bench-", dir="/run") as work:
         work = pathlib.Path(work)

@@ -59,7 +59,8 @@ class Sandboxes:
         self.service.start()
         state = self.service.wait_for_template(TEMPLATE, BOOT_S)
         if state["state"] != "ready":
-            raise RuntimeError(f"the template cannot be used: {state}")
+            log = (self.service.dir / "cloched.log").read_text(errors="replace")
+            raise RuntimeError(f"the template cannot be used: {state}\n{log}")
         used = self.service.manager_property("Accelerator")
         if used != accelerator:
             raise RuntimeError(f"sandboxes would use {used}, and passt's guest {accelerator}")
