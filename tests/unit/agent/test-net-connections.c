@@ -33,7 +33,7 @@ test_download(NetHost *host, gconstpointer data)
         while (sent < total && window < NET_WINDOW / 2) {
             g_autoptr(GByteArray) payload = net_host_expect(host, NET_CREDIT, NULL);
             g_assert_cmpint(net_number_get(payload->data, payload->len, &credit), ==, 0);
-            g_assert_cmpuint(credit, >=, NET_WINDOW / 4);
+            g_assert_cmpuint(credit, >=, NET_WINDOW / 2);
             window += credit;
         }
     }
@@ -267,7 +267,7 @@ synchronize(NetHost *host, int fd, guint32 stream)
             answers.resets++;
         } else {
             g_assert_cmpint(header.type, ==, NET_CREDIT);
-            g_assert_cmpuint(number, >=, NET_WINDOW / 4);
+            g_assert_cmpuint(number, >=, NET_WINDOW / 2);
             answers.credit += number;
         }
     }
