@@ -228,6 +228,8 @@ client_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
     ClientCall *call =
         client_call_new(client, VM_REQUEST_ADOPT, arrival_task(machine, callback, data));
 
+    machine->is_held = spec->is_held;
+    call->request.is_held = spec->is_held ? 1 : 0;
     if (vm_field_set(call->request.name, VM_NAME_SIZE, spec->name))
         client_call_submit(call);
     else

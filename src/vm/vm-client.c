@@ -113,6 +113,7 @@ recover(VmClient *client)
             continue;
         call = client_call_new(client, VM_REQUEST_REJOIN, /* task= */ NULL);
         vm_field_set(call->request.name, VM_NAME_SIZE, machine->name);
+        call->request.is_held = machine->is_held ? 1 : 0;
         client->recovering++;
         client_call_submit(call);
     }

@@ -8,7 +8,7 @@
 #include "error.h"
 
 /* Without holes, no byte of a message is left undefined. */
-G_STATIC_ASSERT(sizeof(VmRequest) == 32 + VM_NAME_SIZE + 2 * VM_KEY_SIZE);
+G_STATIC_ASSERT(sizeof(VmRequest) == 40 + VM_NAME_SIZE + 2 * VM_KEY_SIZE);
 G_STATIC_ASSERT(sizeof(VmAnswer) == 16 + VM_NAME_SIZE + VM_TEXT_SIZE);
 G_STATIC_ASSERT(sizeof(VmFactsAnswer) == sizeof(VmAnswer) + 16 + 512 + 128 + 8192 + 512 + 2048);
 
@@ -72,6 +72,7 @@ enum {
     USES_NAME = 1 << 4,
     USES_IMAGE = 1 << 5,
     USES_VERSION = 1 << 6,
+    USES_HOLD = 1 << 7,
     USES_ALL_OF_A_START = USES_UID | USES_SIZE | USES_NAME | USES_IMAGE | USES_VERSION,
 };
 
@@ -84,8 +85,8 @@ static const struct {
     [VM_REQUEST_RECALL] = {USES_EMULATION, 0, TRUE},
     [VM_REQUEST_BOOT] = {USES_ALL_OF_A_START, 0, TRUE},
     [VM_REQUEST_RESTORE] = {USES_ALL_OF_A_START, 1, TRUE},
-    [VM_REQUEST_ADOPT] = {USES_NAME, 0, TRUE},
-    [VM_REQUEST_REJOIN] = {USES_NAME, 0, TRUE},
+    [VM_REQUEST_ADOPT] = {USES_NAME | USES_HOLD, 0, TRUE},
+    [VM_REQUEST_REJOIN] = {USES_NAME | USES_HOLD, 0, TRUE},
     [VM_REQUEST_SAVE] = {USES_NAME, 1, TRUE},
     [VM_REQUEST_DESTROY] = {USES_NAME, 0, TRUE},
     [VM_REQUEST_LEAVE] = {USES_NAME, 0, FALSE},
@@ -138,6 +139,8 @@ numbers_are_valid(const VmRequest *request, guint uses)
     if ((uses & USES_SIZE) && (request->vcpus == 0 || request->memory_mib == 0))
         return FALSE;
     if (!(uses & USES_TARGET) != (request->target == 0))
+        return FALSE;
+    if (request->is_held > (uses & USES_HOLD ? 1u : 0u) || request->padding != 0)
         return FALSE;
     return request->is_emulated <= (uses & USES_EMULATION ? 1u : 0u);
 }

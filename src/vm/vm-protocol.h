@@ -14,7 +14,7 @@
 
 #include "vm.h"
 
-#define VM_PROTOCOL_VERSION 2u
+#define VM_PROTOCOL_VERSION 3u
 
 /* Sizes of texts, with the zero byte that ends them. */
 #define VM_NAME_SIZE 64u
@@ -29,7 +29,8 @@ typedef enum {
     VM_REQUEST_RECALL,      /* is_emulated: the facts of an accelerator that a probe has chosen */
     VM_REQUEST_BOOT,        /* name, image, version, uid, vcpus, memory_mib */
     VM_REQUEST_RESTORE,     /* the same; with the device state */
-    VM_REQUEST_ADOPT,       /* name: of a machine that runs; its channel is connected anew */
+    VM_REQUEST_ADOPT,       /* name: of a machine that runs; its channel is connected anew;
+                               is_held: it shall stand still, as after STAND_STILL */
     VM_REQUEST_REJOIN,      /* name: the same, but the caller has the channel */
     VM_REQUEST_SAVE,        /* name; with the file to write */
     VM_REQUEST_DESTROY,     /* name; whether it is held or not */
@@ -51,7 +52,9 @@ typedef struct {
     uint32_t vcpus;
     uint64_t memory_mib;
     uint32_t target;
-    uint32_t is_emulated;          /* 0 or 1 */
+    uint32_t is_emulated; /* 0 or 1 */
+    uint32_t is_held;     /* 0 or 1 */
+    uint32_t padding;
     char name[VM_NAME_SIZE];       /* cloche-[a-z0-9-]* */
     char image[VM_KEY_SIZE];       /* [a-z0-9][a-z0-9-]*, a folder below STATE/images */
     char version_key[VM_KEY_SIZE]; /* the same, a folder below STATE/templates, a file in RAM */

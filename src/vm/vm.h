@@ -50,6 +50,7 @@ typedef struct {
     MachineUser user;
     guint vcpus;
     guint64 memory_mib;
+    gboolean is_held; /* for an adoption: see machine_hold() */
 } MachineSpec;
 
 typedef enum {
@@ -122,12 +123,13 @@ void vm_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events
 Machine *vm_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
 
 /*
- * Adopts a machine that the previous instance of the daemon started. Uses name, socket and disk of
- * the spec. Finishes like vm_start_async(), with CLOCHE_ERROR_GUEST_LOST when libvirt says that no
- * machine of this name runs, or with CLOCHE_ERROR_TIMED_OUT when its QEMU accepts no connection for
- * VM_ADOPT_TIMEOUT_S; nothing of the machine is left then but its files. While libvirt does not
- * answer, it waits; any other error means that vm_stop_trying() was called, and that nothing is
- * known of the machine. For a stalled machine, `stalled` is called inside the finish.
+ * Adopts a machine that the previous instance of the daemon started. Uses name, socket, disk and
+ * is_held of the spec: a machine that is held does not run for a moment. Finishes like
+ * vm_start_async(), with CLOCHE_ERROR_GUEST_LOST when libvirt says that no machine of this name
+ * runs, or with CLOCHE_ERROR_TIMED_OUT when its QEMU accepts no connection for VM_ADOPT_TIMEOUT_S;
+ * nothing of the machine is left then but its files. While libvirt does not answer, it waits; any
+ * other error means that vm_stop_trying() was called, and that nothing is known of the machine. For
+ * a stalled machine, `stalled` is called inside the finish.
  */
 #define VM_ADOPT_TIMEOUT_S 20
 void vm_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
@@ -154,8 +156,8 @@ void machine_leave(Machine *machine);
 void vm_stop_trying(Vm *vm);
 
 /* Stops the machine's processors (TRUE), as if the host's disk were full, or lets them run again
- * when there is space on the disk. `stalled` is called when it has happened. If it did not happen,
- * the call can be repeated. */
+ * (FALSE), at once if there is space on the disk. `stalled` is called when it has happened. While
+ * libvirt does not answer, it is tried again. */
 void machine_hold(Machine *machine, gboolean holds);
 
 /*

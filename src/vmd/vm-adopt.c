@@ -82,9 +82,11 @@ check_state(virDomainPtr domain, MachineAdoption *adoption, GError **error)
     }
     if (virDomainGetState(domain, &state, &reason, /* flags= */ 0) < 0)
         return set_failed(error, adoption->name);
-    /* The previous instance of the daemon may have held it (PAUSED_USER). */
-    adoption->is_stalled = state == VIR_DOMAIN_PAUSED && (reason == VIR_DOMAIN_PAUSED_IOERROR ||
-                                                          reason == VIR_DOMAIN_PAUSED_USER);
+    /* The previous instance of the daemon may have held it (PAUSED_USER). A libvirtd that died
+     * meanwhile may not know the reason. */
+    adoption->is_stalled = state == VIR_DOMAIN_PAUSED &&
+                           (reason == VIR_DOMAIN_PAUSED_IOERROR ||
+                            reason == VIR_DOMAIN_PAUSED_USER || adoption->machine->is_held);
     if (state == VIR_DOMAIN_RUNNING || adoption->is_stalled)
         return TRUE;
     return set_gone(error, adoption->name, "it is not running");
@@ -264,8 +266,11 @@ libvirt_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error)
     machine = g_steal_pointer(&adoption->machine);
     vm_machine_set_uuid(machine, adoption->uuid);
     vm_machine_give(machine, adoption->pid);
+    machine->was_suspended = adoption->is_stalled;
     if (adoption->is_stalled)
         vm_machine_set_stalled(machine, TRUE);
+    if (machine->is_held)
+        vm_machine_hold(machine, TRUE);
     vm_look(adoption->vm); /* it got no event before this moment */
     *ret_fd = adoption->fd;
     adoption->fd = -1;

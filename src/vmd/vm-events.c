@@ -11,11 +11,18 @@
 static void
 apply_suspension(LibvirtMachine *machine, int event, int detail)
 {
+    gboolean is_full = detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR;
+
     machine->changes++;
-    if (event == VIR_DOMAIN_EVENT_RESUMED)
+    if (event == VIR_DOMAIN_EVENT_RESUMED) {
+        machine->was_suspended = FALSE;
         vm_machine_set_stalled(machine, FALSE);
-    else if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR || machine->is_held)
+        vm_machine_follow_owner(machine);
+    } else if (is_full || vm_machine_stands_for_owner(machine)) {
         vm_machine_set_stalled(machine, TRUE);
+        if (!is_full)
+            vm_machine_follow_owner(machine);
+    }
 }
 
 void

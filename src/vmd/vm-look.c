@@ -19,7 +19,8 @@ typedef enum { FOUND_NOTHING_NEW, FOUND_BUSY, FOUND_GONE, FOUND_RUNNING, FOUND_S
 
 typedef struct {
     char uuid[VIR_UUID_STRING_BUFLEN];
-    guint changes; /* of the machine, when the look began */
+    guint changes;             /* of the machine, when the look began */
+    gboolean stands_for_owner; /* also then */
     Found found;
 } FoundMachine;
 
@@ -47,9 +48,9 @@ vm_state_is_uncertain(virDomainPtr domain)
 }
 
 static Found
-find(virConnectPtr libvirt, const char *uuid)
+find(virConnectPtr libvirt, const FoundMachine *machine)
 {
-    g_autoptr(virDomain) domain = virDomainLookupByUUIDString(libvirt, uuid);
+    g_autoptr(virDomain) domain = virDomainLookupByUUIDString(libvirt, machine->uuid);
     int state, reason;
 
     if (!domain)
@@ -60,7 +61,8 @@ find(virConnectPtr libvirt, const char *uuid)
         return FOUND_NOTHING_NEW;
     if (state == VIR_DOMAIN_RUNNING)
         return FOUND_RUNNING;
-    if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR)
+    if (state == VIR_DOMAIN_PAUSED &&
+        (reason == VIR_DOMAIN_PAUSED_IOERROR || machine->stands_for_owner))
         return FOUND_STALLED;
     return FOUND_NOTHING_NEW;
 }
@@ -74,7 +76,7 @@ run_look(GTask *task)
     for (guint i = 0; libvirt && i < look->findings->len; i++) {
         FoundMachine *finding = &g_array_index(look->findings, FoundMachine, i);
 
-        finding->found = find(libvirt, finding->uuid);
+        finding->found = find(libvirt, finding);
     }
     g_task_return_boolean(task, libvirt != NULL);
 }
@@ -152,7 +154,8 @@ list_machines(LibvirtVm *vm)
     g_hash_table_iter_init(&iter, vm->machines.by_uuid);
     while (g_hash_table_iter_next(&iter, /* key= */ NULL, &value)) {
         const LibvirtMachine *machine = value;
-        FoundMachine finding = {.changes = machine->changes};
+        FoundMachine finding = {.changes = machine->changes,
+                                .stands_for_owner = vm_machine_stands_for_owner(machine)};
 
         if (!machine->has_owner || machine->has_ended)
             continue;

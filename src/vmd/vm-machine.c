@@ -5,6 +5,10 @@
  * QEMU stops a guest whose write finds no room on the host's disk, so that the guest loses nothing.
  * It is resumed when there is room again; a resume before that would only stop it once more. A
  * machine that is held is suspended, and otherwise treated alike.
+ *
+ * One order to libvirt is under way at a time. The owner may change its mind meanwhile, so each
+ * order that succeeded and each event is compared with what the owner wants. After a failure, and
+ * when the disk is full, a timer tries again.
  */
 #include "vm-machine.h"
 
@@ -26,6 +30,7 @@ vm_machine_new(MachineTable *table, const MachineSpec *spec, const MachineEvents
     machine->disk = g_strdup(spec->disk);
     machine->events = events;
     machine->events_data = events_data;
+    machine->is_held = spec->is_held;
     return machine;
 }
 
@@ -111,7 +116,9 @@ on_ordered(GObject *source, GAsyncResult *result, gpointer data)
     if (!order->machine)
         return;
     order->machine->order = NULL;
-    if (!ok && !order->suspends && order->machine->is_stalled)
+    if (ok && order->suspends != order->machine->is_held)
+        vm_machine_follow_owner(order->machine);
+    else if (!ok && !order->suspends && order->machine->is_stalled)
         order->table->resume_failed(order->table->vm);
 }
 
@@ -124,6 +131,7 @@ give_order(LibvirtMachine *machine, gboolean suspends)
     order->table = machine->table;
     order->uuid = g_strdup(machine->uuid);
     order->suspends = suspends;
+    machine->was_suspended = machine->was_suspended || suspends;
     machine->order = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, on_ordered, NULL);
     g_task_set_task_data(machine->order, order, order_free);
     workers_run(machine->table->workers, machine->order, run_order);
@@ -137,14 +145,29 @@ has_room(const LibvirtMachine *machine)
     return statvfs(machine->disk, &fs) < 0 || fs.f_bavail * fs.f_frsize >= ROOM_BYTES;
 }
 
+void
+vm_machine_follow_owner(LibvirtMachine *machine)
+{
+    if (machine->order || machine->has_ended || machine->is_held == machine->is_stalled)
+        return;
+    if (machine->is_held || has_room(machine))
+        give_order(machine, machine->is_held);
+}
+
 static gboolean
 on_stall_timer(gpointer data)
 {
-    LibvirtMachine *machine = data;
-
-    if (!machine->order && !machine->is_held && has_room(machine))
-        give_order(machine, /* suspends= */ FALSE);
+    vm_machine_follow_owner(data);
     return G_SOURCE_CONTINUE;
+}
+
+static void
+watch_order(LibvirtMachine *machine)
+{
+    if (machine->has_ended || machine->is_held == machine->is_stalled)
+        g_clear_handle_id(&machine->stall_timer, g_source_remove);
+    else if (machine->stall_timer == 0)
+        machine->stall_timer = g_timeout_add_seconds(LOOK_FOR_ROOM_S, on_stall_timer, machine);
 }
 
 static void
@@ -162,19 +185,22 @@ vm_machine_set_stalled(LibvirtMachine *machine, gboolean is_stalled)
     if (machine->is_stalled == is_stalled)
         return;
     machine->is_stalled = is_stalled;
-    if (is_stalled)
-        machine->stall_timer = g_timeout_add_seconds(LOOK_FOR_ROOM_S, on_stall_timer, machine);
-    else
-        g_clear_handle_id(&machine->stall_timer, g_source_remove);
+    watch_order(machine);
     report_stalled(machine);
+}
+
+gboolean
+vm_machine_stands_for_owner(const LibvirtMachine *machine)
+{
+    return machine->is_held || machine->was_suspended;
 }
 
 void
 vm_machine_hold(LibvirtMachine *machine, gboolean holds)
 {
     machine->is_held = holds;
-    if (holds && !machine->is_stalled && !machine->has_ended && !machine->order)
-        give_order(machine, /* suspends= */ TRUE);
+    watch_order(machine);
+    vm_machine_follow_owner(machine);
 }
 
 /* --- the end --- */

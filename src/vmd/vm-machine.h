@@ -38,9 +38,10 @@ typedef struct {
     gboolean has_ended;
     gboolean is_stalled;       /* it does not run: the disk is full, or it is held */
     gboolean is_held;          /* the owner does not want it to run */
+    gboolean was_suspended;    /* by an order of this program, since it ran last */
     gboolean reported_stalled; /* what the owner knows of is_stalled */
     guint changes;             /* how many events said that it was suspended or resumed */
-    guint stall_timer;         /* 0: none */
+    guint stall_timer;         /* 0: it is as its owner wants it */
     GTask *order;              /* to suspend or resume it, under way; borrowed; NULL: none */
     guint report;              /* idle source that calls one of the events; 0: none */
 } LibvirtMachine;
@@ -58,11 +59,16 @@ void vm_machine_note_end(LibvirtMachine *machine, MachineEnd how);
 /* The machine has ended. Its owner is informed as soon as the main loop is idle. */
 void vm_machine_end(LibvirtMachine *machine);
 
-/* Whether the machine stands still because the host's disk is full or it is held. While it does, it
- * looks for room each second and resumes the machine when there is some and it is not held. */
+/* Whether the machine stands still because the host's disk is full or it is held. While it does and
+ * is not held, it looks for room each second and resumes the machine when there is some. While it
+ * is held and does not stand still, it is suspended again each second. */
 void vm_machine_set_stalled(LibvirtMachine *machine, gboolean is_stalled);
+/* Whether the machine has stopped because of vm_machine_hold(), as far as this program knows. */
+gboolean vm_machine_stands_for_owner(const LibvirtMachine *machine);
 /* See machine_hold(). */
 void vm_machine_hold(LibvirtMachine *machine, gboolean holds);
+/* After an event: the machine stopped or runs against its owner's will. */
+void vm_machine_follow_owner(LibvirtMachine *machine);
 
 /* Removes the machine from the table. The QEMU process is left alone. */
 void vm_machine_free(LibvirtMachine *machine);

@@ -267,7 +267,8 @@ begin_adopt(VmdWork *work, const VmRequest *request)
     g_autofree char *disk = vmd_disk_path(config, work->request.name);
     const MachineSpec spec = {.name = work->request.name,
                               .socket = work->request.type == VM_REQUEST_REJOIN ? NULL : socket,
-                              .disk = disk};
+                              .disk = disk,
+                              .is_held = request->is_held != 0};
 
     if (!reserve(work, /* must_be_held= */ FALSE))
         return;

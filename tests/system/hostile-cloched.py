@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 
-REQUEST = struct.Struct("=HHIIIQII64s112s112s")
+REQUEST = struct.Struct("=HHIIIQIIII64s112s112s")
 ANSWER = struct.Struct("=HHIii64s2048s")
 REQUESTS = ["", "probe", "recall", "boot", "restore", "adopt", "rejoin", "save", "destroy", "leave", "sweep",
             "stand-still", "go-on", "cancel", "stop-trying", "open-net"]
@@ -49,8 +49,9 @@ def receive_one(connection):
 
 def pack(request, serial):
     return REQUEST.pack(
-        2, REQUESTS.index(request["type"]), serial, request.get("uid", 0), request.get("vcpus", 0),
+        3, REQUESTS.index(request["type"]), serial, request.get("uid", 0), request.get("vcpus", 0),
         request.get("memory_mib", 0), request.get("target", 0), request.get("is_emulated", 0),
+        request.get("is_held", 0), 0,
         *(request.get(field, "").encode() for field in ("name", "image", "version_key")))
 
 

@@ -15,6 +15,8 @@ static int connection; /* its address is the connection, of which there is one a
 static gint is_dead;   /* atomic: libvirtd has gone since it was opened */
 static virConnectCloseFunc on_closed;
 static void *on_closed_data;
+static virConnectDomainEventCallback on_event;
+static void *on_event_data;
 static GPrivate last_error;
 
 void
@@ -23,6 +25,7 @@ fake_libvirt_reset(void)
     g_clear_pointer(&plan.function, g_free);
     fake_libvirt = (FakeLibvirt){0};
     g_atomic_int_set(&is_dead, FALSE);
+    on_event = NULL;
 }
 
 void
@@ -137,6 +140,8 @@ virConnectDomainEventRegisterAny(virConnectPtr conn, virDomainPtr dom, int event
                                  virConnectDomainEventGenericCallback cb, void *opaque,
                                  virFreeCallback freecb)
 {
+    on_event = (virConnectDomainEventCallback)(void (*)(void))cb;
+    on_event_data = opaque;
     return SUCCEEDS() ? 1 : -1;
 }
 
@@ -264,6 +269,57 @@ virDomainDestroy(virDomainPtr domain)
         return -1;
     ((FakeDomain *)domain)->name = NULL;
     return 0;
+}
+
+typedef struct {
+    virDomainPtr domain;
+    int event;
+} Event;
+
+static gboolean
+report_event(gpointer data)
+{
+    g_autofree Event *event = data;
+
+    if (on_event)
+        on_event((virConnectPtr)&connection, event->domain, event->event, /* detail= */ 0,
+                 on_event_data);
+    return G_SOURCE_REMOVE;
+}
+
+/* Libvirt reports nothing about a machine that is in this state already. */
+static int
+change_state(virDomainPtr domain, int state, int event)
+{
+    FakeDomain *fake = (FakeDomain *)domain;
+    g_autofree Event *report = g_new0(Event, 1);
+
+    if (fake->state == state)
+        return 0;
+    fake->state = state;
+    fake->reason = state == VIR_DOMAIN_PAUSED ? VIR_DOMAIN_PAUSED_USER : 0;
+    *report = (Event){domain, event};
+    if (!fake_libvirt.loses_events)
+        g_idle_add(report_event, g_steal_pointer(&report));
+    return 0;
+}
+
+int
+virDomainSuspend(virDomainPtr domain)
+{
+    g_atomic_int_inc(&fake_libvirt.suspends);
+    if (!SUCCEEDS())
+        return -1;
+    return change_state(domain, VIR_DOMAIN_PAUSED, VIR_DOMAIN_EVENT_SUSPENDED);
+}
+
+int
+virDomainResume(virDomainPtr domain)
+{
+    g_atomic_int_inc(&fake_libvirt.resumes);
+    if (!SUCCEEDS())
+        return -1;
+    return change_state(domain, VIR_DOMAIN_RUNNING, VIR_DOMAIN_EVENT_RESUMED);
 }
 
 int

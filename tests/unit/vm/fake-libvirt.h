@@ -27,6 +27,8 @@ typedef struct {
     gboolean refuses_destroy; /* a job that never ends holds each machine */
     gboolean dies_silently;   /* its end is reported only when the connection is closed */
     gint busy_answers;        /* atomic: how often it was said that libvirt is busy */
+    gint suspends, resumes;   /* atomic: of machines; each that succeeds causes an event */
+    gboolean loses_events;
 } FakeLibvirt;
 
 extern FakeLibvirt fake_libvirt;

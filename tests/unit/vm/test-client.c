@@ -171,17 +171,21 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static Machine *
-adopt_one(Fixture *fixture)
+adopt_one(Fixture *fixture, gboolean is_held)
 {
     static const MachineEvents no_events;
-    const MachineSpec spec = {.name = "cloche-a"};
+    const MachineSpec spec = {.name = "cloche-a", .is_held = is_held};
+    VmRequest request;
     Machine none = {fixture->vm}, *machine = &none;
     int fds[2];
 
     accept_client(fixture);
     vm_adopt_async(fixture->vm, &spec, &no_events, NULL, on_adopted, &machine);
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
-    answer_with(fixture, VM_ANSWER_MACHINE, receive(fixture).serial, fds[0]);
+    request = receive(fixture);
+    g_assert_cmpint(request.type, ==, VM_REQUEST_ADOPT);
+    g_assert_cmpint(request.is_held, ==, is_held);
+    answer_with(fixture, VM_ANSWER_MACHINE, request.serial, fds[0]);
     close(fds[0]);
     close(fds[1]);
     while (machine == &none)
@@ -208,7 +212,7 @@ on_net_open(GObject *source, GAsyncResult *result, gpointer data)
 static void
 test_open_net(Fixture *fixture, gconstpointer data)
 {
-    Machine *machine = adopt_one(fixture);
+    Machine *machine = adopt_one(fixture, /* is_held= */ FALSE);
     Opening opening = {.vm = fixture->vm};
     VmRequest request;
     char byte;
@@ -235,7 +239,7 @@ test_open_net(Fixture *fixture, gconstpointer data)
 static void
 test_lost_while_opening(Fixture *fixture, gconstpointer data)
 {
-    Machine *machine = adopt_one(fixture);
+    Machine *machine = adopt_one(fixture, /* is_held= */ FALSE);
     Opening opening = {.vm = fixture->vm};
 
     machine_open_net_async(machine, on_net_open, &opening);
@@ -250,6 +254,25 @@ test_lost_while_opening(Fixture *fixture, gconstpointer data)
     machine_leave(machine);
 }
 
+/* A new instance of cloche-vm is told whether the machine is held, when it adopts it and later. */
+static void
+test_held(Fixture *fixture, gconstpointer data)
+{
+    Machine *machine = adopt_one(fixture, /* is_held= */ TRUE);
+    VmRequest request;
+
+    accept_client(fixture);
+    request = receive(fixture);
+    g_assert_cmpint(request.type, ==, VM_REQUEST_REJOIN);
+    g_assert_cmpint(request.is_held, ==, 1);
+    machine_hold(machine, FALSE);
+    accept_client(fixture);
+    request = receive(fixture);
+    g_assert_cmpint(request.type, ==, VM_REQUEST_REJOIN);
+    g_assert_cmpint(request.is_held, ==, 0);
+    machine_leave(machine);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -257,6 +280,7 @@ main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* warnings are expected */
     g_test_add("/vm/client/order", Fixture, NULL, set_up, test_order, tear_down);
     g_test_add("/vm/client/open-net", Fixture, NULL, set_up, test_open_net, tear_down);
+    g_test_add("/vm/client/held", Fixture, NULL, set_up, test_held, tear_down);
     g_test_add("/vm/client/lost-while-opening", Fixture, NULL, set_up, test_lost_while_opening,
                tear_down);
     return g_test_run();

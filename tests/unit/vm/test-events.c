@@ -158,6 +158,8 @@ test_held(Fixture *f, gconstpointer data)
     f->machine->is_held = TRUE;
     apply(f, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
     g_assert_cmpuint(f->stalls, ==, 1);
+    g_assert_cmpuint(f->machine->stall_timer, ==, 0); /* nothing is to be changed */
+    f->machine->is_held = FALSE;
     apply(f, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
     g_assert_cmpuint(f->resumes, ==, 1);
 }

@@ -25,6 +25,11 @@ good_request(VmRequestType type)
         break;
     case VM_REQUEST_STOP_TRYING:
         break;
+    case VM_REQUEST_ADOPT:
+    case VM_REQUEST_REJOIN:
+        g_assert_true(vm_field_set(request.name, VM_NAME_SIZE, "cloche-abc"));
+        request.is_held = 1;
+        break;
     case VM_REQUEST_BOOT:
     case VM_REQUEST_RESTORE:
         g_assert_true(vm_field_set(request.image, VM_KEY_SIZE, "python-0123abcd"));
@@ -102,6 +107,12 @@ test_unused_fields(void)
         g_assert_false(is_accepted(&request));
         request = good_request(type);
         request.is_emulated = type == VM_REQUEST_RECALL ? 2 : 1;
+        g_assert_false(is_accepted(&request));
+        request = good_request(type);
+        request.is_held = type == VM_REQUEST_ADOPT || type == VM_REQUEST_REJOIN ? 2 : 1;
+        g_assert_false(is_accepted(&request));
+        request = good_request(type);
+        request.padding = 1;
         g_assert_false(is_accepted(&request));
         request = good_request(type);
         if (request.uid == 0) {

@@ -49,6 +49,7 @@ mock_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events, g
 {
     mock_start_async(vm, spec, events, events_data, NULL, callback, data);
     ((MockVm *)vm)->starts--;
+    ((MockVm *)vm)->holds = spec->is_held;
 }
 
 static void

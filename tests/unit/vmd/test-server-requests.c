@@ -111,6 +111,18 @@ test_hold(Fixture *fixture, gconstpointer data)
     g_assert_false(fixture->vm.holds);
 }
 
+/* The machine of an earlier connection is adopted as it shall be. */
+static void
+test_adopt_held(Fixture *fixture, gconstpointer data)
+{
+    VmRequest adopt = request_of(VM_REQUEST_ADOPT, 6, "cloche-a");
+
+    adopt.is_held = 1;
+    send_plain(fixture, &adopt);
+    expect(fixture, 6, VM_ANSWER_MACHINE, NULL);
+    g_assert_true(fixture->vm.holds);
+}
+
 static void
 test_save(Fixture *fixture, gconstpointer data)
 {
@@ -246,6 +258,7 @@ main(int argc, char **argv)
     ADD("no-net", test_no_net);
     ADD("events", test_events);
     ADD("hold", test_hold);
+    ADD("adopt-held", test_adopt_held);
     ADD("save", test_save);
     ADD("same-uid", test_same_uid);
     ADD("same-uid-as-left", test_same_uid_as_left);
