@@ -23,6 +23,10 @@ void link_remove_stream(GuestLink *link, LinkStream *stream);
 /* Whether the guest owes something on this stream, so that its silence counts. */
 void link_set_due(GuestLink *link, LinkStream *stream, gboolean is_due);
 
+/* Whether the machine is stopped, and for how long it was in all. */
+gboolean link_is_stopped(const GuestLink *link);
+gint64 link_stopped_us(const GuestLink *link);
+
 /* The version of the protocol that the agent speaks; 0: it has not greeted. */
 guint32 link_version(const GuestLink *link);
 

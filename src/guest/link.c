@@ -20,6 +20,7 @@
 #include "link-requests.h"
 #include "quiet-watch.h"
 #include "unsent.h"
+#include "util.h"
 
 /* With more numbers in use, new streams are refused: the guest does not answer. */
 #define LINK_EXCHANGES_MAX (4u * WIRE_STREAMS_MAX)
@@ -37,9 +38,10 @@ struct GuestLink {
     gboolean greeted; /* magic and nonce were found */
     QuietWatch quiet;
     gboolean dead, is_stalled;
-    char *sandbox_id; /* from the agent's HELLO */
-    guint32 version;  /* from the agent's HELLO; 0: it has not greeted */
-    guint32 ping;     /* the number of the PING that was not answered; 0: there is none */
+    gint64 stopped_since_us, stopped_us; /* CLOCK_BOOTTIME; the sum of earlier stops */
+    char *sandbox_id;                    /* from the agent's HELLO */
+    guint32 version;                     /* from the agent's HELLO; 0: it has not greeted */
+    guint32 ping; /* the number of the PING that was not answered; 0: there is none */
     Exchanges exchanges;
     StreamTable streams;
     LinkRequests requests;
@@ -309,6 +311,18 @@ guest_link_set_owner(GuestLink *link, Budget *buffers, Slots *large_frames)
     unsent_set_budget(&link->unsent, buffers);
     slots_unref(link->large_frames);
     link->large_frames = slots_ref(large_frames);
+}
+
+gint64
+link_stopped_us(const GuestLink *link)
+{
+    return link->stopped_us + (link->is_stalled ? util_boottime_us() - link->stopped_since_us : 0);
+}
+
+gboolean
+link_is_stopped(const GuestLink *link)
+{
+    return link->is_stalled;
 }
 
 gboolean
@@ -582,6 +596,10 @@ guest_link_greet_async(GuestLink *link, guint timeout_s, GAsyncReadyCallback cal
 void
 guest_link_set_stalled(GuestLink *link, gboolean is_stalled)
 {
+    if (link->is_stalled != is_stalled && is_stalled)
+        link->stopped_since_us = util_boottime_us();
+    else if (link->is_stalled != is_stalled)
+        link->stopped_us += util_boottime_us() - link->stopped_since_us;
     link->is_stalled = is_stalled;
     quiet_watch_set_stopped(&link->quiet, is_stalled);
     watch_greeting(link);

@@ -9,6 +9,8 @@ on_not_stopped(gpointer data)
 {
     RunnerInterrupt *interrupt = data;
 
+    if (guest_stream_is_stopped(interrupt->stream))
+        return G_SOURCE_CONTINUE;
     if (interrupt->count < RUNNER_INTERRUPTS) {
         interrupt->count++;
         guest_stream_signal(interrupt->stream, SIGINT);

@@ -12,6 +12,7 @@
 #include "guest-error.h"
 #include "link-private.h"
 #include "runner-interrupt.h"
+#include "running-timer.h"
 #include "util.h"
 
 #define PROGRAM_FORMAT "/run/cloche/runners/%s/run"
@@ -31,7 +32,7 @@ struct RunnerProcess {
     RunnerParser *parser;
     guint8 nonce[RUNNER_NONCE_SIZE];
     RunnerInterrupt sync_interrupt;
-    guint start_timer;
+    RunningTimer start_timer;
     GString *startup_output;
     gboolean is_held;
     gsize owed[WIRE_CONTROL + 1]; /* credit by channel, while it is held or waits */
@@ -121,7 +122,7 @@ static void
 stop_timers(RunnerProcess *process)
 {
     runner_interrupt_end(&process->sync_interrupt);
-    g_clear_handle_id(&process->start_timer, g_source_remove);
+    running_timer_clear(&process->start_timer);
 }
 
 static void
@@ -353,16 +354,14 @@ on_started(GuestStream *stream, guint32 pid, gpointer data)
 
 static const GuestStreamEvents stream_events = {on_started, on_received, on_ended};
 
-static gboolean
+static void
 on_start_timeout(gpointer data)
 {
     RunnerProcess *process = data;
 
-    process->start_timer = 0;
     g_string_printf(process->startup_output, "it was not ready after %u seconds",
                     GUEST_RUNNER_START_S);
     guest_stream_kill(process->stream);
-    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -387,8 +386,8 @@ start_stream(RunnerProcess *process)
     process->parser = runner_parser_new(/* is_ready= */ FALSE);
     process->stream = guest_stream_start(process->link, &start, &stream_events, process, &error);
     if (process->stream)
-        process->start_timer =
-            g_timeout_add_seconds(GUEST_RUNNER_START_S, on_start_timeout, process);
+        running_timer_set(&process->start_timer, process->link, GUEST_RUNNER_START_S * 1000u,
+                          on_start_timeout, process);
     else
         fail_request(process, error);
 }

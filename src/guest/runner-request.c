@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "runner-interrupt.h"
+#include "running-timer.h"
 #include "util.h"
 
 #define ENTROPY_SIZE 64
@@ -18,7 +19,7 @@ struct RunnerRequest {
     guint64 timeout_ms;
     GuestStream *stream; /* that it was sent on; NULL: it waits */
     gint64 started_us;
-    guint timer;
+    RunningTimer timer;
     RunnerInterrupt interrupt;
     gboolean is_execution;
     gboolean timed_out, was_interrupted;
@@ -126,7 +127,7 @@ runner_request_free(RunnerRequest *request)
 {
     g_autoptr(GTask) task = runner_request_steal_caller(request);
 
-    g_clear_handle_id(&request->timer, g_source_remove);
+    running_timer_clear(&request->timer);
     runner_interrupt_end(&request->interrupt);
     g_bytes_unref(request->frame);
     guest_execution_free(request->execution);
@@ -156,7 +157,7 @@ runner_request_count(const RunnerRequest *request)
 void
 runner_request_interrupt(RunnerRequest *request)
 {
-    g_clear_handle_id(&request->timer, g_source_remove);
+    running_timer_clear(&request->timer);
     request->was_interrupted = TRUE;
     runner_interrupt_begin(&request->interrupt, request->stream);
 }
@@ -166,7 +167,6 @@ on_timeout(gpointer data)
 {
     RunnerRequest *request = data;
 
-    request->timer = 0;
     request->timed_out = TRUE;
     runner_request_interrupt(request);
 }
@@ -177,7 +177,8 @@ runner_request_send(RunnerRequest *request, GuestStream *stream)
     request->stream = stream;
     request->started_us = util_boottime_us();
     if (request->timeout_ms > 0)
-        request->timer = util_timeout_add(request->timeout_ms, on_timeout, request);
+        running_timer_set(&request->timer, guest_stream_link(stream), request->timeout_ms,
+                          on_timeout, request);
     guest_stream_write(stream, WIRE_CONTROL, g_bytes_get_data(request->frame, NULL),
                        g_bytes_get_size(request->frame));
 }

@@ -442,3 +442,15 @@ guest_stream_free(GuestStream *stream)
         g_clear_pointer(&stream->channels[i].queued, g_byte_array_unref);
     g_free(stream);
 }
+
+const GuestLink *
+guest_stream_link(const GuestStream *stream)
+{
+    return stream->link;
+}
+
+gboolean
+guest_stream_is_stopped(const GuestStream *stream)
+{
+    return stream->link && link_is_stopped(stream->link);
+}

@@ -62,5 +62,9 @@ void guest_stream_kill(GuestStream *stream);
 /* The guest owes nothing on this stream until the host writes again or kills: its silence does not
  * count. */
 void guest_stream_set_idle(GuestStream *stream);
+/* NULL: the stream is over. */
+const GuestLink *guest_stream_link(const GuestStream *stream);
+/* Whether the machine is stopped. */
+gboolean guest_stream_is_stopped(const GuestStream *stream);
 /* Closes the stream, unless it has ended: a process without START_KEEP is killed. NULL is fine. */
 void guest_stream_free(GuestStream *stream);
