@@ -31,6 +31,7 @@ static const char *const names[] = {
     [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "NoSuchContext",
     [CLOCHE_ERROR_TOO_LARGE] = "TooLarge",
     [CLOCHE_ERROR_RUNNER_LOST] = "RunnerLost",
+    [CLOCHE_ERROR_PAUSED] = "Paused",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == _CLOCHE_ERROR_MAX);
 

@@ -85,6 +85,8 @@ struct Method {
     guint fds_max;     /* descriptors that it takes */
     /* It does not use the machine of the sandbox whose object is called. */
     gboolean without_machine;
+    /* It is for paused sandboxes, too: it neither fails nor resumes one. */
+    gboolean is_for_paused;
 };
 
 /* Takes what it needs of the invocation. */

@@ -50,7 +50,16 @@ must_wait(const Call *call)
            !core_is_settled(call->sandbox);
 }
 
+/* Whether the call needs a sandbox that runs, and this one is paused. */
+static gboolean
+is_paused(const Call *call)
+{
+    return call->sandbox && call->sandbox->state == SANDBOX_PAUSED &&
+           !call->method->without_machine && !call->method->is_for_paused;
+}
+
 static void on_settled(GObject *source, GAsyncResult *result, gpointer data);
+static void on_resumed(GObject *source, GAsyncResult *result, gpointer data);
 
 static void
 handle(Call *call)
@@ -60,9 +69,15 @@ handle(Call *call)
 
     if (!find_sandbox(call, &number, &error)) {
         call_fail(call, error);
+    } else if (is_paused(call) && !call->sandbox->resumes_for_calls) {
+        lifespan_set_paused(call->sandbox, &error);
+        call_fail(call, error);
     } else if (must_wait(call)) {
         g_hash_table_add(call->server->asking, call);
         core_settle_async(call->core, call->sandbox->id, on_settled, call);
+    } else if (is_paused(call)) {
+        g_hash_table_add(call->server->asking, call);
+        core_resume_async(call->core, call->sandbox, /* timeout_s= */ 0, on_resumed, call);
     } else if (find_process(call, number, &error)) {
         call_handle(call, call->server->lasting);
     } else {
@@ -70,22 +85,38 @@ handle(Call *call)
     }
 }
 
+/* Takes the error (NULL: the call goes on). */
 static void
-on_settled(GObject *source, GAsyncResult *result, gpointer data)
+handle_again(Call *call, GError *error)
 {
-    Call *call = data;
-    g_autoptr(GError) error = NULL;
-    gboolean is_settled = core_settle_finish(result, &error);
-
     if (call->is_answered) { /* by dispatch_stop() */
+        g_clear_error(&error);
         call_free(call);
         return;
     }
     g_hash_table_remove(call->server->asking, call);
-    if (is_settled)
-        handle(call);
+    if (error)
+        call_fail(call, error);
     else
-        call_fail(call, g_steal_pointer(&error));
+        handle(call);
+}
+
+static void
+on_settled(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+
+    core_settle_finish(result, &error);
+    handle_again(data, error);
+}
+
+static void
+on_resumed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+
+    core_resume_finish(result, &error);
+    handle_again(data, error);
 }
 
 /* --- permission --- */

@@ -78,6 +78,10 @@ void sandbox_set_network(Call *call, GVariant *parameters);
 void sandbox_get_traffic(Call *call, GVariant *parameters);
 void sandbox_watch_connections(Call *call, GVariant *parameters);
 void sandbox_set_timeout(Call *call, GVariant *parameters);
+void sandbox_pause(Call *call, GVariant *parameters);
+extern const Option sandbox_resume_options[];
+gboolean sandbox_unpack_resume(Call *call, GError **error);
+void sandbox_resume(Call *call, GVariant *parameters);
 void sandbox_kill(Call *call, GVariant *parameters);
 
 /* org.cloche1.Process */

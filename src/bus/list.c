@@ -53,9 +53,10 @@ unpack_filter(GVariant *options, Filter *filter, GError **error)
     filter->metadata = options_metadata(options, "metadata", error);
     if (!filter->metadata || !unpack_after(options, &filter->after, error))
         return FALSE;
-    if (filter->state && !g_str_equal(filter->state, "running")) {
+    if (filter->state && !g_str_equal(filter->state, "running") &&
+        !g_str_equal(filter->state, "paused")) {
         g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                            "state: it must be 'running'");
+                            "state: it must be 'running' or 'paused'");
         return FALSE;
     }
     if (filter->limit < 1 || filter->limit > LIMIT_MAX) {
@@ -80,6 +81,8 @@ matches(const Filter *filter, const Sandbox *sandbox)
                                          : filter->viewer->uid == sandbox->owner;
 
     if (!visible || sandbox->born_us <= filter->after)
+        return FALSE;
+    if (filter->state && !g_str_equal(filter->state, sandbox_state_name(sandbox->state)))
         return FALSE;
     if (filter->template && !g_str_equal(filter->template, sandbox->template))
         return FALSE;

@@ -15,9 +15,9 @@
 /* --- options --- */
 
 const Option manager_create_sandbox_options[] = {
-    {"template", "s"},        {"timeout", "t"},         {"on-timeout", "s"}, {"name", "s"},
-    {"metadata", "a{ss}"},    {"environment", "a{ss}"}, {"vcpus", "u"},      {"memory-mib", "t"},
-    {"idempotency-key", "s"}, {"network", "a{sv}"},     {NULL, NULL},
+    {"template", "s"},   {"timeout", "t"},         {"on-timeout", "s"},      {"auto-resume", "b"},
+    {"name", "s"},       {"metadata", "a{ss}"},    {"environment", "a{ss}"}, {"vcpus", "u"},
+    {"memory-mib", "t"}, {"idempotency-key", "s"}, {"network", "a{sv}"},     {NULL, NULL},
 };
 
 const Option manager_run_code_options[] = {
@@ -81,15 +81,16 @@ check_key(const char *key, GError **error)
 }
 
 static gboolean
-check_on_timeout(GVariant *options, GError **error)
+unpack_on_timeout(GVariant *options, gboolean *ret_pauses, GError **error)
 {
     const char *what = "kill";
 
     g_variant_lookup(options, "on-timeout", "&s", &what);
-    if (g_str_equal(what, "kill"))
+    *ret_pauses = g_str_equal(what, "pause");
+    if (*ret_pauses || g_str_equal(what, "kill"))
         return TRUE;
     g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                        "on-timeout: it must be 'kill'");
+                        "on-timeout: it must be 'kill' or 'pause'");
     return FALSE;
 }
 
@@ -101,7 +102,9 @@ manager_unpack_create(Call *call, GError **error)
     CreateRequest *request = &call->new_sandbox.request;
 
     g_variant_lookup(call->options, "idempotency-key", "&s", &request->idempotency_key);
-    if (!check_on_timeout(call->options, error) || !check_key(request->idempotency_key, error) ||
+    g_variant_lookup(call->options, "auto-resume", "b", &request->resumes_for_calls);
+    if (!unpack_on_timeout(call->options, &request->pauses_on_timeout, error) ||
+        !check_key(request->idempotency_key, error) ||
         !unpack_sandbox(call, SANDBOX_TIMEOUT_DEFAULT_S, error))
         return FALSE;
     request->timeout_s = call->new_sandbox.timeout_s;

@@ -227,6 +227,8 @@ reply_sandbox(const Sandbox *sandbox)
     add(&dict, "Owner", g_variant_new_uint32(sandbox->owner));
     add(&dict, "Created", g_variant_new_uint64((guint64)sandbox->created_us));
     add(&dict, "Expires", g_variant_new_uint64((guint64)sandbox_expires_us(sandbox)));
+    add(&dict, "OnTimeout", g_variant_new_string(sandbox->pauses_on_timeout ? "pause" : "kill"));
+    add(&dict, "AutoResume", g_variant_new_boolean(sandbox->resumes_for_calls));
     add(&dict, "Metadata", reply_metadata(sandbox->metadata));
     add(&dict, "Vcpus", g_variant_new_uint32(sandbox->vcpus));
     add(&dict, "MemoryMiB", g_variant_new_uint64(sandbox->memory_mib));
@@ -301,6 +303,7 @@ reply_limits(Core *core)
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
     add(&dict, "lifetime", g_variant_new_uint64(config->lifetime_max_s));
+    add(&dict, "paused", g_variant_new_uint64(config->paused_max_s));
     for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
         add(&dict, quota_resource_name(r), g_variant_new_uint64(each->amount[r]));
     add(&dict, QUOTA_BUFFERS_NAME, g_variant_new_uint64(QUOTA_BUFFERS_EACH));

@@ -93,6 +93,56 @@ sandbox_set_timeout(Call *call, GVariant *parameters)
     core_set_timeout_async(call->core, call->sandbox, timeout_s, on_timeout_set, call);
 }
 
+static void
+on_paused(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+
+    if (core_pause_finish(result, &error))
+        call_answer(call, NULL);
+    else
+        call_fail(call, error);
+}
+
+void
+sandbox_pause(Call *call, GVariant *parameters)
+{
+    core_pause_async(call->core, call->sandbox, on_paused, call);
+}
+
+const Option sandbox_resume_options[] = {{"timeout", "t"}, {NULL, NULL}};
+
+gboolean
+sandbox_unpack_resume(Call *call, GError **error)
+{
+    guint64 timeout_s;
+
+    return !g_variant_lookup(call->options, "timeout", "t", &timeout_s) ||
+           core_check_timeout(call->core, timeout_s, error);
+}
+
+static void
+on_resumed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+
+    if (core_resume_finish(result, &error))
+        call_answer(call, NULL);
+    else
+        call_fail(call, error);
+}
+
+void
+sandbox_resume(Call *call, GVariant *parameters)
+{
+    guint64 timeout_s = 0;
+
+    g_variant_lookup(call->options, "timeout", "t", &timeout_s);
+    core_resume_async(call->core, call->sandbox, timeout_s, on_resumed, call);
+}
+
 void
 sandbox_kill(Call *call, GVariant *parameters)
 {

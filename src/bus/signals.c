@@ -85,6 +85,16 @@ on_sandbox_changed(const Sandbox *sandbox, gpointer data)
 }
 
 static void
+on_sandbox_state_changed(const Sandbox *sandbox, gpointer data)
+{
+    static const char *const changed[] = {"State", "Expires", NULL};
+    g_autofree char *path = reply_path(sandbox->id);
+
+    send_properties_changed(data, sandbox, path, SANDBOX_INTERFACE, reply_sandbox(sandbox),
+                            changed);
+}
+
+static void
 on_network_changed(const Sandbox *sandbox, gpointer data)
 {
     static const char *const changed[] = {"Network", NULL};
@@ -139,6 +149,7 @@ on_template_changed(const char *name, gpointer data)
 const CoreEvents server_events = {
     .sandbox_added = on_sandbox_added,
     .sandbox_changed = on_sandbox_changed,
+    .sandbox_state_changed = on_sandbox_state_changed,
     .network_changed = on_network_changed,
     .sandbox_ended = on_sandbox_ended,
     .process_ended = on_process_ended,

@@ -291,6 +291,7 @@ static const Setting settings[] = {
     LIMIT("TrafficMiB", QUOTA_TRAFFIC_MIB, 1, G_MAXUINT32),
     {"UserLimits", "DiskUsePercent", parse_number, AT(core.disk_use_percent), 1, 100},
     {"Limits", "LifetimeSec", parse_limit, AT(core.lifetime_max_s), 1, SANDBOX_TIMEOUT_MAX_S},
+    {"Limits", "PausedSec", parse_limit, AT(core.paused_max_s), 1, SANDBOX_TIMEOUT_MAX_S},
     {"Network", "Mode", parse_mode, AT(core.network)},
     {"Network", "Allow", parse_entries, AT(core.network)},
     {"Network", "Deny", parse_entries, AT(core.network)},
@@ -392,6 +393,7 @@ config_new(gboolean user_mode)
     config->core.clock_interval_us = CORE_CLOCK_INTERVAL_US;
     config->core.pool_target = 2;
     config->core.lifetime_max_s = 86400;
+    config->core.paused_max_s = 86400;
     config->core.disk_use_percent = 25;
     config->core.limits_of_all = (QuotaAmounts){{
         [QUOTA_SANDBOXES] = SANDBOXES_DEFAULT,

@@ -6,6 +6,7 @@
  *   [Pool]        Target=
  *   [Limits]      Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=
  *                 Connections=  TrafficMiB=  LifetimeSec=
+ *                 PausedSec=
  *   [UserLimits]  Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=
  *                 Connections=  TrafficMiB=  DiskUsePercent=
  *   [Network]     Mode=  Allow=  Deny=  Bandwidth=  Connections=  TrafficMiB=  Proxy=

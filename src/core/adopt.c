@@ -19,6 +19,7 @@
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "lifespan.h"
 #include "network-private.h"
 #include "process.h"
 #include "registry.h"
@@ -66,7 +67,12 @@ sandbox_from_record(Core *core, const Record *record)
     sandbox->owner = record->owner;
     sandbox->created_us = record->created_us;
     sandbox->born_us = record->born_us;
-    sandbox->deadline_us = record->deadline_us;
+    sandbox->life.deadline_us = record->deadline_us;
+    sandbox->life.timeout_s = record->timeout_s ? record->timeout_s : SANDBOX_TIMEOUT_DEFAULT_S;
+    sandbox->life.paused_since_us = record->paused_since_us;
+    sandbox->life.paused_us = record->paused_us;
+    sandbox->pauses_on_timeout = record->pauses_on_timeout;
+    sandbox->resumes_for_calls = record->resumes_for_calls;
     sandbox->metadata = g_strdupv(record->metadata);
     sandbox->idempotency_key = g_strdup(record->idempotency_key);
     sandbox->request_digest = g_strdup(record->request_digest);
@@ -138,11 +144,18 @@ settle(Adoption *adoption, Sandbox *sandbox)
     count_death(adoption, 0);
     /* Without the request. If it fails, the next write of the record does it. */
     if (adoption->record->has_request)
-        registry_write_record_async(adoption->core, sandbox, sandbox->deadline_us,
-                                    /* callback= */ NULL, NULL);
+        registry_write_record_async(adoption->core, sandbox, /* callback= */ NULL, NULL);
     sandbox_change(sandbox, SANDBOX_CLAIMED);
     journal_adopted(sandbox);
     settle_wake(adoption->core, sandbox->id);
+}
+
+/* The agent of a machine that was adopted while it stood still has answered. */
+static void
+hear(Sandbox *sandbox)
+{
+    sandbox->is_unheard = FALSE;
+    settle_wake(sandbox->core, sandbox->id);
 }
 
 static void
@@ -154,13 +167,15 @@ on_kept(GObject *source, GAsyncResult *result, gpointer data)
 
     if (sandbox && answer)
         adopt_kept(sandbox, answer);
-    if (sandbox && !core_is_settled(sandbox))
+    if (sandbox && sandbox->state == SANDBOX_ADOPTING)
         settle(adoption, sandbox);
+    else if (sandbox)
+        hear(sandbox);
     adoption_free(adoption);
 }
 
 /* The processes are known before anybody can ask for them, except those of a machine that is
- * stalled, which cannot answer now. */
+ * stalled, which cannot answer now. Calls that resume a paused sandbox wait for its agent. */
 static void
 take_up(Adoption *adoption, Sandbox *sandbox, Instance *instance)
 {
@@ -169,7 +184,11 @@ take_up(Adoption *adoption, Sandbox *sandbox, Instance *instance)
     registry_use_instance(sandbox, instance);
     network_go_on(sandbox->network);
     sandbox_clock_set(sandbox); /* for an unknown time, nobody has set it */
-    if (instance_is_stalled(instance))
+    if (sandbox->state == SANDBOX_PAUSED) {
+        sandbox->is_unheard = TRUE;
+        instance_hold(instance, INSTANCE_HELD_FOR_USER, TRUE); /* its deadline may have passed */
+    }
+    if (sandbox->state == SANDBOX_PAUSED || instance_is_stalled(instance))
         settle(adoption, sandbox);
     guest_task_async(instance_link(instance), argv, "root", /* budget= */ NULL,
                      /* cancellable= */ NULL, on_kept, adoption);
@@ -218,6 +237,15 @@ adopt_machine(Core *core, Record *record)
     instance_adopt_async(&core->host, record, template, on_heard, on_adopted, adoption);
 }
 
+void
+adopt_expire(Record *record, gint64 now_us, guint64 paused_max_s)
+{
+    if (!record->pauses_on_timeout || record->paused_since_us != 0 || record->deadline_us > now_us)
+        return;
+    record->paused_since_us = record->deadline_us;
+    record->deadline_us += lifespan_paused_max_us(paused_max_s);
+}
+
 EndReason
 adopt_judge(const Record *record, const char *boot_id, gint64 now_us, const char **ret_detail)
 {
@@ -255,6 +283,7 @@ adopt(Core *core, const char *id, gboolean has_crashed)
     }
     if (has_crashed && record->deaths > 0)
         record->deaths += DEATHS_OF_CRASH - 1; /* one was counted before */
+    adopt_expire(record, util_boottime_us(), core->config.paused_max_s);
     sandbox = sandbox_from_record(core, record);
     amounts = sandbox_amounts(sandbox);
     quota_charge_anyway(core->quota, sandbox->owner, &amounts);
@@ -263,7 +292,7 @@ adopt(Core *core, const char *id, gboolean has_crashed)
         core_end(core, sandbox, why, detail);
         return;
     }
-    sandbox_change(sandbox, SANDBOX_FOUND);
+    sandbox_change(sandbox, record->paused_since_us != 0 ? SANDBOX_FOUND_PAUSED : SANDBOX_FOUND);
     registry_add(core, sandbox);
     adopt_machine(core, g_steal_pointer(&record));
 }

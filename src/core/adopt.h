@@ -17,6 +17,9 @@ void core_adopt(Core *core);
  * the service stops. Call it before any machine is started. */
 void core_sweep_async(Core *core, GAsyncReadyCallback callback, gpointer data);
 gboolean core_sweep_finish(GAsyncResult *result, GError **error);
+/* Pauses the sandbox of a record whose deadline has passed while no service ran, if it is to be
+ * paused then. */
+void adopt_expire(Record *record, gint64 now_us, guint64 paused_max_s);
 /* Returns why the sandbox of a record cannot go on, whatever became of its machine, or END_NOT_YET
  * when it may. `ret_detail` is for the journal, or NULL. */
 EndReason adopt_judge(const Record *record, const char *boot_id, gint64 now_us,

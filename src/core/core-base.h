@@ -27,7 +27,8 @@ typedef struct {
     QuotaAmounts limits_of_all; /* of all users together */
     QuotaAmounts limits_of_each;
     guint64 disk_use_percent;     /* what one user's disks may take of the space that there is */
-    guint64 lifetime_max_s;       /* of a sandbox, from its creation */
+    guint64 lifetime_max_s;       /* of a sandbox, from its creation, without its pauses */
+    guint64 paused_max_s;         /* of a pause; then the sandbox ends */
     guint32 uid_first, uid_count; /* of machines; 0: libvirt chooses the user */
     Emulation emulation;
     NetPolicy *network;       /* the most that any sandbox may reach */
@@ -45,6 +46,8 @@ typedef struct {
     void (*sandbox_added)(const Sandbox *sandbox, gpointer data);
     /* Its deadline changed. */
     void (*sandbox_changed)(const Sandbox *sandbox, gpointer data);
+    /* It was paused or resumed, and has another deadline. */
+    void (*sandbox_state_changed)(const Sandbox *sandbox, gpointer data);
     /* Its network changed. */
     void (*network_changed)(const Sandbox *sandbox, gpointer data);
     /* Its state and end reason are final. */

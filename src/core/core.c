@@ -322,6 +322,7 @@ core_reconfigure(Core *core, const CoreConfig *config)
     core->config.pool_target = config->pool_target;
     core->config.memory_max_mib = config->memory_max_mib;
     core->config.lifetime_max_s = config->lifetime_max_s;
+    core->config.paused_max_s = config->paused_max_s;
     core->config.disk_use_percent = config->disk_use_percent;
     quota_set_limits(core->quota, &config->limits_of_all, &config->limits_of_each);
     pools_reconfigure(core->pools, &pool_config);

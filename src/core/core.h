@@ -13,6 +13,7 @@
 #include "contexts.h"
 #include "create.h"
 #include "guest-calls.h"
+#include "lifespan.h"
 #include "network.h"
 #include "oneshot.h"
 #include "pool.h"

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "journal.h"
 #include "keyed-digest.h"
+#include "lifespan.h"
 #include "network-private.h"
 #include "registry.h"
 #include "util.h"
@@ -231,9 +232,10 @@ begin_claim(GTask *task, Instance *instance)
     sandbox->created_us = g_get_real_time();
     sandbox->born_us = MAX(util_boottime_us(), creation->core->last_born_us + 1);
     creation->core->last_born_us = sandbox->born_us;
-    sandbox->deadline_us = sandbox->born_us + (gint64)creation->timeout_s * G_USEC_PER_SEC;
+    sandbox->life.timeout_s = creation->timeout_s;
+    sandbox->life.deadline_us = sandbox->born_us + (gint64)creation->timeout_s * G_USEC_PER_SEC;
     network_enter(sandbox->network, sandbox);
-    registry_write_record_async(creation->core, sandbox, sandbox->deadline_us, on_recorded, task);
+    registry_write_record_async(creation->core, sandbox, on_recorded, task);
 }
 
 static void
@@ -350,6 +352,10 @@ digest_request(const Core *core, const CreateRequest *request, const char *templ
     store_digest_add(digest, template);
     store_digest_add(digest, request->name);
     store_digest_add(digest, timeout);
+    if (request->pauses_on_timeout)
+        store_digest_add(digest, "on-timeout=pause");
+    if (request->resumes_for_calls)
+        store_digest_add(digest, "auto-resume");
     store_digest_add_list(digest, request->metadata);
     store_digest_add_list(digest, request->environment);
     if (request->network)
@@ -382,6 +388,8 @@ sandbox_for(Core *core, const Template *template, guint32 owner, const CreateReq
     sandbox->languages = g_strdupv(template->languages);
     sandbox->idempotency_key = g_strdup(request->idempotency_key);
     sandbox->is_one_shot = request->is_one_shot;
+    sandbox->pauses_on_timeout = request->pauses_on_timeout;
+    sandbox->resumes_for_calls = request->resumes_for_calls;
     sandbox->network = network_for(core, template, request);
     if (request->idempotency_key)
         sandbox->request_digest = digest_request(core, request, template->name);

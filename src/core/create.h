@@ -22,6 +22,8 @@ typedef struct {
     const char *idempotency_key;   /* NULL: none */
     const NetworkRequest *network; /* NULL: the template's */
     gboolean is_one_shot;          /* set by core_run_code_async() */
+    gboolean pauses_on_timeout;    /* its timeout ends it otherwise */
+    gboolean resumes_for_calls;    /* while it is paused, they fail otherwise */
 } CreateRequest;
 
 void core_create_async(Core *core, guint32 owner, const CreateRequest *request,

@@ -79,7 +79,8 @@ apply(DiskWatch *watch)
         const DiskUser *user = g_hash_table_lookup(watch->users, GUINT_TO_POINTER(sandbox->owner));
 
         if (sandbox->instance)
-            instance_hold(sandbox->instance, user && disk_user_is_held(user));
+            instance_hold(sandbox->instance, INSTANCE_HELD_FOR_DISK,
+                          user && disk_user_is_held(user));
     }
 }
 

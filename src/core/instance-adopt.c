@@ -4,7 +4,7 @@
  *
  * The agent must report the sandbox's id. The record does not prove that the claim arrived, because
  * it is written before the claim is sent. A machine that has stopped because the host's disk is
- * full cannot answer now: it is adopted, and answers when it continues.
+ * full, or that is paused, cannot answer now: it is adopted, and answers when it continues.
  */
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -150,6 +150,7 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
     GTask *task = data;
     InstanceAdoption *adoption = g_task_get_task_data(task);
     Instance *instance = adoption->instance;
+    gboolean is_silent;
     GError *error = NULL;
     int fd;
 
@@ -165,10 +166,11 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
         listen_for_first_byte(adoption, fd);
         instance->link =
             guest_link_new(fd, &instance->host->pace.grace_s, instance_on_link_lost, instance);
-        guest_link_set_stalled(instance->link, instance->is_stalled);
+        is_silent = instance->is_stalled || instance->holds != 0; /* or will be in a moment */
+        guest_link_set_stalled(instance->link, is_silent);
         guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S,
-                               instance->is_stalled ? on_late_greeting : on_greeted, task);
-        if (instance->is_stalled)
+                               is_silent ? on_late_greeting : on_greeted, task);
+        if (is_silent)
             finish(task);
     }
 }
@@ -183,8 +185,12 @@ instance_adopt_async(Host *host, const Record *record, Template *template,
     Instance *instance = instance_new(host, record->id, &user, template);
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
     g_autofree char *disk = g_build_filename(instance->disk_dir, "disk.qcow2", NULL);
-    MachineSpec spec = {.name = instance->name, .socket = socket, .disk = disk};
+    MachineSpec spec = {.name = instance->name,
+                        .socket = socket,
+                        .disk = disk,
+                        .is_held = record->paused_since_us != 0};
 
+    instance->holds = spec.is_held ? INSTANCE_HELD_FOR_USER : 0;
     adoption->instance = instance;
     adoption->heard = heard;
     adoption->heard_data = data;

@@ -13,7 +13,8 @@ struct Instance {
     Machine *machine;
     GuestLink *link;
     GPtrArray *contexts; /* of Context */
-    gboolean is_lost, is_stalled, is_held;
+    gboolean is_lost, is_stalled;
+    guint holds; /* of InstanceHold */
     EndReason lost_why;
     guint lost_source;
     const InstanceEvents *events; /* NULL: nobody watches */

@@ -269,11 +269,19 @@ instance_is_stalled(const Instance *instance)
 }
 
 void
-instance_hold(Instance *instance, gboolean holds)
+instance_hold(Instance *instance, InstanceHold who, gboolean holds)
 {
-    if (instance->machine && !instance->is_lost && (holds || instance->is_held))
-        machine_hold(instance->machine, holds);
-    instance->is_held = holds;
+    gboolean was_held = instance->holds != 0;
+
+    instance->holds = holds ? instance->holds | who : instance->holds & ~(guint)who;
+    if (instance->machine && !instance->is_lost && was_held != (instance->holds != 0))
+        machine_hold(instance->machine, instance->holds != 0);
+}
+
+gboolean
+instance_is_held(const Instance *instance)
+{
+    return instance->holds != 0;
 }
 
 void

@@ -41,7 +41,7 @@ typedef struct Instance Instance;
 typedef struct {
     /* The machine was lost: at most once. The watcher must end the instance. */
     void (*lost)(Instance *instance, EndReason why, gpointer data);
-    /* The machine stopped because the host's disk is full, or continues. */
+    /* The machine stopped because the host's disk is full or it is held, or continues. */
     void (*stalled)(Instance *instance, gboolean is_stalled, gpointer data);
 } InstanceEvents;
 
@@ -75,8 +75,14 @@ GuestLink *instance_link(Instance *instance);
 void instance_set_owner(Instance *instance, Budget *buffers, Slots *large_frames);
 /* Whether the machine has stopped because the host's disk is full, or is held. */
 gboolean instance_is_stalled(const Instance *instance);
+/* Who does not want the machine to run: it runs when nobody holds it. */
+typedef enum {
+    INSTANCE_HELD_FOR_DISK = 1 << 0,
+    INSTANCE_HELD_FOR_USER = 1 << 1,
+} InstanceHold;
 /* See machine_hold(). */
-void instance_hold(Instance *instance, gboolean holds);
+void instance_hold(Instance *instance, InstanceHold who, gboolean holds);
+gboolean instance_is_held(const Instance *instance);
 /* See machine_open_net_async(): finish with machine_open_net_finish(). */
 void instance_open_net_async(Instance *instance, GAsyncReadyCallback callback, gpointer data);
 /* Makes the programs of the guest trust these certificates (PEM) beside those of its image; "":

@@ -53,6 +53,8 @@ kind_of(const char *message_id)
 {
     return g_str_equal(message_id, JOURNAL_EXTENDED) || g_str_equal(message_id, JOURNAL_STALLED) ||
                    g_str_equal(message_id, JOURNAL_RESUMED) ||
+                   g_str_equal(message_id, JOURNAL_PAUSED) ||
+                   g_str_equal(message_id, JOURNAL_CONTINUED) ||
                    g_str_equal(message_id, JOURNAL_NETWORK_SET) ||
                    g_str_equal(message_id, JOURNAL_NETWORK_LOST)
                ? JOURNAL_OTHER
@@ -126,6 +128,17 @@ journal_left(const Sandbox *sandbox)
 {
     tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_LEFT, NULL,
          "Sandbox %s of uid %u continues without the service", sandbox->id, sandbox->owner);
+}
+
+void
+journal_paused(const Sandbox *sandbox, gboolean is_paused)
+{
+    if (is_paused)
+        tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_PAUSED, NULL, "Sandbox %s of uid %u was paused",
+             sandbox->id, sandbox->owner);
+    else
+        tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_CONTINUED, NULL,
+             "Sandbox %s of uid %u was resumed", sandbox->id, sandbox->owner);
 }
 
 void

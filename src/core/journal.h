@@ -19,6 +19,8 @@
 #define JOURNAL_LEFT "44a10d4f754046b0b287fe6c6e453041"
 #define JOURNAL_STALLED "7e0865fd1e154194b0f56fbddcdb2ff5"
 #define JOURNAL_RESUMED "79ffa294545a49c5b483402a13704a57"
+#define JOURNAL_PAUSED "0b6f5d2c9a7e4c318d5e7f90a1c24b36"
+#define JOURNAL_CONTINUED "e41c7a58b3d94f0c96a25d8f7b1e03c9"
 #define JOURNAL_DISK_HELD "5d0c4c1be8514c7c8a2fd1b4a7c1e6d9"
 #define JOURNAL_DISK_RELEASED "c1a3f0b5be234f5fa9d4a1b6f0e27c38"
 #define JOURNAL_CLAIM_LOST "efb7865cb4a343299f04af1b0b565b29"
@@ -36,6 +38,8 @@ void journal_adopted(const Sandbox *sandbox);
 void journal_extended(const Sandbox *sandbox, guint64 timeout_s);
 /* The service stops and leaves it running. */
 void journal_left(const Sandbox *sandbox);
+/* It was paused or resumed by a call, or paused by its deadline. */
+void journal_paused(const Sandbox *sandbox, gboolean is_paused);
 void journal_stalled(const Sandbox *sandbox, gboolean is_stalled);
 /* The sandboxes of a user stop, or go on, because their disks take `used` bytes while `left` are
  * free. */

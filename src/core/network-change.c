@@ -148,8 +148,7 @@ network_write_record(const Network *network)
     const Sandbox *sandbox = network->sandbox;
 
     if (sandbox && sandbox->core && sandbox->instance)
-        registry_write_record_async(network->core, sandbox, sandbox->deadline_us,
-                                    /* callback= */ NULL, NULL);
+        registry_write_record_async(network->core, sandbox, /* callback= */ NULL, NULL);
 }
 
 /* Takes the error (NULL: the change has succeeded). The state of the network is set. */
@@ -496,8 +495,7 @@ begin(NetworkChange *change)
     if (network->state != NETWORK_ON && policy_of(change)->mode != NET_OFF)
         network_set_state(network, NETWORK_STARTING, NULL);
     if (change->policy)
-        registry_write_record_async(network->core, network->sandbox, network->sandbox->deadline_us,
-                                    on_recorded, change);
+        registry_write_record_async(network->core, network->sandbox, on_recorded, change);
     else
         apply(change);
 }

@@ -5,6 +5,7 @@
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
+#include "lifespan.h"
 #include "network-private.h"
 #include "process.h"
 #include "sandbox-clock.h"
@@ -74,6 +75,7 @@ forget(Sandbox *sandbox)
 {
     processes_clear(sandbox);
     operations_leave(sandbox);
+    lifespan_clear(sandbox);
     sandbox_free(sandbox);
 }
 
@@ -85,8 +87,7 @@ core_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
     if (!sandbox_change(sandbox, event_of(reason)))
         return;
     sandbox->end_reason = reason;
-    if (sandbox->deadline)
-        deadline_remove(g_steal_pointer(&sandbox->deadline));
+    lifespan_stop(sandbox);
     sandbox_clock_stop(sandbox);
     g_hash_table_steal(core->sandboxes, sandbox->id);
     remember(core, sandbox);
@@ -106,15 +107,6 @@ core_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail)
 }
 
 static void
-on_deadline(gpointer data)
-{
-    Sandbox *sandbox = data;
-
-    sandbox->deadline = NULL; /* deadline.c frees it */
-    core_end(sandbox->core, sandbox, END_TIMED_OUT, /* detail= */ NULL);
-}
-
-static void
 on_lost(Instance *instance, EndReason why, gpointer data)
 {
     Sandbox *sandbox = data;
@@ -125,9 +117,17 @@ on_lost(Instance *instance, EndReason why, gpointer data)
 static void
 on_stalled(Instance *instance, gboolean is_stalled, gpointer data)
 {
-    journal_stalled(data, is_stalled);
-    if (!is_stalled)
-        sandbox_clock_set(data);
+    Sandbox *sandbox = data;
+
+    if (is_stalled ? sandbox->state != SANDBOX_PAUSED : sandbox->is_stalled) {
+        sandbox->is_stalled = is_stalled;
+        journal_stalled(sandbox, is_stalled);
+    }
+    if (!is_stalled) {
+        sandbox_clock_set(sandbox); /* before any call that waits */
+        sandbox->is_waking = FALSE;
+    }
+    settle_wake(sandbox->core, sandbox->id);
 }
 
 static const InstanceEvents instance_events = {on_lost, on_stalled};
@@ -149,7 +149,7 @@ registry_add(Core *core, Sandbox *sandbox)
 {
     sandbox->core = core;
     core->last_born_us = MAX(core->last_born_us, sandbox->born_us);
-    sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
+    lifespan_start(sandbox);
     if (sandbox->instance)
         registry_use_instance(sandbox, sandbox->instance);
     g_hash_table_insert(core->sandboxes, sandbox->id, sandbox);
@@ -160,11 +160,12 @@ registry_add(Core *core, Sandbox *sandbox)
 }
 
 void
-registry_write_record_async(Core *core, const Sandbox *sandbox, gint64 deadline_us,
-                            GAsyncReadyCallback callback, gpointer data)
+registry_write_record_async(Core *core, const Sandbox *sandbox, GAsyncReadyCallback callback,
+                            gpointer data)
 {
     const Network *network = sandbox->network;
     const NetPolicy *policy = network_recorded_policy(network);
+    const Lifespan *life = sandbox->is_changing ? &sandbox->next_life : &sandbox->life;
     const Record record = {
         .id = sandbox->id,
         .name = sandbox->name,
@@ -173,7 +174,12 @@ registry_write_record_async(Core *core, const Sandbox *sandbox, gint64 deadline_
         .owner = sandbox->owner,
         .created_us = sandbox->created_us,
         .born_us = sandbox->born_us,
-        .deadline_us = deadline_us,
+        .deadline_us = life->deadline_us,
+        .timeout_s = life->timeout_s,
+        .paused_since_us = life->paused_since_us,
+        .paused_us = life->paused_us,
+        .pauses_on_timeout = sandbox->pauses_on_timeout,
+        .resumes_for_calls = sandbox->resumes_for_calls,
         .boot_id = (char *)util_boot_id(),
         .metadata = sandbox->metadata,
         .idempotency_key = sandbox->idempotency_key,
@@ -191,35 +197,6 @@ registry_write_record_async(Core *core, const Sandbox *sandbox, gint64 deadline_
     };
 
     record_writer_write_async(core->record_writer, &record, callback, data);
-}
-
-/* CLOCHE_ERROR_QUOTA_EXCEEDED unless a sandbox created at `born_us` may live `timeout_s` from now.
- */
-static gboolean
-check_lifetime(const Core *core, gint64 born_us, guint64 timeout_s, GError **error)
-{
-    guint64 age_s = (guint64)(util_boottime_us() - born_us) / G_USEC_PER_SEC;
-    guint64 most_s = core->config.lifetime_max_s;
-
-    if (age_s <= most_s && timeout_s <= most_s - age_s)
-        return TRUE;
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_QUOTA_EXCEEDED,
-                "The limit lifetime is %" G_GUINT64_FORMAT " seconds from the creation on: a "
-                "timeout of %" G_GUINT64_FORMAT " seconds is too long, at most %" G_GUINT64_FORMAT
-                " are left; ask an administrator to raise LifetimeSec in [Limits] of cloched.conf",
-                most_s, timeout_s, age_s < most_s ? most_s - age_s : 0);
-    return FALSE;
-}
-
-gboolean
-core_check_timeout(const Core *core, guint64 timeout_s, GError **error)
-{
-    if (timeout_s >= 1 && timeout_s <= SANDBOX_TIMEOUT_MAX_S)
-        return check_lifetime(core, util_boottime_us(), timeout_s, error);
-    g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
-                "timeout must be from 1 to %llu seconds, not %" G_GUINT64_FORMAT,
-                SANDBOX_TIMEOUT_MAX_S, timeout_s);
-    return FALSE;
 }
 
 Sandbox *
@@ -294,82 +271,6 @@ registry_find_key(Core *core, guint32 owner, const char *key)
     return NULL;
 }
 
-typedef struct {
-    Core *core;
-    char *sandbox_id;
-    guint64 timeout_s;
-    gint64 deadline_us;
-} TimeoutChange;
-
-static void
-change_free(gpointer data)
-{
-    TimeoutChange *change = data;
-
-    g_free(change->sandbox_id);
-    g_free(change);
-}
-
-static void
-apply_timeout(Core *core, Sandbox *sandbox, const TimeoutChange *change)
-{
-    sandbox->deadline_us = change->deadline_us;
-    deadline_remove(sandbox->deadline);
-    sandbox->deadline = deadline_add(core->deadlines, sandbox->deadline_us, on_deadline, sandbox);
-    sandbox_clock_set(sandbox);
-    journal_extended(sandbox, change->timeout_s);
-    core->events->sandbox_changed(sandbox, core->events_data);
-}
-
-/* The sandbox may have ended meanwhile. */
-static void
-on_timeout_recorded(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    const TimeoutChange *change = g_task_get_task_data(task);
-    const Viewer service = {.sees_all = TRUE};
-    Sandbox *sandbox = NULL;
-    GError *error = NULL;
-
-    if (record_writer_write_finish(result, &error))
-        sandbox = core_find(change->core, &service, change->sandbox_id, &error);
-    if (!sandbox) {
-        g_task_return_error(task, error);
-        return;
-    }
-    apply_timeout(change->core, sandbox, change);
-    g_task_return_boolean(task, TRUE);
-}
-
-void
-core_set_timeout_async(Core *core, Sandbox *sandbox, guint64 timeout_s,
-                       GAsyncReadyCallback callback, gpointer data)
-{
-    GTask *task = g_task_new(NULL, NULL, callback, data);
-    TimeoutChange *change;
-    GError *error = NULL;
-
-    if (!core_check_timeout(core, timeout_s, &error) ||
-        !check_lifetime(core, sandbox->born_us, timeout_s, &error)) {
-        g_task_return_error(task, error);
-        g_object_unref(task);
-        return;
-    }
-    change = g_new0(TimeoutChange, 1);
-    change->core = core;
-    change->sandbox_id = g_strdup(sandbox->id);
-    change->timeout_s = timeout_s;
-    change->deadline_us = util_boottime_us() + (gint64)timeout_s * G_USEC_PER_SEC;
-    g_task_set_task_data(task, change, change_free);
-    registry_write_record_async(core, sandbox, change->deadline_us, on_timeout_recorded, task);
-}
-
-gboolean
-core_set_timeout_finish(GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
-}
-
 static int
 compare_ages(gconstpointer a, gconstpointer b)
 {
@@ -397,7 +298,7 @@ leave(Core *core, Sandbox *sandbox)
 {
     journal_left(sandbox);
     g_hash_table_steal(core->sandboxes, sandbox->id);
-    deadline_remove(g_steal_pointer(&sandbox->deadline));
+    lifespan_stop(sandbox);
     sandbox_clock_stop(sandbox);
     network_leave(sandbox->network);
     core->host.machines_stay = TRUE; /* also one that is being adopted */

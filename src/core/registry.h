@@ -24,13 +24,6 @@ gboolean core_is_owner(Core *core, guint32 uid, const char *id);
 /* All running sandboxes, the oldest first; not owned. */
 GPtrArray *core_list(Core *core);
 
-/* Sets the deadline to `timeout_s` from now. Finishes when the record has it.
- * CLOCHE_ERROR_INVALID_ARGUMENT beyond the bounds, CLOCHE_ERROR_QUOTA_EXCEEDED beyond the lifetime.
- */
-void core_set_timeout_async(Core *core, Sandbox *sandbox, guint64 timeout_s,
-                            GAsyncReadyCallback callback, gpointer data);
-gboolean core_set_timeout_finish(GAsyncResult *result, GError **error);
-gboolean core_check_timeout(const Core *core, guint64 timeout_s, GError **error);
 /* Ends a sandbox: the one place. `detail` (or NULL) is for the journal. */
 void core_end(Core *core, Sandbox *sandbox, EndReason reason, const char *detail);
 
@@ -40,9 +33,9 @@ void registry_use_instance(Sandbox *sandbox, Instance *instance);
 void registry_add(Core *core, Sandbox *sandbox);
 /* Returns the running sandbox that this user created with this key, or NULL. */
 Sandbox *registry_find_key(Core *core, guint32 owner, const char *key);
-/* Writes the record with this deadline; finish with record_writer_write_finish(). */
-void registry_write_record_async(Core *core, const Sandbox *sandbox, gint64 deadline_us,
-                                 GAsyncReadyCallback callback, gpointer data);
+/* Writes the record; finish with record_writer_write_finish(). */
+void registry_write_record_async(Core *core, const Sandbox *sandbox, GAsyncReadyCallback callback,
+                                 gpointer data);
 /* Ends the sandbox, or leaves it running without this process, because the service stops. */
 void registry_stop(Core *core, Sandbox *sandbox);
 void registry_stop_all(Core *core);

@@ -10,16 +10,17 @@ enum { STAYS = -1 };
 
 /* clang-format off */
 static const gint8 next_state[_SANDBOX_STATE_MAX][_SANDBOX_EVENT_MAX] = {
-    /*                    FOUND             CLAIMED          STOP           DEADLINE       LOST          */
-    [SANDBOX_CLAIMING] = {SANDBOX_ADOPTING, SANDBOX_RUNNING, SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
-    [SANDBOX_ADOPTING] = {STAYS,            SANDBOX_RUNNING, SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
-    [SANDBOX_RUNNING]  = {STAYS,            STAYS,           SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
-    [SANDBOX_ENDED]    = {STAYS,            STAYS,           STAYS,         STAYS,         STAYS},
+    /*                    FOUND             FOUND_PAUSED    CLAIMED          PAUSE           RESUME           STOP           DEADLINE       LOST          */
+    [SANDBOX_CLAIMING] = {SANDBOX_ADOPTING, SANDBOX_PAUSED, SANDBOX_RUNNING, STAYS,          STAYS,           SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_ADOPTING] = {STAYS,            STAYS,          SANDBOX_RUNNING, SANDBOX_PAUSED, STAYS,           SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_RUNNING]  = {STAYS,            STAYS,          STAYS,           SANDBOX_PAUSED, STAYS,           SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_PAUSED]   = {STAYS,            STAYS,          STAYS,           STAYS,          SANDBOX_RUNNING, SANDBOX_ENDED, SANDBOX_ENDED, SANDBOX_ENDED},
+    [SANDBOX_ENDED]    = {STAYS,            STAYS,          STAYS,           STAYS,          STAYS,           STAYS,         STAYS,         STAYS},
 };
 /* clang-format on */
 
 /* For its users a sandbox that is being adopted runs: their calls wait. */
-static const char *const state_names[] = {"claiming", "running", "running", "ended"};
+static const char *const state_names[] = {"claiming", "running", "running", "paused", "ended"};
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == _SANDBOX_STATE_MAX);
 
 const char *
@@ -46,6 +47,7 @@ sandbox_new(void)
 
     sandbox->processes = g_hash_table_new(NULL, NULL);
     g_queue_init(&sandbox->operations);
+    g_queue_init(&sandbox->changes);
     return sandbox;
 }
 
@@ -55,7 +57,8 @@ sandbox_free(Sandbox *sandbox)
     if (!sandbox)
         return;
     g_assert(!sandbox->instance && !sandbox->deadline && !sandbox->clock &&
-             !sandbox->operations.head && g_hash_table_size(sandbox->processes) == 0);
+             !sandbox->operations.head && !sandbox->changes.head &&
+             g_hash_table_size(sandbox->processes) == 0);
     g_hash_table_unref(sandbox->processes);
     network_unref(sandbox->network);
     g_free(sandbox->id);
@@ -84,7 +87,7 @@ sandbox_amounts(const Sandbox *sandbox)
 gint64
 sandbox_expires_us(const Sandbox *sandbox)
 {
-    return g_get_real_time() + sandbox->deadline_us - util_boottime_us();
+    return g_get_real_time() + sandbox->life.deadline_us - util_boottime_us();
 }
 
 const char *

@@ -19,13 +19,17 @@ typedef enum {
     SANDBOX_ADOPTING, /* the previous instance of the service left it, and it has not answered yet
                        */
     SANDBOX_RUNNING,
+    SANDBOX_PAUSED, /* its user does not want it to run; its machine may not be adopted yet */
     SANDBOX_ENDED,
     _SANDBOX_STATE_MAX,
 } SandboxState;
 
 typedef enum {
-    SANDBOX_FOUND, /* in a record */
+    SANDBOX_FOUND,        /* in a record */
+    SANDBOX_FOUND_PAUSED, /* the same */
     SANDBOX_CLAIMED,
+    SANDBOX_PAUSE,
+    SANDBOX_RESUME,
     SANDBOX_STOP,
     SANDBOX_DEADLINE,
     SANDBOX_LOST,
@@ -34,16 +38,29 @@ typedef enum {
 
 const char *sandbox_state_name(SandboxState state);
 
+/* Until when it lives, and since when it is paused; all on CLOCK_BOOTTIME. */
+typedef struct {
+    gint64 deadline_us;     /* it ends, or is paused; if it is paused, it ends */
+    guint64 timeout_s;      /* the last one that it was given */
+    gint64 paused_since_us; /* 0: it is not paused */
+    gint64 paused_us;       /* for how long it was paused before that */
+} Lifespan;
+
 struct Sandbox {
     Core *core; /* NULL before registry_add() */
     char *id, *name, *template;
     guint32 owner;
     SandboxState state;
     EndReason end_reason;
-    gint64 created_us;  /* time of day */
-    gint64 born_us;     /* the same, CLOCK_BOOTTIME; unique */
-    gint64 deadline_us; /* CLOCK_BOOTTIME */
-    char **metadata;    /* key, value, …, sorted by key */
+    gint64 created_us; /* time of day */
+    gint64 born_us;    /* the same, CLOCK_BOOTTIME; unique */
+    Lifespan life;
+    Lifespan next_life;         /* while it is being recorded */
+    gboolean is_changing;       /* next_life is */
+    GQueue changes;             /* of lifespan.c: changes of its life that wait */
+    gboolean pauses_on_timeout; /* it ends otherwise */
+    gboolean resumes_for_calls; /* while it is paused, they fail otherwise */
+    char **metadata;            /* key, value, …, sorted by key */
     guint vcpus;
     guint64 memory_mib, disk_mib;
     char **languages;      /* of the template */
@@ -58,8 +75,11 @@ struct Sandbox {
     GQueue operations;     /* of Operation: what is under way in it */
     guint32 last_process;
     guint last_context;
-    Deadline *deadline; /* NULL unless it runs */
-    Deadline *clock;    /* when the guest's clock is set next */
+    Deadline *deadline;  /* NULL unless it lives */
+    Deadline *clock;     /* when the guest's clock is set next */
+    gboolean is_stalled; /* the journal says that there is no space for it */
+    gboolean is_waking;  /* it was resumed, and its machine stands still yet */
+    gboolean is_unheard; /* it was adopted while it was paused: its agent has not answered yet */
 };
 
 /* Makes an empty one. */

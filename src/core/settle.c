@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * settle: calls that wait until the machine of a sandbox has been adopted.
+ * settle: calls that wait until the machine of a sandbox has been adopted, or runs after a pause.
  *
  * The service takes its bus name as soon as it has read the records, so that a machine that does
  * not answer delays nobody but the users of its own sandbox.
@@ -29,7 +29,9 @@ waiter_free(gpointer data)
 gboolean
 core_is_settled(const Sandbox *sandbox)
 {
-    return sandbox->state != SANDBOX_ADOPTING;
+    if (sandbox->state == SANDBOX_PAUSED)
+        return sandbox->instance != NULL;
+    return sandbox->state != SANDBOX_ADOPTING && !sandbox->is_waking && !sandbox->is_unheard;
 }
 
 /* Takes the error (NULL: the call goes on). */
@@ -53,10 +55,9 @@ on_timeout(gpointer data)
     Waiter *waiter = g_task_get_task_data(data);
 
     waiter->timer = 0;
-    finish(data, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
-                             "The service was restarted, and the machine of sandbox '%s' has not "
-                             "answered it yet; try again",
-                             waiter->id));
+    finish(data,
+           g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                       "The machine of sandbox '%s' has not answered yet; try again", waiter->id));
     return G_SOURCE_REMOVE;
 }
 

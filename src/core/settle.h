@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* settle: calls that wait until the machine of a sandbox has been adopted. */
+/* settle: calls that wait until the machine of a sandbox has been adopted, or runs after a pause.
+ */
 #pragma once
 
 #include <gio/gio.h>
@@ -11,7 +12,8 @@
 /* Calls that may wait for one sandbox. */
 #define SETTLE_CALLS_MAX 64
 
-/* Whether calls may use the machine: FALSE after a restart until it has answered. */
+/* Whether calls may use the machine: FALSE after a restart until it has answered, and after a pause
+ * until it runs. Of a paused sandbox: whether its machine is known, so that it can be resumed. */
 gboolean core_is_settled(const Sandbox *sandbox);
 /* Finishes when the sandbox is settled or has ended: look it up again. CLOCHE_ERROR_BUSY after
  * SETTLE_WAIT_S, or if too many wait. */

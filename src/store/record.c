@@ -47,6 +47,11 @@ fill_file(const Record *record)
     g_key_file_set_int64(file, SECTION, "Created", record->created_us);
     g_key_file_set_int64(file, SECTION, "Born", record->born_us);
     g_key_file_set_int64(file, SECTION, "Deadline", record->deadline_us);
+    g_key_file_set_uint64(file, SECTION, "TimeoutSec", record->timeout_s);
+    g_key_file_set_int64(file, SECTION, "PausedSince", record->paused_since_us);
+    g_key_file_set_int64(file, SECTION, "Paused", record->paused_us);
+    g_key_file_set_uint64(file, SECTION, "PausesOnTimeout", record->pauses_on_timeout ? 1 : 0);
+    g_key_file_set_uint64(file, SECTION, "ResumesForCalls", record->resumes_for_calls ? 1 : 0);
     g_key_file_set_string(file, SECTION, "Boot", record->boot_id);
     set_strv(file, "Metadata", record->metadata);
     if (record->idempotency_key)
@@ -170,6 +175,15 @@ get_number(RecordReader *reader, const char *key, guint64 max)
     return value;
 }
 
+/* Earlier versions did not write it: 0. */
+static guint64
+get_later_number(RecordReader *reader, const char *key, guint64 max)
+{
+    return g_key_file_has_key(reader->file, SECTION, key, /* error= */ NULL)
+               ? get_number(reader, key, max)
+               : 0;
+}
+
 static void
 check_texts(RecordReader *reader, const Record *record, const char *id)
 {
@@ -220,6 +234,11 @@ read_fields(RecordReader *reader, Record *record)
     record->created_us = (gint64)get_number(reader, "Created", G_MAXINT64);
     record->born_us = (gint64)get_number(reader, "Born", G_MAXINT64);
     record->deadline_us = (gint64)get_number(reader, "Deadline", G_MAXINT64);
+    record->timeout_s = get_later_number(reader, "TimeoutSec", G_MAXINT64);
+    record->paused_since_us = (gint64)get_later_number(reader, "PausedSince", G_MAXINT64);
+    record->paused_us = (gint64)get_later_number(reader, "Paused", G_MAXINT64);
+    record->pauses_on_timeout = get_later_number(reader, "PausesOnTimeout", 1) == 1;
+    record->resumes_for_calls = get_later_number(reader, "ResumesForCalls", 1) == 1;
     record->boot_id = get_text(reader, "Boot");
     record->metadata = get_strv(reader, "Metadata");
     record->idempotency_key = g_key_file_get_string(reader->file, SECTION, "IdempotencyKey", NULL);
@@ -232,8 +251,7 @@ read_fields(RecordReader *reader, Record *record)
     record->disk_mib = get_number(reader, "DiskMiB", G_MAXUINT32);
     record->machine_uid = (guint32)get_number(reader, "MachineUid", G_MAXUINT32);
     record->is_one_shot = get_number(reader, "OneShot", 1) == 1;
-    if (g_key_file_has_key(reader->file, SECTION, "Deaths", /* error= */ NULL))
-        record->deaths = (guint)get_number(reader, "Deaths", G_MAXUINT16);
+    record->deaths = (guint)get_later_number(reader, "Deaths", G_MAXUINT16);
     read_network(reader, record);
 }
 

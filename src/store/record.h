@@ -13,6 +13,11 @@ typedef struct {
     gint64 created_us; /* time of day */
     gint64 born_us;    /* creation and deadline: CLOCK_BOOTTIME of one boot */
     gint64 deadline_us;
+    guint64 timeout_s;          /* 0: an earlier version wrote the record */
+    gint64 paused_since_us;     /* CLOCK_BOOTTIME; 0: it is not paused */
+    gint64 paused_us;           /* for how long it was paused before that */
+    gboolean pauses_on_timeout; /* it ends otherwise */
+    gboolean resumes_for_calls;
     char *boot_id;         /* of that boot */
     char **metadata;       /* key, value, key, value, … */
     char *idempotency_key; /* NULL: none */

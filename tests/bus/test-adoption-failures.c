@@ -41,7 +41,7 @@ test_silent(void)
         g_variant_unref(wait_for_template(fixture->bus, "minimal"));
         g_assert_false(record_has(fixture, silent, "Deaths"));
     }
-    call_fails(fixture->bus, silent, "ListPorts", "Busy", "has not answered it yet", "()");
+    call_fails(fixture->bus, silent, "ListPorts", "Busy", "has not answered yet", "()");
     waits = call_start(fixture->bus, silent, "Run", "(['true'], @a{sv} {})");
     g_dbus_connection_flush_sync(fixture->bus, NULL, NULL);
     fixture_freeze(fixture, id_of(silent), FALSE);

@@ -49,11 +49,17 @@ write_disk(const Case *it, const char *sandbox, guint64 bytes)
 }
 
 static void
-empty_disk(const Case *it, const char *sandbox)
+shrink_disk(const Case *it, const char *sandbox, guint64 bytes)
 {
     g_autofree char *path = disk_path(it, sandbox);
 
-    g_assert_cmpint(truncate(path, 0), ==, 0);
+    g_assert_cmpint(truncate(path, (off_t)bytes), ==, 0);
+}
+
+static void
+empty_disk(const Case *it, const char *sandbox)
+{
+    shrink_disk(it, sandbox, 0);
 }
 
 static guint64
@@ -184,6 +190,42 @@ test_restart(void)
     fixture_wait_for_counts(it.fixture, 1);
 }
 
+static void
+wait_for_log(const Case *it, const char *text)
+{
+    gint64 end_us = g_get_monotonic_time() + WAIT_S * G_USEC_PER_SEC;
+
+    while (!fixture_log_has(it->fixture, text)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        g_usleep(10000);
+    }
+}
+
+/* A sandbox runs only if neither its user has paused it nor its disk is too large. */
+static void
+test_paused(void)
+{
+    g_auto(Case) it = begin("25");
+    GDBusConnection *bus = it.fixture->bus;
+
+    write_disk(&it, it.large, 60 * MIB);
+    wait_until_large_stops(&it);
+    g_variant_unref(call(bus, it.large, "Pause", "()"));
+    shrink_disk(&it, it.large, MIB); /* what a user with an empty disk may do is not logged */
+    wait_for_log(&it, "The sandboxes of uid 0 may continue");
+    g_assert_true(is_stopped(&it, it.large));
+    call_fails(bus, it.large, "Run", "Paused", "is paused", "(['true'], @a{sv} {})");
+
+    write_disk(&it, it.small, 20 * MIB);
+    write_disk(&it, it.large, 100 * MIB);
+    wait_for_log(&it, "The sandboxes of uid 0 stop: their disks take 10");
+    g_variant_unref(call(bus, it.large, "Resume", NO_OPTIONS));
+    g_assert_true(is_stopped(&it, it.large));
+    it.call = call_start(bus, it.large, "Run", "(['true'], @a{sv} {})");
+    empty_disk(&it, it.large);
+    assert_large_goes_on(&it);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -191,5 +233,6 @@ main(int argc, char **argv)
     g_test_add_func("/disk-share/reserve", test_reserve);
     g_test_add_func("/disk-share/share", test_share);
     g_test_add_func("/disk-share/restart", test_restart);
+    g_test_add_func("/disk-share/paused", test_paused);
     return g_test_run();
 }

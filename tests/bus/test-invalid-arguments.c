@@ -19,9 +19,9 @@ typedef struct {
 } Method;
 
 static const char *const create_options[] = {
-    "template",   "s",        "timeout",         "t",           "on-timeout", "s",     "name",
-    "s",          "metadata", "a{ss}",           "environment", "a{ss}",      "vcpus", "u",
-    "memory-mib", "t",        "idempotency-key", "s",           NULL};
+    "template",   "s",        "timeout",         "t",           "on-timeout",  "s",     "name",
+    "s",          "metadata", "a{ss}",           "environment", "a{ss}",       "vcpus", "u",
+    "memory-mib", "t",        "idempotency-key", "s",           "auto-resume", "b",     NULL};
 static const char *const manager_code_options[] = {
     "template", "s", "timeout",    "t", "name",   "s", "metadata", "a{ss}", "environment", "a{ss}",
     "vcpus",    "u", "memory-mib", "t", "colors", "b", NULL};
@@ -186,13 +186,13 @@ test_idempotency_key(void)
 static void
 test_other_options(void)
 {
-    refuse_create("on-timeout", g_variant_new_string("pause"), "it must be 'kill'");
+    refuse_create("on-timeout", g_variant_new_string("sleep"), "it must be 'kill' or 'pause'");
     refuse_create("timeout", g_variant_new_uint64(0), "not 0");
     call_fails(bus, MANAGER, "CreateSandbox", "Unsupported", "vcpus", "({'vcpus': <uint32 2>},)");
     call_fails(bus, MANAGER, "CreateSandbox", "Unsupported", "memory-mib",
                "({'memory-mib': <uint64 65>},)");
-    call_fails(bus, MANAGER, "ListSandboxes", "InvalidArgument", "state: it must be 'running'",
-               "({'state': <'ended'>},)");
+    call_fails(bus, MANAGER, "ListSandboxes", "InvalidArgument",
+               "state: it must be 'running' or 'paused'", "({'state': <'ended'>},)");
 }
 
 /* --- bounds of an environment, in all three methods --- */

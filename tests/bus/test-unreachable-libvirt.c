@@ -139,7 +139,7 @@ test_busy(void)
     g_autofree char *sandbox = create(fixture->bus);
 
     restart_away(fixture);
-    call_fails(fixture->bus, sandbox, "SetTimeout", "Busy", "has not answered it yet",
+    call_fails(fixture->bus, sandbox, "SetTimeout", "Busy", "has not answered yet",
                "(uint64 100,)");
     set_away(fixture, FALSE);
     g_variant_unref(run_shell(fixture->bus, sandbox, "true"));

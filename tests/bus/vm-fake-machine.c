@@ -84,6 +84,7 @@ machine_new(Vm *vm, const MachineSpec *spec, const MachineEvents *events, gpoint
     machine->name = g_strdup(spec->name);
     machine->socket = g_strdup(spec->socket);
     machine->uid = spec->user.uid;
+    machine->is_held = spec->is_held;
     machine->pidfd = machine->fd = -1;
     machine->events = events;
     machine->events_data = events_data;
@@ -195,6 +196,8 @@ machine_give(FakeMachine *machine, int *ret_fd)
 
     g_hash_table_insert(vm->machines, machine->name, machine);
     machine->watch = g_unix_fd_add(machine->pidfd, G_IO_IN, on_died, machine);
+    if (machine->is_held)
+        fake_machine_stall(machine, TRUE);
     fake_machine_look_for_stall(machine);
     *ret_fd = machine->fd;
     machine->fd = -1;

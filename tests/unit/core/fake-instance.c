@@ -34,7 +34,7 @@ void __wrap_instance_end(Instance *instance, const char *why);
 void __wrap_instance_leave(Instance *instance);
 void __wrap_instance_watch(Instance *instance, const InstanceEvents *events, gpointer data);
 guint32 __wrap_instance_uid(const Instance *instance);
-void __wrap_instance_hold(Instance *instance, gboolean holds);
+void __wrap_instance_hold(Instance *instance, InstanceHold who, gboolean holds);
 char *__wrap_instance_disk(const Instance *instance);
 const char *__wrap_instance_id(const Instance *instance);
 const Template *__wrap_instance_template(const Instance *instance);
@@ -183,7 +183,7 @@ __wrap_instance_uid(const Instance *instance)
 }
 
 void
-__wrap_instance_hold(Instance *instance, gboolean holds)
+__wrap_instance_hold(Instance *instance, InstanceHold who, gboolean holds)
 {
 }
 

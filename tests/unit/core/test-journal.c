@@ -121,6 +121,19 @@ test_stalled(void)
 }
 
 static void
+test_paused(void)
+{
+    const Sandbox sandbox = example();
+
+    journal_paused(&sandbox, TRUE);
+    assert_line(JOURNAL_PAUSED, "Sandbox " ID " of uid 1000 was paused");
+    g_assert_cmpint(last_level, ==, G_LOG_LEVEL_MESSAGE);
+    journal_paused(&sandbox, FALSE);
+    assert_line(JOURNAL_CONTINUED, "Sandbox " ID " of uid 1000 was resumed");
+    g_assert_cmpint(last_level, ==, G_LOG_LEVEL_MESSAGE);
+}
+
+static void
 test_disk_held(void)
 {
     journal_disk_held(1000, TRUE, 5000000000, 1000000);
@@ -281,11 +294,12 @@ static void
 test_catalog(void)
 {
     static const char *const ids[] = {
-        JOURNAL_CREATED,    JOURNAL_EXTENDED,  JOURNAL_ENDED,         JOURNAL_ADOPTED,
-        JOURNAL_LEFT,       JOURNAL_STALLED,   JOURNAL_RESUMED,       JOURNAL_REFUSED,
-        JOURNAL_CLAIM_LOST, JOURNAL_DISK_HELD, JOURNAL_DISK_RELEASED, JOURNAL_LEFT_OUT,
-        REPORT_ENDED_ID,    REPORT_REFUSED_ID, REPORT_FAILED_ID,      REPORT_REQUEST_ID,
-        REPORT_LEFT_OUT_ID, REPORT_LOST_ID,    JOURNAL_NETWORK_SET,   JOURNAL_NETWORK_LOST,
+        JOURNAL_CREATED,       JOURNAL_EXTENDED,     JOURNAL_ENDED,      JOURNAL_ADOPTED,
+        JOURNAL_PAUSED,        JOURNAL_CONTINUED,    JOURNAL_LEFT,       JOURNAL_STALLED,
+        JOURNAL_RESUMED,       JOURNAL_REFUSED,      JOURNAL_CLAIM_LOST, JOURNAL_DISK_HELD,
+        JOURNAL_DISK_RELEASED, JOURNAL_LEFT_OUT,     REPORT_ENDED_ID,    REPORT_REFUSED_ID,
+        REPORT_FAILED_ID,      REPORT_REQUEST_ID,    REPORT_LEFT_OUT_ID, REPORT_LOST_ID,
+        JOURNAL_NETWORK_SET,   JOURNAL_NETWORK_LOST,
     };
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
     g_autofree char *text = NULL;
@@ -315,6 +329,7 @@ main(int argc, char **argv)
     g_test_add_func("/journal/created", test_created);
     g_test_add_func("/journal/life", test_life);
     g_test_add_func("/journal/stalled", test_stalled);
+    g_test_add_func("/journal/paused", test_paused);
     g_test_add_func("/journal/disk-held", test_disk_held);
     g_test_add_func("/journal/network", test_network);
     g_test_add_func("/journal/ended", test_ended);

@@ -78,6 +78,7 @@ test_defaults(void)
     g_assert_cmpuint(core->uid_count, ==, 65536);
     g_assert_cmpuint(core->pool_target, ==, 2);
     g_assert_cmpuint(core->lifetime_max_s, ==, 86400);
+    g_assert_cmpuint(core->paused_max_s, ==, 86400);
     g_assert_cmpuint(core->disk_use_percent, ==, 25);
     g_assert_cmpuint(core->memory_max_mib, ==, memory);
     assert_amounts(&core->limits_of_all, &all);
@@ -115,7 +116,7 @@ static const char all_keys[] =
     "AllowEmulation=no\n"
     "[Pool]\nTarget=0\n"
     "[Limits]\nSandboxes=1\nMemoryMiB=64\nVCpus=3\nDiskMiB=4\nProcesses=5\nCreates=6\n"
-    "Connections=15\nTrafficMiB=16\nLifetimeSec=7\n"
+    "Connections=15\nTrafficMiB=16\nLifetimeSec=7\nPausedSec=21\n"
     "[UserLimits]\nSandboxes=8\nMemoryMiB=65\nVCpus=10\nDiskMiB=11\nProcesses=12\nCreates=13\n"
     "Connections=17\nTrafficMiB=18\nDiskUsePercent=14\n"
     "[Network]\nMode=restricted\nAllow=a.com b.com:22\nDeny=c.com\nBandwidth=16384\n"
@@ -140,6 +141,7 @@ test_all_keys(void)
     assert_amounts(&config->core.limits_of_each, &each);
     g_assert_cmpuint(config->core.memory_max_mib, ==, 64);
     g_assert_cmpuint(config->core.lifetime_max_s, ==, 7);
+    g_assert_cmpuint(config->core.paused_max_s, ==, 21);
     g_assert_cmpuint(config->core.disk_use_percent, ==, 14);
     g_assert_cmpint(config->core.network->mode, ==, NET_RESTRICTED);
     g_assert_cmpstr(config->core.network->allow[0], ==, "a.com");
@@ -274,6 +276,8 @@ static const struct {
     {"Network", "TrafficMiB", "1", "0"},
     {"Limits", "LifetimeSec", "1", "0"},
     {"Limits", "LifetimeSec", "315360000", "315360001"},
+    {"Limits", "PausedSec", "1", "0"},
+    {"Limits", "PausedSec", "315360000", "315360001"},
     {"UserLimits", "Sandboxes", "1", "0"},
     {"UserLimits", "Creates", "100000", "100001"},
     {"UserLimits", "DiskUsePercent", "100", "101"},

@@ -38,6 +38,11 @@ static const Record largest = {
     .created_us = G_MAXINT64,
     .born_us = G_MAXINT64,
     .deadline_us = G_MAXINT64,
+    .timeout_s = G_MAXINT64,
+    .paused_since_us = G_MAXINT64,
+    .paused_us = G_MAXINT64,
+    .pauses_on_timeout = TRUE,
+    .resumes_for_calls = TRUE,
     .boot_id = S("8c4b6e0a-0000-4000-8000-000000000000"),
     .metadata = odd_metadata,
     .idempotency_key = S(";key"),
@@ -62,6 +67,11 @@ assert_same(const Record *a, const Record *b)
     g_assert_cmpint(a->created_us, ==, b->created_us);
     g_assert_cmpint(a->born_us, ==, b->born_us);
     g_assert_cmpint(a->deadline_us, ==, b->deadline_us);
+    g_assert_cmpuint(a->timeout_s, ==, b->timeout_s);
+    g_assert_cmpint(a->paused_since_us, ==, b->paused_since_us);
+    g_assert_cmpint(a->paused_us, ==, b->paused_us);
+    g_assert_cmpint(a->pauses_on_timeout, ==, b->pauses_on_timeout);
+    g_assert_cmpint(a->resumes_for_calls, ==, b->resumes_for_calls);
     g_assert_cmpstr(a->boot_id, ==, b->boot_id);
     g_assert_cmpstrv(a->metadata, b->metadata);
     g_assert_cmpstr(a->idempotency_key, ==, b->idempotency_key);
@@ -164,7 +174,9 @@ write_with(Fixture *f, const char *key, const char *value)
 static void
 test_missing_keys(Fixture *f, gconstpointer data)
 {
-    static const char *const optional[] = {"IdempotencyKey", "RequestDigest", "TemplateKey", NULL};
+    static const char *const optional[] = {"IdempotencyKey",  "RequestDigest",   "TemplateKey",
+                                           "TimeoutSec",      "PausedSince",     "Paused",
+                                           "PausesOnTimeout", "ResumesForCalls", NULL};
     g_autofree char *path = path_of(f, largest.id);
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_auto(GStrv) keys = NULL;
@@ -187,6 +199,27 @@ test_no_template_key(Fixture *f, gconstpointer data)
 
     record.template_key = NULL;
     write_with(f, "TemplateKey", NULL);
+    assert_read(f, &record);
+}
+
+/* The same for a pause: the sandbox runs, and its timeout ends it. */
+static void
+test_no_pause(Fixture *f, gconstpointer data)
+{
+    static const char *const keys[] = {"TimeoutSec", "PausedSince", "Paused", "PausesOnTimeout",
+                                       "ResumesForCalls"};
+    g_autofree char *path = path_of(f, largest.id);
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    Record record = largest;
+
+    write_record(f, &largest);
+    g_assert_true(g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL));
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
+        g_assert_true(g_key_file_remove_key(file, "Sandbox", keys[i], NULL));
+    g_assert_true(g_key_file_save_to_file(file, path, NULL));
+    record.timeout_s = 0;
+    record.paused_since_us = record.paused_us = 0;
+    record.pauses_on_timeout = record.resumes_for_calls = FALSE;
     assert_read(f, &record);
 }
 
@@ -243,6 +276,11 @@ test_wrong_values(Fixture *f, gconstpointer data)
         {"DiskMiB", "4294967296"},
         {"MachineUid", "4294967296"},
         {"OneShot", "2"},
+        {"TimeoutSec", "-1"},
+        {"PausedSince", "9223372036854775808"},
+        {"Paused", "-1"},
+        {"PausesOnTimeout", "2"},
+        {"ResumesForCalls", "yes"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -321,6 +359,7 @@ main(int argc, char **argv)
     ADD("list", test_list);
     ADD("missing-keys", test_missing_keys);
     ADD("no-template-key", test_no_template_key);
+    ADD("no-pause", test_no_pause);
     ADD("request", test_request);
     ADD("gate", test_gate);
     ADD("wrong-values", test_wrong_values);
