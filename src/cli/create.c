@@ -7,6 +7,8 @@
 typedef struct {
     char *template;
     char *timeout;
+    char *on_timeout;
+    gboolean auto_resume;
     char *name;
     char **metadata;
     char **environment;
@@ -19,6 +21,7 @@ create_settings_clear(CreateSettings *settings)
 {
     g_free(settings->template);
     g_free(settings->timeout);
+    g_free(settings->on_timeout);
     g_free(settings->name);
     g_strfreev(settings->metadata);
     g_strfreev(settings->environment);
@@ -35,6 +38,9 @@ create_options(const CreateSettings *settings, const NetworkPolicy *network, GEr
     options_add_text(&options, "template", settings->template);
     options_add_text(&options, "name", settings->name);
     options_add_text(&options, "idempotency-key", settings->key);
+    options_add_text(&options, "on-timeout", settings->on_timeout);
+    if (settings->auto_resume)
+        g_variant_dict_insert(&options, "auto-resume", "b", TRUE);
     if (!options_add_lifetime(&options, settings->timeout, error) ||
         !options_add_pairs(&options, "metadata", settings->metadata, error) ||
         !options_add_environment(&options, settings->environment, error))
@@ -97,6 +103,10 @@ run(Cli *cli, char **argv)
          "NAME"},
         {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &settings.timeout,
          "Lifetime: 90, 5m, 1h30m, 2d (default: 5m)", "TIME"},
+        {"on-timeout", 0, 0, G_OPTION_ARG_FILENAME, &settings.on_timeout,
+         "What happens then: kill or pause (default: kill)", "ACTION"},
+        {"auto-resume", 0, 0, G_OPTION_ARG_NONE, &settings.auto_resume,
+         "Any use of the sandbox while it is paused resumes it", NULL},
         {"name", 'n', 0, G_OPTION_ARG_FILENAME, &settings.name, "Name of the sandbox", "NAME"},
         {"metadata", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &settings.metadata,
          "Metadata of the sandbox; may be repeated", "KEY=VALUE"},
@@ -120,8 +130,9 @@ const Verb verb_create = {
     .synopsis = "",
     .summary = "Create a sandbox and print its id.",
     .description =
-        "The sandbox ends when its timeout expires. 'cloche extend' changes the timeout, 'cloche\n"
-        "kill' ends the sandbox at once. It has no network unless an option gives it one; 'cloche\n"
+        "The sandbox ends when its timeout expires, or is paused. 'cloche extend' changes the\n"
+        "timeout, 'cloche kill' ends the sandbox at once. It has no network unless an option gives "
+        "it one; 'cloche\n"
         "network' shows and changes it.\n"
         "\n"
         "Examples:\n"

@@ -19,8 +19,8 @@ static const ForeignName verbs[] = {
     {"start up launch new", "'cloche create' creates a sandbox, which runs until it ends"},
     {"restart reboot", "a sandbox cannot be restarted: 'cloche create' creates a new one; 'cloche "
                        "context restart ID CONTEXT' restarts an interpreter"},
-    {"pause unpause suspend resume freeze",
-     "a sandbox cannot be paused; 'cloche extend ID 2h' extends its lifetime"},
+    {"suspend freeze hibernate", "'cloche pause ID' pauses a sandbox"},
+    {"unpause thaw wake", "'cloche resume ID' continues a paused sandbox"},
     {"logs log events", "'cloche journal ID' shows what happened to a sandbox, 'cloche attach ID "
                         "NUMBER' the output of a process that was started with 'exec --keep'"},
     {"images image template templates", "'cloche status' shows the templates"},

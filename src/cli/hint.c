@@ -30,6 +30,7 @@ static const char *const hints[] = {
     [CLOCHE_ERROR_SERVICE_STOPPING] = "sandboxes continue to run; try again in a moment",
     [CLOCHE_ERROR_TOO_LARGE] = "write the data to a file, and copy it with 'cloche cp'",
     [CLOCHE_ERROR_RUNNER_LOST] = "its variables are lost",
+    [CLOCHE_ERROR_PAUSED] = "'cloche resume ID' continues it",
     [_CLOCHE_ERROR_MAX] = NULL,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(hints) == _CLOCHE_ERROR_MAX + 1);
@@ -51,8 +52,9 @@ extension_hint(const Cli *cli, const GError *error)
     if (minutes < 2)
         return g_strdup("copy out what you need ('cloche cp'), and create a new sandbox");
     return g_strdup_printf("it may live for another %" G_GUINT64_FORMAT
-                           "m: 'cloche extend %s %" G_GUINT64_FORMAT "m'",
-                           minutes - 1, cli->arguments[0], minutes - 1);
+                           "m: 'cloche %s %s %s%" G_GUINT64_FORMAT "m'",
+                           minutes - 1, cli->verb->name, cli->arguments[0],
+                           g_str_equal(cli->verb->name, "resume") ? "--timeout " : "", minutes - 1);
 }
 
 static char *
@@ -73,8 +75,9 @@ static char *
 quota_hint(Cli *cli, const GError *error)
 {
     if (g_str_has_prefix(error->message, "The limit lifetime "))
-        return g_str_equal(cli->verb->name, "extend") ? extension_hint(cli, error)
-                                                      : lifetime_hint(cli);
+        return g_str_equal(cli->verb->name, "extend") || g_str_equal(cli->verb->name, "resume")
+                   ? extension_hint(cli, error)
+                   : lifetime_hint(cli);
     if (g_str_has_prefix(error->message, "The limit processes "))
         return g_strdup(
             "'cloche ps ID' shows what runs in a sandbox, 'cloche signal ID NUMBER KILL' ends it");

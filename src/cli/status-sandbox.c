@@ -30,6 +30,12 @@ clock_time(GVariant *properties, const char *key)
     return time != NULL ? g_date_time_format(time, "%F %T %Z") : g_strdup("unknown");
 }
 
+static gboolean
+is_paused(GVariant *properties)
+{
+    return g_str_equal(dictionary_text(properties, "State"), "paused");
+}
+
 static void
 print_times(GVariant *properties)
 {
@@ -41,7 +47,11 @@ print_times(GVariant *properties)
     g_autofree char *end = g_strdup_printf("%s, in %s", expires, rest);
 
     print_line("Created:", begin);
-    print_line("Ends:", end);
+    print_line(is_paused(properties) ||
+                       !g_str_equal(dictionary_text(properties, "OnTimeout"), "pause")
+                   ? "Ends:"
+                   : "Pauses:",
+               end);
 }
 
 static void
@@ -98,7 +108,12 @@ show(Cli *cli, const char *word, GPtrArray *shown, GError **error)
 
     if (sandbox != NULL)
         properties = sandbox_properties(cli, sandbox, error);
-    if (properties != NULL)
+    if (properties == NULL)
+        return FALSE;
+    /* The call could resume it. */
+    if (is_paused(properties))
+        contexts = g_variant_ref_sink(g_variant_new("aa{sv}", NULL));
+    else
         contexts = context_list(cli, sandbox, error);
     if (contexts == NULL)
         return FALSE;

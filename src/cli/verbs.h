@@ -7,8 +7,8 @@
 extern const Verb verb_shell, verb_ps, verb_attach, verb_signal, verb_repl, verb_context,
     verb_network;
 extern const Verb verb_run, verb_code, verb_create, verb_exec, verb_list, verb_kill, verb_extend,
-    verb_status, verb_journal, verb_ls, verb_cat, verb_write, verb_cp, verb_forward, verb_ports,
-    verb_doctor, verb_help, verb_version;
+    verb_pause, verb_resume, verb_status, verb_journal, verb_ls, verb_cat, verb_write, verb_cp,
+    verb_forward, verb_ports, verb_doctor, verb_help, verb_version;
 
 /* NULL-terminated, in the order of the help text. */
 extern const Verb *const verbs[];

@@ -12,7 +12,7 @@ from cloche_tests import tap
 from cloche_tests.console import CliTest
 
 IS_TTY = "tty -s && echo tty || echo none"
-FOREIGN_VERBS = """stop terminate start restart pause logs images pull build login ssh python eval top stats port wait
+FOREIGN_VERBS = """stop terminate start restart suspend thaw logs images pull build login ssh python eval top stats port wait
 rename export copy diff info enable disable poweroff renew prune contexts interrupt mkdir monitor config firewall""".split()
 
 

@@ -23,7 +23,7 @@ from cloche_tests import tap
 CLOCHE = os.path.abspath(sys.argv[1])
 USER = pwd.getpwuid(os.getuid()).pw_name
 OTHER = "nobody"
-VERBS = ["run", "code", "repl", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "status", "context",
+VERBS = ["run", "code", "repl", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "pause", "resume", "status", "context",
          "network", "journal", "ls", "cat", "write", "cp", "forward", "ports", "doctor", "help", "version"]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")

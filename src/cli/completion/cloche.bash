@@ -18,7 +18,7 @@ _cloche() {
         [run]='--template --cwd --env --user --timeout --stdin --tty --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [code]='--code --sandbox --context --language --template --env --timeout --save --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [repl]='--sandbox --context --template --save --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
-        [create]='--template --timeout --name --metadata --env --idempotency-key --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
+        [create]='--template --timeout --on-timeout --auto-resume --name --metadata --env --idempotency-key --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [exec]='--cwd --env --user --timeout --stdin --tty --keep --tag --json --help'
         [shell]='--template --cwd --env --user --timeout --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [attach]='--stdin --json --help'
@@ -33,6 +33,8 @@ _cloche() {
         [list]='--all --quiet --template --metadata --json --help'
         [kill]='--all --all-users --json --help'
         [extend]='--json --help'
+        [pause]='--json --help'
+        [resume]='--timeout --json --help'
         [status]='--json --help'
         [context]='--language --cwd --env --json --help'
         [network]='--log --mode --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
@@ -60,6 +62,8 @@ _cloche() {
         words='python javascript typescript bash r'
     elif [ "$prev" = --network ] || [ "$prev" = --mode ] && [ "$verb" != write ]; then
         words='off restricted internet'
+    elif [ "$prev" = --on-timeout ]; then
+        words='kill pause'
     elif [ "$prev" = --save ] || [ "$verb" = code ] && [[ $cur != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return 0
@@ -70,7 +74,7 @@ _cloche() {
     else
         words=''
         case $verb in
-        exec | shell | attach | ps | signal | kill | extend | status | journal | forward | ports) words=$(__cloche_ids) ;;
+        exec | shell | attach | ps | signal | kill | extend | pause | resume | status | journal | forward | ports) words=$(__cloche_ids) ;;
         network)
             words='off restricted internet'
             [ "$prev" != network ] || words=$(__cloche_ids)
