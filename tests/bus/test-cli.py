@@ -201,6 +201,33 @@ class CliTest(unittest.TestCase):
         self.create("--metadata", "k=\033]0;title\a\u202e")
         self.assertIn("k=\\x1b]0;title\\x07\\u202e", self.out("list"))
 
+    def test_pause(self):
+        box = self.create("--name", "paused", "--timeout", "1000", "--on-timeout", "pause")
+        self.assertRegex(self.out("status", box), r"Pauses: .* in 16m")
+        self.assertEqual(self.out("pause", "paused"), "")
+        self.assertRegex(self.out("list"), rf"{box} +paused +python +paused ")
+        status = self.out("status", box)
+        self.assertIn("State: paused", status)
+        self.assertRegex(status, r"Ends: .* in 23h")
+        self.assertIn("'cloche resume ID' continues it", self.err("exec", box, "true", status=125))
+        self.assertEqual(json.loads(self.out("--json", "pause", box)), {"id": box})
+        self.assertEqual(self.out("resume", "--timeout", "2h", box), "")
+        self.assertRegex(self.out("status", box), r"Pauses: .* in 1h 59m")
+        self.assertEqual(json.loads(self.out("--json", "resume", box)), {"id": box})
+        self.assertRegex(self.out("status", box), r"Pauses: .* in 1h 59m")
+        self.out("kill", box)
+
+    def test_auto_resume(self):
+        box = self.create("--auto-resume")
+        self.out("pause", box)
+        self.assertIn("State: paused", self.out("status", box))
+        self.assertEqual(self.out("exec", box, "--", "echo", "works"), "works\n")
+        self.assertIn("State: running", self.out("status", box))
+        self.out("kill", box)
+
+    def test_bad_on_timeout(self):
+        self.assertIn("on-timeout: it must be 'kill' or 'pause'", self.err("create", "--on-timeout", "sleep", status=125))
+
     def test_extend(self):
         box = self.create("--timeout", "60")
         before = self.json("list")["sandboxes"][0]["Expires"]

@@ -69,6 +69,10 @@ tour_of_code() {
     check "help" prints '--sandbox' cloche help code
     check "version" prints '^cloche [0-9]' cloche version
     check "extend" cloche extend "$id" 30m
+    check "pause" cloche pause "$id"
+    check "status of a paused sandbox" prints 'State: paused' cloche status "$id"
+    check "use of a paused sandbox" eval 'cloche exec $id -- true 2>&1 | grep -q "cloche resume"'
+    check "resume" cloche resume --timeout 30m "$id"
     check "code keeps its state" is \
         "$(cloche code -s "$id" -c 'x = 6' && cloche code -s "$id" -c 'x * 7')" 42
     check "code draws" eval 'cloche code -s $id --save "$tour_dir/charts" -c \
@@ -185,6 +189,8 @@ tour_of_code_by_bus() {
     check "Sandbox.RestartContext" sandbox RestartContext s "$context"
     check "Sandbox.RemoveContext" sandbox RemoveContext s "$context"
     check "Sandbox.SetTimeout" sandbox SetTimeout t 600
+    check "Sandbox.Pause" sandbox Pause
+    check "Sandbox.Resume" sandbox Resume 'a{sv}' 1 timeout t 1800
 }
 
 # Nothing outside of this machine is reached: names are refused before they are resolved.
