@@ -138,10 +138,32 @@ on_greeted(GObject *source, GAsyncResult *result, gpointer data)
                 error);
 }
 
+/* The machine continues. Its loss, if there is one, is reported to whoever watches the instance. */
 static void
 on_late_greeting(GObject *source, GAsyncResult *result, gpointer data)
 {
-    guest_link_greet_finish(/* link= */ NULL, result, /* error= */ NULL);
+    g_autofree LateGreeting *late = data;
+    Instance *instance = late->instance;
+    g_autoptr(GError) error = NULL;
+    gboolean has_greeted = guest_link_greet_finish(/* link= */ NULL, result, &error);
+
+    if (!instance)
+        return;
+    instance->late_greeting = NULL;
+    if (has_greeted && !check_identity(instance, &error))
+        instance_lose(instance, END_MACHINE_LOST);
+    else if (g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT))
+        instance_lose(instance, END_GUEST_HUNG);
+}
+
+static void
+greet_late(Instance *instance)
+{
+    instance->late_greeting = g_new0(LateGreeting, 1);
+    instance->late_greeting->instance = instance;
+    guest_link_set_stalled(instance->link, TRUE);
+    guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S, on_late_greeting,
+                           instance->late_greeting);
 }
 
 static void
@@ -150,7 +172,6 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
     GTask *task = data;
     InstanceAdoption *adoption = g_task_get_task_data(task);
     Instance *instance = adoption->instance;
-    gboolean is_silent;
     GError *error = NULL;
     int fd;
 
@@ -166,12 +187,12 @@ on_machine_adopted(GObject *source, GAsyncResult *result, gpointer data)
         listen_for_first_byte(adoption, fd);
         instance->link =
             guest_link_new(fd, &instance->host->pace.grace_s, instance_on_link_lost, instance);
-        is_silent = instance->is_stalled || instance->holds != 0; /* or will be in a moment */
-        guest_link_set_stalled(instance->link, is_silent);
-        guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S,
-                               is_silent ? on_late_greeting : on_greeted, task);
-        if (is_silent)
+        if (instance->is_stalled || instance->holds != 0) { /* or it stops in a moment */
+            greet_late(instance);
             finish(task);
+        } else {
+            guest_link_greet_async(instance->link, INSTANCE_ADOPT_TIMEOUT_S, on_greeted, task);
+        }
     }
 }
 

@@ -4,6 +4,11 @@
 
 #include "instance.h"
 
+/* A greeting whose answer arrives when the machine continues. The instance may end before. */
+typedef struct {
+    Instance *instance; /* NULL: it has ended */
+} LateGreeting;
+
 struct Instance {
     Host *host;
     char *id, *name;
@@ -14,7 +19,8 @@ struct Instance {
     GuestLink *link;
     GPtrArray *contexts; /* of Context */
     gboolean is_lost, is_stalled;
-    guint holds; /* of InstanceHold */
+    guint holds;                 /* of InstanceHold */
+    LateGreeting *late_greeting; /* NULL: the agent has greeted, or will never */
     EndReason lost_why;
     guint lost_source;
     const InstanceEvents *events; /* NULL: nobody watches */
@@ -24,6 +30,8 @@ struct Instance {
 /* An instance without a machine yet. The template's memory counts from now on; `user` is reserved
  * for it already. `id` NULL: a new one. */
 Instance *instance_new(Host *host, const char *id, const MachineUser *user, Template *template);
+/* The machine is lost for a reason that is known. */
+void instance_lose(Instance *instance, EndReason why);
 /* Events of its machine and its connection, whose data is the instance. */
 extern const MachineEvents instance_machine_events;
 void instance_on_link_lost(GuestLink *link, GuestLoss how, const char *message, gpointer data);

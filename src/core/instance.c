@@ -77,6 +77,12 @@ lose(Instance *instance, EndReason why, guint patience_ms)
 }
 
 void
+instance_lose(Instance *instance, EndReason why)
+{
+    lose(instance, why, /* patience_ms= */ 0);
+}
+
+void
 instance_on_link_lost(GuestLink *link, GuestLoss how, const char *message, gpointer data)
 {
     static const EndReason reasons[] = {
@@ -187,6 +193,8 @@ static void
 instance_free(Instance *instance)
 {
     g_clear_handle_id(&instance->lost_source, g_source_remove);
+    if (instance->late_greeting)
+        instance->late_greeting->instance = NULL;
     g_ptr_array_unref(instance->contexts);
     template_unref(instance->template);
     g_free(instance->disk_dir);

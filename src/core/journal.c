@@ -109,7 +109,8 @@ void
 journal_adopted(const Sandbox *sandbox)
 {
     tell(sandbox, G_LOG_LEVEL_MESSAGE, JOURNAL_ADOPTED, NULL,
-         "Sandbox %s of uid %u was found again and continues", sandbox->id, sandbox->owner);
+         "Sandbox %s of uid %u was found again and %s", sandbox->id, sandbox->owner,
+         sandbox->state == SANDBOX_PAUSED ? "stays paused" : "continues");
 }
 
 void

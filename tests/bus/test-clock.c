@@ -172,6 +172,26 @@ test_stalled(void)
     g_assert_cmpint(wait_for_clock_of(&it, sandbox), >=, goes_on_ns);
 }
 
+/* The clock is set before the call that resumed the sandbox gets to the guest. */
+static void
+test_resumed(void)
+{
+    static const FixtureOptions options = {0};
+    g_auto(Case) it = begin(&options);
+    GDBusConnection *bus = it.fixture->bus;
+    g_autoptr(GVariant) answer = call(bus, MANAGER, "CreateSandbox", "({'auto-resume': <true>},)");
+    g_autofree char *sandbox = NULL, *output = NULL;
+    GPollFD clocks = {.fd = fileno(it.clocks), .events = G_IO_IN};
+    gint64 begin_ns;
+
+    g_variant_get(answer, "(o)", &sandbox);
+    g_variant_unref(call(bus, sandbox, "Pause", "()"));
+    begin_ns = now_ns();
+    output = run_output(bus, sandbox, "echo works");
+    g_assert_cmpint(g_poll(&clocks, 1, /* timeout_ms= */ 0), ==, 1);
+    g_assert_cmpint(wait_for_clock_of(&it, sandbox), >=, begin_ns);
+}
+
 /* The next instance of the service sets the clock at once, because it does not know the last time,
  * and then at each interval. */
 static void
@@ -224,6 +244,7 @@ main(int argc, char **argv)
     g_test_add_func("/clock/interval", test_interval);
     g_test_add_func("/clock/extended", test_extended);
     g_test_add_func("/clock/stalled", test_stalled);
+    g_test_add_func("/clock/resumed", test_resumed);
     g_test_add_func("/clock/restarted", test_restarted);
     g_test_add_func("/clock/old", test_old);
     return g_test_run();

@@ -223,12 +223,13 @@ test_code_timeout(void)
     GDBusConnection *bus = fixture->bus;
     g_autofree char *sandbox = create(bus), *fifo = fixture_add_fifo(fixture, "fifo");
     g_autofree char *code = g_strdup_printf("print(open('%s').read())", fifo), *status = NULL;
-    g_autoptr(Pending) run = call_start(bus, sandbox, "RunCode", "(%s, {'timeout': <@t 3>})", code);
+    g_autofree char *warm = code_output(bus, sandbox, "print(1)");
+    g_autoptr(Pending) run = call_start(bus, sandbox, "RunCode", "(%s, {'timeout': <@t 6>})", code);
     g_autoptr(GVariant) execution = NULL;
     FILE *writer = fopen(fifo, "w"); /* the code has begun */
 
     pause_sandbox(bus, sandbox);
-    run_loop_for(4000);
+    run_loop_for(7000);
     g_assert_false(run->done);
     resume_sandbox(bus, sandbox);
     fputs("late", writer);
@@ -426,6 +427,30 @@ test_half(void)
     g_assert_cmpstr(output, ==, "works\n");
 }
 
+/* An agent that does not answer after a pause is given up, also by the next instance. */
+static void
+test_hung(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(&(FixtureOptions){0});
+    g_autofree char *sandbox = create(fixture->bus);
+    g_autoptr(Listener) listener = NULL;
+    g_autoptr(GVariant) removed = NULL;
+    g_autofree char *reason = NULL;
+
+    pause_sandbox(fixture->bus, sandbox);
+    fixture_restart(fixture, SIGKILL);
+    listener = listener_new(fixture->bus);
+    /* libvirt says that the machine runs, but nothing in it does. */
+    kill(fixture_find_agent(fixture, id_of(sandbox)), SIGSTOP);
+    call_fails(fixture->bus, sandbox, "Run", "Paused", PAUSED, "(['true'], @a{sv} {})");
+    resume_sandbox(fixture->bus, sandbox);
+    call_fails(fixture->bus, sandbox, "Run", "Busy", "has not answered yet",
+               "(['true'], @a{sv} {})");
+    removed = listener_wait(listener, MANAGER, "SandboxRemoved");
+    g_variant_get_child(removed, 2, "s", &reason);
+    g_assert_cmpstr(reason, ==, "guest-hung");
+}
+
 /* The timeout of a sandbox that is paused by it has passed while no service ran. */
 static void
 test_expired_meanwhile(void)
@@ -477,6 +502,7 @@ main(int argc, char **argv)
     g_test_add_func("/pause/kill", test_kill);
     g_test_add_func("/pause/stop", test_stop);
     g_test_add_func("/pause/half", test_half);
+    g_test_add_func("/pause/hung", test_hung);
     g_test_add_func("/pause/expired-meanwhile", test_expired_meanwhile);
     g_test_add_func("/pause/too-long", test_too_long);
     return g_test_run();

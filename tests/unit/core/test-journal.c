@@ -123,8 +123,11 @@ test_stalled(void)
 static void
 test_paused(void)
 {
-    const Sandbox sandbox = example();
+    Sandbox sandbox = example();
 
+    sandbox.state = SANDBOX_PAUSED;
+    journal_adopted(&sandbox);
+    assert_line(JOURNAL_ADOPTED, "Sandbox " ID " of uid 1000 was found again and stays paused");
     journal_paused(&sandbox, TRUE);
     assert_line(JOURNAL_PAUSED, "Sandbox " ID " of uid 1000 was paused");
     g_assert_cmpint(last_level, ==, G_LOG_LEVEL_MESSAGE);
