@@ -217,6 +217,29 @@ test_service_is_killed(void)
     restart(SIGKILL);
 }
 
+/* A pause leaves the worker of a sandbox alone, with its port and its connections. */
+static void
+test_paused(void)
+{
+    g_autofree char *sandbox =
+        network_create(network_bus, "{'mode': <'restricted'>, 'allow': <['a.com']>}");
+    const char *id = id_of(sandbox);
+
+    egress_forget_log(network_fixture);
+    g_variant_unref(call(network_bus, sandbox, "Pause", "()"));
+    network_assert_state(sandbox, "restricted", "on", "");
+    fixture_restart(network_fixture, SIGKILL);
+    egress_wait_for(network_fixture, 1, "set %s 0 internet, restricted: a.com", id);
+    while (!network_has_state(sandbox, "on"))
+        run_loop_for(10);
+    call_fails(network_bus, sandbox, "SetNetwork", "Paused", "is paused", NO_OPTIONS);
+    g_variant_unref(call(network_bus, sandbox, "Resume", NO_OPTIONS));
+    network_assert_state(sandbox, "restricted", "on", "");
+    g_assert_cmpuint(egress_count(network_fixture, "port"), ==, 0);
+    g_assert_cmpuint(egress_count(network_fixture, "remove"), ==, 0);
+    kill_sandbox(network_bus, sandbox);
+}
+
 /* Its sandbox ended while the service did not run. */
 static void
 test_strange_worker(void)
@@ -350,6 +373,7 @@ main(int argc, char **argv)
         {"/network-losses/create-while-away", test_create_while_away},
         {"/network-losses/restart", test_restart},
         {"/network-losses/service-is-killed", test_service_is_killed},
+        {"/network-losses/paused", test_paused},
         {"/network-losses/strange-worker", test_strange_worker},
         {"/network-losses/all-are-killed", test_all_are_killed},
         {"/network-losses/invalid-record", test_invalid_record},
