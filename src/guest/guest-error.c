@@ -60,6 +60,8 @@ error_code(WireObject about, guint32 errnum)
         return CLOCHE_ERROR_NO_SUCH_USER;
     if (about == WIRE_ABOUT_REQUEST)
         return CLOCHE_ERROR_INVALID_ARGUMENT;
+    if (about == WIRE_ABOUT_SYSTEM && errnum == EBUSY)
+        return CLOCHE_ERROR_BUSY;
     if (about == WIRE_ABOUT_SYSTEM || is_lack_of_resources(errnum))
         return CLOCHE_ERROR_OUT_OF_RESOURCES;
     switch (about) {
@@ -94,6 +96,9 @@ guest_error(WireObject about, guint32 errnum, const char *name)
                            "file '%s': It is not a regular file; only a program in the sandbox can "
                            "read or write it",
                            valid);
+    if (about == WIRE_ABOUT_SYSTEM && errnum == EBUSY)
+        return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                           "The sandbox cannot do '%s' now; try again", valid);
     if (about == WIRE_ABOUT_SYSTEM && is_lack_of_resources(errnum))
         return g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_OUT_OF_RESOURCES,
                            "The sandbox ran out of %s: %s", valid, g_strerror((int)errnum));

@@ -61,3 +61,21 @@ const char *guest_link_sandbox_id(const GuestLink *link);
  * the clock is being set, while the machine is stopped (call it when the machine continues), and
  * for agents of a version that does not know CLOCK. */
 void guest_link_set_clock(GuestLink *link);
+
+/*
+ * Stops all processes of the sandbox, before the machine is stopped for a snapshot. Streams and
+ * requests continue to work, see "Freezing" in wire.h. Each success needs a thaw, even of another
+ * connection. Errors: CLOCHE_ERROR_BUSY, a process cannot be stopped now, and all continue;
+ * CLOCHE_ERROR_UNSUPPORTED, the agent is too old, and nothing was sent.
+ */
+void guest_link_freeze_async(GuestLink *link, GAsyncReadyCallback callback, gpointer data);
+gboolean guest_link_freeze_finish(GuestLink *link, GAsyncResult *result, GError **error);
+/*
+ * Sets the guest's clock to the host's time, and lets the processes continue. It may be repeated:
+ * if nothing is frozen, it only sets the clock. If the answer is late, the clock is behind by the
+ * delay: guest_link_set_clock() corrects it. Errors: CLOCHE_ERROR_UNSUPPORTED, the agent is too old
+ * to be frozen, and nothing was sent; others mean that the clock could not be set, or that the
+ * guest was lost.
+ */
+void guest_link_thaw_async(GuestLink *link, GAsyncReadyCallback callback, gpointer data);
+gboolean guest_link_thaw_finish(GuestLink *link, GAsyncResult *result, GError **error);

@@ -17,10 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 4u
+#define WIRE_VERSION 5u
 #define WIRE_VERSION_OLDEST 2u /* the oldest agent that the host accepts */
 #define WIRE_VERSION_CLOCK 3u  /* the first agent that knows CLOCK */
 #define WIRE_VERSION_TRUST 4u  /* the first agent that knows TRUST */
+#define WIRE_VERSION_FREEZE 5u /* the first agent that knows FREEZE and THAW */
 #define WIRE_HEADER_SIZE 12u
 #define WIRE_PAYLOAD_MAX (256u * 1024) /* of any frame, START included */
 #define WIRE_DATA_MAX (32u * 1024)     /* of a DATA frame, so that streams take turns */
@@ -42,8 +43,8 @@
  * type u8, channel u8, two zero bytes.
  *
  * The host chooses stream numbers. They are not zero and not used again in a connection. A request
- * that starts no process (CLAIM, PING, QUIESCE, CLOCK, TRUST) takes a new number, and its answer
- * has that number. Only HELLO has the stream number 0.
+ * that starts no process (CLAIM, PING, QUIESCE, CLOCK, TRUST, FREEZE, THAW) takes a new number, and
+ * its answer has that number. Only HELLO has the stream number 0.
  *
  * Start of a connection: the host sends WIRE_PREAMBLE_PAD zero bytes, then WIRE_MAGIC and 16 random
  * bytes, the nonce. The zero bytes complete a frame that the agent may be reading, and this frame
@@ -58,6 +59,14 @@
  * Order: an agent sends STARTED or ERROR first on each stream, REAPED at most once, and EOF at most
  * once for each channel, except for control. Its DATA and CREDIT are never empty. Any other order
  * breaks the protocol, and so does a frame that answers nothing (src/guest/exchanges.h).
+ *
+ * Freezing: between FREEZE and THAW no process of the host's streams executes an instruction of its
+ * own. The agent answers all frames as before. A process that is started waits before its program
+ * or task begins, so that its STARTED follows THAW; only the task "kept" is executed at once. DATA
+ * waits in the pipes. Signals wait, except for SIGKILL; KILL, CLOSE and the timeout of START end
+ * processes. A new connection changes nothing about it: the streams are closed, so their processes
+ * are killed, and the others remain frozen. But a FREEZE that was not answered before is undone. A
+ * machine whose snapshot was restored is frozen until THAW.
  */
 #define WIRE_MAGIC_SIZE 16u
 #define WIRE_NONCE_SIZE 16u
@@ -76,7 +85,10 @@ typedef enum {
                         user s (the default for processes that name none), environment v; answer OK
                         or ERROR. With the id "" it is a rehearsal: the agent does the same work,
                         but the machine remains unclaimed, so that the code and the pages that the
-                        claim needs are warm */
+                        claim needs are warm. A machine that was claimed refuses with EALREADY,
+                        unless it is frozen and the id is not "": then it is claimed anew, so that
+                        all of this is replaced, for HELLO and for later processes. It remains
+                        frozen, and whether the user exists is not checked */
     WIRE_START,  /* flags u32, timeout_ms u64 (0: none), user s ("": the claim's), cwd s ("": home),
                     tag s ("": none), columns u32, rows u32 (START_TERMINAL), argv v,
                     environment v; answer STARTED or ERROR */
@@ -97,6 +109,13 @@ typedef enum {
     WIRE_TRUST,   /* certificates b: PEM, ends with a newline; programs of the guest trust these in
                      addition to those of the image, and no longer those of an earlier TRUST; empty:
                      only those of the image; answer OK or ERROR */
+    WIRE_FREEZE,  /* stops the processes, see "Freezing"; empty; answer OK when all have stopped, or
+                     ERROR: all continue. EBUSY: a process did not stop in time, because it waits for
+                     a device or a file system, or another FREEZE or THAW intervened */
+    WIRE_THAW,    /* realtime_ns u64: the time of day when the frame is sent; the agent sets the
+                     guest's clock to it, and then the processes continue; answer OK, or ERROR when
+                     the clock could not be set: the processes continue nevertheless. If nothing is
+                     frozen, it is the same as CLOCK */
 
     /* agent to host */
     WIRE_HELLO = 64, /* version u32, sandbox id s ("" before a claim), kernel release s */

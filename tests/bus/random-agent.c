@@ -406,6 +406,8 @@ handle(const WireHeader *header, const guint8 *payload)
     case WIRE_QUIESCE:
     case WIRE_CLOCK:
     case WIRE_TRUST:
+    case WIRE_FREEZE:
+    case WIRE_THAW:
         take_request(header);
         break;
     case WIRE_DATA:

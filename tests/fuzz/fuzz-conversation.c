@@ -32,7 +32,7 @@ typedef struct {
     GuestInterpreter *interpreter;
     GPtrArray *streams;
     GCancellable *cancellable; /* of the last execution that has one */
-    guint asked, answered, openings, opened;
+    guint asked, answered, openings, opened, requests, requested;
     guint32 last_number; /* of the host, as the guest has seen it */
     guint8 sync_answer[SYNC_FRAME_SIZE];
     gboolean is_held;
@@ -182,9 +182,27 @@ execute(Conversation *it, guint how)
 }
 
 static void
-use_interpreter(Conversation *it, guint how)
+on_frozen(GObject *source, GAsyncResult *result, gpointer data)
 {
-    switch (how % 8) {
+    Conversation *it = data;
+
+    guest_link_freeze_finish(NULL, result, NULL);
+    it->requested++;
+}
+
+static void
+on_thawed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Conversation *it = data;
+
+    guest_link_thaw_finish(NULL, result, NULL);
+    it->requested++;
+}
+
+static void
+use_guest(Conversation *it, guint how)
+{
+    switch (how % 16) {
     case 0:
         it->openings++;
         guest_interpreter_open_async(it->interpreter, on_open, it);
@@ -208,6 +226,14 @@ use_interpreter(Conversation *it, guint how)
         break;
     case 6:
         guest_interpreter_reseed(it->interpreter, NULL);
+        break;
+    case 8:
+        it->requests++;
+        guest_link_freeze_async(it->agent.link, on_frozen, it);
+        break;
+    case 9:
+        it->requests++;
+        guest_link_thaw_async(it->agent.link, on_thawed, it);
         break;
     default:
         if (it->cancellable)
@@ -327,7 +353,7 @@ step(Conversation *it, Input *input)
         execute(it, take(input));
         break;
     case 3:
-        use_interpreter(it, take(input));
+        use_guest(it, take(input));
         break;
     case 4:
     case 5:
@@ -350,6 +376,7 @@ finish(Conversation *it)
     dispatch(it);
     g_assert_cmpuint(it->answered, ==, it->asked);
     g_assert_cmpuint(it->opened, ==, it->openings);
+    g_assert_cmpuint(it->requested, ==, it->requests);
     agent_tear_down(&it->agent);
     g_ptr_array_unref(it->streams);
     g_clear_object(&it->cancellable);
