@@ -17,16 +17,25 @@ static const struct {
     const char *name;
     int arguments; /* after the name */
     void (*run)(char *const *argv);
+    bool stays_awake;
 } tasks[] = {
-    {"stat", 2, builtin_stat},           {"read", 3, builtin_read},
-    {"write", 5, builtin_store},         {"append", 2, builtin_append},
-    {"mkdir", 3, builtin_mkdir},         {"move", 3, builtin_move},
-    {"readlink", 1, builtin_readlink},   {"list", 4, builtin_list},
-    {"copy", 4, builtin_copy},           {"remove", 3, builtin_remove},
-    {"chmod", 3, builtin_chmod},         {"chown", 4, builtin_chown},
-    {"watch", 2, builtin_watch},         {"connect", 2, builtin_connect},
-    {"listeners", 0, builtin_listeners}, {"processes", 0, builtin_processes},
-    {"kept", 0, builtin_kept},
+    {"stat", 2, builtin_stat},
+    {"read", 3, builtin_read},
+    {"write", 5, builtin_store},
+    {"append", 2, builtin_append},
+    {"mkdir", 3, builtin_mkdir},
+    {"move", 3, builtin_move},
+    {"readlink", 1, builtin_readlink},
+    {"list", 4, builtin_list},
+    {"copy", 4, builtin_copy},
+    {"remove", 3, builtin_remove},
+    {"chmod", 3, builtin_chmod},
+    {"chown", 4, builtin_chown},
+    {"watch", 2, builtin_watch},
+    {"connect", 2, builtin_connect},
+    {"listeners", 0, builtin_listeners},
+    {"processes", 0, builtin_processes},
+    {"kept", 0, builtin_kept, .stays_awake = true},
 };
 
 static int
@@ -37,6 +46,15 @@ count_arguments(char *const *argv)
     while (argv[1 + n])
         n++;
     return n;
+}
+
+bool
+builtin_stays_awake(const char *name)
+{
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+        if (strcmp(tasks[i].name, name) == 0)
+            return tasks[i].stays_awake;
+    return false;
 }
 
 void

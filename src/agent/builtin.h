@@ -11,10 +11,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "wire.h"
 
+/* Whether this task is executed although the machine is frozen (freeze.h). */
+bool builtin_stays_awake(const char *name);
 /* Runs the task that argv names, and ends the process. */
 _Noreturn void builtin_run(char *const *argv);
 
@@ -68,9 +71,11 @@ void builtin_write_record(const WireWriter *fields);
  *                                             1970), memory_kib u64, processor_us u64,
  *                                             group u64 (number of its cgroup, 0: not the agent's)
  *   process.c
- *     kept                                    records of the running processes that were started
- *                                             with START_KEEP: tag s, pid u32, started_ms u64
- *                                             (since 1970), argv v
+ *     kept                                    stays awake when the machine is frozen, because the
+ *                                             host must know these processes before it thaws a
+ *                                             restored machine; records of the running processes
+ *                                             that were started with START_KEEP: tag s, pid u32,
+ * started_ms u64 (since 1970), argv v
  */
 void builtin_stat(char *const *argv);
 void builtin_read(char *const *argv);

@@ -14,19 +14,32 @@
 
 #define DEPTH_MAX 16 /* of cgroups that the guest's root created in ours */
 
-static int root_fd = -1;
+static int root_fd = -1, operations_fd = -1;
+static int freeze_fd = -1; /* kept open, so that a lack of descriptors cannot prevent a thaw */
+
+static int
+parent_of(uint64_t number)
+{
+    return number & CGROUP_AWAKE ? root_fd : operations_fd;
+}
 
 static void
 path_of(uint64_t number, const char *file, char *out, size_t size)
 {
-    snprintf(out, size, "p%" PRIu64 "%s", number, file);
+    snprintf(out, size, "p%" PRIu64 "%s", number & ~CGROUP_AWAKE, file);
 }
 
 int
 cgroup_open(const char *directory)
 {
     root_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return root_fd < 0 ? -errno : 0;
+    if (root_fd < 0 || (mkdirat(root_fd, CGROUP_OPERATIONS, 0755) < 0 && errno != EEXIST))
+        return -errno;
+    operations_fd = openat(root_fd, CGROUP_OPERATIONS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (operations_fd < 0)
+        return -errno;
+    freeze_fd = openat(operations_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+    return freeze_fd < 0 ? -errno : 0;
 }
 
 int
@@ -35,9 +48,9 @@ cgroup_create(uint64_t number)
     char path[64];
 
     path_of(number, "", path, sizeof path);
-    if (mkdirat(root_fd, path, 0755) < 0)
+    if (mkdirat(parent_of(number), path, 0755) < 0)
         return -errno;
-    int fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(parent_of(number), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
@@ -47,7 +60,7 @@ cgroup_kill(uint64_t number)
     char path[64];
 
     path_of(number, "/cgroup.kill", path, sizeof path);
-    int fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+    int fd = openat(parent_of(number), path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return; /* the cgroup is gone, and its processes with it */
     dprintf(fd, "1");
@@ -74,7 +87,7 @@ value_in(uint64_t number, const char *file, const char *key)
     char path[64];
 
     path_of(number, file, path, sizeof path);
-    int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC);
+    int fd = openat(parent_of(number), path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
     long value = value_of(fd, key);
@@ -110,11 +123,11 @@ cgroup_remove(uint64_t number)
     char path[64];
 
     path_of(number, "", path, sizeof path);
-    if (unlinkat(root_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+    if (unlinkat(parent_of(number), path, AT_REMOVEDIR) == 0 || errno == ENOENT)
         return 0;
     if (value_in(number, "/cgroup.events", "populated ") != 0)
         return -EBUSY;
-    return remove_below(root_fd, path, DEPTH_MAX);
+    return remove_below(parent_of(number), path, DEPTH_MAX);
 }
 
 int
@@ -123,7 +136,7 @@ cgroup_watch(uint64_t number)
     char path[64];
 
     path_of(number, "/cgroup.events", path, sizeof path);
-    int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC);
+    int fd = openat(parent_of(number), path, O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
@@ -131,4 +144,23 @@ void
 cgroup_watch_again(int fd)
 {
     value_of(fd, "populated ");
+}
+
+int
+cgroup_freeze(bool is_on)
+{
+    return pwrite(freeze_fd, is_on ? "1" : "0", 1, 0) < 0 ? -errno : 0;
+}
+
+int
+cgroup_watch_frozen(void)
+{
+    int fd = openat(operations_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+bool
+cgroup_is_frozen(int fd)
+{
+    return value_of(fd, "frozen ") == 1;
 }

@@ -20,10 +20,11 @@
 #include "account.h"
 #include "claim-request.h"
 #include "clock.h"
+#include "freeze.h"
 #include "host-port.h"
 #include "wire.h"
 
-#define HOSTS_MAX 4096u
+#define HOSTS_MAX 65536u
 #define HOSTS_ADDRESS "127.0.1.1"
 
 static struct {
@@ -62,7 +63,7 @@ claim_environment(void)
 static int
 write_file(const char *path, const char *data, size_t size, mode_t mode)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode);
     if (fd < 0)
         return -errno;
     ssize_t n = write(fd, data, size);
@@ -147,21 +148,25 @@ set_hostname(const ClaimRequest *claim)
 static size_t
 read_file(const char *path, char *out, size_t max)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t n = fd < 0 ? 0 : read(fd, out, max);
     if (fd >= 0)
         close(fd);
     return n < 0 ? 0 : (size_t)n;
 }
 
-/* Keeps the image's lines except for an older name of this machine, and adds the new name. */
+/* Keeps the other lines except for an older name of this machine, and adds the new name. A file
+ * that users have made larger than HOSTS_MAX is kept as it is. */
 static int
 write_hosts(const ClaimRequest *claim)
 {
-    char before[HOSTS_MAX + 1], after[HOSTS_MAX + CLAIM_HOSTNAME_MAX + sizeof HOSTS_ADDRESS + 3];
-    size_t n = 0;
+    static char before[HOSTS_MAX + 1];
+    static char after[HOSTS_MAX + CLAIM_HOSTNAME_MAX + sizeof HOSTS_ADDRESS + 3];
+    size_t n = 0, size = read_file("/etc/hosts", before, sizeof before);
 
-    before[read_file("/etc/hosts", before, HOSTS_MAX)] = '\0';
+    if (size > HOSTS_MAX)
+        return 0;
+    before[size] = '\0';
     for (char *line = before, *end; *line; line = end) {
         end = strchrnul(line, '\n');
         end += *end == '\n';
@@ -185,6 +190,14 @@ static const struct {
 };
 
 static void
+forget_claim(void)
+{
+    free(machine.id);
+    free(machine.user);
+    wire_strv_free(machine.environment);
+}
+
+static void
 run_steps(uint32_t stream, ClaimRequest *claim)
 {
     bool is_rehearsal = !*claim->id;
@@ -198,6 +211,7 @@ run_steps(uint32_t stream, ClaimRequest *claim)
         }
     }
     if (!is_rehearsal) {
+        forget_claim();
         machine.id = claim->id;
         machine.user = claim->user;
         machine.environment = claim->environment;
@@ -215,7 +229,11 @@ check_and_run(uint32_t stream, ClaimRequest *claim)
         port_send_error(stream, EINVAL, WIRE_ABOUT_REQUEST, fault);
         return;
     }
-    int r = account_remember(claim->user);
+    if (machine.is_made && !*claim->id) {
+        port_send_error(stream, EALREADY, WIRE_ABOUT_REQUEST, claim_id());
+        return;
+    }
+    int r = machine.is_made ? 0 : account_remember(claim->user);
     if (r < 0) {
         port_send_error(stream, -r, r == -ENOENT ? WIRE_ABOUT_USER : WIRE_ABOUT_SYSTEM,
                         claim->user);
@@ -229,7 +247,7 @@ claim_make(uint32_t stream, const uint8_t *payload, size_t size)
 {
     ClaimRequest claim = {.id = NULL};
 
-    if (machine.is_made) {
+    if (machine.is_made && !freeze_is_complete()) {
         port_send_error(stream, EALREADY, WIRE_ABOUT_REQUEST, claim_id());
         return;
     }

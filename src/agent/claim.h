@@ -4,6 +4,11 @@
  *
  * The caller of CreateSandbox waits for it, so a claim does not fork, sync or wait. It reads
  * /etc/passwd, which is still the image's, because no user's code has run yet.
+ *
+ * A machine that was restored from the snapshot of a sandbox is claimed anew while it is frozen.
+ * Then users' code may have changed each file. So the claim does not read /etc/passwd, and FIFOs in
+ * the place of the files that it writes do not block it. A file system that root of the guest has
+ * mounted over them can block it: the host gives up a guest that is silent.
  */
 #pragma once
 

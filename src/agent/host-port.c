@@ -81,11 +81,11 @@ out_room(void)
     return OUT_SIZE - port.out_end;
 }
 
-/* Room for two answers, because a QUIESCE may be answered between two frames. */
+/* Room for three answers, because a QUIESCE and a FREEZE may be answered between two frames. */
 static bool
 answers_have_room(void)
 {
-    return out_room() >= 2 * PORT_ANSWER_MAX;
+    return out_room() >= 3 * PORT_ANSWER_MAX;
 }
 
 bool

@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "claim.h"
 #include "initramfs-tree.h"
 #include "trust.h"
@@ -377,6 +378,10 @@ limit_users(void)
     if (r < 0)
         return r;
     enable_controllers(INIT_CGROUP "/cgroup.subtree_control");
+    r = make_directory(INIT_CGROUP "/" CGROUP_OPERATIONS, 0755);
+    if (r < 0)
+        return r;
+    enable_controllers(INIT_CGROUP "/" CGROUP_OPERATIONS "/cgroup.subtree_control");
     write_text("/proc/sys/fs/file-max", "9223372036854775807");
 
     sysinfo(&info);

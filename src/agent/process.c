@@ -281,6 +281,12 @@ on_launched(Source *source, uint32_t events)
         stream_started(&p->stream, (uint32_t)p->pid);
 }
 
+static bool
+stays_awake(const StartRequest *request)
+{
+    return request->flags & START_BUILTIN && builtin_stays_awake(request->argv[0]);
+}
+
 static StartedProcess *
 new_process(StartRequest *request)
 {
@@ -288,9 +294,9 @@ new_process(StartRequest *request)
     if (!p)
         return NULL;
 
+    p->number = ++last_number | (stays_awake(request) ? CGROUP_AWAKE : 0);
     p->request = *request;
     *request = (StartRequest){.flags = 0};
-    p->number = ++last_number;
     p->launch.fd = p->emptied.fd = -1;
     stream_init(&p->stream, &stream_handlers);
     p->next = processes;

@@ -11,6 +11,7 @@
 
 #include "claim.h"
 #include "clock.h"
+#include "freeze.h"
 #include "process.h"
 #include "quiesce.h"
 #include "trust.h"
@@ -40,6 +41,7 @@ on_connected(const uint8_t *nonce)
 
     process_close_all();
     quiesce_forget();
+    freeze_forget();
 
     memcpy(port_frame(), wire_magic, WIRE_MAGIC_SIZE);
     port_frame_done(WIRE_MAGIC_SIZE);
@@ -321,12 +323,39 @@ on_trust(const Frame *frame)
     return 0;
 }
 
+static int
+on_freeze(const Frame *frame)
+{
+    if (frame->size > 0)
+        return -EPROTO;
+    freeze_start(frame->stream);
+    return 0;
+}
+
+static int
+on_thaw(const Frame *frame)
+{
+    WireReader reader;
+
+    wire_reader_init(&reader, frame->payload, frame->size);
+    uint64_t realtime_ns = wire_get_u64(&reader);
+    int r = wire_reader_end(&reader);
+    if (r == 0)
+        r = freeze_thaw(realtime_ns);
+    if (r < 0)
+        port_send_error(frame->stream, -r, WIRE_ABOUT_REQUEST, "clock");
+    else
+        port_send(frame->stream, WIRE_OK, 0);
+    return 0;
+}
+
 static int (*const handlers[])(const Frame *frame) = {
     [WIRE_DATA] = on_data,     [WIRE_EOF] = on_eof,         [WIRE_CREDIT] = on_credit,
     [WIRE_CLAIM] = on_claim,   [WIRE_START] = on_start,     [WIRE_ATTACH] = on_attach,
     [WIRE_SIGNAL] = on_signal, [WIRE_KILL] = on_kill,       [WIRE_CLOSE] = on_close,
     [WIRE_PING] = on_ping,     [WIRE_QUIESCE] = on_quiesce, [WIRE_RESIZE] = on_resize,
-    [WIRE_CLOCK] = on_clock,   [WIRE_TRUST] = on_trust,
+    [WIRE_CLOCK] = on_clock,   [WIRE_TRUST] = on_trust,     [WIRE_FREEZE] = on_freeze,
+    [WIRE_THAW] = on_thaw,
 };
 
 static int

@@ -63,10 +63,10 @@
  * Freezing: between FREEZE and THAW no process of the host's streams executes an instruction of its
  * own. The agent answers all frames as before. A process that is started waits before its program
  * or task begins, so that its STARTED follows THAW; only the task "kept" is executed at once. DATA
- * waits in the pipes. Signals wait, except for SIGKILL; KILL, CLOSE and the timeout of START end
- * processes. A new connection changes nothing about it: the streams are closed, so their processes
- * are killed, and the others remain frozen. But a FREEZE that was not answered before is undone. A
- * machine whose snapshot was restored is frozen until THAW.
+ * waits in the pipes. Signals that a process handles wait, those that end it do not; KILL, CLOSE
+ * and the timeout of START end processes. A new connection changes nothing about it: the streams
+ * are closed, so their processes are killed, and the others remain frozen. But a FREEZE that was
+ * not answered before is undone. A machine whose snapshot was restored is frozen until THAW.
  */
 #define WIRE_MAGIC_SIZE 16u
 #define WIRE_NONCE_SIZE 16u
@@ -110,8 +110,9 @@ typedef enum {
                      addition to those of the image, and no longer those of an earlier TRUST; empty:
                      only those of the image; answer OK or ERROR */
     WIRE_FREEZE,  /* stops the processes, see "Freezing"; empty; answer OK when all have stopped, or
-                     ERROR: all continue. EBUSY: a process did not stop in time, because it waits for
-                     a device or a file system, or another FREEZE or THAW intervened */
+                     ERROR. EBUSY: a process did not stop in time, because it waits for a device or
+                     a file system, so all continue; THAW was received first; or an earlier FREEZE
+                     waits for its answer */
     WIRE_THAW,    /* realtime_ns u64: the time of day when the frame is sent; the agent sets the
                      guest's clock to it, and then the processes continue; answer OK, or ERROR when
                      the clock could not be set: the processes continue nevertheless. If nothing is

@@ -13,6 +13,7 @@
 #include "claim-request.h"
 #include "claim.h"
 #include "clock.h"
+#include "freeze.h"
 #include "process.h"
 #include "quiesce.h"
 #include "request.h"
@@ -103,6 +104,24 @@ void
 quiesce_start(uint32_t stream)
 {
     answers++;
+}
+
+void
+freeze_start(uint32_t stream)
+{
+    require(stream == STREAM);
+    answers++;
+}
+
+int
+freeze_thaw(uint64_t realtime_ns)
+{
+    return realtime_ns % 2 == 0 ? 0 : -EPERM;
+}
+
+void
+freeze_forget(void)
+{
 }
 
 int

@@ -256,12 +256,24 @@ remove_cgroup(const char *path)
         g_warning("cannot remove %s: %s", path, g_strerror(errno));
 }
 
+static void
+remove_cgroups(const char *top)
+{
+    g_autoptr(GDir) directory = g_dir_open(top, 0, NULL);
+    const char *name;
+
+    while (directory && (name = g_dir_read_name(directory))) {
+        g_autofree char *path = g_build_filename(top, name, NULL);
+        if (g_file_test(path, G_FILE_TEST_IS_DIR))
+            remove_cgroups(path);
+    }
+    remove_cgroup(top);
+}
+
 void
 fake_agent_clear(const char *cgroup_dir)
 {
     g_autofree char *kill_file = g_build_filename(cgroup_dir, "cgroup.kill", NULL);
-    g_autoptr(GDir) directory = NULL;
-    const char *name;
 
     int fd = open(kill_file, O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -269,13 +281,7 @@ fake_agent_clear(const char *cgroup_dir)
             g_warning("cannot kill what is in %s: %s", cgroup_dir, g_strerror(errno));
         close(fd);
     }
-    directory = g_dir_open(cgroup_dir, 0, NULL);
-    while (directory && (name = g_dir_read_name(directory))) {
-        g_autofree char *path = g_build_filename(cgroup_dir, name, NULL);
-        if (g_file_test(path, G_FILE_TEST_IS_DIR))
-            remove_cgroup(path);
-    }
-    remove_cgroup(cgroup_dir);
+    remove_cgroups(cgroup_dir);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "fake-agent.h"
 
 #define WAIT_MS 10000
@@ -227,6 +228,25 @@ peer_attach(Peer *peer, const char *tag)
     return stream;
 }
 
+guint32
+peer_freeze(Peer *peer)
+{
+    guint32 stream = peer_new_stream(peer);
+
+    peer_send(peer, stream, WIRE_FREEZE, 0, NULL, 0);
+    return stream;
+}
+
+guint32
+peer_thaw(Peer *peer, guint64 realtime_ns)
+{
+    guint32 stream = peer_new_stream(peer);
+    guint64 little = GUINT64_TO_LE(realtime_ns);
+
+    peer_send(peer, stream, WIRE_THAW, 0, &little, sizeof little);
+    return stream;
+}
+
 /* --- answers --- */
 
 static void
@@ -377,6 +397,12 @@ count_entries(const char *path, GFileTest test)
     return n;
 }
 
+char *
+peer_operations(const Peer *peer)
+{
+    return g_build_filename(peer->cgroup, CGROUP_OPERATIONS, NULL);
+}
+
 guint
 peer_count_fds(const Peer *peer)
 {
@@ -388,11 +414,13 @@ void
 peer_wait_clean(Peer *peer, guint n_fds)
 {
     gint64 end = g_get_monotonic_time() + WAIT_MS * G_TIME_SPAN_MILLISECOND;
+    g_autofree char *operations = peer_operations(peer);
     guint n_groups = 0;
 
     do {
         peer_ping(peer);
-        n_groups = count_entries(peer->cgroup, G_FILE_TEST_IS_DIR);
+        n_groups = count_entries(operations, G_FILE_TEST_IS_DIR) +
+                   count_entries(peer->cgroup, G_FILE_TEST_IS_DIR) - 1;
     } while ((n_groups > 0 || peer_count_fds(peer) != n_fds) && g_get_monotonic_time() < end);
     g_assert_cmpuint(n_groups, ==, 0);
     g_assert_cmpuint(peer_count_fds(peer), ==, n_fds);

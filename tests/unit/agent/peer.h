@@ -71,6 +71,9 @@ guint32 peer_new_stream(Peer *peer);
 guint32 peer_start(Peer *peer, const Start *start, const char *const *argv);
 guint32 peer_shell(Peer *peer, const Start *start, const char *script);
 guint32 peer_attach(Peer *peer, const char *tag);
+/* Neither waits. */
+guint32 peer_freeze(Peer *peer);
+guint32 peer_thaw(Peer *peer, guint64 realtime_ns);
 
 /* What the agent has sent for this stream so far. */
 Answer *peer_answer(Peer *peer, guint32 stream);
@@ -85,6 +88,8 @@ void peer_ping(Peer *peer);
 /* All data that arrived on a channel, as text. */
 char *answer_text(const Answer *answer, WireChannel channel);
 
+/* The directory of the cgroups that can be frozen. */
+char *peer_operations(const Peer *peer);
 /* Sends pings until the agent has `n_fds` descriptors and no cgroup below its own. */
 guint peer_count_fds(const Peer *peer);
 void peer_wait_clean(Peer *peer, guint n_fds);

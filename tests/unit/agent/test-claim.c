@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-claim: a claim sets up the guest for its owner, and a second claim is refused. */
+/* test-claim: a claim sets up the guest for its owner, and a second claim needs a frozen guest. */
 #include <errno.h>
 #include <string.h>
 
@@ -9,6 +9,7 @@ typedef struct {
     const char *id, *hostname, *user;
     gsize machine_id_size, entropy_size;
     const char *const *environment;
+    guint8 shift; /* of the bytes of the machine id */
 } Claim;
 
 static const Claim good = {"abc123", "box-1", "nobody", 16, 32, NULL};
@@ -22,7 +23,7 @@ send_claim(Peer *peer, const Claim *claim)
     WireWriter w;
 
     for (gsize i = 0; i < sizeof bytes; i++)
-        bytes[i] = (guint8)(i + 1);
+        bytes[i] = (guint8)(i + 1 + claim->shift);
     wire_frame_begin(&w, frame, sizeof frame);
     wire_put_string(&w, claim->id);
     wire_put_string(&w, claim->hostname);
@@ -110,6 +111,205 @@ test_rehearsal(Peer *peer)
     assert_refused(peer, rehearsal, EALREADY, WIRE_ABOUT_REQUEST, "abc123");
 }
 
+/* --- a frozen machine --- */
+
+static void
+freeze(Peer *peer)
+{
+    g_assert_true(peer_wait_end(peer, peer_freeze(peer))->is_ok);
+}
+
+static void
+thaw(Peer *peer)
+{
+    guint64 now_ns = (guint64)g_get_real_time() * 1000;
+
+    g_assert_true(peer_wait_end(peer, peer_thaw(peer, now_ns))->is_ok);
+}
+
+static void
+claim(Peer *peer, Claim request)
+{
+    g_assert_true(peer_wait_end(peer, send_claim(peer, &request))->is_ok);
+}
+
+/* All of the identity is replaced, and nothing runs before the thaw. */
+static void
+test_anew(Peer *peer)
+{
+    const char *const first[] = {"A=1", "B=1", NULL}, *const second[] = {"B=2", NULL};
+    Claim other = {"other", "box-2", "root", 16, 256, second, 1}, old = good;
+    guint32 cat;
+
+    old.environment = first;
+    claim(peer, old);
+    cat = peer_shell(peer, &(Start){.user = "", .flags = START_KEEP, .tag = "cat"},
+                     "echo $A; exec cat");
+    peer_wait_data(peer, cat, WIRE_STDOUT, 2);
+    freeze(peer);
+    claim(peer, other);
+
+    peer_connect(peer);
+    g_assert_cmpstr(peer->sandbox, ==, "other");
+    cat = peer_attach(peer, "cat");
+    peer_wait_started(peer, cat);
+    peer_send(peer, cat, WIRE_DATA, WIRE_STDIN, "data", 4);
+    freeze(peer); /* it is still frozen */
+    g_assert_cmpuint(peer_answer(peer, cat)->data[WIRE_STDOUT]->len, ==, 0);
+    thaw(peer);
+    peer_wait_data(peer, cat, WIRE_STDOUT, 4);
+    peer_send(peer, cat, WIRE_EOF, WIRE_STDIN, NULL, 0);
+    peer_wait_end(peer, cat);
+
+    assert_says(peer, "hostname; cat /etc/hostname", "box-2\nbox-2\n");
+    assert_says(peer, "cat /etc/machine-id", "02030405060708090a0b0c0d0e0f1011\n");
+    assert_says(peer, "cat /etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\tbox-2\n");
+    assert_says(peer, "id -un; echo [$A] $B", "root\n[] 2\n");
+}
+
+/* Only a frozen machine is claimed anew, and each time that it is frozen. */
+static void
+test_anew_only_frozen(Peer *peer)
+{
+    Claim other = good, third = good;
+
+    other.id = "other";
+    third.id = "third";
+    claim(peer, good);
+    assert_refused(peer, other, EALREADY, WIRE_ABOUT_REQUEST, "abc123");
+    freeze(peer);
+    claim(peer, other);
+    claim(peer, third);
+    thaw(peer);
+    assert_refused(peer, other, EALREADY, WIRE_ABOUT_REQUEST, "third");
+    freeze(peer);
+    claim(peer, other);
+    peer_connect(peer);
+    g_assert_cmpstr(peer->sandbox, ==, "other");
+}
+
+/* A refused claim changes nothing, and a rehearsal would make the machine unclaimed. */
+static void
+test_anew_refused(Peer *peer)
+{
+    Claim rehearsal = good, bad = good;
+
+    rehearsal.id = "";
+    rehearsal.hostname = bad.hostname = "other";
+    bad.id = "other";
+    bad.entropy_size = 31;
+    claim(peer, good);
+    freeze(peer);
+    assert_refused(peer, rehearsal, EALREADY, WIRE_ABOUT_REQUEST, "abc123");
+    assert_refused(peer, bad, EINVAL, WIRE_ABOUT_REQUEST, "entropy");
+    thaw(peer);
+    assert_says(peer, "hostname", "box-1\n");
+    peer_connect(peer);
+    g_assert_cmpstr(peer->sandbox, ==, "abc123");
+}
+
+/* A machine may be frozen before its first claim. */
+static void
+test_first_while_frozen(Peer *peer)
+{
+    Claim rehearsal = good, unknown = good;
+
+    rehearsal.id = "";
+    unknown.user = "no-such";
+    freeze(peer);
+    assert_refused(peer, unknown, ENOENT, WIRE_ABOUT_USER, "no-such");
+    claim(peer, rehearsal);
+    claim(peer, good);
+    thaw(peer);
+    assert_says(peer, "hostname", "box-1\n");
+}
+
+static void
+run_as_root(Peer *peer, const char *script)
+{
+    const Answer *answer = peer_wait_end(peer, peer_shell(peer, NULL, script));
+
+    g_assert_cmpint(answer->how, ==, WIRE_EXIT_STATUS);
+    g_assert_cmpuint(answer->status, ==, 0);
+}
+
+/* Whether the user exists is found out by a child of the agent, when it starts a process. */
+static void
+test_anew_user(Peer *peer)
+{
+    Claim unknown = good;
+    const Answer *answer;
+
+    unknown.user = "no-such";
+    claim(peer, good);
+    freeze(peer);
+    claim(peer, unknown);
+    thaw(peer);
+    answer = peer_wait_end(peer, peer_shell(peer, &(Start){.user = ""}, "true"));
+    g_assert_cmpint(answer->error, ==, ENOENT);
+    g_assert_cmpint(answer->about, ==, WIRE_ABOUT_USER);
+    g_assert_cmpstr(answer->name, ==, "no-such");
+}
+
+static void
+cover_with_fifo(Peer *peer, const char *path)
+{
+    g_autofree char *script = g_strdup_printf("mount --bind /mnt/fifo %s", path);
+
+    run_as_root(peer, script);
+}
+
+/* Root of the guest has put FIFOs in the place of files: the agent fails, but does not wait. */
+static void
+test_anew_fifos(Peer *peer)
+{
+    static const char *const files[][2] = {
+        {"/etc/hosts", "hosts"}, {"/etc/hostname", "host name"}, {"/etc/machine-id", "machine id"}};
+
+    claim(peer, good);
+    run_as_root(peer, "mount -t tmpfs none /mnt && mkfifo /mnt/fifo");
+    for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+        cover_with_fifo(peer, files[i][0]);
+        freeze(peer);
+        assert_refused(peer, good, ENXIO, WIRE_ABOUT_SYSTEM, files[i][1]);
+        thaw(peer);
+    }
+    run_as_root(peer, "umount /etc/hosts /etc/hostname /etc/machine-id");
+    /* This one is not read at all. */
+    cover_with_fifo(peer, "/etc/passwd");
+    freeze(peer);
+    claim(peer, good);
+}
+
+/* Lines that users have added remain. A file that is too large is not changed. */
+static void
+test_anew_hosts(Peer *peer)
+{
+    static const char make[] = "(echo '127.0.1.1 old'; head -c %d /dev/zero | tr '\\0' x; echo) "
+                               ">/etc/hosts";
+    static const char look[] =
+        "wc -c </etc/hosts; grep -c xx /etc/hosts; grep 127.0.1.1 /etc/hosts";
+    const int line = (int)strlen("127.0.1.1 old\n") + 1; /* and the end of the long line */
+    g_autofree char *largest = g_strdup_printf(make, 65536 - line);
+    g_autofree char *too_large = g_strdup_printf(make, 65537 - line);
+    Claim other = good;
+
+    other.hostname = "box-2";
+    claim(peer, good);
+    run_as_root(peer, largest);
+    freeze(peer);
+    claim(peer, other);
+    thaw(peer);
+    assert_says(peer, look, "65538\n1\n127.0.1.1\tbox-2\n");
+    run_as_root(peer, too_large);
+    freeze(peer);
+    claim(peer, other);
+    thaw(peer);
+    assert_says(peer, look, "65537\n1\n127.0.1.1 old\n");
+}
+
+/* --- bounds --- */
+
 static char *
 repeat(char c, gsize n)
 {
@@ -179,8 +379,19 @@ int
 main(int argc, char **argv)
 {
     static const PeerTest tests[] = {
-        {"effects", test_effects}, {"second", test_second},   {"rehearsal", test_rehearsal},
-        {"bounds", test_bounds},   {"cut-off", test_cut_off}, {"quiesce", test_quiesce},
+        {"effects", test_effects},
+        {"second", test_second},
+        {"rehearsal", test_rehearsal},
+        {"anew", test_anew},
+        {"anew-only-frozen", test_anew_only_frozen},
+        {"anew-refused", test_anew_refused},
+        {"first-while-frozen", test_first_while_frozen},
+        {"anew-user", test_anew_user},
+        {"anew-fifos", test_anew_fifos},
+        {"anew-hosts", test_anew_hosts},
+        {"bounds", test_bounds},
+        {"cut-off", test_cut_off},
+        {"quiesce", test_quiesce},
     };
 
     g_test_init(&argc, &argv, NULL);
