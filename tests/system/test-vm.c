@@ -311,6 +311,7 @@ add_tests(void)
     if (run.is_system)
         g_test_add_func("/vm/bounds", test_bounds);
     g_test_add_func("/vm/idle", test_idle);
+    add_tests_of_freezing();
     add_tests_of_ends();
     add_tests_of_survival();
     g_test_add_func("/vm/last/close", close_vm);

@@ -101,6 +101,7 @@ void libvirtd(const char *verb);
 
 void add_tests_of_kvm(void);
 void run_kvm_machine(void);
+void add_tests_of_freezing(void);
 void add_tests_of_ends(void);
 void add_tests_of_survival(void);
 /* Runs this program anew. */
