@@ -264,9 +264,9 @@ class Agent(InsideTest):
 
     def test_root_does_not_move_what_runs(self):
         group = self.box.sh("cut -d: -f3 /proc/self/cgroup").strip()
-        self.assertRegex(group, r"^/cloche/p\d+$")
+        self.assertRegex(group, r"^/cloche/operations/p\d+$")
         for command in ("echo $$ >cgroup.procs", "echo 1 >cloche/cgroup.procs", "echo max >cloche/pids.max",
-                        "echo 1 >cloche/cgroup.kill", "mkdir mine"):
+                        "echo 1 >cloche/cgroup.kill", "echo 1 >cloche/operations/cgroup.freeze", "mkdir mine"):
             with self.subTest(command):
                 status, _, err = self.box.run("sh", "-c", command, user="root", cwd="/sys/fs/cgroup")
                 self.assertNotEqual(status, 0)

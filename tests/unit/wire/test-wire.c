@@ -321,7 +321,7 @@ test_failure_lasts(void)
     g_assert_cmpint(wire_reader_end(&r), ==, -EBADMSG);
 }
 
-/* The frame's number and form are fixed, because running machines may have an older agent. */
+/* The frames' numbers and forms are fixed, because running machines may have an older agent. */
 static void
 test_clock(void)
 {
@@ -344,6 +344,21 @@ test_clock(void)
     g_assert_cmpint(wire_reader_end(&r), ==, 0);
 }
 
+static void
+test_freeze(void)
+{
+    static const guint8 freeze[] = {0, 0, 0, 0, 3, 0, 0, 0, 27, 0, 0, 0, 0xC1};
+    static const guint8 thaw[] = {8, 0, 0, 0, 3, 0, 0, 0, 28, 0,   0,
+                                  0, 8, 7, 6, 5, 4, 3, 2, 1,  0xC1};
+    WireWriter w;
+
+    wire_frame_begin(&w, frame, sizeof frame);
+    g_assert_cmpmem(frame, wire_frame_end(&w, 3, WIRE_FREEZE, 0), freeze, sizeof freeze);
+    wire_frame_begin(&w, frame, sizeof frame);
+    wire_put_u64(&w, 0x0102030405060708);
+    g_assert_cmpmem(frame, wire_frame_end(&w, 3, WIRE_THAW, 0), thaw, sizeof thaw);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -361,5 +376,6 @@ main(int argc, char **argv)
     g_test_add_func("/wire/vectors", test_vectors);
     g_test_add_func("/wire/failure-lasts", test_failure_lasts);
     g_test_add_func("/wire/clock", test_clock);
+    g_test_add_func("/wire/freeze", test_freeze);
     return g_test_run();
 }
