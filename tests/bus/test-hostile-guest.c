@@ -127,10 +127,10 @@ test_other_version(void)
 
     set_agent("newer");
     call_fails(bus, MANAGER, "CreateSandbox", "Unsupported",
-               "version 5 of the protocol, not 2 to 4: build the image again", NO_OPTIONS);
+               "version 6 of the protocol, not 2 to 5: build the image again", NO_OPTIONS);
     set_agent("too-old");
     call_fails(bus, MANAGER, "CreateSandbox", "Unsupported",
-               "version 1 of the protocol, not 2 to 4", NO_OPTIONS);
+               "version 1 of the protocol, not 2 to 5", NO_OPTIONS);
     set_agent(NULL);
     sandbox = create(bus);
     ran = run_shell(bus, sandbox, "true");
