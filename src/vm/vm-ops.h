@@ -44,6 +44,12 @@ typedef struct {
     void (*save_async)(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
     gboolean (*save_finish)(Machine *machine, GAsyncResult *result, GError **error);
 
+    void (*capture_async)(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
+    gboolean (*capture_finish)(Machine *machine, GAsyncResult *result, GError **error);
+
+    void (*release_async)(Machine *machine, GAsyncReadyCallback callback, gpointer data);
+    gboolean (*release_finish)(Machine *machine, GAsyncResult *result, GError **error);
+
     void (*destroy_async)(Machine *machine, GAsyncReadyCallback callback, gpointer data);
     gboolean (*destroy_finish)(Vm *vm, GAsyncResult *result, GError **error);
 

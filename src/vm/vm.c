@@ -93,6 +93,30 @@ machine_save_finish(Machine *machine, GAsyncResult *result, GError **error)
 }
 
 void
+machine_capture_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data)
+{
+    machine->vm->ops->capture_async(machine, fd, callback, data);
+}
+
+gboolean
+machine_capture_finish(Machine *machine, GAsyncResult *result, GError **error)
+{
+    return machine->vm->ops->capture_finish(machine, result, error);
+}
+
+void
+machine_release_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
+{
+    machine->vm->ops->release_async(machine, callback, data);
+}
+
+gboolean
+machine_release_finish(Machine *machine, GAsyncResult *result, GError **error)
+{
+    return machine->vm->ops->release_finish(machine, result, error);
+}
+
+void
 machine_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
 {
     machine->vm->ops->destroy_async(machine, callback, data);

@@ -142,6 +142,30 @@ Machine *vm_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **err
 void machine_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
 gboolean machine_save_finish(Machine *machine, GAsyncResult *result, GError **error);
 
+/*
+ * Stops the processors and writes to `fd` what the machine has changed since it was restored, in
+ * the form of capture.h. `fd` is a new regular file, which is open for writing only and is borrowed
+ * until the finish. After a finish without an error the processors stay stopped until
+ * machine_release_async(), at most MACHINE_CAPTURE_TIMEOUT_S seconds after they were stopped, so
+ * the disk of the machine can be copied: it is of the same moment. After an error they run, and
+ * `fd` has no defined content. `stalled` is not called for any of this.
+ *
+ * CLOCHE_ERROR_BUSY: the machine is stalled, held or being captured. CLOCHE_ERROR_UNSUPPORTED: the
+ * machine was booted, or cloche-vm may not read the memory of machines; the message says what to
+ * do. CLOCHE_ERROR_TIMED_OUT: the memory could not be written within the time.
+ * CLOCHE_ERROR_GUEST_LOST: the machine is gone.
+ */
+#define MACHINE_CAPTURE_TIMEOUT_S 10
+void machine_capture_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
+gboolean machine_capture_finish(Machine *machine, GAsyncResult *result, GError **error);
+
+/* Lets the processors of a captured machine run again; a machine that is held by now stands still,
+ * and `stalled` is called. An error means that what was copied meanwhile is of no single moment:
+ * the processors ran before (CLOCHE_ERROR_TIMED_OUT), or the machine is gone. Should libvirt be
+ * unable to resume the machine, `stalled` is called, and it is resumed as after a full disk. */
+void machine_release_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
+gboolean machine_release_finish(Machine *machine, GAsyncResult *result, GError **error);
+
 /* Ends the machine in any state, and frees it. No event is called from now on. Finishes when QEMU
  * is gone and its files can be removed. If libvirt cannot end the machine, cloche tries again until
  * it can or vm_stop_trying() is called. */
