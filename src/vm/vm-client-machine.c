@@ -239,15 +239,38 @@ client_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
 
 /* --- the rest of its life --- */
 
-void
-client_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data)
+static void
+write_to(Machine *machine, VmRequestType type, int fd, GAsyncReadyCallback callback, gpointer data)
 {
     const ClientMachine *self = (const ClientMachine *)machine;
     GTask *task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data);
-    ClientCall *call = client_call_new((VmClient *)machine->vm, VM_REQUEST_SAVE, task);
+    ClientCall *call = client_call_new((VmClient *)machine->vm, type, task);
 
     vm_field_set(call->request.name, VM_NAME_SIZE, self->name);
     call->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    client_call_submit(call);
+}
+
+void
+client_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data)
+{
+    write_to(machine, VM_REQUEST_SAVE, fd, callback, data);
+}
+
+void
+client_capture_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data)
+{
+    write_to(machine, VM_REQUEST_CAPTURE, fd, callback, data);
+}
+
+void
+client_release_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
+{
+    const ClientMachine *self = (const ClientMachine *)machine;
+    GTask *task = g_task_new(/* source= */ NULL, /* cancellable= */ NULL, callback, data);
+    ClientCall *call = client_call_new((VmClient *)machine->vm, VM_REQUEST_RELEASE, task);
+
+    vm_field_set(call->request.name, VM_NAME_SIZE, self->name);
     client_call_submit(call);
 }
 

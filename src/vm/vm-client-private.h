@@ -98,6 +98,8 @@ void client_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *ev
 /* For both functions above. */
 Machine *client_machine_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
 void client_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
+void client_capture_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
+void client_release_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
 void client_destroy_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
 void client_open_net_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
 int client_open_net_finish(Vm *vm, GAsyncResult *result, GError **error);

@@ -354,7 +354,7 @@ boolean_finish(GAsyncResult *result, GError **error)
 }
 
 static gboolean
-client_save_finish(Machine *machine, GAsyncResult *result, GError **error)
+client_machine_done(Machine *machine, GAsyncResult *result, GError **error)
 {
     return boolean_finish(result, error);
 }
@@ -408,7 +408,11 @@ static const VmOps client_ops = {
     .adopt_async = client_adopt_async,
     .adopt_finish = client_machine_finish,
     .save_async = client_save_async,
-    .save_finish = client_save_finish,
+    .save_finish = client_machine_done,
+    .capture_async = client_capture_async,
+    .capture_finish = client_machine_done,
+    .release_async = client_release_async,
+    .release_finish = client_machine_done,
     .destroy_async = client_destroy_async,
     .destroy_finish = client_destroy_finish,
     .open_net_async = client_open_net_async,

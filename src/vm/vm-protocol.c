@@ -96,6 +96,8 @@ static const struct {
     [VM_REQUEST_CANCEL] = {USES_TARGET, 0, FALSE},
     [VM_REQUEST_STOP_TRYING] = {0, 0, FALSE},
     [VM_REQUEST_OPEN_NET] = {USES_NAME, 0, TRUE},
+    [VM_REQUEST_CAPTURE] = {USES_NAME, 1, TRUE},
+    [VM_REQUEST_RELEASE] = {USES_NAME, 0, TRUE},
 };
 
 void

@@ -41,6 +41,8 @@ typedef enum {
     VM_REQUEST_CANCEL,      /* target: of a request; no answer of its own */
     VM_REQUEST_STOP_TRYING, /* no answer */
     VM_REQUEST_OPEN_NET,    /* name: its port for connections is connected */
+    VM_REQUEST_CAPTURE,     /* name; with the file to write: its processors stop */
+    VM_REQUEST_RELEASE,     /* name: of a captured machine, whose processors run again */
     _VM_REQUEST_MAX,
 } VmRequestType;
 

@@ -22,6 +22,7 @@
 #include "service-program.h"
 #include "util.h"
 #include "vm-libvirt.h"
+#include "vm-privilege.h"
 #include "vmd-files.h"
 #include "vmd-server.h"
 
@@ -123,7 +124,8 @@ static gboolean
 build(Program *program, GError **error)
 {
     program->config = config_load(program->path, program->user_mode, error);
-    if (!program->config || !service_program_find_peer(&program->service, error) ||
+    if (!program->config || !privilege_set_aside(error) ||
+        !service_program_find_peer(&program->service, error) ||
         !service_program_find_socket(&program->service, error))
         return FALSE;
     set_limits(program);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "vm-adopt.h"
+#include "vm-capture.h"
 #include "vm-destroy.h"
 #include "vm-events.h"
 #include "vm-list.h"
@@ -33,6 +34,7 @@ libvirt_hold(Machine *machine, gboolean holds)
 static void
 libvirt_leave(Machine *machine)
 {
+    vm_capture_abandon((LibvirtMachine *)machine);
     vm_machine_free((LibvirtMachine *)machine);
 }
 
@@ -85,6 +87,10 @@ static const VmOps libvirt_ops = {
     .adopt_finish = libvirt_adopt_finish,
     .save_async = libvirt_save_async,
     .save_finish = libvirt_save_finish,
+    .capture_async = libvirt_capture_async,
+    .capture_finish = libvirt_capture_finish,
+    .release_async = libvirt_release_async,
+    .release_finish = libvirt_release_finish,
     .destroy_async = libvirt_destroy_async,
     .destroy_finish = libvirt_destroy_finish,
     .hold = libvirt_hold,

@@ -148,7 +148,8 @@ has_room(const LibvirtMachine *machine)
 void
 vm_machine_follow_owner(LibvirtMachine *machine)
 {
-    if (machine->order || machine->has_ended || machine->is_held == machine->is_stalled)
+    if (machine->order || machine->has_ended || machine->capture != CAPTURE_NONE ||
+        machine->is_held == machine->is_stalled)
         return;
     if (machine->is_held || has_room(machine))
         give_order(machine, machine->is_held);
@@ -227,6 +228,9 @@ void
 vm_machine_free(LibvirtMachine *machine)
 {
     g_clear_handle_id(&machine->report, g_source_remove);
+    g_clear_handle_id(&machine->capture_timer, g_source_remove);
+    if (machine->capture_holder)
+        *machine->capture_holder = NULL;
     stop_ordering(machine);
     if (machine->uuid)
         g_hash_table_remove(machine->table->by_uuid, machine->uuid);

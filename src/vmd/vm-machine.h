@@ -22,7 +22,8 @@ typedef struct {
     void (*resume_failed)(Vm *vm);
 } MachineTable;
 
-typedef struct {
+typedef struct LibvirtMachine LibvirtMachine;
+struct LibvirtMachine {
     Machine base;
     MachineTable *table;
     char *name;
@@ -42,9 +43,13 @@ typedef struct {
     gboolean reported_stalled; /* what the owner knows of is_stalled */
     guint changes;             /* how many events said that it was suspended or resumed */
     guint stall_timer;         /* 0: it is as its owner wants it */
-    GTask *order;              /* to suspend or resume it, under way; borrowed; NULL: none */
-    guint report;              /* idle source that calls one of the events; 0: none */
-} LibvirtMachine;
+    enum { CAPTURE_NONE, CAPTURE_BEGINS, CAPTURE_STANDS, CAPTURE_ENDS } capture; /* vm-capture.c */
+    gint64 stopped_us;               /* when it was stopped for the capture */
+    guint capture_timer;             /* after which it runs again; 0: none */
+    LibvirtMachine **capture_holder; /* set to NULL when the machine is freed; NULL: none */
+    GTask *order;                    /* to suspend or resume it, under way; borrowed; NULL: none */
+    guint report;                    /* idle source that calls one of the events; 0: none */
+};
 
 LibvirtMachine *vm_machine_new(MachineTable *table, const MachineSpec *spec,
                                const MachineEvents *events, gpointer events_data);

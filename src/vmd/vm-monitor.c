@@ -169,3 +169,32 @@ monitor_load(virDomainPtr domain, int fd, GCancellable *cancellable, GError **er
                    error) &&
            wait_for_migration(domain, cancellable, error);
 }
+
+/* libvirt counts its own sets of descriptors from 0. */
+#define FDSET "1000000"
+
+void
+monitor_remove_devices_file(virDomainPtr domain)
+{
+    command(domain, "{\"execute\":\"remove-fd\",\"arguments\":{\"fdset-id\":" FDSET "}}",
+            /* error= */ NULL);
+}
+
+/* A capture that was interrupted may have left its file, and QEMU would write to that one. */
+gboolean
+monitor_add_devices_file(virDomainPtr domain, int fd, GError **error)
+{
+    monitor_remove_devices_file(domain);
+    return command_with_file(
+        domain, "{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":" FDSET "}}", fd, error);
+}
+
+/* With "live": true, which is the default, QEMU would give up the disk. */
+gboolean
+monitor_save_devices(virDomainPtr domain, GError **error)
+{
+    return command(domain,
+                   "{\"execute\":\"xen-save-devices-state\",\"arguments\":"
+                   "{\"filename\":\"/dev/fdset/" FDSET "\",\"live\":false}}",
+                   error);
+}

@@ -16,6 +16,16 @@ gboolean monitor_save(virDomainPtr domain, int fd, GError **error);
  * defer". */
 gboolean monitor_load(virDomainPtr domain, int fd, GCancellable *cancellable, GError **error);
 
+/*
+ * The device state of a machine that goes on: monitor_add_devices_file() passes `fd`, which must be
+ * open for writing only, while the machine runs. When its processors are stopped,
+ * monitor_save_devices() writes the state of all devices to it, without RAM.
+ * monitor_remove_devices_file() makes QEMU close it.
+ */
+gboolean monitor_add_devices_file(virDomainPtr domain, int fd, GError **error);
+gboolean monitor_save_devices(virDomainPtr domain, GError **error);
+void monitor_remove_devices_file(virDomainPtr domain);
+
 /* --- answers of the monitor, pure --- */
 
 /* TRUE when `reply` says that the command succeeded; otherwise sets `error` with QEMU's reason. */

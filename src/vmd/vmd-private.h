@@ -89,3 +89,11 @@ gboolean vmd_machines_use_uid(const VmdServer *server, uid_t uid);
 
 /* Carries out a request. Takes `fd`. */
 void vmd_request(VmdServer *server, const VmRequest *request, int fd);
+/* Reserves the machine of a request, and sets `machine` of the work. FALSE: the request waits, or
+ * was answered. */
+gboolean vmd_work_reserve(VmdWork *work, gboolean must_be_held);
+
+/* --- vmd-capture.c --- */
+
+void vmd_begin_capture(VmdWork *work, const VmRequest *request);
+void vmd_begin_release(VmdWork *work, const VmRequest *request);

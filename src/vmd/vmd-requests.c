@@ -36,9 +36,8 @@ make_cancellable(VmdWork *work)
     g_hash_table_insert(work->server->requests, GUINT_TO_POINTER(work->request.serial), work);
 }
 
-/* Reserves a machine for one request. FALSE: the request waits, or was answered. */
-static gboolean
-reserve(VmdWork *work, gboolean must_be_held)
+gboolean
+vmd_work_reserve(VmdWork *work, gboolean must_be_held)
 {
     VmdMachine *machine = vmd_machine_find(work->server, work->request.name);
 
@@ -106,7 +105,7 @@ destroy(VmdWork *work)
 static void
 begin_destroy(VmdWork *work, const VmRequest *request)
 {
-    if (reserve(work, /* must_be_held= */ FALSE))
+    if (vmd_work_reserve(work, /* must_be_held= */ FALSE))
         destroy(work);
 }
 
@@ -270,7 +269,7 @@ begin_adopt(VmdWork *work, const VmRequest *request)
                               .disk = disk,
                               .is_held = request->is_held != 0};
 
-    if (!reserve(work, /* must_be_held= */ FALSE))
+    if (!vmd_work_reserve(work, /* must_be_held= */ FALSE))
         return;
     vmd_machine_leave(work->machine);
     vm_adopt_async(work->server->vm, &spec, &vmd_machine_events, work->machine, on_adopted, work);
@@ -340,7 +339,7 @@ begin_save(VmdWork *work, const VmRequest *request)
     if (!vmd_check_fd(work->server->config, work->fd, O_WRONLY, &error)) {
         g_prefix_error(&error, "machine '%s' was not saved: ", work->request.name);
         vmd_work_fail(work, error);
-    } else if (reserve(work, /* must_be_held= */ TRUE)) {
+    } else if (vmd_work_reserve(work, /* must_be_held= */ TRUE)) {
         machine_save_async(work->machine->machine, work->fd, on_saved, work);
     }
 }
@@ -562,6 +561,8 @@ vmd_request(VmdServer *server, const VmRequest *request, int fd)
         [VM_REQUEST_CANCEL] = begin_cancel,
         [VM_REQUEST_STOP_TRYING] = begin_stop_trying,
         [VM_REQUEST_OPEN_NET] = begin_open_net,
+        [VM_REQUEST_CAPTURE] = vmd_begin_capture,
+        [VM_REQUEST_RELEASE] = vmd_begin_release,
     };
     VmdWork *work = vmd_work_new(server, begins[request->type], request, fd);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-client: what a client asks for again when it has lost cloche-vm. */
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -273,6 +274,140 @@ test_held(Fixture *fixture, gconstpointer data)
     machine_leave(machine);
 }
 
+/* --- captures --- */
+
+typedef struct {
+    Machine *machine;
+    GError *error;
+    gboolean is_done, succeeded;
+} Outcome;
+
+static void
+on_captured(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Outcome *outcome = data;
+
+    outcome->succeeded = machine_capture_finish(outcome->machine, result, &outcome->error);
+    outcome->is_done = TRUE;
+}
+
+static void
+on_released(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Outcome *outcome = data;
+
+    outcome->succeeded = machine_release_finish(outcome->machine, result, &outcome->error);
+    outcome->is_done = TRUE;
+}
+
+/* Receives a request with a file, and writes to it. */
+static VmRequest
+receive_with_file(const Fixture *fixture)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.bytes = {0}};
+    VmRequest request;
+    struct iovec part = {.iov_base = &request, .iov_len = sizeof request};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    int fd;
+
+    while (recvmsg(fixture->fd, &message, MSG_DONTWAIT) < 0)
+        iterate();
+    g_assert_nonnull(CMSG_FIRSTHDR(&message));
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    g_assert_cmpint(write(fd, "capture", 7), ==, 7);
+    close(fd);
+    return request;
+}
+
+static void
+answer_done(const Fixture *fixture, const VmRequest *request)
+{
+    VmAnswer answer;
+
+    vm_answer_init(&answer, VM_ANSWER_DONE, request->serial);
+    g_assert_cmpint(send(fixture->fd, &answer, sizeof answer, MSG_NOSIGNAL), ==, sizeof answer);
+}
+
+static void
+answer_failed(const Fixture *fixture, const VmRequest *request, GError *error)
+{
+    VmAnswer answer;
+
+    vm_answer_init(&answer, VM_ANSWER_FAILED, request->serial);
+    vm_answer_set_error(&answer, error);
+    g_error_free(error);
+    g_assert_cmpint(send(fixture->fd, &answer, sizeof answer, MSG_NOSIGNAL), ==, sizeof answer);
+}
+
+static void
+await(const Outcome *outcome)
+{
+    while (!outcome->is_done)
+        iterate();
+}
+
+static void
+test_capture(Fixture *fixture, gconstpointer data)
+{
+    Machine *machine = adopt_one(fixture, /* is_held= */ FALSE);
+    Outcome captured = {machine}, released = {machine}, late = {machine};
+    g_autofree char *path = g_build_filename(fixture->folder, "capture", NULL), *content = NULL;
+    int fd = g_open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    VmRequest request;
+
+    machine_capture_async(machine, fd, on_captured, &captured);
+    request = receive_with_file(fixture);
+    g_assert_cmpint(request.type, ==, VM_REQUEST_CAPTURE);
+    g_assert_cmpstr(request.name, ==, "cloche-a");
+    answer_done(fixture, &request);
+    await(&captured);
+    g_assert_no_error(captured.error);
+    g_assert_true(captured.succeeded);
+    close(fd);
+    g_assert_true(g_file_get_contents(path, &content, /* length= */ NULL, /* error= */ NULL));
+    g_assert_cmpstr(content, ==, "capture");
+
+    machine_release_async(machine, on_released, &released);
+    request = receive(fixture);
+    g_assert_cmpint(request.type, ==, VM_REQUEST_RELEASE);
+    g_assert_cmpstr(request.name, ==, "cloche-a");
+    answer_done(fixture, &request);
+    await(&released);
+    g_assert_true(released.succeeded);
+
+    machine_release_async(machine, on_released, &late);
+    request = receive(fixture);
+    answer_failed(fixture, &request, g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT, "it ran"));
+    await(&late);
+    g_assert_false(late.succeeded);
+    g_assert_error(late.error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT);
+    g_clear_error(&late.error);
+    machine_leave(machine);
+}
+
+/* What became of it is not known: it is not sent again. */
+static void
+test_lost_while_captured(Fixture *fixture, gconstpointer data)
+{
+    Machine *machine = adopt_one(fixture, /* is_held= */ FALSE);
+    Outcome released = {machine};
+
+    machine_release_async(machine, on_released, &released);
+    receive(fixture);
+    close(fixture->fd);
+    fixture->fd = -1;
+    await(&released);
+    g_assert_error(released.error, CLOCHE_ERROR, CLOCHE_ERROR_BUSY);
+    g_clear_error(&released.error);
+    machine_leave(machine);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -282,6 +417,9 @@ main(int argc, char **argv)
     g_test_add("/vm/client/open-net", Fixture, NULL, set_up, test_open_net, tear_down);
     g_test_add("/vm/client/held", Fixture, NULL, set_up, test_held, tear_down);
     g_test_add("/vm/client/lost-while-opening", Fixture, NULL, set_up, test_lost_while_opening,
+               tear_down);
+    g_test_add("/vm/client/capture", Fixture, NULL, set_up, test_capture, tear_down);
+    g_test_add("/vm/client/lost-while-captured", Fixture, NULL, set_up, test_lost_while_captured,
                tear_down);
     return g_test_run();
 }

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "error.h"
+
 static void
 mock_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events, gpointer events_data,
                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
@@ -76,6 +78,36 @@ mock_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
 
     g_assert_cmpint(write(fd, "state", 5), ==, 5);
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+mock_capture_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data)
+{
+    MockVm *self = (MockVm *)machine->vm;
+    GTask *task = g_task_new(NULL, NULL, callback, data);
+
+    g_assert_cmpint(write(fd, "capture", 7), ==, 7);
+    self->captured++;
+    if (self->holds_captures) {
+        self->held_capture = task;
+        return;
+    }
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+static void
+mock_release_async(Machine *machine, GAsyncReadyCallback callback, gpointer data)
+{
+    MockVm *self = (MockVm *)machine->vm;
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+
+    if (self->captured == 0) {
+        g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT, "it ran already");
+        return;
+    }
+    self->captured--;
     g_task_return_boolean(task, TRUE);
 }
 
@@ -192,6 +224,10 @@ const VmOps mock_vm_ops = {
     .adopt_finish = mock_start_finish,
     .save_async = mock_save_async,
     .save_finish = mock_save_finish,
+    .capture_async = mock_capture_async,
+    .capture_finish = mock_save_finish,
+    .release_async = mock_release_async,
+    .release_finish = mock_save_finish,
     .destroy_async = mock_destroy_async,
     .destroy_finish = mock_destroy_finish,
     .hold = mock_hold,

@@ -14,6 +14,9 @@ typedef struct {
     gpointer events_data;
     GTask *held_start; /* not finished yet */
     gboolean holds_starts;
+    GTask *held_capture;
+    gboolean holds_captures;
+    guint captured; /* machines that stand still */
     GTask *held_sweep;
     gboolean holds_sweeps;
 } MockVm;
