@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "access.h"
+#include "error.h"
 #include "util.h"
 #include "vm-guest.h"
 
@@ -60,6 +61,24 @@ freeze_disk(void)
     g_assert_cmpint(g_chmod(disk, 0640), ==, 0);
 }
 
+/* All of its RAM is in the template's file. */
+static void
+check_no_capture(Guest *guest)
+{
+    g_autofree char *path = path_of("no-capture");
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    Call call = {0};
+    g_autoptr(GError) error = NULL;
+
+    machine_capture_async(guest->machine, fd, on_done, &call);
+    wait_for(&call.done, "a capture that must fail");
+    g_assert_false(machine_capture_finish(guest->machine, call.result, &error));
+    g_test_message("as it should be: %s", error->message);
+    g_assert_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED);
+    g_object_unref(call.result);
+    close(fd);
+}
+
 static void
 test_template(void)
 {
@@ -76,6 +95,7 @@ test_template(void)
     guest_start(&guest, /* state= */ NULL);
     guest_greet(&guest);
     told("boot in all", begin);
+    check_no_capture(&guest);
     begin = g_get_monotonic_time();
     fd = open(state, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     g_assert_cmpint(fd, >=, 0);
@@ -312,6 +332,7 @@ add_tests(void)
         g_test_add_func("/vm/bounds", test_bounds);
     g_test_add_func("/vm/idle", test_idle);
     add_tests_of_freezing();
+    add_tests_of_captures();
     add_tests_of_ends();
     add_tests_of_survival();
     g_test_add_func("/vm/last/close", close_vm);
@@ -332,6 +353,23 @@ static void
 prepare_host(void)
 {
     g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL), ==, 0);
+}
+
+/* As in a service, so that the kernel shows QEMU's mapping of a RAM file as one of that file. */
+static void
+mount_ram(void)
+{
+    g_autofree char *ram = path_of("ram");
+
+    g_assert_cmpint(mount("cloche-test", ram, "tmpfs", MS_NOSUID, "mode=711"), ==, 0);
+}
+
+static void
+unmount_ram(void)
+{
+    g_autofree char *ram = path_of("ram");
+
+    g_assert_cmpint(umount2(ram, MNT_DETACH), ==, 0);
 }
 
 /* What a test runs in a program of its own: test-vm --kvm|--leave|--adopt IMAGE URI DIRECTORY PIDS.
@@ -383,8 +421,10 @@ main(int argc, char **argv)
     run.directory = directory;
     run.life = "run";
     make_store();
+    mount_ram();
     add_tests();
     status = g_test_run();
+    unmount_ram();
     if (!util_remove_tree(directory, &error))
         g_error("%s", error->message);
     return status;

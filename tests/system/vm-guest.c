@@ -257,7 +257,7 @@ const MachineEvents guest_events = {.ended = on_ended, .stalled = on_stalled};
 void
 guest_init(Guest *guest, const char *name, guint nth)
 {
-    *guest = (Guest){.name = g_strdup(name), .uid = GUEST_UID + nth, .fd = -1};
+    *guest = (Guest){.name = g_strdup(name), .uid = GUEST_UID + nth, .fd = -1, .streams = 100};
 }
 
 char *
@@ -330,6 +330,12 @@ bring_up(Guest *guest, const char *state)
     told(state ? "restore in all" : "start in all", begin);
     g_assert_true(access_revoke(spec.ram, guest->uid, &error));
     spec_clear(&spec);
+}
+
+void
+guest_start_on_disk(Guest *guest, const char *state)
+{
+    bring_up(guest, state);
 }
 
 void
@@ -527,22 +533,58 @@ guest_ping(Guest *guest)
     told("ping", begin);
 }
 
-void
-guest_run(Guest *guest, const char *command)
+static void
+start(Guest *guest, guint32 stream, guint32 flags, const char *tag, const char *command)
 {
     const char *const argv[] = {"/bin/sh", "-c", command, NULL};
     uint8_t buffer[1024];
     WireWriter w;
 
     wire_frame_begin(&w, buffer, sizeof buffer);
-    wire_put_u32(&w, START_NO_STDIN | START_DISCARD_OUTPUT);
+    wire_put_u32(&w, flags | START_NO_STDIN);
     wire_put_u64(&w, /* timeout_ms= */ 0);
     wire_put_string(&w, "root");
     wire_put_string(&w, "/");
-    wire_put_string(&w, /* tag= */ "");
+    wire_put_string(&w, tag);
     wire_put_u32(&w, /* columns= */ 0);
     wire_put_u32(&w, /* rows= */ 0);
     wire_put_strv(&w, argv);
     wire_put_strv(&w, /* environment= */ NULL);
-    send_all(guest->fd, buffer, (size_t)wire_frame_end(&w, 9, WIRE_START, 0));
+    send_all(guest->fd, buffer, (size_t)wire_frame_end(&w, stream, WIRE_START, 0));
+}
+
+void
+guest_run(Guest *guest, const char *command)
+{
+    start(guest, 9, START_DISCARD_OUTPUT, /* tag= */ "", command);
+}
+
+void
+guest_keep(Guest *guest, const char *tag, const char *command)
+{
+    g_autoptr(GByteArray) input = g_byte_array_new();
+
+    start(guest, ++guest->streams, START_KEEP | START_DISCARD_OUTPUT, tag, command);
+    await_frame(guest->fd, input, WIRE_STARTED);
+}
+
+char *
+guest_output(Guest *guest, const char *command)
+{
+    g_autoptr(GByteArray) input = g_byte_array_new();
+    GString *output = g_string_new(NULL);
+    guint32 stream = ++guest->streams;
+    WireHeader header = {0};
+    const uint8_t *payload;
+    size_t size;
+
+    start(guest, stream, START_MERGE_STDERR, /* tag= */ "", command);
+    while (header.stream != stream || header.type != WIRE_EXITED) {
+        while (wire_frame_get(input->data, input->len, &header, &payload, &size) != 1)
+            receive(guest->fd, input);
+        if (header.stream == stream && header.type == WIRE_DATA)
+            g_string_append_len(output, (const char *)payload, header.length);
+        g_byte_array_remove_range(input, 0, (guint)size);
+    }
+    return g_strstrip(g_string_free(output, FALSE));
 }

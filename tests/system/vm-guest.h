@@ -40,6 +40,7 @@ typedef struct {
     gboolean is_stalled;
     gboolean goes_on; /* it was stalled and runs again */
     guint stalls;     /* number of changes of is_stalled */
+    guint32 streams;  /* the last number of a stream */
 } Guest;
 
 extern const MachineEvents guest_events;
@@ -77,6 +78,8 @@ void spec_clear(MachineSpec *spec);
 void guest_make_disk(const Guest *guest, const char *backing, const char *format);
 /* Boots from the image's disk if `state` is NULL, otherwise restores this state. */
 void guest_start(Guest *guest, const char *state);
+/* The same, over the disk that guest_make_disk() has made. */
+void guest_start_on_disk(Guest *guest, const char *state);
 /* Restores a guest from the run's template, and waits until its agent answers. */
 void guest_restore(Guest *guest, const char *name, guint nth);
 /* Returns FALSE if no machine of its name runs. */
@@ -89,6 +92,10 @@ void guest_greet(Guest *guest);
 void guest_ping(Guest *guest);
 /* Runs a shell command as root in the guest, and does not wait for its end. */
 void guest_run(Guest *guest, const char *command);
+/* Runs a shell command as root in the guest, which goes on without a connection. */
+void guest_keep(Guest *guest, const char *tag, const char *command);
+/* Runs a shell command as root in the guest; returns its output, at most a window of it. */
+char *guest_output(Guest *guest, const char *command);
 /* Kills its QEMU. */
 void guest_kill(const Guest *guest);
 
@@ -99,6 +106,7 @@ char *program(const char *const *argv);
 /* Starts or stops libvirtd and the sockets that activate it. */
 void libvirtd(const char *verb);
 
+void add_tests_of_captures(void);
 void add_tests_of_kvm(void);
 void run_kvm_machine(void);
 void add_tests_of_freezing(void);
