@@ -15,7 +15,7 @@ import sys
 REQUEST = struct.Struct("=HHIIIQIIII64s112s112s")
 ANSWER = struct.Struct("=HHIii64s2048s")
 REQUESTS = ["", "probe", "recall", "boot", "restore", "adopt", "rejoin", "save", "destroy", "leave", "sweep",
-            "stand-still", "go-on", "cancel", "stop-trying", "open-net"]
+            "stand-still", "go-on", "cancel", "stop-trying", "open-net", "capture", "release"]
 ANSWERS = ["", "ready", "failed", "cancelled", "done", "machine", "rejoined", "facts", "ended", "stalled", "libvirt", "net"]
 
 

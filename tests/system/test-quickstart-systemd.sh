@@ -153,6 +153,8 @@ check "and the old limit holds" eval 'cloche status --json | jq -e ".Quota.sandb
 rm /etc/cloche/cloched.conf.d/50-test.conf
 check "the unit is confined" eval \
     'systemd-analyze security --no-pager --threshold=15 cloched.service >/dev/null'
+check "and that of cloche-vm" eval \
+    'systemd-analyze security --no-pager --threshold=15 cloche-vm.service >/dev/null'
 check "its own filter holds, too" eval '[ "$(grep -c "Seccomp:.2" "/proc/$(main_pid)/status")" = 1 ]'
 check "the journal explains its messages" prints 'was created' journalctl -q --catalog -u cloched.service \
     MESSAGE_ID=ef2fbe35743144f486429b19fcae994b

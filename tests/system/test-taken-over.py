@@ -227,5 +227,57 @@ class Machines(Attacker):
         self.check_refused({"type": "open-net", "name": f"cloche-{sandbox.id}"}, "not held")
 
 
+class Captures(Attacker):
+    """cloche-vm may read the memory of any process, and does so only for machines that the connection holds."""
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.folder / "capture"
+        as_user("cloche", "touch", str(self.file))
+        self.rejoin = {"type": "rejoin", "name": f"cloche-{sandbox.id}"}
+        self.capture = {"type": "capture", "name": f"cloche-{sandbox.id}", "file": str(self.file), "writes": 1}
+        self.release = {"type": "release", "name": f"cloche-{sandbox.id}"}
+
+    def test_capabilities(self):
+        """They are in effect only while memory is opened, and no program that it starts gets them."""
+        ask(self.rejoin, self.capture, self.release)
+        found = status(int(systemctl("show", "--property=MainPID", "--value", "cloche-vm.service")))
+        both = f"{1 << 19 | 1 << 2:016x}"  # CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
+        self.assertEqual({key: found[key][0] for key in ("CapPrm", "CapEff", "CapBnd", "CapAmb")},
+                         {"CapPrm": both, "CapEff": "0" * 16, "CapBnd": both, "CapAmb": "0" * 16})
+
+    def test_capture(self):
+        answers = ask(self.rejoin, self.capture, self.release)
+        self.assertEqual([kind for kind, _ in answers], ["rejoined", "done", "done"], answers)
+        content = self.file.read_bytes()
+        self.assertTrue(content.startswith(b"cloche-capture-1"))
+        self.assertGreater(len(content), 1 << 20)
+        self.assertEqual(content[-16:-8], b"\xff" * 8)
+
+    def test_end_of_the_connection(self):
+        """The machine runs again, although nobody has released it."""
+        answers = ask(self.rejoin, self.capture)
+        self.assertEqual([kind for kind, _ in answers], ["rejoined", "done"], answers)
+        name = f"cloche-{sandbox.id}"
+        output("timeout", "5", "sh", "-c", f"until [ $(virsh -q -c qemu:///system domstate {name}) = running ]; do :; done")
+
+    def test_not_captured(self):
+        (_, _), (kind, message) = ask(self.rejoin, self.release)
+        self.assertEqual(kind, "failed")
+        self.assertIn("it ran already", message)
+
+    def test_machine_of_nobody(self):
+        self.check_refused(self.capture, "not held")
+        self.check_refused(self.release, "not held")
+
+    def test_file_of_another_user(self):
+        os.chown(self.file, 0, 0)
+        os.chmod(self.file, 0o666)
+        (_, _), (kind, message) = ask(self.rejoin, self.capture)
+        self.assertEqual(kind, "failed")
+        self.assertIn("is a file of the uid 0", message)
+        self.assertEqual(self.file.stat().st_size, 0)
+
+
 if __name__ == "__main__":
     tap.main()
