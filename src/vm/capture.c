@@ -86,6 +86,18 @@ put_u64(CaptureWriter *writer, guint64 value, GError **error)
 }
 
 gboolean
+capture_writer_rehearse(CaptureWriter *writer, guint64 size, GError **error)
+{
+    writer->position = 0;
+    for (; size > 0; size -= MIN(size, BUFFER_SIZE)) {
+        writer->length = MIN(size, BUFFER_SIZE);
+        if (!flush(writer, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
 capture_writer_begin(CaptureWriter *writer, const void *devices, gsize devices_size, GError **error)
 {
     writer->position = writer->runs = 0;

@@ -36,6 +36,9 @@ CaptureWriter *capture_writer_new(int fd);
 void capture_writer_free(CaptureWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CaptureWriter, capture_writer_free)
 
+/* Writes `size` bytes without a meaning, which the capture replaces: so there is room for it, and
+ * its pages are in memory. */
+gboolean capture_writer_rehearse(CaptureWriter *writer, guint64 size, GError **error);
 /* Begins at the start of the file, and over what was written there before. */
 gboolean capture_writer_begin(CaptureWriter *writer, const void *devices, gsize devices_size,
                               GError **error);

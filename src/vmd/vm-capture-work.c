@@ -3,9 +3,9 @@
  * vm-capture-work: the steps of a capture, which block.
  *
  * The state of all devices and the changed pages of RAM are those of one moment, because the
- * processors are stopped meanwhile. Everything is written twice to the same file: once while the
- * machine runs, so that the pages of the file are in memory when the processors have stopped. A
- * copy to memory that is not there yet takes several times as long.
+ * processors are stopped meanwhile. Before, as many bytes are written to the file, so that its
+ * pages are in memory and have their places on the disk: the first write to them takes longer than
+ * a copy.
  */
 #include "vm-capture-work.h"
 
@@ -43,14 +43,14 @@ find_domain(const CaptureWork *work, GError **error)
 typedef struct {
     CaptureWriter *writer;
     VmMemory *memory;
-    gint64 deadline_us; /* 0: none */
+    gint64 deadline_us;
     guint64 bytes;
 } Copy;
 
 static gboolean
 check_time(const Copy *copy, GError **error)
 {
-    if (copy->deadline_us == 0 || g_get_monotonic_time() < copy->deadline_us)
+    if (g_get_monotonic_time() < copy->deadline_us)
         return TRUE;
     g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT,
                 "its memory could not be written within %d s", MACHINE_CAPTURE_TIMEOUT_S);
@@ -77,10 +77,25 @@ add_run(guint64 offset, guint64 size, gpointer data, GError **error)
 static gboolean
 write_all(Copy *copy, const void *devices, gsize devices_size, GError **error)
 {
-    copy->bytes = 0;
     return capture_writer_begin(copy->writer, devices, devices_size, error) &&
            memory_find_runs(copy->memory, add_run, copy, error) &&
            capture_writer_end(copy->writer, error) && check_time(copy, error);
+}
+
+static gboolean
+count_run(guint64 offset, guint64 size, gpointer data, GError **error)
+{
+    *(guint64 *)data += size;
+    return TRUE;
+}
+
+static gboolean
+rehearse(const Copy *copy, GError **error)
+{
+    guint64 size = 0;
+
+    return memory_find_runs(copy->memory, count_run, &size, error) &&
+           capture_writer_rehearse(copy->writer, size, error);
 }
 
 /* Where libvirt chooses the user, the description names none. */
@@ -236,7 +251,7 @@ capture_domain(CaptureWork *work, virDomainPtr domain, int file, GError **error)
 
     if (!memory || !pass_devices_file(domain, file, error))
         return FALSE;
-    if (write_all(&copy, /* devices= */ NULL, 0, error)) {
+    if (rehearse(&copy, error)) {
         g_debug("machine '%s': rehearsed in %.1f ms", work->name,
                 (double)(g_get_monotonic_time() - begin) / 1e3);
         if (stop_and_write(work, domain, &copy, file, error))
