@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -27,14 +28,25 @@
 
 #define TIMEOUT_US (MACHINE_CAPTURE_TIMEOUT_S * G_USEC_PER_SEC)
 
+/* After a call of libvirt that failed: whether the machine is gone, or runs already. */
+static gboolean
+is_over(void)
+{
+    int code = virGetLastErrorCode();
+
+    return code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID;
+}
+
 static virDomainPtr
 find_domain(const CaptureWork *work, GError **error)
 {
     g_autoptr(virConnect) libvirt = connection_get(work->vm->connection, error);
     virDomainPtr domain = libvirt ? virDomainLookupByUUIDString(libvirt, work->uuid) : NULL;
 
-    if (libvirt && !domain)
-        vm_error_set(error, "libvirt does not know it");
+    if (libvirt && !domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "it is gone");
+    else if (libvirt && !domain)
+        vm_error_set(error, "libvirt cannot find it");
     return domain;
 }
 
@@ -212,12 +224,12 @@ stop(CaptureWork *work, virDomainPtr domain, GError **error)
 }
 
 static gboolean
-resume(const CaptureWork *work, virDomainPtr domain, GError **error)
+resume(CaptureWork *work, virDomainPtr domain, GError **error)
 {
-    gboolean resumed = virDomainResume(domain) == 0;
-
-    if (!resumed)
+    if (virDomainResume(domain) < 0) {
+        work->stands_still = !is_over();
         return vm_error_set(error, "cannot resume");
+    }
     g_debug("machine '%s': stood still for %.1f ms", work->name,
             (double)(g_get_monotonic_time() - work->stopped_us) / 1e3);
     monitor_remove_devices_file(domain);
@@ -258,7 +270,7 @@ capture_domain(CaptureWork *work, virDomainPtr domain, int file, GError **error)
             return TRUE;
     }
     if (work->stopped_us != 0)
-        work->stands_still = !resume(work, domain, /* error= */ NULL);
+        resume(work, domain, /* error= */ NULL);
     else
         monitor_remove_devices_file(domain);
     return FALSE;
@@ -282,20 +294,33 @@ capture_work_begin(CaptureWork *work, GError **error)
 
 /* --- the end --- */
 
-/* Finishes with CLOCHE_ERROR_TIMED_OUT if it ran already. */
+static gboolean
+check_suspended(virDomainPtr domain, GError **error)
+{
+    int state, reason;
+
+    if (virDomainGetState(domain, &state, &reason, /* flags= */ 0) < 0)
+        return vm_error_set(error, "libvirt cannot tell whether it runs");
+    if (state == VIR_DOMAIN_PAUSED && reason != VIR_DOMAIN_PAUSED_IOERROR)
+        return TRUE;
+    if (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_PAUSED)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT, "it ran already");
+    else
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "it has ended");
+    return FALSE;
+}
+
+/* A machine that libvirt cannot say anything about may stand still. */
 gboolean
 capture_work_end(CaptureWork *work, GError **error)
 {
-    g_autoptr(virDomain) domain = find_domain(work, error);
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(virDomain) domain = find_domain(work, &cause);
 
-    work->stands_still = TRUE;
-    if (!domain)
-        return FALSE;
-    if (!is_suspended(domain)) {
-        work->stands_still = FALSE;
-        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT, "it ran already");
-        return FALSE;
-    }
-    work->stands_still = !resume(work, domain, error);
-    return !work->stands_still;
+    if (domain && check_suspended(domain, &cause))
+        return resume(work, domain, error);
+    work->stands_still = !g_error_matches(cause, CLOCHE_ERROR, CLOCHE_ERROR_TIMED_OUT) &&
+                         !g_error_matches(cause, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST);
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
 }

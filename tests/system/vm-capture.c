@@ -416,6 +416,27 @@ test_libvirtd_restarted(void)
     guest_destroy(&guest);
 }
 
+/* It cannot be resumed, counts as stalled, and is resumed when libvirtd is back. */
+static void
+test_libvirtd_away(void)
+{
+    Guest guest;
+    g_autoptr(GError) error = NULL;
+
+    guest_restore(&guest, PARENT, 0);
+    must_capture(&guest);
+    libvirtd("stop");
+    g_assert_false(release(&guest, &error));
+    g_test_message("as it should be: %s", error->message);
+    wait_for(&guest.is_stalled, "a machine that stands still");
+    libvirtd("start");
+    wait_for(&guest.goes_on, "a machine that goes on");
+    guest_ping(&guest);
+    must_capture(&guest);
+    must_release(&guest);
+    guest_destroy(&guest);
+}
+
 void
 add_tests_of_captures(void)
 {
@@ -428,6 +449,8 @@ add_tests_of_captures(void)
     g_test_add_func("/vm/capture/killed", test_killed);
     g_test_add_func("/vm/capture/left", test_left);
     g_test_add_func("/vm/capture/service-killed", test_service_killed);
-    if (run.is_system)
-        g_test_add_func("/vm/capture/libvirtd-restarted", test_libvirtd_restarted);
+    if (!run.is_system)
+        return;
+    g_test_add_func("/vm/capture/libvirtd-restarted", test_libvirtd_restarted);
+    g_test_add_func("/vm/capture/libvirtd-away", test_libvirtd_away);
 }
