@@ -96,8 +96,8 @@ must_release(Guest *guest)
     g_assert_no_error(error);
 }
 
-static void
-must_not_capture(Guest *guest, ClocheError code)
+void
+guest_refuse_capture(Guest *guest, ClocheError code)
 {
     g_autofree char *path = path_of("refused");
     GError *error = NULL;
@@ -285,7 +285,7 @@ test_busy(void)
     guest_restore(&guest, PARENT, 0);
     must_not_release(&guest, CLOCHE_ERROR_TIMED_OUT);
     must_capture(&guest);
-    must_not_capture(&guest, CLOCHE_ERROR_BUSY);
+    guest_refuse_capture(&guest, CLOCHE_ERROR_BUSY);
     must_release(&guest);
     must_not_release(&guest, CLOCHE_ERROR_TIMED_OUT);
     guest_ping(&guest);
@@ -293,7 +293,7 @@ test_busy(void)
 
     machine_hold(guest.machine, TRUE);
     wait_for(&guest.is_stalled, "a machine that is held");
-    must_not_capture(&guest, CLOCHE_ERROR_BUSY);
+    guest_refuse_capture(&guest, CLOCHE_ERROR_BUSY);
     machine_hold(guest.machine, FALSE);
     wait_for(&guest.goes_on, "a machine that goes on");
     must_capture(&guest);
@@ -360,7 +360,7 @@ test_killed(void)
     guest_kill(&guest);
     guest_await_end(&guest, MACHINE_DIED);
     must_not_release(&guest, CLOCHE_ERROR_GUEST_LOST);
-    must_not_capture(&guest, CLOCHE_ERROR_GUEST_LOST);
+    guest_refuse_capture(&guest, CLOCHE_ERROR_GUEST_LOST);
     guest_destroy(&guest);
 }
 

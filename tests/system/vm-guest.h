@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "error.h"
 #include "vm.h"
 
 #define GUEST_MEMORY_MIB 256
@@ -96,6 +97,8 @@ void guest_run(Guest *guest, const char *command);
 void guest_keep(Guest *guest, const char *tag, const char *command);
 /* Runs a shell command as root in the guest; returns its output, at most a window of it. */
 char *guest_output(Guest *guest, const char *command);
+/* It cannot be captured, for this reason. */
+void guest_refuse_capture(Guest *guest, ClocheError code);
 /* Kills its QEMU. */
 void guest_kill(const Guest *guest);
 

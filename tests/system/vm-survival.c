@@ -108,6 +108,7 @@ test_stalled(void)
     fill_disk(&guest);
     pass_time(3);
     g_assert_cmpuint(guest.stalls, ==, 1);
+    guest_refuse_capture(&guest, CLOCHE_ERROR_BUSY);
     await_room(&guest);
     g_assert_cmpuint(guest.stalls, ==, 2);
     guest_ping(&guest);
