@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +18,7 @@
 #include "util.h"
 #include "vm-memory-parse.h"
 #include "vm-memory.h"
+#include "vm-privilege.h"
 
 #define PAGE 4096u
 /* More than the entries that are read at once. */
@@ -306,6 +309,83 @@ test_no_right(Fixture *f, gconstpointer data)
     g_assert_cmpint(status, ==, 0);
 }
 
+static gboolean
+is_in_effect(cap_value_t right)
+{
+    cap_t caps = cap_get_proc();
+    cap_flag_value_t value = CAP_SET;
+
+    cap_get_flag(caps, right, CAP_EFFECTIVE, &value);
+    cap_free(caps);
+    return value == CAP_SET;
+}
+
+/* Becomes another user, with what the unit gives cloche-vm. */
+static gboolean
+become_service(const char *rights)
+{
+    cap_t caps = cap_from_text(rights);
+    gboolean good = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 &&
+                    setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0 &&
+                    cap_set_proc(caps) == 0;
+
+    cap_free(caps);
+    return good;
+}
+
+static int
+open_as_service(const Fixture *f)
+{
+    g_autoptr(VmMemory) memory = NULL;
+
+    if (!become_service("cap_sys_ptrace,cap_dac_read_search=eip"))
+        return 1;
+    if (!privilege_exists() || !privilege_set_aside(/* error= */ NULL))
+        return 2;
+    if (is_in_effect(CAP_SYS_PTRACE) || is_in_effect(CAP_DAC_READ_SEARCH))
+        return 3;
+    memory = memory_open(f->pid, 0, f->path, /* error= */ NULL);
+    if (!memory)
+        return 4;
+    return is_in_effect(CAP_SYS_PTRACE) || is_in_effect(CAP_DAC_READ_SEARCH) ? 5 : 0;
+}
+
+static int
+open_with_one_right(const Fixture *f)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!become_service("cap_sys_ptrace=eip"))
+        return 1;
+    if (privilege_exists() || memory_open(f->pid, 0, f->path, &error))
+        return 2;
+    return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED) ? 0 : 3;
+}
+
+static void
+run_as_service(const Fixture *f, int (*run)(const Fixture *f))
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0)
+        _exit(run(f));
+    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+    g_assert_cmpint(status, ==, 0);
+}
+
+/* The capabilities are in effect only while files are opened. */
+static void
+test_right(Fixture *f, gconstpointer data)
+{
+    if (geteuid() != 0) {
+        g_test_skip("this needs root");
+        return;
+    }
+    run_as_service(f, open_as_service);
+    run_as_service(f, open_with_one_right);
+}
+
 #define ADD(name, function, set_up)                                                                \
     g_test_add("/vmd/memory/" name, Fixture, NULL, set_up, function, tear_down)
 
@@ -323,6 +403,7 @@ main(int argc, char **argv)
     ADD("other-file", test_other_file, set_up);
     ADD("gone", test_gone, set_up);
     ADD("no-right", test_no_right, set_up);
+    ADD("right", test_right, set_up);
     ADD("shared", test_shared, set_up_shared);
     ADD("short", test_short, set_up_short);
     return g_test_run();
