@@ -275,6 +275,34 @@ test_many(void)
     guest_destroy(&parent);
 }
 
+static guint64
+ram_blocks(void)
+{
+    g_autofree char *ram = path_of("ram/test");
+    struct stat st;
+
+    g_assert_cmpint(stat(ram, &st), ==, 0);
+    return (guint64)st.st_blocks;
+}
+
+/* A read of a hole through a mapping would allocate a page of the template's file. */
+static void
+test_holes(void)
+{
+    g_autofree char *state = path_of("child-state");
+    Guest guest;
+    guint64 blocks;
+
+    guest_restore(&guest, PARENT, 0);
+    must_capture(&guest);
+    blocks = ram_blocks();
+    compose(state);
+    g_assert_cmpuint(ram_blocks(), ==, blocks);
+    g_assert_cmpuint(blocks * 512, <, (guint64)GUEST_MEMORY_MIB << 20);
+    must_release(&guest);
+    guest_destroy(&guest);
+}
+
 /* --- refusals and ends --- */
 
 static void
@@ -442,6 +470,7 @@ add_tests_of_captures(void)
 {
     g_test_add_func("/vm/capture/children", test_children);
     g_test_add_func("/vm/capture/many", test_many);
+    g_test_add_func("/vm/capture/holes", test_holes);
     g_test_add_func("/vm/capture/busy", test_busy);
     g_test_add_func("/vm/capture/held", test_held);
     g_test_add_func("/vm/capture/not-released", test_not_released);
