@@ -43,6 +43,8 @@ fill_file(const Record *record)
     g_key_file_set_string(file, SECTION, "Template", record->template);
     if (record->template_key)
         g_key_file_set_string(file, SECTION, "TemplateKey", record->template_key);
+    if (record->snapshot)
+        g_key_file_set_string(file, SECTION, "Snapshot", record->snapshot);
     g_key_file_set_uint64(file, SECTION, "Owner", record->owner);
     g_key_file_set_int64(file, SECTION, "Created", record->created_us);
     g_key_file_set_int64(file, SECTION, "Born", record->born_us);
@@ -203,6 +205,10 @@ check_texts(RecordReader *reader, const Record *record, const char *id)
         cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
                                     "it cannot be the key of a template");
     check(reader, "TemplateKey", cause);
+    if (!cause && record->snapshot && !record_id_is_valid(record->snapshot))
+        cause = g_error_new_literal(CLOCHE_ERROR, CLOCHE_ERROR_FAILED,
+                                    "it cannot be the id of a snapshot");
+    check(reader, "Snapshot", cause);
 }
 
 /* A policy that this version does not accept closes the network, and is no reason to end the
@@ -230,6 +236,7 @@ read_fields(RecordReader *reader, Record *record)
     record->name = get_text(reader, "Name");
     record->template = get_text(reader, "Template");
     record->template_key = g_key_file_get_string(reader->file, SECTION, "TemplateKey", NULL);
+    record->snapshot = g_key_file_get_string(reader->file, SECTION, "Snapshot", NULL);
     record->owner = (guint32)get_number(reader, "Owner", G_MAXUINT32);
     record->created_us = (gint64)get_number(reader, "Created", G_MAXINT64);
     record->born_us = (gint64)get_number(reader, "Born", G_MAXINT64);
@@ -285,6 +292,7 @@ record_copy(const Record *record)
     copy->name = g_strdup(record->name);
     copy->template = g_strdup(record->template);
     copy->template_key = g_strdup(record->template_key);
+    copy->snapshot = g_strdup(record->snapshot);
     copy->boot_id = g_strdup(record->boot_id);
     copy->metadata = g_strdupv(record->metadata);
     copy->idempotency_key = g_strdup(record->idempotency_key);
@@ -306,6 +314,7 @@ record_free(Record *record)
     g_free(record->name);
     g_free(record->template);
     g_free(record->template_key);
+    g_free(record->snapshot);
     g_free(record->boot_id);
     g_strfreev(record->metadata);
     g_free(record->idempotency_key);

@@ -9,6 +9,7 @@ typedef struct {
     char *id, *name, *template;
     char *template_key; /* of the version its machine runs from; NULL: a service that did not write
                            keys wrote this record */
+    char *snapshot; /* id of the one that its machine runs from; NULL: it runs from a template */
     guint32 owner;
     gint64 created_us; /* time of day */
     gint64 born_us;    /* creation and deadline: CLOCK_BOOTTIME of one boot */

@@ -94,6 +94,7 @@ make_folders(Store *store, GError **error)
         {store->state, "templates", SEARCHED_MODE},
         {store->state, "machines", SEARCHED_MODE},
         {store->state, "sandboxes", PRIVATE_MODE},
+        {store->state, "snapshots", SEARCHED_MODE},
         {store->run, "", RUN_MODE},
         {store->ram, "", SEARCHED_MODE}, /* it may be below `run` */
         {store->run, "machines", PRIVATE_MODE},

@@ -6,6 +6,7 @@
  *   STATE/templates/NAME-KEY/          template.conf, ram, state, disk.qcow2; unused: since when
  *   STATE/machines/NAME/               a machine's overlay; removed with the machine
  *   STATE/sandboxes/ID                 the record of a sandbox
+ *   STATE/snapshots/ID/                see snapshot.h
  *   RAM/NAME-KEY                       a template's RAM, on tmpfs, mapped by its machines
  *   RUN/machines/NAME/                 a machine's socket, if it is not cloche-vm's (vmd-files.h)
  *   RUN/crashed                        the service has crashed, and was not killed
@@ -49,6 +50,9 @@ gboolean store_make_readable(const Store *store, const char *path, mode_t type, 
  * Returns how many were removed. Entries that cannot be removed are logged. Entries whose name this
  * service cannot have given are logged and kept. */
 guint store_sweep(const Store *store, const char *const *keep, const char *const *in_use);
+/* Removes unfinished snapshots, and those that snapshot_load() refuses, which are logged, while no
+ * snapshot is being made. Logs and returns as store_sweep(). */
+guint store_sweep_snapshots(const Store *store);
 /* Removes all RAM files, when no machine maps one any more. */
 void store_clear_ram(const Store *store);
 

@@ -4,7 +4,7 @@
 
 #include "folder.h"
 #include "names.h"
-#include "store.h"
+#include "snapshot.h"
 #include "util.h"
 
 static gboolean
@@ -62,6 +62,35 @@ is_record(const char *entry)
     g_autofree char *id = dot ? g_strndup(entry, (gsize)(dot - entry)) : g_strdup(entry);
 
     return record_id_is_valid(id) && (!dot || g_str_has_prefix(dot, ".new"));
+}
+
+/* ID, or ID.new, which is being made or removed. */
+static gboolean
+is_snapshot(const char *entry)
+{
+    g_autofree char *id =
+        g_str_has_suffix(entry, ".new") ? g_strndup(entry, strlen(entry) - 4) : g_strdup(entry);
+
+    return record_id_is_valid(id);
+}
+
+/* The ids of the snapshots that are complete. */
+static char **
+whole_snapshots(const Store *store)
+{
+    g_auto(GStrv) ids = snapshot_list(store);
+    g_autoptr(GStrvBuilder) whole = g_strv_builder_new();
+
+    for (char **id = ids; *id; id++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Snapshot) snapshot = snapshot_load(store, *id, &error);
+
+        if (snapshot)
+            g_strv_builder_add(whole, *id);
+        else
+            g_warning("The snapshot '%s' is damaged and is removed: %s", *id, error->message);
+    }
+    return g_strv_builder_end(whole);
 }
 
 /* .new-NAME-KEY. */
@@ -124,6 +153,14 @@ store_sweep(const Store *store, const char *const *keep, const char *const *in_u
            sweep(store->state, "sandboxes", is_record, is_kept, keep) +
            sweep(store->state, "templates", is_unfinished, is_finished, NULL) +
            sweep(store->ram, "", is_ram, is_kept, (const char *const *)ram);
+}
+
+guint
+store_sweep_snapshots(const Store *store)
+{
+    g_auto(GStrv) whole = whole_snapshots(store);
+
+    return sweep(store->state, "snapshots", is_snapshot, is_kept, (const char *const *)whole);
 }
 
 void

@@ -97,6 +97,29 @@ template_files_disk_usage(const TemplateFiles *files)
     return total;
 }
 
+gboolean
+template_files_read_conf(const TemplateFiles *files, char **ret_image, char **ret_accelerator,
+                         GError **error)
+{
+    g_autoptr(GKeyFile) conf = g_key_file_new();
+    g_autofree char *path = template_files_path(files, CONF);
+    g_autofree char *image = NULL, *accelerator = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (g_key_file_load_from_file(conf, path, G_KEY_FILE_NONE, &cause))
+        image = g_key_file_get_string(conf, "Template", "Image", &cause);
+    if (image)
+        accelerator = g_key_file_get_string(conf, "Template", "Accelerator", &cause);
+    if (!accelerator) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_TEMPLATE_DAMAGED, "%s: %s", path,
+                    cause->message);
+        return FALSE;
+    }
+    *ret_image = g_steal_pointer(&image);
+    *ret_accelerator = g_steal_pointer(&accelerator);
+    return TRUE;
+}
+
 int
 template_files_keep_image(const TemplateFiles *files)
 {

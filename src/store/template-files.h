@@ -30,6 +30,10 @@ char *template_files_staging_path(const TemplateFiles *files, const char *part);
 gboolean template_files_exists(const TemplateFiles *files);
 /* Bytes that the stored parts take on disk. */
 guint64 template_files_disk_usage(const TemplateFiles *files);
+/* What its template.conf says of the image's digest and of the accelerator: new strings.
+ * CLOCHE_ERROR_TEMPLATE_DAMAGED. */
+gboolean template_files_read_conf(const TemplateFiles *files, char **ret_image,
+                                  char **ret_accelerator, GError **error);
 /* A descriptor that keeps the image below the stored disk from removal until it is closed; -1:
  * there is no such image. */
 int template_files_keep_image(const TemplateFiles *files);
