@@ -30,6 +30,7 @@ static const char *const names[] = {
     [CLOCHE_ERROR_NO_SUCH_PROCESS] = "NoSuchProcess",
     [CLOCHE_ERROR_NO_SUCH_CONTEXT] = "NoSuchContext",
     [CLOCHE_ERROR_TOO_LARGE] = "TooLarge",
+    [CLOCHE_ERROR_NO_SUCH_SNAPSHOT] = "NoSuchSnapshot",
     [CLOCHE_ERROR_RUNNER_LOST] = "RunnerLost",
     [CLOCHE_ERROR_PAUSED] = "Paused",
 };

@@ -36,7 +36,8 @@ typedef enum {
     CLOCHE_ERROR_CONNECTION_REFUSED, /* no process listens on the port of the guest */
     CLOCHE_ERROR_NO_SUCH_PROCESS,    /* never existed, or ended long ago */
     CLOCHE_ERROR_NO_SUCH_CONTEXT,
-    CLOCHE_ERROR_TOO_LARGE,   /* the answer has more bytes than a message may have */
+    CLOCHE_ERROR_TOO_LARGE,        /* the answer has more bytes than a message may have */
+    CLOCHE_ERROR_NO_SUCH_SNAPSHOT, /* never existed, was removed, or is not the caller's */
     CLOCHE_ERROR_RUNNER_LOST, /* the interpreter died during the execution; its state is lost */
     CLOCHE_ERROR_PAUSED,      /* the sandbox, which is not resumed by calls */
     _CLOCHE_ERROR_MAX,

@@ -66,11 +66,12 @@ typedef struct {
 /* Who may call a method. Without a row in the table: nobody. */
 typedef enum {
     ACCESS_NOBODY,
-    ACCESS_ANYBODY, /* what it shows is the caller's own, or nobody's */
-    ACCESS_CREATOR, /* makes a sandbox: call->new_sandbox */
-    ACCESS_SANDBOX, /* of the object, whose owner or manager the caller is */
-    ACCESS_NAMED,   /* the same, of the sandbox whose id is the first argument */
-    ACCESS_LISTER,  /* the caller's own; with call->lists_all_users, for those who manage others */
+    ACCESS_ANYBODY,  /* what it shows is the caller's own, or nobody's */
+    ACCESS_CREATOR,  /* makes a sandbox: call->new_sandbox */
+    ACCESS_SANDBOX,  /* of the object, whose owner or manager the caller is */
+    ACCESS_NAMED,    /* the same, of the sandbox whose id is the first argument */
+    ACCESS_SNAPSHOT, /* the same, of the snapshot whose id is the first argument */
+    ACCESS_LISTER,   /* the caller's own; with call->lists_all_users, for those who manage others */
 } Access;
 
 struct Method {

@@ -126,7 +126,8 @@ static gboolean
 hides_refusal(const Call *call, const GError *error)
 {
     return g_error_matches(error, CLOCHE_ERROR, CLOCHE_ERROR_NOT_PERMITTED) && !call->asks_own &&
-           (!g_str_equal(call->path, MANAGER_PATH) || call->method->access == ACCESS_NAMED);
+           (!g_str_equal(call->path, MANAGER_PATH) || call->method->access == ACCESS_NAMED ||
+            call->method->access == ACCESS_SNAPSHOT);
 }
 
 /* On a user's own bus, and for root, nothing has to be permitted. */

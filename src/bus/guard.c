@@ -40,6 +40,10 @@ static const Method methods[] = {
      manager_list_sandboxes, REQUEST, manager_unpack_list, IS_SHORT},
     {MANAGER, "KillSandbox", ACCESS_NAMED, NULL, manager_kill_sandbox, SMALL, NULL, IS_SHORT},
     {MANAGER, "ListTemplates", ACCESS_ANYBODY, NULL, manager_list_templates, SMALL, NULL, IS_SHORT},
+    {MANAGER, "ListSnapshots", ACCESS_LISTER, manager_list_snapshots_options,
+     manager_list_snapshots, SMALL, manager_unpack_list, IS_SHORT},
+    {MANAGER, "RemoveSnapshot", ACCESS_SNAPSHOT, NULL, manager_remove_snapshot, SMALL, NULL,
+     IS_SHORT},
     {MANAGER, "GetQuota", ACCESS_ANYBODY, NULL, manager_get_quota, SMALL, NULL, IS_SHORT},
     {OBJECTS, "GetManagedObjects", ACCESS_ANYBODY, NULL, manager_get_managed_objects, SMALL, NULL,
      IS_SHORT},
@@ -83,6 +87,7 @@ static const Method methods[] = {
      !IS_SHORT, 1},
     {SANDBOX, "OpenPort", ACCESS_SANDBOX, sandbox_open_port_options, sandbox_open_port, SMALL},
     {SANDBOX, "ListPorts", ACCESS_SANDBOX, NULL, sandbox_list_ports, SMALL},
+    {SANDBOX, "Snapshot", ACCESS_SANDBOX, sandbox_snapshot_options, sandbox_snapshot, SMALL},
     {SANDBOX, "SetTimeout", ACCESS_SANDBOX, NULL, sandbox_set_timeout, SMALL, NULL, IS_SHORT},
     {SANDBOX, "Pause", ACCESS_SANDBOX, NULL, sandbox_pause, SMALL, NULL, IS_SHORT,
      .is_for_paused = TRUE},
@@ -195,12 +200,16 @@ add_number(GStrvBuilder *details, const char *key, guint64 number)
     add_detail(details, key, text);
 }
 
+/* What the sandbox begins from; NULL: nothing that the caller may use. */
 static const Template *
 template_of(const Call *call)
 {
+    const char *snapshot = call->new_sandbox.request.snapshot;
     const char *named = call->new_sandbox.request.template;
     const char *name = named ? named : core_config(call->core)->default_template;
 
+    if (snapshot)
+        return core_find_snapshot(call->core, &call->viewer, snapshot, /* error= */ NULL);
     return templates_find(core_templates(call->core), name);
 }
 
@@ -227,6 +236,8 @@ ask_create(const Call *call)
 
     if (template) {
         add_detail(details, "template", template->name);
+        if (template->snapshot)
+            add_detail(details, "snapshot", template->snapshot->id);
         add_number(details, "memory", template->memory_mib);
         add_number(details, "vcpus", template->vcpus);
     }
@@ -246,20 +257,26 @@ may_be_id(const char *id)
 }
 
 static GuardQuestion
-ask_sandbox(Core *core, const Peer *peer, const char *id)
+ask_own_or_others(const Call *call, const char *kind, const char *id, gboolean is_own)
 {
     g_autoptr(GStrvBuilder) details = g_strv_builder_new();
+    const Peer *peer = call->peer;
 
-    add_detail(details, "sandbox", id);
-    if (core_is_owner(core, peer->viewer.uid, id)) {
-        if (peer->may_use)
-            return (GuardQuestion){0};
+    add_detail(details, kind, id);
+    if (is_own && !peer->may_use) {
         add_number(details, "owner", peer->viewer.uid);
         return (GuardQuestion){actions[USE], g_strv_builder_end(details)};
     }
-    if (peer->viewer.sees_all || !may_be_id(id))
+    if (is_own || peer->viewer.sees_all || !may_be_id(id))
         return (GuardQuestion){0};
     return (GuardQuestion){actions[MANAGE_OTHERS], g_strv_builder_end(details)};
+}
+
+static GuardQuestion
+ask_sandbox(const Call *call, const char *id)
+{
+    return ask_own_or_others(call, "sandbox", id,
+                             core_is_owner(call->core, call->peer->viewer.uid, id));
 }
 
 static GuardQuestion
@@ -301,13 +318,17 @@ ask_access(const Call *call, const char *object_id)
     const char *id = object_id;
 
     if (id)
-        return ask_sandbox(call->core, call->peer, id);
+        return ask_sandbox(call, id);
     switch (call->method->access) {
     case ACCESS_CREATOR:
         return ask_create(call);
     case ACCESS_NAMED:
         g_variant_get_child(call->parameters, 0, "&s", &id);
-        return ask_sandbox(call->core, call->peer, id);
+        return ask_sandbox(call, id);
+    case ACCESS_SNAPSHOT:
+        g_variant_get_child(call->parameters, 0, "&s", &id);
+        return ask_own_or_others(call, "snapshot", id,
+                                 core_owns_snapshot(call->core, call->peer->viewer.uid, id));
     case ACCESS_LISTER:
         return ask_list(call);
     default:

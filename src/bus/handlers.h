@@ -17,6 +17,9 @@ void manager_get_sandbox(Call *call, GVariant *parameters);
 void manager_list_sandboxes(Call *call, GVariant *parameters);
 void manager_kill_sandbox(Call *call, GVariant *parameters);
 void manager_list_templates(Call *call, GVariant *parameters);
+extern const Option manager_list_snapshots_options[];
+void manager_list_snapshots(Call *call, GVariant *parameters);
+void manager_remove_snapshot(Call *call, GVariant *parameters);
 void manager_get_quota(Call *call, GVariant *parameters);
 void manager_get_managed_objects(Call *call, GVariant *parameters);
 /* org.freedesktop.DBus.Introspectable of the parent of all sandboxes */
@@ -77,6 +80,8 @@ gboolean sandbox_unpack_set_network(Call *call, GError **error);
 void sandbox_set_network(Call *call, GVariant *parameters);
 void sandbox_get_traffic(Call *call, GVariant *parameters);
 void sandbox_watch_connections(Call *call, GVariant *parameters);
+extern const Option sandbox_snapshot_options[];
+void sandbox_snapshot(Call *call, GVariant *parameters);
 void sandbox_set_timeout(Call *call, GVariant *parameters);
 void sandbox_pause(Call *call, GVariant *parameters);
 extern const Option sandbox_resume_options[];

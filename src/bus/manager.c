@@ -15,22 +15,16 @@
 /* --- options --- */
 
 const Option manager_create_sandbox_options[] = {
-    {"template", "s"},   {"timeout", "t"},         {"on-timeout", "s"},      {"auto-resume", "b"},
-    {"name", "s"},       {"metadata", "a{ss}"},    {"environment", "a{ss}"}, {"vcpus", "u"},
-    {"memory-mib", "t"}, {"idempotency-key", "s"}, {"network", "a{sv}"},     {NULL, NULL},
+    {"template", "s"},    {"snapshot", "s"},   {"timeout", "t"},         {"on-timeout", "s"},
+    {"auto-resume", "b"}, {"name", "s"},       {"metadata", "a{ss}"},    {"environment", "a{ss}"},
+    {"vcpus", "u"},       {"memory-mib", "t"}, {"idempotency-key", "s"}, {"network", "a{sv}"},
+    {NULL, NULL},
 };
 
 const Option manager_run_code_options[] = {
-    {"template", "s"},
-    {"timeout", "t"},
-    {"name", "s"},
-    {"metadata", "a{ss}"},
-    {"vcpus", "u"},
-    {"memory-mib", "t"},
-    {"environment", "a{ss}"},
-    {"colors", "b"},
-    {"network", "a{sv}"},
-    {NULL, NULL},
+    {"template", "s"},     {"snapshot", "s"},    {"timeout", "t"},    {"name", "s"},
+    {"metadata", "a{ss}"}, {"vcpus", "u"},       {"memory-mib", "t"}, {"environment", "a{ss}"},
+    {"colors", "b"},       {"network", "a{sv}"}, {NULL, NULL},
 };
 
 static gboolean
@@ -46,6 +40,21 @@ unpack_network(Call *call, GError **error)
     return TRUE;
 }
 
+static gboolean
+unpack_origin(Call *call, GError **error)
+{
+    CreateRequest *request = &call->new_sandbox.request;
+
+    g_variant_lookup(call->options, "template", "&s", &request->template);
+    g_variant_lookup(call->options, "snapshot", "&s", &request->snapshot);
+    if (!request->template || !request->snapshot)
+        return TRUE;
+    g_set_error_literal(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                        "snapshot: a sandbox begins from a template or from a snapshot, not from "
+                        "both");
+    return FALSE;
+}
+
 /* What both CreateSandbox and RunCode take. The other strings of the request belong to the
  * options. */
 static gboolean
@@ -56,11 +65,10 @@ unpack_sandbox(Call *call, guint64 default_timeout_s, GError **error)
 
     new_sandbox->timeout_s = default_timeout_s;
     g_variant_lookup(call->options, "timeout", "t", &new_sandbox->timeout_s);
-    g_variant_lookup(call->options, "template", "&s", &request->template);
     g_variant_lookup(call->options, "vcpus", "u", &request->vcpus);
     g_variant_lookup(call->options, "memory-mib", "t", &request->memory_mib);
     request->name = new_sandbox->name = options_name(call->options, "name", error);
-    if (!new_sandbox->name)
+    if (!new_sandbox->name || !unpack_origin(call, error))
         return FALSE;
     request->metadata = options_metadata(call->options, "metadata", error);
     if (!request->metadata)

@@ -223,6 +223,7 @@ reply_sandbox(const Sandbox *sandbox)
     add(&dict, "Id", g_variant_new_string(sandbox->id));
     add(&dict, "Name", g_variant_new_string(sandbox->name));
     add(&dict, "Template", g_variant_new_string(sandbox->template));
+    add(&dict, "Snapshot", g_variant_new_string(sandbox->snapshot ? sandbox->snapshot : ""));
     add(&dict, "State", g_variant_new_string(sandbox_state_name(sandbox->state)));
     add(&dict, "Owner", g_variant_new_uint32(sandbox->owner));
     add(&dict, "Created", g_variant_new_uint64((guint64)sandbox->created_us));
@@ -259,6 +260,29 @@ reply_template(const Template *template)
         add(&dict, "key", g_variant_new_string(template_key(template)));
         add(&dict, "size", g_variant_new_uint64(template_files_disk_usage(template->files)));
     }
+    return g_variant_builder_end(&dict);
+}
+
+GVariant *
+reply_snapshot(const Core *core, const Template *template)
+{
+    const Snapshot *snapshot = template->snapshot;
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add(&dict, "id", g_variant_new_string(snapshot->id));
+    add(&dict, "name", g_variant_new_string(snapshot->name));
+    add(&dict, "description", g_variant_new_string(snapshot->description));
+    add(&dict, "owner", g_variant_new_uint32(snapshot->owner));
+    add(&dict, "sandbox", g_variant_new_string(snapshot->sandbox));
+    add(&dict, "parent", g_variant_new_string(snapshot->parent ? snapshot->parent : ""));
+    add(&dict, "template", g_variant_new_string(snapshot->template));
+    add(&dict, "created", g_variant_new_uint64((guint64)snapshot->created_us));
+    add(&dict, "size", g_variant_new_uint64(snapshot->size));
+    add(&dict, "memory-mib", g_variant_new_uint64(snapshot->memory_mib));
+    add(&dict, "vcpus", g_variant_new_uint32(snapshot->vcpus));
+    add(&dict, "sandboxes", g_variant_new_uint32(core_count_sandboxes_of(core, template)));
+    add(&dict, "children", g_variant_new_uint32(core_count_snapshots_on(core, template)));
     return g_variant_builder_end(&dict);
 }
 

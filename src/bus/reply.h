@@ -29,6 +29,8 @@ GVariant *reply_network(const Network *network);
 GVariant *reply_traffic(const EgressTraffic *traffic);
 /* An entry of ListTemplates(): a{sv}, floating. */
 GVariant *reply_template(const Template *template);
+/* An entry of ListSnapshots(): a{sv}, floating. */
+GVariant *reply_snapshot(const Core *core, const Template *snapshot);
 /* The reply of GetQuota(), (a{s(tt)}a{s(tt)}): use and limits of the user, and of all users
  * together (empty if the user may not see them). */
 GVariant *reply_quota(Core *core, const Viewer *viewer);

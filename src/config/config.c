@@ -289,6 +289,8 @@ static const Setting settings[] = {
     LIMIT("Creates", QUOTA_CREATES, 1, 100000),
     LIMIT("Connections", QUOTA_CONNECTIONS, 1, 1000000),
     LIMIT("TrafficMiB", QUOTA_TRAFFIC_MIB, 1, G_MAXUINT32),
+    LIMIT("Snapshots", QUOTA_SNAPSHOTS, 1, 1000000),
+    LIMIT("SnapshotMiB", QUOTA_SNAPSHOT_MIB, 1, G_MAXUINT32),
     {"UserLimits", "DiskUsePercent", parse_number, AT(core.disk_use_percent), 1, 100},
     {"Limits", "LifetimeSec", parse_limit, AT(core.lifetime_max_s), 1, SANDBOX_TIMEOUT_MAX_S},
     {"Limits", "PausedSec", parse_limit, AT(core.paused_max_s), 1, SANDBOX_TIMEOUT_MAX_S},
@@ -403,6 +405,7 @@ config_new(gboolean user_mode)
         [QUOTA_CREATES] = 32,
         [QUOTA_CONNECTIONS] = SANDBOXES_DEFAULT * NET_CONNECTIONS_MAX,
         [QUOTA_TRAFFIC_MIB] = G_MAXUINT64,
+        [QUOTA_SNAPSHOTS] = 1000,
     }};
     if (!user_mode) {
         config->connection = g_strdup("qemu:///system");
@@ -426,6 +429,8 @@ finish_limits(Config *config)
     if (all[QUOTA_DISK_MIB] == 0)
         all[QUOTA_DISK_MIB] =
             MIN(disk_size_mib(config->state), G_MAXUINT64 / DISK_OVERCOMMIT) * DISK_OVERCOMMIT;
+    if (all[QUOTA_SNAPSHOT_MIB] == 0)
+        all[QUOTA_SNAPSHOT_MIB] = part_of(disk_size_mib(config->state), 1, 2);
     for (QuotaResource r = 0; r < _QUOTA_MAX; r++)
         if (each[r] == 0)
             each[r] = part_of_one_user(r, all[r]);

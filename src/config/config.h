@@ -5,10 +5,10 @@
  *   [Machines]    Connection=  Group=  Uids=  AllowEmulation=
  *   [Pool]        Target=
  *   [Limits]      Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=
- *                 Connections=  TrafficMiB=  LifetimeSec=
+ *                 Connections=  TrafficMiB=  Snapshots=  SnapshotMiB=  LifetimeSec=
  *                 PausedSec=
  *   [UserLimits]  Sandboxes=  MemoryMiB=  VCpus=  DiskMiB=  Processes=  Creates=
- *                 Connections=  TrafficMiB=  DiskUsePercent=
+ *                 Connections=  TrafficMiB=  Snapshots=  SnapshotMiB=  DiskUsePercent=
  *   [Network]     Mode=  Allow=  Deny=  Bandwidth=  Connections=  TrafficMiB=  Proxy=
  *   [Templates]   Default=
  *   [Folders]     State=  Run=  Ram=

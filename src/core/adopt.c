@@ -15,18 +15,17 @@
  */
 #include "adopt.h"
 
-#include "contexts.h"
 #include "core-private.h"
 #include "error.h"
 #include "journal.h"
 #include "lifespan.h"
 #include "network-private.h"
-#include "process.h"
 #include "registry.h"
 #include "sandbox-clock.h"
 #include "settle.h"
 #include "task.h"
 #include "util.h"
+#include "wake.h"
 
 /* Deaths of the service in its adoption after which a machine is given up: two crashes. */
 #define DEATHS_MAX 16
@@ -64,6 +63,7 @@ sandbox_from_record(Core *core, const Record *record)
     sandbox->id = g_strdup(record->id);
     sandbox->name = g_strdup(record->name);
     sandbox->template = g_strdup(record->template);
+    sandbox->snapshot = g_strdup(record->snapshot);
     sandbox->owner = record->owner;
     sandbox->created_us = record->created_us;
     sandbox->born_us = record->born_us;
@@ -123,21 +123,6 @@ on_heard(gpointer data)
     count_death(adoption, adoption->record->deaths + 1);
 }
 
-/* What the agent keeps: runners of contexts, and processes. */
-static void
-adopt_kept(Sandbox *sandbox, GBytes *answer)
-{
-    GuestRecords records;
-    GuestKept kept;
-
-    guest_records_init(&records, answer);
-    while (guest_records_next_kept(&records, &kept)) {
-        if (!contexts_adopt(sandbox, &kept))
-            process_adopt(sandbox, &kept);
-        guest_kept_clear(&kept);
-    }
-}
-
 static void
 settle(Adoption *adoption, Sandbox *sandbox)
 {
@@ -166,7 +151,7 @@ on_kept(GObject *source, GAsyncResult *result, gpointer data)
     Sandbox *sandbox = find_sandbox(adoption);
 
     if (sandbox && answer)
-        adopt_kept(sandbox, answer);
+        wake_kept(sandbox, answer);
     if (sandbox && sandbox->state == SANDBOX_ADOPTING)
         settle(adoption, sandbox);
     else if (sandbox)
@@ -184,6 +169,7 @@ take_up(Adoption *adoption, Sandbox *sandbox, Instance *instance)
     registry_use_instance(sandbox, instance);
     network_go_on(sandbox->network);
     sandbox_clock_set(sandbox); /* for an unknown time, nobody has set it */
+    wake_anyway(sandbox);
     if (sandbox->state == SANDBOX_PAUSED) {
         sandbox->is_unheard = TRUE;
         instance_hold(instance, INSTANCE_HELD_FOR_USER, TRUE); /* its deadline may have passed */
@@ -224,11 +210,22 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
     adoption_free(adoption);
 }
 
+/* What the machine runs from, a reference. Without its snapshot, which was damaged, the machine
+ * goes on: it has what it needs of the files open. */
+static Template *
+find_template(Core *core, const Record *record)
+{
+    Template *snapshot =
+        record->snapshot ? snapshots_lookup(core->snapshots, record->snapshot) : NULL;
+
+    return snapshot ? template_ref(snapshot) : templates_adopt(core->templates, record);
+}
+
 /* Takes the record. */
 static void
 adopt_machine(Core *core, Record *record)
 {
-    g_autoptr(Template) template = templates_adopt(core->templates, record);
+    g_autoptr(Template) template = find_template(core, record);
     Adoption *adoption = g_new0(Adoption, 1);
 
     adoption->core = core;
@@ -303,8 +300,10 @@ core_adopt(Core *core)
     g_auto(GStrv) ids = store_list_records(core->host.store);
     gboolean has_crashed = store_take_crash(core->host.store);
 
+    snapshots_load(core->snapshots);
     for (char **id = ids; *id; id++)
         adopt(core, *id, has_crashed);
+    snapshots_settle(core->snapshots);
 }
 
 /* --- what is left over --- */

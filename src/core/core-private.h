@@ -8,6 +8,7 @@
 #include "egress.h"
 #include "pools.h"
 #include "record-writer.h"
+#include "snapshots.h"
 #include "templates.h"
 
 struct Core {
@@ -15,6 +16,8 @@ struct Core {
     Host host;
     Templates *templates;
     Pools *pools;
+    Snapshots *snapshots;
+    GHashTable *snapshotting; /* ids of sandboxes of which a snapshot is being taken */
     GHashTable
         *preparations; /* Template → Preparation, of templates that an image can make ready */
     Acceleration *acceleration;

@@ -34,9 +34,22 @@ static void
 on_template_changed(Template *template, gpointer data)
 {
     Core *core = data;
+    Pool *pool = pools_find(core->pools, template);
 
-    pool_update(pools_find(core->pools, template));
+    if (pool) /* nobody waits for a snapshot that was removed */
+        pool_update(pool);
+    if (template->snapshot)
+        return;
     tell_template_changed(core, template);
+    snapshots_retry(core->snapshots);
+}
+
+static void
+on_snapshot_released(Template *template, gpointer data)
+{
+    Core *core = data;
+
+    snapshots_on_released(core->snapshots, template);
 }
 
 static void
@@ -52,7 +65,7 @@ on_template_removed(Template *template, gpointer data)
 }
 
 static const TemplatesEvents templates_events = {on_template_added, on_template_changed,
-                                                 on_template_removed};
+                                                 on_template_removed, on_snapshot_released};
 
 static void
 on_accelerator_chosen(const VmFacts *facts, gpointer data)
@@ -64,6 +77,7 @@ on_accelerator_chosen(const VmFacts *facts, gpointer data)
     g_hash_table_iter_init(&iter, core->preparations);
     while (g_hash_table_iter_next(&iter, NULL, &preparation))
         preparation_start(preparation, facts);
+    snapshots_retry(core->snapshots);
 }
 
 static void
@@ -175,6 +189,8 @@ core_new(const CoreConfig *config, Vm *vm, const Store *store, GError **error)
     core->pools = pools_new(&core->host, &pool_config);
     core->templates = templates_new(&core->host, &templates_events, core);
     core->preparations = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)preparation_free);
+    core->snapshots = snapshots_new(core);
+    core->snapshotting = g_hash_table_new(g_str_hash, g_str_equal);
     core->sandboxes = g_hash_table_new(g_str_hash, g_str_equal);
     core->creating = g_hash_table_new(g_str_hash, g_str_equal);
     core->networks = g_hash_table_new(g_str_hash, g_str_equal);
@@ -297,6 +313,8 @@ core_free(Core *core)
     egress_close(core->egress);
     g_hash_table_unref(core->preparations);
     pools_free(core->pools);
+    snapshots_free(core->snapshots);
+    g_hash_table_unref(core->snapshotting);
     templates_free(core->templates);
     acceleration_free(core->acceleration);
     if (!core->host.machines_stay)

@@ -20,6 +20,8 @@
 #include "process-list.h"
 #include "registry.h"
 #include "settle.h"
+#include "snapshot-make.h"
+#include "snapshots.h"
 #include "templates.h"
 #include "transfer.h"
 

@@ -16,7 +16,9 @@
 #include "lifespan.h"
 #include "network-private.h"
 #include "registry.h"
+#include "settle.h"
 #include "util.h"
+#include "wake.h"
 
 #define CLAIMS_MAX 3
 
@@ -26,6 +28,7 @@ typedef struct {
     Core *core;
     guint32 owner;
     Sandbox *sandbox; /* NULL once it is registered */
+    char *id;         /* of the sandbox, once it is registered and is not ready yet */
     char **environment;
     GArray *secrets;   /* of int: files of the network's secrets */
     guint parts;       /* of the claim, under way */
@@ -61,6 +64,7 @@ creation_free(gpointer data)
         instance_end(g_steal_pointer(&creation->sandbox->instance), "The sandbox was not created");
     drop_sandbox(creation);
     template_unref(creation->template);
+    g_free(creation->id);
     g_strfreev(creation->environment);
     g_array_unref(creation->secrets);
     g_clear_error(&creation->error);
@@ -116,12 +120,51 @@ lose_claim(GTask *task, GError *error)
     take_another(task);
 }
 
+/* The caller of a sandbox that began from a snapshot may use it. */
+static void
+on_woken(GObject *source, GAsyncResult *result, gpointer data)
+{
+    const Creation *creation = g_task_get_task_data(data);
+    Core *core = creation->core;
+    Sandbox *sandbox = registry_lookup(core, creation->id);
+    GError *error = NULL;
+
+    if (!wake_finish(result, &error)) {
+        if (sandbox)
+            core_end(core, sandbox, END_MACHINE_LOST, error->message);
+        finish(data, NULL, error);
+        return;
+    }
+    sandbox_change(sandbox, SANDBOX_CLAIMED);
+    journal_created(sandbox);
+    settle_wake(core, sandbox->id);
+    finish(data, sandbox->id, NULL);
+}
+
+/* Calls of it wait until its processes run again, as after a restart of the service. */
+static void
+wake(GTask *task)
+{
+    Creation *creation = g_task_get_task_data(task);
+    Sandbox *sandbox = creation->sandbox;
+
+    sandbox_change(sandbox, SANDBOX_FOUND);
+    creation->id = g_strdup(sandbox->id);
+    creation->sandbox = NULL;
+    registry_add(creation->core, sandbox);
+    wake_async(creation->core, sandbox, (const char *const *)creation->environment, on_woken, task);
+}
+
 static void
 announce(GTask *task)
 {
     Creation *creation = g_task_get_task_data(task);
     Sandbox *sandbox = creation->sandbox;
 
+    if (sandbox->snapshot) {
+        wake(task);
+        return;
+    }
     /* The exercise has reseeded the interpreters already (exercise.h). */
     if (*creation->environment)
         instance_reseed(sandbox->instance, (const char *const *)creation->environment);
@@ -303,8 +346,12 @@ take_another(GTask *task)
         take_machine(task, pool);
         return;
     }
-    error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE, "template '%s' was removed",
-                        creation->template->name);
+    if (creation->template->snapshot)
+        error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_SNAPSHOT,
+                            "snapshot '%s' was removed", creation->template->snapshot->id);
+    else
+        error = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_TEMPLATE,
+                            "template '%s' was removed", creation->template->name);
     finish(task, NULL, error);
 }
 
@@ -372,13 +419,24 @@ network_for(Core *core, const Template *template, const CreateRequest *request)
                        policy ? net_policy_copy(policy) : net_policy_new());
 }
 
+/* What the digest of a request says of its template; no template has a name with "@". */
+static char *
+name_origin(const Core *core, const CreateRequest *request)
+{
+    if (request->snapshot)
+        return g_strconcat("@", request->snapshot, NULL);
+    return g_strdup(request->template ? request->template : core->config.default_template);
+}
+
 static Sandbox *
 sandbox_for(Core *core, const Template *template, guint32 owner, const CreateRequest *request)
 {
     Sandbox *sandbox = sandbox_new();
+    g_autofree char *origin = name_origin(core, request);
 
     sandbox->name = g_strdup(request->name);
     sandbox->template = g_strdup(template->name);
+    sandbox->snapshot = template->snapshot ? g_strdup(template->snapshot->id) : NULL;
     sandbox->owner = owner;
     sandbox->metadata = g_strdupv(request->metadata);
     sandbox->vcpus = template->vcpus;
@@ -392,7 +450,7 @@ sandbox_for(Core *core, const Template *template, guint32 owner, const CreateReq
     sandbox->resumes_for_calls = request->resumes_for_calls;
     sandbox->network = network_for(core, template, request);
     if (request->idempotency_key)
-        sandbox->request_digest = digest_request(core, request, template->name);
+        sandbox->request_digest = digest_request(core, request, origin);
     return sandbox;
 }
 
@@ -472,26 +530,39 @@ join_earlier(Core *core, GTask *task, guint32 owner, const CreateRequest *reques
     return TRUE;
 }
 
+/* NULL with an error. */
+static Template *
+find_template(Core *core, guint32 owner, const CreateRequest *request, GError **error)
+{
+    const Viewer viewer = {.uid = owner};
+    const char *name = request->template ? request->template : core->config.default_template;
+    Template *template;
+
+    if (request->snapshot)
+        return core_find_snapshot(core, &viewer, request->snapshot, error);
+    template = templates_find(core->templates, name);
+    if (!template)
+        set_no_template(core, name, error);
+    return template;
+}
+
 void
 core_create_async(Core *core, guint32 owner, const CreateRequest *request,
                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
     /* A creation that other calls may share goes on when its first caller leaves. */
     GTask *task = g_task_new(NULL, request->idempotency_key ? NULL : cancellable, callback, data);
-    const char *name = request->template ? request->template : core->config.default_template;
-    g_autofree char *share_key = NULL;
+    g_autofree char *origin = name_origin(core, request), *share_key = NULL;
     GError *error = NULL;
-    Template *template = templates_find(core->templates, name);
+    Template *template = find_template(core, owner, request, &error);
     Sandbox *sandbox = NULL;
 
     if (request->idempotency_key)
         share_key = g_strdup_printf("%u %s", owner, request->idempotency_key);
-    if (share_key && template && join_earlier(core, task, owner, request, name, share_key))
+    if (share_key && template && join_earlier(core, task, owner, request, origin, share_key))
         return;
     if (template)
         sandbox = accept_request(core, template, owner, request, &error);
-    else
-        set_no_template(core, name, &error);
     if (!sandbox) {
         g_task_return_error(task, error);
         g_object_unref(task);
@@ -501,6 +572,8 @@ core_create_async(Core *core, guint32 owner, const CreateRequest *request,
     g_task_set_task_data(
         task, creation_new(core, template, sandbox, request, g_steal_pointer(&share_key)),
         creation_free);
+    if (template->snapshot)
+        snapshots_want(core->snapshots, template);
     take_machine(task, pools_find(core->pools, template));
 }
 

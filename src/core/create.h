@@ -13,6 +13,7 @@ typedef struct {
 
 typedef struct {
     const char *template; /* NULL: the default one */
+    const char *snapshot; /* id; NULL: it begins from the template */
     const char *name;     /* "": none */
     guint64 timeout_s;
     char **metadata;               /* key, value, …, sorted by key */

@@ -32,6 +32,10 @@ struct Instance {
 Instance *instance_new(Host *host, const char *id, const MachineUser *user, Template *template);
 /* The machine is lost for a reason that is known. */
 void instance_lose(Instance *instance, EndReason why);
+/* Lets the user of a machine read the disks that are below its own, and revokes that. In the main
+ * thread, because machines share the access lists. */
+gboolean instance_open_snapshots(const Template *template, uid_t uid, GError **error);
+void instance_close_snapshots(const Template *template, uid_t uid);
 /* Events of its machine and its connection, whose data is the instance. */
 extern const MachineEvents instance_machine_events;
 void instance_on_link_lost(GuestLink *link, GuestLoss how, const char *message, gpointer data);

@@ -72,18 +72,23 @@ end_unwanted(gpointer instance)
 }
 
 static void
-on_exercised(GObject *source, GAsyncResult *result, gpointer data)
+finish(GTask *task)
 {
-    GTask *task = data;
     Start *start = g_task_get_task_data(task);
-    GError *error = NULL;
 
-    if (!exercise_finish(result, &error)) {
-        return_error(task, error);
-        return;
-    }
     g_task_return_pointer(task, g_steal_pointer(&start->instance), end_unwanted);
     g_object_unref(task);
+}
+
+static void
+on_exercised(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+
+    if (exercise_finish(result, &error))
+        finish(data);
+    else
+        return_error(data, error);
 }
 
 static void
@@ -147,10 +152,12 @@ on_greeted(GObject *source, GAsyncResult *result, gpointer data)
     Start *start = g_task_get_task_data(data);
     GError *error = NULL;
 
-    if (guest_link_greet_finish(start->instance->link, result, &error))
-        open_next_runner(data);
-    else
+    if (!guest_link_greet_finish(start->instance->link, result, &error))
         return_error(data, error);
+    else if (start->instance->template->snapshot)
+        finish(data); /* its processes stand still: wake.h */
+    else
+        open_next_runner(data);
 }
 
 /* Ends the call that the start waits for, and with it the start. */
@@ -189,6 +196,13 @@ on_machine_started(GObject *source, GAsyncResult *result, gpointer data)
                                                  G_CALLBACK(on_start_cancelled), start);
 }
 
+static char *
+state_of(const Template *template)
+{
+    return template->snapshot ? snapshot_path(template->snapshot, SNAPSHOT_STATE)
+                              : template_files_path(template->files, "state");
+}
+
 static void
 start_machine(GTask *task)
 {
@@ -198,7 +212,7 @@ start_machine(GTask *task)
     g_autofree char *disk = start->boots
                                 ? template_files_staging_path(template->files, "disk.qcow2")
                                 : instance_disk(instance);
-    g_autofree char *state = start->boots ? NULL : template_files_path(template->files, "state");
+    g_autofree char *state = start->boots ? NULL : state_of(template);
     g_autofree char *socket = g_build_filename(instance->run_dir, "agent", NULL);
     MachineSpec spec = {
         .name = instance->name,
@@ -245,6 +259,28 @@ copy_blank(const Instance *instance, GError **error)
            access_grant(disk, instance->user.uid, "rw", error);
 }
 
+/* A disk that lies on that of the snapshot. */
+static gboolean
+make_overlay(const Instance *instance, GError **error)
+{
+    g_autofree char *disk = instance_disk(instance);
+    g_autofree char *below = snapshot_path(instance->template->snapshot, SNAPSHOT_DISK);
+
+    return vm_create_overlay(disk, below, "qcow2", error) &&
+           access_grant(disk, instance->user.uid, "rw", error);
+}
+
+static gboolean
+make_disk(const Start *start, GError **error)
+{
+    const Instance *instance = start->instance;
+
+    if (start->boots)
+        return open_boot_disk(instance, error);
+    return instance->template->snapshot ? make_overlay(instance, error)
+                                        : copy_blank(instance, error);
+}
+
 static gboolean
 make_folders(const Instance *instance, GError **error)
 {
@@ -259,11 +295,34 @@ make_files(GTask *task, gpointer source, gpointer data, GCancellable *cancellabl
     const Instance *instance = start->instance;
     GError *error = NULL;
 
-    if (make_folders(instance, &error) &&
-        (start->boots ? open_boot_disk(instance, &error) : copy_blank(instance, &error)))
+    if (make_folders(instance, &error) && make_disk(start, &error))
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, error);
+}
+
+gboolean
+instance_open_snapshots(const Template *template, uid_t uid, GError **error)
+{
+    for (; template && template->snapshot; template = template->parent) {
+        g_autofree char *disk = snapshot_path(template->snapshot, SNAPSHOT_DISK);
+
+        if (!access_grant(disk, uid, "r", error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+void
+instance_close_snapshots(const Template *template, uid_t uid)
+{
+    for (; template && template->snapshot; template = template->parent) {
+        g_autofree char *disk = snapshot_path(template->snapshot, SNAPSHOT_DISK);
+        g_autoptr(GError) error = NULL;
+
+        if (!access_revoke(disk, uid, &error))
+            g_warning("%s", error->message);
+    }
 }
 
 /* In the main thread, because machines that start at the same time share the access list. */
@@ -274,7 +333,7 @@ open_ram(GTask *task, GError **error)
     const Instance *instance = start->instance;
 
     start->has_ram = access_grant(instance->template->files->ram, instance->user.uid, "rw", error);
-    return start->has_ram;
+    return start->has_ram && instance_open_snapshots(instance->template, instance->user.uid, error);
 }
 
 static void

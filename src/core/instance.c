@@ -155,6 +155,7 @@ on_files_removed(GObject *source, GAsyncResult *result, gpointer data)
     Remains *remains = data;
     Host *host = remains->host;
 
+    instance_close_snapshots(remains->template, remains->user.uid);
     host_return_user(host, &remains->user);
     host->memory_mib -= remains->template->memory_mib;
     host->ending_mib -= remains->template->memory_mib;

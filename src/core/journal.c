@@ -203,6 +203,32 @@ journal_network_lost(const Sandbox *sandbox, const char *why)
          "The network of sandbox %s of uid %u is closed: %s", sandbox->id, sandbox->owner, why);
 }
 
+static void
+tell_snapshot(const Snapshot *snapshot, const char *message_id, const char *what)
+{
+    char owner[NUMBER_SIZE];
+
+    if (!may_write(snapshot->owner, JOURNAL_LIFE))
+        return;
+    g_snprintf(owner, sizeof owner, "%u", snapshot->owner);
+    g_log_structured("cloche", G_LOG_LEVEL_MESSAGE, "MESSAGE_ID", message_id, "SNAPSHOT_ID",
+                     snapshot->id, "SANDBOX_ID", snapshot->sandbox, "OWNER_UID", owner, "TEMPLATE",
+                     snapshot->template, "MESSAGE", "Snapshot %s of sandbox %s of uid %s %s",
+                     snapshot->id, snapshot->sandbox, owner, what);
+}
+
+void
+journal_snapshot_taken(const Snapshot *snapshot)
+{
+    tell_snapshot(snapshot, JOURNAL_SNAPSHOT_TAKEN, "was taken");
+}
+
+void
+journal_snapshot_removed(const Snapshot *snapshot)
+{
+    tell_snapshot(snapshot, JOURNAL_SNAPSHOT_REMOVED, "was removed");
+}
+
 void
 journal_refused(guint32 owner, const char *why)
 {

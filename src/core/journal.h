@@ -27,6 +27,8 @@
 #define JOURNAL_REFUSED "a88ce9a7bf6a4b4eb1521d188df4a270"
 #define JOURNAL_NETWORK_SET "3f1b0a7c52d84e6b9d0e8c4f6a217b95"
 #define JOURNAL_NETWORK_LOST "b7d92e1f04c6483aa85e3c1d7f90e264"
+#define JOURNAL_SNAPSHOT_TAKEN "6c1f0bb5d1cb4f0fb0a3a4c6fd1b8f57"
+#define JOURNAL_SNAPSHOT_REMOVED "0a7a7d2f8f5c4c1c9a3d5be1a6f2c940"
 #define JOURNAL_LEFT_OUT "5d0d3d5b1c0e4f6c9a58c1f6b1a7e2d4"
 
 #define JOURNAL_LIFE_MAX 1200u
@@ -52,6 +54,10 @@ void journal_claim_lost(const Sandbox *sandbox, const char *why);
 void journal_network_set(const Sandbox *sandbox);
 /* Its network is closed until it is set again. `why` is a line of cloche-egress. */
 void journal_network_lost(const Sandbox *sandbox, const char *why);
+/* All files of the snapshot are on disk. */
+void journal_snapshot_taken(const Snapshot *snapshot);
+/* Its owner has removed it. */
+void journal_snapshot_removed(const Snapshot *snapshot);
 /* A limit refused something to a user. */
 void journal_refused(guint32 owner, const char *why);
 

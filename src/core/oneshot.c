@@ -109,13 +109,17 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
 
 /* Before a machine is taken for it. The creation reports what is wrong with the template itself. */
 static gboolean
-check_language(Core *core, const char *template, const char *language, GError **error)
+check_language(Core *core, guint32 owner, const CreateRequest *request, const char *language,
+               GError **error)
 {
-    const char *name = template ? template : core->config.default_template;
-    const Template *found = templates_find(core->templates, name);
+    const Viewer viewer = {.uid = owner};
+    const char *name = request->template ? request->template : core->config.default_template;
+    const Template *found =
+        request->snapshot ? core_find_snapshot(core, &viewer, request->snapshot, /* error= */ NULL)
+                          : templates_find(core->templates, name);
 
     return !found || found->state == TEMPLATE_FAILED ||
-           sandbox_check_language(name, found->languages, language, error);
+           sandbox_check_language(found->name, found->languages, language, error);
 }
 
 void
@@ -129,7 +133,7 @@ core_run_code_async(Core *core, guint32 owner, const CreateRequest *request, con
     GError *error = NULL;
 
     if (!registry_check_running(core, &error) ||
-        !check_language(core, request->template, language, &error)) {
+        !check_language(core, owner, request, language, &error)) {
         g_task_return_error(task, error);
         g_object_unref(task);
         return;

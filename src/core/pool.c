@@ -22,6 +22,13 @@ struct Pool {
     guint64 claimed, restored, failed;
 };
 
+/* Machines of a snapshot are started for callers only. */
+static guint
+target_of(const Pool *pool)
+{
+    return pool->template->snapshot ? 0 : pool->config.target;
+}
+
 /* --- machines that are ready --- */
 
 static void
@@ -77,7 +84,7 @@ take_up(Pool *pool, Instance *instance)
         return;
     }
     /* Its caller has left, or the target became less. */
-    if (pool->ready.length >= pool->config.target) {
+    if (pool->ready.length >= target_of(pool)) {
         instance_end(instance, "It is not needed any more");
         return;
     }
@@ -164,7 +171,7 @@ may_start(const Pool *pool)
     return memory_is_free(pool) &&
            pool->starting < pace_starts(&pool->host->pace, pool->processors,
                                         /* is_waited_for= */ waiting > 0) &&
-           pool->ready.length + pool->starting < pool->config.target + waiting;
+           pool->ready.length + pool->starting < target_of(pool) + waiting;
 }
 
 void
@@ -287,7 +294,7 @@ void
 pool_reconfigure(Pool *pool, const PoolConfig *config)
 {
     pool->config = *config;
-    while (pool->ready.length > config->target && pool_give_up_one(pool))
+    while (pool->ready.length > target_of(pool) && pool_give_up_one(pool))
         ;
 }
 
@@ -317,7 +324,7 @@ PoolFigures
 pool_figures(const Pool *pool)
 {
     return (PoolFigures){
-        .target = pool->config.target,
+        .target = target_of(pool),
         .ready = pool->ready.length,
         .starting = pool->starting,
         .waiting = callers_count(pool->callers),

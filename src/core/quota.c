@@ -35,6 +35,8 @@ static const struct {
                            "set a lower limit of a network, end a sandbox"},
     [QUOTA_TRAFFIC_MIB] = {"traffic-mib", "TrafficMiB", " MiB",
                            "set a lower limit of a network, end a sandbox"},
+    [QUOTA_SNAPSHOTS] = {"snapshots", "Snapshots", "", "remove a snapshot"},
+    [QUOTA_SNAPSHOT_MIB] = {"snapshot-mib", "SnapshotMiB", " MiB", "remove a snapshot"},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(resources) == _QUOTA_MAX);
 

@@ -14,11 +14,13 @@ typedef enum {
     QUOTA_SANDBOXES,
     QUOTA_MEMORY_MIB,
     QUOTA_VCPUS,
-    QUOTA_DISK_MIB,    /* the sizes to which disks may grow */
-    QUOTA_PROCESSES,   /* operations under way */
-    QUOTA_CREATES,     /* creations under way */
-    QUOTA_CONNECTIONS, /* that networks of sandboxes may have at once */
-    QUOTA_TRAFFIC_MIB, /* that networks of sandboxes may move in all */
+    QUOTA_DISK_MIB,     /* the sizes to which disks may grow */
+    QUOTA_PROCESSES,    /* operations under way */
+    QUOTA_CREATES,      /* creations under way */
+    QUOTA_CONNECTIONS,  /* that networks of sandboxes may have at once */
+    QUOTA_TRAFFIC_MIB,  /* that networks of sandboxes may move in all */
+    QUOTA_SNAPSHOTS,    /* that their owner has not removed */
+    QUOTA_SNAPSHOT_MIB, /* that snapshots take on disk, removed ones included */
     _QUOTA_MAX,
 } QuotaResource;
 

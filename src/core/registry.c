@@ -11,6 +11,7 @@
 #include "sandbox-clock.h"
 #include "settle.h"
 #include "util.h"
+#include "wake.h"
 
 typedef struct {
     char *id;
@@ -125,6 +126,7 @@ on_stalled(Instance *instance, gboolean is_stalled, gpointer data)
     }
     if (!is_stalled) {
         sandbox_clock_set(sandbox); /* before any call that waits */
+        wake_anyway(sandbox);
         sandbox->is_waking = FALSE;
     }
     settle_wake(sandbox->core, sandbox->id);
@@ -171,6 +173,7 @@ registry_write_record_async(Core *core, const Sandbox *sandbox, GAsyncReadyCallb
         .name = sandbox->name,
         .template = sandbox->template,
         .template_key = (char *)template_key(instance_template(sandbox->instance)),
+        .snapshot = sandbox->snapshot,
         .owner = sandbox->owner,
         .created_us = sandbox->created_us,
         .born_us = sandbox->born_us,

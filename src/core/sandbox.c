@@ -64,6 +64,7 @@ sandbox_free(Sandbox *sandbox)
     g_free(sandbox->id);
     g_free(sandbox->name);
     g_free(sandbox->template);
+    g_free(sandbox->snapshot);
     g_strfreev(sandbox->metadata);
     g_strfreev(sandbox->languages);
     g_free(sandbox->idempotency_key);

@@ -49,6 +49,7 @@ typedef struct {
 struct Sandbox {
     Core *core; /* NULL before registry_add() */
     char *id, *name, *template;
+    char *snapshot; /* id of the one that it began from; NULL: it began from the template */
     guint32 owner;
     SandboxState state;
     EndReason end_reason;

@@ -46,6 +46,8 @@ template_free(Template *template)
     if (template->kept >= 0)
         close(template->kept);
     template_files_free(template->files);
+    snapshot_free(template->snapshot);
+    template_unref(template->parent);
     g_free(template->step);
     g_clear_error(&template->error);
     g_free(template);
@@ -188,7 +190,10 @@ template_fail(Template *template, const GError *error)
         return; /* it was reported */
     if (!change(template, TEMPLATE_FAILS))
         return;
-    g_warning("Template '%s' cannot be used: %s", template->name, error->message);
+    if (template->snapshot)
+        g_message("Snapshot '%s' cannot be used: %s", template->snapshot->id, error->message);
+    else
+        g_warning("Template '%s' cannot be used: %s", template->name, error->message);
     g_clear_error(&template->error);
     template->error = g_error_copy(error);
     report(template);

@@ -3,6 +3,9 @@
  * template: what machines are restored from, and all that a machine or its user needs to know of
  * it.
  *
+ * A snapshot of a sandbox is a template, too: with an owner, and a parent whose disk is below its
+ * own.
+ *
  * A template is reference-counted. While a reference exists, neither this service nor build-image
  * removes what machines of the template need on disk: each instance holds one.
  */
@@ -11,7 +14,7 @@
 #include <glib.h>
 
 #include "policy.h"
-#include "template-files.h"
+#include "snapshot.h"
 
 typedef enum {
     TEMPLATE_CHECKING, /* whether a stored version can be used */
@@ -47,6 +50,9 @@ struct Template {
     guint64 memory_mib, disk_mib;
     char *kernel, *initrd; /* paths; NULL: no machine can be made of it */
     int kept;              /* descriptor that keeps the image below its disk from removal, or -1 */
+    /* A snapshot has the name and the files of the template that its state is based on. */
+    Snapshot *snapshot; /* NULL: it is none */
+    Template *parent;   /* the snapshot that it was taken on top of, with a reference, or NULL */
 
     /* Set by the functions below. */
     TemplateFiles *files; /* NULL until its key is known */

@@ -79,6 +79,8 @@ on_changed(Template *template, gpointer data)
 {
     Templates *templates = data;
 
+    if (template->snapshot)
+        templates->events->changed(template, templates->events_data);
     if (templates_find(templates, template->name) != template)
         return;
     if (template->state == TEMPLATE_READY &&
@@ -111,6 +113,8 @@ on_released(Template *template, gpointer data)
     Template *current = templates_find(templates, template->name);
 
     g_hash_table_remove(templates->existing, template);
+    if (template->snapshot)
+        templates->events->snapshot_released(template, templates->events_data);
     if (templates->is_stopped || templates->host->machines_stay || !template->files ||
         is_in_use(templates, template->files->version))
         return;
@@ -124,8 +128,8 @@ on_released(Template *template, gpointer data)
 
 static const TemplateEvents template_events = {on_changed, on_released};
 
-static void
-follow(Templates *templates, Template *template)
+void
+templates_follow(Templates *templates, Template *template)
 {
     g_hash_table_add(templates->existing, template);
     template_watch(template, &template_events, templates);
@@ -138,7 +142,7 @@ templates_add(Templates *templates, Template *template)
 {
     g_assert(!templates_find(templates, template->name));
     g_hash_table_insert(templates->installed, template->name, template);
-    follow(templates, template);
+    templates_follow(templates, template);
     templates->events->added(template, templates->events_data);
 }
 
@@ -178,7 +182,8 @@ find_version(const Templates *templates, const char *name, const char *key)
 
     g_hash_table_iter_init(&iter, templates->existing);
     while (key && g_hash_table_iter_next(&iter, &template, NULL))
-        if (g_str_equal(((const Template *)template)->name, name) &&
+        if (!((const Template *)template)->snapshot &&
+            g_str_equal(((const Template *)template)->name, name) &&
             g_strcmp0(template_key(template), key) == 0)
             return template;
     return NULL;
@@ -211,7 +216,7 @@ templates_adopt(Templates *templates, const Record *record)
     template->disk_mib = record->disk_mib;
     if (record->template_key)
         use_files(templates, template, record->template_key);
-    follow(templates, template);
+    templates_follow(templates, template);
     return template;
 }
 

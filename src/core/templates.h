@@ -20,6 +20,8 @@ typedef struct {
     void (*changed)(Template *template, gpointer data);
     /* It is no longer found by its name. */
     void (*removed)(Template *template, gpointer data);
+    /* The last reference to a snapshot is gone. */
+    void (*snapshot_released)(Template *template, gpointer data);
 } TemplatesEvents;
 
 Templates *templates_new(Host *host, const TemplatesEvents *events, gpointer data);
@@ -29,6 +31,8 @@ void templates_free(Templates *templates);
 
 /* Takes the reference. No template of this name may be installed. */
 void templates_add(Templates *templates, Template *template);
+/* Watches a snapshot, whose base remains on disk while there is a reference to it. */
+void templates_follow(Templates *templates, Template *snapshot);
 /* Releases the reference. */
 void templates_remove(Templates *templates, Template *template);
 /* The installed template of this name, or NULL. */

@@ -55,7 +55,7 @@ fake_record_open_process(const char *control, const char *name)
 void
 fake_record_remove(const char *control, const char *name)
 {
-    static const char *const suffixes[] = {FAKE_STATE, FAKE_ENDED, ""};
+    static const char *const suffixes[] = {FAKE_STATE, FAKE_ENDED, FAKE_CAPTURED, ""};
 
     for (gsize i = 0; i < G_N_ELEMENTS(suffixes); i++) {
         g_autofree char *path = path_of(control, name, suffixes[i]);

@@ -16,7 +16,8 @@
 
 #define FAKE_STATE ".state"
 #define FAKE_ENDED ".ended"
-#define FAKE_LOCK_FD 3 /* of `starting`, in fake-machine until its record exists */
+#define FAKE_CAPTURED ".captured" /* "yes": its processors stand still for a capture */
+#define FAKE_LOCK_FD 3            /* of `starting`, in fake-machine until its record exists */
 
 /* The cgroup of all processes of a machine. No other machine on the host has it. */
 char *fake_record_cgroup(const char *control, const char *name);

@@ -30,7 +30,7 @@ list(const char *filter, char **ret_next)
         g_assert_cmpuint(index, <, COUNT);
         id = dict_string(properties, "Id");
         g_assert_cmpstr(id, ==, id_of(path));
-        g_assert_cmpint(g_variant_n_children(properties), ==, 14);
+        g_assert_cmpint(g_variant_n_children(properties), ==, 15);
         g_string_append_printf(digits, "%u", index);
     }
     if (ret_next)

@@ -42,7 +42,7 @@ test_manager_properties(void)
     g_assert_cmpuint(dict_number(limits, "processes"), ==, 512);
     g_assert_cmpuint(dict_number(limits, "creates"), ==, 16);
     g_assert_cmpuint(dict_number(limits, "buffer-size"), ==, 64 * 1024 * 1024);
-    g_assert_cmpint(g_variant_n_children(limits), ==, 13);
+    g_assert_cmpint(g_variant_n_children(limits), ==, 15);
     g_assert_cmpuint(dict_number(limits, "code-size"), ==, 1024 * 1024);
     g_assert_cmpuint(dict_number(limits, "output-size"), ==, 4 * 1024 * 1024);
 }
@@ -109,7 +109,7 @@ test_defaults(void)
     g_autofree char *reason = dict_string(all, "EndReason");
     guint64 created_us = dict_number(all, "Created"), expires_us = dict_number(all, "Expires");
 
-    g_assert_cmpint(g_variant_n_children(all), ==, 14);
+    g_assert_cmpint(g_variant_n_children(all), ==, 15);
     g_assert_true(g_regex_match_simple("^[a-z0-9]+$", id, 0, 0));
     g_assert_true(g_str_has_prefix(sandbox, MANAGER "/sandbox/"));
     g_assert_cmpstr(id_of(sandbox), ==, id);

@@ -125,7 +125,7 @@ test_life(void)
     g_autofree char *first = NULL, *second = NULL, *of_other = NULL;
     guint64 amount, limit;
 
-    g_assert_cmpuint(g_variant_n_children(own), ==, 9);
+    g_assert_cmpuint(g_variant_n_children(own), ==, 11);
     g_assert_cmpuint(g_variant_n_children(all), ==, 0); /* the use of all users is not shown */
     g_assert_true(g_variant_lookup(own, "sandboxes", "(tt)", &amount, &limit));
     g_assert_cmpuint(limit, ==, 7);

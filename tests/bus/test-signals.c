@@ -58,7 +58,7 @@ test_added(void)
 
     g_variant_get_child(objects, 0, "&o", &path);
     g_assert_cmpstr(path, ==, sandbox);
-    g_assert_cmpint(g_variant_n_children(properties), ==, 14);
+    g_assert_cmpint(g_variant_n_children(properties), ==, 15);
     g_assert_cmpstr(template, ==, "minimal");
     g_variant_get(added, "(&s&o)", &id, &path);
     g_assert_cmpstr(id, ==, id_of(sandbox));

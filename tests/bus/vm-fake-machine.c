@@ -160,19 +160,32 @@ on_died(int fd, GIOCondition condition, gpointer data)
 }
 
 void
-fake_machine_stall(const FakeMachine *machine, gboolean is_stalled)
+fake_machine_freeze(const FakeVm *vm, const char *name, gboolean is_frozen)
 {
-    const char *control = vm_of(machine)->config->control;
-    g_autofree char *cgroup = fake_record_cgroup(control, machine->name);
+    g_autofree char *cgroup = fake_record_cgroup(vm->config->control, name);
     g_autofree char *path = g_build_filename(cgroup, "cgroup.freeze", NULL);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     if (fd < 0) /* it has ended */
         return;
-    if (write(fd, is_stalled ? "1" : "0", 1) != 1)
+    if (write(fd, is_frozen ? "1" : "0", 1) != 1)
         g_error("Cannot write '%s': %s", path, g_strerror(errno));
     close(fd);
-    fake_record_write(control, machine->name, FAKE_STATE, is_stalled ? "stalled" : "running");
+}
+
+void
+fake_machine_set_captured(const FakeVm *vm, const char *name, gboolean is_captured)
+{
+    fake_record_write(vm->config->control, name, FAKE_CAPTURED, is_captured ? "yes" : "no");
+    fake_machine_freeze(vm, name, is_captured);
+}
+
+void
+fake_machine_stall(const FakeMachine *machine, gboolean is_stalled)
+{
+    fake_machine_freeze(vm_of(machine), machine->name, is_stalled);
+    fake_record_write(vm_of(machine)->config->control, machine->name, FAKE_STATE,
+                      is_stalled ? "stalled" : "running");
 }
 
 void
@@ -329,6 +342,12 @@ adopt_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cance
     if (g_strcmp0(state, "running") != 0 && g_strcmp0(state, "stalled") != 0)
         g_set_error(&error, CLOCHE_ERROR, CLOCHE_ERROR_GUEST_LOST, "machine '%s' %s", machine->name,
                     state ? "does not run" : "is gone");
+    g_autofree char *captured =
+        fake_record_read(vm_of(machine)->config->control, machine->name, FAKE_CAPTURED);
+
+    /* cloche-vm lets it run again when its client is gone. */
+    if (g_strcmp0(captured, "yes") == 0)
+        fake_machine_set_captured(vm_of(machine), machine->name, FALSE);
     if (!error && machine_connect(machine, &error)) {
         g_task_return_boolean(task, TRUE);
         return;

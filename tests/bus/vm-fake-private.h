@@ -48,6 +48,9 @@ void fake_machine_forget(FakeMachine *machine);
 void fake_machine_free(gpointer machine);
 /* Freezes the machine's processes, or lets them run, and writes that to the machine's record. */
 void fake_machine_stall(const FakeMachine *machine, gboolean is_stalled);
+void fake_machine_freeze(const FakeVm *vm, const char *name, gboolean is_frozen);
+/* The same for a capture, which is another record. */
+void fake_machine_set_captured(const FakeVm *vm, const char *name, gboolean is_captured);
 /* Reports a change of the state in the machine's record. */
 void fake_machine_look_for_stall(FakeMachine *machine);
 /* Ends the process of a machine, and removes its files and cgroup. Blocks. */
@@ -59,5 +62,9 @@ void fake_start_async(Vm *vm, const MachineSpec *spec, const MachineEvents *even
                       gpointer data);
 void fake_adopt_async(Vm *vm, const MachineSpec *spec, const MachineEvents *events,
                       gpointer events_data, GAsyncReadyCallback callback, gpointer data);
+void fake_save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
+void fake_capture_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data);
+gboolean fake_capture_finish(Machine *machine, GAsyncResult *result, GError **error);
+void fake_release_async(Machine *machine, GAsyncReadyCallback callback, gpointer data);
 Machine *fake_start_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);
 Machine *fake_adopt_finish(Vm *vm, GAsyncResult *result, int *ret_fd, GError **error);

@@ -15,7 +15,6 @@
 #include "util.h"
 #include "vm-fake-private.h"
 
-#define STATE_SIZE 1024
 #define PROBE_PAUSE_MS 20
 
 /* --- what waits for libvirt --- */
@@ -112,18 +111,6 @@ sweep_finish(Vm *vm, GAsyncResult *result, GError **error)
 }
 
 /* --- the rest of a machine's life --- */
-
-static void
-save_async(Machine *machine, int fd, GAsyncReadyCallback callback, gpointer data)
-{
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
-    g_autofree char *state = g_strnfill(STATE_SIZE, 's');
-
-    if (write(fd, state, STATE_SIZE) == STATE_SIZE)
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_new_error(task, CLOCHE_ERROR, CLOCHE_ERROR_FAILED, "the state is incomplete");
-}
 
 static gboolean
 boolean_finish(GAsyncResult *result, GError **error)
@@ -375,8 +362,12 @@ static const VmOps ops = {
     .start_finish = fake_start_finish,
     .adopt_async = fake_adopt_async,
     .adopt_finish = fake_adopt_finish,
-    .save_async = save_async,
+    .save_async = fake_save_async,
     .save_finish = save_finish,
+    .capture_async = fake_capture_async,
+    .capture_finish = fake_capture_finish,
+    .release_async = fake_release_async,
+    .release_finish = fake_capture_finish,
     .destroy_async = destroy_async,
     .destroy_finish = destroy_finish,
     .open_net_async = open_net_async,

@@ -15,6 +15,10 @@
  *   kvm             a number: KVM works after this many failed probes; without the file, KVM
  *                   does not work
  *   virtualization  if it exists, the processor has virtualization
+ *   capture-fails   a number: this many of the next captures fail, as without cloche-vm's privilege
+ *   capture-hold    a FIFO: every capture waits, with its machine stopped, until it was opened for
+ *                   writing and closed
+ *   release-fails   a number: so often, the processors of a captured machine have run too early
  *   tried           written by the fake: the number of probes
  *   test            a FIFO: machines end when no process has it open for writing
  *

@@ -23,11 +23,21 @@ share() {
     cp --reflink=always "$1" "$2" 2>/dev/null || ln -f "$1" "$2"
 }
 
+# A snapshot of a sandbox lies on an image of this name with this digest.
+has_snapshots() {
+    local conf
+    for conf in "$images"/../snapshots/*/snapshot.conf; do
+        grep -qsx "Template=$1" "$conf" && grep -qsx "Image=$2" "$conf" && return
+    done
+    return 1
+}
+
 # remove_others FOLDER NAME KEEP: removes all NAME-DIGEST except KEEP.
 remove_others() {
     local path
     for path in "$1/$2"-*; do
         [[ $path =~ /$2-[0-9a-f]{16}$ && $path != "$1/$3" ]] || continue
+        [ "$1" != "$images" ] || ! has_snapshots "$2" "${path##*-}" || continue
         flock --nonblock "$path" true || continue # machines of a running service use it
         rm -rf --one-file-system "$path"
     done

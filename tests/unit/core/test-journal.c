@@ -201,6 +201,29 @@ test_network(void)
     g_assert_cmpint(last_level, ==, G_LOG_LEVEL_WARNING);
 }
 
+static void
+test_snapshots(void)
+{
+    const Snapshot snapshot = {
+        .id = (char *)"snapshotsnapshot",
+        .name = (char *)"secret-name",
+        .description = (char *)"secret-text",
+        .sandbox = (char *)ID,
+        .template = (char *)"python",
+        .owner = 1000,
+    };
+
+    journal_snapshot_taken(&snapshot);
+    assert_field("MESSAGE_ID", JOURNAL_SNAPSHOT_TAKEN);
+    assert_field("MESSAGE", "Snapshot snapshotsnapshot of sandbox " ID " of uid 1000 was taken");
+    assert_field("SNAPSHOT_ID", "snapshotsnapshot");
+    assert_field("SANDBOX_ID", ID);
+    assert_field("OWNER_UID", "1000");
+    journal_snapshot_removed(&snapshot);
+    assert_field("MESSAGE_ID", JOURNAL_SNAPSHOT_REMOVED);
+    assert_field("MESSAGE", "Snapshot snapshotsnapshot of sandbox " ID " of uid 1000 was removed");
+}
+
 /* A refusal concerns a user and no sandbox. The user's text in it is not used as a format. */
 static void
 test_refused(void)
@@ -297,12 +320,18 @@ static void
 test_catalog(void)
 {
     static const char *const ids[] = {
-        JOURNAL_CREATED,       JOURNAL_EXTENDED,     JOURNAL_ENDED,      JOURNAL_ADOPTED,
-        JOURNAL_PAUSED,        JOURNAL_CONTINUED,    JOURNAL_LEFT,       JOURNAL_STALLED,
-        JOURNAL_RESUMED,       JOURNAL_REFUSED,      JOURNAL_CLAIM_LOST, JOURNAL_DISK_HELD,
-        JOURNAL_DISK_RELEASED, JOURNAL_LEFT_OUT,     REPORT_ENDED_ID,    REPORT_REFUSED_ID,
-        REPORT_FAILED_ID,      REPORT_REQUEST_ID,    REPORT_LEFT_OUT_ID, REPORT_LOST_ID,
-        JOURNAL_NETWORK_SET,   JOURNAL_NETWORK_LOST,
+        JOURNAL_SNAPSHOT_TAKEN, JOURNAL_SNAPSHOT_REMOVED,
+        JOURNAL_CREATED,        JOURNAL_EXTENDED,
+        JOURNAL_ENDED,          JOURNAL_ADOPTED,
+        JOURNAL_PAUSED,         JOURNAL_CONTINUED,
+        JOURNAL_LEFT,           JOURNAL_STALLED,
+        JOURNAL_RESUMED,        JOURNAL_REFUSED,
+        JOURNAL_CLAIM_LOST,     JOURNAL_DISK_HELD,
+        JOURNAL_DISK_RELEASED,  JOURNAL_LEFT_OUT,
+        REPORT_ENDED_ID,        REPORT_REFUSED_ID,
+        REPORT_FAILED_ID,       REPORT_REQUEST_ID,
+        REPORT_LEFT_OUT_ID,     REPORT_LOST_ID,
+        JOURNAL_NETWORK_SET,    JOURNAL_NETWORK_LOST,
     };
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
     g_autofree char *text = NULL;
@@ -335,6 +364,7 @@ main(int argc, char **argv)
     g_test_add_func("/journal/paused", test_paused);
     g_test_add_func("/journal/disk-held", test_disk_held);
     g_test_add_func("/journal/network", test_network);
+    g_test_add_func("/journal/snapshots", test_snapshots);
     g_test_add_func("/journal/ended", test_ended);
     g_test_add_func("/journal/claim-lost", test_claim_lost);
     g_test_add_func("/journal/refused", test_refused);

@@ -8,8 +8,8 @@
 #define BOB 1001u
 #define NOBODY_HIGH 4294967294u /* a uid beyond 31 bits */
 
-static const QuotaAmounts all = {{10, 4096, 20, 8192, 12, 6, 512, 100}};
-static const QuotaAmounts each = {{5, 3072, 15, 6144, 9, 4, 256, 50}};
+static const QuotaAmounts all = {{10, 4096, 20, 8192, 12, 6, 512, 100, 30, 300}};
+static const QuotaAmounts each = {{5, 3072, 15, 6144, 9, 4, 256, 50, 20, 200}};
 
 static QuotaAmounts
 only(QuotaResource resource, guint64 amount)
@@ -133,8 +133,9 @@ test_infinity(void)
 static void
 test_message(void)
 {
-    static const char *const names[] = {"sandboxes", "memory-mib", "vcpus",       "disk-mib",
-                                        "processes", "creates",    "connections", "traffic-mib"};
+    static const char *const names[] = {"sandboxes", "memory-mib",  "vcpus",       "disk-mib",
+                                        "processes", "creates",     "connections", "traffic-mib",
+                                        "snapshots", "snapshot-mib"};
     Quota *quota = quota_new(&all, &each);
     g_autoptr(GError) own = NULL, others = NULL;
 

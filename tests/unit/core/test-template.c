@@ -143,7 +143,7 @@ test_reports(void)
 typedef struct {
     ScratchHost scratch;
     Templates *templates;
-    guint added, changed, removed;
+    guint added, changed, removed, released;
 } Fixture;
 
 static void
@@ -164,7 +164,13 @@ on_removed(Template *template, gpointer data)
     ((Fixture *)data)->removed++;
 }
 
-static const TemplatesEvents events = {on_added, on_changed, on_removed};
+static void
+on_snapshot_released(Template *template, gpointer data)
+{
+    ((Fixture *)data)->released++;
+}
+
+static const TemplatesEvents events = {on_added, on_changed, on_removed, on_snapshot_released};
 
 static void
 set_up(Fixture *f, gconstpointer data)
@@ -271,6 +277,29 @@ test_removed(Fixture *f, gconstpointer data)
     template_unref(template);
     settle(f);
     g_assert_false(has_files(f, "box", "0123"));
+}
+
+/* A snapshot keeps the version below it, and is no version that records name. */
+static void
+test_snapshot(Fixture *f, gconstpointer data)
+{
+    Template *snapshot = template_new("box"), *machine;
+
+    install(f, "box", "4567");
+    snapshot->snapshot = snapshot_new(f->scratch.store, "abc");
+    template_check(snapshot, make_files(f, "box", "0123"));
+    templates_follow(f->templates, snapshot);
+    machine = adopt(f, "box", "0123");
+    g_assert_true(machine != snapshot);
+    template_unref(machine);
+    settle(f);
+    g_assert_true(has_files(f, "box", "0123"));
+    g_assert_cmpuint(f->released, ==, 0);
+    template_unref(snapshot);
+    settle(f);
+    g_assert_cmpuint(f->released, ==, 1);
+    g_assert_false(has_files(f, "box", "0123"));
+    g_assert_true(has_files(f, "box", "4567"));
 }
 
 /* Machines of the same version share its files, which are removed with the last of them. */
@@ -402,6 +431,7 @@ main(int argc, char **argv)
     g_test_add("/templates/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("registry", test_registry);
     ADD("removed", test_removed);
+    ADD("snapshot", test_snapshot);
     ADD("old-version", test_old_version);
     ADD("same-version", test_same_version);
     ADD("ends-early", test_ends_early);

@@ -63,9 +63,10 @@ test_defaults(void)
     const CoreConfig *core = &config->core;
     const guint64 memory = host_mib(), vcpus = 16 * g_get_num_processors();
     const guint64 disk = disk_mib("/var/lib") * 4;
-    const QuotaAmounts all = {{100, memory, vcpus, disk, 1024, 32, 25600, G_MAXUINT64}};
-    const QuotaAmounts each = {
-        {50, memory * 7 / 8, vcpus * 7 / 8, disk / 4, 512, 16, 12800, G_MAXUINT64}};
+    const QuotaAmounts all = {
+        {100, memory, vcpus, disk, 1024, 32, 25600, G_MAXUINT64, 1000, disk / 8}};
+    const QuotaAmounts each = {{50, memory * 7 / 8, vcpus * 7 / 8, disk / 4, 512, 16, 12800,
+                                G_MAXUINT64, 500, disk / 8 / 2}};
 
     g_assert_cmpstr(config->connection, ==, "qemu:///system");
     g_assert_cmpstr(config->group, ==, "libvirt-qemu");
@@ -116,9 +117,9 @@ static const char all_keys[] =
     "AllowEmulation=no\n"
     "[Pool]\nTarget=0\n"
     "[Limits]\nSandboxes=1\nMemoryMiB=64\nVCpus=3\nDiskMiB=4\nProcesses=5\nCreates=6\n"
-    "Connections=15\nTrafficMiB=16\nLifetimeSec=7\nPausedSec=21\n"
+    "Connections=15\nTrafficMiB=16\nSnapshots=21\nSnapshotMiB=22\nLifetimeSec=7\nPausedSec=25\n"
     "[UserLimits]\nSandboxes=8\nMemoryMiB=65\nVCpus=10\nDiskMiB=11\nProcesses=12\nCreates=13\n"
-    "Connections=17\nTrafficMiB=18\nDiskUsePercent=14\n"
+    "Connections=17\nTrafficMiB=18\nSnapshots=23\nSnapshotMiB=24\nDiskUsePercent=14\n"
     "[Network]\nMode=restricted\nAllow=a.com b.com:22\nDeny=c.com\nBandwidth=16384\n"
     "Connections=19\nTrafficMiB=20\nProxy=http://proxy:3128\n"
     "[Templates]\nDefault=minimal\n"
@@ -128,8 +129,8 @@ static void
 test_all_keys(void)
 {
     g_autoptr(Config) config = load_good(all_keys);
-    const QuotaAmounts all = {{1, 64, 3, 4, 5, 6, 15, 16}};
-    const QuotaAmounts each = {{8, 65, 10, 11, 12, 13, 17, 18}};
+    const QuotaAmounts all = {{1, 64, 3, 4, 5, 6, 15, 16, 21, 22}};
+    const QuotaAmounts each = {{8, 65, 10, 11, 12, 13, 17, 18, 23, 24}};
 
     g_assert_cmpstr(config->connection, ==, "test:///x");
     g_assert_cmpstr(config->group, ==, "root");
@@ -141,7 +142,7 @@ test_all_keys(void)
     assert_amounts(&config->core.limits_of_each, &each);
     g_assert_cmpuint(config->core.memory_max_mib, ==, 64);
     g_assert_cmpuint(config->core.lifetime_max_s, ==, 7);
-    g_assert_cmpuint(config->core.paused_max_s, ==, 21);
+    g_assert_cmpuint(config->core.paused_max_s, ==, 25);
     g_assert_cmpuint(config->core.disk_use_percent, ==, 14);
     g_assert_cmpint(config->core.network->mode, ==, NET_RESTRICTED);
     g_assert_cmpstr(config->core.network->allow[0], ==, "a.com");
@@ -181,7 +182,8 @@ test_user_limits_follow(void)
 {
     g_autoptr(Config) config = load_good("[Limits]\nSandboxes=1\nMemoryMiB=1000\nVCpus=infinity\n"
                                          "DiskMiB=1\nProcesses=9\nCreates=infinity\n");
-    const QuotaAmounts each = {{1, 875, G_MAXUINT64, 1, 4, G_MAXUINT64, 8192, G_MAXUINT64}};
+    const QuotaAmounts each = {{1, 875, G_MAXUINT64, 1, 4, G_MAXUINT64, 8192, G_MAXUINT64, 500,
+                                disk_mib("/var/lib") / 2 / 2}};
 
     assert_amounts(&config->core.limits_of_each, &each);
 }
@@ -212,8 +214,9 @@ test_infinity(void)
 static void
 test_limits_have_their_keys(void)
 {
-    static const char *const keys[] = {"Sandboxes", "MemoryMiB", "VCpus",       "DiskMiB",
-                                       "Processes", "Creates",   "Connections", "TrafficMiB"};
+    static const char *const keys[] = {"Sandboxes", "MemoryMiB",  "VCpus",       "DiskMiB",
+                                       "Processes", "Creates",    "Connections", "TrafficMiB",
+                                       "Snapshots", "SnapshotMiB"};
 
     for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
         g_autofree char *text = g_strdup_printf("[UserLimits]\n%s=77\n", keys[r]);

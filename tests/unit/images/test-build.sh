@@ -173,6 +173,17 @@ echo another >"$agent"
 changes "image that was in use" 0
 
 before=$image
+conf=$images/../snapshots/abc/snapshot.conf
+mkdir -p "${conf%/*}"
+printf '[Snapshot]\nTemplate=tiny\nImage=%s\n' "${before##*-}" >"$conf"
+echo kept >"$agent"
+must_build
+is "an image below a snapshot stays" "$(find "$images" -maxdepth 1 -name 'tiny-*' | wc -l)" 2
+rm -r "${conf%/*}"
+echo free >"$agent"
+changes "image that was below a snapshot" 0
+
+before=$image
 touch -d 2001-01-01 "$agent" "$recipe"/* "$runners/bash/run"
 mkdir "$runners/bash/__pycache__"
 touch "$runners/bash/__pycache__/x.pyc"
