@@ -2,10 +2,12 @@
 /* create: a sandbox that lives until its timeout. Only its id is printed, for scripts. */
 #include "options.h"
 #include "sandbox.h"
+#include "snapshot-list.h"
 #include "verbs.h"
 
 typedef struct {
     char *template;
+    char *snapshot;
     char *timeout;
     char *on_timeout;
     gboolean auto_resume;
@@ -20,6 +22,7 @@ static void
 create_settings_clear(CreateSettings *settings)
 {
     g_free(settings->template);
+    g_free(settings->snapshot);
     g_free(settings->timeout);
     g_free(settings->on_timeout);
     g_free(settings->name);
@@ -64,6 +67,36 @@ show(Cli *cli, const char *path)
     cli_print_object(object);
 }
 
+/* Returns the options with the snapshot, which its name or a prefix may name; floating. */
+static GVariant *
+add_snapshot(Cli *cli, GVariant *options, const char *word, GError **error)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(options);
+    g_autofree char *id = snapshot_resolve(cli, word, error);
+
+    if (id == NULL)
+        return NULL;
+    options_add_text(&dict, "snapshot", id);
+    return g_variant_dict_end(&dict);
+}
+
+/* Returns the object path of the new sandbox. Takes the options. */
+static char *
+call_create(Cli *cli, const CreateSettings *settings, const NetworkPolicy *network,
+            GVariant *options, GError **error)
+{
+    g_autoptr(GVariant) held = g_variant_ref_sink(options), complete = NULL;
+
+    if (!cli_connect(cli, error))
+        return NULL;
+    complete = settings->snapshot == NULL ? g_variant_ref(held)
+                                          : add_snapshot(cli, held, settings->snapshot, error);
+    if (complete == NULL)
+        return NULL;
+    g_variant_take_ref(complete);
+    return sandbox_create(cli, complete, network->fds, error);
+}
+
 static int
 create(Cli *cli, const CreateSettings *settings)
 {
@@ -74,12 +107,8 @@ create(Cli *cli, const CreateSettings *settings)
 
     if (network_options_read(&settings->network, /* stdin_reader= */ NULL, &network, &error))
         options = create_options(settings, &network, &error);
-    if (options == NULL)
-        return cli_fail(cli, error);
-    g_variant_ref_sink(options);
-    if (cli_connect(cli, &error))
-        path = sandbox_create(cli, options, network.fds, &error);
-    g_variant_unref(options);
+    if (options != NULL)
+        path = call_create(cli, settings, &network, options, &error);
     if (path == NULL)
         return cli_fail(cli, error);
     if (cli->signal == 0) {
@@ -101,6 +130,8 @@ run(Cli *cli, char **argv)
     const GOptionEntry entries[] = {
         {"template", 0, 0, G_OPTION_ARG_FILENAME, &settings.template, "Template of the sandbox",
          "NAME"},
+        {"snapshot", 0, 0, G_OPTION_ARG_FILENAME, &settings.snapshot,
+         "Snapshot from which it continues, instead of a template", "SNAPSHOT"},
         {"timeout", 't', 0, G_OPTION_ARG_FILENAME, &settings.timeout,
          "Lifetime: 90, 5m, 1h30m, 2d (default: 5m)", "TIME"},
         {"on-timeout", 0, 0, G_OPTION_ARG_FILENAME, &settings.on_timeout,

@@ -29,6 +29,7 @@ static const char *const hints[] = {
     [CLOCHE_ERROR_CONNECTION_REFUSED] = "'cloche ports ID' shows what listens in the sandbox",
     [CLOCHE_ERROR_SERVICE_STOPPING] = "sandboxes continue to run; try again in a moment",
     [CLOCHE_ERROR_TOO_LARGE] = "write the data to a file, and copy it with 'cloche cp'",
+    [CLOCHE_ERROR_NO_SUCH_SNAPSHOT] = "'cloche snapshots' shows the existing snapshots",
     [CLOCHE_ERROR_RUNNER_LOST] = "its variables are lost",
     [CLOCHE_ERROR_PAUSED] = "'cloche resume ID' continues it",
     [_CLOCHE_ERROR_MAX] = NULL,

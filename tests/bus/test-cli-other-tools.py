@@ -74,7 +74,7 @@ class Habits(CliTest):
 
     def verbs(self):
         table = self.out("help").partition("Verbs:")[2].partition("Options:")[0]
-        return re.findall(r"^  ([a-z]+) ", table, re.MULTILINE)
+        return re.findall(r"^  ([a-z-]+) ", table, re.MULTILINE)
 
     def test_verbs_of_others_name_ours(self):
         verbs = self.verbs()

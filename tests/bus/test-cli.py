@@ -23,7 +23,8 @@ from cloche_tests import tap
 CLOCHE = os.path.abspath(sys.argv[1])
 USER = pwd.getpwuid(os.getuid()).pw_name
 OTHER = "nobody"
-VERBS = ["run", "code", "repl", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "pause", "resume", "status", "context",
+VERBS = ["run", "code", "repl", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "pause", "resume", "snapshot",
+         "snapshots", "rm-snapshot", "status", "context",
          "network", "journal", "ls", "cat", "write", "cp", "forward", "ports", "doctor", "help", "version"]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
@@ -235,6 +236,28 @@ class CliTest(unittest.TestCase):
         after = self.json("list")["sandboxes"][0]["Expires"]
         self.assertAlmostEqual((after - before) / 1e6, 3540, delta=60)
 
+    def test_snapshots(self):
+        box = self.create()
+        snapshot = self.out("snapshot", box, "--name", "mine", "--description", "what for").strip()
+        entry = self.json("snapshots")["snapshots"][0]
+        self.assertEqual((entry["id"], entry["name"], entry["description"], entry["sandbox"], entry["parent"]),
+                         (snapshot, "mine", "what for", box, ""))
+        table = self.out("snapshots").splitlines()
+        self.assertRegex(table[0], r"^ID +NAME +TEMPLATE +OF +PARENT +AGE +SIZE +SANDBOXES +CHILDREN$")
+        self.assertRegex(table[1], rf"^{snapshot} +mine +\S+ +{box} +\d+s +\S+ \S+ +0 +0$")
+        for word in snapshot, snapshot[:8], "mine":  # an id, a prefix, a name
+            child = self.out("create", "--snapshot", word).strip()
+            self.assertEqual(self.out("exec", child, "--", "hostname"), child + "\n")
+            self.out("kill", child)
+        self.assertEqual(self.json("snapshot", box)["id"], self.json("snapshots")["snapshots"][1]["id"])
+        self.assertIn("there is no snapshot 'none'", self.err("create", "--snapshot", "none", status=125))
+        self.assertIn("not from both", self.err("create", "--snapshot", snapshot, "--template", "minimal", status=125))
+        answer = self.json("rm-snapshot", "mine", "none", status=125)
+        self.assertEqual((answer["removed"], answer["error"]["name"]), ([snapshot], "NoSuchSnapshot"))
+        self.out("rm-snapshot", *(entry["id"] for entry in self.json("snapshots")["snapshots"]))
+        self.assertEqual(self.json("snapshots"), {"snapshots": []})
+        self.out("kill", box)
+
     def test_kill_goes_on_behind_an_error(self):
         one, two = self.create(), self.create()
         answer = self.json("kill", one, "nothing", two, status=125)
@@ -335,7 +358,7 @@ class CliTest(unittest.TestCase):
 
     def test_help_has_an_example_for_each_verb(self):
         table = self.out("--help").partition("Verbs:")[2].partition("Options:")[0]
-        verbs = re.findall(r"^  ([a-z]+) ", table, re.MULTILINE)
+        verbs = re.findall(r"^  ([a-z-]+) ", table, re.MULTILINE)
         self.assertEqual(verbs, VERBS)
         for verb in verbs:
             self.assertRegex(self.out(verb, "--help"), rf"Examples?:\n(.*\n)*.*cloche {verb}")

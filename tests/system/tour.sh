@@ -141,6 +141,21 @@ tour_of_the_manager() {
     check "a wrong option is named" fails_with "colour" manager CreateSandbox 'a{sv}' 1 colour s red
 }
 
+tour_of_snapshots() {
+    local snapshot child
+    cloche code -s "$id" -c 'kept = 42' >/dev/null
+    snapshot=$(cloche snapshot "$id" --name tour)
+    check "snapshots" prints "$snapshot.*tour.*$id" cloche snapshots
+    child=$(cloche create --snapshot tour)
+    check "a variable is in the snapshot" prints '^42$' cloche code -s "$child" -c kept
+    cloche kill "$child"
+    check "rm-snapshot" cloche rm-snapshot "$snapshot"
+    check "Sandbox.Snapshot" prints '"data":\["[a-z2-7]*"\]' sandbox Snapshot 'a{sv}' 0
+    snapshot=$(grep -o '[a-z2-7]\{16\}' "$output")
+    check "Manager.ListSnapshots" prints "$snapshot" manager ListSnapshots 'a{sv}' 0
+    check "Manager.RemoveSnapshot" manager RemoveSnapshot s "$snapshot"
+}
+
 tour_of_programs_by_bus() {
     check "Sandbox.Run" prints '"data":\[3,"HELLO",' sandbox Run 'asa{sv}' \
         3 sh -c 'tr a-z A-Z; exit 3' 1 stdin s hello
@@ -212,7 +227,7 @@ methods_of_verbs='WriteFile Append Upload'
 tour_is_complete() {
     local text verb method missing=()
     text=$(cat "$top/tests/system/tour.sh")
-    for verb in $(command cloche --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+    for verb in $(command cloche --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
         [[ $text = *"cloche $verb"* ]] || missing+=("$verb")
     done
     for method in $(sed -n 's/.*<method name="\([A-Za-z]*\)".*/\1/p' "$top/dbus/org.cloche1.xml"); do
@@ -231,6 +246,7 @@ tour() {
     tour_of_files
     tour_of_ports
     tour_of_the_manager
+    tour_of_snapshots
     tour_of_programs_by_bus
     tour_of_files_by_bus
     tour_of_code_by_bus

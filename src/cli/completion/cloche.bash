@@ -6,6 +6,10 @@ __cloche_ids() {
     cloche --no-ask-password "${__cloche_bus[@]}" list 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
+__cloche_snapshots() {
+    cloche --no-ask-password "${__cloche_bus[@]}" snapshots 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
 __cloche_templates() {
     cloche --no-ask-password "${__cloche_bus[@]}" status 2>/dev/null |
         awk '/^Pool/ { exit } listed && NF { print $1 } /^NAME/ { listed = 1 }'
@@ -18,7 +22,7 @@ _cloche() {
         [run]='--template --cwd --env --user --timeout --stdin --tty --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [code]='--code --sandbox --context --language --template --env --timeout --save --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [repl]='--sandbox --context --template --save --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
-        [create]='--template --timeout --on-timeout --auto-resume --name --metadata --env --idempotency-key --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
+        [create]='--template --snapshot --timeout --on-timeout --auto-resume --name --metadata --env --idempotency-key --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [exec]='--cwd --env --user --timeout --stdin --tty --keep --tag --json --help'
         [shell]='--template --cwd --env --user --timeout --network --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
         [attach]='--stdin --json --help'
@@ -35,6 +39,9 @@ _cloche() {
         [extend]='--json --help'
         [pause]='--json --help'
         [resume]='--timeout --json --help'
+        [snapshot]='--name --description --json --help'
+        [snapshots]='--all --json --help'
+        [rm-snapshot]='--json --help'
         [status]='--json --help'
         [context]='--language --cwd --env --json --help'
         [network]='--log --mode --allow --deny --private --secret --bandwidth --traffic --connections --json --help'
@@ -56,6 +63,8 @@ _cloche() {
         words="${!options[*]} --user --json --no-ask-password --help --version"
     elif [ "$prev" = --template ]; then
         words=$(__cloche_templates)
+    elif [ "$prev" = --snapshot ]; then
+        words=$(__cloche_snapshots)
     elif [ "$prev" = --sandbox ] || [ "$prev" = -s ]; then
         words=$(__cloche_ids)
     elif [ "$prev" = --language ] || [ "$prev" = -l ] || [ "$verb $prev" = 'repl repl' ] && [[ $cur != -* ]]; then
@@ -74,7 +83,8 @@ _cloche() {
     else
         words=''
         case $verb in
-        exec | shell | attach | ps | signal | kill | extend | pause | resume | status | journal | forward | ports) words=$(__cloche_ids) ;;
+        rm-snapshot) words=$(__cloche_snapshots) ;;
+        exec | shell | attach | ps | signal | kill | extend | pause | resume | snapshot | status | journal | forward | ports) words=$(__cloche_ids) ;;
         network)
             words='off restricted internet'
             [ "$prev" != network ] || words=$(__cloche_ids)

@@ -30,7 +30,7 @@ def commands():
 class Kvm(unittest.TestCase):
     def test_verbs_and_options(self):
         found = list(commands())
-        verbs = re.findall(r"^  ([a-z]+) ", run("--help").partition("Verbs:")[2], re.MULTILINE)
+        verbs = re.findall(r"^  ([a-z-]+) ", run("--help").partition("Verbs:")[2], re.MULTILINE)
         self.assertGreaterEqual(len(found), 10)
         self.assertIn(("doctor", ["--problems"]), found)
         for verb, options in found:

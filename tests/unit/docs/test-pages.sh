@@ -12,7 +12,7 @@ cloche=$1 cloched=$2 cloche_vm=$3 cloche_egress=$4 build=$5 xml=$6
 completions=$top/src/cli/completion
 
 verbs() {
-    "$cloche" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+    "$cloche" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z-]*\) .*/\1/p'
 }
 
 # options PROGRAM ARGUMENTS…: prints the long options except --json, which every verb has.
