@@ -160,6 +160,12 @@ suite_sandboxes() {
     contained --no-init "$python" "$system/test-sandboxes.py" "$release" "$cache/sandboxes"
 }
 
+# snapshots: sandboxes of real machines begin from snapshots
+suite_snapshots() {
+    use_templates snapshots "$cache"
+    contained --no-init "$python" "$system/test-snapshots.py" "$release" "$cache/snapshots"
+}
+
 # own-service-network: sandboxes have a network without systemd
 suite_own-service-network() {
     use_templates own-service-network "$cache"
