@@ -56,6 +56,7 @@ typedef struct {
     gboolean lists_all_users; /* of ListSandboxes */
     GuardQuestion question;
     gboolean has_access;  /* polkit has permitted to create, use or manage */
+    gboolean has_create;  /* to create, where has_access is to use */
     gboolean has_network; /* and the network */
     gboolean asks_own;    /* the question is about what the caller has or makes */
     Viewer viewer;        /* the caller, with what polkit permits for this call */
@@ -88,6 +89,7 @@ struct Method {
     gboolean without_machine;
     /* It is for paused sandboxes, too: it neither fails nor resumes one. */
     gboolean is_for_paused;
+    gboolean makes_sandboxes; /* of the sandbox whose object is called */
 };
 
 /* Takes what it needs of the invocation. */

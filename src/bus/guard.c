@@ -88,6 +88,8 @@ static const Method methods[] = {
     {SANDBOX, "OpenPort", ACCESS_SANDBOX, sandbox_open_port_options, sandbox_open_port, SMALL},
     {SANDBOX, "ListPorts", ACCESS_SANDBOX, NULL, sandbox_list_ports, SMALL},
     {SANDBOX, "Snapshot", ACCESS_SANDBOX, sandbox_snapshot_options, sandbox_snapshot, SMALL},
+    {SANDBOX, "Fork", ACCESS_SANDBOX, sandbox_fork_options, sandbox_fork, REQUEST,
+     .makes_sandboxes = TRUE},
     {SANDBOX, "SetTimeout", ACCESS_SANDBOX, NULL, sandbox_set_timeout, SMALL, NULL, IS_SHORT},
     {SANDBOX, "Pause", ACCESS_SANDBOX, NULL, sandbox_pause, SMALL, NULL, IS_SHORT,
      .is_for_paused = TRUE},
@@ -312,6 +314,27 @@ ask_network(const Call *call, const char *id)
                            g_strv_builder_end(details)};
 }
 
+/* Sandboxes that begin from another one. A call that cannot succeed asks nothing. */
+static GuardQuestion
+ask_fork(const Call *call, const char *id)
+{
+    g_autoptr(GStrvBuilder) details = g_strv_builder_new();
+    const Sandbox *sandbox = core_find(call->core, &call->viewer, id, NULL);
+    guint32 count;
+
+    if (!sandbox)
+        return (GuardQuestion){0};
+    g_variant_get_child(call->parameters, 0, "u", &count);
+    add_detail(details, "template", sandbox->template);
+    add_number(details, "memory", sandbox->memory_mib);
+    add_number(details, "vcpus", sandbox->vcpus);
+    add_detail(details, "network", "none");
+    add_detail(details, "sandbox", sandbox->id);
+    add_number(details, "count", count);
+    add_number(details, "owner", sandbox->owner);
+    return (GuardQuestion){actions[CREATE], g_strv_builder_end(details)};
+}
+
 static GuardQuestion
 ask_access(const Call *call, const char *object_id)
 {
@@ -345,6 +368,8 @@ guard_ask(const Call *call)
 
     if (!call->has_access)
         question = ask_access(call, id);
+    if (!question.action && call->method->makes_sandboxes && !call->has_create)
+        question = ask_fork(call, id);
     if (!question.action && !call->has_network)
         question = ask_network(call, id);
     return question;
@@ -364,6 +389,7 @@ guard_remember(Call *call)
 
     call->has_access = TRUE;
     call->has_network = call->has_network || is_network;
+    call->has_create = call->has_create || g_str_equal(call->question.action, actions[CREATE]);
     if (g_str_equal(call->question.action, actions[USE]))
         call->peer->may_use = TRUE;
     if (!g_str_equal(call->question.action, actions[MANAGE_OTHERS]))

@@ -81,6 +81,8 @@ void sandbox_set_network(Call *call, GVariant *parameters);
 void sandbox_get_traffic(Call *call, GVariant *parameters);
 void sandbox_watch_connections(Call *call, GVariant *parameters);
 extern const Option sandbox_snapshot_options[];
+extern const Option sandbox_fork_options[];
+void sandbox_fork(Call *call, GVariant *parameters);
 void sandbox_snapshot(Call *call, GVariant *parameters);
 void sandbox_set_timeout(Call *call, GVariant *parameters);
 void sandbox_pause(Call *call, GVariant *parameters);

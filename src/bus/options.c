@@ -204,23 +204,29 @@ options_metadata(GVariant *options, const char *key, GError **error)
     return end_vector(pairs);
 }
 
+gboolean
+name_check(const char *key, const char *name, GError **error)
+{
+    if (g_utf8_strlen(name, -1) > SANDBOX_NAME_MAX) {
+        INVALID(error, "%s: at most %d characters, not %ld", key, SANDBOX_NAME_MAX,
+                g_utf8_strlen(name, -1));
+        return FALSE;
+    }
+    for (const char *c = name; *c; c = g_utf8_next_char(c))
+        if (g_unichar_iscntrl(g_utf8_get_char(c))) {
+            INVALID(error, "%s: control characters are not allowed", key);
+            return FALSE;
+        }
+    return TRUE;
+}
+
 char *
 options_name(GVariant *options, const char *key, GError **error)
 {
     const char *name = "";
 
     g_variant_lookup(options, key, "&s", &name);
-    if (g_utf8_strlen(name, -1) > SANDBOX_NAME_MAX) {
-        INVALID(error, "%s: at most %d characters, not %ld", key, SANDBOX_NAME_MAX,
-                g_utf8_strlen(name, -1));
-        return NULL;
-    }
-    for (const char *c = name; *c; c = g_utf8_next_char(c))
-        if (g_unichar_iscntrl(g_utf8_get_char(c))) {
-            INVALID(error, "%s: control characters are not allowed", key);
-            return NULL;
-        }
-    return g_strdup(name);
+    return name_check(key, name, error) ? g_strdup(name) : NULL;
 }
 
 gboolean

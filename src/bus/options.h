@@ -30,6 +30,9 @@ char **options_environment(GVariant *options, const char *key, GError **error);
 /* Returns the a{ss} under `key` as key, value, …, sorted by key; empty when the key is missing.
  * Checks the bounds of metadata. */
 char **options_metadata(GVariant *options, const char *key, GError **error);
+/* Checks that a name has at most SANDBOX_NAME_MAX characters, none of which is a control
+ * character. */
+gboolean name_check(const char *key, const char *name, GError **error);
 /* Returns the text under `key`, or "" when the key is missing. At most SANDBOX_NAME_MAX characters,
  * without control characters. */
 char *options_name(GVariant *options, const char *key, GError **error);

@@ -56,6 +56,82 @@ sandbox_snapshot(Call *call, GVariant *parameters)
     core_snapshot_async(call->core, call->sandbox, &request, on_snapshot_taken, call);
 }
 
+/* --- Fork --- */
+
+const Option sandbox_fork_options[] = {
+    {"names", "as"},          {"timeout", "t"}, {"metadata", "a{ss}"},
+    {"environment", "a{ss}"}, {NULL, NULL},
+};
+
+static gboolean
+check_names(const char *const *names, guint count, GError **error)
+{
+    guint given = g_strv_length((char **)names);
+
+    if (given != count) {
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_INVALID_ARGUMENT,
+                    "names: there must be %u, one for each child, not %u", count, given);
+        return FALSE;
+    }
+    for (; *names; names++)
+        if (!name_check("names", *names, error))
+            return FALSE;
+    return TRUE;
+}
+
+static GVariant *
+reply_fork(const ForkResult *result)
+{
+    GVariantBuilder children, errors;
+
+    g_variant_builder_init(&children, G_VARIANT_TYPE("ao"));
+    g_variant_builder_init(&errors, G_VARIANT_TYPE("as"));
+    for (guint i = 0; i < result->ids->len; i++) {
+        g_autofree char *path = reply_path(result->ids->pdata[i]);
+
+        g_variant_builder_add(&children, "o", path);
+    }
+    for (guint i = 0; i < result->errors->len; i++)
+        g_variant_builder_add(&errors, "s", ((const GError *)result->errors->pdata[i])->message);
+    return g_variant_new("(aoas)", &children, &errors);
+}
+
+static void
+on_forked(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    GError *error = NULL;
+    g_autoptr(ForkResult) children = core_fork_finish(result, &error);
+
+    if (children)
+        call_answer(call, reply_fork(children));
+    else
+        call_fail(call, error);
+}
+
+void
+sandbox_fork(Call *call, GVariant *parameters)
+{
+    ForkRequest request = {.timeout_s = SANDBOX_TIMEOUT_DEFAULT_S};
+    g_autofree const char **names = NULL;
+    g_auto(GStrv) metadata = NULL, environment = NULL;
+    GError *error = NULL;
+
+    g_variant_get_child(parameters, 0, "u", &request.count);
+    g_variant_lookup(call->options, "timeout", "t", &request.timeout_s);
+    g_variant_lookup(call->options, "names", "^a&s", &names);
+    if ((names && !check_names(names, request.count, &error)) ||
+        !(metadata = options_metadata(call->options, "metadata", &error)) ||
+        !(environment = options_environment(call->options, "environment", &error))) {
+        call_fail(call, error);
+        return;
+    }
+    request.names = names;
+    request.metadata = metadata;
+    request.environment = environment;
+    core_fork_async(call->core, call->sandbox, &request, call->peer->left, on_forked, call);
+}
+
 /* --- ListSnapshots --- */
 
 const Option manager_list_snapshots_options[] = {

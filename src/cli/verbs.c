@@ -8,10 +8,10 @@
 const Verb *const verbs[] = {
     &verb_run,     &verb_code,    &verb_repl,     &verb_create,    &verb_exec,        &verb_shell,
     &verb_attach,  &verb_ps,      &verb_signal,   &verb_list,      &verb_kill,        &verb_extend,
-    &verb_pause,   &verb_resume,  &verb_snapshot, &verb_snapshots, &verb_rm_snapshot, &verb_status,
-    &verb_context, &verb_network, &verb_journal,  &verb_ls,        &verb_cat,         &verb_write,
-    &verb_cp,      &verb_forward, &verb_ports,    &verb_doctor,    &verb_help,        &verb_version,
-    NULL,
+    &verb_pause,   &verb_resume,  &verb_snapshot, &verb_snapshots, &verb_rm_snapshot, &verb_fork,
+    &verb_status,  &verb_context, &verb_network,  &verb_journal,   &verb_ls,          &verb_cat,
+    &verb_write,   &verb_cp,      &verb_forward,  &verb_ports,     &verb_doctor,      &verb_help,
+    &verb_version, NULL,
 };
 
 static const Verb *

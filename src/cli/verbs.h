@@ -5,7 +5,7 @@
 #include "cli.h"
 
 extern const Verb verb_shell, verb_ps, verb_attach, verb_signal, verb_repl, verb_context,
-    verb_network, verb_snapshot, verb_snapshots, verb_rm_snapshot;
+    verb_network, verb_fork, verb_snapshot, verb_snapshots, verb_rm_snapshot;
 extern const Verb verb_run, verb_code, verb_create, verb_exec, verb_list, verb_kill, verb_extend,
     verb_pause, verb_resume, verb_status, verb_journal, verb_ls, verb_cat, verb_write, verb_cp,
     verb_forward, verb_ports, verb_doctor, verb_help, verb_version;

@@ -12,6 +12,7 @@
 #include "code-stream.h"
 #include "contexts.h"
 #include "create.h"
+#include "fork.h"
 #include "guest-calls.h"
 #include "lifespan.h"
 #include "network.h"

@@ -423,8 +423,9 @@ network_for(Core *core, const Template *template, const CreateRequest *request)
 static char *
 name_origin(const Core *core, const CreateRequest *request)
 {
-    if (request->snapshot)
-        return g_strconcat("@", request->snapshot, NULL);
+    if (request->snapshot || request->from)
+        return g_strconcat("@", request->from ? request->from->snapshot->id : request->snapshot,
+                           NULL);
     return g_strdup(request->template ? request->template : core->config.default_template);
 }
 
@@ -538,6 +539,8 @@ find_template(Core *core, guint32 owner, const CreateRequest *request, GError **
     const char *name = request->template ? request->template : core->config.default_template;
     Template *template;
 
+    if (request->from)
+        return request->from;
     if (request->snapshot)
         return core_find_snapshot(core, &viewer, request->snapshot, error);
     template = templates_find(core->templates, name);

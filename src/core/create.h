@@ -5,6 +5,7 @@
 #include <gio/gio.h>
 
 #include "core-base.h"
+#include "template.h"
 
 typedef struct {
     NetPolicy *policy;
@@ -14,6 +15,7 @@ typedef struct {
 typedef struct {
     const char *template; /* NULL: the default one */
     const char *snapshot; /* id; NULL: it begins from the template */
+    Template *from;       /* set by core_fork_async(): it begins from this snapshot */
     const char *name;     /* "": none */
     guint64 timeout_s;
     char **metadata;               /* key, value, …, sorted by key */

@@ -394,17 +394,23 @@ removal_free(gpointer data)
     host_release(host);
 }
 
-/* Its machines hold references of their own. */
-static void
-leave_pool(Core *core, Template *template)
+void
+snapshots_open_pool(Snapshots *snapshots, Template *template)
 {
-    GList *wanted = g_queue_find(&core->snapshots->wanted, template);
+    pools_add(snapshots->core->pools, template);
+}
+
+/* Its machines hold references of their own. */
+void
+snapshots_close_pool(Snapshots *snapshots, Template *template)
+{
+    GList *wanted = g_queue_find(&snapshots->wanted, template);
     g_autoptr(GError) why = g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_NO_SUCH_SNAPSHOT,
                                         "snapshot '%s' was removed", template->snapshot->id);
 
-    pools_remove(core->pools, template, why);
+    pools_remove(snapshots->core->pools, template, why);
     if (wanted) {
-        g_queue_delete_link(&core->snapshots->wanted, wanted);
+        g_queue_delete_link(&snapshots->wanted, wanted);
         template_unref(template);
     }
 }
@@ -423,7 +429,7 @@ on_marked(GObject *source, GAsyncResult *result, gpointer data)
         g_task_return_error(task, error);
         return;
     }
-    leave_pool(core, removal->template);
+    snapshots_close_pool(core->snapshots, removal->template);
     quota_release(core->quota, removal->template->snapshot->owner, &one);
     journal_snapshot_removed(removal->template->snapshot);
     g_task_return_boolean(task, TRUE);
@@ -453,6 +459,57 @@ core_remove_snapshot_finish(GAsyncResult *result, GError **error)
 }
 
 /* --- files that nothing needs --- */
+
+typedef struct {
+    Core *core;
+    Template *template;
+    QuotaAmounts charged;
+} Drop;
+
+static void
+drop_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    const Drop *drop = data;
+    g_autoptr(GError) error = NULL;
+
+    if (!snapshot_drop_state(drop->template->snapshot, &error))
+        g_warning("%s", error->message);
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+drop_free(gpointer data)
+{
+    Drop *drop = data;
+
+    template_unref(drop->template);
+    g_free(drop);
+}
+
+void
+snapshots_drop_state_async(Snapshots *snapshots, Template *template, GAsyncReadyCallback callback,
+                           gpointer data)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+    Drop *drop = g_new0(Drop, 1);
+
+    drop->core = snapshots->core;
+    drop->template = template_ref(template);
+    drop->charged = snapshot_amounts(template->snapshot);
+    g_task_set_task_data(task, drop, drop_free);
+    g_task_run_in_thread(task, drop_in_thread);
+}
+
+void
+snapshots_drop_state_finish(GAsyncResult *result)
+{
+    const Drop *drop = g_task_get_task_data(G_TASK(result));
+    const Snapshot *snapshot = drop->template->snapshot;
+    const QuotaAmounts amounts = snapshot_amounts(snapshot);
+
+    quota_charge_anyway(drop->core->quota, snapshot->owner, &amounts);
+    quota_release(drop->core->quota, snapshot->owner, &drop->charged);
+}
 
 typedef struct {
     Core *core;

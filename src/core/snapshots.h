@@ -27,6 +27,14 @@ void snapshots_free(Snapshots *snapshots);
 Template *snapshots_add(Snapshots *snapshots, Snapshot *snapshot, Template *parent);
 /* The snapshot with this id that exists, removed or not; NULL: there is none. */
 Template *snapshots_lookup(const Snapshots *snapshots, const char *id);
+/* Machines can be made of one that is hidden, until its pool is closed. */
+void snapshots_open_pool(Snapshots *snapshots, Template *snapshot);
+void snapshots_close_pool(Snapshots *snapshots, Template *snapshot);
+/* No machine will be made of one that is removed: removes its state, and what its owner pays for
+ * it. */
+void snapshots_drop_state_async(Snapshots *snapshots, Template *snapshot,
+                                GAsyncReadyCallback callback, gpointer data);
+void snapshots_drop_state_finish(GAsyncResult *result);
 /* A machine of it is wanted: makes it ready unless it is. Its pool reports success and failure. */
 void snapshots_want(Snapshots *snapshots, Template *snapshot);
 /* What snapshots wait for may have happened: an accelerator was chosen, a template has changed. */

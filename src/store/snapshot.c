@@ -204,6 +204,24 @@ compose(const Snapshot *snapshot, const TemplateFiles *base, GError **error)
                   util_set_errno(error, errno, "Cannot remove '%s'", capture_path));
 }
 
+/* One that is removed from the beginning need not outlive the host. */
+static gboolean
+must_last(const Snapshot *snapshot)
+{
+    return !snapshot->is_removed;
+}
+
+static gboolean
+add_size(const char *path, const char *part, GKeyFile *conf, GError **error)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return util_set_errno(error, errno, "Cannot find '%s'", path);
+    g_key_file_set_uint64(conf, part, "Size", (guint64)st.st_size);
+    return TRUE;
+}
+
 /* What the file system has stored is read again for the digest. */
 static gboolean
 add_digest(const Snapshot *snapshot, const char *part, GKeyFile *conf, GError **error)
@@ -211,6 +229,8 @@ add_digest(const Snapshot *snapshot, const char *part, GKeyFile *conf, GError **
     g_autofree char *path = snapshot_staging_path(snapshot, part);
     g_auto(FileDigest) digest = {0};
 
+    if (!must_last(snapshot))
+        return add_size(path, part, conf, error);
     if (!sync_path(path, 0, error) || !file_digest(path, &digest, error))
         return FALSE;
     g_key_file_set_uint64(conf, part, "Size", digest.size);
@@ -247,7 +267,7 @@ write_conf(const Snapshot *snapshot, GError **error)
         if (!add_digest(snapshot, parts[i], conf, error))
             return FALSE;
     return g_key_file_save_to_file(conf, path, error) && g_chmod(path, 0600) == 0 &&
-           sync_path(path, 0, error);
+           (!must_last(snapshot) || sync_path(path, 0, error));
 }
 
 static gboolean
@@ -255,11 +275,11 @@ put_in_place(const Snapshot *snapshot, GError **error)
 {
     g_autofree char *parent = g_path_get_dirname(snapshot->dir);
 
-    if (!sync_path(snapshot->staging, O_DIRECTORY, error))
+    if (must_last(snapshot) && !sync_path(snapshot->staging, O_DIRECTORY, error))
         return FALSE;
     if (g_rename(snapshot->staging, snapshot->dir) < 0)
         return util_set_errno(error, errno, "Cannot put '%s' into its place", snapshot->dir);
-    return sync_path(parent, O_DIRECTORY, error);
+    return !must_last(snapshot) || sync_path(parent, O_DIRECTORY, error);
 }
 
 gboolean
@@ -324,11 +344,11 @@ snapshot_load(const Store *store, const char *id, GError **error)
 
     if (!conf || !snapshot_read_conf(snapshot, conf, error))
         return NULL;
-    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
-        if (!check_size(snapshot, conf, parts[i], error))
-            return NULL;
-    measure(snapshot, snapshot->dir);
     snapshot->is_removed = g_file_test(removed, G_FILE_TEST_EXISTS);
+    if (!check_size(snapshot, conf, SNAPSHOT_DISK, error) ||
+        (!snapshot->is_removed && !check_size(snapshot, conf, SNAPSHOT_STATE, error)))
+        return NULL;
+    measure(snapshot, snapshot->dir);
     return g_steal_pointer(&snapshot);
 }
 
@@ -363,6 +383,17 @@ snapshot_mark_removed(Snapshot *snapshot, GError **error)
     if (!g_file_set_contents(path, "", 0, error) || !sync_path(snapshot->dir, O_DIRECTORY, error))
         return FALSE;
     snapshot->is_removed = TRUE;
+    return TRUE;
+}
+
+gboolean
+snapshot_drop_state(Snapshot *snapshot, GError **error)
+{
+    g_autofree char *path = snapshot_path(snapshot, SNAPSHOT_STATE);
+
+    if (unlink(path) < 0)
+        return util_set_errno(error, errno, "Cannot remove '%s'", path);
+    measure(snapshot, snapshot->dir);
     return TRUE;
 }
 

@@ -3,7 +3,8 @@
  * snapshot: what a sandbox was at one moment, on disk.
  *
  *   STATE/snapshots/ID/        snapshot.conf, state, disk.qcow2
- *   STATE/snapshots/ID/removed its owner has removed it, and something still needs its disk
+ *   STATE/snapshots/ID/removed its owner has removed it, and something still needs its disk; it may
+ *                              have no state
  *   STATE/snapshots/ID.new/    the same while it is being made; capture: see capture.h
  *
  * The state is the changed memory, on top of the RAM file of a template's version. The disk lies on
@@ -69,4 +70,6 @@ void snapshot_discard(const Snapshot *snapshot);
 gboolean snapshot_verify(const Snapshot *snapshot, GError **error);
 /* Records that its owner has removed it. */
 gboolean snapshot_mark_removed(Snapshot *snapshot, GError **error);
+/* Removes the state of one that is removed: no machine will be made of it. Sets `size`. */
+gboolean snapshot_drop_state(Snapshot *snapshot, GError **error);
 gboolean snapshot_remove(const Snapshot *snapshot, GError **error);

@@ -24,7 +24,7 @@ CLOCHE = os.path.abspath(sys.argv[1])
 USER = pwd.getpwuid(os.getuid()).pw_name
 OTHER = "nobody"
 VERBS = ["run", "code", "repl", "create", "exec", "shell", "attach", "ps", "signal", "list", "kill", "extend", "pause", "resume", "snapshot",
-         "snapshots", "rm-snapshot", "status", "context",
+         "snapshots", "rm-snapshot", "fork", "status", "context",
          "network", "journal", "ls", "cat", "write", "cp", "forward", "ports", "doctor", "help", "version"]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
@@ -257,6 +257,20 @@ class CliTest(unittest.TestCase):
         self.out("rm-snapshot", *(entry["id"] for entry in self.json("snapshots")["snapshots"]))
         self.assertEqual(self.json("snapshots"), {"snapshots": []})
         self.out("kill", box)
+
+    def test_fork(self):
+        box = self.create()
+        children = self.out("fork", box, "--count", "2", "--name", "try", "--env", "A=b", "--timeout", "1h").split()
+        self.assertEqual(len(children), 2)
+        self.assertEqual(sorted(each["Name"] for each in self.json("list")["sandboxes"] if each["Id"] in children), ["try-1", "try-2"])
+        for child in children:
+            self.assertEqual(self.out("exec", child, "--", "sh", "-c", "hostname; echo $A"), f"{child}\nb\n")
+        single = self.json("fork", box, "--name", "single")
+        self.assertEqual((len(single["children"]), single["errors"]), (1, []))
+        self.assertEqual(self.out("exec", "single", "--", "hostname"), single["children"][0] + "\n")
+        for count in "0", "65":
+            self.assertIn(f"it must be from 1 to 64, not {count}", self.err("fork", box, "--count", count, status=2))
+        self.out("kill", box, *children, *single["children"])
 
     def test_kill_goes_on_behind_an_error(self):
         one, two = self.create(), self.create()

@@ -134,6 +134,19 @@ class Snapshots(unittest.TestCase):
         grandchild = create_from(second)
         self.assertEqual(grandchild.code("print(a, b, open('/tmp/b').read())")["stdout"], "1 2 b\n")
 
+    def test_fork(self):
+        parent = service.create()
+        parent.code("x = 42")
+        paths, errors = parent.call("Fork", "(ua{sv})", 3, {})
+        self.assertEqual((len(paths), errors), (3, []))
+        children = [Sandbox(service, path) for path in paths]
+        for child in children:
+            self.assertEqual(child.code("print(x)")["stdout"], "42\n")
+        found = [identity(sandbox) for sandbox in (parent, *children)]
+        for key in ("machine id", "boot id", "host name", "uuid4", "random", "urandom"):
+            self.assertEqual(len({each[key] for each in found}), 4, f"{key}: {found}")
+        self.assertEqual(listed(), {})
+
     def test_restart(self):
         """Snapshots, and the sandboxes that began from them, outlive the service."""
         parent = service.create()

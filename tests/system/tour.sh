@@ -150,6 +150,11 @@ tour_of_snapshots() {
     check "a variable is in the snapshot" prints '^42$' cloche code -s "$child" -c kept
     cloche kill "$child"
     check "rm-snapshot" cloche rm-snapshot "$snapshot"
+    child=$(cloche fork "$id" --timeout 60)
+    check "a variable is in the child" prints '^42$' cloche code -s "$child" -c kept
+    cloche kill "$child"
+    check "Sandbox.Fork" prints '/org/cloche1/sandbox/' sandbox Fork 'ua{sv}' 1 1 timeout t 60
+    cloche kill "$(grep -o 'sandbox/[a-z2-7]*' "$output" | cut -d/ -f2)"
     check "Sandbox.Snapshot" prints '"data":\["[a-z2-7]*"\]' sandbox Snapshot 'a{sv}' 0
     snapshot=$(grep -o '[a-z2-7]\{16\}' "$output")
     check "Manager.ListSnapshots" prints "$snapshot" manager ListSnapshots 'a{sv}' 0

@@ -40,6 +40,7 @@ _cloche() {
         [pause]='--json --help'
         [resume]='--timeout --json --help'
         [snapshot]='--name --description --json --help'
+        [fork]='--count --timeout --name --metadata --env --json --help'
         [snapshots]='--all --json --help'
         [rm-snapshot]='--json --help'
         [status]='--json --help'
@@ -84,7 +85,7 @@ _cloche() {
         words=''
         case $verb in
         rm-snapshot) words=$(__cloche_snapshots) ;;
-        exec | shell | attach | ps | signal | kill | extend | pause | resume | snapshot | status | journal | forward | ports) words=$(__cloche_ids) ;;
+        exec | shell | attach | ps | signal | kill | extend | pause | resume | snapshot | fork | status | journal | forward | ports) words=$(__cloche_ids) ;;
         network)
             words='off restricted internet'
             [ "$prev" != network ] || words=$(__cloche_ids)

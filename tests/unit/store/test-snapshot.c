@@ -191,7 +191,7 @@ test_removed(Fixture *f, gconstpointer data)
 {
     g_autoptr(Snapshot) made = make(f, ID), again = NULL, hidden = stage(f, "hidden");
     g_autoptr(TemplateFiles) base = make_base(f);
-    g_autoptr(Snapshot) loaded = NULL;
+    g_autoptr(Snapshot) loaded = NULL, last = NULL;
 
     g_assert_true(snapshot_mark_removed(made, NULL));
     again = snapshot_load(f->store, ID, NULL);
@@ -201,6 +201,13 @@ test_removed(Fixture *f, gconstpointer data)
     g_assert_true(snapshot_commit(hidden, base, NULL));
     loaded = snapshot_load(f->store, "hidden", NULL);
     g_assert_true(loaded->is_removed);
+    /* It may have no state, and is not swept for that. */
+    g_assert_true(snapshot_drop_state(loaded, NULL));
+    g_assert_cmpuint(loaded->size, <, hidden->size);
+    g_assert_cmpuint(store_sweep_snapshots(f->store), ==, 0);
+    last = snapshot_load(f->store, "hidden", NULL);
+    g_assert_nonnull(last);
+    g_assert_cmpuint(last->size, ==, loaded->size);
 }
 
 /* --- incomplete --- */
