@@ -197,6 +197,45 @@ forget_claim(void)
     wire_strv_free(machine.environment);
 }
 
+static size_t
+count_entries(char *const *environment)
+{
+    size_t count = 0;
+
+    while (environment && environment[count])
+        count++;
+    return count;
+}
+
+static bool
+has_name_of(char *const *environment, const char *entry)
+{
+    size_t length = strcspn(entry, "=") + 1;
+
+    for (; *environment; environment++)
+        if (strncmp(*environment, entry, length) == 0)
+            return true;
+    return false;
+}
+
+/* A machine that is claimed anew keeps the variables that the new claim does not set. Without
+ * memory it keeps none. */
+static void
+inherit_environment(ClaimRequest *claim)
+{
+    size_t count = count_entries(claim->environment);
+    char **all = calloc(count + count_entries(machine.environment) + 1, sizeof *all);
+
+    if (!all)
+        return;
+    memcpy(all, claim->environment, count * sizeof *all);
+    for (char **entry = machine.environment; entry && *entry; entry++)
+        if (!has_name_of(claim->environment, *entry) && (all[count] = strdup(*entry)))
+            count++;
+    free(claim->environment);
+    claim->environment = all;
+}
+
 static void
 run_steps(uint32_t stream, ClaimRequest *claim)
 {
@@ -211,6 +250,7 @@ run_steps(uint32_t stream, ClaimRequest *claim)
         }
     }
     if (!is_rehearsal) {
+        inherit_environment(claim);
         forget_claim();
         machine.id = claim->id;
         machine.user = claim->user;

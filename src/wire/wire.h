@@ -87,8 +87,9 @@ typedef enum {
                         but the machine remains unclaimed, so that the code and the pages that the
                         claim needs are warm. A machine that was claimed refuses with EALREADY,
                         unless it is frozen and the id is not "": then it is claimed anew, so that
-                        all of this is replaced, for HELLO and for later processes. It remains
-                        frozen, and whether the user exists is not checked */
+                        all of this is replaced, for HELLO and for later processes, except for
+                        variables that only the earlier environment has. It remains frozen, and
+                        whether the user exists is not checked */
     WIRE_START,  /* flags u32, timeout_ms u64 (0: none), user s ("": the claim's), cwd s ("": home),
                     tag s ("": none), columns u32, rows u32 (START_TERMINAL), argv v,
                     environment v; answer STARTED or ERROR */

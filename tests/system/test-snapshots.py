@@ -12,7 +12,7 @@ import unittest
 from gi.repository import GLib
 
 from cloche_tests import tap
-from cloche_tests.service import PROCESS, STOP, Failure, PrivateService, Sandbox, text, wait_until
+from cloche_tests.service import PROCESS, PrivateService, Sandbox, strings, text, wait_until
 
 BUILD, STORE = sys.argv[1:3]
 SECONDS = {"boot": 300, "restart": 30}
@@ -81,7 +81,7 @@ class Snapshots(unittest.TestCase):
 
     def test_state(self):
         """Variables, files and a kept process are there, and both sandboxes go on by themselves."""
-        parent = service.create()
+        parent = service.create(environment=strings(COLOUR="red", SIZE="1"))
         parent.code("x = 42; open('/tmp/file', 'w').write('content')")
         process, *_ = parent.call("Start", "(asa{sv})", ["sh", "-c", COUNTER], {"keep": GLib.Variant("b", True)})
         wait_until(lambda: parent.run("test", "-s", "/tmp/steps")[0] == 0, 30, "steps")
@@ -91,9 +91,10 @@ class Snapshots(unittest.TestCase):
         self.assertEqual((entry["sandbox"], entry["parent"], entry["template"]), (parent.id, "", "python"))
         self.assertGreater(entry["size"], 1_000_000)
 
-        children = [create_from(snapshot) for _ in range(2)]
+        children = [create_from(snapshot, environment=strings(SIZE="2")) for _ in range(2)]
         for child in children:
             self.assertEqual(child.code("print(x, open('/tmp/file').read())")["stdout"], "42 content\n")
+            self.assertEqual(child.run("sh", "-c", "echo $COLOUR $SIZE")[1], "red 2\n")
             number = process.rpartition("_")[2]
             of_child = f"/org/cloche1/process/{child.id}_{number}"
             before = len(child.run("cat", "/tmp/steps")[1].splitlines())

@@ -133,7 +133,7 @@ claim(Peer *peer, Claim request)
     g_assert_true(peer_wait_end(peer, send_claim(peer, &request))->is_ok);
 }
 
-/* All of the identity is replaced, and nothing runs before the thaw. */
+/* All of the identity is replaced, variables are added, and nothing runs before the thaw. */
 static void
 test_anew(Peer *peer)
 {
@@ -164,7 +164,7 @@ test_anew(Peer *peer)
     assert_says(peer, "hostname; cat /etc/hostname", "box-2\nbox-2\n");
     assert_says(peer, "cat /etc/machine-id", "02030405060708090a0b0c0d0e0f1011\n");
     assert_says(peer, "cat /etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\tbox-2\n");
-    assert_says(peer, "id -un; echo [$A] $B", "root\n[] 2\n");
+    assert_says(peer, "id -un; echo [$A] $B", "root\n[1] 2\n");
 }
 
 /* Only a frozen machine is claimed anew, and each time that it is frozen. */
