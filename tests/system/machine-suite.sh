@@ -104,7 +104,7 @@ suite_quickstart-systemd() {
 suite_installed() {
     use_templates installed "$cache"
     contained --bind "$release" "$system/in-service.sh" "$release" "$cache/installed" test-examples.sh \
-        test-users.py test-qemu-isolation.py test-taken-over.py test-storage.py test-pause.py test-limits.py test-journal.py test-hostile-user.py \
+        test-users.py test-snapshot-users.py test-qemu-isolation.py test-taken-over.py test-storage.py test-pause.py test-limits.py test-journal.py test-hostile-user.py \
         test-hostile-guest.py test-failures-under-load.py
 }
 
