@@ -161,14 +161,14 @@ const Verb verb_create = {
     .synopsis = "",
     .summary = "Create a sandbox and print its id.",
     .description =
-        "The sandbox ends when its timeout expires, or is paused. 'cloche extend' changes the\n"
-        "timeout, 'cloche kill' ends the sandbox at once. It has no network unless an option gives "
-        "it one; 'cloche\n"
-        "network' shows and changes it.\n"
+        "The sandbox ends when its timeout expires, or is paused with --on-timeout=pause. 'cloche\n"
+        "extend' changes the timeout, 'cloche kill' ends the sandbox at once. It has no network\n"
+        "unless an option gives it one; 'cloche network' shows and changes it.\n"
         "\n"
         "Examples:\n"
         "  id=$(cloche create --timeout 1h --name build --metadata task=17)\n"
         "  cloche exec $id -- hostname\n"
+        "  cloche create --on-timeout pause --auto-resume\n"
         "  cloche create --allow pypi.org --allow files.pythonhosted.org\n"
         "  cloche create --secret 'api.example.com:Authorization=Bearer @token'",
     .when_too_many = "--template names a template, --name the sandbox",

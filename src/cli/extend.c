@@ -52,7 +52,7 @@ run(Cli *cli, char **argv)
 const Verb verb_extend = {
     .name = "extend",
     .synopsis = "ID TIME",
-    .summary = "Set when a sandbox ends, counted from now.",
+    .summary = "Set when a sandbox ends or is paused, counted from now.",
     .description =
         "TIME is a number of seconds, or has units: 90s, 10m, 1h30m, 2d. The new end may also be\n"
         "earlier than the current one.\n"

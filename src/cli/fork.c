@@ -137,9 +137,9 @@ run(Cli *cli, char **argv)
 const Verb verb_fork = {
     .name = "fork",
     .synopsis = "ID",
-    .summary = "Create sandboxes that continue from what a sandbox is now, and print their ids.",
+    .summary = "Create sandboxes that continue from the state of one, and print their ids.",
     .description =
-        "The sandbox goes on. Nothing is kept: 'cloche snapshot' keeps what a sandbox is. The new\n"
+        "The sandbox continues. No snapshot remains; 'cloche snapshot' takes one. The new\n"
         "sandboxes have no network; 'cloche network' gives them one.\n"
         "\n"
         "Example:\n"

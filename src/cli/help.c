@@ -13,7 +13,7 @@ verbs_print_help(void)
           "Verbs:\n",
           stdout);
     for (gsize i = 0; verbs[i] != NULL; i++)
-        printf("  %-7s %-22s %s\n", verbs[i]->name, verbs[i]->synopsis, verbs[i]->summary);
+        printf("  %-11s %-22s %s\n", verbs[i]->name, verbs[i]->synopsis, verbs[i]->summary);
     fputs(
         "\n"
         "Options:\n"

@@ -60,7 +60,7 @@ const Verb verb_resume = {
     .name = "resume",
     .synopsis = "ID",
     .summary = "Continue a paused sandbox.",
-    .description = "Its timeout begins anew. A sandbox that is not paused is left as it is.\n"
+    .description = "Its timeout begins anew. A sandbox that is not paused remains unchanged.\n"
                    "\n"
                    "Example:\n"
                    "  cloche resume --timeout 1h $id",

@@ -69,9 +69,8 @@ const Verb verb_rm_snapshot = {
     .synopsis = "SNAPSHOT...",
     .summary = "Remove snapshots of sandboxes.",
     .description =
-        "SNAPSHOT is an id, a prefix of an id, or a name. Sandboxes that began from it, and "
-        "snapshots\n"
-        "on top of it, are not affected: its files go when none of them needs them any more.\n"
+        "SNAPSHOT is an id, a prefix of an id, or a name. Sandboxes that began from it, and\n"
+        "snapshots of these, are not affected: its files remain while one of them needs them.\n"
         "\n"
         "Example:\n"
         "  cloche rm-snapshot $snapshot",

@@ -59,12 +59,10 @@ run(Cli *cli, char **argv)
 const Verb verb_snapshot = {
     .name = "snapshot",
     .synopsis = "ID",
-    .summary = "Keep memory and disk of a sandbox as they are now, and print the snapshot's id.",
-    .description = "The sandbox goes on. 'cloche create --snapshot' creates sandboxes that "
-                   "continue from that\n"
-                   "moment, with their processes, variables and files. 'cloche snapshots' shows "
-                   "the snapshots,\n"
-                   "'cloche rm-snapshot' removes them.\n"
+    .summary = "Save memory and disk of a sandbox as they are now, and print the snapshot's id.",
+    .description = "The sandbox continues. 'cloche create --snapshot' creates sandboxes with its\n"
+                   "processes, variables and files of that moment. 'cloche snapshots' shows the\n"
+                   "snapshots, 'cloche rm-snapshot' removes them.\n"
                    "\n"
                    "Example:\n"
                    "  snapshot=$(cloche snapshot $id --name 'tests pass')\n"

@@ -96,8 +96,9 @@ const Verb verb_snapshots = {
     .synopsis = "",
     .summary = "Show the snapshots of sandboxes, the oldest first.",
     .description =
-        "OF is the sandbox that was kept, PARENT the snapshot that it began from, SIZE what\n"
-        "the snapshot takes on disk. SANDBOXES run from it, CHILDREN are snapshots on top.\n"
+        "OF is the sandbox that it was taken of, PARENT the snapshot from which that sandbox\n"
+        "began, and SIZE the size on disk. SANDBOXES is the number of sandboxes that began\n"
+        "from it, and CHILDREN the number of snapshots of these.\n"
         "\n"
         "Example:\n"
         "  cloche snapshots --json | jq -r '.snapshots[].id'",

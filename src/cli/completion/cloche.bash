@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Completion of cloche for bash. It gets the ids of sandboxes and the names of templates from the service,
-# and never asks for a password.
+# Completion of cloche for bash. It gets the ids of sandboxes and snapshots and the names of templates from the
+# service, and never asks for a password.
 
 __cloche_ids() {
     cloche --no-ask-password "${__cloche_bus[@]}" list 2>/dev/null | awk 'NR > 1 { print $1 }'
