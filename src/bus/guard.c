@@ -320,14 +320,17 @@ ask_fork(const Call *call, const char *id)
 {
     g_autoptr(GStrvBuilder) details = g_strv_builder_new();
     const Sandbox *sandbox = core_find(call->core, &call->viewer, id, NULL);
+    guint64 timeout_s = SANDBOX_TIMEOUT_DEFAULT_S;
     guint32 count;
 
     if (!sandbox)
         return (GuardQuestion){0};
     g_variant_get_child(call->parameters, 0, "u", &count);
+    g_variant_lookup(call->options, "timeout", "t", &timeout_s);
     add_detail(details, "template", sandbox->template);
     add_number(details, "memory", sandbox->memory_mib);
     add_number(details, "vcpus", sandbox->vcpus);
+    add_number(details, "timeout", timeout_s);
     add_detail(details, "network", "none");
     add_detail(details, "sandbox", sandbox->id);
     add_number(details, "count", count);

@@ -15,10 +15,13 @@
 #include "snapshot-make.h"
 #include "snapshots.h"
 
+/* Children that start at the same time, because each counts as a creation under way. */
+#define STARTS_MAX 4u
+
 typedef struct {
     Core *core;
     guint32 owner;
-    guint count, waiting;
+    guint count, begun, finished;
     char **names; /* or NULL */
     guint64 timeout_s;
     char **metadata, **environment;
@@ -88,6 +91,8 @@ on_state_dropped(GObject *source, GAsyncResult *result, gpointer data)
     g_object_unref(task);
 }
 
+static void begin_child(GTask *task);
+
 static void
 on_child(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -100,38 +105,39 @@ on_child(GObject *source, GAsyncResult *result, gpointer data)
         g_ptr_array_add(fork->result->ids, id);
     else
         g_ptr_array_add(fork->result->errors, error);
-    if (--fork->waiting > 0)
-        return;
-    snapshots_drop_state_async(fork->core->snapshots, fork->snapshot, on_state_dropped, task);
-}
-
-static void
-begin_child(GTask *task, guint index, const NetworkRequest *network)
-{
-    const Fork *fork = g_task_get_task_data(task);
-    const CreateRequest request = {
-        .from = fork->snapshot,
-        .name = fork->names ? fork->names[index] : "",
-        .timeout_s = fork->timeout_s,
-        .metadata = fork->metadata,
-        .environment = fork->environment,
-        .network = network,
-    };
-
-    core_create_async(fork->core, fork->owner, &request, g_task_get_cancellable(task), on_child,
-                      task);
+    if (fork->begun < fork->count)
+        begin_child(task);
+    if (++fork->finished == fork->count)
+        snapshots_drop_state_async(fork->core->snapshots, fork->snapshot, on_state_dropped, task);
 }
 
 /* The network of the original, and of its template, is not that of the children: the caller was not
  * asked about it. */
 static void
+begin_child(GTask *task)
+{
+    Fork *fork = g_task_get_task_data(task);
+    g_autoptr(NetPolicy) off = net_policy_new();
+    const NetworkRequest network = {.policy = off};
+    const CreateRequest request = {
+        .from = fork->snapshot,
+        .name = fork->names ? fork->names[fork->begun] : "",
+        .timeout_s = fork->timeout_s,
+        .metadata = fork->metadata,
+        .environment = fork->environment,
+        .network = &network,
+    };
+
+    fork->begun++;
+    core_create_async(fork->core, fork->owner, &request, g_task_get_cancellable(task), on_child,
+                      task);
+}
+
+static void
 on_taken(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
     Fork *fork = g_task_get_task_data(task);
-    g_autoptr(NetPolicy) off = net_policy_new();
-    const NetworkRequest network = {.policy = off};
-    guint count = fork->count;
     GError *error = NULL;
 
     fork->snapshot = core_snapshot_finish(result, &error);
@@ -142,9 +148,8 @@ on_taken(GObject *source, GAsyncResult *result, gpointer data)
     }
     snapshots_open_pool(fork->core->snapshots, fork->snapshot);
     fork->result = fork_result_new();
-    fork->waiting = count;
-    for (guint i = 0; i < count; i++)
-        begin_child(task, i, &network);
+    for (guint i = MIN(fork->count, STARTS_MAX); i > 0; i--)
+        begin_child(task);
 }
 
 static gboolean
