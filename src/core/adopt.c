@@ -135,11 +135,13 @@ settle(Adoption *adoption, Sandbox *sandbox)
     settle_wake(adoption->core, sandbox->id);
 }
 
-/* The agent of a machine that was adopted while it stood still has answered. */
+/* The agent of a machine that was adopted while it stood still has answered. Only now is it known
+ * whether it can be thawed. */
 static void
 hear(Sandbox *sandbox)
 {
     sandbox->is_unheard = FALSE;
+    registry_thaw(sandbox);
     settle_wake(sandbox->core, sandbox->id);
 }
 

@@ -132,13 +132,17 @@ on_woken(GObject *source, GAsyncResult *result, gpointer data)
     if (!wake_finish(result, &error)) {
         if (sandbox)
             core_end(core, sandbox, END_MACHINE_LOST, error->message);
+        if (core->is_stopping) { /* this is the reason, and calling again helps */
+            g_clear_error(&error);
+            registry_check_running(core, &error);
+        }
         finish(data, NULL, error);
         return;
     }
     sandbox_change(sandbox, SANDBOX_CLAIMED);
     journal_created(sandbox);
-    settle_wake(core, sandbox->id);
-    finish(data, sandbox->id, NULL);
+    settle_wake(core, creation->id);
+    finish(data, creation->id, NULL);
 }
 
 /* Calls of it wait until its processes run again, as after a restart of the service. */
@@ -438,6 +442,7 @@ sandbox_for(Core *core, const Template *template, guint32 owner, const CreateReq
     sandbox->name = g_strdup(request->name);
     sandbox->template = g_strdup(template->name);
     sandbox->snapshot = template->snapshot ? g_strdup(template->snapshot->id) : NULL;
+    sandbox->is_beginning = template->snapshot != NULL;
     sandbox->owner = owner;
     sandbox->metadata = g_strdupv(request->metadata);
     sandbox->vcpus = template->vcpus;

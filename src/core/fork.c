@@ -10,6 +10,7 @@
 #include "core-private.h"
 #include "create.h"
 #include "error.h"
+#include "lifespan.h"
 #include "network.h"
 #include "registry.h"
 #include "snapshot-make.h"

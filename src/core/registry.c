@@ -115,6 +115,14 @@ on_lost(Instance *instance, EndReason why, gpointer data)
     core_end(sandbox->core, sandbox, why, /* detail= */ NULL);
 }
 
+/* Whoever has begun the sandbox, or takes a snapshot of it, thaws it at the right moment. */
+void
+registry_thaw(const Sandbox *sandbox)
+{
+    if (!sandbox->is_beginning && !g_hash_table_contains(sandbox->core->snapshotting, sandbox->id))
+        wake_anyway(sandbox);
+}
+
 static void
 on_stalled(Instance *instance, gboolean is_stalled, gpointer data)
 {
@@ -126,7 +134,7 @@ on_stalled(Instance *instance, gboolean is_stalled, gpointer data)
     }
     if (!is_stalled) {
         sandbox_clock_set(sandbox); /* before any call that waits */
-        wake_anyway(sandbox);
+        registry_thaw(sandbox);
         sandbox->is_waking = FALSE;
     }
     settle_wake(sandbox->core, sandbox->id);
@@ -193,7 +201,8 @@ registry_write_record_async(Core *core, const Sandbox *sandbox, GAsyncReadyCallb
         .memory_mib = sandbox->memory_mib,
         .disk_mib = sandbox->disk_mib,
         .machine_uid = instance_uid(sandbox->instance),
-        .is_one_shot = sandbox->is_one_shot,
+        .is_one_shot =
+            sandbox->is_one_shot || sandbox->is_beginning, /* nobody else can finish it */
         .network = policy->mode != NET_OFF ? (NetPolicy *)policy : NULL,
         .network_base = network->base,
         .network_closed = network->is_spent ? network->reason : NULL,
@@ -314,8 +323,8 @@ leave(Core *core, Sandbox *sandbox)
 void
 registry_stop(Core *core, Sandbox *sandbox)
 {
-    /* Nobody else could give the result of a one-shot to its caller. */
-    if (core->leaves_sandboxes && !sandbox->is_one_shot)
+    /* Nobody else could give the result of a one-shot to its caller, or reseed what begins. */
+    if (core->leaves_sandboxes && !sandbox->is_one_shot && !sandbox->is_beginning)
         leave(core, sandbox);
     else
         core_end(core, sandbox, END_SERVICE_STOPPED, /* detail= */ NULL);

@@ -36,6 +36,9 @@ Sandbox *registry_find_key(Core *core, guint32 owner, const char *key);
 /* Writes the record; finish with record_writer_write_finish(). */
 void registry_write_record_async(Core *core, const Sandbox *sandbox, GAsyncReadyCallback callback,
                                  gpointer data);
+/* Lets the processes of a sandbox run that an earlier snapshot may have stopped, unless somebody
+ * who has stopped them does it later. */
+void registry_thaw(const Sandbox *sandbox);
 /* Ends the sandbox, or leaves it running without this process, because the service stops. */
 void registry_stop(Core *core, Sandbox *sandbox);
 void registry_stop_all(Core *core);

@@ -76,11 +76,13 @@ struct Sandbox {
     GQueue operations;     /* of Operation: what is under way in it */
     guint32 last_process;
     guint last_context;
-    Deadline *deadline;  /* NULL unless it lives */
-    Deadline *clock;     /* when the guest's clock is set next */
-    gboolean is_stalled; /* the journal says that there is no space for it */
-    gboolean is_waking;  /* it was resumed, and its machine stands still yet */
-    gboolean is_unheard; /* it was adopted while it was paused: its agent has not answered yet */
+    Deadline *deadline;    /* NULL unless it lives */
+    Deadline *clock;       /* when the guest's clock is set next */
+    gboolean is_stalled;   /* the journal says that there is no space for it */
+    gboolean is_waking;    /* it was resumed, and its machine stands still yet */
+    gboolean is_beginning; /* from a snapshot: its processes stand still yet, and its call has no
+                              answer */
+    gboolean is_unheard;   /* it was adopted while it was paused: its agent has not answered yet */
 };
 
 /* Makes an empty one. */

@@ -31,7 +31,8 @@ core_is_settled(const Sandbox *sandbox)
 {
     if (sandbox->state == SANDBOX_PAUSED)
         return sandbox->instance != NULL;
-    return sandbox->state != SANDBOX_ADOPTING && !sandbox->is_waking && !sandbox->is_unheard;
+    return sandbox->state != SANDBOX_ADOPTING && !sandbox->is_waking && !sandbox->is_unheard &&
+           !sandbox->is_beginning;
 }
 
 /* Takes the error (NULL: the call goes on). */

@@ -33,7 +33,7 @@ typedef struct {
     char *sandbox_id, *disk;
     Snapshot *snapshot;
     TemplateFiles *base;
-    Template *parent;     /* a reference, or NULL */
+    Template *origin;     /* a reference: of the machine, so that the files of the base stay */
     QuotaAmounts charged; /* at first the most that it can take */
     int capture;          /* descriptor, or -1 */
     gboolean is_frozen;
@@ -51,7 +51,7 @@ making_free(gpointer data)
     g_free(making->disk);
     snapshot_free(making->snapshot);
     template_files_free(making->base);
-    template_unref(making->parent);
+    template_unref(making->origin);
     g_clear_error(&making->error);
     g_free(making);
     host_release(host);
@@ -159,7 +159,7 @@ on_committed(GObject *source, GAsyncResult *result, gpointer data)
     if (!making->snapshot->is_removed)
         journal_snapshot_taken(making->snapshot);
     template = snapshots_add(core->snapshots, g_steal_pointer(&making->snapshot),
-                             g_steal_pointer(&making->parent));
+                             making->origin->snapshot ? template_ref(making->origin) : NULL);
     template_finish(template); /* its parts were verified, and its base is in use */
     g_task_return_pointer(task, template, (GDestroyNotify)template_unref);
     g_object_unref(task);
@@ -298,6 +298,11 @@ on_staged(GObject *source, GAsyncResult *result, gpointer data)
 
     if (!g_task_propagate_boolean(G_TASK(result), &error))
         note(making, error);
+    else if (instance && instance_is_held(instance)) /* nobody knows until when it would wait */
+        note(making,
+             g_error_new(CLOCHE_ERROR, CLOCHE_ERROR_BUSY,
+                         "sandbox '%s' was stopped before the snapshot was taken; try again",
+                         making->sandbox_id));
     if (!making->error && instance)
         guest_link_freeze_async(instance->link, on_frozen, data);
     else
@@ -322,6 +327,9 @@ check_state(Core *core, const Sandbox *sandbox, GError **error)
     else if (!template_key(template))
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                     "an earlier version of the service has started sandbox '%s'", sandbox->id);
+    else if (sandbox->snapshot && !template->snapshot)
+        g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
+                    "the snapshot that sandbox '%s' began from is damaged", sandbox->id);
     else if (template->snapshot && template->snapshot->depth >= SNAPSHOT_DEPTH_MAX)
         g_set_error(error, CLOCHE_ERROR, CLOCHE_ERROR_UNSUPPORTED,
                     "sandbox '%s' lies on %u snapshots already", sandbox->id, SNAPSHOT_DEPTH_MAX);
@@ -417,7 +425,7 @@ making_new(Core *core, const Sandbox *sandbox, Snapshot *snapshot, GError **erro
     making->snapshot = g_steal_pointer(&mine);
     making->base = template_files_new(core->host.store, template->name, template_key(template),
                                       making->snapshot->image, making->snapshot->accelerator);
-    making->parent = template->snapshot ? template_ref((Template *)template) : NULL;
+    making->origin = template_ref((Template *)template);
     making->charged = amounts;
     making->capture = -1;
     g_hash_table_add(core->snapshotting, making->sandbox_id);

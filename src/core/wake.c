@@ -78,21 +78,40 @@ find_sandbox(const Wake *wake)
 }
 
 static void
+on_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    GError *error = NULL;
+
+    if (!record_writer_write_finish(result, &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+    } else if (!find_sandbox(g_task_get_task_data(task))) {
+        return_lost(task);
+    } else {
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+    }
+}
+
+/* From now on, the next instance of the service may continue it. */
+static void
 on_thawed(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    const Sandbox *sandbox = find_sandbox(g_task_get_task_data(task));
+    const Wake *wake = g_task_get_task_data(task);
+    Sandbox *sandbox = find_sandbox(wake);
     GError *error = NULL;
 
     if (!sandbox) {
         return_lost(task);
-        return;
-    }
-    if (guest_link_thaw_finish(instance_link(sandbox->instance), result, &error))
-        g_task_return_boolean(task, TRUE);
-    else
+    } else if (guest_link_thaw_finish(instance_link(sandbox->instance), result, &error)) {
+        sandbox->is_beginning = FALSE;
+        registry_write_record_async(wake->core, sandbox, on_recorded, task);
+    } else {
         g_task_return_error(task, error);
-    g_object_unref(task);
+        g_object_unref(task);
+    }
 }
 
 static void

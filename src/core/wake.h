@@ -6,8 +6,8 @@
 
 /*
  * Takes up the contexts and the kept processes of a sandbox that is claimed and registered, gives
- * its interpreters new randomness and this environment, and lets its processes continue. The
- * sandbox may end meanwhile: CLOCHE_ERROR_GUEST_LOST.
+ * its interpreters new randomness and this environment, lets its processes continue, and records
+ * that it has begun. The sandbox may end meanwhile: CLOCHE_ERROR_GUEST_LOST.
  */
 void wake_async(Core *core, const Sandbox *sandbox, const char *const *environment,
                 GAsyncReadyCallback callback, gpointer data);

@@ -7,7 +7,9 @@
 #include "vm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "util.h"
@@ -176,15 +178,35 @@ vm_sweep_finish(Vm *vm, GAsyncResult *result, GError **error)
     return vm->ops->sweep_finish(vm, result, error);
 }
 
+/* The virtual size in the header of a qcow2 file (docs/interop/qcow2.txt of QEMU), or NULL. */
+static char *
+read_size(const char *path, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    guint64 big = 0;
+    gboolean ok = fd >= 0 && pread(fd, &big, sizeof big, 24) == sizeof big;
+
+    if (!ok)
+        util_set_errno(error, errno, "cannot read '%s'", path);
+    if (fd >= 0)
+        close(fd);
+    return ok ? g_strdup_printf("%" G_GUINT64_FORMAT, GUINT64_FROM_BE(big)) : NULL;
+}
+
+/* With -u, qemu-img opens no backing file: a QEMU may have written the header of that of a
+ * snapshot, which could name any file, which this process would open. */
 gboolean
 vm_create_overlay(const char *path, const char *backing, const char *format, GError **error)
 {
     g_autoptr(GSubprocess) process = NULL;
-    g_autofree char *message = NULL;
+    g_autofree char *message = NULL, *size = NULL;
+    gboolean is_image = g_str_equal(format, "qcow2");
 
+    if (is_image && !(size = read_size(backing, error)))
+        return FALSE;
     process = g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE,
-                               error, "qemu-img", "create", "-q", "-f", "qcow2", "-F", format, "-b",
-                               backing, path, /* end= */ NULL);
+                               error, "qemu-img", "create", is_image ? "-qu" : "-q", "-f", "qcow2",
+                               "-F", format, "-b", backing, path, size, /* end= */ NULL);
     if (!process)
         return FALSE;
     if (!g_subprocess_communicate_utf8(process, /* stdin= */ NULL, /* cancellable= */ NULL,
