@@ -150,6 +150,25 @@ test_stopped_in_the_moment(void)
     g_variant_unref(run_shell(fixture->bus, sandbox, "true"));
 }
 
+/* The next instance of the service finds it standing still, and it stands still twice: paused, and
+ * its processes frozen for a snapshot that nobody takes any more. */
+static void
+test_paused_in_the_moment(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(&plain);
+    g_autofree char *sandbox = create(fixture->bus), *fifo = hold_captures(fixture);
+    g_autoptr(Pending) taken = call_start(fixture->bus, sandbox, "Snapshot", NO_OPTIONS);
+    FILE *capture = wait_for_capture(fifo);
+
+    g_variant_unref(call(fixture->bus, sandbox, "Pause", "()"));
+    fixture_restart(fixture, SIGKILL);
+    fclose(capture);
+    pending_wait(taken);
+    g_assert_nonnull(taken->error);
+    g_variant_unref(call(fixture->bus, sandbox, "Resume", NO_OPTIONS));
+    assert_unharmed(fixture, sandbox);
+}
+
 static void
 test_restart(void)
 {
@@ -301,6 +320,7 @@ main(int argc, char **argv)
     g_test_add_func("/snapshot-failures/ended", test_ended);
     g_test_add_func("/snapshot-failures/killed-in-the-moment", test_killed_in_the_moment);
     g_test_add_func("/snapshot-failures/stopped-in-the-moment", test_stopped_in_the_moment);
+    g_test_add_func("/snapshot-failures/paused-in-the-moment", test_paused_in_the_moment);
     g_test_add_func("/snapshot-failures/restart", test_restart);
     g_test_add_func("/snapshot-failures/removed-while-away", test_removed_while_away);
     g_test_add_func("/snapshot-failures/damaged", test_damaged);
