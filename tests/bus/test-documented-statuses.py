@@ -473,7 +473,7 @@ class Words(unittest.TestCase):
 
     def test_all_are_provoked(self):
         for kind, begin in (("status", "@execution: status s ("), ("how", "how s ("), ("wait", "@how: "),
-                            ("reason", "EndReason: empty while it runs; then "), ("context", "state s (\"not-started\"")):
+                            ("reason", "EndReason: empty until it has ended; then "), ("context", "state s (\"not-started\"")):
             with self.subTest(kind):
                 words = documented(begin) | ({"not-started"} if kind == "context" else set())
                 self.assertEqual(seen[kind], words)
