@@ -30,6 +30,7 @@
 #define SECTION_FULL 0x04
 #define SECTION_SUBSECTION 0x05
 #define SECTION_CONFIGURATION 0x07
+#define SECTION_COMMAND 0x08
 #define SECTION_FOOTER 0x7e
 
 /* Flags of a record. */
@@ -203,7 +204,18 @@ read_ram_start(Base *base, Stream *stream)
     skip_footer(base, stream);
 }
 
-/* The parts of RAM and its end. */
+/* QEMU 10 says before the end of RAM that devices follow. */
+static void
+skip_commands(Stream *stream)
+{
+    while (peek(stream) == SECTION_COMMAND) {
+        skip(stream, 1);
+        take_number(stream, 2); /* which one */
+        skip(stream, take_number(stream, 2));
+    }
+}
+
+/* The parts of RAM and its end, with the commands before it. */
 static void
 read_ram(Base *base, Stream *stream)
 {
@@ -212,6 +224,7 @@ read_ram(Base *base, Stream *stream)
     read_ram_start(base, stream);
     do {
         base->end_begin = stream->at;
+        skip_commands(stream);
         type = take_number(stream, 1);
         if ((type != SECTION_PART && type != SECTION_END) ||
             take_number(stream, 4) != base->section)

@@ -100,6 +100,33 @@ test_nothing_changed(void)
     g_assert_cmpmem(made->data, made->len, expected->data, expected->len);
 }
 
+/* As QEMU 10 writes it: commands, here one without and one with data, come before the end of RAM.
+ */
+static void
+test_commands(void)
+{
+    g_autoptr(GByteArray) state = stream_head(), capture = stream_capture("of the machine");
+    g_autoptr(GByteArray) expected = stream_head(), made = NULL;
+    static const guint8 commands[] = {0x08, 0, 0x0b, 0, 0, 0x08, 0, 0x03, 0, 2, 'x', 0x7e};
+    GError *error = NULL;
+
+    g_byte_array_append(state, commands, sizeof commands);
+    append(state, stream_end());
+    append(state, stream_devices("of the template"));
+    stream_add_run(capture, 0, "x");
+    stream_end_capture(capture, 1);
+    made = compose(state, RAM, capture, &error);
+    g_assert_no_error(error);
+
+    begin_part(expected);
+    put_page(expected, 0 | 0x08, "cloche.ram", 'x');
+    end_part(expected);
+    g_byte_array_append(expected, commands, sizeof commands);
+    append(expected, stream_end());
+    append(expected, stream_devices("of the machine"));
+    g_assert_cmpmem(made->data, made->len, expected->data, expected->len);
+}
+
 /* A state of many chunks. */
 static void
 test_large(void)
@@ -303,6 +330,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/store/compose/composition", test_composition);
     g_test_add_func("/store/compose/nothing-changed", test_nothing_changed);
+    g_test_add_func("/store/compose/commands", test_commands);
     g_test_add_func("/store/compose/large", test_large);
     g_test_add_func("/store/compose/cut-off", test_cut_off);
     g_test_add_func("/store/compose/runs", test_runs);
