@@ -74,7 +74,8 @@ must_capture(Guest *guest)
     g_assert_no_error(error);
 }
 
-/* The end of the last capture may still be under way. */
+/* The end of the last capture may still be under way, or libvirt has not reported that the machine
+ * runs again. */
 static void
 capture_when_free(Guest *guest)
 {
@@ -406,7 +407,7 @@ test_left(void)
     g_assert_true(guest_adopt(&guest));
     guest_greet(&guest);
     g_assert_cmpint(g_get_monotonic_time() - begin, <, 5 * G_USEC_PER_SEC);
-    must_capture(&guest);
+    capture_when_free(&guest);
     must_release(&guest);
     guest_destroy(&guest);
 }
@@ -423,7 +424,7 @@ test_service_killed(void)
     wait_for(&guest.goes_on, "a machine that goes on");
     guest_ping(&guest);
     must_not_release(&guest, CLOCHE_ERROR_TIMED_OUT);
-    must_capture(&guest);
+    capture_when_free(&guest);
     must_release(&guest);
     guest_ping(&guest);
     guest_destroy(&guest);
