@@ -182,7 +182,7 @@ test_user_limits_follow(void)
 {
     g_autoptr(Config) config = load_good("[Limits]\nSandboxes=1\nMemoryMiB=1000\nVCpus=infinity\n"
                                          "DiskMiB=1\nProcesses=9\nCreates=infinity\n");
-    const QuotaAmounts each = {{1, 875, G_MAXUINT64, 1, 4, G_MAXUINT64, 8192, G_MAXUINT64, 500,
+    const QuotaAmounts each = {{1, 875, G_MAXUINT64, 1, 4, G_MAXUINT64, 12800, G_MAXUINT64, 500,
                                 disk_mib("/var/lib") / 2 / 2}};
 
     assert_amounts(&config->core.limits_of_each, &each);
