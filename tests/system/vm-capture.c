@@ -408,7 +408,8 @@ test_left(void)
     guest_restore(&guest, PARENT, 0);
     must_capture(&guest);
     begin = g_get_monotonic_time();
-    machine_leave(guest.machine);
+    machine_leave(
+        g_steal_pointer(&guest.machine)); /* the next one may be reported while it is adopted */
     g_assert_true(guest_adopt(&guest));
     guest_greet(&guest);
     g_assert_cmpint(g_get_monotonic_time() - begin, <, 5 * G_USEC_PER_SEC);
